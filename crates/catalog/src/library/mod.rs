@@ -71,7 +71,7 @@ impl Library {
         let identity = catalog.identity();
         let newest = catalog.position().await?;
         let prefix = cache_prefix.to_owned();
-        let work = move || open_cache(prefix, identity, newest);
+        let work = move || open_cache(&prefix, identity, newest);
         let (cache, state) = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
         Ok((Self { catalog, cache: Arc::new(Mutex::new(cache)) }, state))
     }
@@ -97,18 +97,19 @@ impl Library {
 
 /// A catalogue that was restored from an older copy is behind its index, whose later tracks it does not have:
 /// such an index is thrown away.
-fn open_cache(prefix: PathBuf, identity: u128, newest: u64) -> Result<(Cache, CacheState), LibraryError> {
-    let (cache, state) = Cache::open(&prefix, identity)?;
-    if cache.position() <= newest {
-        return Ok((cache, state));
-    }
-    let reason = format!("it is at change {}, the catalogue at {newest}", cache.position());
-    drop(cache);
+fn open_cache(prefix: &Path, identity: u128, newest: u64) -> Result<(Cache, CacheState), LibraryError> {
+    let reason = {
+        let (cache, state) = Cache::open(prefix, identity)?;
+        if cache.position() <= newest {
+            return Ok((cache, state));
+        }
+        format!("it is at change {}, the catalogue at {newest}", cache.position())
+    };
     let mut manifest = prefix.as_os_str().to_owned();
     manifest.push("-index");
     let path = PathBuf::from(manifest);
     std::fs::remove_file(&path).map_err(|source| IndexError::Io { action: "remove", path, source })?;
-    let (cache, _) = Cache::open(&prefix, identity)?;
+    let (cache, _) = Cache::open(prefix, identity)?;
     Ok((cache, CacheState::Discarded(reason)))
 }
 

@@ -10,7 +10,9 @@ use super::error::is_busy;
 use super::read::{ADDED, REMOVED};
 use super::row::{self, select_tracks};
 use super::{LOCK_ATTEMPTS, SqliteCatalog};
-use crate::{AddOutcome, CatalogError, NearDuplicate, NewTrack, Track, TrackId, TrackNumber, TrackUpdate};
+use crate::{
+    AddOutcome, CatalogError, NearDuplicate, NewTrack, Rule, Track, TrackId, TrackNumber, TrackUpdate,
+};
 
 impl SqliteCatalog {
     pub(super) async fn add_track(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
@@ -60,7 +62,7 @@ impl SqliteCatalog {
         .bind(&metadata.release_date)
         .bind(&metadata.category)
         .bind(row::extra(metadata, &self.name)?)
-        .bind(track.rule.as_ref().map(|rule| rule.as_str()))
+        .bind(track.rule.as_ref().map(Rule::as_str))
         .bind(row::search_text(metadata, &track.source))
         .execute(&mut *transaction)
         .await
@@ -193,7 +195,7 @@ impl SqliteCatalog {
         .bind(&metadata.release_date)
         .bind(&metadata.category)
         .bind(row::extra(metadata, &self.name)?)
-        .bind(new.rule.as_ref().map(|rule| rule.as_str()))
+        .bind(new.rule.as_ref().map(Rule::as_str))
         .bind(added_at)
         .bind(row::search_text(metadata, &new.source))
         .fetch_one(connection)
