@@ -1,4 +1,4 @@
-//! What can only be brought about from inside: a full disk, and numbers that run out.
+//! What can only be brought about from inside: a full disk, numbers that run out, a lock for ever.
 
 use super::SqliteCatalog;
 use crate::{AddOutcome, Catalog, CatalogError, ContentHash, Metadata, NewTrack};
@@ -58,4 +58,17 @@ async fn numbers_end_at_32_bits() {
     let error = catalog.add(song(2)).await.unwrap_err();
     assert!(matches!(error, CatalogError::TooManyTracks { .. }), "{error:?}");
     assert_eq!((catalog.count().await.unwrap(), catalog.position().await.unwrap()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_lock_that_is_never_let_go_is_an_error_that_may_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, other) = (catalogue(&folder).await, catalogue(&folder).await);
+    let writer = catalog.writer.as_ref().unwrap();
+    sqlx::query("PRAGMA busy_timeout = 20").execute(writer).await.unwrap();
+    let lock = other.writer.as_ref().unwrap().begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let error = catalog.add(song(1)).await.unwrap_err();
+    assert!(matches!(error, CatalogError::Locked { .. }) && error.is_retryable(), "{error:?}");
+    drop(lock);
+    assert!(matches!(catalog.add(song(1)).await, Ok(AddOutcome::Added(_))));
 }
