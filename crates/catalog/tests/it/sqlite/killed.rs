@@ -21,7 +21,7 @@ async fn index(catalog: &dyn Catalog, from: u64) {
         let mut new = new_track(&format!("song {n}"), n);
         new.constellation = packed(n, 40_000);
         let outcome = catalog.add(new.clone()).await.unwrap();
-        if n % 3 == 0 && matches!(outcome, AddOutcome::Added(_)) {
+        if n.is_multiple_of(3) && matches!(outcome, AddOutcome::Added(_)) {
             new.content.0[31] ^= 1;
             catalog.add(new).await.unwrap();
         }
