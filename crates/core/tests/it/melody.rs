@@ -7,7 +7,7 @@ const NOTES: [i32; 18] = [0, 7, 3, 10, 12, 5, 15, 8, 2, 14, 7, 19, 10, 0, 17, 5,
 const NOTES_PER_SECOND: f64 = 6.0;
 
 /// The mono mix at 44.1 kHz.
-pub fn melody(seconds: f64) -> Vec<f32> {
+pub(crate) fn melody(seconds: f64) -> Vec<f32> {
     let sample = |i: usize| {
         let t = i as f64 / RATE;
         let n = (t * NOTES_PER_SECOND) as usize;
@@ -37,7 +37,7 @@ fn correlation(sound: &[f32], reference: &[f32], lag: isize) -> f64 {
 }
 
 /// The lag in samples at which `sound` is most like `reference` (positive: it is late), and how much it is.
-pub fn best_lag(sound: &[f32], reference: &[f32], max_lag: usize) -> (isize, f64) {
+pub(crate) fn best_lag(sound: &[f32], reference: &[f32], max_lag: usize) -> (isize, f64) {
     const STEP: usize = 8;
     let coarse = |s: &[f32]| s.chunks_exact(STEP).map(|c| c.iter().sum::<f32>()).collect::<Vec<_>>();
     let (small, small_reference) = (coarse(sound), coarse(reference));
