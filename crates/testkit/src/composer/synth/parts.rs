@@ -1,0 +1,53 @@
+//! What instruments are built from: the envelope, and the pace of slow controls.
+
+use crate::RATE_F;
+use crate::math::{decay_per_sample, samples_in};
+
+/// Samples between two looks at slow controls such as vibrato and filter sweeps.
+pub(super) const BLOCK: usize = 32;
+
+/// Rise, fall to a level held while the key is down, and release.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    level: f32,
+    rise: f32,
+    sustain: f32,
+    fall: f32,
+    release: f32,
+    held: usize,
+    at: usize,
+    rising: bool,
+}
+
+impl Envelope {
+    /// Times in seconds (`fall` and `release` to −60 dB), `sustain` as a level, `held` seconds of key.
+    pub(super) fn new(attack: f64, fall: f64, sustain: f64, held: f64, release: f64) -> Self {
+        Self {
+            level: 0.0,
+            rise: (1.0 / (attack.max(0.0005) * RATE_F)) as f32,
+            sustain: sustain as f32,
+            fall: decay_per_sample(fall) as f32,
+            release: decay_per_sample(release) as f32,
+            held: samples_in(held),
+            at: 0,
+            rising: true,
+        }
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> f32 {
+        if self.at >= self.held {
+            self.level *= self.release;
+        } else if self.rising {
+            self.level += self.rise;
+            if self.level >= 1.0 {
+                self.level = 1.0;
+                self.rising = false;
+            }
+        } else {
+            self.level = self.sustain + (self.level - self.sustain) * self.fall;
+        }
+        self.at += 1;
+        self.level
+    }
+}
