@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 
-use super::demux::Container;
+use super::container::Container;
+use super::demux::Demux;
 use super::error::AudioError;
 use super::limits::Limits;
-use super::reader::{AudioReader, Demux};
+use super::reader::AudioReader;
 use super::sniff;
 use super::source::{Source, Stream};
 use super::ts;
