@@ -48,7 +48,11 @@ impl Container {
         match opened {
             Ok(reader) => {
                 let title = sniff::matroska_title(head);
-                Ok(Self { reader, track: 0, time_base: None, failure, title })
+                let container = Self { reader, track: 0, time_base: None, failure, title };
+                if sniff::has_frames(head, container.name()) {
+                    return Ok(container);
+                }
+                Err(AudioError::NotAudio { name: name.to_owned() })
             }
             Err(error) => Err(open_error(&error, &failure, name)),
         }

@@ -13,8 +13,8 @@ use super::sniff;
 use super::source::{Source, Stream};
 use super::ts;
 
-/// Bytes looked at to tell a transport stream from everything else.
-const HEAD: usize = 4 << 10;
+/// Bytes looked at to tell what a file is: some frames of the fattest MP3, and a second of radio.
+const HEAD: usize = 16 << 10;
 
 impl AudioReader {
     /// Opens a file, reads its tags and decodes its first sound.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::limits::MAX_TAG_VALUE_BYTES;
+use super::ts::{AudioCoding, FrameSplitter};
 
 /// Files that are audio and that nothing here reads, by their first bytes, so that the message can name them.
 const UNSUPPORTED: &[(&[u8], &str)] = &[
@@ -86,6 +87,31 @@ fn mp4_is_whole(file: &mut File) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Whether a head that was taken for bare frames ("mp3", "adts", …) holds some. Demuxers search for them, and a
+/// few bytes that look like a header are in any program or picture.
+pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
+    /// Frames in a row that are no chance.
+    const ENOUGH: usize = 4;
+    let coding = match container {
+        "adts" => AudioCoding::Adts,
+        "mp1" | "mp2" | "mp3" => AudioCoding::Mpeg,
+        _ => return true,
+    };
+    // A tag, or a frame right at the start; but 0xFF 0xFE, of layer I, also begins much text.
+    let direct = matches!(head, [0xFF, second, ..] if second & 0xE0 == 0xE0 && second & 6 != 6);
+    if head.starts_with(b"ID3") || direct {
+        return true;
+    }
+    let mut splitter = FrameSplitter::new(coding);
+    splitter.push(head, None);
+    splitter.finish();
+    let runs = std::iter::from_fn(|| splitter.next_frame()).scan(0, |run, frame| {
+        *run = if frame.after_gap { 1 } else { *run + 1 };
+        Some(*run)
+    });
+    runs.max().unwrap_or(0) >= ENOUGH
+}
+
 /// The title in the head of a Matroska file (RFC 9559, 5.1.2), which symphonia does not hand out.
 pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
     const HEADER: u64 = 0x1A45_DFA3;
@@ -150,6 +176,17 @@ mod tests {
         assert_eq!(matroska_title(&file).as_deref(), Some("Hi!"));
         assert!((0..file.len()).all(|cut| matroska_title(&file[..cut]).is_none()));
         assert_eq!(matroska_title(b"RIFF...."), None);
+    }
+
+    #[test]
+    fn bytes_that_look_like_a_frame_are_not_enough() {
+        let frame = [&[0xFF, 0xFB, 0x10, 0xC0][..], &[0; 100]].concat(); // 32 kbit/s at 44.1 kHz: 104 bytes
+        let program = |frames: usize| [b"\x7FELF".as_slice(), &frame.repeat(frames), b"code"].concat();
+        assert!(!has_frames(&program(2), "mp3"));
+        assert!(has_frames(&program(6), "mp3"));
+        assert!(has_frames(&frame, "mp3"), "short, but nothing else");
+        assert!(!has_frames(b"\xFF\xFEt\0e\0x\0t\0", "mp1"));
+        assert!(has_frames(b"RIFF", "wave"));
     }
 
     #[test]
