@@ -54,6 +54,11 @@ impl Container {
                 }
                 Err(AudioError::NotAudio { name: name.to_owned() })
             }
+            Err(Error::Unsupported(_) | Error::DecodeError(_) | Error::IoError(_))
+                if !sniff::was_audio(head) && failure.is_empty() =>
+            {
+                Err(AudioError::NotAudio { name: name.to_owned() })
+            }
             Err(error) => Err(open_error(&error, &failure, name)),
         }
     }
