@@ -2,14 +2,13 @@
 
 use super::SAMPLE_RATE;
 use super::codec::{Codec, Shape};
-use super::demux::{Chosen, Container, Event, Timed};
+use super::demux::{Demux, Event, Timed};
 use super::error::{AudioError, LimitKind};
+use super::guard::guarded;
 use super::limits::{Limits, MIN_SAMPLE_RATE};
 use super::output::{CHUNK, Output};
 use super::report::{DecodeReport, Format};
-use super::source::Source;
 use super::tags::Tags;
-use super::ts::TsReader;
 
 /// Longest stretch of lost sound that silence stands for, in seconds. A longer jump of the time stamps is
 /// another recording, not a gap.
@@ -26,54 +25,8 @@ const MAX_DAMAGE_IN_A_ROW: u32 = 4_096;
 const CUT_SECONDS: f64 = 0.25;
 const CUT_SHARE: f64 = 0.01;
 
-/// Where packets come from.
-pub(super) enum Demux {
-    Container(Container),
-    Ts(Box<TsReader>),
-}
-
-impl Demux {
-    /// A transport stream.
-    pub(super) fn ts(source: Source, name: &str) -> Result<Self, AudioError> {
-        TsReader::open(source, name).map(|reader| Self::Ts(Box::new(reader)))
-    }
-
-    fn next(&mut self) -> Event {
-        match self {
-            Self::Container(container) => container.next(),
-            Self::Ts(reader) => reader.next(),
-        }
-    }
-
-    fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
-        match self {
-            Self::Container(container) => container.choose(name),
-            Self::Ts(reader) => reader.choose(name),
-        }
-    }
-
-    fn tags(&mut self, limits: &Limits) -> Tags {
-        match self {
-            Self::Container(container) => container.tags(limits),
-            Self::Ts(_) => Tags::default(),
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Container(container) => container.name(),
-            Self::Ts(_) => "mpeg-ts",
-        }
-    }
-
-    fn read_error(&self, name: &str) -> Option<AudioError> {
-        let failure = match self {
-            Self::Container(container) => container.failure(),
-            Self::Ts(reader) => reader.failure(),
-        };
-        failure.take().map(|source| AudioError::Read { name: name.to_owned(), source })
-    }
-}
+/// How much shorter than declared a sound is that misses no frame, in seconds: less than two frames.
+const ROUNDED_SECONDS: f64 = 0.04;
 
 /// One file or stream as 44.1 kHz mono, chunk by chunk.
 ///
@@ -97,6 +50,8 @@ pub struct AudioReader {
     expected: Option<f64>,
     damage_in_a_row: u32,
     ended: bool,
+    /// Whether the report is complete.
+    settled: bool,
 }
 
 impl std::fmt::Debug for AudioReader {
@@ -133,6 +88,7 @@ impl AudioReader {
             expected: None,
             damage_in_a_row: 0,
             ended: false,
+            settled: false,
         };
         reader.check(LimitKind::Seconds, chosen.seconds.unwrap_or(0.0), limits.max_seconds)?;
         while reader.output.ready.is_empty() && !reader.ended {
@@ -175,8 +131,8 @@ impl AudioReader {
             self.ended = true;
             self.check(LimitKind::Seconds, self.report.seconds, self.limits.max_seconds)?;
         }
-        if self.ended {
-            self.note_truncation();
+        if self.ended && !std::mem::replace(&mut self.settled, true) {
+            self.note_missing();
         }
         Ok(Some(self.output.ready.as_slice()).filter(|chunk| !chunk.is_empty()))
     }
@@ -220,11 +176,16 @@ impl AudioReader {
         self.report.packets += 1;
         self.fill_gap(timed.start)?;
         self.mono.clear();
-        let shape = match self.codec.decode(&timed.packet.as_packet_ref(), &mut self.mono) {
-            Ok(shape) => shape,
-            Err(error) => {
+        let packet = timed.packet.as_packet_ref();
+        let shape = match guarded(|| self.codec.decode(&packet, &mut self.mono)) {
+            Some(Ok(shape)) => shape,
+            Some(Err(error)) => {
                 self.lose(&error.to_string());
                 return self.silence(timed.seconds);
+            }
+            None => {
+                self.lose("a packet breaks the decoder");
+                return self.end(true);
             }
         };
         self.damage_in_a_row = 0;
@@ -246,7 +207,7 @@ impl AudioReader {
             return self.silence(gap);
         }
         // Small steps back are rounding; a long one is a new clock.
-        if self.expected.is_none() || gap > 0.0 || gap < -1.0 {
+        if self.expected.is_none() || !(-1.0..=0.0).contains(&gap) {
             self.expected = Some(start);
         }
         Ok(())
@@ -303,11 +264,15 @@ impl AudioReader {
         self.output.finish().map_err(|reason| self.internal(reason))
     }
 
-    fn note_truncation(&mut self) {
-        if let Some(declared) = self.report.declared_seconds {
-            let missing = declared - self.report.seconds;
-            self.report.truncated |= missing > CUT_SECONDS + CUT_SHARE * declared;
+    /// Compares what came with what was declared, at the end.
+    fn note_missing(&mut self) {
+        let Some(declared) = self.report.declared_seconds else { return };
+        let missing = declared - self.report.seconds;
+        if missing > ROUNDED_SECONDS {
+            self.report.lost_seconds += missing;
+            self.report.damage("it is shorter than it says");
         }
+        self.report.truncated |= missing > CUT_SECONDS + CUT_SHARE * declared;
     }
 
     fn lose(&mut self, what: &str) {
