@@ -95,13 +95,21 @@ pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
     });
 }
 
-/// Probes for a query's peaks, its times and frequencies multiplied first.
-pub(crate) fn probes(peaks: &[Peak], depth: Depth, time: f32, frequency: f32, out: &mut Vec<Probe>) {
+/// Probes for a query's peaks: times counted from `start` and multiplied by `time`, frequencies multiplied
+/// by `frequency`.
+pub(crate) fn probes(
+    peaks: &[Peak],
+    start: u32,
+    depth: Depth,
+    time: f32,
+    frequency: f32,
+    out: &mut Vec<Probe>,
+) {
     let stars: Vec<Star> = peaks
         .iter()
         .filter(|p| p.rank < depth.rank_limit)
         .map(|p| Star {
-            time: (p.time as f32 * time).round() as u32,
+            time: (p.time.saturating_sub(start) as f32 * time).round() as u32,
             warp: warp_steps(f32::from(p.frequency) * frequency),
             rank: p.rank,
             index: 0,
@@ -202,7 +210,7 @@ mod tests {
         let peaks: Vec<Peak> =
             (0..200u32).map(|i| peak(i * 5, (80 + i * 7919 % 3600) as u16, (i % 4) as u8)).collect();
         let mut found = Vec::new();
-        probes(&peaks, PLAIN, 1.0, 1.0, &mut found);
+        probes(&peaks, 0, PLAIN, 1.0, 1.0, &mut found);
         assert_eq!(hashes(&peaks), found.iter().map(|p| p.low).collect::<Vec<_>>());
         assert!(found.len() > 400);
         assert!(found.iter().all(|p| p.high < 1 << HASH_BITS));
@@ -230,7 +238,7 @@ mod tests {
         let faster = [peak(990, 2020, 0), peak(1089, 2424, 0)];
         let mut out = Vec::new();
         let deep = Depth { margin: 0.5, gap_reach: 2, ..PLAIN };
-        probes(&faster, deep, 1.0, 1.0, &mut out);
+        probes(&faster, 0, deep, 1.0, 1.0, &mut out);
         let hash = hashes(&reference)[0];
         assert!(out.iter().any(|p| (p.low..=p.high).contains(&hash)));
     }

@@ -69,10 +69,6 @@ impl Run {
         self.footer.postings
     }
 
-    pub(crate) fn bucket_bits(&self) -> u32 {
-        self.footer.bucket_bits
-    }
-
     /// The track at an index below [`Run::tracks`].
     pub(crate) fn track(&self, index: usize) -> Result<TrackEntry, IndexError> {
         let at = self.footer.tracks_at as usize + index * TRACK_ENTRY;

@@ -1,20 +1,18 @@
 //! Matching: candidates → alignment → verification → significance → timeline.
 
-use crate::fingerprint::Constellation;
-use crate::index::{Snapshot, TrackNumber};
+mod line;
+mod search;
+mod settings;
+mod significance;
+mod timeline;
+mod trace;
+mod verify;
+mod window;
 
-/// What the user may set.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MatchSettings {
-    /// Accepted probability that a reported match is chance.
-    pub false_positive_rate: f64,
-}
+pub use settings::MatchSettings;
+pub use timeline::identify;
 
-impl Default for MatchSettings {
-    fn default() -> Self {
-        Self { false_positive_rate: 1e-4 }
-    }
-}
+use crate::index::TrackNumber;
 
 /// One stretch of the query that is a stretch of a track.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,11 +27,13 @@ pub struct Match {
     pub reference_start: f64,
     /// Speed at which the track is played: 1.02 is 2 % too fast.
     pub speed: f64,
+    /// Pitch at which the track is played against the original, cents: 100 is a semitone up.
+    pub pitch_cents: f64,
     /// Probability that the match is chance, corrected for everything that was tried.
     pub false_positive_probability: f64,
     /// Landmarks of the track within the stretch that stand aligned in the query.
     pub aligned_landmarks: u32,
-    /// Peaks of the track within the stretch, and those of them found in the query.
+    /// Peaks of the track within the stretch.
     pub expected_peaks: u32,
     /// Peaks of the track that were found in the query at their place.
     pub matched_peaks: u32,
@@ -55,10 +55,4 @@ pub struct Matches {
     pub rejected: Vec<Rejected>,
     /// Peaks in the query; 0 means silence or nothing tonal.
     pub query_peaks: usize,
-}
-
-/// Finds every song in a query of any length.
-#[must_use]
-pub fn identify(_snapshot: &Snapshot, query: &Constellation, _settings: &MatchSettings) -> Matches {
-    Matches { query_peaks: query.peaks.len(), ..Matches::default() }
 }

@@ -1,0 +1,125 @@
+//! Alignments: where and how fast a track runs beside the query.
+
+use crate::fingerprint::Peak;
+
+/// A straight line between the times of a query and of a track, with the ratio of their frequencies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Line {
+    /// Time in the track at the query's start, ticks; may be negative.
+    pub(crate) offset: f64,
+    /// Ticks of the track per tick of the query.
+    pub(crate) speed: f64,
+    /// Frequency in the query over that in the track.
+    pub(crate) pitch: f64,
+}
+
+impl Line {
+    /// Time in the track at a time in the query.
+    pub(crate) fn reference(&self, query: f64) -> f64 {
+        self.offset + self.speed * query
+    }
+
+    /// Time in the query at a time in the track.
+    pub(crate) fn query(&self, reference: f64) -> f64 {
+        (reference - self.offset) / self.speed
+    }
+
+    /// How far a peak of the query lies from the place of a track's peak: ticks, steps.
+    pub(crate) fn residual(&self, reference: &Peak, query: &Peak) -> (f32, f32) {
+        let late = f64::from(query.time) - self.query(f64::from(reference.time));
+        let aside = f64::from(query.frequency) - f64::from(reference.frequency) * self.pitch;
+        (late as f32, aside as f32)
+    }
+}
+
+/// How far from its place a peak may be found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tolerance {
+    /// Ticks.
+    pub(crate) time: f64,
+    /// Steps …
+    pub(crate) frequency: f64,
+    /// … and a part of the frequency.
+    pub(crate) relative: f64,
+}
+
+/// What became of one peak of the track.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Outcome {
+    /// Index of the track's peak.
+    pub(crate) reference: u32,
+    /// Index of the query's peak that stands in its place.
+    pub(crate) query: Option<u32>,
+}
+
+/// Looks for the track's peaks between two times of the query (ticks), in order; `peaks` are the query's.
+pub(crate) fn compare(
+    reference: &[Peak],
+    peaks: &[Peak],
+    line: &Line,
+    (from, to): (f64, f64),
+    tolerance: Tolerance,
+    out: &mut Vec<Outcome>,
+) {
+    out.clear();
+    let first = reference.partition_point(|p| f64::from(p.time) < line.reference(from));
+    let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to));
+    let mut low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time);
+    for (index, peak) in reference.iter().enumerate().take(end).skip(first) {
+        let time = line.query(f64::from(peak.time));
+        let frequency = (f64::from(peak.frequency) * line.pitch) as f32;
+        let reach = tolerance.frequency as f32 + tolerance.relative as f32 * frequency;
+        let (earliest, latest) = (time - tolerance.time, time + tolerance.time);
+        while peaks.get(low).is_some_and(|p| f64::from(p.time) < earliest) {
+            low += 1;
+        }
+        let mut best = None;
+        let mut nearest = f32::INFINITY;
+        for (i, found) in peaks[low..].iter().enumerate() {
+            if f64::from(found.time) > latest {
+                break;
+            }
+            let aside = (f32::from(found.frequency) - frequency).abs();
+            if aside <= reach {
+                let late = (f64::from(found.time) - time).abs() as f32;
+                let distance = aside / reach + late / tolerance.time as f32;
+                if distance < nearest {
+                    nearest = distance;
+                    best = Some((low + i) as u32);
+                }
+            }
+        }
+        out.push(Outcome { reference: index as u32, query: best });
+    }
+}
+
+/// Fewest peaks that a line is fitted to.
+const FEWEST_TO_FIT: usize = 5;
+
+/// Least-squares line through the found peaks; `line` where there are too few or they are too close.
+pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[Outcome], line: &Line) -> Line {
+    let found = || {
+        outcomes.iter().filter_map(|o| Some((&reference[o.reference as usize], &peaks[o.query? as usize])))
+    };
+    let n = found().count();
+    if n < FEWEST_TO_FIT {
+        return *line;
+    }
+    let mean = |f: &dyn Fn(&Peak, &Peak) -> f64| found().map(|(r, q)| f(r, q)).sum::<f64>() / n as f64;
+    let query = mean(&|_, q| f64::from(q.time));
+    let late = mean(&|r, q| f64::from(r.time) - line.reference(f64::from(q.time)));
+    let spread = mean(&|_, q| (f64::from(q.time) - query).powi(2));
+    let together = mean(&|r, q| {
+        (f64::from(q.time) - query) * (f64::from(r.time) - line.reference(f64::from(q.time)) - late)
+    });
+    // A ridge keeps few or close peaks from turning the line: their times are known to about a tick.
+    let turn = together / (spread + RIDGE / n as f64);
+    let squares = mean(&|r, _| f64::from(r.frequency).powi(2));
+    let products = mean(&|r, q| f64::from(r.frequency) * f64::from(q.frequency));
+    let speed = line.speed + turn;
+    let offset = line.offset + late - turn * query;
+    Line { offset, speed, pitch: products / squares.max(1.0) }
+}
+
+/// Squared ticks: a peak's time error of a few ticks against a prior of a few tenths of a per cent.
+const RIDGE: f64 = 2.0e5;

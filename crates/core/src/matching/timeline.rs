@@ -1,0 +1,166 @@
+//! The timeline of a query: every song in it, each once.
+
+use rayon::prelude::*;
+
+use crate::fingerprint::landmark::landmarks;
+use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
+use crate::index::{IndexError, Snapshot};
+
+use super::significance::Chance;
+use super::trace::{Query, Trace};
+use super::verify::{FINE, Verified, Window};
+use super::window::{Found, WindowSearch, log_hypotheses};
+use super::{Match, MatchSettings, Matches, Rejected};
+
+/// A window that is searched, and the step to the next one, ticks.
+const WINDOW: f64 = 10.0 * TICKS_PER_SECOND;
+const STEP: f64 = 5.0 * TICKS_PER_SECOND;
+/// A query up to this length is one window. The index keeps tracks farther apart than this.
+const LONGEST_WINDOW: f64 = 15.0 * TICKS_PER_SECOND;
+/// Failed candidates that are reported.
+const MOST_REJECTED: usize = 5;
+
+/// Finds every song in a query of any length. Windows of a long query are searched on all cores (rayon).
+///
+/// # Errors
+/// [`IndexError`] if a part of the index that the search touched is damaged.
+pub fn identify(
+    snapshot: &Snapshot,
+    query: &Constellation,
+    settings: &MatchSettings,
+) -> Result<Matches, IndexError> {
+    let windows = windows(query);
+    let correction = log_hypotheses(snapshot, windows.len());
+    let limit = settings.false_positive_rate.max(f64::MIN_POSITIVE).ln() - correction;
+    let found = search(snapshot, &windows, limit)?;
+    let mut chance = Chance::default();
+    let ticks = query.seconds * TICKS_PER_SECOND;
+    chance.measure(&query.peaks, ticks, FINE);
+    let query = Query { peaks: &query.peaks, ticks, chance: &chance };
+    let traces = resolve(&windows, &found, &query, limit);
+    let mut matches = Matches {
+        found: traces.iter().map(|trace| trace.report(correction)).collect(),
+        rejected: Vec::new(),
+        query_peaks: query.peaks.len(),
+    };
+    let mut rejected: Vec<(&Verified, &Window<'_>)> = found
+        .iter()
+        .zip(&windows)
+        .flat_map(|(found, window)| found.rejected.iter().map(move |one| (one, window)))
+        .filter(|(one, window)| !traces.iter().any(|trace| trace.covers(one, window)))
+        .collect();
+    rejected.sort_by(|a, b| a.0.evidence.log_p().total_cmp(&b.0.evidence.log_p()));
+    rejected.truncate(MOST_REJECTED);
+    matches.rejected =
+        rejected.iter().map(|(one, window)| Rejected { best: one.report(window, correction) }).collect();
+    Ok(matches)
+}
+
+fn windows(query: &Constellation) -> Vec<Window<'_>> {
+    let ticks = query.seconds * TICKS_PER_SECOND;
+    let window = |from: f64, to: f64| Window { peaks: &query.peaks, from: from.floor(), to };
+    if ticks <= LONGEST_WINDOW {
+        return vec![window(0.0, ticks)];
+    }
+    let steps = ((ticks - WINDOW) / STEP).ceil() as u32;
+    (0..=steps).map(|i| window(STEP * f64::from(i), (STEP * f64::from(i) + WINDOW).min(ticks))).collect()
+}
+
+fn search(snapshot: &Snapshot, windows: &[Window<'_>], limit: f64) -> Result<Vec<Found>, IndexError> {
+    match windows {
+        // One window needs no other thread.
+        [window] => Ok(vec![WindowSearch::new(snapshot, limit).find(window)?]),
+        _ => windows
+            .par_iter()
+            .map_init(|| WindowSearch::new(snapshot, limit), |search, window| search.find(window))
+            .collect(),
+    }
+}
+
+/// Follows what the windows found to its ends; where several explain the same peaks, the best keeps them
+/// and the others must do without.
+fn resolve(windows: &[Window<'_>], found: &[Found], query: &Query<'_>, limit: f64) -> Vec<Trace> {
+    let free = vec![false; query.peaks.len()];
+    let mut seeds: Vec<(&Verified, &Window<'_>)> = found
+        .iter()
+        .zip(windows)
+        .flat_map(|(found, w)| found.accepted.iter().map(move |one| (one, w)))
+        .collect();
+    seeds.sort_by(|a, b| a.0.evidence.log_p().total_cmp(&b.0.evidence.log_p()));
+    let mut followed: Vec<(Trace, &Verified, &Window<'_>)> = Vec::new();
+    for (seed, window) in seeds {
+        if !followed.iter().any(|(trace, ..)| trace.covers(seed, window))
+            && let Some(trace) = Trace::follow(seed, window, query, &free)
+        {
+            followed.push((trace, seed, window));
+        }
+    }
+    followed.sort_by(|a, b| a.0.log_p().total_cmp(&b.0.log_p()));
+    let mut used = free;
+    let mut traces: Vec<Trace> = Vec::new();
+    for (trace, seed, window) in followed {
+        // Again without what others explain: its ends may draw in, or nothing be left.
+        let alone = trace.outcomes.iter().filter_map(|o| o.query).all(|q| !used[q as usize]);
+        let left = if alone { Some(trace) } else { Trace::follow(seed, window, query, &used) };
+        let Some(trace) = left.filter(|trace| trace.log_p() <= limit) else { continue };
+        for q in trace.outcomes.iter().filter_map(|o| o.query) {
+            used[q as usize] = true;
+        }
+        traces.push(trace);
+    }
+    traces.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()));
+    traces
+}
+
+impl Trace {
+    /// Logarithm of the probability that chance gives as much: in the best window, where it was compared with
+    /// all alternatives, or over the whole stretch, corrected for the choice of its ends; whichever is higher.
+    fn log_p(&self) -> f64 {
+        // Each end was chosen among all peaks of its side.
+        let whole = self.evidence.log_p() + 2.0 * (self.choices / 2.0).max(1.0).ln();
+        whole.max(self.window_log_p)
+    }
+
+    fn report(&self, correction: f64) -> Match {
+        let from = self.from / TICKS_PER_SECOND;
+        Match {
+            track: self.reference.number,
+            query_start: from,
+            query_end: self.to / TICKS_PER_SECOND,
+            reference_start: (self.line.reference(self.from) / TICKS_PER_SECOND).max(0.0),
+            speed: self.line.speed,
+            pitch_cents: 1200.0 * self.line.pitch.log2(),
+            false_positive_probability: (self.log_p() + correction).min(0.0).exp(),
+            aligned_landmarks: self.aligned_landmarks(),
+            expected_peaks: self.evidence.expected,
+            matched_peaks: self.evidence.found,
+        }
+    }
+
+    /// Landmarks of the track both of whose peaks were found.
+    fn aligned_landmarks(&self) -> u32 {
+        let (Some(first), Some(last)) = (self.outcomes.first(), self.outcomes.last()) else { return 0 };
+        let peaks = &self.reference.peaks[first.reference as usize..=last.reference as usize];
+        let found = |i: u32| self.outcomes.get(i as usize).is_some_and(|o| o.query.is_some());
+        let mut aligned = 0;
+        landmarks(peaks, |l| aligned += u32::from(found(l.first) && found(l.second)));
+        aligned
+    }
+}
+
+impl Verified {
+    fn report(&self, window: &Window<'_>, correction: f64) -> Match {
+        Match {
+            track: self.reference.number,
+            query_start: window.from / TICKS_PER_SECOND,
+            query_end: window.to / TICKS_PER_SECOND,
+            reference_start: self.line.reference(window.from) / TICKS_PER_SECOND,
+            speed: self.line.speed,
+            pitch_cents: 1200.0 * self.line.pitch.log2(),
+            false_positive_probability: (self.evidence.log_p() + correction).min(0.0).exp(),
+            aligned_landmarks: 0,
+            expected_peaks: self.evidence.expected,
+            matched_peaks: self.evidence.found,
+        }
+    }
+}

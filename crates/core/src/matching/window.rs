@@ -1,0 +1,126 @@
+//! One window of a query: what is found in it.
+
+use crate::fingerprint::landmark::Depth;
+use crate::index::{IndexError, Snapshot};
+
+use super::line::Line;
+use super::search::Search;
+use super::significance::{Chance, Evidence};
+use super::verify::{FINE, References, Verified, Window};
+
+/// What is tried, in this order, until something is found: how deep, at which speed. The other speeds reach
+/// what lies between the hash's tolerance and 3 %.
+const PASSES: [(Depth, f64); 4] = [(SHALLOW, 1.0), (DEEP, 1.0), (SHALLOW, 0.98), (SHALLOW, 1.02)];
+/// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
+const SHALLOW: Depth = Depth { rank_limit: 6, fan_out: 6, margin: 0.0, gap_reach: 2 };
+/// Under noise and speech the track's peaks are anywhere among the query's.
+const DEEP: Depth = Depth { rank_limit: 20, fan_out: 40, margin: 0.1, gap_reach: 2 };
+/// Candidates of a pass that are verified.
+const MOST_CANDIDATES: usize = 32;
+/// Of them, those whose evidence is weighed in full.
+const MOST_WEIGHED: usize = 12;
+/// Of them, those that are compared with all others.
+const MOST_SCRUTINIZED: usize = 6;
+/// Offsets that a second of track holds apart.
+const OFFSETS_PER_SECOND: f64 = 10.0;
+
+/// What a window gave.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Alignments that chance does not explain.
+    pub(crate) accepted: Vec<Verified>,
+    /// The best of the others, at most `MOST_SCRUTINIZED`, best first.
+    pub(crate) rejected: Vec<Verified>,
+}
+
+/// Searches windows; owns the buffers.
+#[derive(Debug)]
+pub(crate) struct WindowSearch<'a> {
+    snapshot: &'a Snapshot,
+    references: References<'a>,
+    search: Search,
+    chance: Chance,
+    /// Logarithm of the probability by which an alignment must beat chance.
+    limit: f64,
+}
+
+/// Natural logarithm of the number of alignments that a search of so many windows tries.
+pub(crate) fn log_hypotheses(snapshot: &Snapshot, windows: usize) -> f64 {
+    let offsets = (snapshot.seconds() * OFFSETS_PER_SECOND).max(1.0);
+    (offsets * (PASSES.len() * windows) as f64).ln()
+}
+
+impl<'a> WindowSearch<'a> {
+    pub(crate) fn new(snapshot: &'a Snapshot, limit: f64) -> Self {
+        let references = References::new(snapshot);
+        Self { snapshot, references, search: Search::default(), chance: Chance::default(), limit }
+    }
+
+    /// Finds what a window holds.
+    pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
+        let from = window.peaks.partition_point(|p| f64::from(p.time) < window.from);
+        let to = window.peaks.partition_point(|p| f64::from(p.time) < window.to);
+        let peaks = &window.peaks[from..to];
+        self.chance.measure(peaks, window.to - window.from, FINE);
+        let mut verified: Vec<Verified> = Vec::new();
+        let mut found = Found::default();
+        for (depth, speed) in PASSES {
+            let scale = (speed as f32, (1.0 / speed) as f32);
+            let start = window.from as u32;
+            let candidates =
+                self.search.candidates(self.snapshot, peaks, start, depth, scale, MOST_CANDIDATES)?;
+            for candidate in candidates {
+                let Some((reference, offset)) = self.references.of(&candidate)? else { continue };
+                let line = Line { offset: offset - speed * f64::from(start), speed, pitch: speed };
+                let new = Verified::new(&reference, line, window, &self.chance);
+                if new.quick < 0.0 && !verified.iter().any(|v| v.is_same_line(&new, window)) {
+                    verified.push(new);
+                }
+            }
+            found = self.judge(&mut verified, window);
+            if !found.accepted.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Accepts, best first, what the peaks that are not yet explained prove.
+    fn judge(&self, verified: &mut Vec<Verified>, window: &Window<'_>) -> Found {
+        verified
+            .sort_by(|a, b| a.quick.total_cmp(&b.quick).then(a.reference.number.cmp(&b.reference.number)));
+        verified.truncate(2 * MOST_CANDIDATES);
+        for one in verified.iter_mut().take(MOST_WEIGHED) {
+            one.evidence = one.weigh(window.peaks, |_| true);
+        }
+        let mut weighed = verified[..verified.len().min(MOST_WEIGHED)].to_vec();
+        let by_evidence = |a: &Verified, b: &Verified| {
+            a.evidence
+                .log_p()
+                .total_cmp(&b.evidence.log_p())
+                .then(a.reference.number.cmp(&b.reference.number))
+        };
+        weighed.sort_by(by_evidence);
+        let mut best: Vec<Verified> = weighed.iter().take(MOST_SCRUTINIZED).cloned().collect();
+        for (i, one) in best.iter_mut().enumerate() {
+            let others: Vec<&Verified> =
+                weighed.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| other).collect();
+            one.scrutinize(&others, window);
+        }
+        best.sort_by(by_evidence);
+        let mut used = vec![false; window.peaks.len()];
+        let mut found = Found::default();
+        for one in best {
+            let evidence: Evidence = one.weigh(window.peaks, |query| !used[query as usize]);
+            if evidence.log_p() <= self.limit {
+                for query in one.outcomes.iter().filter_map(|o| o.query) {
+                    used[query as usize] = true;
+                }
+                found.accepted.push(one);
+            } else {
+                found.rejected.push(one);
+            }
+        }
+        found
+    }
+}
