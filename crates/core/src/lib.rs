@@ -5,6 +5,7 @@
 //! ([`matching`]). It knows no network, no SQL, no async runtime, prints nothing and keeps no globals.
 
 pub mod audio;
+mod bits;
 pub mod fingerprint;
 pub mod index;
 pub mod matching;

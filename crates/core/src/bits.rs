@@ -1,0 +1,186 @@
+//! Bit streams and Rice codes, the base of every packed form here.
+//!
+//! Bits are filled from the lowest of each little-endian word up. A Rice code (Rice, Plaunt 1971) with
+//! parameter `k` is the value's high part in unary (zeros, ended by a one), then its low `k` bits.
+
+/// Unary parts longer than this are written as an escape: this many zeros, a one, then 64 plain bits.
+const LONGEST_UNARY: u64 = 40;
+
+/// Best Rice parameter for `count` values that add up to about `sum`: the mean's logarithm.
+pub(crate) fn rice_parameter(sum: u64, count: u64) -> u32 {
+    let mean = sum.checked_div(count).unwrap_or(0);
+    // 0.69 × mean is the optimum for geometric gaps.
+    (mean.saturating_mul(45) / 64).checked_ilog2().map_or(0, |k| k.min(32))
+}
+
+/// Appends bits to bytes.
+#[derive(Debug, Default)]
+pub(crate) struct BitWriter {
+    bytes: Vec<u8>,
+    word: u64,
+    used: u32,
+}
+
+impl BitWriter {
+    /// A writer that starts at the end of `bytes`.
+    pub(crate) fn append_to(bytes: Vec<u8>) -> Self {
+        Self { bytes, word: 0, used: 0 }
+    }
+
+    /// The low `count` bits of `value`; at most 64.
+    pub(crate) fn bits(&mut self, value: u64, count: u32) {
+        if count == 0 {
+            return;
+        }
+        let value = if count == 64 { value } else { value & ((1 << count) - 1) };
+        self.word |= value << self.used;
+        let taken = 64 - self.used;
+        if count >= taken {
+            self.bytes.extend_from_slice(&self.word.to_le_bytes());
+            self.word = if taken == 64 { 0 } else { value >> taken };
+            self.used = count - taken;
+        } else {
+            self.used += count;
+        }
+    }
+
+    /// A Rice code with parameter `k` (at most 32).
+    pub(crate) fn rice(&mut self, value: u64, k: u32) {
+        let high = value >> k;
+        if high >= LONGEST_UNARY {
+            self.bits(1 << LONGEST_UNARY, LONGEST_UNARY as u32 + 1);
+            self.bits(value, 64);
+        } else {
+            self.bits(1 << high, high as u32 + 1);
+            self.bits(value, k);
+        }
+    }
+
+    /// The bytes, the last one filled with zeros.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        let rest = self.used.div_ceil(8) as usize;
+        self.bytes.extend_from_slice(&self.word.to_le_bytes()[..rest]);
+        self.bytes
+    }
+}
+
+/// Takes bits from bytes; `None` when they are used up.
+#[derive(Debug, Clone)]
+pub(crate) struct BitReader<'a> {
+    bytes: &'a [u8],
+    /// Next bit.
+    at: usize,
+}
+
+impl<'a> BitReader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// At least 57 bits from the present place, zeros behind the end.
+    #[inline]
+    fn peek(&self) -> u64 {
+        let from = self.at / 8;
+        let word = match self.bytes.get(from..from + 8) {
+            Some(eight) => u64::from_le_bytes([
+                eight[0], eight[1], eight[2], eight[3], eight[4], eight[5], eight[6], eight[7],
+            ]),
+            None => self.tail(from),
+        };
+        word >> (self.at % 8)
+    }
+
+    #[cold]
+    fn tail(&self, from: usize) -> u64 {
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    }
+
+    #[inline]
+    fn skip(&mut self, count: u32) -> Option<()> {
+        self.at += count as usize;
+        (self.at <= self.bytes.len() * 8).then_some(())
+    }
+
+    /// The next `count` bits, at most 64.
+    #[inline]
+    pub(crate) fn bits(&mut self, count: u32) -> Option<u64> {
+        if count > 56 {
+            let low = self.bits(32)?;
+            return Some(low | self.bits(count - 32)? << 32);
+        }
+        let value = self.peek() & ((1 << count) - 1);
+        self.skip(count)?;
+        Some(value)
+    }
+
+    /// A Rice code with parameter `k` (at most 32).
+    #[inline]
+    pub(crate) fn rice(&mut self, k: u32) -> Option<u64> {
+        let word = self.peek();
+        let high = word.trailing_zeros();
+        // Fast way: unary and low part lie in one word.
+        if high + 1 + k <= 56 && high < LONGEST_UNARY as u32 {
+            let low = (word >> (high + 1)) & ((1 << k) - 1);
+            self.skip(high + 1 + k)?;
+            return Some(u64::from(high) << k | low);
+        }
+        self.rice_slowly(k, high)
+    }
+
+    #[cold]
+    fn rice_slowly(&mut self, k: u32, high: u32) -> Option<u64> {
+        if u64::from(high) > LONGEST_UNARY {
+            return None;
+        }
+        self.skip(high + 1)?;
+        if u64::from(high) == LONGEST_UNARY {
+            self.bits(64)
+        } else {
+            Some(u64::from(high) << k | self.bits(k)?)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bits_come_back(values in prop::collection::vec((any::<u64>(), 0u32..=64), 0..100)) {
+            let mut out = BitWriter::default();
+            for (value, count) in &values {
+                out.bits(*value, *count);
+            }
+            let bytes = out.finish();
+            let mut bits = BitReader::new(&bytes);
+            for (value, count) in values {
+                let expected = if count == 64 { value } else { value & ((1u64 << count) - 1) };
+                prop_assert_eq!(bits.bits(count), Some(expected));
+            }
+            prop_assert_eq!(bits.bits(8), None);
+        }
+
+        #[test]
+        fn rice_codes_come_back(values in prop::collection::vec((any::<u64>(), 0u32..64), 0..100), k in 0u32..=32) {
+            let values: Vec<u64> = values.into_iter().map(|(value, shift)| value >> shift).collect();
+            let mut out = BitWriter::default();
+            for value in &values {
+                out.rice(*value, k);
+            }
+            let bytes = out.finish();
+            let mut bits = BitReader::new(&bytes);
+            for value in values {
+                prop_assert_eq!(bits.rice(k), Some(value));
+            }
+        }
+
+        #[test]
+        fn any_bytes_end(bytes in prop::collection::vec(any::<u8>(), 0..100), k in 0u32..=32) {
+            let mut bits = BitReader::new(&bytes);
+            while bits.rice(k).is_some() {}
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Local maxima of the spectrogram: the candidates for a constellation.
+
+use super::params::{HIGHEST_BIN, LOWEST_BIN, STEPS_PER_BIN, TICKS_PER_FRAME};
+use super::spectrogram::ROW;
+
+/// A candidate is the strongest of this many frames before and after it (46 ms) …
+const REACH_FRAMES: usize = 2;
+/// … and of this many bins on both sides (32 Hz): the main lobe of the window is no wider.
+const REACH_BINS: usize = 3;
+/// Rows that a decision needs.
+const ROWS: usize = 2 * REACH_FRAMES + 1;
+/// Power below which there is no sound: -86 dB of a full-scale sine in its bin. Half a bit of 16.
+const FLOOR: f32 = 2.5e-9;
+
+/// A local maximum, before thinning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    pub(crate) frame: u32,
+    pub(crate) power: f32,
+    /// Interpolated time, ticks.
+    pub(crate) time: u32,
+    /// Interpolated frequency, steps.
+    pub(crate) frequency: u16,
+}
+
+/// Streaming search for local maxima, two frames behind its input.
+pub(crate) struct PeakFinder {
+    /// Rings of the last `ROWS` rows, and of their maxima over `REACH_BINS`.
+    rows: [Vec<f32>; ROWS],
+    maxima: [Vec<f32>; ROWS],
+    above: Vec<f32>,
+    frame: u32,
+}
+
+impl PeakFinder {
+    pub(crate) fn new() -> Self {
+        let blank = || std::array::from_fn(|_| vec![0.0; ROW]);
+        Self { rows: blank(), maxima: blank(), above: vec![0.0; ROW], frame: 0 }
+    }
+
+    /// Takes the row of the next frame; hands candidates of the frame `REACH_FRAMES` before it to `sink`.
+    pub(crate) fn push(&mut self, row: &[f32], sink: impl FnMut(Candidate)) {
+        let slot = self.frame as usize % ROWS;
+        self.rows[slot].copy_from_slice(row);
+        running_maximum(row, &mut self.above, &mut self.maxima[slot]);
+        self.frame += 1;
+        if self.frame as usize > REACH_FRAMES {
+            self.search(self.frame - 1 - REACH_FRAMES as u32, sink);
+        }
+    }
+
+    /// Frames searched so far.
+    pub(crate) fn searched(&self) -> u32 {
+        self.frame.saturating_sub(REACH_FRAMES as u32)
+    }
+
+    /// Hands out the last frames, as if silence followed.
+    pub(crate) fn flush(&mut self, mut sink: impl FnMut(Candidate)) {
+        let silence = [0.0; ROW];
+        for _ in 0..REACH_FRAMES {
+            self.push(&silence, &mut sink);
+        }
+    }
+
+    fn search(&mut self, frame: u32, mut sink: impl FnMut(Candidate)) {
+        let at = |offset: usize| (frame as usize + offset) % ROWS;
+        self.above.copy_from_slice(&self.maxima[0]);
+        for maxima in &self.maxima[1..] {
+            for (a, b) in self.above.iter_mut().zip(maxima) {
+                *a = a.max(*b);
+            }
+        }
+        let row = &self.rows[at(0)];
+        for bin in LOWEST_BIN..HIGHEST_BIN {
+            let power = row[bin];
+            if power.is_nan() || power < self.above[bin] || power < FLOOR {
+                continue;
+            }
+            let across = vertex(row[bin - 1], power, row[bin + 1]);
+            let along = vertex(self.rows[at(ROWS - 1)][bin], power, self.rows[at(1)][bin]);
+            // In f64: the frame number of a long sound has more digits than f32 keeps.
+            let time = (f64::from(frame) + f64::from(along)) * f64::from(TICKS_PER_FRAME);
+            let frequency = (bin as f32 + across) * STEPS_PER_BIN as f32;
+            sink(Candidate {
+                frame,
+                power,
+                time: time.round().max(0.0) as u32,
+                frequency: frequency.round() as u16,
+            });
+        }
+    }
+}
+
+/// Offset of the vertex of the parabola through three log powers (Smith and Serra, PARSHL, 1987); the middle
+/// one is the largest, so it lies within ±0.5.
+fn vertex(before: f32, middle: f32, after: f32) -> f32 {
+    let (a, b, c) = (before.max(1e-20).ln(), middle.max(1e-20).ln(), after.max(1e-20).ln());
+    let bend = a - 2.0 * b + c;
+    if bend >= -1e-6 { 0.0 } else { (0.5 * (a - c) / bend).clamp(-0.5, 0.5) }
+}
+
+/// Maximum over ±3 neighbours, by doubling: maxima of 2, of 4, then of two overlapping 4s.
+fn running_maximum(row: &[f32], work: &mut [f32], out: &mut [f32]) {
+    const { assert!(REACH_BINS == 3) };
+    let n = row.len();
+    for i in 0..n - 1 {
+        work[i] = row[i].max(row[i + 1]);
+    }
+    work[n - 1] = row[n - 1];
+    for i in 0..n - 2 {
+        work[i] = work[i].max(work[i + 2]);
+    }
+    // work[i] now covers i ..= i + 3.
+    for i in 3..n {
+        out[i] = work[i].max(work[i - 3]);
+    }
+    out[..3].fill(work[0].max(work[1]).max(work[2]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_maximum_is_the_slow_one() {
+        let row: Vec<f32> = (0..ROW).map(|i| ((i * 7919) % 1009) as f32).collect();
+        let (mut work, mut out) = (vec![9e9; ROW], vec![9e9; ROW]);
+        running_maximum(&row, &mut work, &mut out);
+        for i in 3..ROW {
+            let slow = row[i - 3..(i + 4).min(ROW)].iter().fold(0.0f32, |a, b| a.max(*b));
+            assert_eq!(out[i], slow, "at {i}");
+        }
+    }
+}
