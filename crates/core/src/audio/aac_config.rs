@@ -1,0 +1,145 @@
+//! The AudioSpecificConfig of AAC (ISO/IEC 14496-3, 1.6.2.1), reduced to its low-complexity core.
+//!
+//! HE-AAC is an AAC-LC stream at half the sample rate with hints for the upper half of the spectrum (SBR) and
+//! for stereo (PS) in places that an LC decoder skips. Half the band is plenty for a fingerprint, so the
+//! configuration is rewritten to what the core is by itself.
+
+use super::bits::Bits;
+
+/// Sample rates by index (table 1.18).
+pub(super) const AAC_RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+
+const AOT_LC: u32 = 2;
+const AOT_SBR: u32 = 5;
+const AOT_PS: u32 = 29;
+const ESCAPED_RATE: u32 = 15;
+
+/// What the low-complexity core of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Core {
+    /// Sample rate of the core in hertz.
+    pub(super) rate: u32,
+    /// Channels of the core, 1 or 2.
+    pub(super) channels: u8,
+}
+
+/// Reads a configuration and gives its core, or says which variant of AAC cannot be decoded.
+pub(super) fn read_core(bits: &mut Bits<'_>) -> Result<Core, String> {
+    let cut = || "AAC with a damaged configuration".to_owned();
+    let mut object = object_type(bits).ok_or_else(cut)?;
+    let rate = sample_rate(bits).ok_or_else(cut)?;
+    let channels = bits.take(4).ok_or_else(cut)?;
+    if object == AOT_SBR || object == AOT_PS {
+        sample_rate(bits).ok_or_else(cut)?; // of the full band, which is left out
+        object = object_type(bits).ok_or_else(cut)?;
+    }
+    if object != AOT_LC {
+        return Err(format!("AAC of object type {object} ({}), not low complexity", object_name(object)));
+    }
+    let short_frames = bits.flag().ok_or_else(cut)?;
+    if bits.flag().ok_or_else(cut)? {
+        bits.take(14).ok_or_else(cut)?; // delay of a core coder
+    }
+    bits.flag().ok_or_else(cut)?; // extension, empty for this object type
+    if short_frames {
+        return Err("AAC with 960 samples a frame".to_owned());
+    }
+    if !(1_000..=96_000).contains(&rate) {
+        return Err(format!("AAC at {rate} Hz"));
+    }
+    core_channels(channels).map(|channels| Core { rate, channels })
+}
+
+/// Checks a channel configuration (table 1.19).
+pub(super) fn core_channels(configuration: u32) -> Result<u8, String> {
+    match configuration {
+        1 => Ok(1),
+        2 => Ok(2),
+        0 => Err("AAC with a channel layout of its own (program config element)".to_owned()),
+        3..=5 => Err(format!("AAC with {configuration} channels")),
+        6 => Err("AAC with 5.1 channels".to_owned()),
+        7 | 12 | 14 => Err("AAC with 7.1 channels".to_owned()),
+        _ => Err(format!("AAC with channel configuration {configuration}")),
+    }
+}
+
+/// The configuration of a bare core.
+pub(super) fn write_core(core: Core) -> Box<[u8]> {
+    let channels = u64::from(core.channels);
+    let index = AAC_RATES.iter().position(|&rate| rate == core.rate);
+    match index {
+        Some(index) => {
+            let word = (AOT_LC << 11) | ((index as u32) << 7) | ((channels as u32) << 3);
+            word.to_be_bytes()[2..].into()
+        }
+        None => {
+            let lead = (u64::from(AOT_LC) << 4) | u64::from(ESCAPED_RATE);
+            let word = (lead << 31) | (u64::from(core.rate) << 7) | (channels << 3);
+            word.to_be_bytes()[3..].into()
+        }
+    }
+}
+
+fn object_type(bits: &mut Bits<'_>) -> Option<u32> {
+    match bits.take(5)? {
+        31 => Some(32 + bits.take(6)?),
+        object => Some(object),
+    }
+}
+
+fn sample_rate(bits: &mut Bits<'_>) -> Option<u32> {
+    match bits.take(4)? {
+        ESCAPED_RATE => bits.take(24),
+        index => AAC_RATES.get(index as usize).copied(),
+    }
+}
+
+fn object_name(object: u32) -> &'static str {
+    match object {
+        1 => "Main",
+        3 => "SSR",
+        4 => "LTP",
+        23 => "LD",
+        39 => "ELD",
+        42 => "xHE-AAC",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn core(asc: &[u8]) -> Result<Core, String> {
+        read_core(&mut Bits::new(asc))
+    }
+
+    #[test]
+    fn plain_and_high_efficiency_configurations_have_the_same_core() {
+        assert_eq!(core(&[0x12, 0x10]), Ok(Core { rate: 44_100, channels: 2 }));
+        // AOT 5, 22,050 Hz, stereo, SBR 44,100 Hz, AOT 2.
+        assert_eq!(core(&[0x2B, 0x92, 0x08, 0x00]), Ok(Core { rate: 22_050, channels: 2 }));
+        // AOT 29, 22,050 Hz, mono core, 44,100 Hz, AOT 2.
+        assert_eq!(core(&[0xEB, 0x8A, 0x08, 0x00]), Ok(Core { rate: 22_050, channels: 1 }));
+    }
+
+    #[test]
+    fn a_core_survives_writing_and_reading() {
+        for rate in AAC_RATES.into_iter().chain([44_056, 7_000]) {
+            for channels in [1, 2] {
+                let one = Core { rate, channels };
+                assert_eq!(core(&write_core(one)), Ok(one));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_named() {
+        assert!(core(&[0x12, 0x30]).unwrap_err().contains("5.1"));
+        assert!(core(&[0x0A, 0x10]).unwrap_err().contains("Main"));
+        assert!(core(&[0x12, 0x14]).unwrap_err().contains("960"));
+        assert!(core(&[0x12]).unwrap_err().contains("damaged"));
+        assert!(core(&[]).is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! Bits of a byte slice, most significant first.
+
+/// Reads bits; asking for more than there are gives nothing.
+#[derive(Debug, Clone)]
+pub(super) struct Bits<'a> {
+    data: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Bits<'a> {
+    /// A reader at the first bit.
+    pub(super) fn new(data: &'a [u8]) -> Self {
+        Self { data, position: 0 }
+    }
+
+    /// The next `count` bits, at most 32.
+    pub(super) fn take(&mut self, count: u32) -> Option<u32> {
+        let mut value = 0_u64;
+        let end = self.position + count as usize;
+        if count > 32 || end > self.data.len() * 8 {
+            return None;
+        }
+        while self.position < end {
+            let within = self.position % 8;
+            let now = (8 - within).min(end - self.position);
+            let byte = u64::from(self.data[self.position / 8]);
+            let bits = (byte >> (8 - within - now)) & ((1 << now) - 1);
+            value = (value << now) | bits;
+            self.position += now;
+        }
+        u32::try_from(value).ok()
+    }
+
+    /// The next bit.
+    pub(super) fn flag(&mut self) -> Option<bool> {
+        self.take(1).map(|bit| bit == 1)
+    }
+
+    /// The next `count` bytes, wherever they begin.
+    pub(super) fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
+        if self.position + count * 8 > self.data.len() * 8 {
+            return None;
+        }
+        (0..count).map(|_| self.take(8).and_then(|byte| u8::try_from(byte).ok())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_come_in_order_and_end() {
+        let mut bits = Bits::new(&[0b1010_0101, 0xFF, 0x01]);
+        assert_eq!(bits.take(3), Some(0b101));
+        assert_eq!(bits.take(9), Some(0b0_0101_1111));
+        assert_eq!(bits.bytes(1), Some(vec![0xF0]));
+        assert_eq!(bits.bytes(1), None);
+        assert_eq!(bits.take(4), Some(1));
+        assert_eq!(bits.flag(), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! Packets of one track to mono, whatever the codec.
+
+use symphonia::core::audio::{Channels, GenericAudioBufferRef};
+use symphonia::core::codecs::audio::well_known as id;
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error;
+use symphonia::core::packet::PacketRef;
+
+use super::aac_config;
+use super::bits::Bits;
+use super::mix;
+use super::opus::{OPUS_RATE, OpusTrack};
+
+/// What one packet turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Sample rate in hertz.
+    pub(super) rate: u32,
+    /// Channels before mixing.
+    pub(super) channels: usize,
+}
+
+enum Kind {
+    Symphonia {
+        decoder: Box<dyn AudioDecoder>,
+        /// Whether encoder delay is cut here instead of in the decoder.
+        trim: bool,
+    },
+    Opus(OpusTrack),
+}
+
+/// A decoder for one track.
+pub(super) struct Codec {
+    kind: Kind,
+    name: String,
+}
+
+impl Codec {
+    /// A decoder for a track, or a description of the codec that there is none for.
+    pub(super) fn new(parameters: &AudioCodecParameters) -> Result<Self, String> {
+        let mut parameters = parameters.clone();
+        match parameters.codec {
+            id::CODEC_ID_OPUS => {
+                let track = OpusTrack::new(parameters.extra_data.as_deref())?;
+                return Ok(Self { kind: Kind::Opus(track), name: "Opus".to_owned() });
+            }
+            id::CODEC_ID_AAC => reduce_aac(&mut parameters)?,
+            _ => {}
+        }
+        let mpeg = matches!(parameters.codec, id::CODEC_ID_MP1 | id::CODEC_ID_MP2 | id::CODEC_ID_MP3);
+        // MPEG audio is trimmed here: where its length is estimated, the decoder would cut real sound.
+        let options = AudioDecoderOptions::default().gapless(!mpeg);
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(&parameters, &options)
+            .map_err(|error| unsupported(parameters.codec, &error))?;
+        let name = decoder.codec_info().long_name.to_owned();
+        Ok(Self { kind: Kind::Symphonia { decoder, trim: mpeg }, name })
+    }
+
+    /// The codec's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Decodes a packet and appends its sound.
+    pub(super) fn decode(&mut self, packet: &PacketRef<'_>, mono: &mut Vec<f32>) -> Result<Shape, Error> {
+        let frames = |duration: u64| usize::try_from(duration).unwrap_or(usize::MAX);
+        match &mut self.kind {
+            Kind::Opus(track) => {
+                let drop = frames(packet.trim_end.get());
+                track.decode(packet.data, drop, mono).map_err(|_| Error::DecodeError("opus packet"))?;
+                Ok(Shape { rate: OPUS_RATE, channels: track.channels() })
+            }
+            Kind::Symphonia { decoder, trim } => {
+                let buffer = decoder.decode_ref(packet)?;
+                let (mut skip, mut drop) = (0, 0);
+                if *trim {
+                    skip = frames(packet.trim_start.get());
+                    // A packet wholly beyond the declared end is a second file glued to the first, or the
+                    // declaration was an estimate.
+                    drop = frames(packet.trim_end.get());
+                    drop = if drop < buffer.frames() { drop } else { 0 };
+                }
+                mix::mix_to_mono(&buffer, skip, drop, mono);
+                Ok(Shape { rate: buffer.spec().rate(), channels: channels(&buffer) })
+            }
+        }
+    }
+}
+
+fn channels(buffer: &GenericAudioBufferRef<'_>) -> usize {
+    buffer.num_planes()
+}
+
+/// Parameters of an AAC core without a container's configuration: ADTS and LATM.
+pub(super) fn aac_parameters(core: aac_config::Core) -> AudioCodecParameters {
+    let mut parameters = AudioCodecParameters::new();
+    parameters.for_codec(id::CODEC_ID_AAC).with_extra_data(aac_config::write_core(core));
+    parameters.with_sample_rate(core.rate);
+    parameters
+}
+
+fn reduce_aac(parameters: &mut AudioCodecParameters) -> Result<(), String> {
+    if let Some(config) = &parameters.extra_data {
+        let core = aac_config::read_core(&mut Bits::new(config))?;
+        *parameters = aac_parameters(core);
+        return Ok(());
+    }
+    match parameters.channels.as_ref().map(Channels::count) {
+        Some(1 | 2) => Ok(()),
+        Some(channels) => Err(format!("AAC with {channels} channels")),
+        None => aac_config::core_channels(0).map(|_| ()),
+    }
+}
+
+fn unsupported(codec: AudioCodecId, error: &Error) -> String {
+    let name = codec_name(codec);
+    match error {
+        Error::Unsupported(what) if !what.contains("codec") => format!("{name} ({what})"),
+        Error::DecodeError(what) => format!("{name} ({what})"),
+        _ => name,
+    }
+}
+
+/// Names codecs that containers know and nothing here decodes.
+pub(super) fn codec_name(codec: AudioCodecId) -> String {
+    match codec {
+        id::CODEC_ID_AC3 => "Dolby Digital (AC-3)".to_owned(),
+        id::CODEC_ID_EAC3 => "Dolby Digital Plus (E-AC-3)".to_owned(),
+        id::CODEC_ID_AC4 => "Dolby AC-4".to_owned(),
+        id::CODEC_ID_TRUEHD => "Dolby TrueHD".to_owned(),
+        id::CODEC_ID_DCA => "DTS".to_owned(),
+        id::CODEC_ID_WMA => "Windows Media Audio".to_owned(),
+        id::CODEC_ID_SPEEX => "Speex".to_owned(),
+        id::CODEC_ID_WAVPACK => "WavPack".to_owned(),
+        id::CODEC_ID_MONKEYS_AUDIO => "Monkey's Audio".to_owned(),
+        id::CODEC_ID_TTA => "True Audio".to_owned(),
+        id::CODEC_ID_MUSEPACK => "Musepack".to_owned(),
+        id::CODEC_ID_AAC => "AAC".to_owned(),
+        id::CODEC_ID_ALAC => "Apple Lossless".to_owned(),
+        id::CODEC_ID_FLAC => "FLAC".to_owned(),
+        id::CODEC_ID_VORBIS => "Vorbis".to_owned(),
+        id::CODEC_ID_MP3 => "MP3".to_owned(),
+        id::CODEC_ID_ADPCM_G722 => "G.722".to_owned(),
+        id::CODEC_ID_ADPCM_G726 | id::CODEC_ID_ADPCM_G726LE => "G.726".to_owned(),
+        other => format!("the unknown codec {other}"),
+    }
+}

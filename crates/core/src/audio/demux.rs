@@ -1,0 +1,185 @@
+//! Containers to packets of one audio track.
+
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::common::Limit;
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::TimeBase;
+
+use super::codec::Codec;
+use super::error::AudioError;
+use super::limits::Limits;
+use super::source::{Failure, Source};
+use super::tags::Tags;
+
+/// Bytes that demuxers may step back in a stream, a power of two.
+const LOOK_BACK: usize = 256 << 10;
+
+/// A packet and its place in time.
+pub(super) struct Timed {
+    /// The packet; its trims are in samples for the codecs that use them.
+    pub(super) packet: Packet,
+    /// When it starts, in seconds; nothing if unknown.
+    pub(super) start: Option<f64>,
+    /// How long the container says it is, in seconds; 0 if unknown.
+    pub(super) seconds: f64,
+}
+
+/// What comes next in a container.
+pub(super) enum Event {
+    /// A packet of the chosen track.
+    Packet(Timed),
+    /// The tracks changed: choose again.
+    NewTracks,
+    /// Something could not be read; there may be more behind it.
+    Damaged(String),
+    /// No more packets, as there should be.
+    End,
+    /// No more packets, although there should be.
+    Cut(String),
+}
+
+/// What one track needs to be decoded, and what is known of it.
+pub(super) struct Chosen {
+    /// Its decoder.
+    pub(super) codec: Codec,
+    /// Sample rate in hertz, 0 if unknown before decoding.
+    pub(super) rate: u32,
+    /// Channels, 0 if unknown before decoding.
+    pub(super) channels: usize,
+    /// Length in seconds, where the container says it exactly.
+    pub(super) seconds: Option<f64>,
+}
+
+/// A container that symphonia reads.
+pub(super) struct Container {
+    reader: Box<dyn FormatReader>,
+    track: u32,
+    time_base: Option<TimeBase>,
+    failure: Failure,
+}
+
+impl Container {
+    /// Finds out which container it is and reads its head.
+    pub(super) fn open(source: Source, name: &str, limits: &Limits) -> Result<Self, AudioError> {
+        let failure = source.failure();
+        let options = MediaSourceStreamOptions { buffer_len: LOOK_BACK };
+        let stream = MediaSourceStream::new(Box::new(source), options);
+        let metadata = MetadataOptions::default().limit_tag_bytes(Limit::Maximum(limits.max_tag_bytes));
+        let opened =
+            symphonia::default::get_probe().probe(&Hint::new(), stream, FormatOptions::default(), metadata);
+        match opened {
+            Ok(reader) => Ok(Self { reader, track: 0, time_base: None, failure }),
+            Err(error) => Err(open_error(&error, &failure, name)),
+        }
+    }
+
+    /// Where an error of the system can be asked for.
+    pub(super) fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
+    /// The container's short name.
+    pub(super) fn name(&self) -> &'static str {
+        match self.reader.format_info().short_name {
+            "isomp4" => "mp4",
+            "aac" => "adts",
+            name => name,
+        }
+    }
+
+    /// Reads the tags of the file and the chosen track.
+    pub(super) fn tags(&mut self, limits: &Limits) -> Tags {
+        Tags::read(self.reader.as_mut(), self.track, limits)
+    }
+
+    /// Chooses the first audio track that can be decoded.
+    pub(super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
+        let mut refused = None;
+        for track in self.reader.tracks() {
+            let Some(parameters) = track.codec_params.as_ref().and_then(|p| p.audio()) else { continue };
+            match Codec::new(parameters) {
+                Ok(codec) => {
+                    let seconds = declared_seconds(track, parameters, self.name());
+                    let rate = parameters.sample_rate.unwrap_or(0);
+                    let channels = parameters.channels.as_ref().map_or(0, |c| c.count());
+                    (self.track, self.time_base) = (track.id, track.time_base);
+                    return Ok(Chosen { codec, rate, channels, seconds });
+                }
+                Err(codec) => refused = refused.or(Some(codec)),
+            }
+        }
+        let name = name.to_owned();
+        Err(match refused {
+            Some(codec) => AudioError::UnsupportedCodec { name, codec },
+            None => AudioError::NoAudioTrack { name, container: self.name().to_owned() },
+        })
+    }
+
+    /// What comes next on the chosen track.
+    pub(super) fn next(&mut self) -> Event {
+        loop {
+            match self.reader.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track => {
+                    return Event::Packet(self.timed(packet));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Event::End,
+                Err(Error::ResetRequired) => return Event::NewTracks,
+                Err(Error::IoError(error)) => return Event::Cut(error.to_string()),
+                Err(Error::DecodeError(what)) => return Event::Damaged(what.to_owned()),
+                Err(error) => return Event::Cut(error.to_string()),
+            }
+        }
+    }
+
+    fn timed(&self, packet: Packet) -> Timed {
+        let Some(base) = self.time_base else { return Timed { packet, start: None, seconds: 0.0 } };
+        let tick = f64::from(base.numer.get()) / f64::from(base.denom.get());
+        let (start, seconds) = (packet.pts.get() as f64 * tick, packet.block_dur().get() as f64 * tick);
+        Timed { packet, start: Some(start), seconds }
+    }
+}
+
+/// The length that a container states, unless it is an estimate or a placeholder.
+fn declared_seconds(track: &Track, parameters: &AudioCodecParameters, container: &str) -> Option<f64> {
+    let by_frames = || {
+        let rate = parameters.sample_rate.filter(|&rate| rate > 0)?;
+        Some(track.num_frames? as f64 / f64::from(rate))
+    };
+    let by_time = || {
+        let base = track.time_base?;
+        let tick = f64::from(base.numer.get()) / f64::from(base.denom.get());
+        Some(track.duration?.get() as f64 * tick)
+    };
+    match container {
+        // Guessed from the bit rate, unless an encoder's header says more.
+        "adts" => None,
+        "mp1" | "mp2" | "mp3" if track.delay.is_none() => None,
+        // Writers to a pipe leave the largest size in the header.
+        "wave" | "aiff" | "caf" => {
+            let bits = u64::from(parameters.bits_per_sample.unwrap_or(16));
+            let channels = parameters.channels.as_ref().map_or(1, |c| c.count()) as u64;
+            let bytes = track.num_frames?.saturating_mul(channels * bits.div_ceil(8));
+            if bytes > 0x7FFF_0000 { None } else { by_frames() }
+        }
+        _ => by_time().or_else(by_frames),
+    }
+}
+
+fn open_error(error: &Error, failure: &Failure, name: &str) -> AudioError {
+    let name = name.to_owned();
+    if let Some(source) = failure.take() {
+        return AudioError::Read { name, source };
+    }
+    match error {
+        Error::Unsupported(what) if what.contains("probe") => AudioError::NotAudio { name },
+        Error::Unsupported(what) => AudioError::UnsupportedCodec { name, codec: (*what).to_owned() },
+        Error::IoError(_) => AudioError::Damaged { name, reason: "it ends within its header".to_owned() },
+        other => AudioError::Damaged { name, reason: other.to_string() },
+    }
+}

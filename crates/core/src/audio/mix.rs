@@ -1,0 +1,151 @@
+//! Decoded planes of any sample format to mono.
+
+use symphonia::core::audio::sample::{Sample, i24, u24};
+use symphonia::core::audio::{Audio, AudioBuffer, GenericAudioBufferRef};
+
+/// Largest magnitude that counts as sound. Nominal is 1; float files exist with +30 dB, never with +96 dB.
+/// More would overflow the power spectrum.
+const MAX_MAGNITUDE: f32 = 65_536.0;
+
+/// A sample on the scale of ±1.
+trait Unit: Sample {
+    fn unit(self) -> f32;
+}
+
+macro_rules! unit {
+    ($($type:ty: $sample:ident => $value:expr;)*) => {
+        $(impl Unit for $type {
+            #[inline(always)]
+            fn unit(self) -> f32 {
+                let $sample = self;
+                $value
+            }
+        })*
+    };
+}
+
+// Integers beyond 24 bits lose their lowest bits in f32: far below hearing and fingerprints.
+unit! {
+    u8: s => (f32::from(s) - 128.0) / 128.0;
+    i8: s => f32::from(s) / 128.0;
+    u16: s => (f32::from(s) - 32_768.0) / 32_768.0;
+    i16: s => f32::from(s) / 32_768.0;
+    u24: s => (s.inner() as f32 - 8_388_608.0) / 8_388_608.0;
+    i24: s => s.inner() as f32 / 8_388_608.0;
+    u32: s => (s ^ 0x8000_0000).cast_signed() as f32 / 2_147_483_648.0;
+    i32: s => s as f32 / 2_147_483_648.0;
+    f32: s => s;
+    f64: s => s as f32;
+}
+
+/// Appends the average of all channels, without `skip` frames at the start and `drop` at the end.
+pub(super) fn mix_to_mono(buffer: &GenericAudioBufferRef<'_>, skip: usize, drop: usize, mono: &mut Vec<f32>) {
+    match buffer {
+        GenericAudioBufferRef::U8(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::U16(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::U24(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::U32(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::S8(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::S16(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::S24(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::S32(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::F32(b) => average(b, skip, drop, mono),
+        GenericAudioBufferRef::F64(b) => average(b, skip, drop, mono),
+    }
+}
+
+fn average<S: Unit>(buffer: &AudioBuffer<S>, skip: usize, drop: usize, mono: &mut Vec<f32>) {
+    let end = buffer.frames().saturating_sub(drop);
+    let range = skip.min(end)..end;
+    if let Some((left, right)) = buffer.plane_pair(0, 1).filter(|_| buffer.num_planes() == 2) {
+        let pairs = left[range.clone()].iter().zip(&right[range]);
+        mono.extend(pairs.map(|(&l, &r)| (l.unit() + r.unit()) * 0.5));
+        return;
+    }
+    let Some(first) = buffer.plane(0) else { return };
+    let start = mono.len();
+    mono.extend(first[range.clone()].iter().map(|&s| s.unit()));
+    if buffer.num_planes() == 1 {
+        return;
+    }
+    let out = &mut mono[start..];
+    for plane in buffer.iter_planes().skip(1) {
+        for (sum, &s) in out.iter_mut().zip(&plane[range.clone()]) {
+            *sum += s.unit();
+        }
+    }
+    let scale = 1.0 / buffer.num_planes() as f32;
+    for sum in out {
+        *sum *= scale;
+    }
+}
+
+/// Appends the average of interleaved channels.
+pub(super) fn mix_interleaved(samples: &[f32], channels: usize, mono: &mut Vec<f32>) {
+    let scale = 1.0 / channels as f32;
+    mono.extend(samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() * scale));
+}
+
+/// Replaces what is no sound (NaN, infinity, absurd magnitudes) by 0 and counts it.
+pub(super) fn clean(mono: &mut [f32]) -> u64 {
+    // NaN compares false, so the test is "not within", and without a branch it runs on whole vectors.
+    let within = |s: &f32| s.abs() <= MAX_MAGNITUDE;
+    if mono.iter().fold(true, |all, s| all & within(s)) {
+        return 0;
+    }
+    let mut replaced = 0;
+    for s in mono.iter_mut().filter(|s| !within(s)) {
+        *s = 0.0;
+        replaced += 1;
+    }
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use symphonia::core::audio::{AudioMut, AudioSpec, Channels};
+
+    fn buffer<S: Sample>(planes: &[&[S]]) -> AudioBuffer<S> {
+        let spec = AudioSpec::new(44_100, Channels::Discrete(u16::try_from(planes.len()).unwrap()));
+        let mut buffer = AudioBuffer::new(spec, planes[0].len());
+        buffer.render_uninit(None);
+        for (i, plane) in planes.iter().enumerate() {
+            buffer.plane_mut(i).unwrap().copy_from_slice(plane);
+        }
+        buffer
+    }
+
+    #[test]
+    fn every_channel_count_is_averaged_and_trimmed() {
+        let mut mono = Vec::new();
+        average(&buffer(&[&[0.1_f32, 0.2, 0.3, 0.4]]), 1, 1, &mut mono);
+        assert_eq!(mono, [0.2, 0.3]);
+        mono.clear();
+        average(&buffer(&[&[i16::MIN, 0], &[0, 16_384]]), 0, 0, &mut mono);
+        assert_eq!(mono, [-0.5, 0.25]);
+        mono.clear();
+        average(&buffer(&[&[255_u8], &[128], &[128]]), 0, 0, &mut mono);
+        assert!((mono[0] - 127.0 / 384.0).abs() < 1e-6, "{mono:?}");
+        mono.clear();
+        average(&buffer(&[&[0.5_f32; 3]]), 9, 9, &mut mono);
+        assert!(mono.is_empty());
+    }
+
+    #[test]
+    fn integers_reach_full_scale() {
+        assert_eq!([i32::MIN.unit(), u32::MIN.unit(), i24(-8_388_608).unit(), u24(0).unit()], [-1.0; 4]);
+        assert_eq!(
+            [0_i32.unit(), 0x8000_0000_u32.unit(), i8::MIN.unit(), u16::MIN.unit()],
+            [0.0, 0.0, -1.0, -1.0]
+        );
+    }
+
+    #[test]
+    fn no_sound_becomes_zero() {
+        let mut mono = [0.5, f32::NAN, f32::INFINITY, -1e30, -1.5];
+        assert_eq!(clean(&mut mono), 3);
+        assert_eq!(mono, [0.5, 0.0, 0.0, 0.0, -1.5]);
+        assert_eq!(clean(&mut mono), 0);
+    }
+}

@@ -1,0 +1,129 @@
+//! Opus packets (RFC 6716) as Ogg (RFC 7845), Matroska and MP4 carry them, to mono at 48 kHz.
+
+use opus_pure::{OpusDecoder, OpusMSDecoder};
+
+use super::mix;
+
+/// Rate at which Opus is decoded, in hertz.
+pub(super) const OPUS_RATE: u32 = 48_000;
+
+/// What the identification header says (RFC 7845, 5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
+    channels: usize,
+    pre_skip: usize,
+    gain: i16,
+    family: u8,
+}
+
+impl Head {
+    fn read(data: &[u8]) -> Option<Self> {
+        let rest = data.strip_prefix(b"OpusHead")?;
+        let &[version, channels, skip_a, skip_b, _, _, _, _, gain_a, gain_b, family, ..] = rest else {
+            return None;
+        };
+        // MP4 writes the same fields as version 0, most significant byte first.
+        let (skip, gain) = if version == 0 {
+            (u16::from_be_bytes([skip_a, skip_b]), i16::from_be_bytes([gain_a, gain_b]))
+        } else {
+            (u16::from_le_bytes([skip_a, skip_b]), i16::from_le_bytes([gain_a, gain_b]))
+        };
+        Some(Self { channels: channels.into(), pre_skip: skip.into(), gain, family })
+    }
+}
+
+enum Kind {
+    /// One stream, decoded straight to mono whatever it holds: cheaper than stereo and a mix.
+    Mono(OpusDecoder),
+    Surround(OpusMSDecoder),
+}
+
+/// A decoder for one Opus track.
+pub(super) struct OpusTrack {
+    kind: Kind,
+    /// Channels of the track.
+    channels: usize,
+    /// Samples still to be dropped at the start.
+    skip: usize,
+    pcm: Vec<f32>,
+}
+
+impl OpusTrack {
+    /// A decoder for a track with this identification header, or why there is none.
+    pub(super) fn new(head: Option<&[u8]>) -> Result<Self, String> {
+        let fallback = Head { channels: 2, pre_skip: 0, gain: 0, family: 0 };
+        let head = match head {
+            Some(data) => Head::read(data).ok_or("Opus with a damaged header")?,
+            None => fallback,
+        };
+        let rate = OPUS_RATE.cast_signed();
+        let kind = match (head.family, head.channels) {
+            (0, 1 | 2) => {
+                let mut decoder = OpusDecoder::new(rate, 1).map_err(|e| e.to_string())?;
+                decoder.gain_q8 = head.gain.into();
+                Kind::Mono(decoder)
+            }
+            (1, 1..=8) => {
+                let mut decoder = OpusMSDecoder::new(rate, head.channels, 1).map_err(|e| e.to_string())?;
+                decoder.streams_mut().iter_mut().for_each(|stream| stream.gain_q8 = head.gain.into());
+                Kind::Surround(decoder)
+            }
+            (family, channels) => {
+                return Err(format!("Opus with {channels} channels in mapping family {family}"));
+            }
+        };
+        Ok(Self { kind, channels: head.channels, skip: head.pre_skip, pcm: Vec::new() })
+    }
+
+    /// Channels of the track.
+    pub(super) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Appends a packet's sound without the last `drop` samples.
+    pub(super) fn decode(&mut self, packet: &[u8], drop: usize, mono: &mut Vec<f32>) -> Result<(), String> {
+        let start = mono.len();
+        let frames = opus_pure::packet::samples_48k(packet).map_err(|e| e.to_string())?;
+        let frames = frames.min(opus_pure::MAX_PACKET_SAMPLES);
+        match &mut self.kind {
+            Kind::Mono(decoder) => {
+                mono.resize(start + frames, 0.0);
+                let done = decoder.decode(packet, frames, &mut mono[start..]);
+                mono.truncate(start + *done.as_ref().unwrap_or(&0).min(&frames));
+                done.map_err(|e| e.to_string())?;
+            }
+            Kind::Surround(decoder) => {
+                self.pcm.resize(frames * self.channels, 0.0);
+                let done = decoder.decode(packet, frames, &mut self.pcm).map_err(|e| e.to_string())?;
+                mix::mix_interleaved(&self.pcm[..done.min(frames) * self.channels], self.channels, mono);
+            }
+        }
+        mono.truncate(mono.len().saturating_sub(drop).max(start));
+        let skip = self.skip.min(mono.len() - start);
+        self.skip -= skip;
+        mono.drain(start..start + skip);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_both_byte_orders_agree() {
+        let head = Head { channels: 2, pre_skip: 312, gain: -256, family: 0 };
+        let ogg = b"OpusHead\x01\x02\x38\x01\x80\xBB\x00\x00\x00\xFF\x00";
+        let mp4 = b"OpusHead\x00\x02\x01\x38\x00\x00\xBB\x80\xFF\x00\x00";
+        assert_eq!(Head::read(ogg), Some(head));
+        assert_eq!(Head::read(mp4), Some(head));
+        assert_eq!(Head::read(&ogg[..18]), None);
+    }
+
+    #[test]
+    fn layouts_that_cannot_be_decoded_are_named() {
+        let ambisonic = b"OpusHead\x01\x04\x38\x01\x80\xBB\x00\x00\x00\x00\x02";
+        assert!(OpusTrack::new(Some(ambisonic)).err().unwrap().contains("family 2"));
+        assert!(OpusTrack::new(Some(b"OpusTags")).is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! Where the bytes come from: a file that can be searched, or a stream that only goes forward.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use symphonia::core::io::MediaSource;
+
+/// Bytes per read from the system: few calls, and still in the second-level cache.
+const BLOCK: usize = 128 << 10;
+
+/// Remembers why reading failed. Decoders wrap, replace or swallow errors of the system; what they make of
+/// them cannot be told from a file that merely ends early.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
+
+impl Failure {
+    /// The first error since the last call.
+    pub(super) fn take(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn keep(&self, error: &io::Error) {
+        let copy = error
+            .raw_os_error()
+            .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
+    }
+}
+
+/// A stranger's bytes that only go forward.
+pub(super) type Stream = Box<dyn Read + Send + Sync>;
+
+enum Inner {
+    File { reader: BufReader<File>, position: u64, length: u64 },
+    Stream(BufReader<Stream>),
+}
+
+/// Buffered bytes in the shape that the demuxers want.
+pub(super) struct Source {
+    inner: Inner,
+    failure: Failure,
+}
+
+impl Source {
+    /// A regular file, from its start.
+    pub(super) fn file(mut file: File) -> io::Result<Self> {
+        file.rewind()?;
+        let length = file.metadata()?.len();
+        let reader = BufReader::with_capacity(BLOCK, file);
+        Ok(Self { inner: Inner::File { reader, position: 0, length }, failure: Failure::default() })
+    }
+
+    /// Anything else.
+    pub(super) fn stream(stream: Stream) -> Self {
+        Self { inner: Inner::Stream(BufReader::with_capacity(BLOCK, stream)), failure: Failure::default() }
+    }
+
+    /// Where an error of the system can be asked for later.
+    pub(super) fn failure(&self) -> Failure {
+        self.failure.clone()
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let result = match &mut self.inner {
+                Inner::File { reader, .. } => reader.read(buffer),
+                Inner::Stream(reader) => reader.read(buffer),
+            };
+            match result {
+                Ok(count) => {
+                    if let Inner::File { position, .. } = &mut self.inner {
+                        *position += count as u64;
+                    }
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.failure.keep(&error);
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+impl Seek for Source {
+    fn seek(&mut self, target: SeekFrom) -> io::Result<u64> {
+        let Inner::File { reader, position, .. } = &mut self.inner else {
+            return Err(io::Error::from(io::ErrorKind::Unsupported));
+        };
+        match target {
+            // Short jumps, as between the audio packets of a film, stay within the buffer.
+            SeekFrom::Start(to) => match i64::try_from(i128::from(to) - i128::from(*position)) {
+                Ok(offset) => {
+                    reader.seek_relative(offset)?;
+                    *position = to;
+                }
+                Err(_) => *position = reader.seek(target)?,
+            },
+            _ => *position = reader.seek(target)?,
+        }
+        Ok(*position)
+    }
+}
+
+impl MediaSource for Source {
+    fn is_seekable(&self) -> bool {
+        matches!(self.inner, Inner::File { .. })
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        match self.inner {
+            Inner::File { length, .. } => Some(length),
+            Inner::Stream(_) => None,
+        }
+    }
+}

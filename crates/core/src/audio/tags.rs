@@ -1,0 +1,193 @@
+//! What a file says about itself.
+
+use symphonia::core::formats::FormatReader;
+use symphonia::core::meta::{RawValue, StandardTag, Tag};
+
+use super::limits::{Limits, MAX_OTHER_TAGS, MAX_TAG_VALUE_BYTES};
+
+/// Metadata that was found in a file; text as it stands there, trimmed. The sizes are bounded by
+/// [`Limits::max_tag_bytes`](super::Limits).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Title of the track.
+    pub title: Option<String>,
+    /// Artist; several are joined with "; ".
+    pub artist: Option<String>,
+    /// Album.
+    pub album: Option<String>,
+    /// Artist of the album.
+    pub album_artist: Option<String>,
+    /// International Standard Recording Code.
+    pub isrc: Option<String>,
+    /// Record label.
+    pub label: Option<String>,
+    /// Barcode of the release: UPC or EAN.
+    pub upc: Option<String>,
+    /// Date of release or recording, as written: a year or more.
+    pub date: Option<String>,
+    /// Genre; several are joined with "; ".
+    pub genre: Option<String>,
+    /// Everything else in text, by the name that the file uses.
+    pub other: Vec<(String, String)>,
+    /// Values that were cut or left out because they exceeded a limit.
+    pub dropped: usize,
+}
+
+impl Tags {
+    /// Reads the tags that a demuxer has collected so far.
+    pub(super) fn read(reader: &mut dyn FormatReader, track: u32, limits: &Limits) -> Self {
+        let mut tags = Self::default();
+        let mut budget = limits.max_tag_bytes;
+        let mut metadata = reader.metadata();
+        loop {
+            // Revisions run from the least to the most trusted: ID3v1 at the end of a file, cut to 30
+            // characters, before ID3v2, before the container's own.
+            if let Some(revision) = metadata.current() {
+                let own = revision.per_track.iter().filter(|t| t.track_id == u64::from(track));
+                let all = revision.media.tags.iter().chain(own.flat_map(|t| &t.metadata.tags));
+                let mut one = Self::default();
+                all.for_each(|tag| one.add(tag, &mut budget));
+                tags.overlay(one);
+            }
+            if metadata.pop().is_none() {
+                return tags;
+            }
+        }
+    }
+
+    fn add(&mut self, tag: &Tag, budget: &mut usize) {
+        let Some((place, value, joins)) = tag.std.as_ref().and_then(|std| self.place(std)) else {
+            return self.add_other(tag, budget);
+        };
+        if place.is_some() && !joins {
+            return; // the first of several is the main one
+        }
+        let before = place.as_ref().map_or(0, String::len);
+        let (text, cut) = shorten(&value, MAX_TAG_VALUE_BYTES.saturating_sub(before).min(*budget));
+        if !text.is_empty() {
+            match place {
+                Some(first) => {
+                    first.push_str("; ");
+                    first.push_str(text);
+                }
+                None => *place = Some(text.to_owned()),
+            }
+        }
+        *budget -= text.len();
+        self.dropped += usize::from(cut);
+    }
+
+    /// The field a standard tag belongs to, its text, and whether several values are joined.
+    fn place(&mut self, tag: &StandardTag) -> Option<(&mut Option<String>, String, bool)> {
+        use StandardTag as T;
+        Some(match tag {
+            T::TrackTitle(v) => (&mut self.title, v.to_string(), false),
+            T::Artist(v) => (&mut self.artist, v.to_string(), true),
+            T::Album(v) => (&mut self.album, v.to_string(), false),
+            T::AlbumArtist(v) => (&mut self.album_artist, v.to_string(), false),
+            T::IdentIsrc(v) => (&mut self.isrc, v.to_string(), false),
+            T::Label(v) => (&mut self.label, v.to_string(), false),
+            T::IdentUpc(v) | T::IdentBarcode(v) | T::IdentEanUpn(v) => (&mut self.upc, v.to_string(), false),
+            T::ReleaseDate(v) | T::RecordingDate(v) => (&mut self.date, v.to_string(), false),
+            T::ReleaseYear(v) | T::RecordingYear(v) => (&mut self.date, v.to_string(), false),
+            T::Genre(v) => (&mut self.genre, v.to_string(), true),
+            _ => return None,
+        })
+    }
+
+    fn add_other(&mut self, tag: &Tag, budget: &mut usize) {
+        let Some(value) = text_of(&tag.raw.value) else { return };
+        let key = tag.raw.key.trim();
+        if key.is_empty() || self.other.iter().any(|(name, known)| name == key && *known == value) {
+            return;
+        }
+        if self.other.len() >= MAX_OTHER_TAGS || key.len() >= *budget {
+            self.dropped += 1;
+            return;
+        }
+        let (text, cut) = shorten(&value, MAX_TAG_VALUE_BYTES.min(*budget - key.len()));
+        *budget -= key.len() + text.len();
+        self.dropped += usize::from(cut);
+        if !text.is_empty() {
+            self.other.push((key.to_owned(), text.to_owned()));
+        }
+    }
+
+    /// Replaces what the newer tags also have.
+    fn overlay(&mut self, newer: Self) {
+        let Self { title, artist, album, album_artist, isrc, label, upc, date, genre, other, dropped } =
+            newer;
+        let fields = [
+            (&mut self.title, title),
+            (&mut self.artist, artist),
+            (&mut self.album, album),
+            (&mut self.album_artist, album_artist),
+            (&mut self.isrc, isrc),
+            (&mut self.label, label),
+            (&mut self.upc, upc),
+            (&mut self.date, date),
+            (&mut self.genre, genre),
+        ];
+        for (field, value) in fields {
+            if value.is_some() {
+                *field = value;
+            }
+        }
+        self.other.retain(|(name, _)| !other.iter().any(|(newer, _)| newer == name));
+        self.other.extend(other);
+        self.dropped += dropped;
+    }
+}
+
+fn text_of(value: &RawValue) -> Option<String> {
+    match value {
+        RawValue::String(text) => Some(text.to_string()),
+        RawValue::StringList(list) => Some(list.join("; ")),
+        RawValue::UnsignedInt(number) => Some(number.to_string()),
+        RawValue::SignedInt(number) => Some(number.to_string()),
+        RawValue::Float(number) => Some(number.to_string()),
+        RawValue::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// Text without surrounding space and zero bytes, at most `limit` bytes, and whether it was cut.
+fn shorten(text: &str, limit: usize) -> (&str, bool) {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    (&text[..text.floor_char_boundary(limit)], text.len() > limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn tag(key: &str, value: &str, standard: Option<fn(Arc<String>) -> StandardTag>) -> Tag {
+        Tag::new_from_parts(key, value, standard.map(|make| make(Arc::new(value.to_owned()))))
+    }
+
+    #[test]
+    fn values_are_trimmed_joined_and_bounded() {
+        let (mut tags, mut budget) = (Tags::default(), 64);
+        tags.add(&tag("TITLE", " Song\0", Some(StandardTag::TrackTitle)), &mut budget);
+        tags.add(&tag("TITLE", "Second", Some(StandardTag::TrackTitle)), &mut budget);
+        tags.add(&tag("ARTIST", "A", Some(StandardTag::Artist)), &mut budget);
+        tags.add(&tag("ARTIST", "B", Some(StandardTag::Artist)), &mut budget);
+        tags.add(&tag("MOOD", "é".repeat(100).as_str(), None), &mut budget);
+        tags.add(&tag("MORE", "x", None), &mut budget);
+        assert_eq!(tags.title.as_deref(), Some("Song"));
+        assert_eq!(tags.artist.as_deref(), Some("A; B"));
+        assert_eq!(tags.other, [("MOOD".to_owned(), "é".repeat(27))]);
+        assert_eq!((tags.dropped, budget), (2, 0));
+    }
+
+    #[test]
+    fn later_revisions_win_and_keep_what_they_lack() {
+        let mut old = Tags { title: Some("Cut to thi".into()), album: Some("A".into()), ..Tags::default() };
+        old.other = vec![("X".into(), "1".into()), ("Y".into(), "2".into())];
+        let other = vec![("X".into(), "3".into())];
+        old.overlay(Tags { title: Some("Cut to this".into()), other, ..Tags::default() });
+        assert_eq!((old.title.as_deref(), old.album.as_deref()), (Some("Cut to this"), Some("A")));
+        assert_eq!(old.other, [("Y".to_owned(), "2".to_owned()), ("X".into(), "3".into())]);
+    }
+}
