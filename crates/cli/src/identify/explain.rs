@@ -80,7 +80,9 @@ pub(crate) fn title(track: &Track) -> String {
 
 /// A track's title, or its file name.
 pub(crate) fn song(track: &Track) -> String {
-    track.metadata.title.clone().unwrap_or_else(|| {
-        track.source.rsplit(['/', '\\']).next().unwrap_or(&track.source).to_owned()
-    })
+    track
+        .metadata
+        .title
+        .clone()
+        .unwrap_or_else(|| track.source.rsplit(['/', '\\']).next().unwrap_or(&track.source).to_owned())
 }

@@ -55,7 +55,8 @@ pub(crate) const INTERNAL: u16 = 2909;
 impl InputError {
     /// The work on an input panicked.
     pub(crate) fn internal(input: &Input) -> Self {
-        let message = format!("{}: internal error, a bug in refrain; please report it with the file", input.name);
+        let message =
+            format!("{}: internal error, a bug in refrain; please report it with the file", input.name);
         Self { code: INTERNAL, message }
     }
 }
@@ -133,7 +134,7 @@ impl Input {
             Place::File(path) => AudioReader::open(path, &limits)?,
             Place::Stdin => {
                 let stdin = Box::new(std::io::stdin());
-                AudioReader::from_source(stdin, None, "standard input", &limits)?
+                AudioReader::from_source(stdin, "standard input", &limits)?
             }
             Place::NotUtf8 => {
                 let message = format!("{}: the name is not UTF-8; rename the file", self.name);

@@ -6,7 +6,6 @@ mod response;
 mod text;
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 
 use anyhow::Result;
 use refrain_catalog::{Track, TrackNumber};
@@ -20,8 +19,8 @@ use crate::settings::Settings;
 use crate::store::{Missing, Store};
 use crate::work::{Flow, in_order};
 
-pub(crate) use input::{Input, InputError, damage, escaped};
 pub(crate) use explain::{song, title};
+pub(crate) use input::{Input, InputError, damage, escaped};
 pub(crate) use response::Response;
 
 /// Tracks kept between inputs; above this they are asked for again.
@@ -113,7 +112,7 @@ impl Identifier<'_> {
             },
             |k, answer| {
                 let answer = answer.unwrap_or_else(|_| Err(InputError::internal(&inputs[k])));
-                self.deliver(&inputs[k], answer, &mut tally)?;
+                self.deliver(&inputs[k], &answer, &mut tally)?;
                 anyhow::Ok(Flow::Continue)
             },
         )?;
@@ -126,8 +125,13 @@ impl Identifier<'_> {
         })
     }
 
-    fn deliver(&mut self, input: &Input, answer: Result<Answer, InputError>, tally: &mut Tally) -> Result<()> {
-        match &answer {
+    fn deliver(
+        &mut self,
+        input: &Input,
+        answer: &Result<Answer, InputError>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        match answer {
             Ok(answer) => {
                 tally.read += 1;
                 tally.matched += usize::from(!answer.matches.found.is_empty());
@@ -145,7 +149,7 @@ impl Identifier<'_> {
             let asset = self.args.asset_id.clone().unwrap_or_else(|| input.stem());
             let response = Response::new(input.name(), &asset, answer.as_ref(), &self.known, self.show);
             self.output.line(&serde_json::to_string(&response)?)?;
-        } else if let Ok(answer) = &answer {
+        } else if let Ok(answer) = answer {
             let heading = (self.args.inputs.len() > 1).then(|| input.name());
             self.output.result(&text::block(heading, answer, &self.known, self.show, self.output.style()))?;
         }
@@ -157,7 +161,8 @@ impl Identifier<'_> {
         if self.known.len() > KNOWN_TRACKS {
             self.known.clear();
         }
-        let rejected = (self.show.all || self.show.explain).then_some(&matches.rejected).into_iter().flatten();
+        let rejected =
+            (self.show.all || self.show.explain).then_some(&matches.rejected).into_iter().flatten();
         let mut numbers: Vec<TrackNumber> = (matches.found.iter())
             .chain(rejected.map(|rejected| &rejected.best))
             .map(|found| found.track)

@@ -62,7 +62,7 @@ fn table(rows: &[(bool, &Match)], tracks: &HashMap<TrackNumber, Track>) -> Table
         let track = tracks.get(&found.track);
         let song = track.map_or_else(|| "(removed meanwhile)".to_owned(), explain::song);
         let sure = confidence(found.false_positive_probability);
-        table.row(vec![
+        table.row([
             song,
             track.and_then(|track| track.metadata.artist.clone()).unwrap_or_default(),
             clock(found.query_start),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use refrain_catalog::{NearDuplicate, Track, TrackNumber};
-use refrain_core::fingerprint::Constellation;
+use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use refrain_core::index::Snapshot;
-use refrain_core::matching::{self, MatchSettings, Match};
+use refrain_core::matching::{self, Match, MatchSettings};
 
 use super::run::Fresh;
 use crate::output::hours;
@@ -52,6 +52,9 @@ fn middle(whole: &Constellation) -> Constellation {
     if whole.seconds <= PROBE_SECONDS {
         return whole.clone();
     }
-    let from = (whole.seconds - PROBE_SECONDS) / 2.0;
-    whole.slice(from, from + PROBE_SECONDS)
+    let from = ((whole.seconds - PROBE_SECONDS) / 2.0 * TICKS_PER_SECOND) as u32;
+    let to = from.saturating_add((PROBE_SECONDS * TICKS_PER_SECOND) as u32);
+    let inside = whole.peaks.iter().filter(|peak| (from..to).contains(&peak.time));
+    let peaks = inside.map(|peak| Peak { time: peak.time - from, ..*peak }).collect();
+    Constellation { seconds: PROBE_SECONDS, peaks }
 }

@@ -20,7 +20,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(crate) enum Learned {
     /// The catalogue has this file; its metadata may change.
-    Known(Box<Track>, Option<TrackUpdate>),
+    Known(Box<(Track, Option<TrackUpdate>)>),
     /// To be added.
     New(Box<New>),
 }
@@ -60,7 +60,7 @@ impl<'a> Learner<'a> {
         let known = self.store.wait(self.store.catalog().find_by_source(&file.source))?;
         if let Some(track) = known.filter(|track| track.content == content) {
             let update = self.update(&track);
-            return Ok(Learned::Known(Box::new(track), update));
+            return Ok(Learned::Known(Box::new((track, update))));
         }
         let sound = sound::fingerprint(AudioReader::open(&file.path, &sound::limits())?, Density::Reference)?;
         if stamp(&file.path)? != before {

@@ -87,7 +87,8 @@ impl<'a> Run<'a> {
 
     fn keep(&self, learned: Result<Learned>, fresh: &mut Vec<Fresh>, summary: &mut Summary) -> Result<()> {
         match learned {
-            Ok(Learned::Known(track, update)) => {
+            Ok(Learned::Known(known)) => {
+                let (track, update) = *known;
                 summary.unchanged += 1;
                 self.update(&track, update, summary)
             }
@@ -138,9 +139,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let batch = std::mem::take(fresh);
-        self.store
-            .refresh(library, self.output)
-            .context("the tracks are in the catalogue, but the index cache could not be brought up to date")?;
+        self.store.refresh(library, self.output).context(
+            "the tracks are in the catalogue, but the index cache could not be brought up to date",
+        )?;
         let snapshot = library.snapshot();
         let matching = self.settings.matching();
         in_order(

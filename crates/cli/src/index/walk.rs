@@ -196,7 +196,9 @@ mod tests {
             [folder.path().join("empty"), bad, folder.path().join("gone.mp3"), "s3://bucket/x".into()];
         let walk = walk(&paths).unwrap();
         assert!(walk.files.is_empty());
-        for (failure, part) in walk.failures.iter().zip(["no audio files", "b\\xFFd.mp3", "gone.mp3", "s3://"]) {
+        for (failure, part) in
+            walk.failures.iter().zip(["no audio files", "b\\xFFd.mp3", "gone.mp3", "s3://"])
+        {
             assert!(failure.contains(part), "{failure}");
         }
         assert_eq!(walk.failures.len(), 4);

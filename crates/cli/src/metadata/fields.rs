@@ -100,7 +100,8 @@ fn slot<'a>(metadata: &'a mut Metadata, key: &str) -> Option<&'a mut Option<Stri
 
 /// An ISRC without its hyphens: country (2 letters), registrant (3), year and number (7 digits).
 pub(crate) fn isrc(text: &str) -> Result<String, String> {
-    let code: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect::<String>().to_ascii_uppercase();
+    let code: String =
+        text.chars().filter(|c| !matches!(c, '-' | ' ')).collect::<String>().to_ascii_uppercase();
     let good = code.len() == 12
         && code.bytes().enumerate().all(|(i, byte)| match i {
             0 | 1 => byte.is_ascii_uppercase(),

@@ -21,7 +21,10 @@ pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) {
 fn cells(line: &[u8]) -> Result<Vec<(String, String)>, String> {
     let object: Map<String, Value> =
         serde_json::from_slice(line).map_err(|error| format!("no JSON object: {error}"))?;
-    object.into_iter().filter_map(|(name, value)| text(&name, value).map(|r| r.map(|v| (name, v))).transpose()).collect()
+    object
+        .into_iter()
+        .filter_map(|(name, value)| text(&name, value).map(|r| r.map(|v| (name, v))).transpose())
+        .collect()
 }
 
 fn text(name: &str, value: Value) -> Result<Option<String>, String> {

@@ -7,5 +7,5 @@ mod rows;
 mod tags;
 
 pub(crate) use fields::Fields;
-pub(crate) use rows::{BadRow, MetadataFile};
+pub(crate) use rows::MetadataFile;
 pub(crate) use tags::from_tags;

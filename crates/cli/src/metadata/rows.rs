@@ -90,8 +90,14 @@ impl MetadataFile {
                 let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
                 let name = name.ok_or_else(|| format!("{:?} is no file name", file.display().to_string()))?;
                 let same = self.by_name.entry(name).or_default();
-                if let Some(&other) = same.iter().find(|&&other| self.rows[other].file.as_ref() == Some(&file)) {
-                    return Err(format!("{} stands on line {} already", file.display(), self.rows[other].line));
+                if let Some(&other) =
+                    same.iter().find(|&&other| self.rows[other].file.as_ref() == Some(&file))
+                {
+                    return Err(format!(
+                        "{} stands on line {} already",
+                        file.display(),
+                        self.rows[other].line
+                    ));
                 }
                 same.push(row);
                 self.rows.push(Row { line, file: Some(file), fields, used: AtomicBool::new(false) });
@@ -164,7 +170,8 @@ mod tests {
 
     #[test]
     fn bad_csv_rows_are_named_by_line() {
-        let mut text = b"file,title,rule\na.mp3,\"Two\nlines\",block\nb.mp3,B,what is this\n,C,\nd.mp3,D\n".to_vec();
+        let mut text =
+            b"file,title,rule\na.mp3,\"Two\nlines\",block\nb.mp3,B,what is this\n,C,\nd.mp3,D\n".to_vec();
         text.extend(b"a.mp3,again,\ne.mp3,\xff,\nf.mp3,F,allow\n");
         let file = read("x.csv", text).unwrap();
         assert_eq!(file.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [4, 5, 6, 7, 8]);

@@ -25,7 +25,7 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.iter().map(|cell| clean(cell)).collect());
     }
 
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn columns_line_up_by_display_width() {
         let mut table = Table::new(&[("song", Align::Left), ("at", Align::Right), ("end", Align::Left)]);
-        table.row(vec!["夜明け".into(), "1".into(), "x".into()]);
-        table.row(vec!["a".into(), "100".into(), String::new()]);
+        table.row(["夜明け".into(), "1".into(), "x".into()]);
+        table.row(["a".into(), "100".into(), String::new()]);
         assert_eq!(table.lines(), ["song     at  end", "夜明け    1  x", "a       100"]);
     }
 

@@ -86,7 +86,7 @@ impl Settings {
 
     /// The part of the settings that the matcher takes.
     pub(crate) fn matching(&self) -> MatchSettings {
-        MatchSettings { false_positive_rate: self.false_positive_rate, ..MatchSettings::default() }
+        MatchSettings { false_positive_rate: self.false_positive_rate }
     }
 }
 
@@ -96,10 +96,8 @@ impl Layer {
             Some(url) => url,
             None => default_catalog(variables)?,
         };
-        let jobs = self
-            .jobs
-            .or_else(|| std::thread::available_parallelism().ok())
-            .map_or(1, NonZeroUsize::get);
+        let jobs =
+            self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         if jobs > MOST_JOBS {
             bail!("jobs is {jobs}; use at most {MOST_JOBS}");
         }
@@ -146,8 +144,7 @@ mod tests {
         let config = file.path().to_str().unwrap();
         let variables =
             [("REFRAIN_CONFIG", config), ("REFRAIN_CATALOG", "sqlite:env.db"), ("REFRAIN_JOBS", "4")];
-        let settings =
-            resolve(&["--catalog", "sqlite:flag.db", "identify", "x"], &variables).unwrap();
+        let settings = resolve(&["--catalog", "sqlite:flag.db", "identify", "x"], &variables).unwrap();
         assert_eq!(settings.catalog, "sqlite:flag.db");
         assert_eq!((settings.jobs, settings.false_positive_rate), (4, 0.03));
         let settings = resolve(&["identify", "x", "--jobs", "5"], &variables).unwrap();

@@ -65,7 +65,8 @@ impl Store {
     pub(crate) fn refresh(&self, library: &mut Library, output: &Output) -> Result<()> {
         let refreshed = self.wait(library.refresh())?;
         for skipped in refreshed.skipped {
-            output.note(&format!("refrain: track {:?} cannot be searched: {}", skipped.track, skipped.reason));
+            output
+                .note(&format!("refrain: track {:?} cannot be searched: {}", skipped.track, skipped.reason));
         }
         Ok(())
     }
@@ -103,7 +104,8 @@ fn prepare(path: &Path, missing: Missing) -> Result<()> {
         && let Some(folder) = path.parent()
         && !folder.as_os_str().is_empty()
     {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make folder {}", folder.display()))?;
     }
     Ok(())
 }

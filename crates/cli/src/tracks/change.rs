@@ -22,8 +22,9 @@ pub(super) fn set(args: &SetArgs, store: &Store, output: &Output) -> Result<Outc
     let track = find(store, &args.id, false)?;
     let mut fields = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };
     for value in &args.values {
-        let (name, value) =
-            value.split_once('=').with_context(|| format!("{value:?} is not KEY=VALUE; KEY= clears a value"))?;
+        let (name, value) = value
+            .split_once('=')
+            .with_context(|| format!("{value:?} is not KEY=VALUE; KEY= clears a value"))?;
         if name.trim().is_empty() || FIXED.contains(&name.trim().to_ascii_lowercase().as_str()) {
             bail!("{name:?} cannot be set");
         }

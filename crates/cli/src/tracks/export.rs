@@ -69,10 +69,8 @@ pub(super) fn export(args: &ExportArgs, store: &Store, output: &Output) -> Resul
 fn to_file(path: &Path, store: &Store) -> Result<u64> {
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new()
-        .prefix(".refrain-export-")
-        .tempfile_in(folder)
-        .with_context(cannot)?;
+    let file =
+        tempfile::Builder::new().prefix(".refrain-export-").tempfile_in(folder).with_context(cannot)?;
     let mut out = std::io::BufWriter::new(file);
     let count = write(store, |line| Ok(writeln!(out, "{line}")?)).with_context(cannot)?;
     let file = out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;

@@ -28,7 +28,8 @@ pub(super) fn pages(
 
 /// The track with this id, with an id that begins so, or with this amItemID.
 pub(super) fn find(store: &Store, text: &str, removed: bool) -> Result<Track> {
-    let (digits, suffix) = text.split_once('_').map_or((text, None), |(digits, suffix)| (digits, Some(suffix)));
+    let (digits, suffix) =
+        text.split_once('_').map_or((text, None), |(digits, suffix)| (digits, Some(suffix)));
     let digits = digits.replace('-', "").to_ascii_lowercase();
     let good = (1..=ID_DIGITS).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     if !good || (suffix.is_some() && digits.len() != ID_DIGITS) {
@@ -54,7 +55,11 @@ fn by_prefix(store: &Store, prefix: &str, removed: bool) -> Result<Option<Track>
         for track in page.into_iter().filter(|track| track.id.to_string().starts_with(prefix)) {
             match &found {
                 Some(other) if other.id != track.id => {
-                    bail!("several tracks begin with {prefix}, {} and {} among them; give more digits", other.id, track.id)
+                    bail!(
+                        "several tracks begin with {prefix}, {} and {} among them; give more digits",
+                        other.id,
+                        track.id
+                    )
                 }
                 // The same track before and after its sound was replaced: the later one counts.
                 _ => found = Some(track),

@@ -81,7 +81,9 @@ fn check_header(line: &[u8]) -> Result<()> {
             );
             Ok(())
         }
-        _ => bail!("not an export of tracks: its first line is no header; `refrain tracks export` writes one"),
+        _ => {
+            bail!("not an export of tracks: its first line is no header; `refrain tracks export` writes one")
+        }
     }
 }
 

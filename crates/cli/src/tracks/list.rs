@@ -48,7 +48,7 @@ fn table(page: &[Track]) -> Table {
     let mut table = Table::new(&COLUMNS);
     for track in page {
         let removed = if track.removed_at.is_some() { " (removed)" } else { "" };
-        table.row(vec![
+        table.row([
             track.id.to_string(),
             song(track),
             track.metadata.artist.clone().unwrap_or_default(),
@@ -71,7 +71,10 @@ pub(super) fn show(args: &ShowArgs, store: &Store, output: &Output) -> Result<Ou
     for link in store.wait(store.catalog().near_duplicates(track.number))? {
         let other = if link.track == track.number { link.of } else { link.track };
         for other in store.wait(store.catalog().by_numbers(&[other]))? {
-            values.push(("sounds like".to_owned(), format!("{} {} ({})", other.id, song(&other), other.source)));
+            values.push((
+                "sounds like".to_owned(),
+                format!("{} {} ({})", other.id, song(&other), other.source),
+            ));
         }
     }
     let width = values.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
