@@ -1,0 +1,160 @@
+//! A file of checksummed pages: each is checked when it is first touched, so that damage is noticed without
+//! reading a large index whole.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::Mmap;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::IndexError;
+
+/// Bytes under one checksum.
+pub(crate) const PAGE: usize = 4096;
+
+/// Checksum of a page as the table keeps it.
+fn page_checksum(page: &[u8]) -> u32 {
+    xxh3_64(page) as u32
+}
+
+/// Where a file's bytes are.
+#[derive(Debug)]
+pub(crate) enum Storage {
+    /// Mapped from a file that nobody changes: runs are written once, then only removed.
+    Mapped(Mmap),
+    /// In memory.
+    Owned(Vec<u8>),
+}
+
+impl Storage {
+    /// Maps a file.
+    pub(crate) fn map(path: &Path) -> Result<Self, IndexError> {
+        let fail = |source| IndexError::Io { action: "read", path: path.to_owned(), source };
+        let file = File::open(path).map_err(fail)?;
+        // SAFETY: run files are written under a temporary name, renamed when complete and never written
+        // again; removal leaves the mapping intact. Another program that truncates our cache file could
+        // still end this process with SIGBUS, as with every memory-mapped index.
+        #[expect(unsafe_code, reason = "mapping the index is the one use of unsafe in this crate")]
+        let map = unsafe { Mmap::map(&file) }.map_err(fail)?;
+        Ok(Self::Mapped(map))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// Pages and the checksums that they must have.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    storage: Storage,
+    /// For messages; empty for memory.
+    path: PathBuf,
+    /// Bytes under checksums: from the start of the file.
+    covered: usize,
+    seen: Vec<AtomicU64>,
+}
+
+impl Pages {
+    /// Takes a storage whose first `covered` bytes are followed by the table of their checksums.
+    /// `None` where the table does not fit or its own checksum is not `table_checksum`.
+    pub(crate) fn new(storage: Storage, path: &Path, covered: usize, table_checksum: u64) -> Option<Self> {
+        let pages = covered.div_ceil(PAGE);
+        let table = storage.bytes().get(covered..covered.checked_add(pages.checked_mul(4)?)?)?;
+        if xxh3_64(table) != table_checksum {
+            return None;
+        }
+        let seen = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Some(Self { storage, path: path.to_owned(), covered, seen })
+    }
+
+    /// The bytes `from .. from + len`, checked.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] if they lie outside or a page is not as it was written.
+    #[inline]
+    pub(crate) fn get(&self, from: usize, len: usize) -> Result<&[u8], IndexError> {
+        let end = from.checked_add(len).filter(|end| *end <= self.covered);
+        let Some(end) = end else { return Err(self.damaged()) };
+        for page in from / PAGE..end.div_ceil(PAGE) {
+            let mask = 1 << (page % 64);
+            if self.seen[page / 64].load(Ordering::Relaxed) & mask == 0 {
+                self.check(page)?;
+                self.seen[page / 64].fetch_or(mask, Ordering::Relaxed);
+            }
+        }
+        Ok(&self.storage.bytes()[from..end])
+    }
+
+    /// Checks every page now.
+    pub(crate) fn check_all(&self) -> Result<(), IndexError> {
+        self.get(0, self.covered).map(|_| ())
+    }
+
+    #[cold]
+    fn check(&self, page: usize) -> Result<(), IndexError> {
+        let bytes = self.storage.bytes();
+        let content = &bytes[page * PAGE..((page + 1) * PAGE).min(self.covered)];
+        let entry = &bytes[self.covered + page * 4..][..4];
+        if page_checksum(content).to_le_bytes() == entry { Ok(()) } else { Err(self.damaged()) }
+    }
+
+    pub(crate) fn damaged(&self) -> IndexError {
+        IndexError::Damaged { path: self.path.clone() }
+    }
+}
+
+/// Writes bytes and computes their page checksums on the way.
+pub(crate) struct PageWriter<W> {
+    inner: W,
+    written: u64,
+    page: Xxh3,
+    in_page: usize,
+    table: Vec<u8>,
+}
+
+impl<W: Write> PageWriter<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, written: 0, page: Xxh3::new(), in_page: 0, table: Vec::new() }
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn position(&self) -> u64 {
+        self.written
+    }
+
+    pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.inner.write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(PAGE - self.in_page));
+            self.page.update(now);
+            self.in_page += now.len();
+            if self.in_page == PAGE {
+                self.end_page();
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn end_page(&mut self) {
+        self.table.extend_from_slice(&(self.page.digest() as u32).to_le_bytes());
+        self.page.reset();
+        self.in_page = 0;
+    }
+
+    /// Writes the table; gives the inner writer, the number of covered bytes and the table's checksum.
+    pub(crate) fn finish(mut self) -> io::Result<(W, u64, u64)> {
+        if self.in_page > 0 {
+            self.end_page();
+        }
+        self.inner.write_all(&self.table)?;
+        Ok((self.inner, self.written, xxh3_64(&self.table)))
+    }
+}

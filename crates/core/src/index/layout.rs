@@ -1,0 +1,159 @@
+//! Layout of a run file, little endian:
+//! ```text
+//! magic: 8 bytes
+//! constellations, packed, one after the other
+//! postings: buckets by rising hash
+//! directory: offset of each bucket in the postings, and their end: 5 bytes each
+//! tracks: 32 bytes each, by rising start
+//! checksum of each 4096-byte page of all before: 4 bytes each
+//! footer: 16 words of 8 bytes, the last one their checksum
+//! ```
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::fingerprint::landmark::{HASH_BITS, SCHEME_VERSION};
+use crate::fingerprint::params::TICKS_PER_FRAME;
+
+pub(crate) const MAGIC: &[u8; 8] = b"refrun\r\n";
+/// Version of this layout and of the posting codec.
+const FORMAT_VERSION: u32 = 1;
+pub(crate) const FOOTER: usize = 16 * 8;
+pub(crate) const DIRECTORY_ENTRY: usize = 5;
+pub(crate) const TRACK_ENTRY: usize = 32;
+
+/// Ticks per unit of a posting's time: one frame, 23 ms. Verification knows better; finding needs no more.
+pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
+/// Silence before each track, units of a posting's time (16 s): longer than any window that is searched, so
+/// that an offset tells its track.
+pub(crate) const TRACK_MARGIN: u32 = 690;
+/// Longest time line of one run; more tracks make another run.
+pub(crate) const LONGEST_RUN: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN as u64;
+/// Postings that a bucket should hold on average.
+const BUCKET_POSTINGS: u64 = 24;
+
+/// What the footer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Footer {
+    pub(crate) catalog: u128,
+    pub(crate) covered: u64,
+    pub(crate) table_checksum: u64,
+    pub(crate) tracks: u64,
+    pub(crate) tracks_at: u64,
+    pub(crate) postings_at: u64,
+    pub(crate) directory_at: u64,
+    pub(crate) postings: u64,
+    pub(crate) bucket_bits: u32,
+    pub(crate) time_bits: u32,
+}
+
+impl Footer {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let versions = u64::from(FORMAT_VERSION) << 32 | u64::from(SCHEME_VERSION);
+        let words = [
+            u64::from_le_bytes(*MAGIC),
+            versions,
+            self.catalog as u64,
+            (self.catalog >> 64) as u64,
+            self.covered,
+            self.table_checksum,
+            self.tracks,
+            self.tracks_at,
+            self.postings_at,
+            self.directory_at,
+            self.postings,
+            u64::from(self.bucket_bits),
+            u64::from(self.time_bits),
+            0,
+            0,
+        ];
+        let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let checksum = xxh3_64(&bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the end of a file; the error says what is wrong with it.
+    pub(crate) fn from_file(file: &[u8]) -> Result<Self, &'static str> {
+        let footer = file.len().checked_sub(FOOTER).and_then(|at| file.get(at..)).ok_or("too short")?;
+        let word = |i: usize| {
+            let bytes = footer.get(i * 8..i * 8 + 8).and_then(|b| b.try_into().ok());
+            u64::from_le_bytes(bytes.unwrap_or_default())
+        };
+        if word(0).to_le_bytes() != *MAGIC {
+            return Err("not a complete index file");
+        }
+        if xxh3_64(&footer[..FOOTER - 8]) != word(15) {
+            return Err("damaged");
+        }
+        if word(1) != u64::from(FORMAT_VERSION) << 32 | u64::from(SCHEME_VERSION) {
+            return Err("of another version");
+        }
+        let this = Self {
+            catalog: u128::from(word(3)) << 64 | u128::from(word(2)),
+            covered: word(4),
+            table_checksum: word(5),
+            tracks: word(6),
+            tracks_at: word(7),
+            postings_at: word(8),
+            directory_at: word(9),
+            postings: word(10),
+            bucket_bits: word(11) as u32,
+            time_bits: word(12) as u32,
+        };
+        if this.bucket_bits > HASH_BITS || this.time_bits > 32 { Err("damaged") } else { Ok(this) }
+    }
+}
+
+/// Bits of a hash that number its bucket, for a run with so many postings.
+pub(crate) fn bucket_bits(postings: u64) -> u32 {
+    (postings / BUCKET_POSTINGS).checked_ilog2().unwrap_or(0).min(HASH_BITS)
+}
+
+/// Bits of a time on a time line of this length.
+pub(crate) fn time_bits(length: u64) -> u32 {
+    (u64::BITS - length.leading_zeros()).clamp(1, 32)
+}
+
+/// A track's place in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TrackEntry {
+    pub(crate) number: u32,
+    /// Start on the run's time line, units of a posting's time.
+    pub(crate) start: u32,
+    /// Length, the same units.
+    pub(crate) length: u32,
+    /// Bytes of the packed constellation.
+    pub(crate) constellation_bytes: u32,
+    /// Their offset in the file.
+    pub(crate) constellation_at: u64,
+    /// Postings of the track.
+    pub(crate) postings: u32,
+}
+
+impl TrackEntry {
+    pub(crate) fn to_bytes(self) -> [u8; TRACK_ENTRY] {
+        let mut bytes = [0; TRACK_ENTRY];
+        bytes[0..4].copy_from_slice(&self.number.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.start.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.length.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.constellation_bytes.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.constellation_at.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.postings.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let word = |at: usize| {
+            let bytes = bytes.get(at..at + 4).and_then(|b| b.try_into().ok());
+            u32::from_le_bytes(bytes.unwrap_or_default())
+        };
+        Self {
+            number: word(0),
+            start: word(4),
+            length: word(8),
+            constellation_bytes: word(12),
+            constellation_at: u64::from(word(20)) << 32 | u64::from(word(16)),
+            postings: word(24),
+        }
+    }
+}

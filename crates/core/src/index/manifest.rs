@@ -1,0 +1,161 @@
+//! The manifest: which run files make up the cache, and up to which change of the catalogue.
+//!
+//! A text of lines, replaced whole by renaming, so that a reader sees the old or the new one:
+//! ```text
+//! refrain-index 1
+//! catalog 0123…
+//! position 42
+//! next 7
+//! run 3
+//! removed 17
+//! checksum 89ab…
+//! ```
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{IndexError, TrackNumber};
+
+const HEADING: &str = "refrain-index 1";
+
+/// What the manifest says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) catalog: u128,
+    /// Change of the catalogue up to which the cache is complete.
+    pub(crate) position: u64,
+    /// Number of the next run file.
+    pub(crate) next: u64,
+    /// Numbers of the run files.
+    pub(crate) runs: Vec<u64>,
+    /// Tracks that are still in a file, but gone.
+    pub(crate) removed: HashSet<TrackNumber>,
+}
+
+/// Where the files of a cache are.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    prefix: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn new(prefix: &Path) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    fn with(&self, ending: &str) -> PathBuf {
+        let mut path = self.prefix.clone().into_os_string();
+        path.push(ending);
+        path.into()
+    }
+
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.with("-index")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.with("-index.lock")
+    }
+
+    pub(crate) fn run(&self, number: u64) -> PathBuf {
+        self.with(&format!("-run-{number}"))
+    }
+
+    /// The manifest, `None` where there is none yet.
+    pub(crate) fn read_manifest(&self) -> Result<Option<Manifest>, IndexError> {
+        let path = self.manifest();
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let text =
+                    String::from_utf8(bytes).map_err(|_| IndexError::Damaged { path: path.clone() })?;
+                Manifest::parse(&text).map(Some).ok_or(IndexError::Damaged { path })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(IndexError::Io { action: "read", path, source }),
+        }
+    }
+
+    /// Replaces the manifest.
+    pub(crate) fn write_manifest(&self, manifest: &Manifest) -> Result<(), IndexError> {
+        let path = self.manifest();
+        let temporary = self.with("-index.new");
+        fs::write(&temporary, manifest.to_text()).and_then(|()| fs::rename(&temporary, &path)).map_err(
+            |source| {
+                let _ = fs::remove_file(&temporary);
+                IndexError::Io { action: "write", path, source }
+            },
+        )
+    }
+}
+
+impl Manifest {
+    fn to_text(&self) -> String {
+        let mut text = format!(
+            "{HEADING}\ncatalog {:032x}\nposition {}\nnext {}\n",
+            self.catalog, self.position, self.next
+        );
+        // Writing to a string cannot fail.
+        for run in &self.runs {
+            let _ = writeln!(text, "run {run}");
+        }
+        let mut removed: Vec<_> = self.removed.iter().collect();
+        removed.sort();
+        for track in removed {
+            let _ = writeln!(text, "removed {}", track.0);
+        }
+        let checksum = xxh3_64(text.as_bytes());
+        let _ = writeln!(text, "checksum {checksum:016x}");
+        text
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let at = text.rfind("checksum ")?;
+        let (body, end) = text.split_at(at);
+        let checksum = u64::from_str_radix(end.strip_prefix("checksum ")?.trim_end(), 16).ok()?;
+        if checksum != xxh3_64(body.as_bytes()) {
+            return None;
+        }
+        let mut lines = body.lines();
+        if lines.next()? != HEADING {
+            return None;
+        }
+        let mut this = Self::default();
+        for line in lines {
+            let (key, value) = line.split_once(' ')?;
+            match key {
+                "catalog" => this.catalog = u128::from_str_radix(value, 16).ok()?,
+                "position" => this.position = value.parse().ok()?,
+                "next" => this.next = value.parse().ok()?,
+                "run" => this.runs.push(value.parse().ok()?),
+                "removed" => _ = this.removed.insert(TrackNumber(value.parse().ok()?)),
+                _ => return None,
+            }
+        }
+        Some(this)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_comes_back_and_damage_is_noticed() {
+        let manifest = Manifest {
+            catalog: 0x1234 << 90,
+            position: 42,
+            next: 7,
+            runs: vec![3, 6],
+            removed: HashSet::from([TrackNumber(9), TrackNumber(4)]),
+        };
+        let text = manifest.to_text();
+        assert_eq!(Manifest::parse(&text), Some(manifest));
+        assert_eq!(Manifest::parse(&text.replace("position 42", "position 43")), None);
+        assert_eq!(Manifest::parse(&text[..text.len() / 2]), None);
+        assert_eq!(Manifest::parse(""), None);
+    }
+}

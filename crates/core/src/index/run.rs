@@ -1,0 +1,160 @@
+//! An immutable run: the postings and constellations of some tracks, searchable.
+
+use std::path::Path;
+
+use super::checked::{Pages, Storage};
+use super::layout::{DIRECTORY_ENTRY, FOOTER, Footer, TRACK_ENTRY, TrackEntry};
+use super::postings::BucketShape;
+use super::{IndexError, TrackNumber};
+use crate::fingerprint::Constellation;
+use crate::fingerprint::landmark::HASH_BITS;
+
+/// Files up to this size are checked whole when they are opened; larger ones page by page as they are used.
+const CHECKED_AT_OPEN: u64 = 32 << 20;
+
+/// A run that is open for searching.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pages: Pages,
+    footer: Footer,
+    shape: BucketShape,
+}
+
+impl Run {
+    /// Opens a run file of the catalogue.
+    ///
+    /// # Errors
+    /// [`IndexError::Unusable`] if it is of another version or catalogue, [`IndexError::Damaged`], or
+    /// [`IndexError::Io`].
+    pub(crate) fn open(path: &Path, catalog: u128) -> Result<Self, IndexError> {
+        Self::new(Storage::map(path)?, path, catalog)
+    }
+
+    /// A run in memory.
+    pub(crate) fn from_bytes(bytes: Vec<u8>, catalog: u128) -> Result<Self, IndexError> {
+        Self::new(Storage::Owned(bytes), Path::new(""), catalog)
+    }
+
+    fn new(storage: Storage, path: &Path, catalog: u128) -> Result<Self, IndexError> {
+        let unusable = |reason| IndexError::Unusable { path: path.to_owned(), reason };
+        let footer = Footer::from_file(storage.bytes()).map_err(unusable)?;
+        if footer.catalog != catalog {
+            return Err(unusable("of another catalogue"));
+        }
+        let damaged = || IndexError::Damaged { path: path.to_owned() };
+        let directory = ((1u64 << footer.bucket_bits) + 1) * DIRECTORY_ENTRY as u64;
+        let tracks = footer.tracks.checked_mul(TRACK_ENTRY as u64).ok_or_else(damaged)?;
+        let sections = [footer.postings_at, footer.directory_at, footer.tracks_at, footer.covered];
+        if !sections.is_sorted()
+            || footer.tracks_at - footer.directory_at != directory
+            || footer.covered - footer.tracks_at != tracks
+            || footer.covered > (storage.bytes().len() - FOOTER) as u64
+        {
+            return Err(damaged());
+        }
+        let shape = BucketShape { hash_bits: HASH_BITS - footer.bucket_bits, time_bits: footer.time_bits };
+        let pages =
+            Pages::new(storage, path, footer.covered as usize, footer.table_checksum).ok_or_else(damaged)?;
+        if footer.covered <= CHECKED_AT_OPEN {
+            pages.check_all()?;
+        }
+        Ok(Self { pages, footer, shape })
+    }
+
+    pub(crate) fn tracks(&self) -> usize {
+        self.footer.tracks as usize
+    }
+
+    pub(crate) fn postings(&self) -> u64 {
+        self.footer.postings
+    }
+
+    pub(crate) fn bucket_bits(&self) -> u32 {
+        self.footer.bucket_bits
+    }
+
+    /// The track at an index below [`Run::tracks`].
+    pub(crate) fn track(&self, index: usize) -> Result<TrackEntry, IndexError> {
+        let at = self.footer.tracks_at as usize + index * TRACK_ENTRY;
+        Ok(TrackEntry::from_bytes(self.pages.get(at, TRACK_ENTRY)?))
+    }
+
+    /// Index of the last track that starts at or before a time on the run's time line.
+    pub(crate) fn track_at(&self, time: u32) -> Result<Option<usize>, IndexError> {
+        let (mut low, mut high) = (0, self.tracks());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.track(middle)?.start <= time { low = middle + 1 } else { high = middle }
+        }
+        Ok(low.checked_sub(1))
+    }
+
+    /// Packed constellation of a track.
+    pub(crate) fn packed_constellation(&self, track: &TrackEntry) -> Result<&[u8], IndexError> {
+        self.pages.get(track.constellation_at as usize, track.constellation_bytes as usize)
+    }
+
+    /// Constellation of a track.
+    pub(crate) fn constellation(&self, track: &TrackEntry) -> Result<Constellation, IndexError> {
+        Constellation::from_bytes(self.packed_constellation(track)?).map_err(|_| self.pages.damaged())
+    }
+
+    /// Bytes of postings that a lookup of `low ..= high` reads: its cost, known without reading them.
+    pub(crate) fn cost(&self, low: u32, high: u32) -> Result<u64, IndexError> {
+        let (from, to) = self.span(low >> self.shape.hash_bits, high >> self.shape.hash_bits)?;
+        Ok(to - from)
+    }
+
+    /// Calls `visit` with the time of every posting whose hash lies in `low ..= high`.
+    #[inline]
+    pub(crate) fn visit(&self, low: u32, high: u32, mut visit: impl FnMut(u32)) -> Result<(), IndexError> {
+        self.visit_postings(low, high, |_, time| visit(time))
+    }
+
+    /// Calls `visit` with hash and time of every posting whose hash lies in `low ..= high`, by bucket, in
+    /// order.
+    #[inline]
+    pub(crate) fn visit_postings(
+        &self,
+        low: u32,
+        high: u32,
+        mut visit: impl FnMut(u32, u32),
+    ) -> Result<(), IndexError> {
+        let shift = self.shape.hash_bits;
+        for bucket in low >> shift..=high >> shift {
+            let (from, to) = self.span(bucket, bucket)?;
+            if from == to {
+                continue;
+            }
+            let bytes = self.pages.get((self.footer.postings_at + from) as usize, (to - from) as usize)?;
+            let base = bucket << shift;
+            let (low, high) = (low.saturating_sub(base), high - base);
+            self.shape
+                .decode(bytes, low, high, |hash, time| visit(base | hash, time))
+                .ok_or_else(|| self.pages.damaged())?;
+        }
+        Ok(())
+    }
+
+    /// Place of some buckets within the postings.
+    #[inline]
+    fn span(&self, first: u32, last: u32) -> Result<(u64, u64), IndexError> {
+        let (from, to) = (self.offset(first)?, self.offset(last + 1)?);
+        let end = self.footer.directory_at - self.footer.postings_at;
+        if from <= to && to <= end { Ok((from, to)) } else { Err(self.pages.damaged()) }
+    }
+
+    #[inline]
+    fn offset(&self, bucket: u32) -> Result<u64, IndexError> {
+        let at = self.footer.directory_at as usize + bucket as usize * DIRECTORY_ENTRY;
+        let entry = self.pages.get(at, DIRECTORY_ENTRY)?;
+        let mut word = [0; 8];
+        word[..DIRECTORY_ENTRY].copy_from_slice(entry);
+        Ok(u64::from_le_bytes(word))
+    }
+
+    /// Number of the track at an index.
+    pub(crate) fn number(&self, index: usize) -> Result<TrackNumber, IndexError> {
+        Ok(TrackNumber(self.track(index)?.number))
+    }
+}

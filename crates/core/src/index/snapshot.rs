@@ -1,0 +1,82 @@
+//! What a search sees.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::run::Run;
+use super::write::{WriteError, write_tracks};
+use super::{IndexError, TrackNumber};
+use crate::fingerprint::Constellation;
+
+/// Immutable view of every searchable track; cheap to clone, safe to keep while the cache changes.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    runs: Vec<Arc<Run>>,
+    removed: Arc<HashSet<TrackNumber>>,
+    tracks: usize,
+    seconds: f64,
+}
+
+impl Snapshot {
+    pub(crate) fn new(runs: Vec<Arc<Run>>, removed: Arc<HashSet<TrackNumber>>) -> Result<Self, IndexError> {
+        let mut tracks = 0;
+        let mut units = 0u64;
+        for run in &runs {
+            tracks += run.tracks();
+            if let Some(last) = run.tracks().checked_sub(1) {
+                let last = run.track(last)?;
+                units += u64::from(last.start) + u64::from(last.length);
+            }
+        }
+        let ticks = units as f64 * f64::from(super::POSTING_TICKS);
+        let tracks = tracks.saturating_sub(removed.len());
+        Ok(Self { runs, removed, tracks, seconds: ticks / crate::fingerprint::TICKS_PER_SECOND })
+    }
+
+    /// An index in memory, of these tracks.
+    ///
+    /// # Errors
+    /// [`IndexError::Unusable`] if they are too long together for one run (about three years of sound).
+    pub fn from_tracks(tracks: &[(TrackNumber, Constellation)]) -> Result<Self, IndexError> {
+        let unusable = || IndexError::Unusable { path: "(memory)".into(), reason: "too long" };
+        let (bytes, fitted) = write_tracks(Vec::new(), 0, tracks).map_err(|error| match error {
+            WriteError::Source(error) => error,
+            WriteError::Io(_) => unusable(),
+        })?;
+        if fitted < tracks.len() {
+            return Err(unusable());
+        }
+        Self::new(vec![Arc::new(Run::from_bytes(bytes, 0)?)], Arc::default())
+    }
+
+    /// Number of tracks that can be found.
+    #[must_use]
+    pub fn tracks(&self) -> usize {
+        self.tracks
+    }
+
+    /// Postings in all runs.
+    #[must_use]
+    pub fn postings(&self) -> u64 {
+        self.runs.iter().map(|r| r.postings()).sum()
+    }
+
+    /// Number of runs: each lookup asks all of them.
+    #[must_use]
+    pub fn runs_count(&self) -> usize {
+        self.runs.len()
+    }
+
+    pub(crate) fn runs(&self) -> &[Arc<Run>] {
+        &self.runs
+    }
+
+    pub(crate) fn is_removed(&self, track: TrackNumber) -> bool {
+        self.removed.contains(&track)
+    }
+
+    /// Length of all indexed sound with its margins, seconds: the number of places where a match can lie.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.seconds
+    }
+}

@@ -1,0 +1,268 @@
+//! Making runs: from constellations, or from other runs.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use rayon::prelude::*;
+
+use super::checked::PageWriter;
+use super::layout::{
+    DIRECTORY_ENTRY, Footer, LONGEST_RUN, MAGIC, POSTING_TICKS, TRACK_MARGIN, TrackEntry, bucket_bits,
+    time_bits,
+};
+use super::postings::{BucketShape, posting};
+use super::run::Run;
+use super::{IndexError, TrackNumber};
+use crate::fingerprint::landmark::{HASH_BITS, landmarks};
+use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
+
+/// Buckets that are packed in one piece of parallel work.
+const BUCKETS_PER_TASK: u32 = 1 << 10;
+
+/// Why a run could not be made.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// The new file.
+    Io(io::Error),
+    /// A run that was to be merged.
+    Source(IndexError),
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<IndexError> for WriteError {
+    fn from(error: IndexError) -> Self {
+        Self::Source(error)
+    }
+}
+
+/// Places tracks on a run's time line.
+struct Layout {
+    tracks: Vec<TrackEntry>,
+    end: u64,
+}
+
+impl Layout {
+    fn new() -> Self {
+        Self { tracks: Vec::new(), end: u64::from(TRACK_MARGIN) }
+    }
+
+    /// Start of the next track, or `None` where the time line is full.
+    fn place(&mut self, mut track: TrackEntry) -> Option<u32> {
+        let start = self.end;
+        let end = start + u64::from(track.length) + u64::from(TRACK_MARGIN);
+        if end > LONGEST_RUN {
+            return None;
+        }
+        self.end = end;
+        track.start = start as u32;
+        self.tracks.push(track);
+        Some(start as u32)
+    }
+}
+
+/// Writes a run of these tracks; gives how many of them fitted onto its time line.
+pub(crate) fn write_tracks<W: Write>(
+    out: W,
+    catalog: u128,
+    tracks: &[(TrackNumber, Constellation)],
+) -> Result<(W, usize), WriteError> {
+    let mut out = PageWriter::new(out);
+    out.write(MAGIC)?;
+    let mut layout = Layout::new();
+    let mut postings = Vec::new();
+    for (number, constellation) in tracks {
+        let packed = constellation.to_bytes();
+        let before = postings.len();
+        let entry = TrackEntry {
+            number: number.0,
+            start: 0,
+            length: length(constellation),
+            constellation_bytes: packed.len() as u32,
+            constellation_at: out.position(),
+            postings: 0,
+        };
+        let Some(start) = layout.place(entry) else { break };
+        landmarks(&constellation.peaks, |l| {
+            let time = constellation.peaks[l.first as usize].time / POSTING_TICKS;
+            postings.push(posting(l.hash, start + time));
+        });
+        if let Some(entry) = layout.tracks.last_mut() {
+            entry.postings = (postings.len() - before) as u32;
+        }
+        out.write(&packed)?;
+    }
+    postings.par_sort_unstable();
+    let count = postings.len() as u64;
+    let fitted = layout.tracks.len();
+    let section = Section { out, catalog, layout, count };
+    let out = section.write(|low, high, sink| {
+        let from = postings.partition_point(|p| *p < posting(low, 0));
+        let to = postings.partition_point(|p| *p <= posting(high, u32::MAX));
+        sink.extend_from_slice(&postings[from..to]);
+        Ok(())
+    })?;
+    Ok((out, fitted))
+}
+
+/// Length of a track on the time line: of its sound, and of its last peak.
+fn length(constellation: &Constellation) -> u32 {
+    let ticks = (constellation.seconds * TICKS_PER_SECOND) as u32;
+    ticks.max(constellation.peaks.last().map_or(0, |p| p.time)) / POSTING_TICKS + 1
+}
+
+/// One run to merge, and where its tracks go.
+struct Source<'a> {
+    run: &'a Run,
+    /// By track of the run: its old start, and what to add to its times; `None` for a removed one.
+    moves: Vec<(u32, Option<i64>)>,
+}
+
+impl Source<'_> {
+    /// New time of a posting, `None` where its track is removed.
+    fn moved(&self, time: u32) -> Option<u32> {
+        let index = self.moves.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
+        let shift = self.moves[index].1?;
+        u32::try_from(i64::from(time) + shift).ok()
+    }
+}
+
+/// Writes one run of the tracks of several, without the removed ones.
+pub(crate) fn write_merged<W: Write>(
+    out: W,
+    catalog: u128,
+    runs: &[&Run],
+    removed: &HashSet<TrackNumber>,
+) -> Result<W, WriteError> {
+    let mut out = PageWriter::new(out);
+    out.write(MAGIC)?;
+    let mut layout = Layout::new();
+    let mut sources = Vec::new();
+    for run in runs {
+        let mut moves = Vec::with_capacity(run.tracks());
+        for index in 0..run.tracks() {
+            let mut track = run.track(index)?;
+            let old = track.start;
+            if removed.contains(&TrackNumber(track.number)) {
+                moves.push((old, None));
+                continue;
+            }
+            let packed = run.packed_constellation(&track)?;
+            track.constellation_at = out.position();
+            out.write(packed)?;
+            // The caller merges only what fits: see `fits`.
+            let Some(start) = layout.place(track) else { break };
+            moves.push((old, Some(i64::from(start) - i64::from(old))));
+        }
+        sources.push(Source { run, moves });
+    }
+    let count = layout.tracks.iter().map(|t| u64::from(t.postings)).sum();
+    Section { out, catalog, layout, count }.write(|low, high, sink| {
+        for source in &sources {
+            source.run.visit_postings(low, high, |hash, time| {
+                if let Some(time) = source.moved(time) {
+                    sink.push(posting(hash, time));
+                }
+            })?;
+        }
+        sink.sort_unstable();
+        Ok(())
+    })
+}
+
+/// Whether runs fit onto one time line.
+pub(crate) fn fits(runs: &[&Run]) -> Result<bool, IndexError> {
+    let mut end = 0;
+    for run in runs {
+        if let Some(last) = run.tracks().checked_sub(1) {
+            let track = run.track(last)?;
+            end += u64::from(track.start) + u64::from(track.length) + u64::from(TRACK_MARGIN);
+        }
+    }
+    Ok(end < LONGEST_RUN)
+}
+
+/// What stands behind the constellations of a run file.
+struct Section<W> {
+    out: PageWriter<W>,
+    catalog: u128,
+    layout: Layout,
+    count: u64,
+}
+
+impl<W: Write> Section<W> {
+    /// Writes postings, directory, tracks and footer. `source` appends the sorted postings of a range of
+    /// hashes.
+    fn write(
+        self,
+        source: impl Fn(u32, u32, &mut Vec<u64>) -> Result<(), IndexError> + Sync,
+    ) -> Result<W, WriteError> {
+        let Self { mut out, catalog, layout, count } = self;
+        let bucket_bits = bucket_bits(count);
+        let shape = BucketShape { hash_bits: HASH_BITS - bucket_bits, time_bits: time_bits(layout.end) };
+        let postings_at = out.position();
+        let buckets = 1u32 << bucket_bits;
+        let mut directory = Vec::with_capacity(buckets as usize + 1);
+        // A few tasks at a time keep memory bounded and the file in order.
+        let tasks: Vec<u32> = (0..buckets).step_by(BUCKETS_PER_TASK as usize).collect();
+        for group in tasks.chunks(4 * rayon::current_num_threads()) {
+            let pack =
+                |first: &u32| pack_buckets(*first, buckets.min(first + BUCKETS_PER_TASK), shape, &source);
+            let packed = group.par_iter().map(pack).collect::<Result<Vec<_>, IndexError>>()?;
+            for (ends, bytes) in packed {
+                let base = out.position() - postings_at;
+                directory.extend(ends.iter().map(|start| base + start));
+                out.write(&bytes)?;
+            }
+        }
+        let directory_at = out.position();
+        directory.push(directory_at - postings_at);
+        for offset in directory {
+            out.write(&offset.to_le_bytes()[..DIRECTORY_ENTRY])?;
+        }
+        let tracks_at = out.position();
+        for track in &layout.tracks {
+            out.write(&track.to_bytes())?;
+        }
+        let (mut out, covered, table_checksum) = out.finish()?;
+        let footer = Footer {
+            catalog,
+            covered,
+            table_checksum,
+            tracks: layout.tracks.len() as u64,
+            tracks_at,
+            postings_at,
+            directory_at,
+            postings: count,
+            bucket_bits,
+            time_bits: shape.time_bits,
+        };
+        out.write_all(&footer.to_bytes())?;
+        Ok(out)
+    }
+}
+
+/// Packs buckets `first .. end`; gives the offset of each in the bytes.
+fn pack_buckets(
+    first: u32,
+    end: u32,
+    shape: BucketShape,
+    source: &(impl Fn(u32, u32, &mut Vec<u64>) -> Result<(), IndexError> + Sync),
+) -> Result<(Vec<u64>, Vec<u8>), IndexError> {
+    let mut postings = Vec::new();
+    source(first << shape.hash_bits, (end << shape.hash_bits) - 1, &mut postings)?;
+    let (mut offsets, mut bytes) = (Vec::new(), Vec::new());
+    let mut rest = postings.as_slice();
+    for bucket in first..end {
+        offsets.push(bytes.len() as u64);
+        let bound = (u64::from(bucket) + 1) << shape.hash_bits << 32;
+        let (now, later) = rest.split_at(rest.partition_point(|p| *p < bound));
+        bytes = shape.encode(now, bytes);
+        rest = later;
+    }
+    Ok((offsets, bytes))
+}
