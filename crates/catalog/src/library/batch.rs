@@ -1,0 +1,102 @@
+//! Cutting a page of changes into batches whose constellations fit into memory.
+
+use std::collections::{HashMap, HashSet};
+
+use refrain_core::index::TrackNumber;
+
+use crate::{Change, ChangeKind};
+
+/// Changes that the index takes in one step.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) added: Vec<TrackNumber>,
+    pub(super) removed: Vec<TrackNumber>,
+    /// The last change of the batch.
+    pub(super) position: u64,
+}
+
+/// Tracks that a page of changes adds and does not remove again.
+pub(super) fn lasting(changes: &[Change]) -> Vec<TrackNumber> {
+    let removed = tracks(changes, ChangeKind::Removed).collect::<HashSet<_>>();
+    tracks(changes, ChangeKind::Added).filter(|track| !removed.contains(track)).collect()
+}
+
+/// Batches in order of change, each with at most `limit` bytes of packed constellations (or one track).
+///
+/// `sizes` are the bytes of lasting tracks; a track without one has left the catalogue since, and its removal
+/// comes with a later page. A track that came and went within the page is in no batch.
+pub(super) fn cut(changes: &[Change], sizes: &HashMap<TrackNumber, u64>, limit: u64) -> Vec<Batch> {
+    let came = tracks(changes, ChangeKind::Added).collect::<HashSet<_>>();
+    let mut batches = Vec::new();
+    let mut batch = Batch::default();
+    let mut bytes = 0;
+    for change in changes {
+        match change.kind {
+            ChangeKind::Added => {
+                if let Some(size) = sizes.get(&change.track) {
+                    if bytes + size > limit && !batch.added.is_empty() {
+                        batches.push(std::mem::take(&mut batch));
+                        bytes = 0;
+                    }
+                    bytes += size;
+                    batch.added.push(change.track);
+                }
+            }
+            ChangeKind::Removed if came.contains(&change.track) => {}
+            ChangeKind::Removed => batch.removed.push(change.track),
+        }
+        batch.position = change.position;
+    }
+    batches.push(batch);
+    batches
+}
+
+fn tracks(changes: &[Change], kind: ChangeKind) -> impl Iterator<Item = TrackNumber> {
+    changes.iter().filter(move |change| change.kind == kind).map(|change| change.track)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(list: &[(u32, char)]) -> Vec<Change> {
+        let one = |(index, (track, kind)): (usize, &(u32, char))| Change {
+            position: index as u64 + 11,
+            track: TrackNumber(*track),
+            kind: if *kind == '+' { ChangeKind::Added } else { ChangeKind::Removed },
+        };
+        list.iter().enumerate().map(one).collect()
+    }
+
+    fn batch(added: &[u32], removed: &[u32], position: u64) -> Batch {
+        let numbers = |list: &[u32]| list.iter().copied().map(TrackNumber).collect();
+        Batch { added: numbers(added), removed: numbers(removed), position }
+    }
+
+    fn sizes(list: &[(u32, u64)]) -> HashMap<TrackNumber, u64> {
+        list.iter().map(|(track, size)| (TrackNumber(*track), *size)).collect()
+    }
+
+    #[test]
+    fn what_came_and_went_is_left_out() {
+        let page = changes(&[(7, '+'), (3, '-'), (8, '+'), (7, '-')]);
+        assert_eq!(lasting(&page), [TrackNumber(8)]);
+        assert_eq!(cut(&page, &sizes(&[(8, 5)]), 100), [batch(&[8], &[3], 14)]);
+    }
+
+    #[test]
+    fn batches_stay_below_the_limit_and_keep_order() {
+        let page = changes(&[(1, '+'), (2, '+'), (9, '-'), (3, '+'), (4, '+')]);
+        let sizes = sizes(&[(1, 60), (2, 40), (3, 500), (4, 1)]);
+        assert_eq!(
+            cut(&page, &sizes, 100),
+            [batch(&[1, 2], &[9], 13), batch(&[3], &[], 14), batch(&[4], &[], 15)]
+        );
+    }
+
+    #[test]
+    fn a_track_that_has_left_meanwhile_is_not_asked_for() {
+        let page = changes(&[(1, '+'), (2, '+')]);
+        assert_eq!(cut(&page, &sizes(&[(2, 1)]), 100), [batch(&[2], &[], 12)]);
+    }
+}

@@ -1,0 +1,124 @@
+//! An index kept in step with a catalogue.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use refrain_core::fingerprint::ConstellationError;
+use refrain_core::index::{Cache, CacheState, IndexError, Snapshot, TrackNumber};
+
+use crate::{Catalog, CatalogError};
+
+mod batch;
+mod refresh;
+
+/// A catalogue and the search index that is derived from it.
+///
+/// The index lives in files, may be deleted at any time, and follows the catalogue's changes whenever
+/// [`Library::refresh`] is called.
+pub struct Library {
+    catalog: Arc<dyn Catalog>,
+    /// Shared with the thread that applies changes, which ends its work even where a refresh is dropped.
+    cache: Arc<Mutex<Cache>>,
+}
+
+/// Why the index could not follow the catalogue.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LibraryError {
+    /// The catalogue could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The index files could not be read or written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The thread that builds the index died.
+    #[error("the search index could not be brought up to date ({0}); please report this")]
+    Thread(String),
+}
+
+/// What a refresh did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Tracks that can be found from now on.
+    pub added: u64,
+    /// Tracks that left the catalogue.
+    pub removed: u64,
+    /// Tracks that cannot be found because their constellations cannot be read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A track whose stored constellation cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The track.
+    pub track: TrackNumber,
+    /// Why, and what to do.
+    pub reason: ConstellationError,
+}
+
+impl Library {
+    /// Opens the index files at `cache_prefix`, or begins new ones. [`Library::refresh`] fills them.
+    ///
+    /// The state says whether good files were there; `Missing` and `Discarded` mean that the next refresh
+    /// builds the whole index, which the caller may announce in one line.
+    ///
+    /// # Errors
+    /// Where the catalogue cannot be read, or the system refuses the index files.
+    pub async fn open(
+        catalog: Arc<dyn Catalog>,
+        cache_prefix: &Path,
+    ) -> Result<(Self, CacheState), LibraryError> {
+        let identity = catalog.identity();
+        let newest = catalog.position().await?;
+        let prefix = cache_prefix.to_owned();
+        let work = move || open_cache(&prefix, identity, newest);
+        let (cache, state) = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
+        Ok((Self { catalog, cache: Arc::new(Mutex::new(cache)) }, state))
+    }
+
+    /// What can be searched, as of the last refresh.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        lock(&self.cache).snapshot()
+    }
+
+    /// The catalogue's change number that the index has reached.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        lock(&self.cache).position()
+    }
+
+    /// The catalogue that the index follows.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<dyn Catalog> {
+        &self.catalog
+    }
+}
+
+/// A catalogue that was restored from an older copy is behind its index, whose later tracks it does not have:
+/// such an index is thrown away.
+fn open_cache(prefix: &Path, identity: u128, newest: u64) -> Result<(Cache, CacheState), LibraryError> {
+    let reason = {
+        let (cache, state) = Cache::open(prefix, identity)?;
+        if cache.position() <= newest {
+            return Ok((cache, state));
+        }
+        format!("it is at change {}, the catalogue at {newest}", cache.position())
+    };
+    let mut manifest = prefix.as_os_str().to_owned();
+    manifest.push("-index");
+    let path = PathBuf::from(manifest);
+    std::fs::remove_file(&path).map_err(|source| IndexError::Io { action: "remove", path, source })?;
+    let (cache, _) = Cache::open(prefix, identity)?;
+    Ok((cache, CacheState::Discarded(reason)))
+}
+
+/// The cache itself stays good where a thread that held it died: it changes whole or not at all.
+fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
+fn thread_died(error: tokio::task::JoinError) -> LibraryError {
+    LibraryError::Thread(error.to_string())
+}

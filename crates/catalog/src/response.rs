@@ -1,0 +1,170 @@
+//! How the catalogue's facts are written in responses.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::{Metadata, TrackId};
+
+/// Characters of the six that follow the id in an `amItemID`. The order is part of the format.
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+impl TrackId {
+    /// The `amItemID` of responses: 32 hex characters, `_`, six alphanumerics that follow from the id.
+    /// The same for ever and in every catalogue.
+    #[must_use]
+    pub fn am_item_id(&self) -> String {
+        let mut rest = fnv1a(self.0.as_bytes());
+        let mut text = format!("{}_", self.0.simple());
+        for _ in 0..6 {
+            text.push(char::from(BASE62[(rest % 62) as usize]));
+            rest /= 62;
+        }
+        text
+    }
+}
+
+/// FNV-1a, 64 bits: short enough to stand here, so that no library can change it.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Metadata as responses carry it: names and texts, known ones first, in a fixed order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseMetadata(Vec<(String, String)>);
+
+impl ResponseMetadata {
+    /// Names and values in order; no name comes twice.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The value of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+impl Serialize for ResponseMetadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl Metadata {
+    /// The metadata object of a response for a track of this length in seconds.
+    ///
+    /// What is not known is left out, and so is a release date that is no date. A free value whose name is
+    /// one of the fixed ones is left out as well.
+    #[must_use]
+    pub fn to_response(&self, seconds: f64) -> ResponseMetadata {
+        let length = (seconds.is_finite() && seconds > 0.0).then(|| format!("{seconds:.0}"));
+        let date = self.release_date.as_deref().and_then(response_date);
+        let fixed = [
+            ("ContentCategory", self.category.clone()),
+            ("Title", self.title.clone()),
+            ("Artist", self.artist.clone()),
+            ("Album", self.album.clone()),
+            ("ISRC", self.isrc.clone()),
+            ("Label", self.label.clone()),
+            ("Vendor", self.vendor.clone()),
+            ("AlbumReleaseDate", date),
+            ("AlbumUPC", self.upc.clone()),
+            ("SongLengthInSeconds", length),
+        ];
+        let is_fixed = |name: &str| fixed.iter().any(|(known, _)| *known == name);
+        let extra = self.extra.iter().filter(|(name, _)| !is_fixed(name));
+        let mut all: Vec<(String, String)> =
+            extra.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let known = fixed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        all.splice(0..0, known.filter(|(_, value)| !value.is_empty()));
+        ResponseMetadata(all)
+    }
+}
+
+/// `DD-Mon-YYYY` from `YYYY`, `YYYY-MM`, `YYYY-MM-DD` or a time stamp that starts so.
+fn response_date(iso: &str) -> Option<String> {
+    let date = iso.trim().split(['T', ' ']).next()?;
+    let mut parts = date.split('-');
+    let year = digits(parts.next()?, 4)?;
+    let month = parts.next().map_or(Some(1), |part| digits(part, 2))?;
+    let day = parts.next().map_or(Some(1), |part| digits(part, 2))?;
+    if parts.next().is_some() || !(1..=31).contains(&day) {
+        return None;
+    }
+    let month = MONTHS.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
+    Some(format!("{day:02}-{month}-{year:04}"))
+}
+
+fn digits(text: &str, length: usize) -> Option<u32> {
+    let good = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    if good { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn am_item_id_is_golden() {
+        let id = |n| TrackId(Uuid::from_u128(n)).am_item_id();
+        assert_eq!(id(0x4514_a672_110f_4a4e_b96e_507b_33c5_92fd), "4514a672110f4a4eb96e507b33c592fd_XXqXsX");
+        assert_eq!(id(0), "00000000000000000000000000000000_zCczPi");
+        assert_eq!(id(u128::MAX), "ffffffffffffffffffffffffffffffff_viFNZ8");
+    }
+
+    #[test]
+    fn metadata_has_the_names_and_order_of_responses() {
+        let metadata = Metadata {
+            title: Some("Song Title".into()),
+            artist: Some("Song Artist".into()),
+            album: Some("Song Album".into()),
+            isrc: Some("USZZ00000001".into()),
+            label: Some("Song Label".into()),
+            vendor: Some("Song Vendor".into()),
+            upc: Some("012345678900".into()),
+            release_date: Some("1900".into()),
+            category: Some("Music".into()),
+            extra: [("Mood", "calm"), ("Title", "shadow")].map(|(k, v)| (k.into(), v.into())).into(),
+        };
+        assert_eq!(
+            serde_json::to_string(&metadata.to_response(194.6)).unwrap(),
+            concat!(
+                r#"{"ContentCategory":"Music","Title":"Song Title","Artist":"Song Artist","Album":"Song Album","#,
+                r#""ISRC":"USZZ00000001","Label":"Song Label","Vendor":"Song Vendor","#,
+                r#""AlbumReleaseDate":"01-Jan-1900","AlbumUPC":"012345678900","SongLengthInSeconds":"195","#,
+                r#""Mood":"calm"}"#
+            )
+        );
+        assert_eq!(serde_json::to_string(&Metadata::default().to_response(f64::NAN)).unwrap(), "{}");
+        assert_eq!(metadata.to_response(1.0).get("Mood"), Some("calm"));
+    }
+
+    #[test]
+    fn dates_become_day_month_year() {
+        for (iso, want) in [
+            ("1999", Some("01-Jan-1999")),
+            ("1999-07", Some("01-Jul-1999")),
+            ("1999-12-31", Some("31-Dec-1999")),
+            ("1999-12-31T23:59:59Z", Some("31-Dec-1999")),
+            ("1999-13", None),
+            ("1999-00", None),
+            ("1999-01-32", None),
+            ("99", None),
+            ("July 1999", None),
+            ("+999", None),
+            ("", None),
+        ] {
+            assert_eq!(response_date(iso).as_deref(), want, "{iso}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What schema a file has, and bringing it to the one that this program knows.
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{Connection, SqlSafeStr, SqliteConnection};
+
+use super::error::{Name, is_busy};
+use super::{LOCK_ATTEMPTS, LOCK_PAUSE};
+use crate::CatalogError;
+
+/// Number, name and text of every migration, oldest first; numbers are shared with other backends.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "catalogue", include_str!("../../../../migrations/sqlite/0001_catalogue.sql"))];
+
+/// Newest schema that this program knows.
+const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// `PRAGMA application_id` of a catalogue, set by the first migration.
+const APPLICATION_ID: i64 = 1_382_445_678;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Schema {
+    /// Nothing is in it yet.
+    Empty,
+    /// An older catalogue.
+    Old,
+    /// The one that this program knows.
+    Current,
+}
+
+/// Makes or upgrades the schema where that is needed, in one transaction that excludes other processes.
+pub(super) async fn bring_up_to_date(
+    connection: &mut SqliteConnection,
+    name: &Name,
+) -> Result<(), CatalogError> {
+    if inspect(connection, name).await? == Schema::Current {
+        return Ok(());
+    }
+    use_write_ahead_log(connection, name).await?;
+    let mut transaction =
+        connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| name.error(error))?;
+    if inspect(&mut transaction, name).await? != Schema::Current {
+        migrator().run_direct(None, &mut *transaction, false).await.map_err(|error| failed(name, error))?;
+    }
+    transaction.commit().await.map_err(|error| name.error(error))
+}
+
+/// Checks that a file which cannot be written is a catalogue of the current schema.
+pub(super) async fn require_current(
+    connection: &mut SqliteConnection,
+    name: &Name,
+) -> Result<(), CatalogError> {
+    match inspect(connection, name).await? {
+        Schema::Current => Ok(()),
+        Schema::Old => Err(name.read_only()),
+        Schema::Empty => {
+            Err(CatalogError::NotACatalog { catalog: name.0.clone(), reason: "it is empty".into() })
+        }
+    }
+}
+
+/// Reads the identity that the first migration drew.
+pub(super) async fn identity(connection: &mut SqliteConnection, name: &Name) -> Result<u128, CatalogError> {
+    let value: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'identity'")
+        .fetch_optional(connection)
+        .await
+        .map_err(|error| name.error(error))?;
+    let bytes: Option<[u8; 16]> = value.and_then(|value| value.try_into().ok());
+    bytes.map(u128::from_be_bytes).ok_or_else(|| name.corrupt("its identity is missing"))
+}
+
+async fn inspect(connection: &mut SqliteConnection, name: &Name) -> Result<Schema, CatalogError> {
+    let (application, objects): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(|error| name.error(error))?;
+    match (application, objects) {
+        (APPLICATION_ID, _) => {}
+        (0, 0) => return Ok(Schema::Empty),
+        _ => {
+            let reason = "it is a database of another program".to_owned();
+            return Err(CatalogError::NotACatalog { catalog: name.0.clone(), reason });
+        }
+    }
+    let found: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| name.error(error))?;
+    match found.unwrap_or(0) {
+        found if found > SUPPORTED => {
+            Err(CatalogError::TooNew { catalog: name.0.clone(), found, supported: SUPPORTED })
+        }
+        SUPPORTED => Ok(Schema::Current),
+        _ => Ok(Schema::Old),
+    }
+}
+
+/// Turns the write-ahead log on, which stays on. SQLite does not wait for others here by itself.
+async fn use_write_ahead_log(connection: &mut SqliteConnection, name: &Name) -> Result<(), CatalogError> {
+    let mut pause = Duration::ZERO;
+    for _ in 0..LOCK_ATTEMPTS {
+        tokio::time::sleep(pause).await;
+        pause += LOCK_PAUSE;
+        match sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => return Err(name.cannot_open("its disk has no shared memory for a write-ahead log")),
+            Err(error) if is_busy(&error) => {}
+            Err(error) => return Err(name.error(error)),
+        }
+    }
+    Err(CatalogError::Locked { catalog: name.0.clone() })
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|&(number, name, text)| {
+        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+fn failed(name: &Name, error: MigrateError) -> CatalogError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => name.error(error),
+        error => CatalogError::Database { catalog: name.0.clone(), source: error.into() },
+    }
+}

@@ -1,0 +1,130 @@
+//! The catalogue in one SQLite file that several processes may use at once.
+//!
+//! Tracks, constellations and changes are tables of `migrations/sqlite`. One connection writes, several read;
+//! the write-ahead log lets them do so at the same time. A writer takes the lock at its start
+//! (`BEGIN IMMEDIATE`), so it waits before it has done anything and never fails halfway.
+
+mod error;
+mod migrate;
+mod open;
+mod read;
+mod row;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqlitePool;
+
+use crate::{
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, Track, TrackFilter,
+    TrackId, TrackNumber, TrackUpdate,
+};
+use error::Name;
+
+/// How often a lock that another process holds is asked for before giving up. Each time SQLite waits by
+/// itself, 5 s where it can: half a minute in all.
+const LOCK_ATTEMPTS: u32 = 6;
+
+/// Where SQLite does not wait by itself, each pause is longer than the last one by this.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// A catalogue in an SQLite file.
+#[derive(Debug)]
+pub(crate) struct SqliteCatalog {
+    name: Name,
+    path: PathBuf,
+    /// `None` where the file cannot be written.
+    writer: Option<SqlitePool>,
+    readers: SqlitePool,
+    identity: u128,
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    fn identity(&self) -> u128 {
+        self.identity
+    }
+
+    async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
+        self.track_by_content(content).await
+    }
+
+    async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
+        self.track_by_source(source).await
+    }
+
+    async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError> {
+        self.add_track(track).await
+    }
+
+    async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
+        self.tracks_by_numbers(numbers).await
+    }
+
+    async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
+        self.track_by_id(id).await
+    }
+
+    async fn list(
+        &self,
+        filter: &TrackFilter,
+        after: Option<TrackNumber>,
+        limit: u32,
+    ) -> Result<Vec<Track>, CatalogError> {
+        self.list_tracks(filter, after, limit).await
+    }
+
+    async fn count(&self) -> Result<u64, CatalogError> {
+        self.count_tracks().await
+    }
+
+    async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError> {
+        self.update_track(id, update).await
+    }
+
+    async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
+        self.remove_track(id).await
+    }
+
+    async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
+        self.link(link).await
+    }
+
+    async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
+        self.near_duplicates_of(track).await
+    }
+
+    async fn position(&self) -> Result<u64, CatalogError> {
+        self.newest_position().await
+    }
+
+    async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
+        self.changes(position, limit).await
+    }
+
+    async fn constellations(
+        &self,
+        numbers: &[TrackNumber],
+    ) -> Result<Vec<(TrackNumber, Vec<u8>)>, CatalogError> {
+        self.packed(numbers).await
+    }
+
+    async fn constellation_sizes(
+        &self,
+        numbers: &[TrackNumber],
+    ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
+        self.packed_sizes(numbers).await
+    }
+
+    async fn settle(&self) -> Result<(), CatalogError> {
+        self.sync_log().await
+    }
+
+    async fn close(&self) -> Result<(), CatalogError> {
+        self.tidy().await
+    }
+}

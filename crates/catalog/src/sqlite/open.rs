@@ -1,0 +1,145 @@
+//! Opening and closing the file.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::error::Name;
+use super::{SqliteCatalog, migrate};
+use crate::CatalogError;
+
+/// Page size of a new file in bytes. Measured with constellations of a song: see the note at the end of the
+/// migration's issue; smaller pages waste less behind a blob, larger ones need fewer pointers.
+const PAGE_BYTES: u32 = 4096;
+
+/// How long SQLite itself waits for another connection, each time that it is asked.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a call waits for its turn within this process.
+const TURN_WAIT: Duration = Duration::from_secs(120);
+
+/// Connections that read at once within this process.
+const READERS: u32 = 4;
+
+impl SqliteCatalog {
+    /// Opens the catalogue file at `path`; makes it, and the folders above it, where there is none. Where it
+    /// may be read but not written, it is opened for reading.
+    pub(crate) async fn open(path: &Path) -> Result<Self, CatalogError> {
+        let name = Name(format!("sqlite:{}", path.display()));
+        if path.as_os_str().is_empty() {
+            return Err(name.cannot_open("the URL names no file; write sqlite:PATH"));
+        }
+        // Absolute, so that a later change of folder, or a name like `file:x`, means nothing to SQLite.
+        let path = std::path::absolute(path).map_err(|error| name.cannot_open(&error.to_string()))?;
+        if path.is_dir() {
+            return Err(name.cannot_open("it is a folder; name a file in it"));
+        }
+        make_folder(&path, &name)?;
+        match Self::open_writable(&path, &name).await {
+            Err(CatalogError::CannotOpen { .. } | CatalogError::ReadOnly { .. }) if path.is_file() => {
+                Self::open_readable(path, name).await
+            }
+            result => result,
+        }
+    }
+
+    async fn open_writable(path: &Path, name: &Name) -> Result<Self, CatalogError> {
+        let options = options(path).create_if_missing(true).page_size(PAGE_BYTES);
+        let writer = pool(1)
+            .connect_with(options.clone().synchronous(SqliteSynchronous::Normal))
+            .await
+            .map_err(|error| name.error(error))?;
+        let mut connection = writer.acquire().await.map_err(|error| name.error(error))?;
+        migrate::bring_up_to_date(&mut connection, name).await?;
+        let identity = migrate::identity(&mut connection, name).await?;
+        drop(connection);
+        let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
+        Ok(Self { name: name.clone(), path: path.to_owned(), writer: Some(writer), readers, identity })
+    }
+
+    /// A file in a folder that cannot be written has no room for the log's index, so SQLite is told that
+    /// nobody changes the file, unless a log lies there to be read.
+    async fn open_readable(path: PathBuf, name: Name) -> Result<Self, CatalogError> {
+        let has_log = beside(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+        let options = options(&path).read_only(true).immutable(!has_log);
+        let readers = pool(READERS).connect_with(options).await.map_err(|error| name.error(error))?;
+        let mut connection = readers.acquire().await.map_err(|error| name.error(error))?;
+        migrate::require_current(&mut connection, &name).await?;
+        let identity = migrate::identity(&mut connection, &name).await?;
+        drop(connection);
+        Ok(Self { name, path, writer: None, readers, identity })
+    }
+
+    /// Makes the log survive a power cut. The log's file takes part in none of SQLite's locks, so opening and
+    /// closing it here is safe (for the catalogue's own file it would not be).
+    pub(super) async fn sync_log(&self) -> Result<(), CatalogError> {
+        if self.writer.is_none() {
+            return Ok(());
+        }
+        let log = beside(&self.path, "-wal");
+        let work = move || match std::fs::OpenOptions::new().write(true).open(log) {
+            Ok(file) => file.sync_data(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
+        done.flatten()
+            .map_err(|error| CatalogError::Io { catalog: self.name.0.clone(), detail: error.to_string() })
+    }
+
+    /// Empties the log into the file. Where other processes still read, the last of them does it.
+    pub(super) async fn tidy(&self) -> Result<(), CatalogError> {
+        self.readers.close().await;
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let emptied = match writer.acquire().await {
+            Ok(mut connection) => checkpoint(&mut connection).await,
+            Err(sqlx::Error::PoolClosed) => Ok(()),
+            Err(error) => Err(error),
+        };
+        writer.close().await;
+        emptied.map_err(|error| self.name.error(error))
+    }
+}
+
+async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    // Says "busy" in its row, not as an error, where others are at work.
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(connection).await.map(drop)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_WAIT).disable_statement_logging()
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(TURN_WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        // After an error such as a full disk SQLite has rolled back by itself, and sqlx still counts a
+        // transaction that cannot be ended: such a connection is replaced.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+}
+
+fn make_folder(path: &Path, name: &Name) -> Result<(), CatalogError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| name.cannot_open(&format!("cannot make folder {}: {error}", folder.display())))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// The pool of a catalogue that may be written.
+impl SqliteCatalog {
+    pub(super) fn writer(&self) -> Result<&SqlitePool, CatalogError> {
+        self.writer.as_ref().ok_or_else(|| self.name.read_only())
+    }
+}

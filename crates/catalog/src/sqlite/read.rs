@@ -1,0 +1,200 @@
+//! Questions.
+
+use sqlx::Row;
+
+use super::SqliteCatalog;
+use super::row::{self, select_tracks};
+use crate::{
+    CatalogError, Change, ChangeKind, ContentHash, NearDuplicate, Track, TrackFilter, TrackId, TrackNumber,
+};
+
+pub(super) const ADDED: i64 = 1;
+pub(super) const REMOVED: i64 = 2;
+
+impl SqliteCatalog {
+    pub(super) async fn track_by_content(
+        &self,
+        content: &ContentHash,
+    ) -> Result<Option<Track>, CatalogError> {
+        let query =
+            sqlx::query(select_tracks!("WHERE content = ?1 AND removed_at IS NULL ORDER BY number LIMIT 1"));
+        let found = query.bind(&content.0[..]).fetch_optional(&self.readers).await;
+        self.optional_track(found)
+    }
+
+    pub(super) async fn track_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
+        let query = sqlx::query(select_tracks!("WHERE source = ?1 AND removed_at IS NULL"));
+        let found = query.bind(source).fetch_optional(&self.readers).await;
+        self.optional_track(found)
+    }
+
+    pub(super) async fn track_by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
+        // Two partial indexes answer this: the live row comes first, then the newest removed one.
+        let live = sqlx::query(select_tracks!("WHERE id = ?1 AND removed_at IS NULL"));
+        let found = live.bind(&id.0.as_bytes()[..]).fetch_optional(&self.readers).await;
+        if let Some(track) = self.optional_track(found)? {
+            return Ok(Some(track));
+        }
+        let removed = sqlx::query(select_tracks!(
+            "WHERE id = ?1 AND removed_at IS NOT NULL ORDER BY number DESC LIMIT 1"
+        ));
+        let found = removed.bind(&id.0.as_bytes()[..]).fetch_optional(&self.readers).await;
+        self.optional_track(found)
+    }
+
+    pub(super) async fn tracks_by_numbers(
+        &self,
+        numbers: &[TrackNumber],
+    ) -> Result<Vec<Track>, CatalogError> {
+        let query = sqlx::query(select_tracks!("WHERE number IN (SELECT value FROM json_each(?1))"));
+        let rows = query.bind(json_list(numbers)).fetch_all(&self.readers).await;
+        self.all_tracks(rows)
+    }
+
+    pub(super) async fn list_tracks(
+        &self,
+        filter: &TrackFilter,
+        after: Option<TrackNumber>,
+        limit: u32,
+    ) -> Result<Vec<Track>, CatalogError> {
+        let query = sqlx::query(select_tracks!(
+            "WHERE number > ?1 AND (?2 OR removed_at IS NULL) AND (?3 IS NULL OR rule = ?3) \
+             AND (?4 IS NULL OR instr(search, ?4) > 0) ORDER BY number LIMIT ?5"
+        ));
+        let rows = query
+            .bind(after.map_or(0, |number| i64::from(number.0)))
+            .bind(filter.removed)
+            .bind(filter.rule.as_ref().map(|rule| rule.as_str().to_owned()))
+            .bind(filter.text.as_deref().map(row::search_needle))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await;
+        self.all_tracks(rows)
+    }
+
+    pub(super) async fn count_tracks(&self) -> Result<u64, CatalogError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM tracks WHERE removed_at IS NULL")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        self.unsigned(count)
+    }
+
+    pub(super) async fn near_duplicates_of(
+        &self,
+        track: TrackNumber,
+    ) -> Result<Vec<NearDuplicate>, CatalogError> {
+        let query = sqlx::query(
+            "SELECT n.track, n.of, n.seconds FROM near_duplicates n \
+             JOIN tracks a ON a.number = n.track AND a.removed_at IS NULL \
+             JOIN tracks b ON b.number = n.of AND b.removed_at IS NULL \
+             WHERE n.track = ?1 OR n.of = ?1 ORDER BY n.track, n.of",
+        );
+        let rows = query.bind(i64::from(track.0)).fetch_all(&self.readers).await;
+        let link = |row: &sqlx::sqlite::SqliteRow| {
+            Ok(NearDuplicate {
+                track: row::number(row.try_get(0)?)?,
+                of: row::number(row.try_get(1)?)?,
+                seconds: row.try_get(2)?,
+            })
+        };
+        rows.and_then(|rows| rows.iter().map(link).collect()).map_err(|error| self.name.error(error))
+    }
+
+    pub(super) async fn newest_position(&self) -> Result<u64, CatalogError> {
+        let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM changes")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        self.unsigned(newest)
+    }
+
+    pub(super) async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
+        // No position is beyond i64: nothing follows such a one.
+        let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
+        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "SELECT position, track, kind FROM changes WHERE position > ?1 ORDER BY position LIMIT ?2",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        let change = |(position, track, kind)| {
+            let kind = match kind {
+                ADDED => ChangeKind::Added,
+                REMOVED => ChangeKind::Removed,
+                other => return Err(self.name.corrupt(&format!("change {position} has kind {other}"))),
+            };
+            let track = row::number(track).map_err(|error| self.name.error(error))?;
+            Ok(Change { position: self.unsigned(position)?, track, kind })
+        };
+        rows.into_iter().map(change).collect()
+    }
+
+    pub(super) async fn packed(
+        &self,
+        numbers: &[TrackNumber],
+    ) -> Result<Vec<(TrackNumber, Vec<u8>)>, CatalogError> {
+        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT track, packed FROM constellations WHERE track IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json_list(numbers))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        let pair = |(track, packed)| Ok((row::number(track)?, packed));
+        rows.into_iter().map(pair).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
+    }
+
+    pub(super) async fn packed_sizes(
+        &self,
+        numbers: &[TrackNumber],
+    ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT track, length(packed) FROM constellations \
+             WHERE track IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json_list(numbers))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        let pair = |(track, size)| {
+            Ok((row::number(track).map_err(|error| self.name.error(error))?, self.unsigned(size)?))
+        };
+        rows.into_iter().map(pair).collect()
+    }
+
+    fn optional_track(
+        &self,
+        found: Result<Option<sqlx::sqlite::SqliteRow>, sqlx::Error>,
+    ) -> Result<Option<Track>, CatalogError> {
+        let row = found.map_err(|error| self.name.error(error))?;
+        row.map(|row| row::track(&row, &self.name)).transpose()
+    }
+
+    fn all_tracks(
+        &self,
+        rows: Result<Vec<sqlx::sqlite::SqliteRow>, sqlx::Error>,
+    ) -> Result<Vec<Track>, CatalogError> {
+        let rows = rows.map_err(|error| self.name.error(error))?;
+        rows.iter().map(|row| row::track(row, &self.name)).collect()
+    }
+
+    fn unsigned(&self, stored: i64) -> Result<u64, CatalogError> {
+        u64::try_from(stored).map_err(|_| self.name.corrupt(&format!("it counts {stored}")))
+    }
+}
+
+/// Numbers as one parameter, so that a query's text is always the same.
+fn json_list(numbers: &[TrackNumber]) -> String {
+    let mut list = String::from("[");
+    for (index, number) in numbers.iter().enumerate() {
+        if index > 0 {
+            list.push(',');
+        }
+        list.push_str(&number.0.to_string());
+    }
+    list.push(']');
+    list
+}

@@ -1,0 +1,264 @@
+//! Changes. Each is one transaction that is begun as a writer, so that it never has to give way halfway.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use uuid::Uuid;
+
+use super::error::is_busy;
+use super::read::{ADDED, REMOVED};
+use super::row::{self, select_tracks};
+use super::{LOCK_ATTEMPTS, SqliteCatalog};
+use crate::{
+    AddOutcome, CatalogError, NearDuplicate, NewTrack, Rule, Track, TrackId, TrackNumber, TrackUpdate,
+};
+
+impl SqliteCatalog {
+    pub(super) async fn add_track(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
+        if !(new.seconds.is_finite() && new.seconds >= 0.0) {
+            return Err(self.name.invalid(format!("{:?}: its length is {} s", new.source, new.seconds)));
+        }
+        let mut transaction = self.begin().await?;
+        let Some(before) = self.known_as(&mut transaction, &new).await? else {
+            let id = new.id.unwrap_or_else(|| TrackId(Uuid::now_v7()));
+            let track = self.insert(&mut transaction, new, id).await?;
+            self.commit(transaction).await?;
+            return Ok(AddOutcome::Added(track));
+        };
+        if before.content == new.content {
+            return Ok(AddOutcome::Unchanged(before));
+        }
+        self.retire(&mut transaction, before.number).await?;
+        let rule = new.rule.clone().or(before.rule);
+        let track = self.insert(&mut transaction, NewTrack { rule, ..new }, before.id).await?;
+        self.commit(transaction).await?;
+        Ok(AddOutcome::Replaced(track))
+    }
+
+    pub(super) async fn update_track(
+        &self,
+        id: TrackId,
+        update: TrackUpdate,
+    ) -> Result<Option<Track>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let Some(mut track) = self.live_by_id(&mut transaction, id).await? else { return Ok(None) };
+        track.metadata = update.metadata.unwrap_or(track.metadata);
+        track.rule = update.rule.unwrap_or(track.rule);
+        let metadata = &track.metadata;
+        sqlx::query(
+            "UPDATE tracks SET title = ?2, artist = ?3, album = ?4, isrc = ?5, label = ?6, vendor = ?7, \
+             upc = ?8, release_date = ?9, category = ?10, extra = ?11, rule = ?12, search = ?13 \
+             WHERE number = ?1",
+        )
+        .bind(i64::from(track.number.0))
+        .bind(&metadata.title)
+        .bind(&metadata.artist)
+        .bind(&metadata.album)
+        .bind(&metadata.isrc)
+        .bind(&metadata.label)
+        .bind(&metadata.vendor)
+        .bind(&metadata.upc)
+        .bind(&metadata.release_date)
+        .bind(&metadata.category)
+        .bind(row::extra(metadata, &self.name)?)
+        .bind(track.rule.as_ref().map(Rule::as_str))
+        .bind(row::search_text(metadata, &track.source))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(Some(track))
+    }
+
+    pub(super) async fn remove_track(&self, id: TrackId) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let Some(track) = self.live_by_id(&mut transaction, id).await? else { return Ok(false) };
+        self.retire(&mut transaction, track.number).await?;
+        self.commit(transaction).await?;
+        Ok(true)
+    }
+
+    pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
+        let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
+        if track == of || !link.seconds.is_finite() {
+            return Err(self.name.invalid(format!("track {track} as near-duplicate of track {of}")));
+        }
+        let mut transaction = self.begin().await?;
+        let known: i64 = sqlx::query_scalar("SELECT count(*) FROM tracks WHERE number IN (?1, ?2)")
+            .bind(track)
+            .bind(of)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        if known < 2 {
+            let what = format!("a link between tracks {track} and {of}: it does not know both");
+            return Err(self.name.invalid(what));
+        }
+        sqlx::query(
+            "INSERT INTO near_duplicates (track, of, seconds) SELECT ?1, ?2, ?3 WHERE NOT EXISTS \
+             (SELECT 1 FROM near_duplicates WHERE (track = ?1 AND of = ?2) OR (track = ?2 AND of = ?1))",
+        )
+        .bind(track)
+        .bind(of)
+        .bind(link.seconds)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await
+    }
+
+    /// The live track that a new one is another version of: the one of its id, else the one of its source.
+    async fn known_as(
+        &self,
+        connection: &mut SqliteConnection,
+        new: &NewTrack,
+    ) -> Result<Option<Track>, CatalogError> {
+        let of_source = sqlx::query(select_tracks!("WHERE source = ?1 AND removed_at IS NULL"))
+            .bind(&new.source)
+            .fetch_optional(&mut *connection)
+            .await;
+        let of_source = self.live(of_source)?;
+        let Some(id) = new.id else { return Ok(of_source) };
+        match (self.live_by_id(connection, id).await?, of_source) {
+            (Some(track), Some(holder)) if track.id != holder.id && track.content != new.content => {
+                Err(CatalogError::SourceTaken {
+                    catalog: self.name.0.clone(),
+                    source_path: holder.source,
+                    holder: holder.id.to_string(),
+                    id: track.id.to_string(),
+                })
+            }
+            (of_id, of_source) => Ok(of_id.or(of_source)),
+        }
+    }
+
+    async fn live_by_id(
+        &self,
+        connection: &mut SqliteConnection,
+        id: TrackId,
+    ) -> Result<Option<Track>, CatalogError> {
+        let query = sqlx::query(select_tracks!("WHERE id = ?1 AND removed_at IS NULL"));
+        self.live(query.bind(&id.0.as_bytes()[..]).fetch_optional(connection).await)
+    }
+
+    fn live(&self, found: Result<Option<SqliteRow>, sqlx::Error>) -> Result<Option<Track>, CatalogError> {
+        let row = found.map_err(|error| self.name.error(error))?;
+        row.map(|row| row::track(&row, &self.name)).transpose()
+    }
+
+    /// Writes track, constellation and change.
+    async fn insert(
+        &self,
+        connection: &mut SqliteConnection,
+        new: NewTrack,
+        id: TrackId,
+    ) -> Result<Track, CatalogError> {
+        let added_at = now();
+        let number = self.insert_row(&mut *connection, &new, id, added_at).await?;
+        sqlx::query("INSERT INTO constellations (track, packed) VALUES (?1, ?2)")
+            .bind(i64::from(number.0))
+            .bind(new.constellation)
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        self.record(connection, number, ADDED).await?;
+        let NewTrack { source, content, seconds, metadata, rule, .. } = new;
+        Ok(Track { number, id, source, content, seconds, metadata, rule, added_at, removed_at: None })
+    }
+
+    async fn insert_row(
+        &self,
+        connection: &mut SqliteConnection,
+        new: &NewTrack,
+        id: TrackId,
+        added_at: i64,
+    ) -> Result<TrackNumber, CatalogError> {
+        let metadata = &new.metadata;
+        let number: i64 = sqlx::query_scalar(
+            "INSERT INTO tracks (id, source, content, seconds, title, artist, album, isrc, label, vendor, \
+             upc, release_date, category, extra, rule, added_at, search) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
+             RETURNING number",
+        )
+        .bind(&id.0.as_bytes()[..])
+        .bind(&new.source)
+        .bind(&new.content.0[..])
+        .bind(new.seconds)
+        .bind(&metadata.title)
+        .bind(&metadata.artist)
+        .bind(&metadata.album)
+        .bind(&metadata.isrc)
+        .bind(&metadata.label)
+        .bind(&metadata.vendor)
+        .bind(&metadata.upc)
+        .bind(&metadata.release_date)
+        .bind(&metadata.category)
+        .bind(row::extra(metadata, &self.name)?)
+        .bind(new.rule.as_ref().map(Rule::as_str))
+        .bind(added_at)
+        .bind(row::search_text(metadata, &new.source))
+        .fetch_one(connection)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        let number = u32::try_from(number);
+        number.map(TrackNumber).map_err(|_| CatalogError::TooManyTracks { catalog: self.name.0.clone() })
+    }
+
+    /// Makes a live track a record of what was.
+    async fn retire(
+        &self,
+        connection: &mut SqliteConnection,
+        number: TrackNumber,
+    ) -> Result<(), CatalogError> {
+        sqlx::query("UPDATE tracks SET removed_at = ?2 WHERE number = ?1")
+            .bind(i64::from(number.0))
+            .bind(now())
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        sqlx::query("DELETE FROM constellations WHERE track = ?1")
+            .bind(i64::from(number.0))
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        self.record(connection, number, REMOVED).await
+    }
+
+    async fn record(
+        &self,
+        connection: &mut SqliteConnection,
+        number: TrackNumber,
+        kind: i64,
+    ) -> Result<(), CatalogError> {
+        sqlx::query("INSERT INTO changes (track, kind) VALUES (?1, ?2)")
+            .bind(i64::from(number.0))
+            .bind(kind)
+            .execute(connection)
+            .await
+            .map(drop)
+            .map_err(|error| self.name.error(error))
+    }
+
+    /// Takes the write lock of the file; other processes are waited for, but not for ever.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+        let writer = self.writer()?;
+        let mut attempt = 1;
+        loop {
+            match writer.begin_with("BEGIN IMMEDIATE").await {
+                Err(error) if is_busy(&error) && attempt < LOCK_ATTEMPTS => attempt += 1,
+                result => return result.map_err(|error| self.name.error(error)),
+            }
+        }
+    }
+
+    async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), CatalogError> {
+        transaction.commit().await.map_err(|error| self.name.error(error))
+    }
+}
+
+/// Milliseconds since the Unix epoch; 0 on a machine whose clock stands before it.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

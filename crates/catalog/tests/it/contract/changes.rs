@@ -1,0 +1,59 @@
+//! The sequence that index caches follow, and what they read.
+
+use refrain_catalog::{ChangeKind, NewTrack, TrackNumber};
+
+use super::*;
+
+pub(crate) async fn changes_tell_what_can_be_heard(place: &dyn Place) {
+    let catalog = place.open().await;
+    assert_eq!(catalog.position().await.unwrap(), 0);
+    assert_eq!(catalog.changes_after(0, 10).await.unwrap(), []);
+    let a = added(&*catalog, new_track("a", 1)).await;
+    let b = added(&*catalog, new_track("b", 2)).await;
+    let c = replaced(&*catalog, new_track("a", 3)).await;
+    catalog.remove(b.id).await.unwrap();
+    let all = catalog.changes_after(0, 10).await.unwrap();
+    let told: Vec<_> = all.iter().map(|change| (change.track, change.kind)).collect();
+    let (plus, minus) = (ChangeKind::Added, ChangeKind::Removed);
+    assert_eq!(
+        told,
+        [(a.number, plus), (b.number, plus), (a.number, minus), (c.number, plus), (b.number, minus)]
+    );
+    assert!(all.iter().map(|change| change.position).is_sorted_by(|a, b| a < b));
+    assert_eq!(catalog.position().await.unwrap(), all[4].position);
+    assert_eq!(catalog.changes_after(all[1].position, 2).await.unwrap(), all[2..4]);
+    assert_eq!(catalog.changes_after(all[4].position, 10).await.unwrap(), []);
+    assert_eq!(catalog.changes_after(u64::MAX, 10).await.unwrap(), []);
+    catalog.settle().await.unwrap();
+    assert_eq!(place.open().await.changes_after(0, 10).await.unwrap(), all);
+}
+
+pub(crate) async fn constellations_go_with_their_track(place: &dyn Place) {
+    let catalog = place.open().await;
+    let a = added(&*catalog, new_track("a", 1)).await;
+    let b = added(&*catalog, new_track("b", 2)).await;
+    let c = replaced(&*catalog, new_track("a", 3)).await;
+    let asked = [TrackNumber(0), a.number, b.number, c.number, c.number, TrackNumber(u32::MAX)];
+    let mut found = catalog.constellations(&asked).await.unwrap();
+    found.sort();
+    assert_eq!(found, [(b.number, packed(2, 1000)), (c.number, packed(3, 1000))]);
+    let mut sizes = catalog.constellation_sizes(&asked).await.unwrap();
+    sizes.sort();
+    assert_eq!(sizes, [(b.number, 1000), (c.number, 1000)]);
+    assert_eq!(catalog.constellations(&[]).await.unwrap(), []);
+    assert_eq!(catalog.constellation_sizes(&[]).await.unwrap(), []);
+}
+
+pub(crate) async fn constellations_of_any_size(place: &dyn Place) {
+    let catalog = place.open().await;
+    for (n, length) in [0, 1, 255, 4096, 70_000, 5_000_000].into_iter().enumerate() {
+        let bytes = packed(n as u64, length);
+        let new = NewTrack { constellation: bytes.clone(), ..new_track(&format!("{n}"), n as u64) };
+        let track = added(&*catalog, new).await;
+        assert_eq!(
+            catalog.constellation_sizes(&[track.number]).await.unwrap(),
+            [(track.number, length as u64)]
+        );
+        assert!(constellation(&*catalog, track.number).await == Some(bytes), "{length} bytes");
+    }
+}

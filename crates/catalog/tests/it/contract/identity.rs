@@ -1,0 +1,29 @@
+//! Handles and identity.
+
+use super::*;
+
+pub(crate) async fn each_catalogue_has_its_own(place: &dyn Place) {
+    let identity = place.open().await.identity();
+    assert_ne!(identity, 0);
+    assert_eq!(place.open().await.identity(), identity);
+}
+
+pub(crate) async fn a_second_handle_sees_all(place: &dyn Place) {
+    let (one, other) = (place.open().await, place.open().await);
+    let a = added(&*one, new_track("a", 1)).await;
+    let b = added(&*other, new_track("b", 2)).await;
+    assert_eq!(everything(&*one).await, [a.clone(), b.clone()]);
+    one.remove(b.id).await.unwrap();
+    assert_eq!((other.count().await.unwrap(), other.position().await.unwrap()), (1, 3));
+    one.close().await.unwrap();
+    assert_eq!(unchanged(&*other, new_track("a", 1)).await, a);
+}
+
+pub(crate) async fn closing_twice_is_fine(place: &dyn Place) {
+    let catalog = place.open().await;
+    added(&*catalog, new_track("a", 1)).await;
+    catalog.close().await.unwrap();
+    catalog.close().await.unwrap();
+    assert!(catalog.count().await.is_err(), "nothing can be asked after");
+    assert_eq!(place.open().await.count().await.unwrap(), 1);
+}

@@ -1,0 +1,122 @@
+//! What every catalogue promises. A backend brings a [`Place`] and calls [`contract_suite!`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use refrain_catalog::{
+    AddOutcome, Catalog, ContentHash, Metadata, NewTrack, Rule, Track, TrackId, TrackNumber,
+};
+
+pub(crate) mod changes;
+pub(crate) mod identity;
+pub(crate) mod listing;
+pub(crate) mod races;
+pub(crate) mod tracks;
+
+/// Where one catalogue lives, empty at first; each opening is a handle of its own, as of another process.
+#[async_trait]
+pub(crate) trait Place: Send + Sync {
+    async fn open(&self) -> Arc<dyn Catalog>;
+}
+
+/// One test per promise. `$place` makes a fresh place.
+macro_rules! contract_suite {
+    ($place:expr) => {
+        contract_suite! { $place;
+            tracks: add_gives_back_what_was_told, the_same_again_is_unchanged, other_content_replaces,
+                a_replaced_track_keeps_its_rule, same_content_elsewhere_is_its_own_track,
+                an_import_keeps_its_id, an_import_of_a_live_id, a_source_that_is_taken,
+                removal_keeps_the_record, a_removed_id_may_come_back, update_changes_what_it_names,
+                numbers_are_found_in_bulk, lengths_that_are_none_are_refused, near_duplicates_are_links;
+            listing: pages_are_complete_and_in_order, filters_choose, text_is_taken_literally,
+                text_ignores_case_in_every_script, nothing_is_too_odd_to_store;
+            changes: changes_tell_what_can_be_heard, constellations_go_with_their_track, constellations_of_any_size;
+            identity: each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;
+            races: one_source_added_by_many_is_one_track, replacing_and_removing_at_once, readers_are_never_in_the_way,
+                a_dropped_call_leaves_nothing_half;
+        }
+    };
+    ($place:expr; $($module:ident: $($name:ident),+;)+) => {
+        $(mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $crate::contract::$module::$name(&$place).await;
+            })+
+        })+
+    };
+}
+pub(crate) use contract_suite;
+
+pub(crate) fn content(n: u64) -> ContentHash {
+    let mut hash = [0xa5; 32];
+    hash[..8].copy_from_slice(&n.to_le_bytes());
+    ContentHash(hash)
+}
+
+pub(crate) fn new_track(source: &str, n: u64) -> NewTrack {
+    NewTrack {
+        id: None,
+        source: source.into(),
+        content: content(n),
+        seconds: 200.5,
+        metadata: Metadata { title: Some(format!("Title {n}")), ..Metadata::default() },
+        rule: None,
+        constellation: packed(n, 1000),
+    }
+}
+
+/// Bytes that tell their track.
+pub(crate) fn packed(n: u64, length: usize) -> Vec<u8> {
+    (0..length as u64).map(|i| (n.wrapping_mul(31) ^ i.wrapping_mul(i + 7)) as u8).collect()
+}
+
+pub(crate) fn rule(text: &str) -> Rule {
+    text.parse().unwrap()
+}
+
+pub(crate) fn id(n: u128) -> TrackId {
+    TrackId(uuid::Uuid::from_u128(n))
+}
+
+pub(crate) async fn added(catalog: &dyn Catalog, new: NewTrack) -> Track {
+    match catalog.add(new).await.unwrap() {
+        AddOutcome::Added(track) => track,
+        other => panic!("expected a new track: {other:?}"),
+    }
+}
+
+pub(crate) async fn replaced(catalog: &dyn Catalog, new: NewTrack) -> Track {
+    match catalog.add(new).await.unwrap() {
+        AddOutcome::Replaced(track) => track,
+        other => panic!("expected a replaced track: {other:?}"),
+    }
+}
+
+pub(crate) async fn unchanged(catalog: &dyn Catalog, new: NewTrack) -> Track {
+    match catalog.add(new).await.unwrap() {
+        AddOutcome::Unchanged(track) => track,
+        other => panic!("expected an unchanged track: {other:?}"),
+    }
+}
+
+pub(crate) async fn constellation(catalog: &dyn Catalog, number: TrackNumber) -> Option<Vec<u8>> {
+    let mut all = catalog.constellations(&[number]).await.unwrap();
+    assert!(all.len() <= 1);
+    all.pop().map(|(found, bytes)| {
+        assert_eq!(found, number);
+        bytes
+    })
+}
+
+/// Every track, removed ones too, read in pages of an awkward size.
+pub(crate) async fn everything(catalog: &dyn Catalog) -> Vec<Track> {
+    let filter = refrain_catalog::TrackFilter { removed: true, ..Default::default() };
+    let mut all: Vec<Track> = Vec::new();
+    loop {
+        let page = catalog.list(&filter, all.last().map(|track| track.number), 7).await.unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
