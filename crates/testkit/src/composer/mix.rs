@@ -1,0 +1,184 @@
+//! The mixing desk: every part onto its own bus, balanced, placed, and into a room.
+
+use super::score::{Part, Score};
+use super::style::Style;
+use super::synth::{Kit, Patch};
+use crate::effects::room::Room;
+use crate::math::{cos_turns, db_to_gain, rms, samples_in, sin_turns, soft_clip};
+use crate::rng::Rng;
+use crate::{RATE, RATE_F};
+
+/// Seconds of fade at the end of every song.
+const FADE_SECONDS: f64 = 2.5;
+/// Root mean square of a finished song, in dB below full scale.
+const LOUDNESS_DB: f64 = -17.0;
+
+/// Two channels.
+#[derive(Debug, Default)]
+pub(super) struct Stereo {
+    pub(super) left: Vec<f32>,
+    pub(super) right: Vec<f32>,
+}
+
+impl Stereo {
+    fn silent(samples: usize) -> Self {
+        Self { left: vec![0.0; samples], right: vec![0.0; samples] }
+    }
+
+    fn add(&mut self, at: usize, sound: &[f32], (left, right): (f32, f32)) {
+        let at = at.min(self.left.len());
+        let channels = self.left[at..].iter_mut().zip(&mut self.right[at..]);
+        for ((l, r), sample) in channels.zip(sound) {
+            *l += left * sample;
+            *r += right * sample;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.left.fill(0.0);
+        self.right.fill(0.0);
+    }
+}
+
+/// What a part's channel strip does: level in dB, share sent to the room, echo level.
+struct Strip {
+    level_db: f64,
+    room: f64,
+    echo: f64,
+}
+
+/// Plays `score` into `samples` samples.
+pub(super) fn render(style: &Style, score: &Score, samples: usize, rng: &mut Rng) -> Stereo {
+    let mut out = Stereo::silent(samples);
+    let mut room = vec![0.0; samples];
+    let mut bus = Stereo::silent(samples);
+    let kit = Kit::draw(rng);
+    play_drums(&kit, score, &mut bus, &mut rng.fork());
+    let strip = Strip { level_db: rng.range(-3.0, 1.0), room: 0.25, echo: 0.0 };
+    mix_down(&bus, &strip, &mut out, &mut room);
+    let mut parts: [(Part, &Patch, f64, f64, f64); 6] = [
+        (Part::Bass, &style.bass, -2.0, 0.05, 0.0),
+        (Part::Chords, &style.chords, -4.0, 0.5, 0.0),
+        (Part::Pad, &style.pad, -8.0, 0.8, 0.0),
+        (Part::Arp, &style.arp, -8.0, 0.7, 0.3),
+        (Part::Lead, &style.lead, -2.0, 0.6, 0.25),
+        (Part::SecondLead, &style.second_lead, -5.0, 0.8, 0.35),
+    ];
+    for (part, patch, level_db, room_share, echo) in &mut parts {
+        bus.clear();
+        let strip = Strip {
+            level_db: *level_db + rng.range(-2.0, 2.0),
+            room: *room_share * style.reverb,
+            echo: if rng.chance(0.7) { *echo } else { 0.0 },
+        };
+        play_part(*part, patch, style, score, &mut bus, &mut rng.fork());
+        tremolo(patch, &mut bus);
+        // Three sixteenths: the echo that falls between the beats.
+        echo_bus(&mut bus, strip.echo, samples_in(45.0 / style.tempo_bpm));
+        mix_down(&bus, &strip, &mut out, &mut room);
+    }
+    let mut hall = Room::new(style.reverb_seconds, rng);
+    for (i, &sample) in room.iter().enumerate() {
+        let (left, right) = hall.next(sample);
+        out.left[i] += left;
+        out.right[i] += right;
+    }
+    master(&mut out);
+    out
+}
+
+/// Equal-power gains of a position from −1 (left) to 1 (right).
+fn pan(position: f64) -> (f32, f32) {
+    let turns = (position.clamp(-1.0, 1.0) + 1.0) / 8.0;
+    (cos_turns(turns) as f32, sin_turns(turns) as f32)
+}
+
+fn play_drums(kit: &Kit, score: &Score, bus: &mut Stereo, rng: &mut Rng) {
+    use super::score::Drum;
+    let mut sound = Vec::new();
+    for stroke in &score.strokes {
+        let place = match stroke.drum {
+            Drum::ClosedHat | Drum::OpenHat => 0.3,
+            Drum::Ride | Drum::HighTom => -0.35,
+            Drum::Crash | Drum::LowTom => 0.45,
+            Drum::Shaker => -0.5,
+            Drum::Kick | Drum::Snare | Drum::Rim | Drum::Clap => 0.0,
+        };
+        kit.render(stroke.drum, stroke.velocity, rng, &mut sound);
+        bus.add(samples_in(stroke.start), &sound, pan(place));
+    }
+}
+
+fn play_part(part: Part, patch: &Patch, style: &Style, score: &Score, bus: &mut Stereo, rng: &mut Rng) {
+    let width = if part == Part::Bass { 0.0 } else { 0.3 };
+    let centre = if matches!(part, Part::Bass | Part::Lead) { 0.0 } else { patch.pan };
+    let mut sound = Vec::new();
+    let end = bus.left.len();
+    for note in score.notes.iter().filter(|note| note.part == part) {
+        let at = samples_in(note.start);
+        if at >= end {
+            continue;
+        }
+        patch.render(note, style.tuning_cents, rng, &mut sound);
+        bus.add(at, &sound, pan(centre + width * (rng.unit() - 0.5)));
+    }
+}
+
+fn tremolo(patch: &Patch, bus: &mut Stereo) {
+    let (hz, depth) = patch.tremolo;
+    if depth <= 0.0 {
+        return;
+    }
+    let (left, right) = (bus.left.chunks_mut(64), bus.right.chunks_mut(64));
+    for (i, (left, right)) in left.zip(right).enumerate() {
+        let swing = 0.5 * depth * sin_turns(i as f64 * 64.0 * hz / RATE_F);
+        left.iter_mut().for_each(|s| *s *= (1.0 - 0.5 * depth + swing) as f32);
+        right.iter_mut().for_each(|s| *s *= (1.0 - 0.5 * depth - swing) as f32);
+    }
+}
+
+/// Echoes that cross from side to side.
+fn echo_bus(bus: &mut Stereo, level: f64, delay: usize) {
+    if level <= 0.0 {
+        return;
+    }
+    let level = level as f32;
+    for i in delay..bus.left.len() {
+        let (left, right) = (bus.left[i - delay], bus.right[i - delay]);
+        bus.left[i] += level * right;
+        bus.right[i] += level * left;
+    }
+}
+
+/// Brings a bus to its level, measured where it plays, and adds it to the mix and the room.
+fn mix_down(bus: &Stereo, strip: &Strip, out: &mut Stereo, room: &mut [f32]) {
+    let blocks = bus.left.chunks(4096).zip(bus.right.chunks(4096));
+    let levels: Vec<f64> = blocks.map(|(l, r)| rms(l) + rms(r)).filter(|level| *level > 1e-3).collect();
+    if levels.is_empty() {
+        return;
+    }
+    let power = levels.iter().map(|level| level * level).sum::<f64>() / levels.len() as f64;
+    let gain = (0.1 * db_to_gain(strip.level_db) / power.sqrt()) as f32;
+    let send = strip.room as f32;
+    for (i, room) in room.iter_mut().enumerate() {
+        let (left, right) = (gain * bus.left[i], gain * bus.right[i]);
+        out.left[i] += left;
+        out.right[i] += right;
+        *room += send * (left + right);
+    }
+}
+
+/// Loudness, a soft limiter and the fade.
+fn master(out: &mut Stereo) {
+    let level = ((rms(&out.left).max(1e-6) + rms(&out.right).max(1e-6)) / 2.0).max(1e-6);
+    let gain = (db_to_gain(LOUDNESS_DB) / level) as f32;
+    let total = out.left.len();
+    let fade = ((FADE_SECONDS * f64::from(RATE)) as usize).min(total / 2);
+    for i in 0..total {
+        let left = total - i;
+        let end = if left < fade { left as f32 / fade as f32 } else { 1.0 };
+        // The limiter is straight up to half scale and stays below 0.95 of full scale.
+        out.left[i] = 0.95 * end * soft_clip(gain * out.left[i] / 0.95);
+        out.right[i] = 0.95 * end * soft_clip(gain * out.right[i] / 0.95);
+    }
+}

@@ -1,0 +1,95 @@
+//! Frequency modulation: electric piano, brass and bass.
+
+use super::parts::{BLOCK, Envelope, Phase};
+use super::{Key, Patch, Timbre};
+use crate::RATE_F;
+use crate::math::{quick_sin, samples_in, sin_turns};
+use crate::rng::Rng;
+
+/// Two operator pairs: (carrier ratio, modulator ratio, index in turns, seconds the index takes to fall).
+struct Recipe {
+    body: (f64, f64, f64, f64),
+    tine: (f64, f64, f64, f64),
+    tine_level: f64,
+    attack: f64,
+    fall: f64,
+    sustain: f64,
+    release: f64,
+    /// Whether the index rises with the envelope, as brass does.
+    follows: bool,
+}
+
+fn recipe(patch: &Patch, key: &Key) -> Recipe {
+    let bright = (0.4 + 0.8 * patch.brightness) * (0.3 + 0.7 * key.velocity);
+    match patch.timbre {
+        Timbre::Brass => Recipe {
+            body: (1.0, 1.0, 0.55 * bright, 1e6),
+            tine: (1.003, 1.0, 0.4 * bright, 1e6),
+            tine_level: 0.5,
+            attack: 0.03 + 0.05 * patch.colours[0],
+            fall: 1.5,
+            sustain: 0.75,
+            release: 0.18,
+            follows: true,
+        },
+        Timbre::FmBass => Recipe {
+            body: (1.0, if patch.colours[0] < 0.5 { 1.0 } else { 2.0 }, 0.7 * bright, 0.5 * patch.ring),
+            tine: (1.0, 3.0, 0.3 * bright, 0.12),
+            tine_level: 0.3,
+            attack: 0.004,
+            fall: 2.5 * patch.ring,
+            sustain: 0.25,
+            release: 0.1,
+            follows: false,
+        },
+        _ => Recipe {
+            body: (1.0, 1.0, 0.28 * bright, 1.5 * patch.ring),
+            tine: (1.0, 9.0 + (patch.colours[0] * 6.0).floor(), 0.16 * bright, 0.3),
+            tine_level: 0.45,
+            attack: 0.002,
+            fall: 4.0 * patch.ring,
+            sustain: 0.0,
+            release: 0.2,
+            follows: false,
+        },
+    }
+}
+
+pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>) {
+    let r = recipe(patch, key);
+    let total = samples_in(key.seconds + r.release);
+    let mut envelope = Envelope::new(r.attack, r.fall, r.sustain, key.seconds, r.release);
+    let mut body_index = Envelope::new(0.001, r.body.3, 0.15, key.seconds, r.release);
+    let mut tine_index = Envelope::new(0.001, r.tine.3, 0.02, key.seconds, r.release);
+    let mut phase = |ratio: f64| Phase::new(rng.unit(), key.hz * ratio);
+    let mut operators = [phase(r.body.0), phase(r.body.1), phase(r.tine.0), phase(r.tine.1)];
+    let ratios = [r.body.0, r.body.1, r.tine.0, r.tine.1];
+    let (index, tine, tine_level) = (r.body.2 as f32, r.tine.2 as f32, r.tine_level as f32);
+    // A modulator above half the sample rate would only fold back.
+    let tine = if key.hz * r.tine.1 > 0.4 * RATE_F { 0.0 } else { tine };
+    let loud = (0.6 * key.velocity) as f32;
+    let swing = rng.unit();
+    out.reserve(total);
+    while out.len() < total {
+        if r.follows {
+            let t = out.len() as f64 / RATE_F;
+            let depth = patch.vibrato_cents * (t * 2.0).min(1.0);
+            let bend = 1.0 + depth * 0.000_578 * sin_turns(swing + t * patch.vibrato_hz);
+            for (operator, ratio) in operators.iter_mut().zip(ratios) {
+                operator.tune(key.hz * ratio * bend);
+            }
+        }
+        for _ in 0..BLOCK.min(total - out.len()) {
+            let level = envelope.next();
+            let (mut i1, mut i2) = (index * body_index.next(), tine * tine_index.next());
+            if r.follows {
+                i1 *= level;
+                i2 *= level;
+            }
+            let [c1, m1, c2, m2] = &mut operators;
+            let body = quick_sin(c1.next() + i1 * quick_sin(m1.next()));
+            let bell = quick_sin(c2.next() + i2 * quick_sin(m2.next()));
+            out.push((body + tine_level * bell) * level * loud);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Additive instruments: piano, bell and organ are eight partials each, as rotating vectors.
+
+use super::parts::Envelope;
+use super::{Key, Patch, Timbre};
+use crate::RATE_F;
+use crate::math::{cos_turns, decay_per_sample, exp2, samples_in, sin_turns};
+use crate::rng::Rng;
+
+const PARTIALS: usize = 8;
+
+/// Frequency ratio, amplitude and seconds to −60 dB of each partial.
+type Recipe = [(f64, f64, f64); PARTIALS];
+
+pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>) {
+    let (recipe, attack, release) = match patch.timbre {
+        Timbre::Bell => (bell(patch, key), 0.001, 0.6 * patch.ring),
+        Timbre::Organ => (organ(patch), 0.012, 0.08),
+        _ => (piano(patch, key), 0.002, 0.25),
+    };
+    let mut bank = Bank::new(&recipe, key, rng);
+    let mut envelope = Envelope::new(attack, 1.0, 1.0, key.seconds, release);
+    let total = samples_in(key.seconds + release);
+    out.reserve(total);
+    while out.len() < total {
+        for _ in 0..256.min(total - out.len()) {
+            out.push(bank.next() * envelope.next());
+        }
+        bank.rest();
+    }
+}
+
+fn piano(patch: &Patch, key: &Key) -> Recipe {
+    let stiffness = 0.0002 + 0.0008 * patch.colours[0];
+    // Brighter when struck harder.
+    let slope = 1.6 - 0.6 * patch.brightness - 0.5 * key.velocity;
+    // Low strings ring longer.
+    let ring = patch.ring * 6.0 * exp2(-key.hz / 500.0) + 0.4;
+    std::array::from_fn(|i| {
+        let k = (i + 1) as f64;
+        let ratio = k * (1.0 + stiffness * k * k).sqrt();
+        // The hammer sits where some partials hardly move.
+        let hammer = sin_turns(k * (0.06 + 0.03 * patch.colours[1])).abs() + 0.15;
+        (ratio, 0.5 * hammer * exp2(-slope * (i as f64) * 0.8), ring / (1.0 + 0.35 * i as f64))
+    })
+}
+
+fn bell(patch: &Patch, key: &Key) -> Recipe {
+    const RATIOS: [f64; PARTIALS] = [1.0, 2.0, 2.76, 3.01, 4.07, 5.4, 6.8, 8.93];
+    std::array::from_fn(|i| {
+        let bend = if i < 2 { 0.0 } else { 0.25 * (patch.colours[i] - 0.5) };
+        let amplitude = 0.45 * exp2(-(i as f64) * (0.9 - 0.5 * patch.brightness * key.velocity));
+        (RATIOS[i] + bend, amplitude, patch.ring * 2.5 / (1.0 + 0.5 * i as f64))
+    })
+}
+
+fn organ(patch: &Patch) -> Recipe {
+    const FEET: [f64; PARTIALS] = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0];
+    std::array::from_fn(|i| {
+        let drawn = if i == 1 { 1.0 } else { patch.colours[i] };
+        let tilt = exp2(-(i as f64) * (0.7 - 0.5 * patch.brightness));
+        (FEET[i], 0.4 * drawn * drawn * tilt, 1e6)
+    })
+}
+
+/// Eight decaying vectors turning at their own speeds; their imaginary parts are heard.
+struct Bank {
+    re: [f32; PARTIALS],
+    im: [f32; PARTIALS],
+    turn_re: [f32; PARTIALS],
+    turn_im: [f32; PARTIALS],
+}
+
+impl Bank {
+    fn new(recipe: &Recipe, key: &Key, rng: &mut Rng) -> Self {
+        let zero = [0.0; PARTIALS];
+        let mut bank = Self { re: zero, im: zero, turn_re: zero, turn_im: zero };
+        for (i, &(ratio, amplitude, ring)) in recipe.iter().enumerate() {
+            let turns = key.hz * ratio / RATE_F;
+            let start = rng.unit();
+            let amplitude = if turns < 0.42 { amplitude * key.velocity } else { 0.0 };
+            let decay = decay_per_sample(ring);
+            bank.re[i] = (amplitude * cos_turns(start)) as f32;
+            bank.im[i] = (amplitude * sin_turns(start)) as f32;
+            bank.turn_re[i] = (decay * cos_turns(turns)) as f32;
+            bank.turn_im[i] = (decay * sin_turns(turns)) as f32;
+        }
+        bank
+    }
+
+    #[inline]
+    fn next(&mut self) -> f32 {
+        let mut sum = [0.0_f32; 4];
+        for i in 0..PARTIALS {
+            let (re, im) = (self.re[i], self.im[i]);
+            self.re[i] = re * self.turn_re[i] - im * self.turn_im[i];
+            self.im[i] = re * self.turn_im[i] + im * self.turn_re[i];
+            sum[i % 4] += im;
+        }
+        (sum[0] + sum[1]) + (sum[2] + sum[3])
+    }
+
+    /// Stops partials nobody hears: numbers too small are slow to calculate with.
+    fn rest(&mut self) {
+        for i in 0..PARTIALS {
+            if self.re[i].abs() + self.im[i].abs() < 1e-12 {
+                self.re[i] = 0.0;
+                self.im[i] = 0.0;
+            }
+        }
+    }
+}

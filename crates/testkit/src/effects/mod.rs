@@ -1,0 +1,2 @@
+//! What the world does to a song.
+pub(crate) mod room;

@@ -1,0 +1,87 @@
+//! Reverberation by a feedback delay network.
+
+use crate::RATE_F;
+use crate::math::{decay_per_sample, samples_in};
+use crate::rng::Rng;
+
+const LINES: usize = 8;
+
+/// A room: sound in, its reverberation out on two channels.
+#[derive(Debug)]
+pub(crate) struct Room {
+    lines: [Line; LINES],
+    diffusers: [Diffuser; 3],
+}
+
+#[derive(Debug)]
+struct Line {
+    buffer: Vec<f32>,
+    at: usize,
+    gain: f32,
+    damped: f32,
+}
+
+#[derive(Debug)]
+struct Diffuser {
+    buffer: Vec<f32>,
+    at: usize,
+}
+
+impl Room {
+    /// A room whose sound falls by 60 dB in `seconds`; each draws its own walls.
+    pub(crate) fn new(seconds: f64, rng: &mut Rng) -> Self {
+        let seconds = seconds.clamp(0.05, 20.0);
+        let lines = std::array::from_fn(|i| {
+            let length = samples_in((0.023 + 0.0071 * i as f64) * rng.range(0.95, 1.05));
+            let per_sample = decay_per_sample(seconds);
+            let gain = (0..length).fold(1.0, |gain, _| gain * per_sample);
+            Line { buffer: vec![0.0; length], at: 0, gain: gain as f32, damped: 0.0 }
+        });
+        let diffusers = [0.0047, 0.0036, 0.0127]
+            .map(|s: f64| Diffuser { buffer: vec![0.0; (s * RATE_F) as usize], at: 0 });
+        Self { lines, diffusers }
+    }
+
+    /// The room's answer to the next sample.
+    #[inline]
+    pub(crate) fn next(&mut self, x: f32) -> (f32, f32) {
+        // A bias far below hearing keeps silent rooms out of the slow range of tiny numbers.
+        let mut x = x + 1e-18;
+        for diffuser in &mut self.diffusers {
+            x = diffuser.next(x);
+        }
+        let mut heard = [0.0_f32; LINES];
+        for (line, heard) in self.lines.iter_mut().zip(&mut heard) {
+            let out = line.buffer[line.at];
+            // Air and walls take the high notes first.
+            line.damped = out + 0.3 * (line.damped - out);
+            *heard = line.damped * line.gain;
+        }
+        // A Householder reflection mixes all lines into each and loses nothing.
+        let mean = heard.iter().sum::<f32>() * (2.0 / LINES as f32);
+        for (line, heard) in self.lines.iter_mut().zip(&heard) {
+            line.buffer[line.at] = x + heard - mean;
+            line.at += 1;
+            if line.at == line.buffer.len() {
+                line.at = 0;
+            }
+        }
+        let left = heard[0] - heard[2] + heard[4] - heard[6];
+        let right = heard[1] - heard[3] + heard[5] - heard[7];
+        (0.35 * left, 0.35 * right)
+    }
+}
+
+impl Diffuser {
+    #[inline]
+    fn next(&mut self, x: f32) -> f32 {
+        let delayed = self.buffer[self.at];
+        let stored = x + 0.6 * delayed;
+        self.buffer[self.at] = stored;
+        self.at += 1;
+        if self.at == self.buffer.len() {
+            self.at = 0;
+        }
+        delayed - 0.6 * stored
+    }
+}

@@ -1,0 +1,133 @@
+//! The crate's own random numbers: xoshiro256++ seeded through SplitMix64, so that no update of a
+//! dependency ever changes a song.
+
+/// A seeded generator.
+#[derive(Debug, Clone)]
+pub(crate) struct Rng {
+    state: [u64; 4],
+}
+
+impl Rng {
+    /// A generator whose stream depends on every bit of `seed`.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut x = seed;
+        let mut next = || {
+            x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = x;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            z ^ (z >> 31)
+        };
+        Self { state: [next(), next(), next(), next()] }
+    }
+
+    /// An independent generator, so that what one part draws does not shift what another gets.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self::new(self.next())
+    }
+
+    /// 64 random bits.
+    pub(crate) fn next(&mut self) -> u64 {
+        let s = &mut self.state;
+        let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
+        let t = s[1] << 17;
+        s[2] ^= s[0];
+        s[3] ^= s[1];
+        s[1] ^= s[2];
+        s[0] ^= s[3];
+        s[2] ^= t;
+        s[3] = s[3].rotate_left(45);
+        result
+    }
+
+    /// Uniform in `0..1`.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    }
+
+    /// Uniform in `low..high`.
+    pub(crate) fn range(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// Uniform in `0..n`; 0 if `n` is 0.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.next()) * n as u128) >> 64) as usize
+    }
+
+    /// Uniform in `low..=high`.
+    pub(crate) fn int(&mut self, low: i32, high: i32) -> i32 {
+        low + self.below((high - low + 1).max(1) as usize) as i32
+    }
+
+    /// True with probability `p`.
+    pub(crate) fn chance(&mut self, p: f64) -> bool {
+        self.unit() < p
+    }
+
+    /// One of `items`, which must not be empty.
+    pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())]
+    }
+
+    /// An index drawn by weight.
+    pub(crate) fn weighted(&mut self, weights: &[f64]) -> usize {
+        let mut x = self.unit() * weights.iter().sum::<f64>();
+        for (i, w) in weights.iter().enumerate() {
+            x -= w;
+            if x < 0.0 {
+                return i;
+            }
+        }
+        weights.len().saturating_sub(1)
+    }
+
+    /// Roughly normal with mean 0 and deviation 1, never beyond ±3.5 (a sum of four uniforms).
+    pub(crate) fn normal(&mut self) -> f64 {
+        (self.unit() + self.unit() + self.unit() + self.unit() - 2.0) * 1.732
+    }
+}
+
+/// White noise, quick enough for every sample of every drum: xorshift32.
+#[derive(Debug, Clone)]
+pub(crate) struct White(u32);
+
+impl White {
+    /// Noise that depends on `rng`.
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        Self((rng.next() >> 32) as u32 | 1)
+    }
+
+    /// The next sample, uniform within ±1.
+    #[inline]
+    pub(crate) fn next(&mut self) -> f32 {
+        let mut x = self.0;
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.0 = x;
+        (x as i32) as f32 * (1.0 / 2_147_483_648.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_spread_and_seeds_differ() {
+        let mut rng = Rng::new(7);
+        let n = 20_000;
+        let mean = (0..n).map(|_| rng.unit()).sum::<f64>() / f64::from(n);
+        let spread = (0..n).map(|_| rng.normal()).map(|x| x * x).sum::<f64>() / f64::from(n);
+        assert!((mean - 0.5).abs() < 0.01);
+        assert!((spread - 1.0).abs() < 0.05);
+        let mut seen = [0_u32; 7];
+        for _ in 0..7000 {
+            seen[rng.below(7)] += 1;
+        }
+        assert!(seen.iter().all(|&s| (850..1150).contains(&s)), "{seen:?}");
+        assert_ne!(Rng::new(1).next(), Rng::new(2).next());
+        assert_eq!(rng.int(3, 3), 3);
+    }
+}
