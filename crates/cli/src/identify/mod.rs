@@ -76,7 +76,7 @@ pub(crate) fn identify(
     let sound = input.fingerprint()?;
     let matches = matching::identify(snapshot, &sound.constellation, settings);
     let damage = input::damage(&sound.report);
-    Ok(Answer { seconds: sound.seconds, peak: sound.peak, damage, matches })
+    Ok(Answer { seconds: sound.constellation.seconds, peak: sound.peak, damage, matches })
 }
 
 struct Identifier<'a> {

@@ -77,7 +77,7 @@ impl<'a> Learner<'a> {
             id: None,
             source: file.source.clone(),
             content,
-            seconds: sound.seconds,
+            seconds: sound.constellation.seconds,
             metadata: fields.metadata,
             rule: fields.rule.or_else(|| self.rule.clone()),
             constellation: sound.constellation.to_bytes(),

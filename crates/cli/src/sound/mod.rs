@@ -7,7 +7,6 @@ use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 #[derive(Debug)]
 pub(crate) struct Sound {
     pub(crate) constellation: Constellation,
-    pub(crate) seconds: f64,
     /// Greatest absolute sample; full scale is 1.
     pub(crate) peak: f32,
     pub(crate) report: DecodeReport,
@@ -29,5 +28,5 @@ pub(crate) fn fingerprint(mut reader: AudioReader, density: Density) -> Result<S
     }
     let constellation = fingerprinter.finish();
     let report = reader.report().clone();
-    Ok(Sound { seconds: report.seconds, peak, constellation, report, tags: reader.tags().clone() })
+    Ok(Sound { peak, constellation, report, tags: reader.tags().clone() })
 }

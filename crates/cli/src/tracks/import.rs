@@ -29,6 +29,7 @@ pub(super) fn import(args: &ImportArgs, store: &Store, output: &Output) -> Resul
     };
     let header = next_line(&mut lines).with_context(cannot)?.unwrap_or_default();
     check_header(&header).with_context(|| name.clone())?;
+    let mut library = store.library(output)?;
     let (mut added, mut replaced, mut unchanged, mut damaged) = (0, 0, 0, 0);
     let mut number = 1u64;
     while let Some(line) = next_line(&mut lines).with_context(cannot)? {
@@ -52,7 +53,7 @@ pub(super) fn import(args: &ImportArgs, store: &Store, output: &Output) -> Resul
             Err(error) => return Err(error.into()),
         }
     }
-    store.library(output)?;
+    store.refresh(&mut library, output)?;
     output.line(&format!("{added} added, {unchanged} unchanged, {replaced} replaced, {damaged} skipped"))?;
     Ok(Outcome::of(added + replaced + unchanged, damaged))
 }
@@ -97,7 +98,7 @@ fn read(line: &[u8]) -> Result<NewTrack> {
     Constellation::from_bytes(&constellation)?;
     let content = blake3::Hash::from_hex(&row.content).context("damaged: its content hash is none")?;
     Ok(NewTrack {
-        id: Some(row.id),
+        id: Some(row.id.parse().context("damaged: its id is none")?),
         source: row.source,
         content: ContentHash(*content.as_bytes()),
         seconds: row.seconds,

@@ -1,13 +1,13 @@
 //! A track as JSON.
 
-use refrain_catalog::{Metadata, Rule, Track, TrackId};
+use refrain_catalog::{Metadata, Rule, Track};
 use serde::{Deserialize, Serialize};
 
 /// What `list`, `show` and `export` say of a track.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Row {
-    pub(super) id: TrackId,
+    pub(super) id: String,
     /// Follows from the id; for readers only.
     #[serde(rename = "amItemID")]
     pub(super) am_item_id: String,
@@ -30,7 +30,7 @@ impl Row {
     /// The row of a track, without its constellation.
     pub(super) fn new(track: Track) -> Self {
         Self {
-            id: track.id,
+            id: track.id.to_string(),
             am_item_id: track.id.am_item_id(),
             source: track.source,
             content: blake3::Hash::from_bytes(track.content.0).to_hex().to_string(),
