@@ -76,7 +76,7 @@ impl From<Rule> for String {
     }
 }
 
-/// What people call a track. Empty means unknown.
+/// What people call a track. Empty means unknown. A NUL in a text is stored as U+FFFD.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Metadata {
@@ -100,6 +100,28 @@ pub struct Metadata {
     pub category: Option<String>,
     /// Everything else, by name.
     pub extra: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    /// As every database can hold it: NUL, which some have no place for, becomes the replacement character.
+    pub(crate) fn storable(mut self) -> Self {
+        let clean = |text: &mut String| {
+            if text.contains('\0') {
+                *text = text.replace('\0', "\u{fffd}");
+            }
+        };
+        let Self { title, artist, album, isrc, label, vendor, upc, release_date, category, extra } =
+            &mut self;
+        let fields = [title, artist, album, isrc, label, vendor, upc, release_date, category];
+        fields.into_iter().flatten().for_each(clean);
+        if extra.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            let pairs = std::mem::take(extra).into_iter();
+            *extra = pairs
+                .map(|(name, value)| (name.replace('\0', "\u{fffd}"), value.replace('\0', "\u{fffd}")))
+                .collect();
+        }
+        self
+    }
 }
 
 /// A track as the catalogue knows it.

@@ -1,6 +1,6 @@
-//! Writes songs of the composer as WAV files: `compose FOLDER SECONDS SEED…`.
+//! Writes songs of the composer as stereo WAV files: `compose FOLDER SEED:SECONDS…`.
 //!
-//! One line a song on standard output, tab-separated: file, seed, title, artist, seconds, tempo, key.
+//! One line a song on standard output, tab-separated: file, seed, seconds, title, artist, tempo, key.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -9,22 +9,19 @@ use refrain_testkit::{RATE, WavEncoding, compose_stereo, write_wav_stereo};
 
 #[allow(clippy::print_stdout, reason = "a program's results go to standard output")]
 fn main() -> Result<(), Box<dyn Error>> {
+    let usage = "usage: compose FOLDER SEED:SECONDS…";
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: compose FOLDER SECONDS SEED…";
     let folder = PathBuf::from(arguments.next().ok_or(usage)?);
-    let seconds: f64 = arguments.next().ok_or(usage)?.parse()?;
     std::fs::create_dir_all(&folder)?;
-    for seed in arguments {
-        let seed: u64 = seed.parse()?;
+    for order in arguments {
+        let (seed, seconds) = order.split_once(':').ok_or(usage)?;
+        let (seed, seconds): (u64, f64) = (seed.parse()?, seconds.parse()?);
         let stereo = compose_stereo(seed, seconds);
         let song = &stereo.song;
         let file = format!("{seed}.wav");
         write_wav_stereo(folder.join(&file), &stereo.left, &stereo.right, RATE, WavEncoding::Int16)?;
-        let seconds = song.seconds();
-        println!(
-            "{file}\t{seed}\t{}\t{}\t{seconds:.3}\t{:.1}\t{}",
-            song.title, song.artist, song.tempo_bpm, song.key
-        );
+        let (tempo, key) = (song.tempo_bpm, song.key);
+        println!("{file}\t{seed}\t{seconds}\t{}\t{}\t{tempo:.0}\t{key}", song.title, song.artist);
     }
     Ok(())
 }

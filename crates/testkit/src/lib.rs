@@ -13,6 +13,7 @@
 //! All audio is 44.1 kHz ([`RATE`]), nominally within ±1.
 
 pub mod composer;
+mod dsp;
 pub mod effects;
 mod math;
 mod rng;

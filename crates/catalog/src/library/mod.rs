@@ -1,6 +1,6 @@
 //! An index kept in step with a catalogue.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use refrain_core::fingerprint::ConstellationError;
@@ -69,11 +69,30 @@ impl Library {
         cache_prefix: &Path,
     ) -> Result<(Self, CacheState), LibraryError> {
         let identity = catalog.identity();
-        let newest = catalog.position().await?;
         let prefix = cache_prefix.to_owned();
-        let work = move || open_cache(&prefix, identity, newest);
-        let (cache, state) = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
-        Ok((Self { catalog, cache: Arc::new(Mutex::new(cache)) }, state))
+        let work = move || Cache::open(&prefix, identity);
+        let (cache, mut state) = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
+        let mut library = Self { catalog, cache: Arc::new(Mutex::new(cache)) };
+        // Asked after the cache was read: another process may move both on at any time, the catalogue first.
+        let (at, newest) = (library.position(), library.catalog.position().await?);
+        if at > newest {
+            // The catalogue was restored from an older copy, and its next tracks will be other ones.
+            library.discard().await?;
+            state = CacheState::Discarded(format!(
+                "the search index is at change {at}, but the catalogue at {newest}: it is an older copy"
+            ));
+        }
+        Ok((library, state))
+    }
+
+    /// Throws the index away, because a search found it damaged; the next refresh builds it anew.
+    ///
+    /// # Errors
+    /// [`LibraryError::Thread`].
+    pub async fn discard(&mut self) -> Result<(), LibraryError> {
+        let cache = Arc::clone(&self.cache);
+        let work = move || lock(&cache).discard();
+        tokio::task::spawn_blocking(work).await.map_err(thread_died)
     }
 
     /// What can be searched, as of the last refresh.
@@ -93,24 +112,6 @@ impl Library {
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.catalog
     }
-}
-
-/// A catalogue that was restored from an older copy is behind its index, whose later tracks it does not have:
-/// such an index is thrown away.
-fn open_cache(prefix: &Path, identity: u128, newest: u64) -> Result<(Cache, CacheState), LibraryError> {
-    let reason = {
-        let (cache, state) = Cache::open(prefix, identity)?;
-        if cache.position() <= newest {
-            return Ok((cache, state));
-        }
-        format!("it is at change {}, the catalogue at {newest}", cache.position())
-    };
-    let mut manifest = prefix.as_os_str().to_owned();
-    manifest.push("-index");
-    let path = PathBuf::from(manifest);
-    std::fs::remove_file(&path).map_err(|source| IndexError::Io { action: "remove", path, source })?;
-    let (cache, _) = Cache::open(prefix, identity)?;
-    Ok((cache, CacheState::Discarded(reason)))
 }
 
 /// The cache itself stays good where a thread that held it died: it changes whole or not at all.

@@ -1,6 +1,7 @@
 //! Following the catalogue's changes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use refrain_core::fingerprint::Constellation;
@@ -28,39 +29,45 @@ impl Library {
     /// Where the catalogue cannot be read or the index files cannot be written.
     pub async fn refresh(&mut self) -> Result<Refreshed, LibraryError> {
         let mut done = Refreshed::default();
-        let mut position = self.position();
         loop {
-            let changes = self.catalog.changes_after(position, PAGE_CHANGES).await?;
-            let Some(last) = changes.last() else { return Ok(done) };
-            position = last.position;
+            let changes = self.catalog.changes_after(self.position(), PAGE_CHANGES).await?;
+            if changes.is_empty() {
+                return Ok(done);
+            }
             self.catalog.settle().await?;
             let lasting = batch::lasting(&changes);
             let sizes: HashMap<_, _> =
                 self.catalog.constellation_sizes(&lasting).await?.into_iter().collect();
             for batch in batch::cut(&changes, &sizes, BATCH_BYTES) {
-                self.take(batch, &mut done).await?;
+                if !self.take(batch, &mut done).await? {
+                    break;
+                }
             }
         }
     }
 
-    async fn take(&mut self, batch: Batch, done: &mut Refreshed) -> Result<(), LibraryError> {
+    /// Applies a batch. False where another process has moved the index on to somewhere else meanwhile.
+    async fn take(&mut self, batch: Batch, done: &mut Refreshed) -> Result<bool, LibraryError> {
         let packed = if batch.added.is_empty() {
             Vec::new()
         } else {
             self.catalog.constellations(&batch.added).await?
         };
-        done.removed += batch.removed.len() as u64;
-        let read = packed.len() as u64;
-        let cache = self.cache.clone();
+        let (came, left, position) = (packed.len() as u64, batch.removed.len() as u64, batch.position);
+        let cache = Arc::clone(&self.cache);
         let work = move || -> Result<Vec<Skipped>, IndexError> {
             let (added, skipped) = unpack(packed);
-            lock(&cache).apply(&added, &batch.removed, batch.position)?;
+            lock(&cache).apply(&added, &batch.removed, position)?;
             Ok(skipped)
         };
         let skipped = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
-        done.added += read - skipped.len() as u64;
+        if self.position() != position {
+            return Ok(false);
+        }
+        done.added += came - skipped.len() as u64;
+        done.removed += left;
         done.skipped.extend(skipped);
-        Ok(())
+        Ok(true)
     }
 }
 

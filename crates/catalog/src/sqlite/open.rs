@@ -11,8 +11,9 @@ use super::error::Name;
 use super::{SqliteCatalog, migrate};
 use crate::CatalogError;
 
-/// Page size of a new file in bytes. Measured with constellations of a song: see the note at the end of the
-/// migration's issue; smaller pages waste less behind a blob, larger ones need fewer pointers.
+/// Page size of a new file in bytes. Measured with 1,000 songs of 200 s, everything but the constellation itself
+/// takes 0.8 kB a song with pages of 1,024 bytes, 0.9 with 2,048, 1.3 with 4,096, 2.2 with 8,192; and adding takes
+/// twice as long with 1,024 as with 4,096.
 const PAGE_BYTES: u32 = 4096;
 
 /// How long SQLite itself waits for another connection, each time that it is asked.
@@ -80,7 +81,7 @@ impl SqliteCatalog {
             return Ok(());
         }
         let log = beside(&self.path, "-wal");
-        let work = move || match std::fs::OpenOptions::new().write(true).open(log) {
+        let work = move || match std::fs::OpenOptions::new().read(true).write(cfg!(windows)).open(log) {
             Ok(file) => file.sync_data(),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),

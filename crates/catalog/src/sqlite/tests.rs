@@ -1,1 +1,74 @@
+//! What can only be brought about from inside: a full disk, numbers that run out, a lock for ever.
 
+use super::SqliteCatalog;
+use crate::{AddOutcome, Catalog, CatalogError, ContentHash, Metadata, NewTrack};
+
+fn song(n: u8) -> NewTrack {
+    NewTrack {
+        id: None,
+        source: format!("song {n}"),
+        content: ContentHash([n; 32]),
+        seconds: 200.0,
+        metadata: Metadata::default(),
+        rule: None,
+        constellation: vec![n; 40_000],
+    }
+}
+
+async fn catalogue(folder: &tempfile::TempDir) -> SqliteCatalog {
+    SqliteCatalog::open(&folder.path().join("catalogue.db")).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_halfway_through_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalogue(&folder).await;
+    // The one connection that writes may use no more than this; as good as a disk of 400 kB.
+    sqlx::query("PRAGMA max_page_count = 100").execute(catalog.writer.as_ref().unwrap()).await.unwrap();
+    let mut kept = 0;
+    let error = loop {
+        match catalog.add(song(kept)).await {
+            Ok(AddOutcome::Added(_)) => kept += 1,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, CatalogError::DiskFull { .. }) && !error.is_retryable(), "{error:?}");
+    assert!(error.to_string().contains("what was done is kept"));
+    assert!((5..20).contains(&kept), "{kept}");
+    let told = (catalog.count().await.unwrap(), catalog.position().await.unwrap());
+    assert_eq!(told, (kept.into(), kept.into()));
+    // There is space again: the same call, through the same handle, succeeds.
+    let added = catalog.add(song(kept)).await;
+    assert!(matches!(added, Ok(AddOutcome::Added(_))), "{added:?}");
+    catalog.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn numbers_end_at_32_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalogue(&folder).await;
+    catalog.add(song(0)).await.unwrap();
+    sqlx::query("UPDATE sqlite_sequence SET seq = 4294967294 WHERE name = 'tracks'")
+        .execute(catalog.writer.as_ref().unwrap())
+        .await
+        .unwrap();
+    let AddOutcome::Added(last) = catalog.add(song(1)).await.unwrap() else { panic!("not added") };
+    assert_eq!(last.number.0, u32::MAX);
+    let error = catalog.add(song(2)).await.unwrap_err();
+    assert!(matches!(error, CatalogError::TooManyTracks { .. }), "{error:?}");
+    assert_eq!((catalog.count().await.unwrap(), catalog.position().await.unwrap()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_lock_that_is_never_let_go_is_an_error_that_may_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, other) = (catalogue(&folder).await, catalogue(&folder).await);
+    let writer = catalog.writer.as_ref().unwrap();
+    sqlx::query("PRAGMA busy_timeout = 20").execute(writer).await.unwrap();
+    let lock = other.writer.as_ref().unwrap().begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let error = catalog.add(song(1)).await.unwrap_err();
+    assert!(matches!(error, CatalogError::Locked { .. }) && error.is_retryable(), "{error:?}");
+    drop(lock);
+    assert!(matches!(catalog.add(song(1)).await, Ok(AddOutcome::Added(_))));
+}

@@ -11,14 +11,16 @@ use super::read::{ADDED, REMOVED};
 use super::row::{self, select_tracks};
 use super::{LOCK_ATTEMPTS, SqliteCatalog};
 use crate::{
-    AddOutcome, CatalogError, NearDuplicate, NewTrack, Rule, Track, TrackId, TrackNumber, TrackUpdate,
+    AddOutcome, CatalogError, Metadata, NearDuplicate, NewTrack, Rule, Track, TrackId, TrackNumber,
+    TrackUpdate,
 };
 
 impl SqliteCatalog {
-    pub(super) async fn add_track(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
+    pub(super) async fn add_track(&self, mut new: NewTrack) -> Result<AddOutcome, CatalogError> {
         if !(new.seconds.is_finite() && new.seconds >= 0.0) {
             return Err(self.name.invalid(format!("{:?}: its length is {} s", new.source, new.seconds)));
         }
+        new.metadata = new.metadata.storable();
         let mut transaction = self.begin().await?;
         let Some(before) = self.known_as(&mut transaction, &new).await? else {
             let id = new.id.unwrap_or_else(|| TrackId(Uuid::now_v7()));
@@ -43,7 +45,7 @@ impl SqliteCatalog {
     ) -> Result<Option<Track>, CatalogError> {
         let mut transaction = self.begin().await?;
         let Some(mut track) = self.live_by_id(&mut transaction, id).await? else { return Ok(None) };
-        track.metadata = update.metadata.unwrap_or(track.metadata);
+        track.metadata = update.metadata.map_or(track.metadata, Metadata::storable);
         track.rule = update.rule.unwrap_or(track.rule);
         let metadata = &track.metadata;
         sqlx::query(

@@ -36,6 +36,17 @@ impl<'a> Bits<'a> {
         self.take(1).map(|bit| bit == 1)
     }
 
+    /// Bits read so far.
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Goes on at a later position, if there is one.
+    pub(super) fn skip_to(&mut self, position: usize) -> Option<()> {
+        let forward = (self.position..=self.data.len() * 8).contains(&position);
+        forward.then(|| self.position = position)
+    }
+
     /// The next `count` bytes, wherever they begin.
     pub(super) fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
         if self.position + count * 8 > self.data.len() * 8 {

@@ -26,8 +26,12 @@ pub(super) struct Resampler {
 impl Resampler {
     /// A resampler from `rate` hertz.
     pub(super) fn new(rate: u32) -> Result<Self, String> {
+        // Blocks hold whole periods of both rates, an even number of them: then the filter's delay is a whole
+        // number of output samples.
+        let period = 2 * (rate / gcd(rate, SAMPLE_RATE)) as usize;
+        let block = BLOCK.next_multiple_of(period);
         let window = WindowFunction::BlackmanHarris2;
-        let fft = Fft::new_custom(rate as usize, SAMPLE_RATE as usize, BLOCK, 1, 1, window, FixedSync::Both)
+        let fft = Fft::new_custom(rate as usize, SAMPLE_RATE as usize, block, 1, 1, window, FixedSync::Both)
             .map_err(|e| e.to_string())?;
         let (delay, out) = (fft.output_delay(), fft.output_frames_max());
         let pending = Vec::with_capacity(fft.input_frames_max());
@@ -90,6 +94,10 @@ impl Resampler {
         out.extend_from_slice(&self.block_out[skip..frames]);
         Ok(())
     }
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

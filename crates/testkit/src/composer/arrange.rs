@@ -125,14 +125,12 @@ fn form(rng: &mut Rng) -> Vec<&'static str> {
 fn band(name: &str, round: usize, rng: &mut Rng) -> Band {
     let full = Band { drums: true, bass: true, chords: true, energy: 0.8, ..Band::default() };
     match name {
-        "intro" => Band {
-            drums: rng.chance(0.4),
-            bass: rng.chance(0.5),
-            arp: rng.chance(0.6),
-            second_lead: rng.chance(0.4),
-            energy: 0.45,
-            ..full
-        },
+        "intro" => {
+            // Chords alone would leave the upper half of the spectrum empty.
+            let arp = rng.chance(0.6);
+            let second_lead = !arp || rng.chance(0.3);
+            Band { drums: rng.chance(0.4), bass: rng.chance(0.5), arp, second_lead, energy: 0.45, ..full }
+        }
         "verse" => Band { lead: true, pad: rng.chance(0.3), arp: rng.chance(0.25), energy: 0.65, ..full },
         "chorus" => Band {
             lead: true,

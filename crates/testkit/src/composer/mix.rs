@@ -168,8 +168,22 @@ fn mix_down(bus: &Stereo, strip: &Strip, out: &mut Stereo, room: &mut [f32]) {
     }
 }
 
+/// Takes away what lies below hearing: modulation and narrow pulses leave direct current behind.
+fn block_dc(samples: &mut [f32]) {
+    const CORNER_HZ: f64 = 18.0;
+    let keep = (1.0 - std::f64::consts::TAU * CORNER_HZ / RATE_F) as f32;
+    let (mut before, mut after) = (0.0, 0.0);
+    for sample in samples {
+        after = *sample - before + keep * after;
+        before = *sample;
+        *sample = after;
+    }
+}
+
 /// Loudness, a soft limiter and the fade.
 fn master(out: &mut Stereo) {
+    block_dc(&mut out.left);
+    block_dc(&mut out.right);
     let level = ((rms(&out.left).max(1e-6) + rms(&out.right).max(1e-6)) / 2.0).max(1e-6);
     let gain = (db_to_gain(LOUDNESS_DB) / level) as f32;
     let total = out.left.len();

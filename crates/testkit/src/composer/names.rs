@@ -103,6 +103,25 @@ const DEEDS: [&str; 12] = [
     "Waltz of",
 ];
 
+const ENDINGS: [&str; 16] = [
+    "Blue",
+    "Autumn",
+    "Three Colours",
+    "Reverse",
+    "the Rain",
+    "May",
+    "Brackets",
+    "Daylight",
+    "the Wings",
+    "Transit",
+    "Miniature",
+    "Lower Case",
+    "Half the Time",
+    "Pencil",
+    "Orbit",
+    "the Off Season",
+];
+
 const PEOPLE: [&str; 24] = [
     "Ilva", "Marek", "Tamsin", "Odile", "Benno", "Saskia", "Ruben", "Noor", "Jonas", "Petra", "Emeka", "Liv",
     "Casimir", "Yuki", "Dario", "Anouk", "Selma", "Hugo", "Inez", "Tobias", "Wren", "Malik", "Greta", "Orla",
@@ -140,10 +159,7 @@ pub(super) fn title(rng: &mut Rng) -> String {
     let (quality, thing) = (rng.pick(&QUALITIES), rng.pick(&THINGS));
     match rng.below(4) {
         0 => format!("{} {quality} {thing}", rng.pick(&DEEDS)),
-        1 => format!(
-            "{thing} in {}",
-            rng.pick(&["Blue", "Autumn", "Three Colours", "Reverse", "the Rain", "May"])
-        ),
+        1 => format!("{thing} in {}", rng.pick(&ENDINGS)),
         _ => format!("{quality} {thing}"),
     }
 }

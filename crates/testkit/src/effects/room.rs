@@ -1,10 +1,23 @@
 //! Reverberation by a feedback delay network.
 
 use crate::RATE_F;
-use crate::math::{decay_per_sample, samples_in};
+use crate::math::{decay_per_sample, rms, samples_in};
 use crate::rng::Rng;
 
 const LINES: usize = 8;
+
+/// In a room whose sound takes `seconds` to fall by 60 dB. `wet` is the room's share of what is heard, 0 to
+/// 1; the room sounds as loud as the signal. The result is as long as `samples`.
+#[must_use]
+pub fn reverb(samples: &[f32], seconds: f64, wet: f64, seed: u64) -> Vec<f32> {
+    let mut room = Room::new(seconds, &mut Rng::new(seed));
+    let answer: Vec<f32> = samples.iter().map(|&s| room.next(s).0).collect();
+    let level = rms(&answer);
+    let wet = wet.clamp(0.0, 1.0);
+    let gain = if level > 0.0 { (wet * rms(samples) / level) as f32 } else { 0.0 };
+    let dry = (1.0 - wet) as f32;
+    samples.iter().zip(&answer).map(|(s, r)| dry * s + gain * r).collect()
+}
 
 /// A room: sound in, its reverberation out on two channels.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Lists, filters and odd text.
 
-use refrain_catalog::{Metadata, NewTrack, TrackFilter};
+use refrain_catalog::{Metadata, NewTrack, TrackFilter, TrackUpdate};
 
 use super::*;
 
@@ -117,4 +117,20 @@ pub(crate) async fn nothing_is_too_odd_to_store(place: &dyn Place) {
     let metadata = Metadata { title: Some(long.clone()), ..Metadata::default() };
     let track = added(&*catalog, NewTrack { metadata, ..new_track("long", 99) }).await;
     assert_eq!(catalog.by_id(track.id).await.unwrap().unwrap().metadata.title, Some(long));
+}
+
+pub(crate) async fn nul_is_replaced(place: &dyn Place) {
+    let catalog = place.open().await;
+    let told = |nul: &str| Metadata {
+        artist: Some(format!("One{nul}Other")),
+        extra: [(format!("a{nul}"), format!("{nul}b"))].into(),
+        ..Metadata::default()
+    };
+    let track = added(&*catalog, NewTrack { metadata: told("\0"), ..new_track("a", 1) }).await;
+    assert_eq!(track.metadata, told("\u{fffd}"));
+    assert_eq!(catalog.by_id(track.id).await.unwrap().unwrap(), track);
+    let update = TrackUpdate { metadata: Some(told("\0\0")), rule: None };
+    let track = catalog.update(track.id, update).await.unwrap().unwrap();
+    assert_eq!(track.metadata, told("\u{fffd}\u{fffd}"));
+    assert_eq!(catalog.by_id(track.id).await.unwrap().unwrap(), track);
 }

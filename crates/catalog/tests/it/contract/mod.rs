@@ -29,7 +29,7 @@ macro_rules! contract_suite {
                 removal_keeps_the_record, a_removed_id_may_come_back, update_changes_what_it_names,
                 numbers_are_found_in_bulk, lengths_that_are_none_are_refused, near_duplicates_are_links;
             listing: pages_are_complete_and_in_order, filters_choose, text_is_taken_literally,
-                text_ignores_case_in_every_script, nothing_is_too_odd_to_store;
+                text_ignores_case_in_every_script, nothing_is_too_odd_to_store, nul_is_replaced;
             changes: changes_tell_what_can_be_heard, constellations_go_with_their_track, constellations_of_any_size;
             identity: each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;
             races: one_source_added_by_many_is_one_track, replacing_and_removing_at_once, readers_are_never_in_the_way,

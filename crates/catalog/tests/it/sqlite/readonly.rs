@@ -1,1 +1,112 @@
+//! Catalogues that may be read but not written.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use refrain_catalog::{CatalogError, TrackFilter};
+
+use super::File;
+use crate::contract::{Place, added, new_track};
+
+/// Tells the child process what to look at: for root no file is read-only, so that it runs as somebody else.
+const CHILD: &str = "REFRAIN_TEST_READONLY_CHILD";
+/// The user and group "nobody".
+const NOBODY: u32 = 65534;
+
+fn allow(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Not a test of its own: what the child runs.
+#[tokio::test]
+async fn child_that_may_not_write() {
+    let Ok(folder) = std::env::var(CHILD) else { return };
+    let url = format!("sqlite:{folder}/catalogue.db");
+    let catalog = refrain_catalog::open(&url).await.unwrap();
+    assert_eq!(catalog.count().await.unwrap(), 1);
+    let track = catalog.list(&TrackFilter::default(), None, 9).await.unwrap().remove(0);
+    assert_eq!(catalog.constellations(&[track.number]).await.unwrap().len(), 1);
+    let refused = catalog.add(new_track("b", 2)).await;
+    assert!(matches!(refused, Err(CatalogError::ReadOnly { .. })), "{refused:?}");
+    let refused = catalog.remove(track.id).await;
+    assert!(matches!(refused, Err(CatalogError::ReadOnly { .. })), "{refused:?}");
+    catalog.settle().await.unwrap();
+    catalog.close().await.unwrap();
+
+    if std::fs::write(format!("{folder}/probe"), "").is_ok() {
+        return;
+    }
+    for missing in ["other.db", "folder/other.db"] {
+        match refrain_catalog::open(&format!("sqlite:{folder}/{missing}")).await {
+            Ok(_) => panic!("made a catalogue where none can be"),
+            Err(error) => assert!(matches!(error, CatalogError::CannotOpen { .. }), "{error:?}"),
+        }
+    }
+}
+
+async fn look_as_somebody_else(folder_mode: u32, file_mode: u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("catalogue.db");
+    let catalog = refrain_catalog::open(&format!("sqlite:{}", place.display())).await.unwrap();
+    added(&*catalog, new_track("a", 1)).await;
+    catalog.close().await.unwrap();
+    let before = std::fs::read(&place).unwrap();
+    // The child may not be able to reach the folder that tests are built in. Not copied by this process: a
+    // child that another test starts meanwhile would inherit the open file, which then is too busy to run.
+    let program = folder.path().join("child");
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap();
+    assert!(copied.success());
+    allow(&program, 0o755);
+    allow(&place, file_mode);
+    allow(folder.path(), folder_mode);
+
+    let mut command = Command::new(&program);
+    command.args(["--exact", "sqlite::readonly::child_that_may_not_write", "--nocapture"]);
+    command.env(CHILD, folder.path()).current_dir("/");
+    if std::fs::metadata(folder.path()).unwrap().uid() == 0 {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    allow(folder.path(), 0o755);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "the child ran no test");
+    assert!(std::fs::read(&place).unwrap() == before);
+}
+
+#[tokio::test]
+async fn a_read_only_folder() {
+    look_as_somebody_else(0o555, 0o644).await;
+}
+
+#[tokio::test]
+async fn a_read_only_file_and_folder() {
+    look_as_somebody_else(0o555, 0o444).await;
+}
+
+#[tokio::test]
+async fn a_read_only_file() {
+    look_as_somebody_else(0o777, 0o444).await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_let_go_is_waited_for() {
+    let file = File::new();
+    let catalog = file.open().await;
+    let mut other = {
+        use sqlx::ConnectOptions;
+        sqlx::sqlite::SqliteConnectOptions::new().filename(file.path()).connect().await.unwrap()
+    };
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let waiting = tokio::spawn(async move {
+        added(&*catalog, new_track("a", 1)).await;
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    // Reading goes on meanwhile, also through a handle that is opened now.
+    assert_eq!(file.open().await.count().await.unwrap(), 0);
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    waiting.await.unwrap();
+}

@@ -1,30 +1,31 @@
-//! MPEG transport streams (ISO/IEC 13818-1).
+//! MPEG transport streams (ISO/IEC 13818-1): pushed bytes to timed audio frames.
+//!
+//! ```text
+//! bytes ─► packets of 188 bytes ─► PAT → PMT choose a stream ─► PES ─► frames (ADTS, LATM, MPEG audio)
+//! ```
+//!
+//! How the bytes were cut into pushes never changes what comes out. Damage costs the frames that it touches:
+//! packets are found again by their sync bytes, tables are taken only with a good checksum, counters that jump
+//! end a frame, and a frame is given out as soon as it is complete, so that nothing waits for a next packet.
 
-use super::demux::{Chosen, Event};
-use super::error::AudioError;
-use super::source::{Failure, Source};
+mod demuxer;
+mod frames;
+mod headers;
+mod latm;
+mod pes;
+mod psi;
+mod reader;
+mod sync;
 
-/// Whether bytes at the start of a file are those of a transport stream.
-pub(super) fn looks_like_ts(_head: &[u8]) -> bool {
-    false
-}
+pub use demuxer::{TsDamage, TsDemuxer, TsStream};
+pub use frames::{AudioFrame, FrameSplitter};
+pub use headers::{AudioCoding, FrameFormat};
 
-/// Reads a transport stream.
-pub(super) struct TsReader {
-    failure: Failure,
-}
+pub(super) use reader::TsReader;
+pub(super) use sync::looks_like_ts;
 
-impl TsReader {
-    pub(super) fn open(source: Source, _name: &str) -> Result<Self, AudioError> {
-        Ok(Self { failure: source.failure() })
-    }
-    pub(super) fn failure(&self) -> &Failure {
-        &self.failure
-    }
-    pub(super) fn next(&mut self) -> Event {
-        Event::End
-    }
-    pub(super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
-        Err(AudioError::NotAudio { name: name.to_owned() })
-    }
-}
+/// Ticks per second of presentation time stamps.
+pub const PTS_CLOCK: u32 = 90_000;
+
+/// Presentation time stamps count modulo this: 33 bits, 26.5 hours.
+pub const PTS_WRAP: u64 = 1 << 33;

@@ -1,7 +1,7 @@
 //! The drum kit: swept sines and filtered noise.
 
-use super::parts::{Filter, Phase};
 use crate::composer::score::Drum;
+use crate::dsp::{Filter, Phase};
 use crate::math::{decay_per_sample, samples_in, soft_clip};
 use crate::rng::{Rng, White};
 

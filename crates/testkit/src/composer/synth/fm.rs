@@ -1,8 +1,9 @@
 //! Frequency modulation: electric piano, brass and bass.
 
-use super::parts::{BLOCK, Envelope, Phase};
+use super::parts::{BLOCK, Envelope};
 use super::{Key, Patch, Timbre};
 use crate::RATE_F;
+use crate::dsp::Phase;
 use crate::math::{quick_sin, samples_in, sin_turns};
 use crate::rng::Rng;
 
@@ -43,7 +44,7 @@ fn recipe(patch: &Patch, key: &Key) -> Recipe {
             follows: false,
         },
         _ => Recipe {
-            body: (1.0, 1.0, 0.28 * bright, 1.5 * patch.ring),
+            body: (1.0, 1.0, 0.4 * bright, 1.5 * patch.ring),
             tine: (1.0, 9.0 + (patch.colours[0] * 6.0).floor(), 0.16 * bright, 0.3),
             tine_level: 0.45,
             attack: 0.002,

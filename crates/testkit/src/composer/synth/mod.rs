@@ -101,3 +101,67 @@ struct Key {
     seconds: f64,
     velocity: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::composer::score::Part;
+    use crate::math::{cos_turns, rms, sin_turns};
+
+    const ALL: [Timbre; 16] = [
+        Timbre::Piano,
+        Timbre::Bell,
+        Timbre::Organ,
+        Timbre::ElectricPiano,
+        Timbre::Brass,
+        Timbre::FmBass,
+        Timbre::Guitar,
+        Timbre::Harp,
+        Timbre::StringBass,
+        Timbre::Pad,
+        Timbre::Strings,
+        Timbre::SawLead,
+        Timbre::SquareLead,
+        Timbre::SawBass,
+        Timbre::SubBass,
+        Timbre::Flute,
+    ];
+
+    /// The strength of one frequency under a Hann window.
+    fn strength(samples: &[f32], hz: f64) -> f64 {
+        let n = samples.len() as f64;
+        let (mut re, mut im) = (0.0, 0.0);
+        for (i, s) in samples.iter().enumerate() {
+            let i = i as f64;
+            let x = f64::from(*s) * (0.5 - 0.5 * cos_turns(i / n));
+            re += x * cos_turns(i * hz / crate::RATE_F);
+            im += x * sin_turns(i * hz / crate::RATE_F);
+        }
+        (re * re + im * im).sqrt()
+    }
+
+    #[test]
+    fn every_instrument_is_in_tune_and_in_level() {
+        for timbre in ALL {
+            for pitch in [40, 69] {
+                let mut rng = Rng::new(11);
+                let mut patch = Patch::draw(timbre, &mut rng);
+                // Beating and vibrato would smear what is measured.
+                (patch.detune_cents, patch.vibrato_cents) = (0.1, 0.0);
+                let note = Note { part: Part::Lead, start: 0.0, seconds: 1.2, pitch, velocity: 1.0 };
+                let mut sound = Vec::new();
+                patch.render(&note, 0.0, &mut rng, &mut sound);
+                let at = |cents: i32| {
+                    let hz = midi_to_hz(f64::from(pitch) + f64::from(cents) / 100.0);
+                    strength(&sound[4410..39_690], hz)
+                };
+                let best = (-30..=30).step_by(3).max_by(|a, b| at(*a).total_cmp(&at(*b))).unwrap();
+                assert!(best.abs() <= 9, "{timbre:?} at {pitch} is off by {best} cents");
+                let level = rms(&sound[..22_050]);
+                assert!((0.01..1.0).contains(&level), "{timbre:?} at {pitch} has level {level}");
+                let end = rms(&sound[sound.len() - 100..]);
+                assert!(end < 0.01, "{timbre:?} at {pitch} ends at {end}");
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
-//! What instruments are built from: envelope, filter, oscillators.
+//! What instruments are built from: the envelope, and the pace of slow controls.
 
 use crate::RATE_F;
-use crate::math::{cos_turns, decay_per_sample, samples_in, sin_turns};
+use crate::math::{decay_per_sample, samples_in};
 
 /// Samples between two looks at slow controls such as vibrato and filter sweeps.
 pub(super) const BLOCK: usize = 32;
@@ -49,106 +49,5 @@ impl Envelope {
         }
         self.at += 1;
         self.level
-    }
-}
-
-/// A state-variable filter.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    a1: f32,
-    a2: f32,
-    a3: f32,
-    k: f32,
-    s1: f32,
-    s2: f32,
-}
-
-impl Filter {
-    pub(super) fn new(hz: f64, resonance: f64) -> Self {
-        let mut filter = Self::default();
-        filter.tune(hz, resonance);
-        filter
-    }
-
-    /// Sets corner frequency in Hz and resonance (0.7 is flat).
-    pub(super) fn tune(&mut self, hz: f64, resonance: f64) {
-        let turns = hz.clamp(10.0, 0.45 * RATE_F) / RATE_F / 2.0;
-        let g = sin_turns(turns) / cos_turns(turns);
-        let k = 1.0 / resonance;
-        let a1 = 1.0 / (1.0 + g * (g + k));
-        self.a1 = a1 as f32;
-        self.a2 = (g * a1) as f32;
-        self.a3 = (g * g * a1) as f32;
-        self.k = k as f32;
-    }
-
-    /// One sample: its low, band and high part.
-    #[inline]
-    pub(super) fn split(&mut self, x: f32) -> (f32, f32, f32) {
-        let v3 = x - self.s2;
-        let v1 = self.a1 * self.s1 + self.a2 * v3;
-        let v2 = self.s2 + self.a2 * self.s1 + self.a3 * v3;
-        self.s1 = 2.0 * v1 - self.s1;
-        self.s2 = 2.0 * v2 - self.s2;
-        (v2, v1, x - self.k * v1 - v2)
-    }
-}
-
-/// A phase that runs from 0 to 1, and the band-limited shapes read off it.
-#[derive(Debug)]
-pub(super) struct Phase {
-    at: f32,
-    step: f32,
-}
-
-impl Phase {
-    pub(super) fn new(at: f64, hz: f64) -> Self {
-        let mut phase = Self { at: at as f32, step: 0.0 };
-        phase.tune(hz);
-        phase
-    }
-
-    pub(super) fn tune(&mut self, hz: f64) {
-        self.step = (hz.min(0.45 * RATE_F) / RATE_F) as f32;
-    }
-
-    #[inline]
-    pub(super) fn next(&mut self) -> f32 {
-        self.at += self.step;
-        if self.at >= 1.0 {
-            self.at -= 1.0;
-        }
-        self.at
-    }
-
-    #[inline]
-    pub(super) fn saw(&mut self) -> f32 {
-        let at = self.next();
-        2.0 * at - 1.0 - self.edge(at)
-    }
-
-    #[inline]
-    pub(super) fn pulse(&mut self, width: f32) -> f32 {
-        let at = self.next();
-        let mut other = at + 1.0 - width;
-        if other >= 1.0 {
-            other -= 1.0;
-        }
-        let naive = if at < width { 1.0 } else { -1.0 };
-        naive + self.edge(at) - self.edge(other)
-    }
-
-    /// The correction that rounds a jump at phase 0 (PolyBLEP).
-    #[inline]
-    fn edge(&self, at: f32) -> f32 {
-        if at < self.step {
-            let t = at / self.step;
-            t + t - t * t - 1.0
-        } else if at > 1.0 - self.step {
-            let t = (at - 1.0) / self.step;
-            t * t + t + t + 1.0
-        } else {
-            0.0
-        }
     }
 }

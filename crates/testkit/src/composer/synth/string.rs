@@ -1,8 +1,9 @@
 //! Plucked strings after Karplus and Strong: a burst of noise goes round a delay line through a low-pass.
 
-use super::parts::{Envelope, Filter};
+use super::parts::Envelope;
 use super::{Key, Patch, Timbre};
 use crate::RATE_F;
+use crate::dsp::Filter;
 use crate::math::{decay_per_sample, samples_in};
 use crate::rng::{Rng, White};
 

@@ -1,8 +1,9 @@
 //! Oscillators through a filter: pads, strings, leads, basses, and a breathy flute.
 
-use super::parts::{BLOCK, Envelope, Filter, Phase};
+use super::parts::{BLOCK, Envelope};
 use super::{Key, Patch, Timbre};
 use crate::RATE_F;
+use crate::dsp::{Filter, Phase};
 use crate::math::{exp2, quick_sin, samples_in, sin_turns, soft_clip};
 use crate::rng::{Rng, White};
 

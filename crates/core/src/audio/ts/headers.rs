@@ -1,0 +1,188 @@
+//! Headers of audio frames: ADTS (ISO/IEC 13818-7, 6.2), MPEG audio (ISO/IEC 11172-3, 2.4.1.3 and 13818-3) and
+//! the LOAS frame around LATM (ISO/IEC 14496-3, 1.7.2).
+
+use super::super::aac_config::AAC_RATES;
+
+/// How frames stand in an elementary stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AudioCoding {
+    /// AAC with a header before each frame.
+    Adts,
+    /// AAC in a multiplex layer of its own.
+    Latm,
+    /// MPEG-1 or MPEG-2 audio, layers I to III.
+    Mpeg,
+}
+
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameFormat {
+    /// A raw AAC block of 1,024 samples.
+    Aac {
+        /// Sample rate of the low-complexity core in hertz.
+        rate: u32,
+        /// MPEG-4 channel configuration: 1 mono, 2 stereo, 6 is 5.1, 7 is 7.1, 0 means the stream says itself.
+        channel_configuration: u8,
+    },
+    /// An MPEG audio frame with its header.
+    Mpeg {
+        /// 1, 2 or 3.
+        layer: u8,
+        /// Sample rate in hertz.
+        rate: u32,
+        /// Samples per channel.
+        samples: u32,
+    },
+}
+
+impl FrameFormat {
+    /// Samples per channel in a frame.
+    #[must_use]
+    pub fn samples(&self) -> u32 {
+        match *self {
+            Self::Aac { .. } => 1_024,
+            Self::Mpeg { samples, .. } => samples,
+        }
+    }
+
+    /// Sample rate in hertz.
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        match *self {
+            Self::Aac { rate, .. } | Self::Mpeg { rate, .. } => rate,
+        }
+    }
+}
+
+/// A frame's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FrameHeader {
+    /// Bytes of the whole frame.
+    pub(super) length: usize,
+    /// Bytes of the header that are not part of what is decoded.
+    pub(super) strip: usize,
+    /// What it holds; nothing for LATM, where the frame itself says.
+    pub(super) format: Option<FrameFormat>,
+}
+
+/// What stands at the start of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A header.
+    Header(FrameHeader),
+    /// Too few bytes to tell.
+    Short,
+    /// No header.
+    None,
+}
+
+/// Reads a header.
+pub(super) fn read(coding: AudioCoding, bytes: &[u8]) -> Found {
+    let (size, header) = match coding {
+        AudioCoding::Adts => (7, bytes.first_chunk().and_then(adts)),
+        AudioCoding::Latm => (3, bytes.first_chunk().and_then(loas)),
+        AudioCoding::Mpeg => (4, bytes.first_chunk().and_then(mpeg)),
+    };
+    match header {
+        Some(header) => Found::Header(header),
+        None if bytes.len() < size => Found::Short,
+        None => Found::None,
+    }
+}
+
+fn adts(b: &[u8; 7]) -> Option<FrameHeader> {
+    let sync = b[0] == 0xFF && b[1] & 0xF6 == 0xF0;
+    let rate = *AAC_RATES.get(usize::from(b[2] >> 2 & 0xF))?;
+    let channel_configuration = (b[2] & 1) << 2 | b[3] >> 6;
+    let length = usize::from(b[3] & 3) << 11 | usize::from(b[4]) << 3 | usize::from(b[5] >> 5);
+    let strip = if b[1] & 1 == 1 { 7 } else { 9 };
+    let one_block = b[6] & 3 == 0; // several in a frame are legal, and not in use
+    let format = Some(FrameFormat::Aac { rate, channel_configuration });
+    (sync && one_block && length > strip).then_some(FrameHeader { length, strip, format })
+}
+
+fn loas(b: &[u8; 3]) -> Option<FrameHeader> {
+    let sync = b[0] == 0x56 && b[1] & 0xE0 == 0xE0;
+    let length = usize::from(b[1] & 0x1F) << 8 | usize::from(b[2]);
+    (sync && length > 0).then_some(FrameHeader { length: 3 + length, strip: 3, format: None })
+}
+
+fn mpeg(b: &[u8; 4]) -> Option<FrameHeader> {
+    /// Kilobits a second by index, for layers I, II and III of MPEG-1, and I and II/III of MPEG-2.
+    const BIT_RATES: [[u32; 14]; 5] = [
+        [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+        [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+        [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+        [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+        [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+    ];
+    let sync = b[0] == 0xFF && b[1] & 0xE0 == 0xE0;
+    // MPEG-2 halves the rates of MPEG-1, MPEG-2.5 quarters them.
+    let halvings = match b[1] >> 3 & 3 {
+        3 => 0,
+        2 => 1,
+        0 => 2,
+        _ => return None,
+    };
+    let layer = 4_u8.checked_sub(b[1] >> 1 & 3).filter(|&layer| layer < 4)?;
+    let rate = [44_100, 48_000, 32_000].get(usize::from(b[2] >> 2 & 3))? >> halvings;
+    let table = match (halvings, layer) {
+        (0, layer) => usize::from(layer) - 1,
+        (_, 1) => 3,
+        _ => 4,
+    };
+    let bits = 1_000 * BIT_RATES[table].get(usize::from(b[2] >> 4).checked_sub(1)?)?;
+    let padding = u32::from(b[2] >> 1 & 1);
+    let (samples, length) = match (layer, halvings) {
+        (1, _) => (384, (12 * bits / rate + padding) * 4),
+        (3, 1..) => (576, 72 * bits / rate + padding),
+        _ => (1_152, 144 * bits / rate + padding),
+    };
+    let format = Some(FrameFormat::Mpeg { layer, rate, samples });
+    sync.then_some(FrameHeader { length: length as usize, strip: 0, format })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_say_what_a_frame_is() {
+        let adts = [0xFF, 0xF1, 0x50, 0x80, 0x02, 0x1F, 0xFC];
+        let format = Some(FrameFormat::Aac { rate: 44_100, channel_configuration: 2 });
+        assert_eq!(
+            read(AudioCoding::Adts, &adts),
+            Found::Header(FrameHeader { length: 16, strip: 7, format })
+        );
+        let mp3 = [0xFF, 0xFB, 0x90, 0x00];
+        let format = Some(FrameFormat::Mpeg { layer: 3, rate: 44_100, samples: 1_152 });
+        assert_eq!(
+            read(AudioCoding::Mpeg, &mp3),
+            Found::Header(FrameHeader { length: 417, strip: 0, format })
+        );
+        let mp2 = [0xFF, 0xFD, 0x84, 0x00];
+        let format = Some(FrameFormat::Mpeg { layer: 2, rate: 48_000, samples: 1_152 });
+        assert_eq!(
+            read(AudioCoding::Mpeg, &mp2),
+            Found::Header(FrameHeader { length: 384, strip: 0, format })
+        );
+        let low = [0xFF, 0xF3, 0x40, 0xC0]; // MPEG-2 layer III, 32 kbit/s at 22,050 Hz
+        let format = Some(FrameFormat::Mpeg { layer: 3, rate: 22_050, samples: 576 });
+        assert_eq!(
+            read(AudioCoding::Mpeg, &low),
+            Found::Header(FrameHeader { length: 104, strip: 0, format })
+        );
+    }
+
+    #[test]
+    fn what_is_forbidden_is_no_header() {
+        let bad =
+            [[0xFF, 0xEB, 0x90, 0], [0xFF, 0xF9, 0x90, 0], [0xFF, 0xFB, 0xF0, 0], [0xFF, 0xFB, 0x9C, 0]];
+        assert!(bad.iter().all(|b| read(AudioCoding::Mpeg, b) == Found::None));
+        assert_eq!(read(AudioCoding::Mpeg, &[0xFF, 0xFB]), Found::Short);
+        assert_eq!(read(AudioCoding::Latm, &[0x56, 0xE0, 0x00]), Found::None);
+        assert_eq!(read(AudioCoding::Adts, &[0xFF, 0xF1, 0x50, 0x80, 0, 0x1F, 0xFC]), Found::None);
+    }
+}

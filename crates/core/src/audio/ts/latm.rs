@@ -1,0 +1,129 @@
+//! The multiplex layer LATM (ISO/IEC 14496-3, 1.7.3), as broadcasters use it: one program, one layer.
+
+use super::super::aac_config;
+use super::super::bits::Bits;
+use super::headers::FrameFormat;
+
+/// What the last configuration said; it may come with every frame or once.
+#[derive(Debug, Clone, Copy)]
+struct Mux {
+    format: FrameFormat,
+    /// Frames in one element.
+    frames: u32,
+}
+
+/// Takes multiplex elements apart.
+#[derive(Debug, Default)]
+pub(super) struct Latm {
+    mux: Option<Mux>,
+}
+
+impl Latm {
+    /// The raw AAC blocks of one element; nothing if it is damaged, of a kind that is not in use, or came before
+    /// the first configuration.
+    pub(super) fn unpack(&mut self, element: &[u8]) -> Option<Vec<(FrameFormat, Vec<u8>)>> {
+        let bits = &mut Bits::new(element);
+        let same = bits.flag()?;
+        if !same {
+            self.mux = read_mux(bits);
+        }
+        let mux = self.mux?;
+        (0..mux.frames).map(|_| payload(bits).map(|data| (mux.format, data))).collect()
+    }
+}
+
+/// StreamMuxConfig.
+fn read_mux(bits: &mut Bits<'_>) -> Option<Mux> {
+    let version = bits.flag()?;
+    if version && bits.flag()? {
+        return None; // version A is reserved
+    }
+    if version {
+        variable(bits)?; // buffer fullness
+    }
+    let same_time = bits.flag()?;
+    let frames = bits.take(6)? + 1;
+    let (programs, layers) = (bits.take(4)?, bits.take(3)?);
+    if !same_time || programs != 0 || layers != 0 {
+        return None;
+    }
+    let core = if version {
+        let length = variable(bits)? as usize;
+        let start = bits.position();
+        let core = aac_config::read_core(bits).ok()?;
+        bits.skip_to(start + length)?;
+        core
+    } else {
+        aac_config::read_core(bits).ok()?
+    };
+    let fixed_length = bits.take(3)?;
+    if fixed_length != 0 {
+        return None; // only frames that state their length
+    }
+    bits.take(8)?; // buffer fullness
+    if bits.flag()? {
+        skip_other_data_length(bits, version)?;
+    }
+    if bits.flag()? {
+        bits.take(8)?; // checksum of the configuration
+    }
+    let format = FrameFormat::Aac { rate: core.rate, channel_configuration: core.channels };
+    Some(Mux { format, frames })
+}
+
+fn skip_other_data_length(bits: &mut Bits<'_>, version: bool) -> Option<()> {
+    if version {
+        return variable(bits).map(|_| ());
+    }
+    loop {
+        let more = bits.flag()?;
+        bits.take(8)?;
+        if !more {
+            return Some(());
+        }
+    }
+}
+
+/// LatmGetValue.
+fn variable(bits: &mut Bits<'_>) -> Option<u32> {
+    let bytes = bits.take(2)? + 1;
+    bits.take(8 * bytes)
+}
+
+/// PayloadLengthInfo and PayloadMux of one frame.
+fn payload(bits: &mut Bits<'_>) -> Option<Vec<u8>> {
+    let mut length = 0;
+    loop {
+        let more = bits.take(8)?;
+        length += more as usize;
+        if more != 255 {
+            return bits.bytes(length);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packs (value, width) pairs.
+    fn pack(fields: &[(u32, u32)]) -> Vec<u8> {
+        let bits: String = fields.iter().map(|&(v, w)| format!("{v:0w$b}", w = w as usize)).collect();
+        let whole = bits.len().div_ceil(8) * 8;
+        let bits = format!("{bits:0<whole$}");
+        (0..whole / 8).map(|i| u8::from_str_radix(&bits[8 * i..8 * i + 8], 2).unwrap()).collect()
+    }
+
+    #[test]
+    fn elements_with_and_without_configuration_are_unpacked() {
+        let asc = (0b00010_0100_0001_000, 16); // LC, 44,100 Hz, mono
+        let mut latm = Latm::default();
+        assert!(latm.unpack(&pack(&[(1, 1), (2, 8), (0xABCD, 16)])).is_none(), "no configuration yet");
+        let head = [(0, 1), (0, 1), (1, 1), (0, 6), (0, 4), (0, 3), asc, (0, 3), (0xFF, 8), (0, 1), (0, 1)];
+        let first = pack(&[&head[..], &[(2, 8), (0xABCD, 16)]].concat());
+        let format = FrameFormat::Aac { rate: 44_100, channel_configuration: 1 };
+        assert_eq!(latm.unpack(&first), Some(vec![(format, vec![0xAB, 0xCD])]));
+        assert_eq!(latm.unpack(&pack(&[(1, 1), (1, 8), (0x77, 8)])), Some(vec![(format, vec![0x77])]));
+        assert_eq!(latm.unpack(&pack(&[(1, 1), (9, 8), (0x77, 8)])), None, "cut");
+    }
+}

@@ -1,0 +1,208 @@
+//! Program tables: which packets carry which stream (ISO/IEC 13818-1, 2.4.4).
+
+use super::headers::AudioCoding;
+
+/// Longest section of a program table, header included.
+const MAX_SECTION: usize = 1_024;
+/// Most programs of one stream that are looked into.
+const MAX_PROGRAMS: usize = 64;
+
+/// Puts sections together that begin anywhere and run over several packets.
+#[derive(Debug, Default)]
+pub(super) struct Sections {
+    buffer: Vec<u8>,
+    /// Whether `buffer` begins with a section.
+    begun: bool,
+}
+
+impl Sections {
+    /// Forgets a section that misses a packet.
+    pub(super) fn gap(&mut self) {
+        self.begun = false;
+    }
+
+    /// Takes a packet's payload and gives the sections that it completes, those with a good checksum;
+    /// `damaged` counts the others.
+    pub(super) fn push(&mut self, payload: &[u8], unit_start: bool, damaged: &mut u64) -> Vec<Vec<u8>> {
+        let mut whole = Vec::new();
+        if !unit_start {
+            self.append(payload, damaged, &mut whole);
+            return whole;
+        }
+        let Some((&pointer, rest)) = payload.split_first() else { return whole };
+        let Some((old, new)) = rest.split_at_checked(pointer.into()) else {
+            *damaged += 1;
+            self.begun = false;
+            return whole;
+        };
+        self.append(old, damaged, &mut whole);
+        self.buffer.clear();
+        self.begun = true;
+        self.append(new, damaged, &mut whole);
+        whole
+    }
+
+    fn append(&mut self, bytes: &[u8], damaged: &mut u64, whole: &mut Vec<Vec<u8>>) {
+        if !self.begun {
+            return;
+        }
+        self.buffer.extend_from_slice(bytes);
+        while let &[table, high, low, ..] = self.buffer.as_slice() {
+            let length = 3 + (usize::from(high & 0x0F) << 8 | usize::from(low));
+            if table == 0xFF || length > MAX_SECTION {
+                *damaged += u64::from(table != 0xFF); // 0xFF is stuffing up to the next unit
+                self.begun = false;
+                return;
+            }
+            if self.buffer.len() < length {
+                return;
+            }
+            let section: Vec<u8> = self.buffer.drain(..length).collect();
+            if crc(&section) == 0 {
+                whole.push(section);
+            } else {
+                *damaged += 1;
+            }
+        }
+    }
+}
+
+/// The packet ids of the program map tables.
+pub(super) fn read_pat(section: &[u8]) -> Option<Vec<u16>> {
+    let entries = body(section, 0)?.chunks_exact(4);
+    let programs = entries.filter(|e| e[0] != 0 || e[1] != 0); // program 0 is the network table
+    Some(programs.map(|e| pid(e[2], e[3])).take(MAX_PROGRAMS).collect())
+}
+
+/// One stream of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) pid: u16,
+    /// How its audio is coded; for audio that is not supported, its name.
+    pub(super) coding: Result<AudioCoding, &'static str>,
+}
+
+/// The audio streams of a program.
+pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<Entry>> {
+    let body = body(section, 2)?;
+    let info = length(*body.get(2)?, *body.get(3)?);
+    let mut rest = body.get(4 + info..)?;
+    let mut streams = Vec::new();
+    while let &[kind, high, low, length_high, length_low, ..] = rest {
+        let end = 5 + length(length_high, length_low);
+        let descriptors = rest.get(5..end)?;
+        if let Some(coding) = coding(kind, descriptors) {
+            streams.push(Entry { pid: pid(high, low), coding });
+        }
+        rest = &rest[end..];
+    }
+    Some(streams)
+}
+
+/// What lies between a current section's header and its checksum.
+fn body(section: &[u8], table: u8) -> Option<&[u8]> {
+    let current = section.get(5)? & 1 == 1;
+    let inner = section.get(8..section.len().checked_sub(4)?)?;
+    Some(inner).filter(|_| section[0] == table && section[1] & 0x80 != 0 && current)
+}
+
+fn pid(high: u8, low: u8) -> u16 {
+    u16::from_be_bytes([high & 0x1F, low])
+}
+
+fn length(high: u8, low: u8) -> usize {
+    usize::from(u16::from_be_bytes([high & 0x0F, low]))
+}
+
+/// What a stream type says (table 2-34, ETSI EN 300 468, ATSC A/53, Blu-ray); nothing for what is no audio.
+fn coding(kind: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'static str>> {
+    let has = |tag: u8, content: &[u8]| {
+        let mut rest = descriptors;
+        while let &[this, size, ref data @ ..] = rest {
+            let (now, later) = data.split_at(data.len().min(size.into()));
+            if this == tag && now.starts_with(content) {
+                return true;
+            }
+            rest = later;
+        }
+        false
+    };
+    Some(match kind {
+        0x03 | 0x04 => Ok(AudioCoding::Mpeg),
+        0x0F => Ok(AudioCoding::Adts),
+        0x11 => Ok(AudioCoding::Latm),
+        0x1C => Err("AAC without framing in MPEG-TS"),
+        0x80 if has(0x05, b"HDMV") => Err("Blu-ray PCM in MPEG-TS"),
+        0x81 => Err("Dolby Digital (AC-3) in MPEG-TS"),
+        0x82 | 0x85 | 0x86 => Err("DTS in MPEG-TS"),
+        0x83 => Err("Dolby TrueHD in MPEG-TS"),
+        0x84 | 0x87 => Err("Dolby Digital Plus (E-AC-3) in MPEG-TS"),
+        0x06 if has(0x6A, b"") || has(0x05, b"AC-3") => Err("Dolby Digital (AC-3) in MPEG-TS"),
+        0x06 if has(0x7A, b"") || has(0x05, b"EAC3") => Err("Dolby Digital Plus (E-AC-3) in MPEG-TS"),
+        0x06 if has(0x7B, b"") => Err("DTS in MPEG-TS"),
+        0x06 if has(0x05, b"Opus") => Err("Opus in MPEG-TS"),
+        _ => return None,
+    })
+}
+
+/// The checksum of a section (annex A): 0 over a whole good one.
+fn crc(bytes: &[u8]) -> u32 {
+    const POLYNOMIAL: u32 = 0x04C1_1DB7;
+    bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            (crc << 1) ^ (POLYNOMIAL & 0_u32.wrapping_sub(crc >> 31))
+        })
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A section with this table id and body.
+    pub(in super::super) fn section(table: u8, body: &[u8]) -> Vec<u8> {
+        let length = 5 + body.len() + 4;
+        let mut bytes = vec![table, 0xB0 | (length >> 8) as u8, length as u8, 0, 1, 0xC1, 0, 0];
+        bytes.extend_from_slice(body);
+        let sum = crc(&bytes);
+        bytes.extend_from_slice(&sum.to_be_bytes());
+        bytes
+    }
+
+    const PMT: &[u8] = &[
+        0xE1, 0x00, 0xF0, 0x02, 0x05, 0x00, // clock, two bytes of descriptors
+        0x1B, 0xE1, 0x00, 0xF0, 0x00, // H.264
+        0x06, 0xE1, 0x01, 0xF0, 0x03, 0x6A, 0x01, 0x00, // AC-3
+        0x0F, 0xE1, 0x02, 0xF0, 0x00, // AAC
+    ];
+
+    #[test]
+    fn tables_are_read_and_checked() {
+        let pat = section(0, &[0, 0, 0xE0, 0x10, 0, 1, 0xF0, 0x00]);
+        assert_eq!(read_pat(&pat), Some(vec![0x1000]));
+        let entries = read_pmt(&section(2, PMT)).unwrap();
+        assert_eq!(entries.len(), 2);
+        assert_eq!((entries[0].pid, entries[0].coding.is_err()), (0x101, true));
+        assert_eq!(entries[1], Entry { pid: 0x102, coding: Ok(AudioCoding::Adts) });
+        assert_eq!(read_pat(&section(2, PMT)), None);
+        assert_eq!(read_pmt(&section(2, &PMT[..9])), Some(vec![]));
+        assert_eq!(read_pmt(&section(2, &PMT[..3])), None);
+    }
+
+    #[test]
+    fn sections_run_over_packets_and_share_them() {
+        let (one, two) = (section(0, &[1; 40]), section(2, &[2; 300]));
+        let (mut sections, mut damaged) = (Sections::default(), 0);
+        let first = [&[0][..], &one, &two[..100]].concat();
+        assert_eq!(sections.push(&first, true, &mut damaged), [one.clone()]);
+        assert!(sections.push(&two[100..280], false, &mut damaged).is_empty());
+        let last = [&[(two.len() - 280) as u8][..], &two[280..], &one, &[0xFF; 30]].concat();
+        assert_eq!(sections.push(&last, true, &mut damaged), [two, one.clone()]);
+        assert_eq!(damaged, 0);
+        let mut bad = one;
+        bad[10] ^= 1;
+        assert!(sections.push(&[&[0][..], &bad].concat(), true, &mut damaged).is_empty());
+        assert!(sections.push(&[200, 1], true, &mut damaged).is_empty());
+        assert_eq!(damaged, 2);
+    }
+}

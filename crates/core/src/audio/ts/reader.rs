@@ -1,0 +1,188 @@
+//! A transport stream as a source of packets for the audio reader.
+
+use std::io::{ErrorKind, Read};
+
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known as id;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::{Duration, Timestamp};
+
+use super::super::aac_config::{Core, core_channels};
+use super::super::codec::{Codec, aac_parameters};
+use super::super::demux::{Chosen, Event, Timed};
+use super::super::error::AudioError;
+use super::super::source::{Failure, Source};
+use super::demuxer::TsDemuxer;
+use super::frames::AudioFrame;
+use super::headers::FrameFormat;
+use super::{PTS_CLOCK, PTS_WRAP};
+
+/// Bytes per read.
+const BLOCK: usize = 64 << 10;
+
+/// Bytes within which the tables of a stream must come: they are sent ten times a second, so this is minutes
+/// of radio and some seconds of the fattest film.
+const MAX_PROBE: usize = 32 << 20;
+
+/// Reads a transport stream.
+pub(in super::super) struct TsReader {
+    source: Source,
+    failure: Failure,
+    demuxer: TsDemuxer,
+    block: Vec<u8>,
+    /// The next frame, looked at and not given out.
+    next: Option<AudioFrame>,
+    format: Option<FrameFormat>,
+    /// The last time stamp, without its wraps, in ticks.
+    clock: Option<i64>,
+    /// Whether `next` was announced as following a gap.
+    announced: bool,
+    ended: bool,
+}
+
+impl TsReader {
+    /// Reads up to the first audio frame.
+    pub(in super::super) fn open(source: Source, name: &str) -> Result<Self, AudioError> {
+        let mut reader = Self {
+            failure: source.failure(),
+            source,
+            demuxer: TsDemuxer::new(),
+            block: vec![0; BLOCK],
+            next: None,
+            format: None,
+            clock: None,
+            announced: false,
+            ended: false,
+        };
+        let mut read = 0;
+        while !reader.ended && reader.next.is_none() {
+            let hopeless = reader.demuxer.knows_streams() && reader.demuxer.stream().is_none();
+            if read > MAX_PROBE || hopeless && read > MAX_PROBE / 8 {
+                break;
+            }
+            read += reader.read_block();
+            reader.next = reader.demuxer.next_frame();
+        }
+        if reader.next.is_some() {
+            return Ok(reader);
+        }
+        let name = name.to_owned();
+        if let Some(source) = reader.failure.take() {
+            return Err(AudioError::Read { name, source });
+        }
+        Err(match (reader.demuxer.stream(), reader.demuxer.refused()) {
+            (None, Some(codec)) => AudioError::UnsupportedCodec { name, codec: codec.to_owned() },
+            (None, None) if reader.demuxer.knows_streams() => {
+                AudioError::NoAudioTrack { name, container: "mpeg-ts".to_owned() }
+            }
+            (None, None) => {
+                AudioError::Damaged { name, reason: "its table of streams is missing".to_owned() }
+            }
+            (Some(_), _) if reader.demuxer.damage().scrambled_packets > 0 => {
+                AudioError::UnsupportedCodec { name, codec: "encrypted MPEG-TS".to_owned() }
+            }
+            (Some(_), _) => {
+                AudioError::Damaged { name, reason: "it holds no complete audio frame".to_owned() }
+            }
+        })
+    }
+
+    /// Where an error of the system can be asked for.
+    pub(in super::super) fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
+    /// A decoder for the frames that come.
+    pub(in super::super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
+        let format = self.next.as_ref().map(|frame| frame.format).or(self.format);
+        let refused = |codec| AudioError::UnsupportedCodec { name: name.to_owned(), codec };
+        let Some(format) = format else { return Err(AudioError::NoSound { name: name.to_owned() }) };
+        self.format = Some(format);
+        let codec = parameters(format).and_then(|parameters| Codec::new(&parameters)).map_err(refused)?;
+        let channels = match format {
+            FrameFormat::Aac { channel_configuration, .. } => channel_configuration.into(),
+            FrameFormat::Mpeg { .. } => 0,
+        };
+        Ok(Chosen { codec, rate: format.rate(), channels, seconds: None })
+    }
+
+    /// What comes next.
+    pub(in super::super) fn next(&mut self) -> Event {
+        while self.next.is_none() {
+            self.next = self.demuxer.next_frame();
+            if self.next.is_some() {
+                break;
+            }
+            if self.ended && self.demuxer.is_cut() {
+                return Event::Cut("it ends within a frame".to_owned());
+            }
+            if self.ended {
+                return Event::End;
+            }
+            self.read_block();
+        }
+        let Some(frame) = self.next.take() else { return Event::End };
+        if Some(frame.format) != self.format {
+            self.next = Some(frame);
+            return Event::NewTracks;
+        }
+        if frame.after_gap && !std::mem::replace(&mut self.announced, true) {
+            self.next = Some(frame);
+            return Event::Damaged("packets of the transport stream are missing or damaged".to_owned());
+        }
+        self.announced = false;
+        Event::Packet(self.timed(frame))
+    }
+
+    fn timed(&mut self, frame: AudioFrame) -> Timed {
+        let ticks = frame.pts.map(|pts| self.unwrap(pts));
+        let samples = u64::from(frame.format.samples());
+        let seconds = samples as f64 / f64::from(frame.format.rate());
+        let packet = Packet::new(0, Timestamp::new(ticks.unwrap_or(0)), Duration::new(samples), frame.data);
+        Timed { packet, start: ticks.map(|ticks| ticks as f64 / f64::from(PTS_CLOCK)), seconds }
+    }
+
+    /// The stamp nearest to the last one of those that a 33-bit counter may mean.
+    fn unwrap(&mut self, pts: u64) -> i64 {
+        let wrap = PTS_WRAP.cast_signed();
+        let last = self.clock.unwrap_or(pts.cast_signed());
+        let ahead = (pts.cast_signed() - last).rem_euclid(wrap);
+        let now = last + if ahead > wrap / 2 { ahead - wrap } else { ahead };
+        self.clock = Some(now);
+        now
+    }
+
+    /// Reads on; errors of the system are kept in `failure`, and end the stream.
+    fn read_block(&mut self) -> usize {
+        match self.source.read(&mut self.block) {
+            Ok(0) => {
+                self.ended = true;
+                self.demuxer.finish();
+                0
+            }
+            Ok(count) => {
+                self.demuxer.push(&self.block[..count]);
+                count
+            }
+            Err(error) => {
+                self.ended = error.kind() != ErrorKind::Interrupted;
+                0
+            }
+        }
+    }
+}
+
+fn parameters(format: FrameFormat) -> Result<AudioCodecParameters, String> {
+    match format {
+        FrameFormat::Aac { rate, channel_configuration } => {
+            let channels = core_channels(channel_configuration.into())?;
+            Ok(aac_parameters(Core { rate, channels }))
+        }
+        FrameFormat::Mpeg { layer, rate, .. } => {
+            let mut parameters = AudioCodecParameters::new();
+            let codec = [id::CODEC_ID_MP1, id::CODEC_ID_MP2, id::CODEC_ID_MP3][usize::from(layer - 1)];
+            parameters.for_codec(codec).with_sample_rate(rate);
+            Ok(parameters)
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Decoding: every fixture, whole and broken, as a file and as a stream.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::melody::{best_lag, melody};
+use refrain_core::audio::{AudioError, AudioReader, DecodeReport, Format, Limits, Tags};
+
+/// A line of testdata/audio/MANIFEST.csv.
+struct Fixture {
+    file: String,
+    expect: String,
+    container: String,
+    codec: String,
+    seconds: f64,
+    sample_rate: u32,
+    channels: usize,
+    max_lag: usize,
+    min_correlation: f64,
+}
+
+struct Decoded {
+    sound: Vec<f32>,
+    report: DecodeReport,
+    format: Format,
+    tags: Tags,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/audio")
+}
+
+fn fixtures() -> Vec<Fixture> {
+    let manifest = fs::read_to_string(folder().join("MANIFEST.csv")).unwrap();
+    let fixtures = manifest.lines().skip(1).map(|line| {
+        let cells: Vec<&str> = line.splitn(10, ',').collect();
+        let number = |i: usize| cells[i].parse::<f64>().unwrap();
+        Fixture {
+            file: cells[0].to_owned(),
+            expect: cells[1].to_owned(),
+            container: cells[2].to_owned(),
+            codec: cells[3].to_owned(),
+            seconds: number(4),
+            sample_rate: number(5) as u32,
+            channels: number(6) as usize,
+            max_lag: (number(7) * 44.1).ceil() as usize,
+            min_correlation: number(8),
+        }
+    });
+    fixtures.collect()
+}
+
+fn of_kind(kind: &str) -> Vec<Fixture> {
+    let fixtures: Vec<_> = fixtures().into_iter().filter(|f| f.expect == kind).collect();
+    assert!(!fixtures.is_empty(), "no fixture expects {kind}");
+    fixtures
+}
+
+fn drain(mut reader: AudioReader) -> Result<Decoded, AudioError> {
+    let mut sound = Vec::new();
+    while let Some(chunk) = reader.next_chunk()? {
+        assert!(!chunk.is_empty());
+        sound.extend_from_slice(chunk);
+    }
+    let (report, format) = (reader.report().clone(), reader.format().clone());
+    assert!((report.seconds - sound.len() as f64 / 44_100.0).abs() < 1e-6);
+    Ok(Decoded { sound, report, format, tags: reader.tags().clone() })
+}
+
+fn open(file: &str) -> Result<AudioReader, AudioError> {
+    AudioReader::open(&folder().join(file), &Limits::default())
+}
+
+fn decode(file: &str) -> Decoded {
+    open(file).and_then(drain).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn stream(bytes: Vec<u8>, limits: &Limits) -> Result<Decoded, AudioError> {
+    AudioReader::from_source(Box::new(std::io::Cursor::new(bytes)), "stream", limits).and_then(drain)
+}
+
+#[test]
+fn every_fixture_is_the_melody() {
+    let mut wrong = Vec::new();
+    for f in of_kind("sound") {
+        let d = match open(&f.file).and_then(drain) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                wrong.push(error.to_string());
+                continue;
+            }
+        };
+        let reference = melody(f.seconds);
+        let (lag, correlation) = best_lag(&d.sound, &reference, 6_000);
+        let seconds = d.sound.len() as f64 / 44_100.0;
+        let allowed = 0.002 + 2.5 * f.max_lag as f64 / 44_100.0;
+        let fits = (seconds - f.seconds).abs() <= allowed
+            && lag.unsigned_abs() <= f.max_lag
+            && correlation >= f.min_correlation
+            && d.format.container == f.container
+            && (d.format.sample_rate, d.format.channels) == (f.sample_rate, f.channels)
+            && !d.report.truncated
+            && d.report.lost_packets == 0;
+        if !fits {
+            wrong.push(format!(
+                "{} ({}/{}): {seconds:.4} s of {}, lag {lag} of {}, correlation {correlation:.4}, {:?} {:?}",
+                f.file, f.container, f.codec, f.seconds, f.max_lag, d.format, d.report
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_stream_gives_what_the_file_gives() {
+    for f in of_kind("sound") {
+        // An index at the end, and seeking, are what a stream cannot have.
+        let from_file = decode(&f.file);
+        let bytes = fs::read(folder().join(&f.file)).unwrap();
+        match stream(bytes, &Limits::default()) {
+            Ok(d) => {
+                // Without the file's length, MPEG audio without a header of its encoder has no known end.
+                assert_eq!(d.sound.len(), from_file.sound.len(), "{}", f.file);
+                assert!(d.sound == from_file.sound, "{} sounds different", f.file);
+                assert_eq!(d.format, from_file.format, "{}", f.file);
+            }
+            Err(error) => {
+                let index_at_end =
+                    f.container == "mp4" && !["faststart.m4a", "fragmented.mp4"].contains(&&*f.file);
+                assert!(index_at_end, "{}: {error}", f.file);
+            }
+        }
+    }
+}
+
+#[test]
+fn half_a_file_gives_its_half_and_says_so() {
+    for f in of_kind("truncated") {
+        let d = decode(&f.file);
+        let seconds = d.sound.len() as f64 / 44_100.0;
+        assert!(d.report.truncated, "{}: {:?}", f.file, d.report);
+        assert!((0.25 * f.seconds..0.75 * f.seconds).contains(&seconds), "{}: {seconds} s", f.file);
+        let (lag, correlation) = best_lag(&d.sound, &melody(f.seconds), 6_000);
+        assert!(correlation > 0.95 && lag.unsigned_abs() <= f.max_lag, "{}: {correlation} at {lag}", f.file);
+    }
+}
+
+#[test]
+fn damage_costs_little_and_leaves_the_rest_in_its_place() {
+    for f in of_kind("damaged") {
+        let d = decode(&f.file);
+        let reference = melody(f.seconds);
+        let seconds = d.sound.len() as f64 / 44_100.0;
+        assert!((seconds - f.seconds).abs() < 0.2, "{}: {seconds} s, {:?}", f.file, d.report);
+        let tail = |s: &[f32]| s[s.len().saturating_sub(17_640)..].to_vec();
+        let (lag, correlation) = best_lag(&tail(&d.sound), &tail(&reference), 6_000);
+        let good = correlation > 0.9;
+        assert!(good, "{}: the last 0.4 s: {correlation} at {lag}, {:?}", f.file, d.report);
+        let start = &d.sound[..17_640];
+        let (lag, correlation) = best_lag(start, &reference[..17_640], 6_000);
+        assert!(correlation > 0.9, "{}: the first 0.4 s: {correlation} at {lag}", f.file);
+        if f.file != "headless.ts" {
+            assert!(d.report.is_damaged() && d.report.first_damage.is_some(), "{}: {:?}", f.file, d.report);
+        }
+    }
+}
+
+#[test]
+fn links_of_a_chain_follow_each_other() {
+    for f in of_kind("chained") {
+        let d = decode(&f.file);
+        let half = melody(f.seconds / 2.0);
+        assert!((d.sound.len() as f64 / 44_100.0 - f.seconds).abs() < 0.01, "{:?}", d.report);
+        for link in [&d.sound[..half.len()], &d.sound[d.sound.len() - half.len()..]] {
+            assert!(best_lag(link, &half, 500).1 > 0.98);
+        }
+        assert!(!d.report.is_damaged(), "{:?}", d.report);
+    }
+}
+
+fn kind(error: &AudioError) -> String {
+    format!("{error:?}").split([' ', '{']).next().unwrap().to_owned()
+}
+
+#[test]
+fn what_gives_no_sound_says_why_and_names_the_file() {
+    let kinds = ["Empty", "NotAudio", "NoAudioTrack", "UnsupportedCodec", "Damaged", "NoSound"];
+    for f in kinds.into_iter().flat_map(of_kind) {
+        let error = open(&f.file).and_then(drain).map(|d| d.report).unwrap_err();
+        assert_eq!(kind(&error), f.expect, "{}: {error}", f.file);
+        assert!(error.to_string().contains(&f.file), "{error}");
+    }
+    let error = open("no-such.wav").unwrap_err();
+    assert_eq!(kind(&error), "Open");
+    assert!(error.to_string().contains("no-such.wav"), "{error}");
+    let error = AudioReader::open(&folder(), &Limits::default()).unwrap_err();
+    assert_eq!(kind(&error), "Directory");
+    let unsupported = |file| open(file).unwrap_err().to_string();
+    assert!(unsupported("5.1.m4a").contains("5.1"), "{}", unsupported("5.1.m4a"));
+    assert!(unsupported("ac3.ts").contains("AC-3"), "{}", unsupported("ac3.ts"));
+    assert!(unsupported("ac3.mp4").contains("AC-3"), "{}", unsupported("ac3.mp4"));
+}
+
+#[test]
+fn a_stream_without_sound_says_why_too() {
+    for (file, expect) in [("empty.mp3", "Empty"), ("text.mp3", "NotAudio"), ("nosound.wav", "NoSound")] {
+        let error = stream(fs::read(folder().join(file)).unwrap(), &Limits::default()).err().unwrap();
+        assert_eq!(kind(&error), expect, "{error}");
+        assert!(error.to_string().contains("stream"), "{error}");
+    }
+}
+
+#[test]
+fn a_failing_disk_is_not_the_end_of_the_file() {
+    struct Failing(std::io::Cursor<Vec<u8>>);
+    impl std::io::Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            match self.0.read(buffer)? {
+                0 => Err(std::io::Error::other("cable pulled")),
+                count => Ok(count),
+            }
+        }
+    }
+    for file in ["half.mp3", "half.wav", "half.ogg", "half.ts", "half.flac", "half.m4a"] {
+        let source = Failing(std::io::Cursor::new(fs::read(folder().join(file)).unwrap()));
+        let opened = AudioReader::from_source(Box::new(source), file, &Limits::default()).and_then(drain);
+        let error = opened.err().unwrap();
+        assert_eq!(kind(&error), "Read", "{file}: {error}");
+        assert!(error.to_string().contains("cable pulled"), "{error}");
+    }
+}
+
+#[test]
+fn samples_that_are_no_sound_are_silenced_and_counted() {
+    let d = decode("nan.wav");
+    assert_eq!(d.report.replaced_samples, 30);
+    assert!(d.report.is_damaged());
+    assert!(d.sound.iter().all(|s| s.is_finite() && s.abs() < 2.0));
+}
+
+#[test]
+fn limits_are_errors_with_names() {
+    let of = |limits: Limits, file: &str| {
+        AudioReader::open(&folder().join(file), &limits)
+            .and_then(drain)
+            .map(|d| d.report)
+            .unwrap_err()
+            .to_string()
+    };
+    let long = of(Limits { max_seconds: 0.2, ..Limits::default() }, "noxing-24k.mp3");
+    assert!(long.contains("noxing-24k.mp3") && long.contains("length"), "{long}");
+    let long = of(Limits { max_seconds: 0.2, ..Limits::default() }, "plain.flac");
+    assert!(long.contains("length in seconds, 0.7,"), "{long}");
+    let fast = of(Limits { max_sample_rate: 48_000, ..Limits::default() }, "192k.flac");
+    assert!(fast.contains("192000"), "{fast}");
+    let wide = of(Limits { max_channels: 6, ..Limits::default() }, "8ch-8k.wav");
+    assert!(wide.contains("number of channels, 8,"), "{wide}");
+}
+
+#[test]
+fn tags_are_read_from_every_container_that_has_them() {
+    for file in ["cbr.mp3", "vorbis.ogg", "stereo.opus", "plain.flac", "flac.mka", "opus.webm", "flac.oga"] {
+        let tags = open(file).unwrap().tags().clone();
+        let field = |value: &Option<String>| value.clone().unwrap_or_default();
+        assert_eq!(field(&tags.title), "Fixture Melody", "{file}: {tags:?}");
+        assert_eq!(field(&tags.artist), "Refrain", "{file}: {tags:?}");
+        assert_eq!(field(&tags.album), "Testdata", "{file}: {tags:?}");
+        assert_eq!(field(&tags.genre), "Electronic", "{file}: {tags:?}");
+        assert_eq!(field(&tags.isrc), "XXRFN2400001", "{file}: {tags:?}");
+        assert_eq!(field(&tags.label), "No Label", "{file}: {tags:?}");
+        assert!(field(&tags.date).starts_with("2024"), "{file}: {tags:?}");
+    }
+    let tags = open("aac.m4a").unwrap().tags().clone();
+    assert_eq!(tags.title.as_deref(), Some("Fixture Melody"), "{tags:?}");
+    let small = Limits { max_tag_bytes: 20, ..Limits::default() };
+    let tags = AudioReader::open(&folder().join("vorbis.ogg"), &small).unwrap().tags().clone();
+    assert!(tags.dropped > 0, "{tags:?}");
+}

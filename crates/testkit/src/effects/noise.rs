@@ -1,0 +1,41 @@
+//! Noise at a chosen distance from the signal.
+
+use crate::rng::{Rng, White};
+
+/// The colour of a noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noise {
+    /// The same power in every hertz.
+    White,
+    /// The same power in every octave.
+    Pink,
+}
+
+/// `samples` samples of noise, within ±1.
+#[must_use]
+pub fn noise(colour: Noise, samples: usize, seed: u64) -> Vec<f32> {
+    let mut white = White::new(&mut Rng::new(seed));
+    match colour {
+        Noise::White => (0..samples).map(|_| white.next()).collect(),
+        Noise::Pink => pink(samples, &mut white),
+    }
+}
+
+/// Adds noise whose root mean square lies `snr_db` decibels below that of `samples`.
+#[must_use]
+pub fn add_noise(samples: &[f32], colour: Noise, snr_db: f64, seed: u64) -> Vec<f32> {
+    super::add_at(samples, &noise(colour, samples.len(), seed), snr_db)
+}
+
+/// Pink noise after Voss and McCartney: rows of dice, each thrown half as often as the one before.
+fn pink(samples: usize, white: &mut White) -> Vec<f32> {
+    const ROWS: usize = 14;
+    let mut rows: [f32; ROWS] = std::array::from_fn(|_| white.next());
+    (1..=samples)
+        .map(|i| {
+            let row = (i.trailing_zeros() as usize).min(ROWS - 1);
+            rows[row] = white.next();
+            (rows.iter().sum::<f32>() + white.next()) / (ROWS + 1) as f32
+        })
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! Speed changes by resampling, as a turntable or a careless upload makes them.
+
+use std::f64::consts::PI;
+
+use crate::math::sin_turns;
+
+/// Zero crossings of the interpolating function on each side.
+const CROSSINGS: f64 = 32.0;
+/// Entries of its table per sample; lines between them are true to 1e-5.
+const RESOLUTION: usize = 512;
+
+/// Played `factor` times as fast: shorter, and higher by as much (1.02 is 2 % faster). The sample rate stays.
+///
+/// The band up to 95 % of half the sample rate is kept, or what of it fits after speeding up. Factors
+/// outside 0.1 to 10 are taken as those limits.
+#[must_use]
+pub fn speed(samples: &[f32], factor: f64) -> Vec<f32> {
+    let factor = factor.clamp(0.1, 10.0);
+    let cutoff = 0.95 * (1.0 / factor).min(1.0);
+    let reach = CROSSINGS / cutoff;
+    let table = kernel(cutoff, reach);
+    let total = (samples.len() as f64 / factor) as usize;
+    (0..total).map(|i| interpolate(samples, i as f64 * factor, reach, &table)).collect()
+}
+
+/// One half of a sinc under a Kaiser window, [`RESOLUTION`] entries a sample.
+fn kernel(cutoff: f64, reach: f64) -> Vec<f32> {
+    const BETA: f64 = 9.0;
+    let entries = (reach * RESOLUTION as f64) as usize + 2;
+    (0..entries)
+        .map(|i| {
+            let x = i as f64 / RESOLUTION as f64;
+            let sinc = if i == 0 { 1.0 } else { sin_turns(0.5 * cutoff * x) / (PI * cutoff * x) };
+            let edge = (x / reach).min(1.0);
+            let window = bessel(BETA * (1.0 - edge * edge).sqrt()) / bessel(BETA);
+            (cutoff * sinc * window) as f32
+        })
+        .collect()
+}
+
+/// The modified Bessel function of order 0, by its power series.
+fn bessel(x: f64) -> f64 {
+    let quarter = x * x / 4.0;
+    let (mut term, mut sum) = (1.0, 1.0);
+    for k in 1..40 {
+        term *= quarter / f64::from(k * k);
+        sum += term;
+    }
+    sum
+}
+
+fn interpolate(samples: &[f32], at: f64, reach: f64, table: &[f32]) -> f32 {
+    let first = (at - reach + 1.0).max(0.0) as usize;
+    let last = ((at + reach) as usize).min(samples.len());
+    let mut sum = 0.0;
+    for (i, sample) in samples.iter().enumerate().take(last).skip(first) {
+        let place = (i as f64 - at).abs() * RESOLUTION as f64;
+        let entry = place as usize;
+        let between = (place - entry as f64) as f32;
+        if let [a, b] = table[entry..entry + 2] {
+            sum += sample * (a + between * (b - a));
+        }
+    }
+    sum
+}
