@@ -13,6 +13,7 @@ use symphonia::core::units::TimeBase;
 use super::codec::Codec;
 use super::error::AudioError;
 use super::limits::Limits;
+use super::sniff;
 use super::source::{Failure, Source};
 use super::tags::Tags;
 
@@ -61,11 +62,13 @@ pub(super) struct Container {
     track: u32,
     time_base: Option<TimeBase>,
     failure: Failure,
+    /// A title that symphonia leaves out.
+    title: Option<String>,
 }
 
 impl Container {
-    /// Finds out which container it is and reads its head.
-    pub(super) fn open(source: Source, name: &str, limits: &Limits) -> Result<Self, AudioError> {
+    /// Finds out which container it is and reads its header. `head` is the start of the source.
+    pub(super) fn open(source: Source, head: &[u8], name: &str, limits: &Limits) -> Result<Self, AudioError> {
         let failure = source.failure();
         let options = MediaSourceStreamOptions { buffer_len: LOOK_BACK };
         let stream = MediaSourceStream::new(Box::new(source), options);
@@ -73,7 +76,10 @@ impl Container {
         let opened =
             symphonia::default::get_probe().probe(&Hint::new(), stream, FormatOptions::default(), metadata);
         match opened {
-            Ok(reader) => Ok(Self { reader, track: 0, time_base: None, failure }),
+            Ok(reader) => {
+                let title = sniff::matroska_title(head);
+                Ok(Self { reader, track: 0, time_base: None, failure, title })
+            }
             Err(error) => Err(open_error(&error, &failure, name)),
         }
     }
@@ -94,7 +100,9 @@ impl Container {
 
     /// Reads the tags of the file and the chosen track.
     pub(super) fn tags(&mut self, limits: &Limits) -> Tags {
-        Tags::read(self.reader.as_mut(), self.track, limits)
+        let mut tags = Tags::read(self.reader.as_mut(), self.track, limits);
+        tags.title = tags.title.or_else(|| self.title.take());
+        tags
     }
 
     /// Chooses the first audio track that can be decoded.
@@ -104,7 +112,7 @@ impl Container {
             let Some(parameters) = track.codec_params.as_ref().and_then(|p| p.audio()) else { continue };
             match Codec::new(parameters) {
                 Ok(codec) => {
-                    let seconds = declared_seconds(track, parameters, self.name());
+                    let seconds = self.declared_seconds(track, parameters).filter(|&seconds| seconds > 0.0);
                     let rate = parameters.sample_rate.unwrap_or(0);
                     let channels = parameters.channels.as_ref().map_or(0, |c| c.count());
                     (self.track, self.time_base) = (track.id, track.time_base);
@@ -137,38 +145,47 @@ impl Container {
         }
     }
 
+    /// The length that the container states, unless it is an estimate or a placeholder.
+    fn declared_seconds(&self, track: &Track, parameters: &AudioCodecParameters) -> Option<f64> {
+        let by_frames = || {
+            let rate = parameters.sample_rate.filter(|&rate| rate > 0)?;
+            Some(track.num_frames? as f64 / f64::from(rate))
+        };
+        match self.name() {
+            // Guessed from the bit rate, unless an encoder's header says more.
+            "adts" => None,
+            "mp1" | "mp2" | "mp3" if track.delay.is_none() => None,
+            // Writers to a pipe leave the largest size in the header.
+            "wave" | "aiff" | "caf" => {
+                let bits = u64::from(parameters.bits_per_sample.unwrap_or(16));
+                let channels = parameters.channels.as_ref().map_or(1, |c| c.count()) as u64;
+                let bytes = track.num_frames?.saturating_mul(channels * bits.div_ceil(8));
+                if bytes > 0x7FFF_0000 { None } else { by_frames() }
+            }
+            // The length of the whole, which in a film may be the picture's.
+            "matroska" if self.reader.tracks().len() == 1 => {
+                let media = self.reader.media_info();
+                Some(in_seconds(media.time_base?, media.duration?.get() as f64))
+            }
+            "matroska" => None,
+            _ => {
+                let by_time = || Some(in_seconds(track.time_base?, track.duration?.get() as f64));
+                by_time().or_else(by_frames)
+            }
+        }
+    }
+
     fn timed(&self, packet: Packet) -> Timed {
         let Some(base) = self.time_base else { return Timed { packet, start: None, seconds: 0.0 } };
-        let tick = f64::from(base.numer.get()) / f64::from(base.denom.get());
-        let (start, seconds) = (packet.pts.get() as f64 * tick, packet.block_dur().get() as f64 * tick);
+        let start = in_seconds(base, packet.pts.get() as f64);
+        let seconds = in_seconds(base, packet.block_dur().get() as f64);
         Timed { packet, start: Some(start), seconds }
     }
 }
 
-/// The length that a container states, unless it is an estimate or a placeholder.
-fn declared_seconds(track: &Track, parameters: &AudioCodecParameters, container: &str) -> Option<f64> {
-    let by_frames = || {
-        let rate = parameters.sample_rate.filter(|&rate| rate > 0)?;
-        Some(track.num_frames? as f64 / f64::from(rate))
-    };
-    let by_time = || {
-        let base = track.time_base?;
-        let tick = f64::from(base.numer.get()) / f64::from(base.denom.get());
-        Some(track.duration?.get() as f64 * tick)
-    };
-    match container {
-        // Guessed from the bit rate, unless an encoder's header says more.
-        "adts" => None,
-        "mp1" | "mp2" | "mp3" if track.delay.is_none() => None,
-        // Writers to a pipe leave the largest size in the header.
-        "wave" | "aiff" | "caf" => {
-            let bits = u64::from(parameters.bits_per_sample.unwrap_or(16));
-            let channels = parameters.channels.as_ref().map_or(1, |c| c.count()) as u64;
-            let bytes = track.num_frames?.saturating_mul(channels * bits.div_ceil(8));
-            if bytes > 0x7FFF_0000 { None } else { by_frames() }
-        }
-        _ => by_time().or_else(by_frames),
-    }
+/// A length or time stamp in seconds.
+fn in_seconds(base: TimeBase, ticks: f64) -> f64 {
+    ticks * f64::from(base.numer.get()) / f64::from(base.denom.get())
 }
 
 fn open_error(error: &Error, failure: &Failure, name: &str) -> AudioError {
@@ -178,6 +195,9 @@ fn open_error(error: &Error, failure: &Failure, name: &str) -> AudioError {
     }
     match error {
         Error::Unsupported(what) if what.contains("probe") => AudioError::NotAudio { name },
+        Error::Unsupported(what) if what.contains("missing") => {
+            AudioError::Damaged { name, reason: (*what).to_owned() }
+        }
         Error::Unsupported(what) => AudioError::UnsupportedCodec { name, codec: (*what).to_owned() },
         Error::IoError(_) => AudioError::Damaged { name, reason: "it ends within its header".to_owned() },
         other => AudioError::Damaged { name, reason: other.to_string() },

@@ -97,7 +97,7 @@ pub enum AudioError {
     },
     /// The file demands more than [`Limits`](super::Limits) allows.
     #[error(
-        "{name}: its {limit}, {found}, is over the limit of {allowed}; split or convert it, or raise the limit"
+        "{name}: its {limit}, {found:.1}, is over the limit of {allowed}; split or convert it, or raise the limit"
     )]
     Limit {
         /// The file.

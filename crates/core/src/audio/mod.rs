@@ -28,6 +28,7 @@ mod output;
 mod reader;
 mod report;
 mod resample;
+mod sniff;
 mod source;
 mod tags;
 pub mod ts;

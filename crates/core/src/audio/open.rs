@@ -1,13 +1,14 @@
 //! From a path or a stream to a reader.
 
 use std::fs::{self, File};
-use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 
 use super::demux::Container;
 use super::error::AudioError;
 use super::limits::Limits;
 use super::reader::{AudioReader, Demux};
+use super::sniff;
 use super::source::{Source, Stream};
 use super::ts;
 
@@ -40,26 +41,32 @@ impl AudioReader {
             file.rewind().map_err(refused)?;
             return Self::from_demux(Demux::ts(Source::stream(Box::new(file)), &name)?, name, limits);
         }
-        let unfinished = head.starts_with(b"OggS") && !ogg_is_finished(&mut file).unwrap_or(true);
-        let source = Source::file(file).map_err(refused)?;
-        let seekable = Container::open(source, &name, limits)
-            .and_then(|container| Self::from_demux(Demux::Container(container), name.clone(), limits));
-        let opened = match seekable {
-            // Half a file often lacks what is looked up at its end, and reads well from its start.
-            Err(first) if may_stream(&first) => {
-                let stream = Source::stream(Box::new(File::open(path).map_err(refused)?));
-                Container::open(stream, &name, limits)
-                    .and_then(|container| Self::from_demux(Demux::Container(container), name.clone(), limits))
-                    .map(Self::mark_truncated)
-                    .map_err(|_| first)
-            }
-            other => other,
+        if let Some(codec) = sniff::unsupported(&head) {
+            return Err(AudioError::UnsupportedCodec { name, codec: codec.to_owned() });
+        }
+        let whole = sniff::is_whole(&mut file, &head);
+        let again = File::open(path).map_err(refused)?;
+        let found = Source::file(file).map_err(refused)?;
+        let forward = Source::stream(Box::new(again));
+        let read = |source| {
+            Container::open(source, &head, &name, limits)
+                .and_then(|container| Self::from_demux(Demux::Container(container), name.clone(), limits))
         };
-        opened.map(|reader| if unfinished { reader.mark_truncated() } else { reader })
+        // Half a file often lacks what would be looked up at its end, and reads well from its start.
+        if whole {
+            read(found).or_else(|error| {
+                if !may_stream(&error) {
+                    return Err(error);
+                }
+                read(forward).map(Self::mark_truncated).map_err(|_| error)
+            })
+        } else {
+            read(forward).or_else(|_| read(found)).map(Self::mark_truncated)
+        }
     }
 
     /// Opens a stream that cannot be searched: standard input, a network connection. `name` stands for it in
-    /// messages. An MP4 whose index is at its end cannot be read like this.
+    /// messages. An MP4 whose index is at its end, and CAF, cannot be read like this.
     ///
     /// # Errors
     /// [`AudioError`], which names the stream, if there is no sound in it that can be decoded.
@@ -69,12 +76,15 @@ impl AudioReader {
         if head.is_empty() {
             return Err(AudioError::Empty { name: name.to_owned() });
         }
+        if let Some(codec) = sniff::unsupported(&head) {
+            return Err(AudioError::UnsupportedCodec { name: name.to_owned(), codec: codec.to_owned() });
+        }
         let is_ts = ts::looks_like_ts(&head);
-        let source = Source::stream(Box::new(Cursor::new(head).chain(source)));
+        let source = Source::stream(Box::new(Cursor::new(head.clone()).chain(source)));
         let demux = if is_ts {
             Demux::ts(source, name)?
         } else {
-            Demux::Container(Container::open(source, name, limits)?)
+            Demux::Container(Container::open(source, &head, name, limits)?)
         };
         Self::from_demux(demux, name.to_owned(), limits)
     }
@@ -92,16 +102,4 @@ fn read_head(source: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD);
     source.take(HEAD as u64).read_to_end(&mut head)?;
     Ok(head)
-}
-
-/// Whether the last page of an Ogg file says that it is the last (RFC 3533, 6: header type flag 4).
-fn ogg_is_finished(file: &mut File) -> io::Result<bool> {
-    /// The largest page is 27 + 255 + 255·255 bytes.
-    const TAIL: u64 = 66 << 10;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail)?;
-    let last = tail.windows(6).rev().find(|page| page.starts_with(b"OggS\0"));
-    last.map(|page| page[5] & 4 != 0).ok_or_else(|| ErrorKind::InvalidData.into())
 }

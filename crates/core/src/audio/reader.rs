@@ -26,6 +26,9 @@ const MAX_DAMAGE_IN_A_ROW: u32 = 4_096;
 const CUT_SECONDS: f64 = 0.25;
 const CUT_SHARE: f64 = 0.01;
 
+/// How much shorter than declared a sound is that misses no frame, in seconds: less than two frames.
+const ROUNDED_SECONDS: f64 = 0.04;
+
 /// Where packets come from.
 pub(super) enum Demux {
     Container(Container),
@@ -97,6 +100,8 @@ pub struct AudioReader {
     expected: Option<f64>,
     damage_in_a_row: u32,
     ended: bool,
+    /// Whether the report is complete.
+    settled: bool,
 }
 
 impl std::fmt::Debug for AudioReader {
@@ -133,6 +138,7 @@ impl AudioReader {
             expected: None,
             damage_in_a_row: 0,
             ended: false,
+            settled: false,
         };
         reader.check(LimitKind::Seconds, chosen.seconds.unwrap_or(0.0), limits.max_seconds)?;
         while reader.output.ready.is_empty() && !reader.ended {
@@ -175,8 +181,8 @@ impl AudioReader {
             self.ended = true;
             self.check(LimitKind::Seconds, self.report.seconds, self.limits.max_seconds)?;
         }
-        if self.ended {
-            self.note_truncation();
+        if self.ended && !std::mem::replace(&mut self.settled, true) {
+            self.note_missing();
         }
         Ok(Some(self.output.ready.as_slice()).filter(|chunk| !chunk.is_empty()))
     }
@@ -303,11 +309,15 @@ impl AudioReader {
         self.output.finish().map_err(|reason| self.internal(reason))
     }
 
-    fn note_truncation(&mut self) {
-        if let Some(declared) = self.report.declared_seconds {
-            let missing = declared - self.report.seconds;
-            self.report.truncated |= missing > CUT_SECONDS + CUT_SHARE * declared;
+    /// Compares what came with what was declared, at the end.
+    fn note_missing(&mut self) {
+        let Some(declared) = self.report.declared_seconds else { return };
+        let missing = declared - self.report.seconds;
+        if missing > ROUNDED_SECONDS {
+            self.report.lost_seconds += missing;
+            self.report.damage("it is shorter than it says");
         }
+        self.report.truncated |= missing > CUT_SECONDS + CUT_SHARE * declared;
     }
 
     fn lose(&mut self, what: &str) {

@@ -24,7 +24,7 @@ pub struct DecodeReport {
     pub packets: u64,
     /// Packets that could not be decoded, and places where the container itself was damaged.
     pub lost_packets: u64,
-    /// Seconds of silence that stand for lost sound.
+    /// Seconds of sound that are missing, estimated: silence stands for them, or the end comes too early.
     pub lost_seconds: f64,
     /// Samples that were NaN, infinite or absurdly large and were replaced by 0.
     pub replaced_samples: u64,

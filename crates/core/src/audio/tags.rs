@@ -1,7 +1,7 @@
 //! What a file says about itself.
 
 use symphonia::core::formats::FormatReader;
-use symphonia::core::meta::{RawValue, StandardTag, Tag};
+use symphonia::core::meta::{RawTag, RawValue, StandardTag, Tag};
 
 use super::limits::{Limits, MAX_OTHER_TAGS, MAX_TAG_VALUE_BYTES};
 
@@ -50,7 +50,19 @@ impl Tags {
                 tags.overlay(one);
             }
             if metadata.pop().is_none() {
+                tags.settle();
                 return tags;
+            }
+        }
+    }
+
+    /// Fills fields from what stands under another name: in Matroska, tags of the whole file are an album's.
+    fn settle(&mut self) {
+        self.artist = self.artist.take().or_else(|| self.album_artist.clone());
+        for (field, name) in [(&mut self.album, "ALBUM@ALBUM"), (&mut self.date, "ALBUM@DATE")] {
+            if field.is_none() {
+                let at = self.other.iter().position(|(other, _)| other == name);
+                *field = at.map(|at| self.other.remove(at).1);
             }
         }
     }
@@ -97,7 +109,12 @@ impl Tags {
 
     fn add_other(&mut self, tag: &Tag, budget: &mut usize) {
         let Some(value) = text_of(&tag.raw.value) else { return };
-        let key = tag.raw.key.trim();
+        let key = name_of(&tag.raw).trim();
+        if key.eq_ignore_ascii_case("isrc") && self.isrc.is_none() && value.len() <= *budget {
+            *budget -= value.len();
+            self.isrc = Some(value.trim().to_owned());
+            return;
+        }
         if key.is_empty() || self.other.iter().any(|(name, known)| name == key && *known == value) {
             return;
         }
@@ -137,6 +154,16 @@ impl Tags {
         self.other.extend(other);
         self.dropped += dropped;
     }
+}
+
+/// A tag's name: for ID3's user-defined text, what the user called it.
+fn name_of(tag: &RawTag) -> &str {
+    let fields = tag.sub_fields.iter().flatten().filter(|field| field.field == "DESCRIPTION");
+    let named = fields.filter_map(|field| match &field.value {
+        RawValue::String(name) if tag.key == "TXXX" && !name.is_empty() => Some(name.as_str()),
+        _ => None,
+    });
+    named.last().unwrap_or(&tag.key)
 }
 
 fn text_of(value: &RawValue) -> Option<String> {

@@ -1,0 +1,162 @@
+//! What can be told from the bytes of a file before it is decoded.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::limits::MAX_TAG_VALUE_BYTES;
+
+/// Files that are audio and that nothing here reads, by their first bytes, so that the message can name them.
+const UNSUPPORTED: &[(&[u8], &str)] = &[
+    (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "Windows Media (ASF)"),
+    (b"FLV\x01", "Flash Video"),
+    (b"MThd", "MIDI, which is notes and no sound,"),
+    (b"MAC ", "Monkey's Audio"),
+    (b"wvpk", "WavPack"),
+    (b"TTA1", "True Audio"),
+    (b"MPCK", "Musepack"),
+    (b"MP+", "Musepack"),
+    (b"DSD ", "DSD"),
+    (b"FRM8", "DSD"),
+    (b".RMF", "RealMedia"),
+    (b"#!AMR", "AMR"),
+    (b"\x0B\x77", "Dolby Digital (AC-3)"),
+    (b"\x7F\xFE\x80\x01", "DTS"),
+    (b"ADIF", "AAC in ADIF"),
+];
+
+/// Names the format of a file that cannot be read, where its first bytes tell.
+pub(super) fn unsupported(head: &[u8]) -> Option<&'static str> {
+    if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI ") {
+        return Some("AVI");
+    }
+    if head.starts_with(b"OggS") && head.get(28..36) == Some(b"Speex   ") {
+        return Some("Speex");
+    }
+    UNSUPPORTED.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
+}
+
+/// Whether a file with this head ends where its container says it does. Where that cannot be told, it does.
+pub(super) fn is_whole(file: &mut File, head: &[u8]) -> bool {
+    let whole = if head.starts_with(b"OggS") {
+        ogg_is_whole(file)
+    } else if head.get(4..8) == Some(b"ftyp") {
+        mp4_is_whole(file)
+    } else {
+        return true;
+    };
+    whole.unwrap_or(true)
+}
+
+/// Whether the last page of an Ogg file says that it is the last (RFC 3533, 6: header type flag 4).
+fn ogg_is_whole(file: &mut File) -> io::Result<bool> {
+    /// More than the largest page: 27 + 255 + 255·255 bytes.
+    const TAIL: u64 = 66 << 10;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail)?;
+    let last = tail.windows(6).rfind(|page| page.starts_with(b"OggS\0"));
+    Ok(last.is_some_and(|page| page[5] & 4 != 0))
+}
+
+/// Whether the boxes of an MP4 file fill it exactly (ISO/IEC 14496-12, 4.2).
+fn mp4_is_whole(file: &mut File) -> io::Result<bool> {
+    /// A fragmented recording has two boxes a fragment; whoever has more is not walked to the end.
+    const MAX_BOXES: usize = 4_096;
+    let length = file.metadata()?.len();
+    let mut at = 0_u64;
+    for _ in 0..MAX_BOXES {
+        if at >= length {
+            return Ok(at == length);
+        }
+        if length - at < 8 {
+            return Ok(false); // not even a header
+        }
+        let mut header = [0; 16];
+        let known = usize::try_from(length - at).map_or(16, |left| left.min(16));
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut header[..known])?;
+        let [a, b, c, d, _, _, _, _, large @ ..] = header;
+        at = match u32::from_be_bytes([a, b, c, d]) {
+            0 => return Ok(true), // up to the end, wherever that is
+            1 => at.saturating_add(u64::from_be_bytes(large).max(16)),
+            small => at + u64::from(small.max(8)),
+        };
+    }
+    Ok(true)
+}
+
+/// The title in the head of a Matroska file (RFC 9559, 5.1.2), which symphonia does not hand out.
+pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
+    const HEADER: u64 = 0x1A45_DFA3;
+    const SEGMENT: u64 = 0x1853_8067;
+    const INFO: u64 = 0x1549_A966;
+    const TITLE: u64 = 0x7BA9;
+    let mut rest = head;
+    while !rest.is_empty() {
+        let (id, after) = ebml_number(rest, true)?;
+        let (size, body) = ebml_number(after, false)?;
+        let size = usize::try_from(size).ok()?;
+        match id {
+            SEGMENT | INFO => rest = body, // what is looked for is inside
+            TITLE => {
+                let text = String::from_utf8_lossy(body.get(..size.min(MAX_TAG_VALUE_BYTES))?);
+                return Some(text.trim_matches(['\0', ' ']).to_owned()).filter(|title| !title.is_empty());
+            }
+            HEADER => rest = body.get(size..)?,
+            _ if rest.len() == head.len() => return None, // not Matroska
+            _ => rest = body.get(size..)?,
+        }
+    }
+    None
+}
+
+/// A number whose first byte says how long it is (RFC 8794, 4), with or without that mark, and what follows.
+fn ebml_number(bytes: &[u8], keep_mark: bool) -> Option<(u64, &[u8])> {
+    let length = bytes.first()?.leading_zeros() as usize + 1;
+    let (number, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
+    let value = number.iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
+    let mark = 1_u64 << (7 * length);
+    Some((if keep_mark { value } else { value & (mark - 1) }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn whole(content: &[u8]) -> bool {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        is_whole(&mut file, content)
+    }
+
+    #[test]
+    fn containers_tell_whether_they_were_cut() {
+        assert!(whole(b"anything"));
+        assert!(whole(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x09mdat!"));
+        assert!(!whole(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x0Amdat!"));
+        assert!(!whole(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0"));
+        assert!(whole(b"OggS\0\0....OggS\0\x04...."));
+        assert!(!whole(b"OggS\0\x04....OggS\0\0...."));
+    }
+
+    #[test]
+    fn the_title_of_a_matroska_file_is_found() {
+        let info = b"\x15\x49\xA9\x66\x8B\x2A\xD7\xB1\x81\x01\x7B\xA9\x83Hi!";
+        let file =
+            [b"\x1A\x45\xDF\xA3\x82ab\x18\x53\x80\x67\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF".as_slice(), info]
+                .concat();
+        assert_eq!(matroska_title(&file).as_deref(), Some("Hi!"));
+        assert!((0..file.len()).all(|cut| matroska_title(&file[..cut]).is_none()));
+        assert_eq!(matroska_title(b"RIFF...."), None);
+    }
+
+    #[test]
+    fn formats_that_cannot_be_read_have_names() {
+        assert_eq!(unsupported(b"RIFF....AVI LIST"), Some("AVI"));
+        assert_eq!(unsupported(b"RIFF....WAVEfmt "), None);
+        assert_eq!(unsupported(b"wvpk"), Some("WavPack"));
+        assert_eq!(unsupported(b""), None);
+    }
+}
