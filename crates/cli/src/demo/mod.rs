@@ -44,7 +44,10 @@ fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -
     let snapshot = store.library(output)?.snapshot();
     let stage = Stage { folder, store, settings, snapshot };
 
-    output.line(&format!("\n{}", output.style().bold("Distorted clips: what was played, and what was found")))?;
+    output.line(&format!(
+        "\n{}",
+        output.style().bold("Distorted clips: what was played, and what was found")
+    ))?;
     let mut report = Report::default();
     let songs = songs::decode(folder)?;
     let clips = scene::clips(&songs);
@@ -65,7 +68,10 @@ fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -
     report.mix(&mix, &answer, &identify::tracks_of(store, &answer.matches)?);
     report.print_mix(output)?;
 
-    output.line(&format!("\n{}", output.style().bold("The first clip's answer, as `identify --json` writes it")))?;
+    output.line(&format!(
+        "\n{}",
+        output.style().bold("The first clip's answer, as `identify --json` writes it")
+    ))?;
     output.line(example.as_deref().unwrap_or("(nothing was found)"))?;
     output.line(&format!("\n{}", report.verdict()))?;
     Ok(if report.all_right() { Outcome::Done } else { Outcome::Failed })

@@ -94,20 +94,14 @@ impl Report {
             if let Some(found) = found {
                 fill(&mut row[3..], found, tracks, true);
             }
-            self.mix_row(row);
+            self.mix.row(row);
             self.count(found.is_some());
         }
         for extra in found {
             let mut row = vec![String::new(); MIX_COLUMNS.len()];
             fill(&mut row[3..], extra, tracks, false);
-            self.mix_row(row);
-            self.count(false);
-        }
-    }
-
-    fn mix_row(&mut self, row: Vec<String>) {
-        if let Ok(row) = <[String; MIX_COLUMNS.len()]>::try_from(row) {
             self.mix.row(row);
+            self.count(false);
         }
     }
 

@@ -56,7 +56,13 @@ pub(super) fn clips(songs: &[Song]) -> Vec<Scene> {
     vec![
         Scene::clip("as it is, 10 s", &songs[0], 12.0, 1.0, cut(0, 12.0, 10.0)),
         Scene::clip("only 3 s", &songs[1], 21.0, 1.0, cut(1, 21.0, 3.0)),
-        Scene::clip("pink noise at 5 dB", &songs[2], 8.0, 1.0, add_noise(&cut(2, 8.0, 10.0), Noise::Pink, 5.0, 1)),
+        Scene::clip(
+            "pink noise at 5 dB",
+            &songs[2],
+            8.0,
+            1.0,
+            add_noise(&cut(2, 8.0, 10.0), Noise::Pink, 5.0, 1),
+        ),
         Scene::clip("over a telephone", &songs[3], 15.0, 1.0, phone(&cut(3, 15.0, 10.0))),
         Scene::clip("under chatter at 0 dB", &songs[4], 10.0, 1.0, add_babble(&cut(4, 10.0, 12.0), 0.0, 2)),
         Scene::clip("1 % too fast", &songs[5], 5.0, 1.01, speed(&cut(5, 5.0, 12.0), 1.01)),

@@ -26,6 +26,8 @@ songs![
     "08-patient-corridor.ogg",
     "09-paper-typewriter.ogg",
     "10-marble-meridian.ogg",
+    "11-weightless-bicycle.ogg",
+    "12-broken-horizon.ogg",
 ];
 
 /// A decoded song.

@@ -19,7 +19,7 @@ use crate::settings::Settings;
 use crate::store::{Missing, Store};
 use crate::work::{Flow, in_order};
 
-pub(crate) use explain::{song, title};
+pub(crate) use explain::song;
 pub(crate) use input::{Input, InputError, damage, escaped};
 pub(crate) use response::Response;
 

@@ -155,7 +155,7 @@ mod tests {
     fn numbers_keep_their_decimals() {
         let json = |n| serde_json::to_string(&Decimals::<3>(n)).unwrap();
         assert_eq!(json(20.0), "20.000");
-        assert_eq!(json(1_659_370_072.7931), "1659370072.793");
+        assert_eq!(json(1_659_370_072.793_1), "1659370072.793");
         assert_eq!(json(-0.0004), "0.000");
         assert_eq!(json(f64::NAN), "null");
     }

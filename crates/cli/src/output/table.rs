@@ -25,8 +25,8 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.iter().map(|cell| clean(cell)).collect());
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().map(|cell| clean(&cell)).collect());
     }
 
     /// The lines: the heading, then the rows, without blanks at their ends.
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn columns_line_up_by_display_width() {
         let mut table = Table::new(&[("song", Align::Left), ("at", Align::Right), ("end", Align::Left)]);
-        table.row(["夜明け".into(), "1".into(), "x".into()]);
-        table.row(["a".into(), "100".into(), String::new()]);
+        table.row(["夜明け", "1", "x"].map(str::to_owned));
+        table.row(["a".to_owned(), "100".to_owned(), String::new()]);
         assert_eq!(table.lines(), ["song     at  end", "夜明け    1  x", "a       100"]);
     }
 

@@ -43,7 +43,8 @@ fn strange(sandbox: &Sandbox) -> Vec<PathBuf> {
     let low = wav(1, 8_820, 1, 2, &pcm16(clip.iter().step_by(5).copied()));
     let high = wav(1, 176_400, 1, 2, &pcm16(clip.iter().flat_map(|s| [*s; 4])));
     let eight = wav(1, 44_100, 8, 2, &pcm16(clip.iter().flat_map(|s| [*s; 8])));
-    let deep: Vec<u8> = clip.iter().flat_map(|s| ((s * 8_000_000.0) as i32).to_le_bytes()[..3].to_vec()).collect();
+    let deep: Vec<u8> =
+        clip.iter().flat_map(|s| ((s * 8_000_000.0) as i32).to_le_bytes()[..3].to_vec()).collect();
     let holes = clip.iter().enumerate().map(|(k, s)| if k % 1000 == 0 { f32::NAN } else { *s });
     let mut cut = wav(1, 44_100, 1, 2, &pcm16(clip.iter().copied()));
     cut.truncate(cut.len() - 100_000);
@@ -100,7 +101,10 @@ fn identify_answers_good_inputs_beside_bad_ones() {
         let (error, code) = (answer["error"].as_str().unwrap(), answer["statusCode"].as_u64().unwrap());
         assert!(error.contains(why) && (2900..2910).contains(&code), "{answer}");
         assert!(ran.stderr.contains(error) && error.contains(path.to_str().unwrap()), "{ran:#?}");
-        assert_eq!((&answer["file"], &answer["matches"]), (&path.to_str().unwrap().into(), &Value::Array(vec![])));
+        assert_eq!(
+            (&answer["file"], &answer["matches"]),
+            (&path.to_str().unwrap().into(), &Value::Array(vec![]))
+        );
     }
     let (after, rest) = answers[broken.len()..].split_at(2);
     assert!(after.iter().all(|answer| answer["statusCode"] == 2900), "{after:?}");
@@ -122,7 +126,9 @@ fn index_learns_good_files_beside_bad_ones() {
     sandbox.file("no-audio/readme.txt", "x");
     std::fs::copy(&good[0], sandbox.path(OsStr::from_bytes(b"b/caf\xe9.wav"))).unwrap();
     let named = sandbox.path("b/gone.wav");
-    let ran = sandbox.run(&["index", "g", "b", "t", "no-audio", "g/no-extension", named.to_str().unwrap()]).expect(3);
+    let ran = sandbox
+        .run(&["index", "g", "b", "t", "no-audio", "g/no-extension", named.to_str().unwrap()])
+        .expect(3);
     for (path, why) in &broken {
         let line = ran.stderr.lines().find(|line| line.contains(path.file_name().unwrap().to_str().unwrap()));
         assert!(line.is_some_and(|line| line.contains(why)), "{}: {ran:#?}", path.display());
@@ -174,7 +180,11 @@ fn a_full_disk_stops_the_run_and_the_next_one_goes_on() {
         env!("CARGO_BIN_EXE_refrain"),
         sandbox.catalog()
     );
-    let ran = std::process::Command::new("sh").args(["-c", &script]).current_dir(sandbox.path("")).output().unwrap();
+    let ran = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(sandbox.path(""))
+        .output()
+        .unwrap();
     let ran = Ran::from(ran);
     assert!(matches!(ran.status, Some(2 | 3)), "{ran:#?}");
     assert!(ran.stderr.contains("catalog.db"), "{ran:#?}");

@@ -14,9 +14,15 @@ fn folders_are_learnt_once_and_changes_noticed() {
     sandbox.clip("m/deep/er/b.WAV", &music.known[1], 0.0, 12.0);
     sandbox.file("m/cover.txt", "no music");
     let ran = sandbox.run(&["index", "m"]).expect(0);
-    assert!(ran.stdout.starts_with("2 added, 0 unchanged, 0 replaced, 0 failed, 24.0 s of audio at "), "{ran:#?}");
+    assert!(
+        ran.stdout.starts_with("2 added, 0 unchanged, 0 replaced, 0 failed, 24.0 s of audio at "),
+        "{ran:#?}"
+    );
     let ran = sandbox.run(&["index", "m", "m/a.wav", "m/deep/../a.wav"]).expect(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("0 added, 2 unchanged, 0 replaced, 0 failed\n", ""));
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("0 added, 2 unchanged, 0 replaced, 0 failed\n", "")
+    );
 
     let before = sandbox.tracks();
     sandbox.clip("m/a.wav", &music.known[2], 0.0, 12.0);

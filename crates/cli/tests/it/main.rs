@@ -1,5 +1,7 @@
 //! Black-box tests of the real binary.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod bad_input;
 mod demo;
 mod identify;

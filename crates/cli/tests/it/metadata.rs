@@ -22,12 +22,16 @@ fn csv_rows_are_taken_and_bad_ones_named() {
          too,short\n",
     );
     let ran = sandbox.run(&["index", "m", "--metadata", "titles.csv"]).expect(3);
-    let ran = ran.says("titles.csv line 3: ").says("titles.csv line 6: ").says("1 of 3 rows belong to no file");
+    let ran =
+        ran.says("titles.csv line 3: ").says("titles.csv line 6: ").says("1 of 3 rows belong to no file");
     assert!(ran.stdout.starts_with("2 added") && ran.stdout.contains("2 bad metadata rows"), "{ran:#?}");
     let tracks = sandbox.tracks();
     let metadata = &tracks[0]["metadata"];
     assert_eq!((&metadata["title"], &metadata["artist"]), (&"Hello, World".into(), &"Someone".into()));
-    assert_eq!((&metadata["isrc"], &metadata["release_date"]), (&"USZZ00000001".into(), &"1999-05-01".into()));
+    assert_eq!(
+        (&metadata["isrc"], &metadata["release_date"]),
+        (&"USZZ00000001".into(), &"1999-05-01".into())
+    );
     assert_eq!((&metadata["extra"]["Territory"], &tracks[0]["rule"]), (&"DE".into(), &"block".into()));
     assert_eq!((&tracks[1]["metadata"]["title"], &tracks[1]["rule"]), (&"Fallback".into(), &"allow".into()));
 }
@@ -42,7 +46,10 @@ fn json_lines_and_a_rule_reach_tracks_that_are_there_already() {
     let tracks = sandbox.tracks();
     assert_eq!((&tracks[0]["metadata"]["title"], &tracks[0]["rule"]), (&"A".into(), &"block".into()));
     assert_eq!(tracks[0]["metadata"]["extra"]["bpm"], "120");
-    assert_eq!((&tracks[1]["metadata"]["title"], &tracks[1]["rule"]), (&serde_json::Value::Null, &"allow".into()));
+    assert_eq!(
+        (&tracks[1]["metadata"]["title"], &tracks[1]["rule"]),
+        (&serde_json::Value::Null, &"allow".into())
+    );
 }
 
 #[test]

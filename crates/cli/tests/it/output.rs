@@ -9,7 +9,8 @@ use crate::support::{Ran, Sandbox, music};
 #[test]
 fn a_closed_pipe_is_no_error() {
     let sandbox = Sandbox::with_catalog();
-    let clips: Vec<_> = (0..30).map(|k| sandbox.clip(&format!("{k}.wav"), &music().known[0], 4.0, 3.0)).collect();
+    let clips: Vec<_> =
+        (0..30).map(|k| sandbox.clip(&format!("{k}.wav"), &music().known[0], 4.0, 3.0)).collect();
     let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "--json"]);
     let mut child = command.args(&clips).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();

@@ -39,7 +39,10 @@ fn unknown_keys_and_bad_values_are_refused() {
         sandbox.file("c.toml", text);
         sandbox.run(&["--config", "c.toml", "tracks", "list"]).expect(2).says(why);
     }
-    sandbox.run(&["--config", "gone.toml", "tracks", "list"]).expect(2).says("cannot read settings file gone.toml");
+    sandbox
+        .run(&["--config", "gone.toml", "tracks", "list"])
+        .expect(2)
+        .says("cannot read settings file gone.toml");
     let mut command = sandbox.command(&["tracks", "list"]);
     let ran = Ran::from(command.env("REFRAIN_CATALOGUE", "x").output().unwrap()).expect(2);
     ran.says("REFRAIN_CATALOGUE is not known");

@@ -11,28 +11,28 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Length of the songs in seconds: as short as still has everything that is asked of them.
-pub const SONG_SECONDS: f64 = 24.0;
+pub(crate) const SONG_SECONDS: f64 = 24.0;
 
 /// A temporary folder with a catalogue's place in it.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     folder: TempDir,
 }
 
 /// What the binary did.
 #[derive(Debug)]
-pub struct Ran {
-    pub status: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// A folder with a copy of the shared catalogue of three songs.
-    pub fn with_catalog() -> Self {
+    pub(crate) fn with_catalog() -> Self {
         let sandbox = Self::new();
         for entry in std::fs::read_dir(&music().folder).unwrap() {
             let path = entry.unwrap().path();
@@ -44,11 +44,11 @@ impl Sandbox {
         sandbox
     }
 
-    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
@@ -56,23 +56,23 @@ impl Sandbox {
     }
 
     /// A WAV file of a stretch of a song.
-    pub fn clip(&self, name: &str, song: &Song, from: f64, seconds: f64) -> PathBuf {
+    pub(crate) fn clip(&self, name: &str, song: &Song, from: f64, seconds: f64) -> PathBuf {
         self.wav(name, &crop(&song.samples, from, seconds))
     }
 
-    pub fn wav(&self, name: &str, samples: &[f32]) -> PathBuf {
+    pub(crate) fn wav(&self, name: &str, samples: &[f32]) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         write_wav(&path, samples, RATE).unwrap();
         path
     }
 
-    pub fn catalog(&self) -> String {
+    pub(crate) fn catalog(&self) -> String {
         format!("sqlite:{}", self.path("catalog.db").display())
     }
 
     /// The binary in this folder, with nothing in its environment but a home.
-    pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
+    pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refrain"));
         command.env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
         command.args(args).stdin(Stdio::null());
@@ -80,13 +80,13 @@ impl Sandbox {
     }
 
     /// Runs the binary on this folder's catalogue.
-    pub fn run(&self, args: &[impl AsRef<OsStr>]) -> Ran {
+    pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Ran {
         let mut command = self.command(&["--catalog", &self.catalog()]);
         Ran::from(command.args(args).output().unwrap())
     }
 
     /// `identify --json`: status and lines.
-    pub fn identify(&self, inputs: &[impl AsRef<OsStr>]) -> (Ran, Vec<Value>) {
+    pub(crate) fn identify(&self, inputs: &[impl AsRef<OsStr>]) -> (Ran, Vec<Value>) {
         let mut command = self.command(&["--catalog", &self.catalog(), "identify", "--json"]);
         let ran = Ran::from(command.args(inputs).output().unwrap());
         let lines = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -94,7 +94,7 @@ impl Sandbox {
     }
 
     /// `tracks list --json`.
-    pub fn tracks(&self) -> Vec<Value> {
+    pub(crate) fn tracks(&self) -> Vec<Value> {
         let ran = self.run(&["tracks", "list", "--json"]).expect(0);
         ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -113,33 +113,33 @@ impl From<Output> for Ran {
 impl Ran {
     /// Checks the exit status.
     #[track_caller]
-    pub fn expect(self, status: i32) -> Self {
+    pub(crate) fn expect(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "{self:#?}");
         self
     }
 
     /// Checks that standard error says something.
     #[track_caller]
-    pub fn says(self, part: &str) -> Self {
+    pub(crate) fn says(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "{part:?} is not in {self:#?}");
         self
     }
 }
 
 /// Songs that all tests share.
-pub struct Music {
+pub(crate) struct Music {
     /// Holds `songs/one.wav` …, and the catalogue of them.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// In the catalogue, in order of file name.
-    pub known: Vec<Song>,
-    pub unknown: Song,
+    pub(crate) known: Vec<Song>,
+    pub(crate) unknown: Song,
 }
 
 /// Names of the shared songs' files.
-pub const NAMES: [&str; 3] = ["one.wav", "three.wav", "two.wav"];
+pub(crate) const NAMES: [&str; 3] = ["one.wav", "three.wav", "two.wav"];
 
 /// Composes and indexes once a test run.
-pub fn music() -> &'static Music {
+pub(crate) fn music() -> &'static Music {
     static MUSIC: OnceLock<Music> = OnceLock::new();
     MUSIC.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("music");
@@ -169,6 +169,6 @@ pub fn music() -> &'static Music {
 }
 
 /// File name of the best match's reference.
-pub fn best(answer: &Value) -> Option<&str> {
+pub(crate) fn best(answer: &Value) -> Option<&str> {
     answer["matches"][0]["evidence"]["reference"].as_str()?.rsplit('/').next()
 }

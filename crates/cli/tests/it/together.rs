@@ -39,7 +39,8 @@ fn an_index_run_that_was_killed_goes_on_where_it_was() {
         child.wait().unwrap();
     }
     let ran = sandbox.run(&["index", "m"]).expect(0);
-    let counts: Vec<usize> = ran.stdout.split(", ").take(2).map(|part| part.split(' ').next().unwrap().parse().unwrap()).collect();
+    let counts: Vec<usize> =
+        ran.stdout.split(", ").take(2).map(|part| part.split(' ').next().unwrap().parse().unwrap()).collect();
     assert_eq!(counts[0] + counts[1], 12, "{ran:#?}");
     check(&sandbox);
 }
@@ -49,7 +50,8 @@ fn ctrl_c_ends_in_good_order() {
     let sandbox = Sandbox::new();
     songs(&sandbox);
     let mut child = sandbox.command(&["--catalog", &sandbox.catalog(), "index", "--jobs", "1", "m"]);
-    let child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let child =
+        child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(150));
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());

@@ -10,7 +10,9 @@ fn tracks_are_listed_shown_and_changed() {
     assert_eq!(tracks.len(), 3);
     sandbox.run(&["tracks", "set", am, "title=Ünïcode 夜", "rule=block", "Mood=calm"]).expect(0);
     let shown = sandbox.run(&["tracks", "show", id]).expect(0).stdout;
-    for part in ["title     Ünïcode 夜", "rule      block", "Mood      calm", "length    0:24.0", "/songs/one.wav"] {
+    for part in
+        ["title     Ünïcode 夜", "rule      block", "Mood      calm", "length    0:24.0", "/songs/one.wav"]
+    {
         assert!(shown.contains(part), "{shown}");
     }
     let list = sandbox.run(&["tracks", "list", "--text", "ünï", "--rule", "block"]).expect(0).stdout;
@@ -40,7 +42,10 @@ fn what_is_removed_is_not_found() {
     ran.expect(1);
     assert!(answers.iter().all(|answer| best(answer).is_none()), "{answers:?}");
     assert_eq!(sandbox.tracks().len(), 1);
-    assert_eq!(sandbox.run(&["tracks", "list", "--removed"]).expect(0).stdout.matches("(removed)").count(), 2);
+    assert_eq!(
+        sandbox.run(&["tracks", "list", "--removed"]).expect(0).stdout.matches("(removed)").count(),
+        2
+    );
     let other = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
     sandbox.run(&["tracks", "remove", &id, &other]).expect(3).says("there is no track");
     sandbox.run(&["tracks", "remove", &id]).expect(2).says("there is no track");
@@ -58,10 +63,16 @@ fn an_export_is_a_catalogue_elsewhere() {
 
     let to = Sandbox::new();
     let ran = to.run(&["tracks", "import", from.path("all.jsonl").to_str().unwrap()]).expect(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("3 added, 0 unchanged, 0 replaced, 0 skipped\n", ""));
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("3 added, 0 unchanged, 0 replaced, 0 skipped\n", "")
+    );
     let facts = |sandbox: &Sandbox| -> Vec<_> {
         let tracks = sandbox.tracks();
-        tracks.iter().map(|t| [&t["id"], &t["metadata"], &t["rule"], &t["source"]].map(Clone::clone)).collect()
+        tracks
+            .iter()
+            .map(|t| [&t["id"], &t["metadata"], &t["rule"], &t["source"]].map(Clone::clone))
+            .collect()
     };
     assert_eq!(facts(&to), facts(&from));
     let clip = to.clip("clip.wav", &music().known[2], 4.0, 8.0);
