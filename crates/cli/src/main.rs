@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! args (clap) ─► settings ─► index │ identify │ tracks │ demo ─► output
-//!                             └─ sound, metadata, store, work ─┘
+//!                      └─ sound, metadata, search, store, work ─┘
 //! ```
-//! `store` is the only way to the catalogue, `sound` the only way to the decoder, `work` the only place with
+//! `store` is the only way to the catalogue, `search` to its index, `sound` the only way to the decoder, `work` the only place with
 //! threads, and `output` the only place that prints.
 
 mod args;
@@ -14,6 +14,7 @@ mod identify;
 mod index;
 mod metadata;
 mod output;
+mod search;
 mod settings;
 mod sound;
 mod store;

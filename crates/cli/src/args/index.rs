@@ -42,7 +42,7 @@ pub(crate) struct IndexArgs {
     /// Titles, artists, rules … for the files: CSV or JSON lines
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata: Option<PathBuf>,
-    /// Rule of these tracks, where the metadata file has none: block, allow, …
+    /// Rule of those of these tracks that have none yet: block, allow, …
     #[arg(long, value_name = "RULE")]
     pub(crate) rule: Option<Rule>,
     #[command(flatten)]

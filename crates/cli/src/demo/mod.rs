@@ -5,10 +5,8 @@ mod scene;
 mod songs;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use refrain_core::index::Snapshot;
 use refrain_testkit::{RATE, write_wav};
 
 use crate::exit::Outcome;
@@ -16,6 +14,7 @@ use crate::identify::{self, Answer, Input, Response, Show};
 use crate::index::{Found, Learner, Run, Summary, source_name};
 use crate::metadata::MetadataFile;
 use crate::output::{Output, hours};
+use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
 
@@ -41,8 +40,8 @@ pub(crate) fn run(settings: &Settings, output: &Output) -> Result<Outcome> {
 fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -> Result<Outcome> {
     output.line(&output.style().bold(&format!("Learning {} songs", songs::SONGS.len())))?;
     learn(folder, store, settings, output)?;
-    let snapshot = store.library(output)?.snapshot();
-    let stage = Stage { folder, store, settings, snapshot };
+    let searcher = Searcher::open(store, settings.matching(), output)?;
+    let stage = Stage { folder, store, settings, searcher };
 
     output.line(&format!(
         "\n{}",
@@ -100,7 +99,7 @@ struct Stage<'a> {
     folder: &'a Path,
     store: &'a Store,
     settings: &'a Settings,
-    snapshot: Arc<Snapshot>,
+    searcher: Searcher<'a>,
 }
 
 impl Stage<'_> {
@@ -108,8 +107,7 @@ impl Stage<'_> {
     fn identify(&self, scene: &Scene) -> Result<Answer> {
         let path = self.folder.join("clip.wav");
         write_wav(&path, &scene.samples, RATE)?;
-        identify::identify(&Input::new(&path), &self.snapshot, &self.settings.matching())
-            .map_err(|error| anyhow!("{error}"))
+        identify::identify(&Input::new(&path), &self.searcher).map_err(|error| anyhow!("{error}"))
     }
 
     fn response(&self, scene: &Scene, answer: &Answer) -> Result<String> {
@@ -118,7 +116,7 @@ impl Stage<'_> {
             all: false,
             explain: false,
             false_positive_rate: self.settings.false_positive_rate,
-            tracks: self.snapshot.tracks(),
+            tracks: self.searcher.tracks(),
         };
         let response = Response::new("clip.wav", scene.how, Ok(answer), &tracks, show);
         Ok(serde_json::to_string_pretty(&response)?)

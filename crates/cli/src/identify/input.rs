@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use refrain_core::audio::{AudioError, AudioReader, DecodeReport};
 use refrain_core::fingerprint::Density;
 
-use crate::output::hours;
+use crate::output::{hours, reason};
 use crate::sound::{self, Sound};
 
 /// What standard input is called in messages and responses.
@@ -49,7 +49,7 @@ pub(crate) const UNREADABLE: u16 = 2900;
 pub(crate) const NOT_AUDIO: u16 = 2901;
 /// More than the limits allow.
 pub(crate) const OVER_LIMIT: u16 = 2902;
-/// A bug of ours.
+/// The catalogue or its index failed, or we did.
 pub(crate) const INTERNAL: u16 = 2909;
 
 impl InputError {
@@ -58,6 +58,11 @@ impl InputError {
         let message =
             format!("{}: internal error, a bug in refrain; please report it with the file", input.name);
         Self { code: INTERNAL, message }
+    }
+
+    /// The index or the catalogue could not be read.
+    pub(super) fn search(input: &Input, error: &anyhow::Error) -> Self {
+        Self { code: INTERNAL, message: format!("{}: cannot search: {}", input.name, reason(error)) }
     }
 }
 

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use refrain_catalog::{Track, TrackNumber};
-use refrain_core::index::Snapshot;
-use refrain_core::matching::{self, MatchSettings, Matches};
+use refrain_core::matching::Matches;
 
 use crate::args::IdentifyArgs;
 use crate::exit::Outcome;
 use crate::output::{Output, Progress};
+use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
 use crate::work::{Flow, in_order};
@@ -51,7 +51,7 @@ pub(crate) struct Show {
 pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     input::check_all(&args.inputs)?;
     let store = Store::open(&settings.catalog, Missing::Refuse)?;
-    let snapshot = store.library(output)?.snapshot();
+    let searcher = Searcher::open(&store, settings.matching(), output)?;
     let identifier = Identifier {
         store: &store,
         known: HashMap::new(),
@@ -59,22 +59,19 @@ pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> 
             all: args.all,
             explain: args.explain,
             false_positive_rate: settings.false_positive_rate,
-            tracks: snapshot.tracks(),
+            tracks: searcher.tracks(),
         },
         args,
         output,
     };
-    identifier.run(&snapshot, settings)
+    identifier.run(&searcher, settings.jobs)
 }
 
 /// Decodes one input and looks for songs in it.
-pub(crate) fn identify(
-    input: &Input,
-    snapshot: &Snapshot,
-    settings: &MatchSettings,
-) -> Result<Answer, InputError> {
+pub(crate) fn identify(input: &Input, searcher: &Searcher<'_>) -> Result<Answer, InputError> {
     let sound = input.fingerprint()?;
-    let matches = matching::identify(snapshot, &sound.constellation, settings);
+    let matches =
+        searcher.identify(&sound.constellation).map_err(|error| InputError::search(input, &error))?;
     let damage = input::damage(&sound.report);
     Ok(Answer { seconds: sound.constellation.seconds, peak: sound.peak, damage, matches })
 }
@@ -95,17 +92,16 @@ struct Tally {
 }
 
 impl Identifier<'_> {
-    fn run(mut self, snapshot: &Snapshot, settings: &Settings) -> Result<Outcome> {
+    fn run(mut self, searcher: &Searcher<'_>, jobs: usize) -> Result<Outcome> {
         let inputs: Vec<Input> = self.args.inputs.iter().map(Input::new).collect();
         let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
         let progress = (inputs.len() > 1).then(|| self.output.progress(inputs.len(), bytes.iter().sum()));
-        let matching = settings.matching();
         let mut tally = Tally::default();
         in_order(
             inputs.len(),
-            settings.jobs,
+            jobs,
             |k| {
-                let answer = identify(&inputs[k], snapshot, &matching);
+                let answer = identify(&inputs[k], searcher);
                 let seconds = answer.as_ref().map_or(0.0, |answer| answer.seconds);
                 progress.as_ref().inspect(|progress: &&Progress<'_>| progress.file_done(bytes[k], seconds));
                 answer

@@ -62,6 +62,7 @@ struct Evidence<'a> {
     expected_peaks: u32,
     /// Six places: over an hour, three would be off by seconds.
     speed: Decimals<6>,
+    pitch_cents: Decimals<1>,
 }
 
 /// A number with so many decimals, also where they are zeros.
@@ -142,6 +143,7 @@ impl<'a> ResponseMatch<'a> {
                 matched_peaks: found.matched_peaks,
                 expected_peaks: found.expected_peaks,
                 speed: Decimals(found.speed),
+                pitch_cents: Decimals(found.pitch_cents),
             },
         })
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
 use refrain_catalog::{NearDuplicate, Track, TrackNumber};
 use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
-use refrain_core::index::Snapshot;
-use refrain_core::matching::{self, Match, MatchSettings};
+use refrain_core::matching::Match;
 
 use super::run::Fresh;
 use crate::output::hours;
+use crate::search::Searcher;
 
 /// Share of the shorter of two tracks that must be the same sound: "most of it". Songs that share a sample
 /// or a loop stay below, an edit with a longer intro above.
@@ -19,22 +20,20 @@ const SAME_SHARE: f64 = 0.5;
 const PROBE_SECONDS: f64 = 30.0;
 
 /// Tracks that sound like this one, the other one always being the earlier.
-pub(super) fn find(fresh: &Fresh, snapshot: &Snapshot, settings: &MatchSettings) -> Vec<NearDuplicate> {
+pub(super) fn find(fresh: &Fresh, searcher: &Searcher<'_>) -> Result<Vec<NearDuplicate>> {
     let own = fresh.track.number;
     let probe = middle(&fresh.constellation);
     let others = |found: &[Match]| found.iter().any(|found| found.track < own);
-    if !others(&matching::identify(snapshot, &probe, settings).found) {
-        return Vec::new();
+    if !others(&searcher.identify(&probe)?.found) {
+        return Ok(Vec::new());
     }
     let mut shared: BTreeMap<TrackNumber, f64> = BTreeMap::new();
-    for found in matching::identify(snapshot, &fresh.constellation, settings).found {
+    for found in searcher.identify(&fresh.constellation)?.found {
         *shared.entry(found.track).or_default() += found.query_end - found.query_start;
     }
-    shared
-        .into_iter()
-        .filter(|(track, seconds)| *track < own && *seconds >= SAME_SHARE * fresh.track.seconds)
-        .map(|(of, seconds)| NearDuplicate { track: own, of, seconds })
-        .collect()
+    let same = |track: TrackNumber, seconds: f64| track < own && seconds >= SAME_SHARE * fresh.track.seconds;
+    let same = shared.into_iter().filter(|(track, seconds)| same(*track, *seconds));
+    Ok(same.map(|(of, seconds)| NearDuplicate { track: own, of, seconds }).collect())
 }
 
 /// What a person reads about it.

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks for an orderly end, the second ends at once.
+//! Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,7 +7,7 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// The exit status that shells give a process ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
-/// From here on the first Ctrl-C only sets [`asked`].
+/// From here on the first signal only sets [`asked`].
 pub(super) fn listen() {
     // A handler that is there already does the same; without one, Ctrl-C ends the process, and what was
     // written until then is complete.

@@ -45,7 +45,7 @@ pub(crate) struct Learner<'a> {
 type Stamp = (u64, Option<SystemTime>);
 
 impl<'a> Learner<'a> {
-    /// A learner that gives tracks their values from the metadata file, else the rule for all of them.
+    /// A learner that gives tracks their values from the metadata file; `rule` is for tracks that have none.
     pub(crate) fn new(store: &'a Store, metadata: &'a MetadataFile, rule: Option<Rule>) -> Self {
         Self { store, metadata, rule }
     }
@@ -58,10 +58,13 @@ impl<'a> Learner<'a> {
         let before = stamp(&file.path)?;
         let content = hash(&file.path)?;
         let known = self.store.wait(self.store.catalog().find_by_source(&file.source))?;
-        if let Some(track) = known.filter(|track| track.content == content) {
-            let update = self.update(&track);
-            return Ok(Learned::Known(Box::new((track, update))));
-        }
+        let old_rule = match known {
+            Some(track) if track.content == content => {
+                let update = self.update(&track);
+                return Ok(Learned::Known(Box::new((track, update))));
+            }
+            known => known.and_then(|track| track.rule),
+        };
         let sound = sound::fingerprint(AudioReader::open(&file.path, &sound::limits())?, Density::Reference)?;
         if stamp(&file.path)? != before {
             bail!("{}: the file changed while it was read; index it again when it is complete", file.source);
@@ -79,7 +82,7 @@ impl<'a> Learner<'a> {
             content,
             seconds: sound.constellation.seconds,
             metadata: fields.metadata,
-            rule: fields.rule.or_else(|| self.rule.clone()),
+            rule: fields.rule.or(old_rule).or_else(|| self.rule.clone()),
             constellation: sound.constellation.to_bytes(),
         };
         Ok(Learned::New(Box::new(New { track, constellation: sound.constellation, damage })))
@@ -89,9 +92,8 @@ impl<'a> Learner<'a> {
     fn update(&self, track: &Track) -> Option<TrackUpdate> {
         let given = self.metadata.find(&track.source, track.metadata.isrc.as_deref()).cloned();
         let old = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };
-        let mut new = given.unwrap_or_default();
+        let mut new = given.unwrap_or_default().over(old.clone());
         new.rule = new.rule.or_else(|| self.rule.clone());
-        let new = new.over(old.clone());
         let update = TrackUpdate {
             metadata: (new.metadata != old.metadata).then_some(new.metadata),
             rule: (new.rule != old.rule).then_some(new.rule),

@@ -1,12 +1,13 @@
 //! All files: workers learn them, this thread writes them to the catalogue in order.
 
 use anyhow::{Context, Result};
-use refrain_catalog::{AddOutcome, Library, Track, TrackNumber, TrackUpdate};
+use refrain_catalog::{AddOutcome, Track, TrackNumber, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
 
 use super::learn::{Learned, Learner, New};
 use super::{Found, Summary, duplicates, interrupt};
 use crate::output::{Output, reason};
+use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::work::{Flow, in_order};
@@ -46,7 +47,7 @@ impl<'a> Run<'a> {
     /// If the catalogue or the index cache cannot be written; a file that fails is counted and named only.
     pub(crate) fn run(&self, files: &[Found], summary: &mut Summary) -> Result<()> {
         interrupt::listen();
-        let mut library = self.store.library(self.output)?;
+        let searcher = Searcher::open(self.store, self.settings.matching(), self.output)?;
         let progress = self.output.progress(files.len(), files.iter().map(|file| file.bytes).sum());
         let mut fresh = Vec::new();
         let mut handled = 0;
@@ -73,13 +74,13 @@ impl<'a> Run<'a> {
                 self.keep(learned, &mut fresh, summary)?;
                 handled = k + 1;
                 if fresh.len() >= BATCH {
-                    self.settle(&mut library, &mut fresh, summary)?;
+                    self.settle(&searcher, &mut fresh, summary)?;
                 }
                 Ok(Flow::Continue)
             },
         );
         // Also after an error or Ctrl-C: what is in the catalogue shall be found and compared.
-        let settled = self.settle(&mut library, &mut fresh, summary);
+        let settled = self.settle(&searcher, &mut fresh, summary);
         (summary.seconds, summary.speed) = (progress.seconds(), progress.speed());
         summary.left = files.len() - handled;
         result.and(settled)
@@ -134,22 +135,20 @@ impl<'a> Run<'a> {
     }
 
     /// Makes the new tracks searchable and looks whether their sound was there before.
-    fn settle(&self, library: &mut Library, fresh: &mut Vec<Fresh>, summary: &mut Summary) -> Result<()> {
+    fn settle(&self, searcher: &Searcher<'_>, fresh: &mut Vec<Fresh>, summary: &mut Summary) -> Result<()> {
         if fresh.is_empty() {
             return Ok(());
         }
         let batch = std::mem::take(fresh);
-        self.store.refresh(library, self.output).context(
+        searcher.refresh().context(
             "the tracks are in the catalogue, but the index cache could not be brought up to date",
         )?;
-        let snapshot = library.snapshot();
-        let matching = self.settings.matching();
         in_order(
             batch.len(),
             self.settings.jobs,
-            |k| duplicates::find(&batch[k], &snapshot, &matching),
+            |k| duplicates::find(&batch[k], searcher),
             |k, links| {
-                for link in links.unwrap_or_default() {
+                for link in links.unwrap_or_else(|_| Ok(Vec::new()))? {
                     self.store.wait(self.store.catalog().link_near_duplicate(link.clone()))?;
                     let of = self.source(link.of)?;
                     self.output.note(&duplicates::message(&batch[k].track, &of, link.seconds));

@@ -33,7 +33,8 @@ fn an_index_run_that_was_killed_goes_on_where_it_was() {
     songs(&sandbox);
     for pause in [20, 60, 120, 200, 300] {
         let mut child = sandbox.command(&["--catalog", &sandbox.catalog(), "index", "--jobs", "1", "m"]);
-        let mut child = child.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let quiet = std::process::Stdio::null;
+        let mut child = child.stdout(quiet()).stderr(quiet()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(pause));
         child.kill().unwrap();
         child.wait().unwrap();
