@@ -7,8 +7,9 @@ use clap::Args;
 use super::JobsArg;
 
 const LONG: &str = "\
-Find the songs of the catalogue in files: every song in each file, with its start and end in the file and
-its position in the song. `-` reads standard input.";
+Find the songs of the catalogue in files: every song in each file, with its
+start and end in the file and its position in the song. `-` reads standard
+input.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,14 +18,18 @@ Examples:
   refrain identify --json uploads/*.mp4 > answers.jsonl
   ffmpeg -i movie.mkv -f wav - | refrain identify -
 
-With --json every input gets exactly one line, in the order of the command line:
-  statusCode 2006 match found, 2005 no match; of our own: 2900 the input could not be read,
-  2901 it holds no audio that can be decoded, 2902 it is over a limit, 2909 internal error; these have
-  `error` with the reason.
+With --json every input gets exactly one line, in the order of the command
+line. Its statusCode is 2006 for a match, 2005 for none, and of our own:
+  2900  the input could not be read
+  2901  it holds no audio that can be decoded
+  2902  it is over a limit
+  2909  the catalogue failed, or a bug in refrain
+These come with the reason in `error`.
 
-Exit status: 0 at least one match, 1 no match, 2 no input could be read, 3 some inputs could not.";
+Exit status: 0 at least one match, 1 no match, 2 no input could be read, 3 some
+inputs could not.";
 
-/// Find the songs of the catalogue in files.
+/// Find the songs of the catalogue in files
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct IdentifyArgs {

@@ -10,10 +10,12 @@ use super::JobsArg;
 const LONG: &str = "\
 Learn songs: files and folders of music go into the catalogue.
 
-Folders are searched with everything below them, links followed, for files with a known extension; a file
-named on the command line is tried whatever it is called. A file whose content is in the catalogue under
-the same path already is skipped, so running the same command again does only what is new or was
-interrupted. A track whose sound is known under another name is indexed, linked to it and reported.";
+Folders are searched with everything below them, links followed, for files with
+a known extension; a file named on the command line is tried whatever it is
+called. A file whose content is in the catalogue under the same path is
+skipped, so running the same command again does only what is new or was
+interrupted. A track whose sound is known under another name is indexed, linked
+to it and reported.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,18 +23,19 @@ Examples:
   refrain index --rule block new-releases/ single.flac
   refrain index Music/ --metadata titles.csv
 
-The metadata file is CSV with a header line, or JSON lines (.jsonl, .ndjson, .json) with an object a line.
-It wins over the tags in the music files. Columns:
-  file          the music file: its name, or enough of the end of its path to be unique   } one of the
-  isrc          the recording code, 12 characters                                         } two is needed
+The metadata file is CSV with a header line, or JSON lines (.jsonl, .ndjson)
+with an object a line. It wins over the tags in the music files. Columns:
+  file          the music file: its name, or more of the end of its path
+  isrc          the recording code, 12 characters; without `file`, the row
+                belongs to the music file whose tags carry this code
   title, artist, album, label, vendor, upc, category
   release_date  YYYY, YYYY-MM, YYYY-MM-DD or DD-Mon-YYYY
   rule          what to do with a match: block, allow, …
-Any other column is kept with the track under its own name. Empty fields change nothing. A row without
-`file` belongs to the music file whose tags carry its `isrc`. A bad row is named with its line number and
-skipped; the exit status is then 3.";
+`file` or `isrc` is needed. Any other column is kept with the track under its
+own name. Empty fields change nothing. A bad row is named with its line number
+and skipped; the exit status is then 3.";
 
-/// Learn songs: files and folders of music go into the catalogue.
+/// Learn songs: files and folders of music go into the catalogue
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct IndexArgs {

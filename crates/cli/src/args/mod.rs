@@ -17,21 +17,23 @@ use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
-  refrain demo                                   see it work, nothing to prepare
-  refrain index Music/                           learn every song in a folder
-  refrain identify clip.mp3                      what song is this?
-  refrain identify --json *.wav > answers.jsonl  one JSON line per file
-  refrain tracks list --text queen               what the catalogue knows
+  refrain demo                           see it work, nothing to prepare
+  refrain index Music/                   learn every song in a folder
+  refrain identify clip.mp3              what song is this?
+  refrain identify --json *.wav          one JSON line per file
+  refrain tracks list --text queen       what the catalogue knows
 
-Settings come from flags, else from REFRAIN_CATALOG, REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE,
-REFRAIN_RULE and REFRAIN_CONFIG, else from the TOML file (keys: catalog, jobs, false_positive_rate,
-rule), else from defaults. Unknown keys are refused.
+Settings come from flags, else from the environment (REFRAIN_CATALOG,
+REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_RULE, REFRAIN_CONFIG), else
+from the TOML file (keys catalog, jobs, false_positive_rate, rule), else from
+defaults. Unknown keys are refused.
 
-Exit status: 0 done (identify: a match), 1 no match, 2 error, 3 part of the work failed.";
+Exit status: 0 done (identify: a match), 1 no match, 2 error, 3 part of the
+work failed.";
 
-/// Learns songs, then finds them again in files.
+/// Learns songs, then finds them again in files
 #[derive(Debug, Parser)]
-#[command(name = "refrain", version, about, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "refrain", version, after_help = EXAMPLES, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -52,22 +54,22 @@ pub(crate) struct GlobalArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
+// Each command's help stands with its arguments; a comment for it here would win over the long form there.
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Learn songs: files and folders of music go into the catalogue
     Index(IndexArgs),
-    /// Find the songs of the catalogue in files
     Identify(IdentifyArgs),
-    /// Look at and change what the catalogue knows
     Tracks(TracksArgs),
-    /// Index bundled songs, identify distorted clips and a mix of them, show the answers
     Demo(DemoArgs),
 }
 
-/// `refrain demo`.
+/// Index bundled songs, identify distorted clips and a mix of them, show the answers
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Example:
+  refrain demo
+
 Everything happens in a temporary folder that is removed at the end.
 Exit status: 0 if every song was found where it was played, else 2.")]
 pub(crate) struct DemoArgs {

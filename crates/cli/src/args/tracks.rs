@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use refrain_catalog::Rule;
 
-/// Look at and change what the catalogue knows.
+/// Look at and change what the catalogue knows
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A track's ID is the one that `tracks list` shows, any beginning of it that is unique, or its amItemID.
+A track's ID is the one that `tracks list` shows, any beginning of it that is
+unique, or its amItemID.
 
 Examples:
   refrain tracks list --text beatles
@@ -23,21 +24,15 @@ pub(crate) struct TracksArgs {
 /// What to do with tracks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TracksCommand {
-    /// List tracks
     List(ListArgs),
-    /// Show everything that is known of one track
     Show(ShowArgs),
-    /// Change metadata or rule of a track
     Set(SetArgs),
-    /// Remove tracks: they are not found any more
     Remove(RemoveArgs),
-    /// Write all tracks, with their fingerprints, as JSON lines
     Export(ExportArgs),
-    /// Take in tracks that `tracks export` wrote
     Import(ImportArgs),
 }
 
-/// `refrain tracks list`.
+/// List tracks
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -59,7 +54,7 @@ pub(crate) struct ListArgs {
     pub(crate) json: bool,
 }
 
-/// `refrain tracks show`.
+/// Show everything that is known of one track
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -72,14 +67,15 @@ pub(crate) struct ShowArgs {
     pub(crate) json: bool,
 }
 
-/// `refrain tracks set`.
+/// Change metadata or rule of a track
 #[derive(Debug, Args)]
 #[command(after_help = "\
-KEY is title, artist, album, isrc, label, vendor, upc, release_date, category or rule; any other name is
-kept as a free value. `KEY=` with nothing behind it clears the value.
+KEY is title, artist, album, isrc, label, vendor, upc, release_date, category
+or rule; any other name is kept as a free value. `KEY=` with nothing behind it
+clears the value.
 
 Examples:
-  refrain tracks set 0193f2 title='Let It Be' artist='The Beatles' release_date=1970-05-08
+  refrain tracks set 0193f2 title='Let It Be' release_date=1970-05-08
   refrain tracks set 0193f2 rule=
   refrain tracks set 0193f2 territory=DE")]
 pub(crate) struct SetArgs {
@@ -90,7 +86,7 @@ pub(crate) struct SetArgs {
     pub(crate) values: Vec<String>,
 }
 
-/// `refrain tracks remove`.
+/// Remove tracks: they are not found any more
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -105,11 +101,12 @@ pub(crate) struct RemoveArgs {
     pub(crate) source: Vec<PathBuf>,
 }
 
-/// `refrain tracks export`.
+/// Write all tracks, with their fingerprints, as JSON lines
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The first line is a header with the format's name and version; every other line is a track with its
-metadata, its packed constellation in base64 and a checksum.
+The first line is a header with the format's name and version; every other line
+is a track with its metadata, its packed constellation in base64 and a
+checksum.
 
 Examples:
   refrain tracks export backup.jsonl
@@ -119,12 +116,12 @@ pub(crate) struct ExportArgs {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// `refrain tracks import`.
+/// Take in tracks that `tracks export` wrote
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Tracks keep their IDs. One that is there already with the same content is left alone, with other content
-it is replaced. A damaged line is named and skipped; the
-exit status is then 3.
+Tracks keep their IDs. One that is there already with the same content is left
+alone, with other content it is replaced. A damaged line is named and skipped;
+the exit status is then 3.
 
 Examples:
   refrain tracks import backup.jsonl

@@ -46,6 +46,7 @@ fn help_has_examples_for_every_command() {
         &["tracks", "remove"],
         &["tracks", "export"],
         &["tracks", "import"],
+        &["demo"],
     ] {
         let ran = sandbox.run(&[words, &["--help"]].concat()).expect(0);
         assert!(ran.stdout.contains("Example"), "{words:?}");
