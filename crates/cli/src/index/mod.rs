@@ -12,7 +12,7 @@ use anyhow::Result;
 use crate::args::IndexArgs;
 use crate::exit::Outcome;
 use crate::metadata::MetadataFile;
-use crate::output::Output;
+use crate::output::{Output, reason};
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
 
@@ -50,7 +50,13 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
         let result = Run::new(&store, &learner, settings, output).run(&walk.files, &mut summary);
         let closed = store.close();
         summary.print(output)?;
-        result.and(closed)?;
+        if let Err(error) = result.and(closed) {
+            if summary.done() == 0 {
+                return Err(error);
+            }
+            output.note(&format!("refrain: {}", reason(&error)));
+            summary.stopped = true;
+        }
     }
     if let (unused @ 1.., Some(line)) = metadata.unused() {
         output.note(&format!(

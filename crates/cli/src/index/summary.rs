@@ -18,6 +18,8 @@ pub(crate) struct Summary {
     pub(crate) bad_rows: usize,
     /// Files that Ctrl-C or a catalogue that cannot be written left over.
     pub(crate) left: usize,
+    /// Whether an error ended the run.
+    pub(crate) stopped: bool,
     /// Seconds of audio decoded, and seconds of audio per second.
     pub(crate) seconds: f64,
     pub(crate) speed: f64,
@@ -49,9 +51,13 @@ impl Summary {
         output.line(&parts.join(", "))
     }
 
+    /// Files that the catalogue has now.
+    pub(crate) fn done(&self) -> usize {
+        self.added + self.replaced + self.unchanged
+    }
+
     /// How the command ends.
     pub(crate) fn outcome(&self) -> Outcome {
-        let done = self.added + self.replaced + self.unchanged;
-        Outcome::of(done, self.failed + self.bad_rows + self.left)
+        Outcome::of(self.done(), self.failed + self.bad_rows + self.left + usize::from(self.stopped))
     }
 }

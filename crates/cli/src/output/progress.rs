@@ -24,9 +24,10 @@ pub(crate) struct Progress<'a> {
 /// Time left follows from bytes, which are known before anything is decoded.
 pub(super) fn bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3} % {msg}, {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:12} {percent:>3} % {msg}, {eta} left") {
         bar.set_style(style);
     }
+    bar.set_message("starting");
     bar.enable_steady_tick(TICK);
     bar
 }

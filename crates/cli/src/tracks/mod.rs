@@ -30,8 +30,12 @@ pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Re
         TracksCommand::Export(args) => export::export(args, &store, output),
         TracksCommand::Import(args) => import::import(args, &store, output),
     };
+    // Whoever only reads does not care whether the file can be tidied up, for example on a full disk.
     let closed = store.close();
     let outcome = outcome?;
-    closed?;
+    match args.command {
+        TracksCommand::List(_) | TracksCommand::Show(_) | TracksCommand::Export(_) => {}
+        TracksCommand::Set(_) | TracksCommand::Remove(_) | TracksCommand::Import(_) => closed?,
+    }
     Ok(outcome)
 }
