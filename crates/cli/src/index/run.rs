@@ -1,7 +1,7 @@
 //! All files: workers learn them, this thread writes them to the catalogue in order.
 
 use anyhow::{Context, Result};
-use refrain_catalog::{AddOutcome, Track, TrackNumber, TrackUpdate};
+use refrain_catalog::{AddOutcome, CatalogError, Track, TrackNumber, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
 
 use super::learn::{Learned, Learner, New};
@@ -94,6 +94,8 @@ impl<'a> Run<'a> {
                 self.update(&track, update, summary)
             }
             Ok(Learned::New(new)) => self.add(*new, fresh, summary),
+            // No other file would fare better.
+            Err(error) if error.is::<CatalogError>() => Err(error),
             Err(error) => {
                 summary.failed += 1;
                 self.output.note(&format!("refrain: {}", reason(&error)));
