@@ -26,7 +26,7 @@ enum Kind {
         /// Whether encoder delay is cut here instead of in the decoder.
         trim: bool,
     },
-    Opus(OpusTrack),
+    Opus(Box<OpusTrack>),
 }
 
 /// A decoder for one track.
@@ -42,7 +42,7 @@ impl Codec {
         match parameters.codec {
             id::CODEC_ID_OPUS => {
                 let track = OpusTrack::new(parameters.extra_data.as_deref())?;
-                return Ok(Self { kind: Kind::Opus(track), name: "Opus".to_owned() });
+                return Ok(Self { kind: Kind::Opus(Box::new(track)), name: "Opus".to_owned() });
             }
             id::CODEC_ID_AAC => reduce_aac(&mut parameters)?,
             _ => {}

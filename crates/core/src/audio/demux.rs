@@ -1,24 +1,15 @@
-//! Containers to packets of one audio track.
+//! Packets of one audio track, wherever they come from.
 
-use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::common::Limit;
-use symphonia::core::errors::Error;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, Track};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
-use symphonia::core::units::TimeBase;
 
 use super::codec::Codec;
+use super::container::Container;
 use super::error::AudioError;
+use super::guard::guarded;
 use super::limits::Limits;
-use super::sniff;
-use super::source::{Failure, Source};
+use super::source::Source;
 use super::tags::Tags;
-
-/// Bytes that demuxers may step back in a stream, a power of two.
-const LOOK_BACK: usize = 256 << 10;
+use super::ts::TsReader;
 
 /// A packet and its place in time.
 pub(super) struct Timed {
@@ -56,150 +47,61 @@ pub(super) struct Chosen {
     pub(super) seconds: Option<f64>,
 }
 
-/// A container that symphonia reads.
-pub(super) struct Container {
-    reader: Box<dyn FormatReader>,
-    track: u32,
-    time_base: Option<TimeBase>,
-    failure: Failure,
-    /// A title that symphonia leaves out.
-    title: Option<String>,
+/// Where packets come from.
+pub(super) enum Demux {
+    Container(Container),
+    Ts(Box<TsReader>),
 }
 
-impl Container {
-    /// Finds out which container it is and reads its header. `head` is the start of the source.
-    pub(super) fn open(source: Source, head: &[u8], name: &str, limits: &Limits) -> Result<Self, AudioError> {
-        let failure = source.failure();
-        let options = MediaSourceStreamOptions { buffer_len: LOOK_BACK };
-        let stream = MediaSourceStream::new(Box::new(source), options);
-        let metadata = MetadataOptions::default().limit_tag_bytes(Limit::Maximum(limits.max_tag_bytes));
-        let opened =
-            symphonia::default::get_probe().probe(&Hint::new(), stream, FormatOptions::default(), metadata);
-        match opened {
-            Ok(reader) => {
-                let title = sniff::matroska_title(head);
-                Ok(Self { reader, track: 0, time_base: None, failure, title })
-            }
-            Err(error) => Err(open_error(&error, &failure, name)),
-        }
-    }
-
-    /// Where an error of the system can be asked for.
-    pub(super) fn failure(&self) -> &Failure {
-        &self.failure
-    }
-
-    /// The container's short name.
-    pub(super) fn name(&self) -> &'static str {
-        match self.reader.format_info().short_name {
-            "isomp4" => "mp4",
-            "aac" => "adts",
-            name => name,
-        }
-    }
-
-    /// Reads the tags of the file and the chosen track.
-    pub(super) fn tags(&mut self, limits: &Limits) -> Tags {
-        let mut tags = Tags::read(self.reader.as_mut(), self.track, limits);
-        tags.title = tags.title.or_else(|| self.title.take());
-        tags
-    }
-
-    /// Chooses the first audio track that can be decoded.
-    pub(super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
-        let mut refused = None;
-        for track in self.reader.tracks() {
-            let Some(parameters) = track.codec_params.as_ref().and_then(|p| p.audio()) else { continue };
-            match Codec::new(parameters) {
-                Ok(codec) => {
-                    let seconds = self.declared_seconds(track, parameters).filter(|&seconds| seconds > 0.0);
-                    let rate = parameters.sample_rate.unwrap_or(0);
-                    let channels = parameters.channels.as_ref().map_or(0, |c| c.count());
-                    (self.track, self.time_base) = (track.id, track.time_base);
-                    return Ok(Chosen { codec, rate, channels, seconds });
-                }
-                Err(codec) => refused = refused.or(Some(codec)),
-            }
-        }
-        let name = name.to_owned();
-        Err(match refused {
-            Some(codec) => AudioError::UnsupportedCodec { name, codec },
-            None => AudioError::NoAudioTrack { name, container: self.name().to_owned() },
-        })
+impl Demux {
+    /// A transport stream.
+    pub(super) fn ts(source: Source, name: &str) -> Result<Self, AudioError> {
+        TsReader::open(source, name).map(|reader| Self::Ts(Box::new(reader)))
     }
 
     /// What comes next on the chosen track.
     pub(super) fn next(&mut self) -> Event {
-        loop {
-            match self.reader.next_packet() {
-                Ok(Some(packet)) if packet.track_id == self.track => {
-                    return Event::Packet(self.timed(packet));
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => return Event::End,
-                Err(Error::ResetRequired) => return Event::NewTracks,
-                Err(Error::IoError(error)) => return Event::Cut(error.to_string()),
-                Err(Error::DecodeError(what)) => return Event::Damaged(what.to_owned()),
-                Err(error) => return Event::Cut(error.to_string()),
-            }
-        }
-    }
-
-    /// The length that the container states, unless it is an estimate or a placeholder.
-    fn declared_seconds(&self, track: &Track, parameters: &AudioCodecParameters) -> Option<f64> {
-        let by_frames = || {
-            let rate = parameters.sample_rate.filter(|&rate| rate > 0)?;
-            Some(track.num_frames? as f64 / f64::from(rate))
+        let next = || match self {
+            Self::Container(container) => container.next(),
+            Self::Ts(reader) => reader.next(),
         };
-        match self.name() {
-            // Guessed from the bit rate, unless an encoder's header says more.
-            "adts" => None,
-            "mp1" | "mp2" | "mp3" if track.delay.is_none() => None,
-            // Writers to a pipe leave the largest size in the header.
-            "wave" | "aiff" | "caf" => {
-                let bits = u64::from(parameters.bits_per_sample.unwrap_or(16));
-                let channels = parameters.channels.as_ref().map_or(1, |c| c.count()) as u64;
-                let bytes = track.num_frames?.saturating_mul(channels * bits.div_ceil(8));
-                if bytes > 0x7FFF_0000 { None } else { by_frames() }
-            }
-            // The length of the whole, which in a film may be the picture's.
-            "matroska" if self.reader.tracks().len() == 1 => {
-                let media = self.reader.media_info();
-                Some(in_seconds(media.time_base?, media.duration?.get() as f64))
-            }
-            "matroska" => None,
-            _ => {
-                let by_time = || Some(in_seconds(track.time_base?, track.duration?.get() as f64));
-                by_time().or_else(by_frames)
-            }
+        guarded(next).unwrap_or_else(|| Event::Cut("a packet breaks the demuxer".to_owned()))
+    }
+
+    /// Chooses the first audio track that can be decoded.
+    pub(super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
+        let choose = || match self {
+            Self::Container(container) => container.choose(name),
+            Self::Ts(reader) => reader.choose(name),
+        };
+        guarded(choose).unwrap_or_else(|| {
+            let reason = "its configuration breaks the decoder".to_owned();
+            Err(AudioError::Damaged { name: name.to_owned(), reason })
+        })
+    }
+
+    /// The tags of the file and the chosen track.
+    pub(super) fn tags(&mut self, limits: &Limits) -> Tags {
+        match self {
+            Self::Container(container) => container.tags(limits),
+            Self::Ts(_) => Tags::default(),
         }
     }
 
-    fn timed(&self, packet: Packet) -> Timed {
-        let Some(base) = self.time_base else { return Timed { packet, start: None, seconds: 0.0 } };
-        let start = in_seconds(base, packet.pts.get() as f64);
-        let seconds = in_seconds(base, packet.block_dur().get() as f64);
-        Timed { packet, start: Some(start), seconds }
-    }
-}
-
-/// A length or time stamp in seconds.
-fn in_seconds(base: TimeBase, ticks: f64) -> f64 {
-    ticks * f64::from(base.numer.get()) / f64::from(base.denom.get())
-}
-
-fn open_error(error: &Error, failure: &Failure, name: &str) -> AudioError {
-    let name = name.to_owned();
-    if let Some(source) = failure.take() {
-        return AudioError::Read { name, source };
-    }
-    match error {
-        Error::Unsupported(what) if what.contains("probe") => AudioError::NotAudio { name },
-        Error::Unsupported(what) if what.contains("missing") => {
-            AudioError::Damaged { name, reason: (*what).to_owned() }
+    /// Short name of the container.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Container(container) => container.name(),
+            Self::Ts(_) => "mpeg-ts",
         }
-        Error::Unsupported(what) => AudioError::UnsupportedCodec { name, codec: (*what).to_owned() },
-        Error::IoError(_) => AudioError::Damaged { name, reason: "it ends within its header".to_owned() },
-        other => AudioError::Damaged { name, reason: other.to_string() },
+    }
+
+    /// The error of the system that ended reading, if one did.
+    pub(super) fn read_error(&self, name: &str) -> Option<AudioError> {
+        let failure = match self {
+            Self::Container(container) => container.failure(),
+            Self::Ts(reader) => reader.failure(),
+        };
+        failure.take().map(|source| AudioError::Read { name: name.to_owned(), source })
     }
 }

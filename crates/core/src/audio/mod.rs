@@ -17,9 +17,11 @@
 mod aac_config;
 mod bits;
 mod codec;
+mod container;
 mod demux;
 mod error;
 mod extensions;
+mod guard;
 mod limits;
 mod mix;
 mod open;

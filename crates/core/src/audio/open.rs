@@ -4,16 +4,17 @@ use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 
-use super::demux::Container;
+use super::container::Container;
+use super::demux::Demux;
 use super::error::AudioError;
 use super::limits::Limits;
-use super::reader::{AudioReader, Demux};
+use super::reader::AudioReader;
 use super::sniff;
 use super::source::{Source, Stream};
 use super::ts;
 
-/// Bytes looked at to tell a transport stream from everything else.
-const HEAD: usize = 4 << 10;
+/// Bytes looked at to tell what a file is: some frames of the fattest MP3, and a second of radio.
+const HEAD: usize = 16 << 10;
 
 impl AudioReader {
     /// Opens a file, reads its tags and decodes its first sound.

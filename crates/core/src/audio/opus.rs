@@ -34,7 +34,7 @@ impl Head {
 
 enum Kind {
     /// One stream, decoded straight to mono whatever it holds: cheaper than stereo and a mix.
-    Mono(OpusDecoder),
+    Mono(Box<OpusDecoder>),
     Surround(OpusMSDecoder),
 }
 
@@ -61,7 +61,7 @@ impl OpusTrack {
             (0, 1 | 2) => {
                 let mut decoder = OpusDecoder::new(rate, 1).map_err(|e| e.to_string())?;
                 decoder.gain_q8 = head.gain.into();
-                Kind::Mono(decoder)
+                Kind::Mono(Box::new(decoder))
             }
             (1, 1..=8) => {
                 let mut decoder = OpusMSDecoder::new(rate, head.channels, 1).map_err(|e| e.to_string())?;

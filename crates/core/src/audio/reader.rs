@@ -2,14 +2,13 @@
 
 use super::SAMPLE_RATE;
 use super::codec::{Codec, Shape};
-use super::demux::{Chosen, Container, Event, Timed};
+use super::demux::{Demux, Event, Timed};
 use super::error::{AudioError, LimitKind};
+use super::guard::guarded;
 use super::limits::{Limits, MIN_SAMPLE_RATE};
 use super::output::{CHUNK, Output};
 use super::report::{DecodeReport, Format};
-use super::source::Source;
 use super::tags::Tags;
-use super::ts::TsReader;
 
 /// Longest stretch of lost sound that silence stands for, in seconds. A longer jump of the time stamps is
 /// another recording, not a gap.
@@ -28,55 +27,6 @@ const CUT_SHARE: f64 = 0.01;
 
 /// How much shorter than declared a sound is that misses no frame, in seconds: less than two frames.
 const ROUNDED_SECONDS: f64 = 0.04;
-
-/// Where packets come from.
-pub(super) enum Demux {
-    Container(Container),
-    Ts(Box<TsReader>),
-}
-
-impl Demux {
-    /// A transport stream.
-    pub(super) fn ts(source: Source, name: &str) -> Result<Self, AudioError> {
-        TsReader::open(source, name).map(|reader| Self::Ts(Box::new(reader)))
-    }
-
-    fn next(&mut self) -> Event {
-        match self {
-            Self::Container(container) => container.next(),
-            Self::Ts(reader) => reader.next(),
-        }
-    }
-
-    fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
-        match self {
-            Self::Container(container) => container.choose(name),
-            Self::Ts(reader) => reader.choose(name),
-        }
-    }
-
-    fn tags(&mut self, limits: &Limits) -> Tags {
-        match self {
-            Self::Container(container) => container.tags(limits),
-            Self::Ts(_) => Tags::default(),
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Container(container) => container.name(),
-            Self::Ts(_) => "mpeg-ts",
-        }
-    }
-
-    fn read_error(&self, name: &str) -> Option<AudioError> {
-        let failure = match self {
-            Self::Container(container) => container.failure(),
-            Self::Ts(reader) => reader.failure(),
-        };
-        failure.take().map(|source| AudioError::Read { name: name.to_owned(), source })
-    }
-}
 
 /// One file or stream as 44.1 kHz mono, chunk by chunk.
 ///
@@ -226,11 +176,16 @@ impl AudioReader {
         self.report.packets += 1;
         self.fill_gap(timed.start)?;
         self.mono.clear();
-        let shape = match self.codec.decode(&timed.packet.as_packet_ref(), &mut self.mono) {
-            Ok(shape) => shape,
-            Err(error) => {
+        let packet = timed.packet.as_packet_ref();
+        let shape = match guarded(|| self.codec.decode(&packet, &mut self.mono)) {
+            Some(Ok(shape)) => shape,
+            Some(Err(error)) => {
                 self.lose(&error.to_string());
                 return self.silence(timed.seconds);
+            }
+            None => {
+                self.lose("a packet breaks the decoder");
+                return self.end(true);
             }
         };
         self.damage_in_a_row = 0;
@@ -252,7 +207,7 @@ impl AudioReader {
             return self.silence(gap);
         }
         // Small steps back are rounding; a long one is a new clock.
-        if self.expected.is_none() || gap > 0.0 || gap < -1.0 {
+        if self.expected.is_none() || !(-1.0..=0.0).contains(&gap) {
             self.expected = Some(start);
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::limits::MAX_TAG_VALUE_BYTES;
+use super::ts::{AudioCoding, FrameFormat, FrameSplitter};
 
 /// Files that are audio and that nothing here reads, by their first bytes, so that the message can name them.
 const UNSUPPORTED: &[(&[u8], &str)] = &[
@@ -86,6 +87,47 @@ fn mp4_is_whole(file: &mut File) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Whether a file that cannot be opened was meant to be audio: it begins like a container or holds bare frames.
+pub(super) fn was_audio(head: &[u8]) -> bool {
+    const CONTAINERS: [&[u8]; 7] =
+        [b"RIFF", b"RF64", b"FORM", b"caff", b"fLaC", b"OggS", b"\x1A\x45\xDF\xA3"];
+    const BOXES: [&[u8]; 6] = [b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"];
+    CONTAINERS.iter().any(|magic| head.starts_with(magic))
+        || head.get(4..8).is_some_and(|name| BOXES.contains(&name))
+        || has_frames(head, "mp3")
+        || has_frames(head, "adts")
+}
+
+/// Whether a head that was taken for bare frames ("mp3", "adts", …) holds some. Demuxers search for them, and a
+/// few bytes that look like a header are in any program or picture.
+pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
+    /// Frames in a row that are no chance.
+    const ENOUGH: usize = 4;
+    let coding = match container {
+        "adts" => AudioCoding::Adts,
+        "mp1" | "mp2" | "mp3" => AudioCoding::Mpeg,
+        _ => return true,
+    };
+    // A tag, or a frame right at the start. Layer I, which nobody uses, must stand there and go on: 0xFF 0xFE also
+    // begins much text, and the jump tables of x86 programs are perfect runs of its headers.
+    let at_start = matches!(head, [0xFF, second, ..] if second & 0xE0 == 0xE0);
+    let layer_1 = matches!(head, [_, second, ..] if second & 6 == 6);
+    if head.starts_with(b"ID3") || at_start && !layer_1 {
+        return true;
+    }
+    let mut splitter = FrameSplitter::new(coding);
+    splitter.push(head, None);
+    splitter.finish();
+    let frames = std::iter::from_fn(|| splitter.next_frame());
+    let credible =
+        frames.filter(|frame| at_start || !matches!(frame.format, FrameFormat::Mpeg { layer: 1, .. }));
+    let runs = credible.scan(0, |run, frame| {
+        *run = if frame.after_gap { 1 } else { *run + 1 };
+        Some(*run)
+    });
+    runs.max().unwrap_or(0) >= ENOUGH
+}
+
 /// The title in the head of a Matroska file (RFC 9559, 5.1.2), which symphonia does not hand out.
 pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
     const HEADER: u64 = 0x1A45_DFA3;
@@ -150,6 +192,20 @@ mod tests {
         assert_eq!(matroska_title(&file).as_deref(), Some("Hi!"));
         assert!((0..file.len()).all(|cut| matroska_title(&file[..cut]).is_none()));
         assert_eq!(matroska_title(b"RIFF...."), None);
+    }
+
+    #[test]
+    fn bytes_that_look_like_a_frame_are_not_enough() {
+        let frame = [&[0xFF, 0xFB, 0x10, 0xC0][..], &[0; 100]].concat(); // 32 kbit/s at 44.1 kHz: 104 bytes
+        let program = |frames: usize| [b"\x7FELF".as_slice(), &frame.repeat(frames), b"code"].concat();
+        assert!(!has_frames(&program(2), "mp3"));
+        assert!(has_frames(&program(6), "mp3"));
+        assert!(has_frames(&frame, "mp3"), "short, but nothing else");
+        assert!(!has_frames(b"\xFF\xFEt\0e\0x\0t\0", "mp1"));
+        let jumps =
+            [b"\x7FELF".as_slice(), &b"\xFF\xFF\x25\xC2\x9F\0\0\x68\0\0\0\0\xE9\0\0\0".repeat(100)].concat();
+        assert!(!has_frames(&jumps, "mp1"));
+        assert!(has_frames(b"RIFF", "wave"));
     }
 
     #[test]

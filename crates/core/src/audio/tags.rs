@@ -159,11 +159,11 @@ impl Tags {
 /// A tag's name: for ID3's user-defined text, what the user called it.
 fn name_of(tag: &RawTag) -> &str {
     let fields = tag.sub_fields.iter().flatten().filter(|field| field.field == "DESCRIPTION");
-    let named = fields.filter_map(|field| match &field.value {
+    let mut named = fields.filter_map(|field| match &field.value {
         RawValue::String(name) if tag.key == "TXXX" && !name.is_empty() => Some(name.as_str()),
         _ => None,
     });
-    named.last().unwrap_or(&tag.key)
+    named.next().unwrap_or(&tag.key)
 }
 
 fn text_of(value: &RawValue) -> Option<String> {

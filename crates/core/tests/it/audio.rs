@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::melody::{best_lag, melody};
-use refrain_core::audio::{AudioError, AudioReader, DecodeReport, Format, Limits, Tags};
+use refrain_core::audio::{AudioError, AudioReader, DecodeReport, Format, Limits};
 
 /// A line of testdata/audio/MANIFEST.csv.
 struct Fixture {
@@ -23,7 +23,6 @@ struct Decoded {
     sound: Vec<f32>,
     report: DecodeReport,
     format: Format,
-    tags: Tags,
 }
 
 fn folder() -> PathBuf {
@@ -64,7 +63,7 @@ fn drain(mut reader: AudioReader) -> Result<Decoded, AudioError> {
     }
     let (report, format) = (reader.report().clone(), reader.format().clone());
     assert!((report.seconds - sound.len() as f64 / 44_100.0).abs() < 1e-6);
-    Ok(Decoded { sound, report, format, tags: reader.tags().clone() })
+    Ok(Decoded { sound, report, format })
 }
 
 fn open(file: &str) -> Result<AudioReader, AudioError> {

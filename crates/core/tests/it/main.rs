@@ -1,4 +1,5 @@
 //! Black-box tests of the engine: one binary, so that it links once.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
 mod audio;
 mod hostile;

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn elements_with_and_without_configuration_are_unpacked() {
-        let asc = (0b00010_0100_0001_000, 16); // LC, 44,100 Hz, mono
+        let asc = (0b0001_0010_0000_1000, 16); // LC, 44,100 Hz, mono
         let mut latm = Latm::default();
         assert!(latm.unpack(&pack(&[(1, 1), (2, 8), (0xABCD, 16)])).is_none(), "no configuration yet");
         let head = [(0, 1), (0, 1), (1, 1), (0, 6), (0, 4), (0, 3), asc, (0, 3), (0xFF, 8), (0, 1), (0, 1)];

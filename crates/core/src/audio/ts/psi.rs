@@ -194,7 +194,7 @@ pub(super) mod tests {
         let (one, two) = (section(0, &[1; 40]), section(2, &[2; 300]));
         let (mut sections, mut damaged) = (Sections::default(), 0);
         let first = [&[0][..], &one, &two[..100]].concat();
-        assert_eq!(sections.push(&first, true, &mut damaged), [one.clone()]);
+        assert_eq!(sections.push(&first, true, &mut damaged), std::slice::from_ref(&one));
         assert!(sections.push(&two[100..280], false, &mut damaged).is_empty());
         let last = [&[(two.len() - 280) as u8][..], &two[280..], &one, &[0xFF; 30]].concat();
         assert_eq!(sections.push(&last, true, &mut damaged), [two, one.clone()]);
