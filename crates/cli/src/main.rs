@@ -1,1 +1,56 @@
-fn main() {}
+//! The `refrain` command: learn songs, find them in files.
+//!
+//! ```text
+//! args (clap) ─► settings ─► index │ identify │ tracks │ demo ─► output
+//!                      └─ sound, metadata, search, store, work ─┘
+//! ```
+//! `store` is the only way to the catalogue, `search` to its index, `sound` the only way to the decoder, `work` the only place with
+//! threads, and `output` the only place that prints.
+
+mod args;
+mod demo;
+mod exit;
+mod identify;
+mod index;
+mod metadata;
+mod output;
+mod search;
+mod settings;
+mod sound;
+mod store;
+mod tracks;
+mod work;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::Outcome;
+use output::{Output, OutputError, reason};
+use settings::Settings;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new();
+    let outcome = run(&cli, &output).unwrap_or_else(|error| {
+        if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
+            return Outcome::Done;
+        }
+        output.note(&format!("refrain: {}", reason(&error)));
+        Outcome::Failed
+    });
+    outcome.into()
+}
+
+fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
+    let variables: Vec<_> = std::env::vars_os().collect();
+    let settings = Settings::resolve(cli, &variables)?;
+    match &cli.command {
+        Command::Index(args) => index::run(args, &settings, output),
+        Command::Identify(args) => identify::run(args, &settings, output),
+        Command::Tracks(args) => tracks::run(args, &settings, output),
+        Command::Demo(_) => demo::run(&settings, output),
+    }
+}

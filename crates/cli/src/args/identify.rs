@@ -1,0 +1,56 @@
+//! `refrain identify`.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::JobsArg;
+
+const LONG: &str = "\
+Find the songs of the catalogue in files: every song in each file, with its
+start and end in the file and its position in the song. `-` reads standard
+input.";
+
+const EXAMPLES: &str = "\
+Examples:
+  refrain identify clip.mp3
+  refrain identify --explain noisy.wav
+  refrain identify --json uploads/*.mp4 > answers.jsonl
+  ffmpeg -i movie.mkv -f wav - | refrain identify -
+
+With --json every input gets exactly one line, in the order of the command
+line. Its statusCode is 2006 for a match, 2005 for none, and of our own:
+  2900  the input could not be read
+  2901  it holds no audio that can be decoded
+  2902  it is over a limit
+  2909  the catalogue failed, or a bug in refrain
+These come with the reason in `error`.
+
+Exit status: 0 at least one match, 1 no match, 2 no input could be read, 3 some
+inputs could not.";
+
+/// Find the songs of the catalogue in files
+#[derive(Debug, Args)]
+#[command(long_about = LONG, after_help = EXAMPLES)]
+pub(crate) struct IdentifyArgs {
+    /// Audio or video files; - is standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<OsString>,
+    /// One JSON line per input instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show candidates that were rejected, too, marked as such
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Say why an input did not match
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Accepted probability that a match is chance, above 0 and below 1. Default: 0.0001
+    #[arg(long, value_name = "P")]
+    pub(crate) false_positive_rate: Option<f64>,
+    /// The unknownAssetID of the responses. Default: each file's name without its extension
+    #[arg(long, value_name = "ID")]
+    pub(crate) asset_id: Option<String>,
+    #[command(flatten)]
+    pub(crate) jobs: JobsArg,
+}

@@ -1,0 +1,86 @@
+//! The command line as typed: what clap reads, before settings are checked.
+
+mod identify;
+mod index;
+mod tracks;
+
+pub(crate) use identify::IdentifyArgs;
+pub(crate) use index::IndexArgs;
+pub(crate) use tracks::{
+    ExportArgs, ImportArgs, ListArgs, RemoveArgs, SetArgs, ShowArgs, TracksArgs, TracksCommand,
+};
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  refrain demo                           see it work, nothing to prepare
+  refrain index Music/                   learn every song in a folder
+  refrain identify clip.mp3              what song is this?
+  refrain identify --json *.wav          one JSON line per file
+  refrain tracks list --text queen       what the catalogue knows
+
+Settings come from flags, else from the environment (REFRAIN_CATALOG,
+REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_RULE, REFRAIN_CONFIG), else
+from the TOML file (keys catalog, jobs, false_positive_rate, rule), else from
+defaults. Unknown keys are refused.
+
+Exit status: 0 done (identify: a match), 1 no match, 2 error, 3 part of the
+work failed.";
+
+/// Learns songs, then finds them again in files
+#[derive(Debug, Parser)]
+#[command(name = "refrain", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Default, Args)]
+pub(crate) struct GlobalArgs {
+    /// The catalogue: sqlite:PATH. Default: refrain/catalog.db in the user's data folder
+    /// ($XDG_DATA_HOME, else ~/.local/share)
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) catalog: Option<String>,
+    /// Settings file (TOML). Default: refrain/config.toml in the user's configuration folder
+    /// ($XDG_CONFIG_HOME, else ~/.config), if it is there
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+// Each command's help stands with its arguments; a comment for it here would win over the long form there.
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Index(IndexArgs),
+    Identify(IdentifyArgs),
+    Tracks(TracksArgs),
+    Demo(DemoArgs),
+}
+
+/// Index bundled songs, identify distorted clips and a mix of them, show the answers
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  refrain demo
+
+Everything happens in a temporary folder that is removed at the end.
+Exit status: 0 if every song was found where it was played, else 2.")]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) jobs: JobsArg,
+}
+
+/// `--jobs`, for the commands that use all cores.
+#[derive(Debug, Default, Args)]
+pub(crate) struct JobsArg {
+    /// Files worked on at once. Default: one per core
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+}

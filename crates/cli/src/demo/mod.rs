@@ -1,0 +1,124 @@
+//! `refrain demo`: the whole engine on bundled songs, in a temporary folder.
+
+mod report;
+mod scene;
+mod songs;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use refrain_testkit::{RATE, write_wav};
+
+use crate::exit::Outcome;
+use crate::identify::{self, Answer, Input, Response, Show};
+use crate::index::{Found, Learner, Run, Summary, source_name};
+use crate::metadata::MetadataFile;
+use crate::output::{Output, hours};
+use crate::search::Searcher;
+use crate::settings::Settings;
+use crate::store::{Missing, Store};
+
+use report::Report;
+use scene::Scene;
+
+/// Runs the command.
+pub(crate) fn run(settings: &Settings, output: &Output) -> Result<Outcome> {
+    let folder = tempfile::Builder::new()
+        .prefix("refrain-demo-")
+        .tempdir()
+        .context("cannot make a temporary folder; set TMPDIR to one that can be written")?;
+    let catalog = folder.path().join("demo.db");
+    let catalog = catalog.to_str().context("the temporary folder's name is not UTF-8; set TMPDIR")?;
+    let store = Store::open(&format!("sqlite:{catalog}"), Missing::Create)?;
+    let outcome = perform(folder.path(), &store, settings, output);
+    let closed = store.close();
+    let outcome = outcome?;
+    closed?;
+    Ok(outcome)
+}
+
+fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -> Result<Outcome> {
+    output.line(&output.style().bold(&format!("Learning {} songs", songs::SONGS.len())))?;
+    learn(folder, store, settings, output)?;
+    let searcher = Searcher::open(store, settings.matching(), output)?;
+    let stage = Stage { folder, store, settings, searcher };
+
+    output.line(&format!(
+        "\n{}",
+        output.style().bold("Distorted clips: what was played, and what was found")
+    ))?;
+    let mut report = Report::default();
+    let songs = songs::decode(folder)?;
+    let clips = scene::clips(&songs);
+    let mut example = None;
+    for clip in &clips {
+        let answer = stage.identify(clip)?;
+        let found = report.clip(clip, &answer, &identify::tracks_of(store, &answer.matches)?);
+        if found && example.is_none() {
+            example = Some(stage.response(clip, &answer)?);
+        }
+    }
+    report.print_clips(output)?;
+
+    let mix = scene::mix(&songs);
+    let title = format!("A mix of {}, with cross-fades", hours(mix.seconds()));
+    output.line(&format!("\n{}", output.style().bold(&title)))?;
+    let answer = stage.identify(&mix)?;
+    report.mix(&mix, &answer, &identify::tracks_of(store, &answer.matches)?);
+    report.print_mix(output)?;
+
+    output.line(&format!(
+        "\n{}",
+        output.style().bold("The first clip's answer, as `identify --json` writes it")
+    ))?;
+    output.line(example.as_deref().unwrap_or("(nothing was found)"))?;
+    output.line(&format!("\n{}", report.verdict()))?;
+    Ok(if report.all_right() { Outcome::Done } else { Outcome::Failed })
+}
+
+/// Puts the songs into files and indexes these like anybody's.
+fn learn(folder: &Path, store: &Store, settings: &Settings, output: &Output) -> Result<()> {
+    let mut files = Vec::new();
+    for (name, bytes) in songs::SONGS {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        let source = source_name(&path)?.context("the temporary folder's name is not UTF-8; set TMPDIR")?;
+        files.push(Found { path, source, bytes: bytes.len() as u64 });
+    }
+    let metadata = MetadataFile::default();
+    let learner = Learner::new(store, &metadata, Some("block".parse()?));
+    let mut summary = Summary::default();
+    Run::new(store, &learner, settings, output).run(&files, &mut summary)?;
+    summary.print(output)?;
+    ensure!(summary.outcome() == Outcome::Done, "not all songs could be learnt");
+    Ok(())
+}
+
+/// What the scenes are played on.
+struct Stage<'a> {
+    folder: &'a Path,
+    store: &'a Store,
+    settings: &'a Settings,
+    searcher: Searcher<'a>,
+}
+
+impl Stage<'_> {
+    /// Writes the scene's sound to a file and identifies that.
+    fn identify(&self, scene: &Scene) -> Result<Answer> {
+        let path = self.folder.join("clip.wav");
+        write_wav(&path, &scene.samples, RATE)?;
+        identify::identify(&Input::new(&path), &self.searcher).map_err(|error| anyhow!("{error}"))
+    }
+
+    fn response(&self, scene: &Scene, answer: &Answer) -> Result<String> {
+        let tracks = identify::tracks_of(self.store, &answer.matches)?;
+        let show = Show {
+            all: false,
+            explain: false,
+            false_positive_rate: self.settings.false_positive_rate,
+            tracks: self.searcher.tracks(),
+        };
+        let response = Response::new("clip.wav", scene.how, Ok(answer), &tracks, show);
+        Ok(serde_json::to_string_pretty(&response)?)
+    }
+}

@@ -1,0 +1,161 @@
+//! What was played beside what was found.
+
+use std::collections::HashMap;
+
+use refrain_catalog::{Track, TrackNumber};
+use refrain_core::matching::Match;
+
+use super::scene::{Played, Scene};
+use crate::identify::{Answer, song};
+use crate::output::{Align, Output, OutputError, Table, clock, confidence};
+
+/// A position counts as right within this many seconds.
+const PLACED: f64 = 0.5;
+
+/// An edge of a song in the mix counts as right within this many seconds: in a cross-fade of 3 s the quieter
+/// song is hard to hear.
+const EDGE: f64 = 3.5;
+
+const CLIP_COLUMNS: [(&str, Align); 6] = [
+    ("clip", Align::Left),
+    ("played", Align::Left),
+    ("at", Align::Right),
+    ("found", Align::Left),
+    ("at", Align::Right),
+    ("confidence", Align::Right),
+];
+
+const MIX_COLUMNS: [(&str, Align); 8] = [
+    ("played", Align::Left),
+    ("from", Align::Right),
+    ("to", Align::Right),
+    ("found", Align::Left),
+    ("from", Align::Right),
+    ("to", Align::Right),
+    ("in song", Align::Right),
+    ("confidence", Align::Right),
+];
+
+/// Collects rows and verdicts.
+#[derive(Debug)]
+pub(super) struct Report {
+    clips: Table,
+    mix: Table,
+    right: usize,
+    all: usize,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { clips: Table::new(&CLIP_COLUMNS), mix: Table::new(&MIX_COLUMNS), right: 0, all: 0 }
+    }
+}
+
+type Tracks = HashMap<TrackNumber, Track>;
+
+impl Report {
+    /// Takes the answer to a clip; whether the song was found where it was played.
+    pub(super) fn clip(&mut self, scene: &Scene, answer: &Answer, tracks: &Tracks) -> bool {
+        let best = answer.matches.found.first();
+        let right = match (scene.played.first(), best) {
+            (Some(played), Some(best)) => is(played, best, tracks),
+            (None, None) => true,
+            _ => false,
+        };
+        let played = scene.played.first();
+        self.clips.row([
+            scene.how.to_owned(),
+            played.map_or_else(|| "(unknown song)".to_owned(), |played| played.title.clone()),
+            played.map(|played| clock(played.in_song)).unwrap_or_default(),
+            best.map_or_else(|| "no match".to_owned(), |best| title(best, tracks)),
+            best.map(|best| clock(best.reference_start - best.query_start * best.speed)).unwrap_or_default(),
+            mark(best, right),
+        ]);
+        self.count(right);
+        right && best.is_some()
+    }
+
+    /// Takes the answer to the mix.
+    pub(super) fn mix(&mut self, scene: &Scene, answer: &Answer, tracks: &Tracks) {
+        let mut found: Vec<&Match> = answer.matches.found.iter().collect();
+        found.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
+        for played in &scene.played {
+            let end = played.start + played.seconds;
+            let place = found.iter().position(|found| {
+                is(played, found, tracks)
+                    && (found.query_start - played.start).abs() <= EDGE
+                    && (found.query_end - end).abs() <= EDGE
+            });
+            let found = place.map(|place| found.remove(place));
+            let mut row = [played.title.clone(), clock(played.start), clock(end), "not found".to_owned()]
+                .into_iter()
+                .chain(std::iter::repeat_n(String::new(), 4))
+                .collect::<Vec<_>>();
+            if let Some(found) = found {
+                fill(&mut row[3..], found, tracks, true);
+            }
+            self.mix.row(row);
+            self.count(found.is_some());
+        }
+        for extra in found {
+            let mut row = vec![String::new(); MIX_COLUMNS.len()];
+            fill(&mut row[3..], extra, tracks, false);
+            self.mix.row(row);
+            self.count(false);
+        }
+    }
+
+    fn count(&mut self, right: bool) {
+        self.all += 1;
+        self.right += usize::from(right);
+    }
+
+    pub(super) fn print_clips(&self, output: &Output) -> Result<(), OutputError> {
+        print(&self.clips, output)
+    }
+
+    pub(super) fn print_mix(&self, output: &Output) -> Result<(), OutputError> {
+        print(&self.mix, output)
+    }
+
+    pub(super) fn all_right(&self) -> bool {
+        self.right == self.all
+    }
+
+    /// One line.
+    pub(super) fn verdict(&self) -> String {
+        format!("{} of {} as they were played", self.right, self.all)
+    }
+}
+
+fn print(table: &Table, output: &Output) -> Result<(), OutputError> {
+    let lines = table.lines();
+    output.line(&output.style().dim(&lines[0]))?;
+    lines[1..].iter().try_for_each(|line| output.line(line))
+}
+
+fn fill(cells: &mut [String], found: &Match, tracks: &Tracks, right: bool) {
+    let values = [
+        title(found, tracks),
+        clock(found.query_start),
+        clock(found.query_end),
+        clock(found.reference_start),
+        mark(Some(found), right),
+    ];
+    cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+}
+
+/// Whether a match is the song that was played, at the right place in it.
+fn is(played: &Played, found: &Match, tracks: &Tracks) -> bool {
+    let expected = played.in_song + (found.query_start - played.start) * played.speed;
+    title(found, tracks) == played.title && (found.reference_start - expected).abs() <= PLACED
+}
+
+fn title(found: &Match, tracks: &Tracks) -> String {
+    tracks.get(&found.track).map(song).unwrap_or_default()
+}
+
+fn mark(found: Option<&Match>, right: bool) -> String {
+    let sure = found.map(|found| confidence(found.false_positive_probability)).unwrap_or_default();
+    if right { sure } else { format!("{sure} WRONG").trim_start().to_owned() }
+}

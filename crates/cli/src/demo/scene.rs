@@ -1,0 +1,95 @@
+//! What the demo plays.
+
+use refrain_testkit::effects::{Clip, Noise, add_babble, add_noise, crop, mix as mix_clips, phone, speed};
+use refrain_testkit::{RATE, compose};
+
+use super::songs::Song;
+
+/// Seed of a song that is not bundled, so that the catalogue cannot know it.
+const UNKNOWN_SEED: u64 = 4_040_404;
+
+/// A sound, and the truth about it.
+#[derive(Debug)]
+pub(super) struct Scene {
+    /// What was done to the songs.
+    pub(super) how: &'static str,
+    pub(super) samples: Vec<f32>,
+    /// Songs in it, in order.
+    pub(super) played: Vec<Played>,
+}
+
+/// A song in a scene.
+#[derive(Debug)]
+pub(super) struct Played {
+    pub(super) title: String,
+    /// Where it starts in the scene, and how long it is heard, in seconds.
+    pub(super) start: f64,
+    pub(super) seconds: f64,
+    /// Position in the song there.
+    pub(super) in_song: f64,
+    /// Times in the song per time in the scene.
+    pub(super) speed: f64,
+}
+
+impl Scene {
+    /// Its length.
+    pub(super) fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(RATE)
+    }
+
+    fn clip(how: &'static str, song: &Song, from: f64, factor: f64, samples: Vec<f32>) -> Self {
+        let mut scene = Self { how, samples, played: Vec::new() };
+        scene.played.push(Played {
+            title: song.title.clone(),
+            start: 0.0,
+            seconds: scene.seconds(),
+            in_song: from,
+            speed: factor,
+        });
+        scene
+    }
+}
+
+/// One clip for each thing that happens to music on its way, and one song that nobody knows.
+pub(super) fn clips(songs: &[Song]) -> Vec<Scene> {
+    let cut = |song: usize, from: f64, seconds: f64| crop(&songs[song].samples, from, seconds);
+    vec![
+        Scene::clip("as it is, 10 s", &songs[0], 12.0, 1.0, cut(0, 12.0, 10.0)),
+        Scene::clip("only 3 s", &songs[1], 21.0, 1.0, cut(1, 21.0, 3.0)),
+        Scene::clip(
+            "pink noise at 5 dB",
+            &songs[2],
+            8.0,
+            1.0,
+            add_noise(&cut(2, 8.0, 10.0), Noise::Pink, 5.0, 1),
+        ),
+        Scene::clip("over a telephone", &songs[3], 15.0, 1.0, phone(&cut(3, 15.0, 10.0))),
+        Scene::clip("under chatter at 0 dB", &songs[4], 10.0, 1.0, add_babble(&cut(4, 10.0, 12.0), 0.0, 2)),
+        Scene::clip("1 % too fast", &songs[5], 5.0, 1.01, speed(&cut(5, 5.0, 12.0), 1.01)),
+        Scene {
+            how: "not in the catalogue",
+            samples: compose(UNKNOWN_SEED, 12.0).samples,
+            played: Vec::new(),
+        },
+    ]
+}
+
+/// Four songs in a row, each faded into the next.
+pub(super) fn mix(songs: &[Song]) -> Scene {
+    let order = [(6, 4.0, 25.0), (7, 10.0, 22.0), (8, 0.0, 28.0), (6, 2.0, 20.0)];
+    let clips = order.map(|(song, from, seconds)| Clip {
+        samples: &songs[song % songs.len()].samples,
+        from,
+        seconds,
+        fade: 3.0,
+    });
+    let mix = mix_clips(&clips);
+    let played = mix.airings.iter().map(|airing| Played {
+        title: songs[order[airing.clip].0 % songs.len()].title.clone(),
+        start: airing.start,
+        seconds: airing.seconds,
+        in_song: airing.song_start,
+        speed: 1.0,
+    });
+    Scene { how: "a mix", played: played.collect(), samples: mix.samples }
+}

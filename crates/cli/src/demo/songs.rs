@@ -1,0 +1,54 @@
+//! The songs that come with the program. They are in it, so that the demo needs no files.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use refrain_core::audio::AudioReader;
+
+use crate::sound;
+
+macro_rules! songs {
+    ($($name:literal),* $(,)?) => {
+        /// File names and contents.
+        pub(super) const SONGS: &[(&str, &[u8])] =
+            &[$(($name, include_bytes!(concat!("../../../../testdata/songs/", $name)))),*];
+    };
+}
+
+songs![
+    "01-salted-telephone.ogg",
+    "02-goodbye-winter-ferry.ogg",
+    "03-woven-avenue.ogg",
+    "04-window-in-daylight.ogg",
+    "05-sleepless-meadow.ogg",
+    "06-ferry-in-miniature.ogg",
+    "07-balcony-in-the-wings.ogg",
+    "08-patient-corridor.ogg",
+    "09-paper-typewriter.ogg",
+    "10-marble-meridian.ogg",
+    "11-weightless-bicycle.ogg",
+    "12-broken-horizon.ogg",
+];
+
+/// A decoded song.
+#[derive(Debug)]
+pub(super) struct Song {
+    pub(super) title: String,
+    /// 44.1 kHz mono.
+    pub(super) samples: Vec<f32>,
+}
+
+/// Decodes the songs from the files that were indexed.
+pub(super) fn decode(folder: &Path) -> Result<Vec<Song>> {
+    SONGS.iter().map(|(name, _)| decode_one(&folder.join(name)).with_context(|| (*name).to_owned())).collect()
+}
+
+fn decode_one(path: &Path) -> Result<Song> {
+    let mut reader = AudioReader::open(path, &sound::limits())?;
+    let mut samples = Vec::new();
+    while let Some(chunk) = reader.next_chunk()? {
+        samples.extend_from_slice(chunk);
+    }
+    let title = reader.tags().title.clone().context("it has no title")?;
+    Ok(Song { title, samples })
+}

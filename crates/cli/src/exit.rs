@@ -1,0 +1,38 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+/// What a command achieved; an error is exit status 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything was done; for `identify`: at least one match.
+    Done,
+    /// `identify`: every input was read and none matched.
+    NoMatch,
+    /// Nothing could be done; the reasons are on standard error already.
+    Failed,
+    /// Part of the work failed; the reasons are on standard error already.
+    Partial,
+}
+
+impl Outcome {
+    /// The outcome of work that was done `done` times and failed `failed` times.
+    pub(crate) fn of(done: usize, failed: usize) -> Self {
+        match (done, failed) {
+            (_, 0) => Self::Done,
+            (0, _) => Self::Failed,
+            _ => Self::Partial,
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::NoMatch => 1,
+            Outcome::Failed => 2,
+            Outcome::Partial => 3,
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! One input of `identify`: a file or standard input.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use refrain_core::audio::{AudioError, AudioReader, DecodeReport};
+use refrain_core::fingerprint::Density;
+
+use crate::output::{hours, reason};
+use crate::sound::{self, Sound};
+
+/// What standard input is called in messages and responses.
+const STDIN: &str = "-";
+
+/// What to identify.
+#[derive(Debug)]
+pub(crate) struct Input {
+    place: Place,
+    /// As typed; bytes that are not UTF-8 are escaped.
+    name: String,
+}
+
+#[derive(Debug)]
+enum Place {
+    Stdin,
+    File(PathBuf),
+    NotUtf8,
+}
+
+/// Why an input has no answer.
+#[derive(Debug)]
+pub(crate) struct InputError {
+    /// Status code of the response; the numbers are ours.
+    pub(crate) code: u16,
+    message: String,
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The operating system would not let us read.
+pub(crate) const UNREADABLE: u16 = 2900;
+/// No audio that can be decoded.
+pub(crate) const NOT_AUDIO: u16 = 2901;
+/// More than the limits allow.
+pub(crate) const OVER_LIMIT: u16 = 2902;
+/// The catalogue or its index failed, or we did.
+pub(crate) const INTERNAL: u16 = 2909;
+
+impl InputError {
+    /// The work on an input panicked.
+    pub(crate) fn internal(input: &Input) -> Self {
+        let message =
+            format!("{}: internal error, a bug in refrain; please report it with the file", input.name);
+        Self { code: INTERNAL, message }
+    }
+
+    /// The index or the catalogue could not be read.
+    pub(super) fn search(input: &Input, error: &anyhow::Error) -> Self {
+        Self { code: INTERNAL, message: format!("{}: cannot search: {}", input.name, reason(error)) }
+    }
+}
+
+impl From<AudioError> for InputError {
+    fn from(error: AudioError) -> Self {
+        let code = match error {
+            AudioError::Open { .. } | AudioError::Read { .. } | AudioError::Directory { .. } => UNREADABLE,
+            AudioError::Limit { .. } => OVER_LIMIT,
+            _ => NOT_AUDIO,
+        };
+        Self { code, message: error.to_string() }
+    }
+}
+
+/// Refuses what cannot work for any input, before anything is done.
+pub(crate) fn check_all(inputs: &[OsString]) -> Result<()> {
+    if inputs.iter().filter(|input| *input == STDIN).count() > 1 {
+        bail!("- (standard input) can be read only once");
+    }
+    for input in inputs {
+        let Some(text) = input.to_str() else { continue };
+        if let Some((scheme, _)) = text.split_once("://")
+            && !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && !Path::new(text).exists()
+        {
+            bail!(
+                "{scheme} URLs cannot be read yet; fetch the file first, or pipe it: curl … | refrain identify -"
+            );
+        }
+    }
+    Ok(())
+}
+
+impl Input {
+    /// An input as typed.
+    pub(crate) fn new(word: impl AsRef<std::ffi::OsStr>) -> Self {
+        let word = word.as_ref();
+        match word.to_str() {
+            Some(STDIN) => Self { place: Place::Stdin, name: STDIN.to_owned() },
+            Some(name) => Self { place: Place::File(PathBuf::from(name)), name: name.to_owned() },
+            None => Self { place: Place::NotUtf8, name: escaped(Path::new(word)) },
+        }
+    }
+
+    /// What it is called in messages and responses.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file's name without its extension.
+    pub(crate) fn stem(&self) -> String {
+        match &self.place {
+            Place::Stdin => "stdin".to_owned(),
+            _ => Path::new(&self.name)
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .map_or_else(|| self.name.clone(), str::to_owned),
+        }
+    }
+
+    /// Size for the progress bar; 0 where it is not known.
+    pub(crate) fn bytes(&self) -> u64 {
+        match &self.place {
+            Place::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            _ => 0,
+        }
+    }
+
+    /// Decodes and fingerprints it as a query.
+    pub(crate) fn fingerprint(&self) -> Result<Sound, InputError> {
+        let limits = sound::limits();
+        let reader = match &self.place {
+            Place::File(path) => AudioReader::open(path, &limits)?,
+            Place::Stdin => {
+                let stdin = Box::new(std::io::stdin());
+                AudioReader::from_source(stdin, "standard input", &limits)?
+            }
+            Place::NotUtf8 => {
+                let message = format!("{}: the name is not UTF-8; rename the file", self.name);
+                return Err(InputError { code: UNREADABLE, message });
+            }
+        };
+        Ok(sound::fingerprint(reader, Density::Query)?)
+    }
+}
+
+/// A path for messages: what is not UTF-8 in it as `\xHH`.
+pub(crate) fn escaped(path: &Path) -> String {
+    path.as_os_str().as_encoded_bytes().utf8_chunks().fold(String::new(), |mut text, chunk| {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
+        text
+    })
+}
+
+/// What was lost of a file that could be read, in words; `None` if nothing was.
+pub(crate) fn damage(report: &DecodeReport) -> Option<String> {
+    if !report.is_damaged() {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if report.lost_packets > 0 {
+        parts.push(format!("{} of {} packets could not be decoded", report.lost_packets, report.packets));
+    }
+    if report.lost_seconds > 0.0 {
+        parts.push(format!("{} stand as silence", hours(report.lost_seconds)));
+    }
+    if report.replaced_samples > 0 {
+        parts.push(format!("{} samples were no numbers", report.replaced_samples));
+    }
+    if report.truncated {
+        parts.push(match report.declared_seconds {
+            Some(declared) => format!("it ends after {} of {}", hours(report.seconds), hours(declared)),
+            None => "it ends too early".to_owned(),
+        });
+    }
+    let first = report.first_damage.as_ref().map(|what| format!(" (first: {what})")).unwrap_or_default();
+    Some(format!("damaged: {}{first}; the rest was used", parts.join(", ")))
+}

@@ -1,0 +1,182 @@
+//! `refrain identify`: every song in every input.
+
+mod explain;
+mod input;
+mod response;
+mod text;
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use refrain_catalog::{Track, TrackNumber};
+use refrain_core::matching::Matches;
+
+use crate::args::IdentifyArgs;
+use crate::exit::Outcome;
+use crate::output::{Output, Progress};
+use crate::search::Searcher;
+use crate::settings::Settings;
+use crate::store::{Missing, Store};
+use crate::work::{Flow, in_order};
+
+pub(crate) use explain::song;
+pub(crate) use input::{Input, InputError, damage, escaped};
+pub(crate) use response::Response;
+
+/// Tracks kept between inputs; above this they are asked for again.
+const KNOWN_TRACKS: usize = 10_000;
+
+/// What was found in one input.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Length of the input in seconds.
+    pub(crate) seconds: f64,
+    /// Greatest absolute sample.
+    pub(crate) peak: f32,
+    /// What could not be read of it, for a person.
+    pub(crate) damage: Option<String>,
+    pub(crate) matches: Matches,
+}
+
+/// What a person wants to see.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Show {
+    pub(crate) all: bool,
+    pub(crate) explain: bool,
+    pub(crate) false_positive_rate: f64,
+    pub(crate) tracks: usize,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    input::check_all(&args.inputs)?;
+    let store = Store::open(&settings.catalog, Missing::Refuse)?;
+    let searcher = Searcher::open(&store, settings.matching(), output)?;
+    let identifier = Identifier {
+        store: &store,
+        known: HashMap::new(),
+        show: Show {
+            all: args.all,
+            explain: args.explain,
+            false_positive_rate: settings.false_positive_rate,
+            tracks: searcher.tracks(),
+        },
+        args,
+        output,
+    };
+    identifier.run(&searcher, settings.jobs)
+}
+
+/// Decodes one input and looks for songs in it.
+pub(crate) fn identify(input: &Input, searcher: &Searcher<'_>) -> Result<Answer, InputError> {
+    let sound = input.fingerprint()?;
+    let matches =
+        searcher.identify(&sound.constellation).map_err(|error| InputError::search(input, &error))?;
+    let damage = input::damage(&sound.report);
+    Ok(Answer { seconds: sound.constellation.seconds, peak: sound.peak, damage, matches })
+}
+
+struct Identifier<'a> {
+    store: &'a Store,
+    known: HashMap<TrackNumber, Track>,
+    show: Show,
+    args: &'a IdentifyArgs,
+    output: &'a Output,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    matched: usize,
+    read: usize,
+    failed: usize,
+}
+
+impl Identifier<'_> {
+    fn run(mut self, searcher: &Searcher<'_>, jobs: usize) -> Result<Outcome> {
+        let inputs: Vec<Input> = self.args.inputs.iter().map(Input::new).collect();
+        let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
+        let progress = (inputs.len() > 1).then(|| self.output.progress(inputs.len(), bytes.iter().sum()));
+        let mut tally = Tally::default();
+        in_order(
+            inputs.len(),
+            jobs,
+            |k| {
+                let answer = identify(&inputs[k], searcher);
+                let seconds = answer.as_ref().map_or(0.0, |answer| answer.seconds);
+                progress.as_ref().inspect(|progress: &&Progress<'_>| progress.file_done(bytes[k], seconds));
+                answer
+            },
+            |k, answer| {
+                let answer = answer.unwrap_or_else(|_| Err(InputError::internal(&inputs[k])));
+                self.deliver(&inputs[k], &answer, &mut tally)?;
+                anyhow::Ok(Flow::Continue)
+            },
+        )?;
+        drop(progress);
+        Ok(match tally {
+            Tally { read: 0, failed: 1.., .. } => Outcome::Failed,
+            Tally { failed: 1.., .. } => Outcome::Partial,
+            Tally { matched: 0, .. } => Outcome::NoMatch,
+            _ => Outcome::Done,
+        })
+    }
+
+    fn deliver(
+        &mut self,
+        input: &Input,
+        answer: &Result<Answer, InputError>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        match answer {
+            Ok(answer) => {
+                tally.read += 1;
+                tally.matched += usize::from(!answer.matches.found.is_empty());
+                if let Some(damage) = &answer.damage {
+                    self.output.note(&format!("refrain: {}: {damage}", input.name()));
+                }
+                self.learn_tracks(&answer.matches)?;
+            }
+            Err(error) => {
+                tally.failed += 1;
+                self.output.note(&format!("refrain: {error}"));
+            }
+        }
+        if self.args.json {
+            let asset = self.args.asset_id.clone().unwrap_or_else(|| input.stem());
+            let response = Response::new(input.name(), &asset, answer.as_ref(), &self.known, self.show);
+            self.output.line(&serde_json::to_string(&response)?)?;
+        } else if let Ok(answer) = answer {
+            let heading = (self.args.inputs.len() > 1).then(|| input.name());
+            self.output.result(&text::block(heading, answer, &self.known, self.show, self.output.style()))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the catalogue for what matched, once per track.
+    fn learn_tracks(&mut self, matches: &Matches) -> Result<()> {
+        if self.known.len() > KNOWN_TRACKS {
+            self.known.clear();
+        }
+        let rejected =
+            (self.show.all || self.show.explain).then_some(&matches.rejected).into_iter().flatten();
+        let mut numbers: Vec<TrackNumber> = (matches.found.iter())
+            .chain(rejected.map(|rejected| &rejected.best))
+            .map(|found| found.track)
+            .filter(|number| !self.known.contains_key(number))
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        if !numbers.is_empty() {
+            let tracks = self.store.wait(self.store.catalog().by_numbers(&numbers))?;
+            self.known.extend(tracks.into_iter().map(|track| (track.number, track)));
+        }
+        Ok(())
+    }
+}
+
+/// Asks for tracks of matches, for callers with few of them.
+pub(crate) fn tracks_of(store: &Store, matches: &Matches) -> Result<HashMap<TrackNumber, Track>> {
+    let numbers: Vec<TrackNumber> = matches.found.iter().map(|found| found.track).collect();
+    let tracks = store.wait(store.catalog().by_numbers(&numbers))?;
+    Ok(tracks.into_iter().map(|track| (track.number, track)).collect())
+}

@@ -1,0 +1,68 @@
+//! `refrain index`: walk → hash → skip what is known → decode and fingerprint → catalogue → index cache.
+
+mod duplicates;
+mod interrupt;
+mod learn;
+mod run;
+mod summary;
+mod walk;
+
+use anyhow::Result;
+
+use crate::args::IndexArgs;
+use crate::exit::Outcome;
+use crate::metadata::MetadataFile;
+use crate::output::{Output, reason};
+use crate::settings::Settings;
+use crate::store::{Missing, Store};
+
+pub(crate) use learn::Learner;
+pub(crate) use run::Run;
+pub(crate) use summary::Summary;
+pub(crate) use walk::{Found, source_name};
+
+/// Bad rows of a metadata file that are named one by one; more are counted.
+const ROWS_NAMED: usize = 20;
+
+/// Runs the command.
+pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let metadata = match &args.metadata {
+        Some(path) => MetadataFile::read(path)?,
+        None => MetadataFile::default(),
+    };
+    let mut summary = Summary::default();
+    let name = args.metadata.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    for bad in metadata.bad.iter().take(ROWS_NAMED) {
+        output.note(&format!("refrain: {name} line {}: {}; row skipped", bad.line, bad.reason));
+    }
+    if let Some(more @ 1..) = metadata.bad.len().checked_sub(ROWS_NAMED) {
+        output.note(&format!("refrain: {name}: {more} more bad rows skipped"));
+    }
+    summary.bad_rows = metadata.bad.len();
+    let walk = walk::walk(&args.paths)?;
+    for failure in &walk.failures {
+        output.note(&format!("refrain: {failure}"));
+    }
+    summary.failed = walk.failures.len();
+    if !walk.files.is_empty() {
+        let store = Store::open(&settings.catalog, Missing::Create)?;
+        let learner = Learner::new(&store, &metadata, settings.rule.clone());
+        let result = Run::new(&store, &learner, settings, output).run(&walk.files, &mut summary);
+        let closed = store.close();
+        summary.print(output)?;
+        if let Err(error) = result.and(closed) {
+            if summary.done() == 0 {
+                return Err(error);
+            }
+            output.note(&format!("refrain: {}", reason(&error)));
+            summary.stopped = true;
+        }
+    }
+    if let (unused @ 1.., Some(line)) = metadata.unused() {
+        output.note(&format!(
+            "refrain: {name}: {unused} of {} rows belong to no file that was indexed now, the first is line {line}",
+            metadata.len()
+        ));
+    }
+    Ok(summary.outcome())
+}

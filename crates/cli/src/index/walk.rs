@@ -1,0 +1,206 @@
+//! Which files to index.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+use refrain_core::audio::supported_extension;
+
+use crate::identify::escaped;
+
+/// A file to index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Where it is read.
+    pub(crate) path: PathBuf,
+    /// What its track's source is called: the absolute path by which it was reached.
+    pub(crate) source: String,
+    /// Its size, for the progress bar.
+    pub(crate) bytes: u64,
+}
+
+/// All files to index, and what could not be looked at, each with a reason and advice.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    pub(super) files: Vec<Found>,
+    pub(super) failures: Vec<String>,
+}
+
+/// Finds the files in and below `paths`, in order of source.
+///
+/// A folder that can be reached in two ways is taken once, by its own name rather than by a link's: that
+/// also ends cycles. Links to files are files.
+pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk> {
+    let mut walk = Walk::default();
+    for path in paths {
+        if path.to_str().is_some_and(|text| text.contains("://")) && !path.exists() {
+            walk.failures.push(format!(
+                "{}: URLs cannot be indexed yet; fetch the files and give their folder",
+                path.display()
+            ));
+            continue;
+        }
+        match std::fs::metadata(path) {
+            Err(error) => walk.failures.push(format!("{}: {}", escaped(path), advice(&error))),
+            Ok(metadata) if metadata.is_dir() => walk.folder(path)?,
+            Ok(metadata) if metadata.is_file() => walk.file(path, metadata.len())?,
+            Ok(_) => walk.failures.push(format!("{}: not a file; save the sound to one", escaped(path))),
+        }
+    }
+    walk.files.sort_by(|a, b| a.source.cmp(&b.source));
+    walk.files.dedup_by(|a, b| a.source == b.source);
+    Ok(walk)
+}
+
+impl Walk {
+    fn file(&mut self, path: &Path, bytes: u64) -> Result<()> {
+        match source_name(path)? {
+            Some(source) => self.files.push(Found { path: path.to_owned(), source, bytes }),
+            None => self.failures.push(format!("{}: the name is not UTF-8; rename the file", escaped(path))),
+        }
+        Ok(())
+    }
+
+    fn folder(&mut self, top: &Path) -> Result<()> {
+        let (before, failures) = (self.files.len(), self.failures.len());
+        let mut seen = HashSet::new();
+        let mut folders = vec![top.to_owned()];
+        let mut links = VecDeque::new();
+        while let Some(folder) = folders.pop().or_else(|| links.pop_front()) {
+            match std::fs::canonicalize(&folder) {
+                Ok(real) if !seen.insert(real.clone()) => {}
+                Ok(_) => self.entries(&folder, &mut folders, &mut links)?,
+                Err(error) => self.failures.push(format!("{}: {}", escaped(&folder), advice(&error))),
+            }
+        }
+        if self.files.len() == before && self.failures.len() == failures {
+            let name = escaped(top);
+            self.failures.push(format!("{name}: no audio files in this folder; name other folders or files"));
+        }
+        Ok(())
+    }
+
+    fn entries(
+        &mut self,
+        folder: &Path,
+        folders: &mut Vec<PathBuf>,
+        links: &mut VecDeque<PathBuf>,
+    ) -> Result<()> {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.failures.push(format!("{}: {}", escaped(folder), advice(&error)));
+                return Ok(());
+            }
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) => paths.push(entry.path()),
+                Err(error) => self.failures.push(format!("{}: {}", escaped(folder), advice(&error))),
+            }
+        }
+        paths.sort();
+        for path in paths {
+            match std::fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() && path.is_symlink() => links.push_back(path),
+                Ok(metadata) if metadata.is_dir() => folders.push(path),
+                Ok(metadata) if metadata.is_file() && looks_like_audio(&path) => {
+                    self.file(&path, metadata.len())?;
+                }
+                Err(error) if looks_like_audio(&path) => {
+                    self.failures.push(format!("{}: {}", escaped(&path), advice(&error)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `._song.mp3` is what macOS leaves beside `song.mp3` on foreign disks: no sound.
+fn looks_like_audio(path: &Path) -> bool {
+    let resource_fork = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"));
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    !resource_fork && extension.is_some_and(supported_extension)
+}
+
+fn advice(error: &std::io::Error) -> String {
+    use std::io::ErrorKind as K;
+    let what = match error.kind() {
+        K::NotFound => "check the path",
+        K::PermissionDenied => "allow reading it",
+        _ => "check the disk",
+    };
+    format!("{error}; {what}")
+}
+
+/// The absolute path without `.` and `..`, links in it kept as they are; `None` if it is not UTF-8.
+pub(crate) fn source_name(path: &Path) -> Result<Option<String>> {
+    let absolute = std::path::absolute(path).context("the current folder is gone")?;
+    let mut plain = PathBuf::new();
+    for component in absolute.components() {
+        if component == Component::ParentDir {
+            // The parent of a link is that of what it points to.
+            if plain.is_symlink() {
+                plain = std::fs::canonicalize(&plain)
+                    .with_context(|| format!("cannot follow link {}", plain.display()))?;
+            }
+            plain.pop();
+        } else {
+            plain.push(component);
+        }
+    }
+    Ok(plain.into_os_string().into_string().ok())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(walk: &Walk, below: &Path) -> Vec<String> {
+        let below = format!("{}/", below.display());
+        walk.files.iter().map(|file| file.source.replace(&below, "")).collect()
+    }
+
+    #[test]
+    fn folders_are_walked_once_in_order_with_links_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path();
+        std::fs::create_dir_all(top.join("m/b")).unwrap();
+        std::fs::create_dir_all(top.join("outside")).unwrap();
+        for name in ["m/z.MP3", "m/b/a.flac", "m/notes.txt", "m/._z.mp3", "outside/o.wav"] {
+            std::fs::write(top.join(name), "x").unwrap();
+        }
+        symlink(top.join("m"), top.join("m/b/cycle")).unwrap();
+        symlink(top.join("m/b"), top.join("m/a-link-to-b")).unwrap();
+        symlink(top.join("outside"), top.join("m/elsewhere")).unwrap();
+        symlink(top.join("outside/o.wav"), top.join("m/alias.wav")).unwrap();
+        symlink(top.join("nowhere"), top.join("m/broken.mp3")).unwrap();
+        let walk = walk(&[top.join("m"), top.join("m/b/../z.MP3")]).unwrap();
+        assert_eq!(names(&walk, top), ["m/alias.wav", "m/b/a.flac", "m/elsewhere/o.wav", "m/z.MP3"]);
+        assert_eq!(walk.failures.len(), 1, "{:?}", walk.failures);
+        assert!(walk.failures[0].contains("broken.mp3"));
+    }
+
+    #[test]
+    fn what_cannot_be_walked_is_named() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("empty")).unwrap();
+        let bad = folder.path().join(std::ffi::OsStr::from_bytes(b"b\xffd.mp3"));
+        std::fs::write(&bad, "x").unwrap();
+        let paths =
+            [folder.path().join("empty"), bad, folder.path().join("gone.mp3"), "s3://bucket/x".into()];
+        let walk = walk(&paths).unwrap();
+        assert!(walk.files.is_empty());
+        for (failure, part) in
+            walk.failures.iter().zip(["no audio files", "b\\xFFd.mp3", "gone.mp3", "s3://"])
+        {
+            assert!(failure.contains(part), "{failure}");
+        }
+        assert_eq!(walk.failures.len(), 4);
+    }
+}

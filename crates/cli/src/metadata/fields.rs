@@ -1,0 +1,178 @@
+//! Named values of a track, checked one by one.
+
+use refrain_catalog::{Metadata, Rule};
+
+/// Months as responses write them.
+pub(crate) const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Values that somebody gave for a track; what is `None` was not given.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Fields {
+    pub(crate) metadata: Metadata,
+    pub(crate) rule: Option<Rule>,
+}
+
+impl Fields {
+    /// Takes one value by the name of its column. Names of known fields are taken in any case and with
+    /// blanks or hyphens for `_`; other names are kept as they are.
+    ///
+    /// # Errors
+    /// What is wrong with the value, for a message that says where it stood.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let value = value.trim();
+        if value.is_empty() {
+            return Ok(());
+        }
+        let key = known_name(name);
+        if key == "rule" {
+            self.rule = Some(value.parse().map_err(|error: refrain_catalog::RuleError| error.to_string())?);
+            return Ok(());
+        }
+        let checked = match key.as_str() {
+            "isrc" => isrc(value)?,
+            "release_date" => release_date(value)?,
+            _ => value.to_owned(),
+        };
+        match slot(&mut self.metadata, &key) {
+            Some(slot) => *slot = Some(checked),
+            None => {
+                self.metadata.extra.insert(name.trim().to_owned(), checked);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a value away.
+    pub(crate) fn clear(&mut self, name: &str) {
+        let key = known_name(name);
+        if key == "rule" {
+            self.rule = None;
+        } else if let Some(slot) = slot(&mut self.metadata, &key) {
+            *slot = None;
+        } else {
+            self.metadata.extra.remove(name.trim());
+        }
+    }
+
+    /// These values, and those of `below` that are not given here.
+    pub(crate) fn over(self, below: Self) -> Self {
+        let (top, low) = (self.metadata, below.metadata);
+        let mut extra = low.extra;
+        extra.extend(top.extra);
+        Self {
+            metadata: Metadata {
+                title: top.title.or(low.title),
+                artist: top.artist.or(low.artist),
+                album: top.album.or(low.album),
+                isrc: top.isrc.or(low.isrc),
+                label: top.label.or(low.label),
+                vendor: top.vendor.or(low.vendor),
+                upc: top.upc.or(low.upc),
+                release_date: top.release_date.or(low.release_date),
+                category: top.category.or(low.category),
+                extra,
+            },
+            rule: self.rule.or(below.rule),
+        }
+    }
+}
+
+/// A column name in the form that known fields have: lower case, `_` for blanks and hyphens.
+pub(crate) fn known_name(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace([' ', '-'], "_")
+}
+
+fn slot<'a>(metadata: &'a mut Metadata, key: &str) -> Option<&'a mut Option<String>> {
+    Some(match key {
+        "title" => &mut metadata.title,
+        "artist" => &mut metadata.artist,
+        "album" => &mut metadata.album,
+        "isrc" => &mut metadata.isrc,
+        "label" => &mut metadata.label,
+        "vendor" => &mut metadata.vendor,
+        "upc" => &mut metadata.upc,
+        "release_date" => &mut metadata.release_date,
+        "category" => &mut metadata.category,
+        _ => return None,
+    })
+}
+
+/// An ISRC without its hyphens: country (2 letters), registrant (3), year and number (7 digits).
+pub(crate) fn isrc(text: &str) -> Result<String, String> {
+    let code: String =
+        text.chars().filter(|c| !matches!(c, '-' | ' ')).collect::<String>().to_ascii_uppercase();
+    let good = code.len() == 12
+        && code.bytes().enumerate().all(|(i, byte)| match i {
+            0 | 1 => byte.is_ascii_uppercase(),
+            2..=4 => byte.is_ascii_alphanumeric(),
+            _ => byte.is_ascii_digit(),
+        });
+    if good { Ok(code) } else { Err(format!("{text:?} is no ISRC: 12 characters like USZZ00000001")) }
+}
+
+/// A date as ISO 8601, whole or only its year or month; takes the response's `DD-Mon-YYYY` too.
+pub(crate) fn release_date(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |part: &str, digits: usize, most: u32| {
+        let good = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<u32>().ok().filter(|n| good && (1..=most).contains(n))
+    };
+    let date = match parts.as_slice() {
+        [year] => number(year, 4, 9999).map(|_| text.to_owned()),
+        [year, month] => number(year, 4, 9999).and(number(month, 2, 12)).map(|_| text.to_owned()),
+        [day, name, year] if name.len() == 3 => {
+            let month = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name));
+            let day = number(day, 2, 31);
+            number(year, 4, 9999)
+                .and(day)
+                .zip(month)
+                .map(|(day, month)| format!("{year}-{:02}-{day:02}", month + 1))
+        }
+        [year, month, day] => {
+            number(year, 4, 9999).and(number(month, 2, 12)).and(number(day, 2, 31)).map(|_| text.to_owned())
+        }
+        _ => None,
+    };
+    date.ok_or_else(|| format!("{text:?} is no date: use YYYY, YYYY-MM, YYYY-MM-DD or DD-Mon-YYYY"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_fields_are_checked_and_others_kept() {
+        let mut fields = Fields::default();
+        fields.set("Release Date", "01-Feb-1999").unwrap();
+        fields.set("ISRC", "us-zz0-00-00001").unwrap();
+        fields.set("Territory", " DE ").unwrap();
+        fields.set("rule", "block").unwrap();
+        fields.set("title", "  ").unwrap();
+        let metadata = &fields.metadata;
+        assert_eq!(metadata.release_date.as_deref(), Some("1999-02-01"));
+        assert_eq!(metadata.isrc.as_deref(), Some("USZZ00000001"));
+        assert_eq!(metadata.extra["Territory"], "DE");
+        assert_eq!((metadata.title.as_ref(), fields.rule.as_ref().map(Rule::as_str)), (None, Some("block")));
+        fields.clear("territory");
+        fields.clear("Territory");
+        fields.clear("rule");
+        assert_eq!((fields.metadata.extra.len(), fields.rule.is_none()), (0, true));
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        let mut fields = Fields::default();
+        for (name, value) in [
+            ("rule", "block it"),
+            ("isrc", "12"),
+            ("release_date", "1999-13-01"),
+            ("release_date", "99"),
+            ("release_date", "1-Feb-1999"),
+            ("release_date", "soon"),
+        ] {
+            assert!(fields.set(name, value).unwrap_err().contains(value), "{name}");
+        }
+        assert_eq!(fields, Fields::default());
+    }
+}

@@ -1,0 +1,193 @@
+//! A metadata file: rows that belong to music files.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+
+use super::{Fields, csv, fields, jsonl};
+
+/// A row that could not be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadRow {
+    pub(crate) line: u64,
+    pub(crate) reason: String,
+}
+
+/// A row of a metadata file.
+#[derive(Debug)]
+struct Row {
+    line: u64,
+    file: Option<PathBuf>,
+    fields: Fields,
+    used: AtomicBool,
+}
+
+/// The good rows of a metadata file, found by music file.
+#[derive(Debug, Default)]
+pub(crate) struct MetadataFile {
+    rows: Vec<Row>,
+    by_name: HashMap<String, Vec<usize>>,
+    by_isrc: HashMap<String, usize>,
+    /// Rows that were left out, in order of line.
+    pub(crate) bad: Vec<BadRow>,
+}
+
+impl MetadataFile {
+    /// Reads a CSV or JSON-lines file; bad rows are kept aside.
+    ///
+    /// # Errors
+    /// If the file as a whole cannot be used.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes =
+            std::fs::read(path).with_context(|| format!("cannot read metadata file {}", path.display()))?;
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+        let mut file = Self::default();
+        match extension.as_str() {
+            "csv" => csv::read(bytes, &mut file),
+            "jsonl" | "ndjson" | "json" => {
+                jsonl::read(bytes, &mut file);
+                Ok(())
+            }
+            _ => bail!("metadata file {}: call it .csv or .jsonl, so that its form is known", path.display()),
+        }
+        .with_context(|| format!("metadata file {}", path.display()))?;
+        file.bad.sort_by_key(|bad| bad.line);
+        Ok(file)
+    }
+
+    /// Takes the cells of a row by column name, or keeps it aside as bad.
+    pub(super) fn take<'a>(&mut self, line: u64, cells: impl Iterator<Item = (&'a str, &'a str)>) {
+        if let Err(reason) = self.try_take(line, cells) {
+            self.reject(line, reason);
+        }
+    }
+
+    /// Keeps a row aside.
+    pub(super) fn reject(&mut self, line: u64, reason: String) {
+        self.bad.push(BadRow { line, reason });
+    }
+
+    fn try_take<'a>(
+        &mut self,
+        line: u64,
+        cells: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), String> {
+        let (mut file, mut fields) = (None, Fields::default());
+        for (name, value) in cells {
+            if fields::known_name(name) == "file" {
+                let value = value.trim();
+                file = (!value.is_empty()).then(|| value.strip_prefix("./").unwrap_or(value));
+            } else {
+                fields.set(name, value)?;
+            }
+        }
+        let row = self.rows.len();
+        match (file.map(PathBuf::from), fields.metadata.isrc.clone()) {
+            (Some(file), _) => {
+                let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+                let name = name.ok_or_else(|| format!("{:?} is no file name", file.display().to_string()))?;
+                let same = self.by_name.entry(name).or_default();
+                if let Some(&other) =
+                    same.iter().find(|&&other| self.rows[other].file.as_ref() == Some(&file))
+                {
+                    return Err(format!(
+                        "{} stands on line {} already",
+                        file.display(),
+                        self.rows[other].line
+                    ));
+                }
+                same.push(row);
+                self.rows.push(Row { line, file: Some(file), fields, used: AtomicBool::new(false) });
+            }
+            (None, Some(isrc)) => {
+                if let Some(&other) = self.by_isrc.get(&isrc) {
+                    return Err(format!("{isrc} stands on line {} already", self.rows[other].line));
+                }
+                self.by_isrc.insert(isrc, row);
+                self.rows.push(Row { line, file: None, fields, used: AtomicBool::new(false) });
+            }
+            (None, None) => return Err("neither file nor isrc is given".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// The values for a music file: of the row that names most of its path, else of the row with its ISRC.
+    pub(crate) fn find(&self, source: &str, isrc: Option<&str>) -> Option<&Fields> {
+        let path = Path::new(source);
+        let named = path.file_name().and_then(|name| self.by_name.get(name.to_str()?)).and_then(|rows| {
+            rows.iter()
+                .map(|&row| &self.rows[row])
+                .filter(|row| row.file.as_ref().is_some_and(|file| path.ends_with(file)))
+                .max_by_key(|row| row.file.as_ref().map(|file| file.components().count()))
+        });
+        let row = named.or_else(|| self.by_isrc.get(isrc?).map(|&row| &self.rows[row]))?;
+        row.used.store(true, Ordering::Relaxed);
+        Some(&row.fields)
+    }
+
+    /// Number of rows that [`Self::find`] never gave, and the line of the first of them.
+    pub(crate) fn unused(&self) -> (usize, Option<u64>) {
+        let mut unused = self.rows.iter().filter(|row| !row.used.load(Ordering::Relaxed));
+        let first = unused.next().map(|row| row.line);
+        (unused.count() + usize::from(first.is_some()), first)
+    }
+
+    /// Number of good rows.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, text: impl AsRef<[u8]>) -> Result<MetadataFile> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        MetadataFile::read(&path)
+    }
+
+    fn title<'a>(file: &'a MetadataFile, source: &str, isrc: Option<&str>) -> Option<&'a str> {
+        file.find(source, isrc)?.metadata.title.as_deref()
+    }
+
+    #[test]
+    fn the_row_that_names_most_of_the_path_wins() {
+        let text = "\u{feff}File,Title,isrc\na.mp3,One,\nlive/a.mp3,Two,\n,Three,USZZ00000001\n";
+        let file = read("x.csv", text).unwrap();
+        assert_eq!(title(&file, "/m/a.mp3", None), Some("One"));
+        assert_eq!(title(&file, "/m/live/a.mp3", Some("USZZ00000001")), Some("Two"));
+        assert_eq!(file.unused(), (1, Some(4)));
+        assert_eq!(title(&file, "/m/xa.mp3", Some("USZZ00000001")), Some("Three"));
+        assert_eq!(title(&file, "/m/xa.mp3", None), None);
+        assert_eq!((file.unused(), file.len()), ((0, None), 3));
+    }
+
+    #[test]
+    fn bad_csv_rows_are_named_by_line() {
+        let mut text =
+            b"file,title,rule\na.mp3,\"Two\nlines\",block\nb.mp3,B,what is this\n,C,\nd.mp3,D\n".to_vec();
+        text.extend(b"a.mp3,again,\ne.mp3,\xff,\nf.mp3,F,allow\n");
+        let file = read("x.csv", text).unwrap();
+        assert_eq!(file.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [4, 5, 6, 7, 8]);
+        assert_eq!((file.len(), title(&file, "/f.mp3", None)), (2, Some("F")));
+        assert!(read("x.csv", "name,title\na,b\n").is_err());
+        assert!(read("x.csv", "file,Title,title\na,b,c\n").is_err());
+        assert!(read("x.xls", "file\n").is_err());
+    }
+
+    #[test]
+    fn bad_json_lines_are_named_by_line() {
+        let text = "{\"file\":\"a.mp3\",\"title\":\"A\",\"bpm\":120,\"live\":true,\"label\":null}\n\nnot json\n\
+                    [1]\n{\"file\":\"b.mp3\",\"tags\":[1]}\n{\"title\":\"x\"}\n";
+        let file = read("x.jsonl", text).unwrap();
+        assert_eq!(file.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [3, 4, 5, 6]);
+        let fields = file.find("/a.mp3", None).unwrap();
+        assert_eq!((fields.metadata.extra["bpm"].as_str(), &fields.metadata.label), ("120", &None));
+    }
+}

@@ -1,0 +1,30 @@
+//! What a music file says about itself.
+
+use refrain_core::audio::Tags;
+
+use super::Fields;
+use super::fields::{isrc, release_date};
+
+/// Length of `YYYY-MM-DD`, with which a tag's time stamp begins.
+const DATE_LENGTH: usize = 10;
+
+/// The tags that the catalogue has a place for. Tags are full of mistakes that nobody can be asked about:
+/// a code or date that is none is left out.
+pub(crate) fn from_tags(tags: &Tags) -> Fields {
+    let mut fields = Fields::default();
+    let metadata = &mut fields.metadata;
+    metadata.title.clone_from(&tags.title);
+    metadata.artist = tags.artist.clone().or_else(|| tags.album_artist.clone());
+    metadata.album.clone_from(&tags.album);
+    metadata.label.clone_from(&tags.label);
+    metadata.upc.clone_from(&tags.upc);
+    metadata.isrc = tags.isrc.as_deref().and_then(|code| isrc(code).ok());
+    metadata.release_date = tags.date.as_deref().and_then(|date| {
+        let day = release_date(date.get(..DATE_LENGTH).unwrap_or(date)).ok();
+        day.or_else(|| release_date(date.get(..4)?).ok())
+    });
+    if let Some(genre) = &tags.genre {
+        metadata.extra.insert("genre".to_owned(), genre.clone());
+    }
+    fields
+}

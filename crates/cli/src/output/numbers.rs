@@ -1,0 +1,88 @@
+//! Numbers as people read them.
+
+/// A position or length in seconds as `m:ss.d`, or `h:mm:ss.d` from an hour on.
+pub(crate) fn clock(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "?".to_owned();
+    }
+    let sign = if seconds <= -0.05 { "-" } else { "" };
+    // Tenths first, so that 59.96 becomes 1:00.0 and not 0:60.0.
+    let tenths = (seconds.abs() * 10.0).round() as u64;
+    let (minutes, rest) = (tenths / 600, tenths % 600);
+    let tail = format!("{:02}.{}", rest / 10, rest % 10);
+    match minutes / 60 {
+        0 => format!("{sign}{minutes}:{tail}"),
+        hours => format!("{sign}{hours}:{:02}:{tail}", minutes % 60),
+    }
+}
+
+/// An amount of audio: `4.4 h`, `12.3 min` or `20.0 s`.
+pub(crate) fn hours(seconds: f64) -> String {
+    if seconds >= 3600.0 {
+        format!("{:.1} h", seconds / 3600.0)
+    } else if seconds >= 60.0 {
+        format!("{:.1} min", seconds / 60.0)
+    } else {
+        format!("{seconds:.1} s")
+    }
+}
+
+/// How sure a match is, from the probability that it is chance.
+pub(crate) fn confidence(false_positive_probability: f64) -> String {
+    let percent = 100.0 * (1.0 - false_positive_probability.clamp(0.0, 1.0));
+    if percent > 99.9999 { ">99.9999 %".to_owned() } else { format!("{percent:.4} %") }
+}
+
+/// A moment in milliseconds since the Unix epoch as `2026-11-20 23:12:05 UTC`.
+pub(crate) fn timestamp(milliseconds: i64) -> String {
+    let seconds = milliseconds.div_euclid(1000);
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since 1 March of the year 0 divide evenly into eras of 400 years (H. Hinnant, "chrono-compatible
+    // low-level date algorithms").
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_round_before_they_are_cut_into_minutes() {
+        for (seconds, text) in [
+            (0.0, "0:00.0"),
+            (59.96, "1:00.0"),
+            (61.04, "1:01.0"),
+            (3599.99, "1:00:00.0"),
+            (36_012.3, "10:00:12.3"),
+            (-1.25, "-0:01.3"),
+            (-0.01, "0:00.0"),
+            (f64::NAN, "?"),
+        ] {
+            assert_eq!(clock(seconds), text);
+        }
+    }
+
+    #[test]
+    fn confidence_never_claims_certainty() {
+        assert_eq!(confidence(0.0), ">99.9999 %");
+        assert_eq!(confidence(1e-30), ">99.9999 %");
+        assert_eq!(confidence(1e-4), "99.9900 %");
+        assert_eq!(confidence(2.0), "0.0000 %");
+    }
+
+    #[test]
+    fn moments_are_dates() {
+        assert_eq!(timestamp(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(timestamp(951_782_399_999), "2000-02-28 23:59:59 UTC");
+        assert_eq!(timestamp(951_782_400_000), "2000-02-29 00:00:00 UTC");
+        assert_eq!(timestamp(1_659_370_072_793), "2022-08-01 16:07:52 UTC");
+    }
+}

@@ -1,0 +1,77 @@
+//! The progress bar: files, hours of audio, speed, time left.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Output, hours};
+
+/// Time between two drawings of the bar.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Counts what is done; shows it where standard error is a terminal, until dropped.
+#[derive(Debug)]
+pub(crate) struct Progress<'a> {
+    output: &'a Output,
+    bar: Option<ProgressBar>,
+    files: usize,
+    files_done: AtomicUsize,
+    milliseconds: AtomicU64,
+    began: Instant,
+}
+
+/// Time left follows from bytes, which are known before anything is decoded.
+pub(super) fn bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:12} {percent:>3} % {msg}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.set_message("starting");
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(output: &'a Output, bar: Option<ProgressBar>, files: usize) -> Self {
+        Self {
+            output,
+            bar,
+            files,
+            files_done: AtomicUsize::new(0),
+            milliseconds: AtomicU64::new(0),
+            began: Instant::now(),
+        }
+    }
+
+    /// A file of so many bytes is done, and so much audio was decoded for it.
+    pub(crate) fn file_done(&self, bytes: u64, seconds: f64) {
+        let files = self.files_done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.milliseconds.fetch_add((seconds * 1000.0) as u64, Ordering::Relaxed);
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!(
+                "{files}/{} files, {} of audio, {:.0} x real time",
+                self.files,
+                hours(self.seconds()),
+                self.speed()
+            ));
+            bar.inc(bytes);
+        }
+    }
+
+    /// Seconds of audio decoded so far.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.milliseconds.load(Ordering::Relaxed) as f64 / 1000.0
+    }
+
+    /// Seconds of audio per second of time.
+    pub(crate) fn speed(&self) -> f64 {
+        self.seconds() / self.began.elapsed().as_secs_f64().max(1e-3)
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.output.end_progress();
+    }
+}

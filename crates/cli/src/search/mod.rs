@@ -1,0 +1,78 @@
+//! Searching from many threads, and healing an index cache that turns out to be damaged meanwhile.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use refrain_catalog::Library;
+use refrain_core::fingerprint::Constellation;
+use refrain_core::index::{IndexError, Snapshot};
+use refrain_core::matching::{MatchSettings, Matcher, Matches};
+
+use crate::output::Output;
+use crate::store::Store;
+
+/// The index of a catalogue, to be searched by any thread.
+///
+/// The parts of the index files are checked when a search touches them. Where one is damaged, the cache is
+/// built again from the catalogue, once and with one line on standard error, and the search repeated.
+pub(crate) struct Searcher<'a> {
+    store: &'a Store,
+    output: &'a Output,
+    settings: MatchSettings,
+    library: Mutex<Library>,
+    /// Matchers that no thread uses now: their buffers are worth keeping.
+    idle: Mutex<Vec<Matcher>>,
+}
+
+impl<'a> Searcher<'a> {
+    /// Opens the index and brings it up to date with the catalogue.
+    pub(crate) fn open(store: &'a Store, settings: MatchSettings, output: &'a Output) -> Result<Self> {
+        let library = Mutex::new(store.library(output)?);
+        Ok(Self { store, output, settings, library, idle: Mutex::default() })
+    }
+
+    /// Number of tracks that can be found.
+    pub(crate) fn tracks(&self) -> usize {
+        self.snapshot().tracks()
+    }
+
+    /// Makes tracks that were added meanwhile searchable.
+    pub(crate) fn refresh(&self) -> Result<()> {
+        self.store.refresh(&mut lock(&self.library), self.output)
+    }
+
+    /// Finds every song in a query.
+    pub(crate) fn identify(&self, query: &Constellation) -> Result<Matches> {
+        let idle = lock(&self.idle).pop();
+        let mut matcher = idle.unwrap_or_else(|| Matcher::new(self.settings.clone()));
+        let snapshot = self.snapshot();
+        let matches = match matcher.identify(&snapshot, query) {
+            Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
+                self.heal(&snapshot, &error)?;
+                matcher.identify(&self.snapshot(), query)
+            }
+            result => result,
+        };
+        lock(&self.idle).push(matcher);
+        Ok(matches?)
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        lock(&self.library).snapshot()
+    }
+
+    /// Builds the cache again, unless another thread was faster.
+    fn heal(&self, bad: &Arc<Snapshot>, error: &IndexError) -> Result<()> {
+        let mut library = lock(&self.library);
+        if Arc::ptr_eq(bad, &library.snapshot()) {
+            self.output.note(&format!("refrain: {error}; doing so now"));
+            self.store.wait(library.discard())?;
+            self.store.refresh(&mut library, self.output)?;
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,32 @@
+//! From an open audio reader to a constellation.
+
+use refrain_core::audio::{AudioError, AudioReader, DecodeReport, Limits, Tags};
+use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
+
+/// Everything that is kept of a sound after it was decoded once.
+#[derive(Debug)]
+pub(crate) struct Sound {
+    pub(crate) constellation: Constellation,
+    /// Greatest absolute sample; full scale is 1.
+    pub(crate) peak: f32,
+    pub(crate) report: DecodeReport,
+    pub(crate) tags: Tags,
+}
+
+/// Limits for files that people name on their own machine.
+pub(crate) fn limits() -> Limits {
+    Limits::default()
+}
+
+/// Decodes to the end and fingerprints; holds one chunk of samples at a time.
+pub(crate) fn fingerprint(mut reader: AudioReader, density: Density) -> Result<Sound, AudioError> {
+    let mut fingerprinter = Fingerprinter::new(density);
+    let mut peak = 0.0f32;
+    while let Some(chunk) = reader.next_chunk()? {
+        peak = chunk.iter().fold(peak, |peak, sample| peak.max(sample.abs()));
+        fingerprinter.push(chunk);
+    }
+    let constellation = fingerprinter.finish();
+    let report = reader.report().clone();
+    Ok(Sound { peak, constellation, report, tags: reader.tags().clone() })
+}

@@ -1,0 +1,111 @@
+//! The catalogue and its index cache, as this command uses them: blocking, from any thread.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use refrain_catalog::{Catalog, Library};
+use refrain_core::index::CacheState;
+use tokio::runtime::Runtime;
+
+use crate::output::Output;
+
+/// What to do about a catalogue that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Make it: the command puts something in.
+    Create,
+    /// Say so: an empty catalogue made in passing would hide a mistyped path.
+    Refuse,
+}
+
+/// An open catalogue. The runtime only waits for the database; sound is never worked on there.
+pub(crate) struct Store {
+    runtime: Runtime,
+    catalog: Arc<dyn Catalog>,
+    url: String,
+}
+
+impl Store {
+    /// Opens the catalogue.
+    pub(crate) fn open(url: &str, missing: Missing) -> Result<Self> {
+        if let Some(path) = sqlite_path(url) {
+            prepare(&path, missing)?;
+        }
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+        let catalog = runtime.block_on(refrain_catalog::open(url))?;
+        Ok(Self { runtime, catalog, url: url.to_owned() })
+    }
+
+    /// Waits for the database.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// The catalogue, to ask with [`Self::wait`].
+    pub(crate) fn catalog(&self) -> &dyn Catalog {
+        self.catalog.as_ref()
+    }
+
+    /// Opens the index cache and brings it up to date; a cache that had to be thrown away is one line.
+    pub(crate) fn library(&self, output: &Output) -> Result<Library> {
+        let prefix = refrain_catalog::default_cache_prefix(&self.url)
+            .with_context(|| format!("no place is known for the index cache of {}", self.url))?;
+        let (mut library, state) = self.wait(Library::open(Arc::clone(&self.catalog), &prefix))?;
+        if let Some(why) = rebuilt(&state, library.position() == self.wait(self.catalog.position())?) {
+            output.note(&format!("refrain: index cache {why}; it is built again"));
+        }
+        self.refresh(&mut library, output)?;
+        Ok(library)
+    }
+
+    /// Brings the index cache up to date; tracks that cannot be searched are named.
+    pub(crate) fn refresh(&self, library: &mut Library, output: &Output) -> Result<()> {
+        let refreshed = self.wait(library.refresh())?;
+        for skipped in refreshed.skipped {
+            output
+                .note(&format!("refrain: track {:?} cannot be searched: {}", skipped.track, skipped.reason));
+        }
+        Ok(())
+    }
+
+    /// Ends the use of the catalogue in good order.
+    pub(crate) fn close(self) -> Result<()> {
+        Ok(self.wait(self.catalog.close())?)
+    }
+}
+
+/// Why the cache is built again, if that is news: an empty cache of an empty catalogue is none.
+fn rebuilt(state: &CacheState, empty_catalog: bool) -> Option<String> {
+    match state {
+        CacheState::Ready => None,
+        CacheState::Missing => (!empty_catalog).then(|| "is not there".to_owned()),
+        CacheState::Discarded(why) => Some(why.clone()),
+    }
+}
+
+/// The path of a catalogue file, for a catalogue that is one.
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    (!path.is_empty() && !path.starts_with(':')).then(|| PathBuf::from(path))
+}
+
+fn prepare(path: &Path, missing: Missing) -> Result<()> {
+    if missing == Missing::Refuse && !path.exists() {
+        bail!(
+            "there is no catalogue {}; make one with `refrain index FOLDER`, or say where it is with --catalog",
+            path.display()
+        );
+    }
+    if missing == Missing::Create
+        && let Some(folder) = path.parent()
+        && !folder.as_os_str().is_empty()
+    {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make folder {}", folder.display()))?;
+    }
+    Ok(())
+}

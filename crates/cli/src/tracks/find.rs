@@ -1,0 +1,71 @@
+//! Which track somebody means.
+
+use anyhow::{Context, Result, bail};
+use refrain_catalog::{Track, TrackFilter};
+
+use crate::store::Store;
+
+/// Tracks asked for at once when all are looked at.
+const PAGE: u32 = 1000;
+
+/// Hexadecimal digits of a whole id.
+const ID_DIGITS: usize = 32;
+
+/// Visits all tracks that pass the filter, a page at a time.
+pub(super) fn pages(
+    store: &Store,
+    filter: &TrackFilter,
+    mut visit: impl FnMut(Vec<Track>) -> Result<()>,
+) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = store.wait(store.catalog().list(filter, after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.number);
+        visit(page)?;
+    }
+}
+
+/// The track with this id, with an id that begins so, or with this amItemID.
+pub(super) fn find(store: &Store, text: &str, removed: bool) -> Result<Track> {
+    let (digits, suffix) =
+        text.split_once('_').map_or((text, None), |(digits, suffix)| (digits, Some(suffix)));
+    let digits = digits.replace('-', "").to_ascii_lowercase();
+    let good = (1..=ID_DIGITS).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if !good || (suffix.is_some() && digits.len() != ID_DIGITS) {
+        bail!("{text:?} is no track ID; `refrain tracks list` shows them");
+    }
+    let unknown = || format!("there is no track {text}; `refrain tracks list` shows those that there are");
+    let track = if digits.len() == ID_DIGITS {
+        let found = store.wait(store.catalog().by_id(digits.parse().with_context(unknown)?))?;
+        found.filter(|track| removed || track.removed_at.is_none()).with_context(unknown)?
+    } else {
+        by_prefix(store, &digits, removed)?.with_context(unknown)?
+    };
+    if suffix.is_some() && track.id.am_item_id() != text {
+        bail!("{}", unknown());
+    }
+    Ok(track)
+}
+
+fn by_prefix(store: &Store, prefix: &str, removed: bool) -> Result<Option<Track>> {
+    let mut found: Option<Track> = None;
+    let filter = TrackFilter { removed, ..TrackFilter::default() };
+    pages(store, &filter, |page| {
+        for track in page.into_iter().filter(|track| track.id.to_string().starts_with(prefix)) {
+            match &found {
+                Some(other) if other.id != track.id => {
+                    bail!(
+                        "several tracks begin with {prefix}, {} and {} among them; give more digits",
+                        other.id,
+                        track.id
+                    )
+                }
+                // The same track before and after its sound was replaced: the later one counts.
+                _ => found = Some(track),
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}

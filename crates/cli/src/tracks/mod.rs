@@ -1,0 +1,41 @@
+//! `refrain tracks …`: look at and change what the catalogue knows.
+
+mod change;
+mod export;
+mod find;
+mod import;
+mod list;
+mod row;
+
+use anyhow::Result;
+
+use crate::args::{TracksArgs, TracksCommand};
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::settings::Settings;
+use crate::store::{Missing, Store};
+
+/// Runs the command.
+pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let missing = match args.command {
+        TracksCommand::Import(_) => Missing::Create,
+        _ => Missing::Refuse,
+    };
+    let store = Store::open(&settings.catalog, missing)?;
+    let outcome = match &args.command {
+        TracksCommand::List(args) => list::list(args, &store, output),
+        TracksCommand::Show(args) => list::show(args, &store, output),
+        TracksCommand::Set(args) => change::set(args, &store, output),
+        TracksCommand::Remove(args) => change::remove(args, &store, output),
+        TracksCommand::Export(args) => export::export(args, &store, output),
+        TracksCommand::Import(args) => import::import(args, &store, output),
+    };
+    // Whoever only reads does not care whether the file can be tidied up, for example on a full disk.
+    let closed = store.close();
+    let outcome = outcome?;
+    match args.command {
+        TracksCommand::List(_) | TracksCommand::Show(_) | TracksCommand::Export(_) => {}
+        TracksCommand::Set(_) | TracksCommand::Remove(_) | TracksCommand::Import(_) => closed?,
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,196 @@
+//! What strangers hand in, beside what is good.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use refrain_testkit::effects::crop;
+use serde_json::Value;
+
+use crate::support::{Ran, Sandbox, best, music};
+
+/// A WAV file by hand: any rate, channels and sample format.
+fn wav(tag: u16, rate: u32, channels: u16, bytes_per_sample: u16, data: &[u8]) -> Vec<u8> {
+    let frame = channels * bytes_per_sample;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((data.len() as u32 + 36).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0");
+    wav.extend(tag.to_le_bytes());
+    wav.extend(channels.to_le_bytes());
+    wav.extend(rate.to_le_bytes());
+    wav.extend((rate * u32::from(frame)).to_le_bytes());
+    wav.extend(frame.to_le_bytes());
+    wav.extend((bytes_per_sample * 8).to_le_bytes());
+    wav.extend(b"data");
+    wav.extend((data.len() as u32).to_le_bytes());
+    wav.extend(data);
+    wav
+}
+
+fn pcm16(samples: impl Iterator<Item = f32>) -> Vec<u8> {
+    samples.flat_map(|s| ((s * 32_000.0) as i16).to_le_bytes()).collect()
+}
+
+fn float(samples: impl Iterator<Item = f32>) -> Vec<u8> {
+    samples.flat_map(f32::to_le_bytes).collect()
+}
+
+/// Good sound in strange clothes: every one of these must be recognised.
+fn strange(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let clip = crop(&music().known[0].samples, 4.0, 8.0);
+    // Every fifth sample is close enough to 8 kHz once it is called 8,820 Hz; four copies make 176.4 kHz.
+    let low = wav(1, 8_820, 1, 2, &pcm16(clip.iter().step_by(5).copied()));
+    let high = wav(1, 176_400, 1, 2, &pcm16(clip.iter().flat_map(|s| [*s; 4])));
+    let eight = wav(1, 44_100, 8, 2, &pcm16(clip.iter().flat_map(|s| [*s; 8])));
+    let deep: Vec<u8> =
+        clip.iter().flat_map(|s| ((s * 8_000_000.0) as i32).to_le_bytes()[..3].to_vec()).collect();
+    let holes = clip.iter().enumerate().map(|(k, s)| if k % 1000 == 0 { f32::NAN } else { *s });
+    let mut cut = wav(1, 44_100, 1, 2, &pcm16(clip.iter().copied()));
+    cut.truncate(cut.len() - 100_000);
+    vec![
+        sandbox.file("g/low-rate.wav", low),
+        sandbox.file("g/high-rate.wav", high),
+        sandbox.file("g/eight-channels.wav", eight),
+        sandbox.file("g/24-bit.wav", wav(1, 44_100, 1, 3, &deep)),
+        sandbox.file("g/nan.wav", wav(3, 44_100, 1, 4, &float(holes))),
+        sandbox.file("g/truncated.wav", cut),
+        sandbox.file("g/no-extension", wav(1, 44_100, 1, 2, &pcm16(clip.iter().copied()))),
+    ]
+}
+
+/// No sound at all, and what is said about it.
+fn broken(sandbox: &Sandbox) -> Vec<(PathBuf, &'static str)> {
+    let circle = sandbox.path("b/circle.wav");
+    sandbox.file("b/empty.mp3", "");
+    symlink(&circle, &circle).unwrap();
+    vec![
+        (sandbox.file("b/empty.mp3", ""), "is empty"),
+        (sandbox.file("b/text.mp3", "This is not music. ".repeat(500)), "not an audio file"),
+        (sandbox.file("b/no-sound.wav", wav(1, 44_100, 1, 2, &[])), "holds no sound"),
+        (circle, "circle.wav: "),
+        (sandbox.path("b/gone.wav"), "gone.wav: "),
+    ]
+}
+
+/// Sound in which nothing can be recognised.
+fn toneless(sandbox: &Sandbox) -> Vec<PathBuf> {
+    vec![
+        sandbox.wav("t/silence.wav", &[0.0; 441_000]),
+        sandbox.wav("t/dc.wav", &[0.7; 441_000]),
+        sandbox.file("t/all-nan.wav", wav(3, 44_100, 1, 4, &float(std::iter::repeat_n(f32::NAN, 441_000)))),
+    ]
+}
+
+#[test]
+fn identify_answers_good_inputs_beside_bad_ones() {
+    let sandbox = Sandbox::with_catalog();
+    let (good, broken, toneless) = (strange(&sandbox), broken(&sandbox), toneless(&sandbox));
+    let bad_name = sandbox.path(OsStr::from_bytes(b"b/caf\xe9.wav"));
+    std::fs::copy(&good[0], &bad_name).unwrap();
+    let mut inputs = Vec::new();
+    inputs.extend(broken.iter().map(|(path, _)| path.clone()));
+    inputs.push(bad_name);
+    inputs.push(sandbox.path("b"));
+    inputs.extend(toneless.clone());
+    inputs.extend(good.clone());
+    let (ran, answers) = sandbox.identify(&inputs);
+    let ran = ran.expect(3).says("b/caf\\xE9.wav: the name is not UTF-8; rename the file");
+    assert_eq!(answers.len(), inputs.len());
+    for ((path, why), answer) in broken.iter().zip(&answers) {
+        let (error, code) = (answer["error"].as_str().unwrap(), answer["statusCode"].as_u64().unwrap());
+        assert!(error.contains(why) && (2900..2910).contains(&code), "{answer}");
+        assert!(ran.stderr.contains(error) && error.contains(path.to_str().unwrap()), "{ran:#?}");
+        assert_eq!(
+            (&answer["file"], &answer["matches"]),
+            (&path.to_str().unwrap().into(), &Value::Array(vec![]))
+        );
+    }
+    let (after, rest) = answers[broken.len()..].split_at(2);
+    assert!(after.iter().all(|answer| answer["statusCode"] == 2900), "{after:?}");
+    for (path, answer) in toneless.iter().zip(rest) {
+        assert_eq!(answer["statusCode"], 2005, "{}: {answer}", path.display());
+    }
+    for (path, answer) in good.iter().zip(&rest[toneless.len()..]) {
+        assert_eq!(best(answer), Some("one.wav"), "{}: {answer}", path.display());
+    }
+    let ran = sandbox.run(&["identify", "b/empty.mp3", "b/text.mp3"]).expect(2);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 2), "{ran:#?}");
+}
+
+#[test]
+fn index_learns_good_files_beside_bad_ones() {
+    let sandbox = Sandbox::new();
+    let (good, broken, toneless) = (strange(&sandbox), broken(&sandbox), toneless(&sandbox));
+    std::fs::create_dir_all(sandbox.path("no-audio")).unwrap();
+    sandbox.file("no-audio/readme.txt", "x");
+    std::fs::copy(&good[0], sandbox.path(OsStr::from_bytes(b"b/caf\xe9.wav"))).unwrap();
+    let named = sandbox.path("b/gone.wav");
+    let ran = sandbox
+        .run(&["index", "g", "b", "t", "no-audio", "g/no-extension", named.to_str().unwrap()])
+        .expect(3);
+    for (path, why) in &broken {
+        let line = ran.stderr.lines().find(|line| line.contains(path.file_name().unwrap().to_str().unwrap()));
+        assert!(line.is_some_and(|line| line.contains(why)), "{}: {ran:#?}", path.display());
+    }
+    for path in &toneless {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(ran.stderr.contains(&format!("{name}: nothing to recognise in it")), "{ran:#?}");
+    }
+    let ran = ran.says("no-audio: no audio files in this folder").says("caf\\xE9.wav: the name is not UTF-8");
+    assert!(ran.stdout.starts_with("7 added, 0 unchanged, 0 replaced, 10 failed"), "{ran:#?}");
+    assert_eq!(sandbox.tracks().len(), good.len());
+    // Nothing but bad files: nothing could be done, and no catalogue is made in passing.
+    let empty = Sandbox::new();
+    empty.run(&["index", "gone", "s3://bucket/songs"]).expect(2).says("URLs cannot be indexed yet");
+    assert!(!empty.path("catalog.db").exists());
+}
+
+#[test]
+fn a_catalogue_by_a_newer_program_or_of_another_kind_is_left_alone() {
+    let sandbox = Sandbox::with_catalog();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::Connection;
+        let mut connection = sqlx::SqliteConnection::connect(&sandbox.catalog()).await.unwrap();
+        let newer = "INSERT INTO _sqlx_migrations SELECT 9999, description, installed_on, success, checksum, \
+                     execution_time FROM _sqlx_migrations LIMIT 1";
+        sqlx::query(newer).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+    let before = std::fs::read(sandbox.path("catalog.db")).unwrap();
+    sandbox.clip("clip.wav", &music().known[0], 4.0, 8.0);
+    for args in [&["index", "clip.wav"][..], &["identify", "clip.wav"], &["tracks", "list"]] {
+        sandbox.run(args).expect(2).says("was made by a newer refrain (schema 9999").says("update refrain");
+    }
+    assert_eq!(std::fs::read(sandbox.path("catalog.db")).unwrap(), before);
+    sandbox.file("catalog.db", "Dear diary, ".repeat(1000));
+    sandbox.run(&["identify", "clip.wav"]).expect(2).says("is not a catalogue");
+}
+
+#[test]
+fn a_full_disk_stops_the_run_and_the_next_one_goes_on() {
+    let sandbox = Sandbox::new();
+    for k in 0..6 {
+        sandbox.clip(&format!("m/{k}.wav"), &music().known[k % 3], (k / 3) as f64 * 10.0, 10.0);
+    }
+    // A limit on file size is the nearest thing to a full disk that a test can have without being root.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 60; exec {} --catalog {} index m",
+        env!("CARGO_BIN_EXE_refrain"),
+        sandbox.catalog()
+    );
+    let ran = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(sandbox.path(""))
+        .output()
+        .unwrap();
+    let ran = Ran::from(ran);
+    assert!(matches!(ran.status, Some(2 | 3)), "{ran:#?}");
+    assert!(ran.stderr.contains("catalog.db"), "{ran:#?}");
+    sandbox.run(&["index", "m"]).expect(0);
+    assert_eq!(sandbox.tracks().len(), 6);
+    let (ran, answers) = sandbox.identify(&["m/0.wav", "m/5.wav"]);
+    ran.expect(0);
+    assert_eq!((best(&answers[0]), best(&answers[1])), (Some("0.wav"), Some("5.wav")));
+}

@@ -1,0 +1,212 @@
+//! `refrain identify`.
+
+use std::process::Stdio;
+
+use refrain_testkit::effects::{Clip, gain, mix};
+use serde_json::Value;
+
+use crate::support::{NAMES, Ran, Sandbox, best, music};
+
+/// Numbers as zeros, without signs: the form remains.
+fn form(line: &str) -> String {
+    let mut out = String::new();
+    let mut digits = 0;
+    for c in line.chars() {
+        match c {
+            '0'..='9' if digits == 0 => {
+                digits = 1;
+                out.push('0');
+            }
+            '0'..='9' => digits += 1,
+            '-' if out.ends_with(':') => {}
+            _ => {
+                digits = 0;
+                out.push(c);
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn a_clip_is_answered_in_the_form_of_identify_stream() {
+    let sandbox = Sandbox::with_catalog();
+    let id = sandbox.tracks()[1]["id"].as_str().unwrap().to_owned();
+    let values = [
+        "title=Song Title",
+        "artist=Song Artist",
+        "album=An Album",
+        "isrc=USZZ00000001",
+        "label=Song Label",
+        "vendor=Song Vendor",
+        "release_date=1900",
+        "upc=012345678900",
+        "category=Music",
+        "rule=block",
+        "Territory=DE",
+    ];
+    sandbox.run(&[&["tracks", "set", &id][..], &values].concat()).expect(0);
+    let clip = sandbox.clip("clip 1.wav", &music().known[1], 5.0, 10.0);
+    let (ran, answers) = sandbox.identify(&[&clip]);
+    ran.expect(0);
+    let answer = &answers[0];
+    let found = &answer["matches"][0];
+    let am_item_id = found["amItemID"].as_str().unwrap();
+    assert!(am_item_id.starts_with(&format!("{id}_")) && am_item_id.len() == 39, "{am_item_id}");
+    let near = |value: &Value, number: f64, by: f64| (value.as_f64().unwrap() - number).abs() <= by;
+    assert!(near(&answer["unknownMediaFileDuration"], 10.0, 0.001), "{answer}");
+    let start = found["matchTimeInUnknown"].as_f64().unwrap();
+    assert!(start <= 0.5 && near(&found["matchDurationInUnknown"], 10.0, 1.0), "{answer}");
+    assert!(near(&found["matchTimeInReference"], 5.0 + start, 0.05), "{answer}");
+    assert!(near(&found["evidence"]["speed"], 1.0, 0.002), "{answer}");
+    assert!(found["evidence"]["falsePositiveProbability"].as_f64().unwrap() < 1e-4, "{answer}");
+    assert_eq!(best(answer), Some(NAMES[1]));
+
+    let (ran, _) = sandbox.identify(&["clip 1.wav"]);
+    let text = form(&ran.stdout).replace(&form(am_item_id), "ID");
+    let reference = form(music().folder.join("songs").join(NAMES[1]).to_str().unwrap());
+    let probability = text.split("Probability\":").nth(1).unwrap().split(',').next().unwrap();
+    let golden = concat!(
+        r#"{"statusCode":0,"statusDescription":"Status 0 (0) Match found","unknownAssetID":"clip 0","#,
+        r#""unknownMediaFileDuration":0.0,"file":"clip 0.wav","matches":[{"ruleCode":"block","#,
+        r#""matchType":"audio","amItemID":"ID","matchTimeInUnknown":0.0,"matchDurationInUnknown":0.0,"#,
+        r#""matchTimeInReference":0.0,"metadata":{"ContentCategory":"Music","Title":"Song Title","#,
+        r#""Artist":"Song Artist","Album":"An Album","ISRC":"USZZ0","Label":"Song Label","#,
+        r#""Vendor":"Song Vendor","AlbumReleaseDate":"0-Jan-0","AlbumUPC":"0","SongLengthInSeconds":"0","#,
+        r#""Territory":"DE"},"evidence":{"reference":"REFERENCE","falsePositiveProbability":P,"#,
+        r#""alignedLandmarks":0,"matchedPeaks":0,"expectedPeaks":0,"speed":0.0,"pitchCents":0.0}}]}"#,
+        "\n"
+    );
+    assert_eq!(text, golden.replace("REFERENCE", &reference).replace("P,", &format!("{probability},")));
+}
+
+#[test]
+fn every_input_has_its_line_in_order() {
+    let sandbox = Sandbox::with_catalog();
+    let music = music();
+    let clips: Vec<_> = (0..24)
+        .map(|k| {
+            let seconds = if k % 5 == 0 { 15.0 } else { 4.0 };
+            sandbox.clip(&format!("{k}.wav"), &music.known[k % 3], k as f64 * 0.3, seconds)
+        })
+        .collect();
+    let (ran, answers) = sandbox.identify(&clips);
+    ran.expect(0);
+    assert_eq!(answers.len(), clips.len());
+    for (k, (clip, answer)) in clips.iter().zip(&answers).enumerate() {
+        assert_eq!(answer["file"], clip.to_str().unwrap());
+        assert_eq!(answer["unknownAssetID"], k.to_string());
+        assert_eq!(best(answer), Some(NAMES[k % 3]), "{answer}");
+        assert_eq!(answer["matches"][0]["ruleCode"], "notSubmitted");
+    }
+    let one_thread = sandbox.run(&[&["identify", "--json", "--jobs", "1"][..], &paths(&clips)].concat());
+    let threads = sandbox.run(&[&["identify", "--json", "--jobs", "5"][..], &paths(&clips)].concat());
+    assert_eq!(one_thread.expect(0).stdout, threads.expect(0).stdout);
+}
+
+fn paths(files: &[std::path::PathBuf]) -> Vec<&str> {
+    files.iter().map(|file| file.to_str().unwrap()).collect()
+}
+
+#[test]
+fn a_mix_is_a_table_in_order_of_time() {
+    let sandbox = Sandbox::with_catalog();
+    let known = &music().known;
+    let play = |song: usize, from| Clip { samples: &known[song].samples, from, seconds: 12.0, fade: 1.0 };
+    let mix = mix(&[play(2, 3.0), play(0, 0.0), play(1, 8.0)]);
+    sandbox.wav("mix.wav", &mix.samples);
+    let ran = sandbox.run(&["identify", "mix.wav"]).expect(0);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{ran:#?}");
+    assert!(lines[0].starts_with("song ") && lines[0].ends_with("confidence"), "{ran:#?}");
+    for (line, name) in lines[1..].iter().zip([NAMES[2], NAMES[0], NAMES[1]]) {
+        assert!(line.starts_with(name), "{ran:#?}");
+    }
+    assert!(!ran.stdout.contains('\x1b'), "colours are for terminals");
+}
+
+#[test]
+fn nothing_found_is_status_1_and_can_be_explained() {
+    let sandbox = Sandbox::with_catalog();
+    sandbox.wav("silence.wav", &[0.0; 132_300]);
+    sandbox.wav("quiet.wav", &gain(&music().known[0].samples[..441_000], -90.0));
+    sandbox.clip("short.wav", &music().unknown, 3.0, 0.4);
+    sandbox.clip("unknown.wav", &music().unknown, 3.0, 10.0);
+    for (file, why) in [
+        ("silence.wav", "why: silent or too quiet: every sample is zero"),
+        ("quiet.wav", "why: silent or too quiet: "),
+        ("short.wav", "why: too short: 0.4 s of sound"),
+        ("unknown.wav", "why: n"),
+    ] {
+        let ran = sandbox.run(&["identify", "--explain", file]).expect(1);
+        assert!(ran.stdout.starts_with("no match\n") && ran.stdout.contains(why), "{ran:#?}");
+        let ran = sandbox.run(&["identify", "--json", "--all", "--explain", file]).expect(1);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((&answer["statusCode"], &answer["matches"]), (&2005.into(), &Value::Array(vec![])));
+        assert!(answer["explanation"][0].is_string() && answer["rejected"].is_array(), "{answer}");
+    }
+}
+
+#[test]
+fn standard_input_is_an_input() {
+    let sandbox = Sandbox::with_catalog();
+    let clip = sandbox.clip("clip.wav", &music().known[0], 6.0, 8.0);
+    let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "--json", "-"]);
+    let ran = Ran::from(command.stdin(std::fs::File::open(clip).unwrap()).output().unwrap()).expect(0);
+    let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((answer["file"].as_str(), best(&answer)), (Some("-"), Some(NAMES[0])));
+    let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "-"]);
+    Ran::from(command.stdin(Stdio::null()).output().unwrap()).expect(2).says("standard input is empty");
+    sandbox.run(&["identify", "-", "-"]).expect(2).says("only once");
+}
+
+#[test]
+fn what_cannot_be_identified_is_refused() {
+    let sandbox = Sandbox::with_catalog();
+    sandbox.run(&["identify", "https://example.com/live.m3u8"]).expect(2).says("URLs cannot be read yet");
+    let elsewhere = format!("sqlite:{}", sandbox.path("typo.db").display());
+    let mut command = sandbox.command(&["--catalog", &elsewhere, "identify", "x.wav"]);
+    Ran::from(command.output().unwrap()).expect(2).says("there is no catalogue");
+    assert!(!sandbox.path("typo.db").exists());
+    let mut command = sandbox.command(&["--catalog", "mysql://u:secret@h/d", "identify", "x.wav"]);
+    let ran = Ran::from(command.output().unwrap()).expect(2).says("not supported");
+    assert!(!ran.stderr.contains("secret"), "{ran:#?}");
+}
+
+#[test]
+fn a_lost_or_damaged_cache_is_built_again_with_one_line() {
+    let sandbox = Sandbox::with_catalog();
+    sandbox.clip("clip.wav", &music().known[2], 6.0, 8.0);
+    let good = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0);
+    assert_eq!(good.stderr, "");
+    let caches = || -> Vec<_> {
+        let files = std::fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = files.filter(|file| file.to_str().unwrap().contains("catalog.db-")).collect();
+        files.sort();
+        files
+    };
+    caches().iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    check_rebuilt(&sandbox, &good.stdout);
+    for k in 0..caches().len() {
+        // Building the cache again gives its files other names.
+        let file = caches().swap_remove(k);
+        let mut bytes = std::fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        if let Some(byte) = bytes.get_mut(middle) {
+            *byte ^= 0x55;
+            std::fs::write(&file, bytes).unwrap();
+            let ran = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0);
+            assert_eq!(ran.stdout, good.stdout, "{}", file.display());
+            assert!(ran.stderr.lines().count() <= 1, "{ran:#?}");
+        }
+    }
+    let manifest = sandbox.path("catalog.db-index");
+    std::fs::write(manifest, "not a manifest").unwrap();
+    check_rebuilt(&sandbox, &good.stdout);
+}
+
+fn check_rebuilt(sandbox: &Sandbox, good: &str) {
+    let ran = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).says("built again");
+    assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), (good, 1), "{ran:#?}");
+    assert_eq!(sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).stderr, "");
+}

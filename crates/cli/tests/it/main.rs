@@ -1,0 +1,14 @@
+//! Black-box tests of the real binary.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod demo;
+mod identify;
+mod index;
+mod metadata;
+mod output;
+mod settings;
+mod support;
+mod together;
+mod tracks;

@@ -1,0 +1,56 @@
+//! Streams: closed pipes, full disks, help.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+use crate::support::{Ran, Sandbox, music};
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let sandbox = Sandbox::with_catalog();
+    let clips: Vec<_> =
+        (0..30).map(|k| sandbox.clip(&format!("{k}.wav"), &music().known[0], 4.0, 3.0)).collect();
+    let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "--json"]);
+    let mut child = command.args(&clips).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+    assert!(first.contains("\"file\""));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disks_are_named() {
+    let sandbox = Sandbox::with_catalog();
+    sandbox.clip("clip.wav", &music().known[0], 4.0, 3.0);
+    let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "clip.wav"]);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let ran = Ran::from(command.stdout(full).output().unwrap()).expect(2);
+    ran.says("cannot write to standard output: No space left");
+    sandbox.run(&["tracks", "export", "/dev/full/x"]).expect(2).says("cannot write /dev/full/x");
+}
+
+#[test]
+fn help_has_examples_for_every_command() {
+    let sandbox = Sandbox::new();
+    for words in [
+        &["index"][..],
+        &["identify"],
+        &["tracks"],
+        &["tracks", "list"],
+        &["tracks", "show"],
+        &["tracks", "set"],
+        &["tracks", "remove"],
+        &["tracks", "export"],
+        &["tracks", "import"],
+        &["demo"],
+    ] {
+        let ran = sandbox.run(&[words, &["--help"]].concat()).expect(0);
+        assert!(ran.stdout.contains("Example"), "{words:?}");
+        assert!(ran.stdout.contains(&format!("refrain {}", words.join(" "))), "{words:?}");
+    }
+    assert!(sandbox.run(&["--version"]).expect(0).stdout.starts_with("refrain "));
+}
