@@ -52,6 +52,9 @@ pub(crate) struct Outcome {
     pub(crate) query: Option<u32>,
 }
 
+/// Parts of a tick that times are compared in, as integers: exact for any length of query.
+const PARTS: f64 = 8.0;
+
 /// Looks for the track's peaks between two times of the query (ticks), in order; `peaks` are the query's.
 pub(crate) fn compare(
     reference: &[Peak],
@@ -63,33 +66,36 @@ pub(crate) fn compare(
 ) {
     out.clear();
     let first = reference.partition_point(|p| f64::from(p.time) < line.reference(from));
-    let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to));
+    let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to)).max(first);
     let mut low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time);
-    for (index, peak) in reference.iter().enumerate().take(end).skip(first) {
-        let time = line.query(f64::from(peak.time));
+    let inverse = 1.0 / line.speed;
+    let early = (tolerance.time * PARTS) as i64;
+    let parts = |p: &Peak| i64::from(p.time) * PARTS as i64;
+    for (index, peak) in reference[first..end].iter().enumerate() {
+        let time = ((f64::from(peak.time) - line.offset) * inverse * PARTS) as i64;
         let frequency = (f64::from(peak.frequency) * line.pitch) as f32;
         let reach = tolerance.frequency as f32 + tolerance.relative as f32 * frequency;
-        let (earliest, latest) = (time - tolerance.time, time + tolerance.time);
-        while peaks.get(low).is_some_and(|p| f64::from(p.time) < earliest) {
+        let (lowest, highest) = ((frequency - reach).max(0.0) as u16, (frequency + reach) as u16);
+        while peaks.get(low).is_some_and(|p| parts(p) < time - early) {
             low += 1;
         }
         let mut best = None;
         let mut nearest = f32::INFINITY;
         for (i, found) in peaks[low..].iter().enumerate() {
-            if f64::from(found.time) > latest {
+            if parts(found) > time + early {
                 break;
             }
-            let aside = (f32::from(found.frequency) - frequency).abs();
-            if aside <= reach {
-                let late = (f64::from(found.time) - time).abs() as f32;
-                let distance = aside / reach + late / tolerance.time as f32;
-                if distance < nearest {
+            if (lowest..=highest).contains(&found.frequency) {
+                let aside = (f32::from(found.frequency) - frequency).abs();
+                let late = (parts(found) - time).abs() as f32;
+                let distance = aside / reach + late / early as f32;
+                if aside <= reach && distance < nearest {
                     nearest = distance;
                     best = Some((low + i) as u32);
                 }
             }
         }
-        out.push(Outcome { reference: index as u32, query: best });
+        out.push(Outcome { reference: (first + index) as u32, query: best });
     }
 }
 

@@ -39,10 +39,11 @@ pub struct Match {
     pub matched_peaks: u32,
 }
 
-/// A candidate that failed.
+/// A candidate that failed: chance explains it, or a better match explains the same peaks. A copy of the
+/// matched track is of the second kind and has a probability below the limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rejected {
-    /// The best match that could be made of it; its probability is above the limit.
+    /// The best match that could be made of it.
     pub best: Match,
 }
 

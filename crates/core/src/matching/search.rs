@@ -11,7 +11,7 @@ use crate::index::{IndexError, POSTING_TICKS, Run, Snapshot};
 const BIN: u32 = 2;
 /// Most bins that are counted apart; on longer time lines offsets share counters, then are counted again
 /// apart if the shared one is high.
-const COUNTERS: usize = 1 << 20;
+const COUNTERS: usize = 1 << 19;
 /// Votes that are counted exactly in the end.
 const EXACT_VOTES: usize = 1 << 13;
 /// Postings' bytes that one search reads from a run at most. The commonest hashes, which tell least, are
@@ -37,7 +37,7 @@ pub(crate) struct Search {
     probes: Vec<Probe>,
     costs: Vec<(u64, u32)>,
     votes: Vec<u32>,
-    counters: Vec<u16>,
+    counters: Vec<u8>,
     exact: Vec<u32>,
 }
 

@@ -14,16 +14,15 @@ use super::significance::{Chance, Evidence, MOST_ALTERNATIVES, shared};
 /// Where a peak is expected in the end: about three standard errors of a peak heard through a codec.
 pub(crate) const FINE: Tolerance = Tolerance { time: 4.0, frequency: 6.0, relative: 0.0 };
 /// Rounds of fitting for a line that is nearly right …
-const NARROW: [Tolerance; 2] = [
-    Tolerance { time: 6.0, frequency: 8.0, relative: 0.002 },
-    Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 },
-];
-/// … and for one whose speed may be off by a per cent.
+const NARROW: [Tolerance; 1] = [Tolerance { time: 6.0, frequency: 8.0, relative: 0.002 }];
+/// … for one whose speed may be off by a per cent …
 const WIDE: [Tolerance; 3] = [
     Tolerance { time: 14.0, frequency: 8.0, relative: 0.012 },
     Tolerance { time: 8.0, frequency: 7.0, relative: 0.004 },
     Tolerance { time: 5.0, frequency: 7.0, relative: 0.001 },
 ];
+/// … and for one that is right.
+const AGAIN: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
 
 /// Alternatives that chance explains (natural logarithm of the probability) are not compared with.
 const WORTH_COMPARING: f64 = -6.0;
@@ -105,16 +104,26 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// Line and evidence of a track in a window, starting from a rough line.
-    pub(crate) fn new(reference: &Arc<Reference>, rough: Line, window: &Window<'_>, chance: &Chance) -> Self {
-        let mut best = Self::along(reference, rough, &NARROW, window, chance);
-        // Where nearly all is found there is nothing to gain.
-        if best.found() * 2 < best.outcomes.len() {
-            let other = Self::along(reference, rough, &WIDE, window, chance);
-            if other.quick < best.quick {
-                best = other;
-            }
-        }
+    /// A track in a window along a line that may be off by a few ticks.
+    pub(crate) fn near(
+        reference: &Arc<Reference>,
+        rough: Line,
+        window: &Window<'_>,
+        chance: &Chance,
+    ) -> Self {
+        Self::along(reference, rough, &NARROW, window, chance)
+    }
+
+    /// A track in a window along a line whose speed and pitch may be off by a per cent.
+    pub(crate) fn far(reference: &Arc<Reference>, rough: Line, window: &Window<'_>, chance: &Chance) -> Self {
+        Self::along(reference, rough, &WIDE, window, chance)
+    }
+
+    /// Fits the line once more and weighs the evidence.
+    pub(crate) fn weighed(&self, window: &Window<'_>, chance: &Chance) -> Self {
+        let again = Self::along(&self.reference, self.line, &AGAIN, window, chance);
+        let mut best = if again.quick < self.quick { again } else { self.clone() };
+        best.evidence = best.weigh(window.peaks, |_| true);
         best
     }
 
@@ -161,7 +170,12 @@ impl Verified {
 
     /// Measures the evidence again, with the chance of each found peak raised by the alternatives (best
     /// first) that explain it too.
-    pub(crate) fn scrutinize(&mut self, alternatives: &[&Verified], window: &Window<'_>) {
+    pub(crate) fn scrutinize(
+        &mut self,
+        alternatives: &[&Verified],
+        window: &Window<'_>,
+        counts: impl Fn(u32) -> bool,
+    ) {
         let mut explained = vec![0usize; window.peaks.len()];
         let mut tried = 0;
         for other in alternatives {
@@ -179,7 +193,7 @@ impl Verified {
         for (outcome, part) in self.outcomes.iter().zip(&mut self.shared) {
             *part = outcome.query.map_or(0.0, |query| shared(explained[query as usize], tried));
         }
-        self.evidence = self.weigh(window.peaks, |_| true);
+        self.evidence = self.weigh(window.peaks, counts);
     }
 
     /// Whether another alignment puts the same sound in this place: the same line, a copy of the track, an

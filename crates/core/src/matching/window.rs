@@ -5,7 +5,7 @@ use crate::index::{IndexError, Snapshot};
 
 use super::line::Line;
 use super::search::Search;
-use super::significance::{Chance, Evidence};
+use super::significance::Chance;
 use super::verify::{FINE, References, Verified, Window};
 
 /// What is tried, in this order, until something is found: how deep, at which speed. The other speeds reach
@@ -17,6 +17,12 @@ const SHALLOW: Depth = Depth { rank_limit: 6, fan_out: 6, margin: 0.0, gap_reach
 const DEEP: Depth = Depth { rank_limit: 20, fan_out: 40, margin: 0.1, gap_reach: 2 };
 /// Candidates of a pass that are verified.
 const MOST_CANDIDATES: usize = 32;
+/// Enough of them where one is obvious: the rest only serves as its alternatives.
+const ENOUGH_CANDIDATES: usize = 12;
+/// Of them, those with the most votes whose speed is fitted where nothing is obvious …
+const MOST_REFITTED: usize = 8;
+/// … which is a quick bound on the logarithm of its probability below this.
+const OBVIOUS: f64 = -100.0;
 /// Of them, those whose evidence is weighed in full.
 const MOST_WEIGHED: usize = 12;
 /// Of them, those that are compared with all others.
@@ -69,12 +75,20 @@ impl<'a> WindowSearch<'a> {
             let start = window.from as u32;
             let candidates =
                 self.search.candidates(self.snapshot, peaks, start, depth, scale, MOST_CANDIDATES)?;
-            for candidate in candidates {
-                let Some((reference, offset)) = self.references.of(&candidate)? else { continue };
+            let mut rough = Vec::new();
+            for (i, candidate) in candidates.iter().enumerate() {
+                if i >= ENOUGH_CANDIDATES && verified.iter().any(|v| v.quick < OBVIOUS) {
+                    break;
+                }
+                let Some((reference, offset)) = self.references.of(candidate)? else { continue };
                 let line = Line { offset: offset - speed * f64::from(start), speed, pitch: speed };
-                let new = Verified::new(&reference, line, window, &self.chance);
-                if new.quick < 0.0 && !verified.iter().any(|v| v.is_same_line(&new, window)) {
-                    verified.push(new);
+                keep_better(&mut verified, Verified::near(&reference, line, window, &self.chance), window);
+                rough.push((reference, line));
+            }
+            // A line that is off in speed shows little until it is fitted.
+            if verified.iter().all(|v| v.quick > OBVIOUS) {
+                for (reference, line) in rough.iter().take(MOST_REFITTED) {
+                    keep_better(&mut verified, Verified::far(reference, *line, window, &self.chance), window);
                 }
             }
             found = self.judge(&mut verified, window);
@@ -90,10 +104,8 @@ impl<'a> WindowSearch<'a> {
         verified
             .sort_by(|a, b| a.quick.total_cmp(&b.quick).then(a.reference.number.cmp(&b.reference.number)));
         verified.truncate(2 * MOST_CANDIDATES);
-        for one in verified.iter_mut().take(MOST_WEIGHED) {
-            one.evidence = one.weigh(window.peaks, |_| true);
-        }
-        let mut weighed = verified[..verified.len().min(MOST_WEIGHED)].to_vec();
+        let promising = verified.iter().take(MOST_WEIGHED).filter(|v| v.quick < 0.0);
+        let mut weighed: Vec<Verified> = promising.map(|v| v.weighed(window, &self.chance)).collect();
         let by_evidence = |a: &Verified, b: &Verified| {
             a.evidence
                 .log_p()
@@ -101,26 +113,38 @@ impl<'a> WindowSearch<'a> {
                 .then(a.reference.number.cmp(&b.reference.number))
         };
         weighed.sort_by(by_evidence);
-        let mut best: Vec<Verified> = weighed.iter().take(MOST_SCRUTINIZED).cloned().collect();
-        for (i, one) in best.iter_mut().enumerate() {
-            let others: Vec<&Verified> =
-                weighed.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| other).collect();
-            one.scrutinize(&others, window);
-        }
-        best.sort_by(by_evidence);
         let mut used = vec![false; window.peaks.len()];
         let mut found = Found::default();
-        for one in best {
-            let evidence: Evidence = one.weigh(window.peaks, |query| !used[query as usize]);
-            if evidence.log_p() <= self.limit {
-                for query in one.outcomes.iter().filter_map(|o| o.query) {
+        for (i, one) in weighed.iter().take(MOST_SCRUTINIZED).enumerate() {
+            let free = |query: u32| !used[query as usize];
+            let mut left = one.clone();
+            left.evidence = one.weigh(window.peaks, free);
+            if left.evidence.log_p() <= self.limit {
+                let others: Vec<&Verified> =
+                    weighed.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| other).collect();
+                left.scrutinize(&others, window, free);
+            }
+            if left.evidence.log_p() <= self.limit {
+                for query in left.outcomes.iter().filter_map(|o| o.query) {
                     used[query as usize] = true;
                 }
-                found.accepted.push(one);
+                found.accepted.push(left);
             } else {
-                found.rejected.push(one);
+                // With its own evidence: a copy of what was accepted is told as such, not as chance.
+                found.rejected.push(one.clone());
             }
         }
+        found.accepted.sort_by(by_evidence);
+        found.rejected.sort_by(by_evidence);
         found
+    }
+}
+
+/// Adds an alignment, or puts it in the place of a worse one along the same line.
+fn keep_better(verified: &mut Vec<Verified>, new: Verified, window: &Window<'_>) {
+    match verified.iter_mut().find(|old| old.is_same_line(&new, window)) {
+        Some(old) if new.quick < old.quick => *old = new,
+        Some(_) => {}
+        None => verified.push(new),
     }
 }
