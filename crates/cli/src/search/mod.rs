@@ -6,7 +6,7 @@ use anyhow::Result;
 use refrain_catalog::Library;
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, Snapshot};
-use refrain_core::matching::{MatchSettings, Matcher, Matches};
+use refrain_core::matching::{self, MatchSettings, Matches};
 
 use crate::output::Output;
 use crate::store::Store;
@@ -20,15 +20,13 @@ pub(crate) struct Searcher<'a> {
     output: &'a Output,
     settings: MatchSettings,
     library: Mutex<Library>,
-    /// Matchers that no thread uses now: their buffers are worth keeping.
-    idle: Mutex<Vec<Matcher>>,
 }
 
 impl<'a> Searcher<'a> {
     /// Opens the index and brings it up to date with the catalogue.
     pub(crate) fn open(store: &'a Store, settings: MatchSettings, output: &'a Output) -> Result<Self> {
         let library = Mutex::new(store.library(output)?);
-        Ok(Self { store, output, settings, library, idle: Mutex::default() })
+        Ok(Self { store, output, settings, library })
     }
 
     /// Number of tracks that can be found.
@@ -43,18 +41,14 @@ impl<'a> Searcher<'a> {
 
     /// Finds every song in a query.
     pub(crate) fn identify(&self, query: &Constellation) -> Result<Matches> {
-        let idle = lock(&self.idle).pop();
-        let mut matcher = idle.unwrap_or_else(|| Matcher::new(self.settings.clone()));
         let snapshot = self.snapshot();
-        let matches = match matcher.identify(&snapshot, query) {
+        match matching::identify(&snapshot, query, &self.settings) {
             Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
                 self.heal(&snapshot, &error)?;
-                matcher.identify(&self.snapshot(), query)
+                Ok(matching::identify(&self.snapshot(), query, &self.settings)?)
             }
-            result => result,
-        };
-        lock(&self.idle).push(matcher);
-        Ok(matches?)
+            result => Ok(result?),
+        }
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
