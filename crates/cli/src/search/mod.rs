@@ -6,7 +6,7 @@ use anyhow::Result;
 use refrain_catalog::Library;
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, Snapshot};
-use refrain_core::matching::{self, MatchSettings, Matches};
+use refrain_core::matching::{MatchSettings, Matches, identify};
 
 use crate::output::Output;
 use crate::store::Store;
@@ -42,10 +42,10 @@ impl<'a> Searcher<'a> {
     /// Finds every song in a query.
     pub(crate) fn identify(&self, query: &Constellation) -> Result<Matches> {
         let snapshot = self.snapshot();
-        match matching::identify(&snapshot, query, &self.settings) {
+        match identify(&snapshot, query, &self.settings) {
             Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
                 self.heal(&snapshot, &error)?;
-                Ok(matching::identify(&self.snapshot(), query, &self.settings)?)
+                Ok(identify(&self.snapshot(), query, &self.settings)?)
             }
             result => Ok(result?),
         }
