@@ -51,7 +51,7 @@ pub(crate) struct Show {
 pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     input::check_all(&args.inputs)?;
     let store = Store::open(&settings.catalog, Missing::Refuse)?;
-    let searcher = Searcher::open(&store, settings.matching(), output)?;
+    let searcher = Searcher::open(&store, settings, output)?;
     let identifier = Identifier {
         store: &store,
         known: HashMap::new(),
