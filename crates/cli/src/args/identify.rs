@@ -39,7 +39,7 @@ pub(crate) struct IdentifyArgs {
     /// One JSON line per input instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// Show candidates that were rejected, too, marked as such
+    /// Show candidates that were rejected, too: as chance, or because a better match explains the same sound
     #[arg(long)]
     pub(crate) all: bool,
     /// Say why an input did not match

@@ -40,7 +40,7 @@ pub(crate) fn run(settings: &Settings, output: &Output) -> Result<Outcome> {
 fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -> Result<Outcome> {
     output.line(&output.style().bold(&format!("Learning {} songs", songs::SONGS.len())))?;
     learn(folder, store, settings, output)?;
-    let searcher = Searcher::open(store, settings.matching(), output)?;
+    let searcher = Searcher::open(store, settings, output)?;
     let stage = Stage { folder, store, settings, searcher };
 
     output.line(&format!(
@@ -55,7 +55,7 @@ fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -
         let answer = stage.identify(clip)?;
         let found = report.clip(clip, &answer, &identify::tracks_of(store, &answer.matches)?);
         if found && example.is_none() {
-            example = Some(stage.response(clip, &answer)?);
+            example = Some(stage.response(&answer)?);
         }
     }
     report.print_clips(output)?;
@@ -110,7 +110,7 @@ impl Stage<'_> {
         identify::identify(&Input::new(&path), &self.searcher).map_err(|error| anyhow!("{error}"))
     }
 
-    fn response(&self, scene: &Scene, answer: &Answer) -> Result<String> {
+    fn response(&self, answer: &Answer) -> Result<String> {
         let tracks = identify::tracks_of(self.store, &answer.matches)?;
         let show = Show {
             all: false,
@@ -118,7 +118,7 @@ impl Stage<'_> {
             false_positive_rate: self.settings.false_positive_rate,
             tracks: self.searcher.tracks(),
         };
-        let response = Response::new("clip.wav", scene.how, Ok(answer), &tracks, show);
+        let response = Response::new("clip.wav", "clip", Ok(answer), &tracks, show);
         Ok(serde_json::to_string_pretty(&response)?)
     }
 }

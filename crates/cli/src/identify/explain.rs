@@ -56,7 +56,7 @@ fn candidate(best: &Match, track: Option<&Track>, limit: f64) -> String {
     let failed = if factor > 1.0 {
         format!("is chance with probability {probability:.2e}, {factor:.1} times the accepted {limit:.0e}")
     } else {
-        format!("is chance with probability {probability:.2e}, but failed the proof by its own peaks")
+        format!("is chance with probability {probability:.2e}, but others explain the same peaks")
     };
     format!(
         "nearest: {name} at {} of the song, from {} to {}: {failed}; {} landmarks aligned, {} of {} peaks found",

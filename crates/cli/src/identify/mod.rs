@@ -51,9 +51,16 @@ pub(crate) struct Show {
 pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     input::check_all(&args.inputs)?;
     let store = Store::open(&settings.catalog, Missing::Refuse)?;
-    let searcher = Searcher::open(&store, settings.matching(), output)?;
+    let outcome = all(&store, args, settings, output);
+    // Only reading was done: whether the database can be tidied up now is no matter.
+    let _ = store.close();
+    outcome
+}
+
+fn all(store: &Store, args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let searcher = Searcher::open(store, settings, output)?;
     let identifier = Identifier {
-        store: &store,
+        store,
         known: HashMap::new(),
         show: Show {
             all: args.all,

@@ -27,7 +27,8 @@ pub(crate) struct Response<'a> {
     unknown_media_file_duration: Option<Decimals<3>>,
     file: &'a str,
     matches: Vec<ResponseMatch<'a>>,
-    /// Ours, with `--all`: candidates that were rejected.
+    /// Ours, with `--all`: candidates that were rejected, be it as chance or because a better match explains
+    /// the same sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<Vec<ResponseMatch<'a>>>,
     /// Ours, with `--explain`: why nothing matched.

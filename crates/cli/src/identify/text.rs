@@ -35,7 +35,7 @@ pub(crate) fn block(
         lines.push(format!("{indent}no match"));
     }
     if !rows.is_empty() {
-        let table = table(&rows, tracks).lines();
+        let table = table(&rows, tracks, show).lines();
         lines.push(format!("{indent}{}", style.dim(&table[0])));
         lines.extend(table[1..].iter().map(|line| format!("{indent}{line}")));
     }
@@ -56,7 +56,7 @@ fn rows(answer: &Answer, show: Show) -> Vec<(bool, &Match)> {
     rows
 }
 
-fn table(rows: &[(bool, &Match)], tracks: &HashMap<TrackNumber, Track>) -> Table {
+fn table(rows: &[(bool, &Match)], tracks: &HashMap<TrackNumber, Track>, show: Show) -> Table {
     let mut table = Table::new(&COLUMNS);
     for (accepted, found) in rows {
         let track = tracks.get(&found.track);
@@ -68,8 +68,17 @@ fn table(rows: &[(bool, &Match)], tracks: &HashMap<TrackNumber, Track>) -> Table
             clock(found.query_start),
             clock(found.query_end),
             clock(found.reference_start),
-            if *accepted { sure } else { format!("{sure} (rejected)") },
+            mark(*accepted, sure, found.false_positive_probability <= show.false_positive_rate),
         ]);
     }
     table
+}
+
+/// A candidate that is not chance was left out because a better match explains the same sound.
+fn mark(accepted: bool, sure: String, not_chance: bool) -> String {
+    match (accepted, not_chance) {
+        (true, _) => sure,
+        (false, true) => format!("{sure} (same sound)"),
+        (false, false) => format!("{sure} (rejected)"),
+    }
 }

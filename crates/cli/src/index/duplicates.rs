@@ -5,55 +5,64 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use refrain_catalog::{NearDuplicate, Track, TrackNumber};
 use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
-use refrain_core::matching::Match;
 
 use super::run::Fresh;
 use crate::output::hours;
 use crate::search::Searcher;
 
-/// Share of the shorter of two tracks that must be the same sound: "most of it". Songs that share a sample
-/// or a loop stay below, an edit with a longer intro above.
+/// Share of a track that must be the sound of another: "most of it". Songs that share a sample or a loop
+/// stay below, an edit with a longer intro above.
 const SAME_SHARE: f64 = 0.5;
 
-/// Length in seconds of the stretch from the middle that is looked for first: a track that is there as a
-/// whole is there in its middle, and this costs a fraction.
-const PROBE_SECONDS: f64 = 30.0;
+/// Length in seconds of the stretches that are looked for. The middle one is looked for first: a track that
+/// is there as a whole is there in its middle, and this costs a fraction.
+const PROBE_SECONDS: f64 = 10.0;
+
+/// Most stretches that are looked for, so that a recording of hours is not searched from end to end.
+const MOST_PROBES: usize = 60;
 
 /// Tracks that sound like this one, the other one always being the earlier.
 pub(super) fn find(fresh: &Fresh, searcher: &Searcher<'_>) -> Result<Vec<NearDuplicate>> {
     let own = fresh.track.number;
-    let probe = middle(&fresh.constellation);
-    let others = |found: &[Match]| found.iter().any(|found| found.track < own);
-    if !others(&searcher.identify(&probe)?.found) {
+    let earlier = |probe: &Constellation| -> Result<Vec<TrackNumber>> {
+        Ok(searcher.same_sound(probe)?.into_iter().filter(|track| *track < own).collect())
+    };
+    let whole = &fresh.constellation;
+    let last = (whole.seconds - PROBE_SECONDS).max(0.0);
+    if earlier(&stretch(whole, last / 2.0))?.is_empty() {
         return Ok(Vec::new());
     }
-    let mut shared: BTreeMap<TrackNumber, f64> = BTreeMap::new();
-    for found in searcher.identify(&fresh.constellation)?.found {
-        *shared.entry(found.track).or_default() += found.query_end - found.query_start;
+    let probes = (whole.seconds / PROBE_SECONDS).ceil().clamp(1.0, MOST_PROBES as f64);
+    let mut heard: BTreeMap<TrackNumber, f64> = BTreeMap::new();
+    for probe in 0..probes as u32 {
+        for track in earlier(&stretch(whole, last * f64::from(probe) / (probes - 1.0).max(1.0)))? {
+            *heard.entry(track).or_default() += 1.0;
+        }
     }
-    let same = |track: TrackNumber, seconds: f64| track < own && seconds >= SAME_SHARE * fresh.track.seconds;
-    let same = shared.into_iter().filter(|(track, seconds)| same(*track, *seconds));
-    Ok(same.map(|(of, seconds)| NearDuplicate { track: own, of, seconds }).collect())
+    let same = heard.into_iter().map(|(of, heard)| (of, heard / probes));
+    let same = same.filter(|(_, share)| *share > SAME_SHARE);
+    Ok(same.map(|(of, share)| NearDuplicate { track: own, of, seconds: share * whole.seconds }).collect())
 }
 
 /// What a person reads about it.
 pub(super) fn message(track: &Track, of: &str, seconds: f64) -> String {
     format!(
-        "refrain: {} sounds like {of} for {} of its {}; both are kept and linked",
+        "refrain: {} sounds like {of} for about {} of its {}; both are kept and linked",
         track.source,
         hours(seconds),
         hours(track.seconds)
     )
 }
 
-/// Peaks of the middle of a sound, moved to start at 0.
-fn middle(whole: &Constellation) -> Constellation {
-    if whole.seconds <= PROBE_SECONDS {
-        return whole.clone();
+/// Peaks of a stretch, moved to start at 0.
+fn stretch(whole: &Constellation, from: f64) -> Constellation {
+    let start = (from * TICKS_PER_SECOND) as u32;
+    let end = start.saturating_add((PROBE_SECONDS * TICKS_PER_SECOND) as u32);
+    let first = whole.peaks.partition_point(|peak| peak.time < start);
+    let last = whole.peaks.partition_point(|peak| peak.time < end);
+    let peaks = whole.peaks[first..last].iter();
+    Constellation {
+        seconds: whole.seconds.min(PROBE_SECONDS),
+        peaks: peaks.map(|peak| Peak { time: peak.time - start, ..*peak }).collect(),
     }
-    let from = ((whole.seconds - PROBE_SECONDS) / 2.0 * TICKS_PER_SECOND) as u32;
-    let to = from.saturating_add((PROBE_SECONDS * TICKS_PER_SECOND) as u32);
-    let inside = whole.peaks.iter().filter(|peak| (from..to).contains(&peak.time));
-    let peaks = inside.map(|peak| Peak { time: peak.time - from, ..*peak }).collect();
-    Constellation { seconds: PROBE_SECONDS, peaks }
 }

@@ -47,7 +47,7 @@ impl<'a> Run<'a> {
     /// If the catalogue or the index cache cannot be written; a file that fails is counted and named only.
     pub(crate) fn run(&self, files: &[Found], summary: &mut Summary) -> Result<()> {
         interrupt::listen();
-        let searcher = Searcher::open(self.store, self.settings.matching(), self.output)?;
+        let searcher = Searcher::open(self.store, self.settings, self.output)?;
         let progress = self.output.progress(files.len(), files.iter().map(|file| file.bytes).sum());
         let mut fresh = Vec::new();
         let mut handled = 0;

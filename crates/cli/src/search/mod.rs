@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use refrain_catalog::Library;
+use refrain_catalog::{Library, TrackNumber};
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::{MatchSettings, Matches, identify};
 
 use crate::output::Output;
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// The index of a catalogue, to be searched by any thread.
@@ -24,9 +25,10 @@ pub(crate) struct Searcher<'a> {
 
 impl<'a> Searcher<'a> {
     /// Opens the index and brings it up to date with the catalogue.
-    pub(crate) fn open(store: &'a Store, settings: MatchSettings, output: &'a Output) -> Result<Self> {
+    pub(crate) fn open(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
+        keep_to(settings.jobs);
         let library = Mutex::new(store.library(output)?);
-        Ok(Self { store, output, settings, library })
+        Ok(Self { store, output, settings: settings.matching(), library })
     }
 
     /// Number of tracks that can be found.
@@ -51,6 +53,19 @@ impl<'a> Searcher<'a> {
         }
     }
 
+    /// All tracks that a query would be found in if each were the only one: the matches, and copies of
+    /// their sound, which a timeline leaves out because a better match explains the same peaks.
+    pub(crate) fn same_sound(&self, query: &Constellation) -> Result<Vec<TrackNumber>> {
+        let matches = self.identify(query)?;
+        let copies = matches.rejected.iter().map(|rejected| &rejected.best);
+        let copies =
+            copies.filter(|best| best.false_positive_probability <= self.settings.false_positive_rate);
+        let mut tracks: Vec<_> = matches.found.iter().chain(copies).map(|found| found.track).collect();
+        tracks.sort_unstable();
+        tracks.dedup();
+        Ok(tracks)
+    }
+
     fn snapshot(&self) -> Arc<Snapshot> {
         lock(&self.library).snapshot()
     }
@@ -64,6 +79,15 @@ impl<'a> Searcher<'a> {
             self.store.refresh(&mut library, self.output)?;
         }
         Ok(())
+    }
+}
+
+/// The matcher spreads long inputs over rayon's threads; these are to be no more than `--jobs` allows.
+/// By itself rayon takes one per core, and starts them only when they are needed.
+fn keep_to(jobs: usize) {
+    if std::thread::available_parallelism().is_ok_and(|cores| jobs < cores.get()) {
+        // Fails only where the pool is there already, with this size.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();
     }
 }
 
