@@ -128,7 +128,7 @@ fn build(options: &Options, prefix: &Path) -> Result<(), Box<dyn Error>> {
         drawing += now.elapsed();
         cache.apply(&tracks, &[], u64::from(end))?;
         first = end;
-        if end % 10_000 == 0 {
+        if end.is_multiple_of(10_000) {
             eprintln!("{end} tracks after {:.0} s", start.elapsed().as_secs_f64());
         }
     }
