@@ -24,6 +24,11 @@ const WIDE: [Tolerance; 3] = [
 /// … and for one that is right.
 const AGAIN: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
 
+/// Rounds of fitting once more, at most …
+const MOST_FITS: usize = 8;
+/// … as long as each lowers the logarithm of the probability of chance by this.
+const WORTH_FITTING: f64 = 2.0;
+
 /// Alternatives that chance explains (natural logarithm of the probability) are not compared with.
 const WORTH_COMPARING: f64 = -6.0;
 /// Part of the peaks of two tracks that agree where one is a copy or a variation of the other: they are one
@@ -111,18 +116,32 @@ impl Verified {
         window: &Window<'_>,
         chance: &Chance,
     ) -> Self {
-        Self::along(reference, rough, &NARROW, window, chance)
+        Self::along(reference, rough, &NARROW, false, window, chance)
     }
 
-    /// A track in a window along a line whose speed and pitch may be off by a per cent.
+    /// A track in a window along a line whose speed and pitch may be off by a per cent: independently, or
+    /// both by as much, as where a turntable is too fast. High notes are too far off at first to tell the
+    /// pitch; the times do.
     pub(crate) fn far(reference: &Arc<Reference>, rough: Line, window: &Window<'_>, chance: &Chance) -> Self {
-        Self::along(reference, rough, &WIDE, window, chance)
+        let along = |tied| Self::along(reference, rough, &WIDE, tied, window, chance);
+        let (free, tied) = (along(false), along(true));
+        if tied.quick < free.quick { tied } else { free }
     }
 
-    /// Fits the line once more and weighs the evidence.
+    /// Fits the line until it gets no better and weighs the evidence. A line that is off in speed or pitch
+    /// meets few of its peaks at first, and more with every round.
     pub(crate) fn weighed(&self, window: &Window<'_>, chance: &Chance) -> Self {
-        let again = Self::along(&self.reference, self.line, &AGAIN, window, chance);
-        let mut best = if again.quick < self.quick { again } else { self.clone() };
+        let mut best = self.clone();
+        for _ in 0..MOST_FITS {
+            let again = Self::along(&self.reference, best.line, &AGAIN, false, window, chance);
+            let better = best.quick - again.quick;
+            if better > 0.0 {
+                best = again;
+            }
+            if better < WORTH_FITTING {
+                break;
+            }
+        }
         best.evidence = best.weigh(window.peaks, |_| true);
         best
     }
@@ -131,6 +150,7 @@ impl Verified {
         reference: &Arc<Reference>,
         mut line: Line,
         rounds: &[Tolerance],
+        tied: bool,
         window: &Window<'_>,
         chance: &Chance,
     ) -> Self {
@@ -139,6 +159,9 @@ impl Verified {
         for tolerance in rounds {
             compare(&reference.peaks, window.peaks, &line, span, *tolerance, &mut outcomes);
             line = fit(&reference.peaks, window.peaks, &outcomes, &line);
+            if tied {
+                line.pitch = line.speed;
+            }
         }
         compare(&reference.peaks, window.peaks, &line, span, FINE, &mut outcomes);
         let chances =

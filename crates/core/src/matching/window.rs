@@ -8,7 +8,7 @@ use super::search::Search;
 use super::significance::Chance;
 use super::verify::{FINE, References, Verified, Window};
 
-/// What is tried, in this order, until something is found: how deep, at which speed. The other speeds reach
+/// What is tried, in this order, until something obvious is found: how deep, at which speed. The other speeds reach
 /// what lies between the hash's tolerance and 3 %.
 const PASSES: [(Depth, f64); 4] = [(SHALLOW, 1.0), (DEEP, 1.0), (SHALLOW, 0.98), (SHALLOW, 1.02)];
 /// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
@@ -92,7 +92,8 @@ impl<'a> WindowSearch<'a> {
                 }
             }
             found = self.judge(&mut verified, window);
-            if !found.accepted.is_empty() {
+            // Something less may be a wrong place in the right track: at another speed the right one shows.
+            if found.accepted.iter().any(|v| v.quick < OBVIOUS) {
                 break;
             }
         }
