@@ -96,9 +96,11 @@ impl Run {
     }
 
     /// Bytes of postings that a lookup of `low ..= high` reads: its cost, known without reading them.
+    #[inline]
     pub(crate) fn cost(&self, low: u32, high: u32) -> Result<u64, IndexError> {
-        let (from, to) = self.span(low >> self.shape.hash_bits, high >> self.shape.hash_bits)?;
-        Ok(to - from)
+        let directory = self.directory(low, high)?;
+        let (from, to) = (offset(directory), offset(&directory[directory.len() - DIRECTORY_ENTRY..]));
+        to.checked_sub(from).ok_or_else(|| self.pages.damaged())
     }
 
     /// Calls `visit` with the time of every posting whose hash lies in `low ..= high`.
@@ -117,40 +119,46 @@ impl Run {
         mut visit: impl FnMut(u32, u32),
     ) -> Result<(), IndexError> {
         let shift = self.shape.hash_bits;
-        for bucket in low >> shift..=high >> shift {
-            let (from, to) = self.span(bucket, bucket)?;
-            if from == to {
-                continue;
+        let directory = self.directory(low, high)?;
+        let end = self.footer.directory_at - self.footer.postings_at;
+        let mut from = offset(directory);
+        let ends = directory[DIRECTORY_ENTRY..].chunks_exact(DIRECTORY_ENTRY).map(offset);
+        for (bucket, to) in (low >> shift..=high >> shift).zip(ends) {
+            if from > to || to > end {
+                return Err(self.pages.damaged());
             }
-            let bytes = self.pages.get((self.footer.postings_at + from) as usize, (to - from) as usize)?;
-            let base = bucket << shift;
-            let (low, high) = (low.saturating_sub(base), high - base);
-            self.shape
-                .decode(bytes, low, high, |hash, time| visit(base | hash, time))
-                .ok_or_else(|| self.pages.damaged())?;
+            if from < to {
+                let bytes =
+                    self.pages.get((self.footer.postings_at + from) as usize, (to - from) as usize)?;
+                let base = bucket << shift;
+                let (low, high) = (low.saturating_sub(base), high - base);
+                self.shape
+                    .decode(bytes, low, high, |hash, time| visit(base | hash, time))
+                    .ok_or_else(|| self.pages.damaged())?;
+            }
+            from = to;
         }
         Ok(())
     }
 
-    /// Place of some buckets within the postings.
+    /// The directory's entries of the buckets of `low ..= high`, and of the one behind them.
     #[inline]
-    fn span(&self, first: u32, last: u32) -> Result<(u64, u64), IndexError> {
-        let (from, to) = (self.offset(first)?, self.offset(last + 1)?);
-        let end = self.footer.directory_at - self.footer.postings_at;
-        if from <= to && to <= end { Ok((from, to)) } else { Err(self.pages.damaged()) }
-    }
-
-    #[inline]
-    fn offset(&self, bucket: u32) -> Result<u64, IndexError> {
-        let at = self.footer.directory_at as usize + bucket as usize * DIRECTORY_ENTRY;
-        let entry = self.pages.get(at, DIRECTORY_ENTRY)?;
-        let mut word = [0; 8];
-        word[..DIRECTORY_ENTRY].copy_from_slice(entry);
-        Ok(u64::from_le_bytes(word))
+    fn directory(&self, low: u32, high: u32) -> Result<&[u8], IndexError> {
+        let (first, last) = (low >> self.shape.hash_bits, high >> self.shape.hash_bits);
+        let at = self.footer.directory_at as usize + first as usize * DIRECTORY_ENTRY;
+        self.pages.get(at, (last - first + 2) as usize * DIRECTORY_ENTRY)
     }
 
     /// Number of the track at an index.
     pub(crate) fn number(&self, index: usize) -> Result<TrackNumber, IndexError> {
         Ok(TrackNumber(self.track(index)?.number))
     }
+}
+
+/// A directory's entry: a bucket's start within the postings.
+#[inline]
+fn offset(entry: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..DIRECTORY_ENTRY].copy_from_slice(&entry[..DIRECTORY_ENTRY]);
+    u64::from_le_bytes(word)
 }

@@ -14,9 +14,13 @@ const BIN: u32 = 2;
 const COUNTERS: usize = 1 << 19;
 /// Votes that are counted exactly in the end.
 const EXACT_VOTES: usize = 1 << 13;
-/// Postings' bytes that one search reads from a run at most. The commonest hashes, which tell least, are
-/// left out first: tf-idf at its plainest.
-const BYTES_TO_READ: u64 = 2 << 20;
+/// Postings' bytes that a search reads at most for each probe that it makes, of all runs together; the
+/// commonest hashes, which tell least, are left out first: tf-idf at its plainest. It binds from some
+/// thousands of tracks on and keeps the cost of a search from growing with the catalogue …
+const BYTES_PER_PROBE: u64 = 160;
+/// … but not less than this, nor more.
+const BYTES_AT_LEAST: u64 = 384 << 10;
+const BYTES_AT_MOST: u64 = 6 << 20;
 /// Candidates nearer to a better one than this many bins are the same.
 const SAME_BINS: u32 = 3;
 
@@ -58,8 +62,10 @@ impl Search {
         // Neighbours in the index one after the other: the same pages serve them.
         self.probes.sort_unstable_by_key(|p| p.low);
         let mut found = Vec::new();
+        let budget = (self.probes.len() as u64 * BYTES_PER_PROBE).clamp(BYTES_AT_LEAST, BYTES_AT_MOST);
+        let postings = snapshot.postings().max(1) as f64;
         for (index, run) in snapshot.runs().iter().enumerate() {
-            self.vote(run)?;
+            self.vote(run, (budget as f64 * run.postings() as f64 / postings) as u64)?;
             self.count(|offset, votes| found.push(Candidate { run: index, offset, votes }));
         }
         found.sort_unstable_by_key(|c| (std::cmp::Reverse(c.votes), c.run, c.offset));
@@ -79,7 +85,7 @@ impl Search {
     }
 
     /// Collects the votes of a run's postings.
-    fn vote(&mut self, run: &Run) -> Result<(), IndexError> {
+    fn vote(&mut self, run: &Run, budget: u64) -> Result<(), IndexError> {
         let Self { probes, costs, votes, .. } = self;
         votes.clear();
         costs.clear();
@@ -91,8 +97,8 @@ impl Search {
                 costs.push((cost, i as u32));
             }
         }
-        if total > BYTES_TO_READ {
-            keep_cheapest(costs, BYTES_TO_READ);
+        if total > budget {
+            keep_cheapest(costs, budget);
         }
         for (_, i) in costs.iter() {
             let probe = probes[*i as usize];

@@ -70,9 +70,36 @@ const RATES: [f32; 6] = [0.06, 0.12, 0.2, 0.35, 0.6, 0.9];
 /// Standard errors of a surviving peak's place, ticks and steps: heard cleanly, through a codec, in noise.
 const ERRORS: [(f32, f32); 3] = [(0.35, 0.6), (0.8, 1.2), (1.6, 2.4)];
 const HYPOTHESES: usize = RATES.len() * ERRORS.len();
+
+/// How the peaks of a track survive in a query: at which rate, with which errors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Survival {
+    rate: f32,
+    errors: (f32, f32),
+}
+
+impl Survival {
+    /// Logarithm of the likelihood of what became of a peak (how far from its place it was found, if it was)
+    /// over its likelihood by chance.
+    pub(crate) fn gain(self, found: Option<(f32, f32)>, chance: f32) -> f32 {
+        let ratio = found.map_or(0.0, |found| density(found, self.errors) / even(chance));
+        (1.0 - self.rate + self.rate * ratio).ln()
+    }
+}
+
+/// Density of a surviving peak at a distance from its place.
+fn density((late, aside): (f32, f32), (time, frequency): (f32, f32)) -> f32 {
+    normal(late, time) * normal(aside, frequency)
+}
+
+/// Density of a peak by chance: it lies anywhere within the tolerance.
+fn even(chance: f32) -> f32 {
+    chance / ((2.0 * FINE.time as f32 + 1.0) * (2.0 * FINE.frequency as f32 + 1.0))
+}
+
 /// Peaks are not found independently: notes begin together and last. This many count as one. Measured on
 /// unknown music; see the evaluation of the null in the README.
-const DISPERSION: f64 = 2.3;
+const DISPERSION: f64 = 3.0;
 
 /// What speaks for an alignment: the logarithm of its e-value, and the counts behind it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -94,21 +121,27 @@ impl Evidence {
         self.clusters.add(time, found.is_some());
         self.expected += 1;
         self.by_chance += chance;
-        let Some((late, aside)) = found else {
+        let Some(found) = found else {
             for (sum, rate) in self.by_hypothesis.iter_mut().zip(RATES.iter().cycle()) {
                 *sum += (1.0 - rate).ln();
             }
             return;
         };
         self.found += 1;
-        for (sums, (time, frequency)) in self.by_hypothesis.chunks_mut(RATES.len()).zip(ERRORS) {
-            // Chance spreads peaks evenly over the tolerance.
-            let density = normal(late, time) * normal(aside, frequency);
-            let even = chance / ((2.0 * FINE.time as f32 + 1.0) * (2.0 * FINE.frequency as f32 + 1.0));
+        let even = even(chance);
+        for (sums, errors) in self.by_hypothesis.chunks_mut(RATES.len()).zip(ERRORS) {
+            let density = density(found, errors);
             for (sum, rate) in sums.iter_mut().zip(RATES) {
                 *sum += (1.0 - rate + rate * density / (even + shared * density)).ln();
             }
         }
+    }
+
+    /// The likeliest way in which the peaks survived.
+    pub(crate) fn survival(&self) -> Survival {
+        let best = (0..HYPOTHESES).max_by(|a, b| self.by_hypothesis[*a].total_cmp(&self.by_hypothesis[*b]));
+        let best = best.unwrap_or_default();
+        Survival { rate: RATES[best % RATES.len()], errors: ERRORS[best / RATES.len()] }
     }
 
     /// Natural logarithm of the probability that chance gives as much: at most 0.

@@ -1,5 +1,7 @@
 //! The timeline of a query: every song in it, each once.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
 use crate::fingerprint::landmark::landmarks;
@@ -7,7 +9,7 @@ use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
 use crate::index::{IndexError, Snapshot};
 
 use super::significance::Chance;
-use super::trace::{Query, Trace};
+use super::trace::{Query, Trace, join};
 use super::verify::{FINE, Verified, Window};
 use super::window::{Found, WindowSearch, log_hypotheses};
 use super::{Match, MatchSettings, Matches, Rejected};
@@ -43,13 +45,16 @@ pub fn identify(
         rejected: Vec::new(),
         query_peaks: query.peaks.len(),
     };
+    // Each track with its best; another place in a track that is heard at the time says nothing.
     let mut rejected: Vec<(&Verified, &Window<'_>)> = found
         .iter()
         .zip(&windows)
-        .flat_map(|(found, window)| found.rejected.iter().map(move |one| (one, window)))
-        .filter(|(one, window)| !traces.iter().any(|trace| trace.covers(one, window)))
+        .flat_map(|(found, w)| found.accepted.iter().chain(&found.rejected).map(move |one| (one, w)))
+        .filter(|(one, window)| !traces.iter().any(|trace| trace.is_heard(one, window)))
         .collect();
     rejected.sort_by(|a, b| a.0.evidence.log_p().total_cmp(&b.0.evidence.log_p()));
+    let mut tracks = HashSet::new();
+    rejected.retain(|(one, _)| tracks.insert(one.reference.number));
     rejected.truncate(MOST_REJECTED);
     matches.rejected =
         rejected.iter().map(|(one, window)| Rejected { best: one.report(window, correction) }).collect();
@@ -99,15 +104,23 @@ fn resolve(windows: &[Window<'_>], found: &[Found], query: &Query<'_>, limit: f6
     let mut used = free;
     let mut traces: Vec<Trace> = Vec::new();
     for (trace, seed, window) in followed {
-        // Again without what others explain: its ends may draw in, or nothing be left.
-        let alone = trace.outcomes.iter().filter_map(|o| o.query).all(|q| !used[q as usize]);
-        let left = if alone { Some(trace) } else { Trace::follow(seed, window, query, &used) };
+        // Again without what others explain, its ends may draw in, or nothing be left. A track is heard once
+        // at a time: a repetitive one fits beside itself as well, a beat too early or late, with peaks that
+        // its sparse constellation leaves out.
+        let mut taken = used.clone();
+        for other in traces.iter().filter(|other| other.reference.number == trace.reference.number) {
+            let at = |time: f64| query.peaks.partition_point(|p| f64::from(p.time) < time);
+            taken[at(other.from)..at(other.to)].fill(true);
+        }
+        let alone = trace.outcomes.iter().filter_map(|o| o.query).all(|q| !taken[q as usize]);
+        let left = if alone { Some(trace) } else { Trace::follow(seed, window, query, &taken) };
         let Some(trace) = left.filter(|trace| trace.log_p() <= limit) else { continue };
         for q in trace.outcomes.iter().filter_map(|o| o.query) {
             used[q as usize] = true;
         }
         traces.push(trace);
     }
+    join(&mut traces);
     traces.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()));
     traces
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::fingerprint::params::{HOP, TICKS_PER_FRAME, WINDOW};
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 
 use super::line::{Line, Outcome, Tolerance, compare, fit};
-use super::significance::{Chance, Evidence};
+use super::significance::{Chance, Evidence, Survival};
 use super::verify::{FINE, Reference, Verified, Window};
 
 /// A line is followed by at least this many ticks a round (10 s) …
@@ -14,11 +15,17 @@ const SHORTEST_ROUND: f64 = 10.0 * TICKS_PER_SECOND;
 const MOST_ROUNDS: usize = 12;
 /// Peaks are looked for a little wider while the line is still being fitted.
 const FOLLOWING: Tolerance = Tolerance { time: 5.0, frequency: 6.0, relative: 0.0 };
-/// Rates of survival that an end is judged by.
-const LOWEST_RATE: f64 = 0.1;
-const HIGHEST_RATE: f64 = 0.95;
+/// A line that a round moves by less, ticks, is done.
+const SETTLED: f64 = 1.0;
 /// Beyond the last found peak an airing reaches half-way to the first missing one, at most so far (ticks).
 const FARTHEST_EDGE: f64 = 0.5 * TICKS_PER_SECOND;
+/// A peak nearer to a cut than half a window of the transform (46 ms) is made of what lies on both sides of
+/// it: whether it is found says nothing.
+const BLURRED: f64 = (WINDOW / 2 * TICKS_PER_FRAME as usize / HOP) as f64;
+
+/// An airing that reaches to a cut's or track's end is so much likelier than one that ends a little before
+/// it (natural logarithm).
+const WHOLE: f32 = 5.0;
 
 /// An airing: a stretch of the query that is a stretch of a track.
 #[derive(Debug, Clone)]
@@ -28,6 +35,9 @@ pub(crate) struct Trace {
     /// Start and end in the query, ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
+    /// Between which times the start must lie, and the end: after a peak that is missing, before one that
+    /// was found.
+    pub(crate) ends: [(f64, f64); 2],
     pub(crate) evidence: Evidence,
     /// Peaks of the track within the stretch.
     pub(crate) outcomes: Vec<Outcome>,
@@ -58,67 +68,62 @@ impl Trace {
         let (mut from, mut to) = (window.from, window.to);
         let mut outcomes = Vec::new();
         let mut choices = 1.0;
-        let rate = seed.rate();
+        let mut survival = seed.evidence.survival();
         for _ in 0..MOST_ROUNDS {
             let step = (to - from).max(SHORTEST_ROUND);
             let span = ((from - step).max(0.0), (to + step).min(query.ticks));
             compare(&reference.peaks, query.peaks, &line, span, FOLLOWING, &mut outcomes);
             outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
-            let (first, end) = stretch(reference, &outcomes, &line, query, (from + to) / 2.0, rate)?;
+            let (first, end) = stretch(reference, &outcomes, &line, query, survival)?;
             choices = outcomes.len() as f64;
+            let before = line;
             line = fit(&reference.peaks, query.peaks, &outcomes[first..end], &line);
+            let turned = [span.0, span.1].map(|time| (line.reference(time) - before.reference(time)).abs());
+            let settled = turned.iter().all(|ticks| *ticks < SETTLED);
+            survival = weigh(reference, &outcomes[first..end], &line, query).survival();
             let time = |i: usize| line.query(f64::from(reference.peaks[outcomes[i].reference as usize].time));
             let next = (time(first).max(0.0), time(end - 1).min(query.ticks));
             let grown = (from - next.0).max(next.1 - to);
             // Beyond one round's reach lies nothing new once an end was found inside it.
             let open = (next.0 - span.0).min(span.1 - next.1) < step / 4.0;
             (from, to) = next;
-            if grown < TICKS_PER_SECOND || !open {
+            if settled && (grown < TICKS_PER_SECOND || !open) {
                 break;
             }
         }
-        Self::finish(seed, line, (from, to), query, used, choices)
-    }
-
-    fn finish(
-        seed: &Verified,
-        line: Line,
-        (from, to): (f64, f64),
-        query: &Query<'_>,
-        used: &[bool],
-        choices: f64,
-    ) -> Option<Self> {
-        let reference = Arc::clone(&seed.reference);
-        let mut outcomes = Vec::new();
-        let span = ((from - FARTHEST_EDGE).max(0.0), (to + FARTHEST_EDGE).min(query.ticks));
-        compare(&reference.peaks, query.peaks, &line, span, FINE, &mut outcomes);
-        outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
-        let middle = (from + to) / 2.0;
-        let (first, end) = stretch(&reference, &outcomes, &line, query, middle, seed.rate())?;
-        let (from, to) = edges(&reference, &outcomes, &line, query, (first, end));
-        let outcomes = outcomes[first..end].to_vec();
         let mut this = Self {
-            reference,
+            reference: Arc::clone(reference),
             line,
             from,
             to,
+            ends: [(from, from), (to, to)],
             evidence: Evidence::default(),
             outcomes,
             choices,
             window_log_p: seed.evidence.log_p(),
         };
-        this.evidence = this.weigh(query);
+        this.finish(query, used, survival)?;
         Some(this)
     }
 
-    fn weigh(&self, query: &Query<'_>) -> Evidence {
-        let mut evidence = Evidence::default();
-        for outcome in &self.outcomes {
-            let peak = &self.reference.peaks[outcome.reference as usize];
-            let found = outcome.query.map(|q| self.line.residual(peak, &query.peaks[q as usize]));
-            evidence.add(peak.time, found, query.chance.of(peak, &self.line), 0.0);
-        }
-        evidence
+    /// Settles the ends, with the tolerance of evidence.
+    fn finish(&mut self, query: &Query<'_>, used: &[bool], survival: Survival) -> Option<()> {
+        let Self { reference, line, outcomes, .. } = self;
+        let span = ((self.from - FARTHEST_EDGE).max(0.0), (self.to + FARTHEST_EDGE).min(query.ticks));
+        compare(&reference.peaks, query.peaks, line, span, FINE, outcomes);
+        outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
+        let (first, end) = stretch(reference, outcomes, line, query, survival)?;
+        self.ends = edges(reference, outcomes, line, query, survival, (first, end));
+        (self.from, self.to) = (middle(self.ends[0]), middle(self.ends[1]));
+        outcomes.truncate(end);
+        outcomes.drain(..first);
+        self.evidence = weigh(reference, outcomes, line, query);
+        Some(())
+    }
+
+    /// Whether this is an airing of the same track in a window.
+    pub(crate) fn is_heard(&self, other: &Verified, window: &Window<'_>) -> bool {
+        self.reference.number == other.reference.number && self.from < window.to && window.from < self.to
     }
 
     /// Whether a window's alignment is a part of this airing.
@@ -130,71 +135,92 @@ impl Trace {
     }
 }
 
+/// What speaks for these outcomes, with the chance of the whole query.
+fn weigh(reference: &Reference, outcomes: &[Outcome], line: &Line, query: &Query<'_>) -> Evidence {
+    let mut evidence = Evidence::default();
+    for outcome in outcomes {
+        let peak = &reference.peaks[outcome.reference as usize];
+        let found = outcome.query.map(|q| line.residual(peak, &query.peaks[q as usize]));
+        evidence.add(peak.time, found, query.chance.of(peak, line), 0.0);
+    }
+    evidence
+}
+
 /// Lines of one track within this many ticks are the same.
 pub(crate) const SAME_TICKS: f64 = 10.0;
 
-/// The stretch of outcomes around the middle that is likeliest to be the airing: on both sides the running
-/// sum of what speaks for and against it is highest at its end. Index of its first one and behind its last.
+/// The stretch of outcomes that is likeliest to be the airing: the one whose sum of what speaks for and
+/// against it is highest (Kadane's algorithm). Index of its first one and behind its last; both were found.
 fn stretch(
     reference: &Reference,
     outcomes: &[Outcome],
     line: &Line,
     query: &Query<'_>,
-    middle: f64,
-    rate: f64,
+    survival: Survival,
 ) -> Option<(usize, usize)> {
-    let gain = |o: &Outcome| {
-        let chance = f64::from(query.chance.of(&reference.peaks[o.reference as usize], line));
-        let log =
-            if o.query.is_some() { (1.0 + rate * (1.0 - chance) / chance).ln() } else { (1.0 - rate).ln() };
-        (log, o.query.is_some())
-    };
-    let middle = line.reference(middle);
-    let middle = outcomes.partition_point(|o| f64::from(reference.peaks[o.reference as usize].time) < middle);
-    let reach = |gains: &mut dyn Iterator<Item = (f64, bool)>| {
-        let (mut sum, mut best, mut length) = (0.0, 0.0, 0);
-        for (i, (gain, found)) in gains.enumerate() {
-            sum += gain;
-            if sum > best && found {
-                (best, length) = (sum, i + 1);
-            }
+    let (mut sum, mut start, mut best, mut stretch) = (0.0, 0, 0.0, None);
+    for (i, outcome) in outcomes.iter().enumerate() {
+        if sum <= 0.0 {
+            (sum, start) = (0.0, i);
         }
-        length
-    };
-    let first = middle - reach(&mut outcomes[..middle].iter().rev().map(gain));
-    let end = middle + reach(&mut outcomes[middle..].iter().map(gain));
-    (end > first).then_some((first, end))
+        let peak = &reference.peaks[outcome.reference as usize];
+        let found = outcome.query.map(|q| line.residual(peak, &query.peaks[q as usize]));
+        sum += f64::from(survival.gain(found, query.chance.of(peak, line)));
+        if sum > best {
+            (best, stretch) = (sum, Some((start, i + 1)));
+        }
+    }
+    stretch
 }
 
-/// Start and end in the query: a little beyond the first and last found peak, or to the end of track or
-/// query where nothing is missing before it.
+/// Between which times start and end lie: from the first found peak to the missing one before it; exactly
+/// at the start of track or query where too little is missing before it to speak against that.
 fn edges(
     reference: &Reference,
     outcomes: &[Outcome],
     line: &Line,
     query: &Query<'_>,
+    survival: Survival,
     (first, end): (usize, usize),
-) -> (f64, f64) {
+) -> [(f64, f64); 2] {
     let at = |index: usize| line.query(f64::from(reference.peaks[index].time));
-    let inside = |time: f64| (0.0..=query.ticks).contains(&time);
+    let clear = |time: f64, length: f64| (BLURRED..=length - BLURRED).contains(&time);
+    let missing = |index: usize| {
+        let time = f64::from(reference.peaks[index].time);
+        let expected = clear(time, reference.ticks) && clear(line.query(time), query.ticks);
+        expected.then(|| line.query(time))
+    };
     let (head, tail) = (outcomes[first].reference as usize, outcomes[end - 1].reference as usize);
-    let start = match head.checked_sub(1).map(at).filter(|time| inside(*time)) {
-        Some(missing) => at(head) - ((at(head) - missing) / 2.0).min(FARTHEST_EDGE),
-        None => line.query(0.0).max(0.0),
+    // More missing peaks than this speak against the limit.
+    let enough = (WHOLE / -survival.gain(None, 1.0)) as usize;
+    let edge = |found: f64, missing: Vec<f64>, limit: f64| match missing.first() {
+        Some(nearest) if missing.len() > enough => {
+            let nearest = nearest.clamp(found - 2.0 * FARTHEST_EDGE, found + 2.0 * FARTHEST_EDGE);
+            (found.min(nearest), found.max(nearest))
+        }
+        _ => (limit, limit),
     };
-    let stop = match reference.peaks.get(tail + 1).map(|_| at(tail + 1)).filter(|time| inside(*time)) {
-        Some(missing) => at(tail) + ((missing - at(tail)) / 2.0).min(FARTHEST_EDGE),
-        None => line.query(reference.ticks).min(query.ticks),
-    };
-    (start.min(at(head)), stop.max(at(tail)))
+    let before = (0..head).rev().map_while(missing).take(enough + 1).collect();
+    let behind = (tail + 1..reference.peaks.len()).map_while(missing).take(enough + 1).collect();
+    [
+        edge(at(head), before, line.query(0.0).max(0.0)),
+        edge(at(tail), behind, line.query(reference.ticks).min(query.ticks)),
+    ]
 }
 
-impl Verified {
-    /// Rate of survival of the track's peaks beyond chance.
-    fn rate(&self) -> f64 {
-        let expected = f64::from(self.evidence.expected.max(1));
-        let chance = f64::from(self.evidence.by_chance) / expected;
-        let found = f64::from(self.evidence.found) / expected;
-        ((found - chance) / (1.0 - chance).max(0.1)).clamp(LOWEST_RATE, HIGHEST_RATE)
+/// Airings that follow each other without a gap meet at one moment, which lies between the bounds of both.
+pub(crate) fn join(traces: &mut [Trace]) {
+    traces.sort_by(|a, b| a.from.total_cmp(&b.from));
+    for i in 1..traces.len() {
+        let [before, behind] = [traces[i - 1].ends[1], traces[i].ends[0]];
+        let cut = (before.0.max(behind.0), before.1.min(behind.1));
+        if cut.0 <= cut.1 {
+            traces[i - 1].to = middle(cut);
+            traces[i].from = middle(cut);
+        }
     }
+}
+
+fn middle((from, to): (f64, f64)) -> f64 {
+    (from + to) / 2.0
 }

@@ -24,8 +24,16 @@ const WIDE: [Tolerance; 3] = [
 /// … and for one that is right.
 const AGAIN: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
 
+/// Rounds of fitting once more, at most …
+const MOST_FITS: usize = 8;
+/// … as long as each lowers the logarithm of the probability of chance by this.
+const WORTH_FITTING: f64 = 2.0;
+
 /// Alternatives that chance explains (natural logarithm of the probability) are not compared with.
 const WORTH_COMPARING: f64 = -6.0;
+/// Nor are those with less than this part of the evidence (of its logarithm): where only a beat is shared,
+/// many places fit about as well; beside a true match, its own repetitions fit far less.
+const RIVAL: f64 = 0.3;
 /// Part of the peaks of two tracks that agree where one is a copy or a variation of the other: they are one
 /// explanation, not two. Tracks that share no more than a beat agree in less.
 const SAME_SOUND: f64 = 0.35;
@@ -111,18 +119,32 @@ impl Verified {
         window: &Window<'_>,
         chance: &Chance,
     ) -> Self {
-        Self::along(reference, rough, &NARROW, window, chance)
+        Self::along(reference, rough, &NARROW, false, window, chance)
     }
 
-    /// A track in a window along a line whose speed and pitch may be off by a per cent.
+    /// A track in a window along a line whose speed and pitch may be off by a per cent: independently, or
+    /// both by as much, as where a turntable is too fast. High notes are too far off at first to tell the
+    /// pitch; the times do.
     pub(crate) fn far(reference: &Arc<Reference>, rough: Line, window: &Window<'_>, chance: &Chance) -> Self {
-        Self::along(reference, rough, &WIDE, window, chance)
+        let along = |tied| Self::along(reference, rough, &WIDE, tied, window, chance);
+        let (free, tied) = (along(false), along(true));
+        if tied.quick < free.quick { tied } else { free }
     }
 
-    /// Fits the line once more and weighs the evidence.
+    /// Fits the line until it gets no better and weighs the evidence. A line that is off in speed or pitch
+    /// meets few of its peaks at first, and more with every round.
     pub(crate) fn weighed(&self, window: &Window<'_>, chance: &Chance) -> Self {
-        let again = Self::along(&self.reference, self.line, &AGAIN, window, chance);
-        let mut best = if again.quick < self.quick { again } else { self.clone() };
+        let mut best = self.clone();
+        for _ in 0..MOST_FITS {
+            let again = Self::along(&self.reference, best.line, &AGAIN, false, window, chance);
+            let better = best.quick - again.quick;
+            if better > 0.0 {
+                best = again;
+            }
+            if better < WORTH_FITTING {
+                break;
+            }
+        }
         best.evidence = best.weigh(window.peaks, |_| true);
         best
     }
@@ -131,6 +153,7 @@ impl Verified {
         reference: &Arc<Reference>,
         mut line: Line,
         rounds: &[Tolerance],
+        tied: bool,
         window: &Window<'_>,
         chance: &Chance,
     ) -> Self {
@@ -139,6 +162,9 @@ impl Verified {
         for tolerance in rounds {
             compare(&reference.peaks, window.peaks, &line, span, *tolerance, &mut outcomes);
             line = fit(&reference.peaks, window.peaks, &outcomes, &line);
+            if tied {
+                line.pitch = line.speed;
+            }
         }
         compare(&reference.peaks, window.peaks, &line, span, FINE, &mut outcomes);
         let chances =
@@ -178,11 +204,12 @@ impl Verified {
     ) {
         let mut explained = vec![0usize; window.peaks.len()];
         let mut tried = 0;
+        let worth_comparing = WORTH_COMPARING.min(RIVAL * self.evidence.log_p());
         for other in alternatives {
             if tried == MOST_ALTERNATIVES {
                 break;
             }
-            if other.evidence.log_p() > WORTH_COMPARING || self.is_same_sound(other, window) {
+            if other.evidence.log_p() > worth_comparing || self.is_same_sound(other, window) {
                 continue;
             }
             tried += 1;

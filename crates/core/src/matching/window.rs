@@ -9,12 +9,12 @@ use super::search::Search;
 use super::significance::Chance;
 use super::verify::{FINE, References, Verified, Window};
 
-/// What is tried, in this order, until something is found: how deep, at which speeds. The speeds of one
+/// What is tried, in this order, until something obvious is found: how deep, at which speeds. The speeds of one
 /// pass are judged together, so that the right one wins. They reach as far as 5 % to both sides.
 const PASSES: [(Depth, &[f64]); 3] =
     [(SHALLOW, &[1.0]), (DEEP, &[1.0]), (SHALLOW, &[0.98, 1.02, 0.96, 1.04])];
 /// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
-pub(crate) const SHALLOW: Depth = Depth { rank_limit: 6, fan_out: 6, margin: 0.0, gap_reach: 2 };
+pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, margin: 0.0, gap_reach: 1 };
 /// Under noise and speech the track's peaks are anywhere among the query's.
 pub(crate) const DEEP: Depth = Depth { rank_limit: 20, fan_out: 40, margin: 0.1, gap_reach: 2 };
 /// Candidates of a pass that are verified.
@@ -78,7 +78,8 @@ impl<'a> WindowSearch<'a> {
                 self.align(window, peaks, depth, *speed, &mut verified)?;
             }
             found = self.judge(&mut verified, window);
-            if !found.accepted.is_empty() {
+            // Something less may be a wrong place in the right track: at another speed the right one shows.
+            if found.accepted.iter().any(|v| v.quick < OBVIOUS) {
                 break;
             }
         }
