@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::{Match, MatchSettings, Matches, identify};
@@ -28,13 +27,21 @@ pub(crate) fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let song = |i: usize| compose(i as u64 + 1, 20.0 + (i * 7 % 16) as f64).samples;
-        let songs: Vec<Vec<f32>> = (0..SONGS).into_par_iter().map(song).collect();
-        let tracks: Vec<_> = songs
-            .par_iter()
-            .enumerate()
-            .map(|(i, song)| (TrackNumber(i as u32), Fingerprinter::fingerprint(Density::Reference, song)))
-            .collect();
-        let snapshot = Snapshot::from_tracks(&tracks).unwrap();
+        // Threads of its own: rayon's may be waiting for this library.
+        let songs: Vec<Vec<f32>> = std::thread::scope(|scope| {
+            let (even, odd) = (0..SONGS).partition::<Vec<_>, _>(|i| i % 2 == 0);
+            let odd = scope.spawn(|| odd.into_iter().map(song).collect::<Vec<_>>());
+            let even: Vec<_> = even.into_iter().map(song).collect();
+            even.into_iter().zip(odd.join().unwrap()).flat_map(|(even, odd)| [even, odd]).collect()
+        });
+        let number = |i: usize| TrackNumber(i as u32);
+        let reference = |song: &Vec<f32>| Fingerprinter::fingerprint(Density::Reference, song);
+        let tracks: Vec<_> = songs.iter().enumerate().map(|(i, song)| (number(i), reference(song))).collect();
+        let build = || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+            pool.install(|| Snapshot::from_tracks(&tracks).unwrap())
+        };
+        let snapshot = std::thread::scope(|scope| scope.spawn(build).join().unwrap());
         Library { songs, tracks, snapshot }
     })
 }
