@@ -108,9 +108,13 @@ impl Cache {
         result
     }
 
-    /// Forgets everything, because a search found a file damaged; the cache is then empty at position 0.
+    /// Forgets everything, because a search found a file damaged; the cache is then empty at position 0, or
+    /// where another process has brought new files meanwhile.
     pub fn discard(&mut self) {
-        if let Ok(_lock) = self.lock() {
+        let lock = self.lock();
+        if lock.is_err() {
+            self.forget();
+        } else if !self.moved_on() {
             self.clear();
         }
     }
@@ -126,13 +130,17 @@ impl Cache {
         open().map_err(|source| IndexError::Io { action: "lock", path: path.clone(), source })
     }
 
-    /// Whether another process has changed the files; its state is taken over then. Files that are gone or
-    /// bad were deleted under us: then ours is written anew.
+    /// Whether another process has changed the files; its state is taken over then. Where it threw them
+    /// away, our runs have gone with them.
     fn moved_on(&mut self) -> bool {
-        let same = |manifest: &Manifest| *manifest == self.manifest;
         match self.files.read_manifest() {
-            Ok(Some(manifest)) if !same(&manifest) && manifest.catalog == self.manifest.catalog => {
+            Ok(Some(manifest)) if manifest == self.manifest => false,
+            Ok(Some(manifest)) if manifest.catalog == self.manifest.catalog => {
                 self.reload().is_ok_and(|found| found)
+            }
+            Ok(_) if !self.runs.is_empty() => {
+                self.forget();
+                true
             }
             _ => false,
         }
@@ -174,6 +182,11 @@ impl Cache {
             self.manifest.next = self.manifest.next.max(old.next);
         }
         let _ = fs::remove_file(self.files.manifest());
+        self.forget();
+    }
+
+    /// Empties what is in memory.
+    fn forget(&mut self) {
         let (catalog, next) = (self.manifest.catalog, self.manifest.next);
         self.manifest = Manifest { catalog, next, ..Manifest::default() };
         self.runs.clear();

@@ -35,9 +35,8 @@ pub(crate) struct Trace {
     /// Start and end in the query, ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// Between which times the start must lie, and the end: after a peak that is missing, before one that
-    /// was found.
-    pub(crate) ends: [(f64, f64); 2],
+    /// What is known of the start and of the end.
+    ends: [End; 2],
     pub(crate) evidence: Evidence,
     /// Peaks of the track within the stretch.
     pub(crate) outcomes: Vec<Outcome>,
@@ -45,6 +44,28 @@ pub(crate) struct Trace {
     pub(crate) choices: f64,
     /// What the window alone proves.
     pub(crate) window_log_p: f64,
+}
+
+/// Times in the query that bound an end, ticks, from within to without.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// The outermost peak that was found.
+    found: f64,
+    /// The next one, which is missing, be it by chance.
+    missing: f64,
+    /// One before which too many are missing for chance.
+    lost: f64,
+}
+
+impl End {
+    fn at(time: f64) -> Self {
+        Self { found: time, missing: time, lost: time }
+    }
+
+    /// The best guess: between the found and the missing peak, near the found one if they are far apart.
+    fn time(self) -> f64 {
+        self.found + ((self.missing - self.found) / 2.0).clamp(-FARTHEST_EDGE, FARTHEST_EDGE)
+    }
 }
 
 /// What all traces of a query share.
@@ -96,7 +117,7 @@ impl Trace {
             line,
             from,
             to,
-            ends: [(from, from), (to, to)],
+            ends: [End::at(from), End::at(to)],
             evidence: Evidence::default(),
             outcomes,
             choices,
@@ -114,7 +135,7 @@ impl Trace {
         outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
         let (first, end) = stretch(reference, outcomes, line, query, survival)?;
         self.ends = edges(reference, outcomes, line, query, survival, (first, end));
-        (self.from, self.to) = (middle(self.ends[0]), middle(self.ends[1]));
+        (self.from, self.to) = (self.ends[0].time(), self.ends[1].time());
         outcomes.truncate(end);
         outcomes.drain(..first);
         self.evidence = weigh(reference, outcomes, line, query);
@@ -173,8 +194,8 @@ fn stretch(
     stretch
 }
 
-/// Between which times start and end lie: from the first found peak to the missing one before it; exactly
-/// at the start of track or query where too little is missing before it to speak against that.
+/// What is known of start and end. They are those of track or query where too little is missing before them
+/// to speak against that.
 fn edges(
     reference: &Reference,
     outcomes: &[Outcome],
@@ -182,7 +203,7 @@ fn edges(
     query: &Query<'_>,
     survival: Survival,
     (first, end): (usize, usize),
-) -> [(f64, f64); 2] {
+) -> [End; 2] {
     let at = |index: usize| line.query(f64::from(reference.peaks[index].time));
     let clear = |time: f64, length: f64| (BLURRED..=length - BLURRED).contains(&time);
     let missing = |index: usize| {
@@ -193,12 +214,9 @@ fn edges(
     let (head, tail) = (outcomes[first].reference as usize, outcomes[end - 1].reference as usize);
     // More missing peaks than this speak against the limit.
     let enough = (WHOLE / -survival.gain(None, 1.0)) as usize;
-    let edge = |found: f64, missing: Vec<f64>, limit: f64| match missing.first() {
-        Some(nearest) if missing.len() > enough => {
-            let nearest = nearest.clamp(found - 2.0 * FARTHEST_EDGE, found + 2.0 * FARTHEST_EDGE);
-            (found.min(nearest), found.max(nearest))
-        }
-        _ => (limit, limit),
+    let edge = |found: f64, missing: Vec<f64>, limit: f64| match missing.as_slice() {
+        [nearest, .., lost] if missing.len() > enough => End { found, missing: *nearest, lost: *lost },
+        _ => End::at(limit),
     };
     let before = (0..head).rev().map_while(missing).take(enough + 1).collect();
     let behind = (tail + 1..reference.peaks.len()).map_while(missing).take(enough + 1).collect();
@@ -212,15 +230,13 @@ fn edges(
 pub(crate) fn join(traces: &mut [Trace]) {
     traces.sort_by(|a, b| a.from.total_cmp(&b.from));
     for i in 1..traces.len() {
-        let [before, behind] = [traces[i - 1].ends[1], traces[i].ends[0]];
-        let cut = (before.0.max(behind.0), before.1.min(behind.1));
-        if cut.0 <= cut.1 {
-            traces[i - 1].to = middle(cut);
-            traces[i].from = middle(cut);
+        let (before, behind) = (traces[i - 1].ends[1], traces[i].ends[0]);
+        // First as if no peak were missing by chance, then as if some were.
+        let bounds = [(before.missing + BLURRED, behind.missing - BLURRED), (before.lost, behind.lost)];
+        let cuts = bounds.map(|(last, first)| (before.found.max(first), behind.found.min(last)));
+        if let Some((from, to)) = cuts.into_iter().find(|(from, to)| from <= to) {
+            let cut = (from + to) / 2.0;
+            (traces[i - 1].to, traces[i].from) = (cut, cut);
         }
     }
-}
-
-fn middle((from, to): (f64, f64)) -> f64 {
-    (from + to) / 2.0
 }

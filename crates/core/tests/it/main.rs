@@ -2,5 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
 mod audio;
+mod fingerprint;
 mod hostile;
+mod index;
+mod matching;
 mod melody;
+mod songs;

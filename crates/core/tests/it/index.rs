@@ -1,0 +1,264 @@
+//! Laws of the index files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use refrain_core::fingerprint::Constellation;
+use refrain_core::index::{Cache, CacheState, IndexError, Snapshot, TrackNumber};
+use refrain_core::matching::{MatchSettings, Matches, identify};
+use refrain_testkit::effects::crop;
+use tempfile::TempDir;
+
+use super::songs::{SONGS, find, library, query};
+
+const CATALOG: u128 = 0x0123_4567_89ab_cdef;
+
+fn open(folder: &Path) -> (Cache, CacheState) {
+    Cache::open(&folder.join("songs"), CATALOG).unwrap()
+}
+
+/// A clip of a song of the catalogue.
+fn clip(song: usize) -> Constellation {
+    query(&crop(&library().songs[song], 6.0, 5.0))
+}
+
+fn answer(snapshot: &Snapshot, query: &Constellation) -> Result<Matches, IndexError> {
+    identify(snapshot, query, &MatchSettings::default())
+}
+
+/// Whether a song's clip is found.
+fn knows(cache: &Cache, song: usize) -> bool {
+    let matches = answer(&cache.snapshot(), &clip(song)).unwrap();
+    assert!(matches.found.iter().all(|row| row.track.0 as usize == song));
+    !matches.found.is_empty()
+}
+
+/// Names and bytes of the files, without the lock.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    let kept = entries.filter(|path| !name(path).ends_with(".lock"));
+    kept.map(|path| (name(&path), fs::read(&path).unwrap())).collect()
+}
+
+fn bytes(folder: &Path) -> usize {
+    files(folder).values().map(Vec::len).sum()
+}
+
+/// A cache of the first songs in a new folder.
+fn filled(songs: usize) -> (TempDir, Cache) {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut cache, _) = open(folder.path());
+    cache.apply(&library().tracks[..songs], &[], 7).unwrap();
+    (folder, cache)
+}
+
+#[test]
+fn what_was_applied_is_there_at_once_and_after_opening_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut cache, state) = open(folder.path());
+    assert_eq!((state, cache.position(), cache.snapshot().tracks()), (CacheState::Missing, 0, 0));
+    cache.apply(&library().tracks[..4], &[], 5).unwrap();
+    assert!(knows(&cache, 2) && !knows(&cache, 6));
+    let before = cache.snapshot();
+    cache.apply(&library().tracks[4..8], &[], 9).unwrap();
+    assert!(knows(&cache, 2) && knows(&cache, 6));
+    assert_eq!(before.tracks(), 4, "a snapshot stays what it was");
+    let (again, state) = open(folder.path());
+    assert_eq!((state, again.position(), again.snapshot().tracks()), (CacheState::Ready, 9, 8));
+    for song in 0..8 {
+        let query = clip(song);
+        assert_eq!(answer(&again.snapshot(), &query).unwrap(), answer(&cache.snapshot(), &query).unwrap());
+    }
+}
+
+#[test]
+fn removed_tracks_vanish_at_once_and_leave_the_files_when_merged() {
+    let (folder, mut cache) = filled(16);
+    let full = bytes(folder.path());
+    cache.apply(&[], &[TrackNumber(3)], 8).unwrap();
+    assert!(!knows(&cache, 3) && knows(&cache, 4));
+    assert_eq!(cache.snapshot().tracks(), 15);
+    let (again, _) = open(folder.path());
+    assert!(!knows(&again, 3) && again.snapshot().tracks() == 15);
+    let gone: Vec<_> = (0..12).map(TrackNumber).collect();
+    cache.apply(&[], &gone, 9).unwrap();
+    assert_eq!(cache.snapshot().tracks(), 4);
+    assert!(bytes(folder.path()) < full / 2, "{} of {full}", bytes(folder.path()));
+    assert!(!knows(&cache, 4) && knows(&cache, 13));
+    // Removing what is not there is no error, and a track that came and went is not added.
+    cache.apply(&library().tracks[20..22], &[TrackNumber(20), TrackNumber(77)], 10).unwrap();
+    assert!(!knows(&cache, 20) && knows(&cache, 21));
+    assert_eq!((cache.position(), cache.snapshot().tracks()), (10, 5));
+}
+
+#[test]
+fn many_small_changes_make_few_runs_that_answer_as_one_built_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut cache, _) = open(folder.path());
+    for (i, track) in library().tracks.iter().enumerate() {
+        cache.apply(std::slice::from_ref(track), &[], i as u64 + 1).unwrap();
+        let most = 2 + (i + 1).ilog2() as usize;
+        assert!(cache.snapshot().runs_count() <= most, "{} runs", cache.snapshot().runs_count());
+    }
+    assert_eq!(files(folder.path()).len(), 1 + cache.snapshot().runs_count(), "no file is left over");
+    let whole = &library().snapshot;
+    assert_eq!((cache.snapshot().tracks(), cache.snapshot().postings()), (SONGS, whole.postings()));
+    for song in 0..SONGS {
+        let query = clip(song);
+        let (one, many) = (answer(whole, &query).unwrap(), answer(&cache.snapshot(), &query).unwrap());
+        assert_eq!(one.found.len(), 1);
+        let place =
+            |m: &Matches| m.found.iter().map(|row| (row.track, row.matched_peaks)).collect::<Vec<_>>();
+        assert_eq!(place(&one), place(&many));
+    }
+}
+
+#[test]
+fn an_hour_of_music_takes_at_most_so_many_bytes() {
+    let (folder, cache) = filled(SONGS);
+    let hours = library().tracks.iter().map(|(_, c)| c.seconds).sum::<f64>() / 3600.0;
+    let packed: usize = library().tracks.iter().map(|(_, c)| c.to_bytes().len()).sum();
+    let total = bytes(folder.path());
+    let each = (total - packed) as f64 / cache.snapshot().postings() as f64;
+    assert!(each <= 5.0, "{each} bytes a posting");
+    // The catalogue keeps the constellations once more.
+    let hourly = (total + packed) as f64 / hours;
+    assert!(hourly <= 1.8e6, "{hourly} bytes an hour");
+}
+
+#[test]
+fn files_of_another_catalogue_are_discarded() {
+    let (folder, cache) = filled(2);
+    drop(cache);
+    let (cache, state) = Cache::open(&folder.path().join("songs"), CATALOG + 1).unwrap();
+    assert!(matches!(&state, CacheState::Discarded(why) if why.contains("another catalogue")), "{state:?}");
+    assert_eq!((cache.position(), cache.snapshot().tracks()), (0, 0));
+    assert_eq!(open(folder.path()).1, CacheState::Missing);
+}
+
+#[test]
+fn files_of_another_version_are_discarded() {
+    let (folder, cache) = filled(2);
+    drop(cache);
+    let manifest = folder.path().join("songs-index");
+    fs::write(&manifest, "refrain-index 99\nsomething else\n").unwrap();
+    let (mut cache, state) = open(folder.path());
+    assert!(matches!(state, CacheState::Discarded(_)), "{state:?}");
+    cache.apply(&library().tracks[..3], &[], 4).unwrap();
+    assert!(knows(&cache, 1));
+    assert_eq!(open(folder.path()).1, CacheState::Ready);
+}
+
+#[test]
+fn a_file_cut_short_or_missing_is_discarded_and_built_again() {
+    for keep in [None, Some(0), Some(1), Some(100), Some(127), Some(5000), Some(20_000)] {
+        let (folder, cache) = filled(3);
+        drop(cache);
+        let run = files(folder.path()).into_keys().find(|name| name.contains("-run-")).unwrap();
+        let path = folder.path().join(run);
+        match keep {
+            Some(keep) => fs::File::options().write(true).open(&path).unwrap().set_len(keep).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let (mut cache, state) = open(folder.path());
+        assert!(matches!(state, CacheState::Discarded(_)), "{keep:?}: {state:?}");
+        assert_eq!((cache.position(), cache.snapshot().tracks()), (0, 0));
+        cache.apply(&library().tracks[..3], &[], 7).unwrap();
+        assert!(knows(&cache, 1));
+        assert_eq!(open(folder.path()).1, CacheState::Ready);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_flipped_byte_anywhere_is_noticed_or_harmless(
+        file: prop::sample::Index, place: prop::sample::Index, flip in 1u8..,
+    ) {
+        let (folder, cache) = filled(2);
+        let query = clip(1);
+        let right = answer(&cache.snapshot(), &query).unwrap();
+        drop(cache);
+        let mut all: Vec<_> = files(folder.path()).into_iter().collect();
+        let (name, bytes) = &mut all[file.index(2)];
+        let at = place.index(bytes.len());
+        bytes[at] ^= flip;
+        fs::write(folder.path().join(name), bytes).unwrap();
+        let (cache, state) = open(folder.path());
+        match state {
+            CacheState::Ready => match answer(&cache.snapshot(), &query) {
+                Ok(matches) => prop_assert_eq!(matches, right),
+                Err(IndexError::Damaged { .. }) => {}
+                Err(other) => prop_assert!(false, "{other}"),
+            },
+            CacheState::Discarded(why) => prop_assert!(why.contains("delete it"), "{why}"),
+            CacheState::Missing => prop_assert!(false, "files are there"),
+        }
+    }
+}
+
+#[test]
+fn of_two_holders_one_moves_on_and_the_other_adopts_it() {
+    let (folder, mut one) = filled(2);
+    let (mut other, _) = open(folder.path());
+    one.apply(&library().tracks[2..4], &[TrackNumber(0)], 8).unwrap();
+    assert!(!knows(&other, 3) && knows(&other, 0), "it keeps what it has mapped");
+    other.apply(&library().tracks[5..6], &[], 20).unwrap();
+    assert_eq!(other.position(), 8, "its own changes are not applied");
+    assert!(knows(&other, 3) && !knows(&other, 0) && !knows(&other, 5));
+    other.apply(&library().tracks[5..6], &[], 20).unwrap();
+    assert!(other.position() == 20 && knows(&other, 5));
+}
+
+#[test]
+fn of_two_holders_one_throws_away_and_the_other_starts_anew() {
+    let (folder, mut one) = filled(2);
+    let (mut other, _) = open(folder.path());
+    one.discard();
+    assert_eq!((one.position(), one.snapshot().tracks()), (0, 0));
+    assert!(knows(&other, 1), "it keeps what it has mapped");
+    other.apply(&library().tracks[2..3], &[], 8).unwrap();
+    assert_eq!((other.position(), other.snapshot().tracks()), (0, 0));
+    other.apply(&library().tracks[..3], &[], 8).unwrap();
+    assert!(knows(&other, 1) && knows(&other, 2));
+    // What the other has built since is good: it is not thrown away again.
+    one.discard();
+    assert_eq!(one.position(), 8);
+    let (again, state) = open(folder.path());
+    assert_eq!((state, again.position()), (CacheState::Ready, 8));
+}
+
+#[test]
+fn where_files_cannot_be_written_all_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut cache, state) = open(&folder.path().join("missing"));
+    assert_eq!(state, CacheState::Missing);
+    let error = cache.apply(&library().tracks[..1], &[], 3).unwrap_err();
+    assert!(matches!(error, IndexError::Io { .. }) && error.to_string().contains("songs"), "{error}");
+    assert_eq!((cache.position(), cache.snapshot().tracks()), (0, 0));
+    // A folder in the way of the next run.
+    let (folder, mut cache) = filled(2);
+    let before = files(folder.path());
+    for number in 0..4 {
+        let _ = fs::create_dir(folder.path().join(format!("songs-run-{number}.new")));
+    }
+    assert!(cache.apply(&library().tracks[2..4], &[], 9).is_err());
+    assert!(cache.position() == 7 && knows(&cache, 1) && !knows(&cache, 2));
+    for number in 0..4 {
+        let _ = fs::remove_dir(folder.path().join(format!("songs-run-{number}.new")));
+    }
+    assert_eq!(files(folder.path()), before);
+    cache.apply(&library().tracks[2..4], &[], 9).unwrap();
+    assert!(knows(&cache, 2));
+}
+
+#[test]
+fn the_index_of_the_library_answers_as_the_cache_does() {
+    let (_folder, cache) = filled(SONGS);
+    let samples = crop(&library().songs[17], 3.0, 8.0);
+    assert_eq!(answer(&cache.snapshot(), &query(&samples)).unwrap(), find(&samples));
+}

@@ -1,0 +1,142 @@
+//! One song in a query.
+
+use std::collections::HashSet;
+
+use rayon::prelude::*;
+use refrain_core::fingerprint::{Density, Fingerprinter};
+use refrain_core::index::{Snapshot, TrackNumber};
+use refrain_core::matching::{MatchSettings, Matches, identify};
+use refrain_testkit::effects::crop;
+
+use crate::songs::{SONGS, brief, find, find_in, length, library, query, rows, table};
+
+/// Seconds by which ends and places may be off.
+const CLOSE: f64 = 0.1;
+
+/// Checks that a query is this stretch of a song from its start to its end, and nothing else.
+fn assert_only(matches: &Matches, song: usize, from: f64, seconds: f64) {
+    let rows = rows(matches);
+    let [row] = rows.as_slice() else {
+        panic!("song {song} from {from} for {seconds} s gave {} rows:{}", rows.len(), table(matches));
+    };
+    let place = row.reference_start - row.query_start;
+    let right = row.track == TrackNumber(song as u32)
+        && (place - from).abs() < CLOSE
+        && row.query_start < CLOSE
+        && (row.query_end - seconds).abs() < CLOSE
+        && (row.speed - 1.0).abs() < 0.05 / seconds;
+    assert!(right, "song {song} from {from} for {seconds} s: {}", brief(row));
+}
+
+#[test]
+fn a_clean_clip_of_two_seconds_or_more_is_found_at_its_place() {
+    let cases: Vec<_> = (0..SONGS)
+        .flat_map(|song| [2.0, 3.0, 5.0, 10.0].map(|seconds| (song, seconds)))
+        .flat_map(|(song, seconds)| [3.37, 9.11].map(|from| (song, from, seconds)))
+        .collect();
+    cases.par_iter().for_each(|&(song, from, seconds)| {
+        assert_only(&find(&crop(&library().songs[song], from, seconds)), song, from, seconds);
+    });
+}
+
+#[test]
+fn a_whole_song_is_one_match_from_its_start_to_its_end() {
+    (0..SONGS).into_par_iter().for_each(|song| {
+        let matches = find(&library().songs[song]);
+        assert_only(&matches, song, 0.0, length(song));
+        let row = &matches.found[0];
+        assert!(row.matched_peaks > row.expected_peaks * 9 / 10, "{}", brief(row));
+        assert!(row.aligned_landmarks > row.matched_peaks, "{row:?}");
+        assert!(row.pitch_cents.abs() < 1.0, "{row:?}");
+    });
+}
+
+#[test]
+fn a_found_match_is_below_the_limit_and_the_limit_decides() {
+    let clip = query(&crop(&library().songs[3], 6.0, 3.0));
+    let found = |rate: f64| {
+        let settings = MatchSettings { false_positive_rate: rate };
+        identify(&library().snapshot, &clip, &settings).unwrap()
+    };
+    let usual = found(MatchSettings::default().false_positive_rate);
+    let p = usual.found[0].false_positive_probability;
+    assert!(p < MatchSettings::default().false_positive_rate && p > 0.0, "{p}");
+    assert_eq!(found(p * 10.0).found.len(), 1);
+    let strict = found(p / 10.0);
+    assert!(strict.found.is_empty());
+    assert_eq!(strict.rejected[0].best.track, TrackNumber(3));
+}
+
+#[test]
+fn a_shorter_clip_proves_less() {
+    let p = |seconds: f64| find(&crop(&library().songs[8], 5.0, seconds)).found[0].false_positive_probability;
+    let found = [10.0, 5.0, 3.0, 2.0].map(p);
+    assert!(found.is_sorted(), "{found:?}");
+}
+
+/// The catalogue with one more track.
+fn with(number: u32, samples: &[f32]) -> Snapshot {
+    let mut tracks = library().tracks.clone();
+    tracks.push((TrackNumber(number), Fingerprinter::fingerprint(Density::Reference, samples)));
+    Snapshot::from_tracks(&tracks).unwrap()
+}
+
+#[test]
+fn of_copies_one_is_found_and_the_other_named_as_rejected() {
+    let song = &library().songs[5];
+    let limit = MatchSettings::default().false_positive_rate;
+    // An exact copy, and one with other samples in every frame.
+    for (snapshot, exact) in [(with(100, song), true), (with(100, &song[300..]), false)] {
+        for samples in [crop(song, 8.0, 10.0), song.clone()] {
+            let matches = find_in(&snapshot, &samples);
+            assert_eq!(matches.found.len(), 1, "{}", table(&matches));
+            let mut both = [matches.found[0].track.0, matches.rejected[0].best.track.0];
+            assert!(!exact || both == [5, 100], "the first of equals: {both:?}");
+            both.sort_unstable();
+            assert_eq!(both, [5, 100]);
+            let p = matches.rejected[0].best.false_positive_probability;
+            assert!(p < limit, "a copy is no chance: {p}");
+            assert_eq!(find_in(&snapshot, &samples), matches);
+        }
+    }
+}
+
+#[test]
+fn each_rejected_track_is_named_once() {
+    for song in 0..8 {
+        let rejected = find(&library().songs[song]).rejected;
+        let tracks: HashSet<_> = rejected.iter().map(|r| r.best.track).collect();
+        assert_eq!(tracks.len(), rejected.len());
+        assert!(!tracks.contains(&TrackNumber(song as u32)), "a place in what is found is no candidate");
+    }
+}
+
+#[test]
+fn a_loop_is_found_as_its_song_from_start_to_end() {
+    // Two seconds of a song, eight times: any repeat may answer, but the whole is covered once.
+    let bar = crop(&library().songs[6], 8.0, 2.0);
+    let song: Vec<f32> = std::iter::repeat_n(&bar, 8).flatten().copied().collect();
+    let snapshot = with(200, &song);
+    let matches = find_in(&snapshot, &song);
+    let row = matches.found.iter().find(|row| row.track == TrackNumber(200));
+    let row = row.unwrap_or_else(|| panic!("{}", table(&matches)));
+    assert!(row.query_start < CLOSE && (row.query_end - 16.0).abs() < CLOSE, "{}", table(&matches));
+    assert!(row.reference_start < CLOSE, "{}", table(&matches));
+    let clip = find_in(&snapshot, &song[3 * 44_100..9 * 44_100]);
+    let row = clip.found.iter().find(|row| row.track == TrackNumber(200)).unwrap();
+    let phase = (row.reference_start - row.query_start - 3.0).rem_euclid(2.0);
+    assert!(phase.min(2.0 - phase) < CLOSE, "{}", table(&clip));
+}
+
+#[test]
+fn one_thread_finds_what_many_find() {
+    let queries = [library().songs[2].clone(), crop(&library().songs[9], 4.0, 12.0)];
+    for samples in &queries {
+        let query = query(samples);
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| identify(&library().snapshot, &query, &MatchSettings::default()).unwrap())
+        };
+        assert_eq!(with(1), with(7));
+    }
+}

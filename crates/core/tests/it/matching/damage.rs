@@ -1,0 +1,90 @@
+//! Songs that went through something.
+
+use rayon::prelude::*;
+use refrain_core::index::TrackNumber;
+use refrain_testkit::effects::{Noise, add_babble, add_noise, clip, crop, gain, phone, reverb, speed};
+
+use crate::songs::{SONGS, brief, find, length, library, table};
+
+/// Number of clips of 10 s that are found at their place (within 0.2 s), and those that are not.
+fn found(damage: impl Fn(&[f32], u64) -> Vec<f32> + Sync) -> (usize, Vec<String>) {
+    let miss = |song: usize| {
+        let damaged = damage(&crop(&library().songs[song], 4.0, 10.0), song as u64);
+        let matches = find(&damaged);
+        let right = matches.found.len() == 1
+            && matches.found[0].track == TrackNumber(song as u32)
+            && (matches.found[0].reference_start - matches.found[0].query_start - 4.0).abs() < 0.2;
+        (!right).then(|| format!("song {song}:{}", table(&matches)))
+    };
+    let missed: Vec<String> = (0..SONGS).into_par_iter().filter_map(miss).collect();
+    (SONGS - missed.len(), missed)
+}
+
+#[test]
+fn ten_seconds_as_loud_as_their_noise_are_found() {
+    for colour in [Noise::White, Noise::Pink] {
+        let (right, missed) = found(|samples, seed| add_noise(samples, colour, 0.0, seed));
+        assert_eq!(right, SONGS, "{colour:?}: {}", missed.concat());
+    }
+}
+
+#[test]
+fn ten_seconds_under_speech_are_found() {
+    let (right, missed) = found(|samples, seed| add_babble(samples, 0.0, seed));
+    assert_eq!(right, SONGS, "{}", missed.concat());
+}
+
+#[test]
+fn ten_seconds_over_a_telephone_in_a_room_too_loud_or_too_quiet_are_found() {
+    let (right, missed) = found(|samples, _| phone(samples));
+    assert_eq!(right, SONGS, "telephone: {}", missed.concat());
+    let (right, missed) = found(|samples, seed| reverb(samples, 0.8, 0.5, seed));
+    assert_eq!(right, SONGS, "room: {}", missed.concat());
+    let (right, missed) = found(|samples, _| clip(samples, 18.0));
+    assert_eq!(right, SONGS, "overdriven: {}", missed.concat());
+    let (right, missed) = found(|samples, _| gain(samples, -45.0));
+    assert_eq!(right, SONGS, "quiet: {}", missed.concat());
+}
+
+#[test]
+fn up_to_two_per_cent_of_speed_are_found_and_measured() {
+    for factor in [0.98, 0.99, 1.01, 1.02] {
+        [4usize, 5, 19, 29].par_iter().for_each(|&song| {
+            let samples = speed(&crop(&library().songs[song], 4.0, 10.0), factor);
+            let matches = find(&samples);
+            assert_eq!(matches.found.len(), 1, "song {song} at {factor}:{}", table(&matches));
+            let row = &matches.found[0];
+            let cents = 1200.0 * f64::log2(factor);
+            let right = row.track == TrackNumber(song as u32)
+                && (row.speed - factor).abs() < 0.001
+                && (row.pitch_cents - cents).abs() < 2.0
+                && (row.reference_start - 4.0 - factor * row.query_start).abs() < 0.05
+                && row.query_start < 0.1
+                && (row.query_end - 10.0 / factor).abs() < 0.1;
+            assert!(right, "song {song} at {factor}: {} {}", brief(row), row.pitch_cents);
+        });
+    }
+}
+
+#[test]
+fn a_whole_song_at_another_speed_is_one_match() {
+    for (song, factor) in [(0, 0.98), (16, 1.02)] {
+        let matches = find(&speed(&library().songs[song], factor));
+        assert_eq!(matches.found.len(), 1, "{}", table(&matches));
+        let row = &matches.found[0];
+        assert!((row.speed - factor).abs() < 0.0005, "{}", brief(row));
+        assert!(row.query_start < 0.1 && row.reference_start < 0.1, "{}", brief(row));
+        assert!((row.query_end - length(song) / factor).abs() < 0.1, "{}", brief(row));
+    }
+}
+
+#[test]
+fn the_probability_of_chance_grows_with_the_noise() {
+    let p = |snr: f64| {
+        let noisy = add_noise(&crop(&library().songs[7], 4.0, 6.0), Noise::Pink, snr, 1);
+        find(&noisy).found.first().map_or(1.0, |row| row.false_positive_probability)
+    };
+    let found = [30.0, 12.0, 0.0, -6.0, -30.0].map(p);
+    assert!(found.is_sorted(), "{found:?}");
+    assert_eq!(found[4], 1.0);
+}

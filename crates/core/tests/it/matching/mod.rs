@@ -1,0 +1,6 @@
+//! Laws of matching, on composed songs.
+
+mod clips;
+mod damage;
+mod nothing;
+mod timeline;

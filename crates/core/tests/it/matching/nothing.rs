@@ -1,0 +1,72 @@
+//! Queries that hold nothing of the catalogue.
+
+use rayon::prelude::*;
+use refrain_core::fingerprint::{Constellation, Peak};
+use refrain_core::index::Snapshot;
+use refrain_core::matching::{MatchSettings, Matches, identify};
+use refrain_testkit::effects::{Noise, babble, crop, noise};
+
+use crate::songs::{find, find_in, library, table, unknown};
+
+#[test]
+fn unknown_songs_match_nothing() {
+    (0..16u64).into_par_iter().for_each(|number| {
+        let matches = find(&unknown(number, 20.0));
+        assert!(matches.found.is_empty(), "unknown {number}:{}", table(&matches));
+        assert!(!matches.rejected.is_empty() && matches.rejected.len() <= 5);
+        assert!(matches.rejected.iter().all(|r| r.best.false_positive_probability > 1e-4));
+    });
+}
+
+#[test]
+fn noise_and_speech_match_nothing() {
+    (0..4u64).into_par_iter().for_each(|seed| {
+        let ten = 10 * 44_100;
+        for samples in [noise(Noise::White, ten, seed), noise(Noise::Pink, ten, seed), babble(ten, seed)] {
+            let matches = find(&samples);
+            assert!(matches.found.is_empty() && matches.query_peaks > 0, "{seed}:{}", table(&matches));
+        }
+    });
+}
+
+#[test]
+fn silence_and_direct_current_and_nothing_at_all_match_nothing() {
+    for samples in [vec![], vec![0.0; 100], vec![0.0; 441_000], vec![0.7; 441_000], vec![0.0; 2_000_000]] {
+        let matches = find(&samples);
+        assert!(matches.found.is_empty());
+        assert!(matches.query_peaks < 300, "{}", matches.query_peaks);
+    }
+    assert_eq!(find(&[]), Matches::default());
+}
+
+#[test]
+fn a_single_moment_of_a_song_proves_nothing_and_harms_nothing() {
+    for seconds in [0.01, 0.1, 0.2, 0.4] {
+        let matches = find(&crop(&library().songs[1], 7.0, seconds));
+        assert!(matches.found.iter().all(|row| row.track.0 == 1), "{}", table(&matches));
+    }
+}
+
+#[test]
+fn an_empty_catalogue_finds_nothing() {
+    let song = &library().songs[0];
+    for empty in [Snapshot::default(), Snapshot::from_tracks(&[]).unwrap()] {
+        assert_eq!(empty.tracks(), 0);
+        let matches = find_in(&empty, song);
+        assert!(matches.found.is_empty() && matches.rejected.is_empty() && matches.query_peaks > 0);
+    }
+}
+
+#[test]
+fn constellations_that_contradict_themselves_are_harmless() {
+    let peak = |time, frequency, rank| Peak { time, frequency, rank };
+    let odd = [
+        Constellation { seconds: 0.0, peaks: (0..500).map(|i| peak(i * 9, 700, 0)).collect() },
+        Constellation { seconds: 1e9, peaks: (0..500).map(|i| peak(i * 9, 4095, 0)).collect() },
+        Constellation { seconds: 12.0, peaks: vec![peak(5, 0, 255); 2000] },
+        Constellation { seconds: 12.0, peaks: vec![peak(u32::MAX, u16::MAX, 0); 50] },
+    ];
+    for query in odd.iter().filter(|query| query.seconds < 1e6) {
+        let _ = identify(&library().snapshot, query, &MatchSettings::default()).unwrap();
+    }
+}

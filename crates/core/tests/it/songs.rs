@@ -1,0 +1,115 @@
+//! Composed songs and a catalogue of them, made once.
+
+use std::sync::OnceLock;
+
+use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
+use refrain_core::index::{Snapshot, TrackNumber};
+use refrain_core::matching::{Match, MatchSettings, Matches, identify};
+use refrain_testkit::compose;
+use refrain_testkit::effects::{Clip, Mix, mix};
+
+/// Songs of the catalogue; their numbers are their places.
+pub(crate) const SONGS: usize = 32;
+/// Samples per second.
+pub(crate) const RATE: f64 = 44_100.0;
+/// Seeds from here on are of songs that no catalogue knows.
+const UNKNOWN: u64 = 9_000;
+
+/// The catalogue.
+pub(crate) struct Library {
+    pub(crate) songs: Vec<Vec<f32>>,
+    pub(crate) tracks: Vec<(TrackNumber, Constellation)>,
+    pub(crate) snapshot: Snapshot,
+}
+
+/// Songs of 20 to 35 s.
+pub(crate) fn library() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let song = |i: usize| compose(i as u64 + 1, 20.0 + (i * 7 % 16) as f64).samples;
+        // Threads of its own: rayon's may be waiting for this library.
+        let songs: Vec<Vec<f32>> = std::thread::scope(|scope| {
+            let (even, odd) = (0..SONGS).partition::<Vec<_>, _>(|i| i % 2 == 0);
+            let odd = scope.spawn(|| odd.into_iter().map(song).collect::<Vec<_>>());
+            let even: Vec<_> = even.into_iter().map(song).collect();
+            even.into_iter().zip(odd.join().unwrap()).flat_map(|(even, odd)| [even, odd]).collect()
+        });
+        let number = |i: usize| TrackNumber(i as u32);
+        let reference = |song: &Vec<f32>| Fingerprinter::fingerprint(Density::Reference, song);
+        let tracks: Vec<_> = songs.iter().enumerate().map(|(i, song)| (number(i), reference(song))).collect();
+        let build = || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+            pool.install(|| Snapshot::from_tracks(&tracks).unwrap())
+        };
+        let snapshot = std::thread::scope(|scope| scope.spawn(build).join().unwrap());
+        Library { songs, tracks, snapshot }
+    })
+}
+
+/// A song that is in no catalogue.
+pub(crate) fn unknown(number: u64, seconds: f64) -> Vec<f32> {
+    compose(UNKNOWN + number, seconds).samples
+}
+
+/// A stretch of a song of the catalogue.
+pub(crate) fn clip(song: usize, from: f64, seconds: f64) -> Clip<'static> {
+    Clip { samples: &library().songs[song], from, seconds, fade: 0.0 }
+}
+
+/// A whole song of the catalogue.
+pub(crate) fn whole(song: usize) -> Clip<'static> {
+    clip(song, 0.0, length(song))
+}
+
+/// Length of a song in seconds.
+pub(crate) fn length(song: usize) -> f64 {
+    library().songs[song].len() as f64 / RATE
+}
+
+/// What is searched for in these samples.
+pub(crate) fn query(samples: &[f32]) -> Constellation {
+    Fingerprinter::fingerprint(Density::Query, samples)
+}
+
+/// What the catalogue finds in these samples.
+pub(crate) fn find(samples: &[f32]) -> Matches {
+    find_in(&library().snapshot, samples)
+}
+
+/// What a catalogue finds in these samples.
+pub(crate) fn find_in(snapshot: &Snapshot, samples: &[f32]) -> Matches {
+    identify(snapshot, &query(samples), &MatchSettings::default()).unwrap()
+}
+
+/// What was found, in the order of the timeline.
+pub(crate) fn rows(matches: &Matches) -> Vec<&Match> {
+    let mut rows: Vec<&Match> = matches.found.iter().collect();
+    rows.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
+    rows
+}
+
+/// A row in short, for messages.
+pub(crate) fn brief(row: &Match) -> String {
+    format!(
+        "{:>3} {:8.3} - {:8.3} at {:7.3} x{:.4} {:.0e} {}/{}",
+        row.track.0,
+        row.query_start,
+        row.query_end,
+        row.reference_start,
+        row.speed,
+        row.false_positive_probability,
+        row.matched_peaks,
+        row.expected_peaks
+    )
+}
+
+/// All rows in short.
+pub(crate) fn table(matches: &Matches) -> String {
+    rows(matches).into_iter().map(|row| format!("\n{}", brief(row))).collect()
+}
+
+/// Clips one after the other, and the songs that they are of.
+pub(crate) fn airings(clips: &[(usize, Clip<'static>)]) -> (Mix, Vec<usize>) {
+    let (songs, clips): (Vec<_>, Vec<_>) = clips.iter().copied().unzip();
+    (mix(&clips), songs)
+}
