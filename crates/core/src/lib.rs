@@ -9,3 +9,6 @@ mod bits;
 pub mod fingerprint;
 pub mod index;
 pub mod matching;
+#[cfg(feature = "stages")]
+#[doc(hidden)]
+pub mod stages;

@@ -5,12 +5,12 @@
 //! ```
 
 mod constellation;
-mod decimate;
+pub(crate) mod decimate;
 pub(crate) mod landmark;
 pub(crate) mod params;
 mod peaks;
 pub(crate) mod scale;
-mod spectrogram;
+pub(crate) mod spectrogram;
 mod thinning;
 
 pub use constellation::{Constellation, ConstellationError, Peak};

@@ -1,13 +1,13 @@
 //! Matching: candidates → alignment → verification → significance → timeline.
 
 mod line;
-mod search;
+pub(crate) mod search;
 mod settings;
 mod significance;
 mod timeline;
 mod trace;
 mod verify;
-mod window;
+pub(crate) mod window;
 
 pub use settings::MatchSettings;
 pub use timeline::identify;

@@ -12,9 +12,9 @@ use super::verify::{FINE, References, Verified, Window};
 /// what lies between the hash's tolerance and 3 %.
 const PASSES: [(Depth, f64); 4] = [(SHALLOW, 1.0), (DEEP, 1.0), (SHALLOW, 0.98), (SHALLOW, 1.02)];
 /// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
-const SHALLOW: Depth = Depth { rank_limit: 6, fan_out: 6, margin: 0.0, gap_reach: 2 };
+pub(crate) const SHALLOW: Depth = Depth { rank_limit: 6, fan_out: 6, margin: 0.0, gap_reach: 2 };
 /// Under noise and speech the track's peaks are anywhere among the query's.
-const DEEP: Depth = Depth { rank_limit: 20, fan_out: 40, margin: 0.1, gap_reach: 2 };
+pub(crate) const DEEP: Depth = Depth { rank_limit: 20, fan_out: 40, margin: 0.1, gap_reach: 2 };
 /// Candidates of a pass that are verified.
 const MOST_CANDIDATES: usize = 32;
 /// Enough of them where one is obvious: the rest only serves as its alternatives.

@@ -1,0 +1,307 @@
+//! How large and how fast a large catalogue is, on drawn constellations. See the README beside.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use refrain_benches::clock::{files, forget_pages, memory, thread_time};
+use refrain_benches::statistics::{Statistics, survival};
+use refrain_benches::synthetic::{CLEAN, DrawnSong, NOISY, Random, Wear, query};
+use refrain_core::audio::{AudioError, AudioReader, Limits, SAMPLE_RATE};
+use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
+use refrain_core::index::{Cache, Snapshot, TrackNumber};
+use refrain_core::matching::{MatchSettings, identify};
+use refrain_core::stages;
+use refrain_testkit::effects::{Noise, add_noise, crop};
+
+const USAGE: &str = "\
+scale [--tracks N] [--seconds S] [--queries N] [--batch N] [--dir DIR] | scale --statistics [FILE...]
+  --tracks N     tracks of the catalogue (200)
+  --seconds S    length of each (200)
+  --queries N    queries of each kind (50)
+  --batch N      tracks that are added at once (2000)
+  --dir DIR      where the files go and stay; a second run with the same numbers searches them again
+                 (a directory in the system's temporary folder that is deleted at the end)
+  --statistics   drawn constellations beside those of composed songs or of these files, no catalogue";
+const QUERY_SECONDS: f64 = 10.0;
+/// Seeds of unknown songs begin here: behind every track.
+const UNKNOWN: u64 = 1 << 40;
+
+/// What the command line says.
+struct Options {
+    tracks: u32,
+    seconds: f64,
+    queries: u32,
+    batch: u32,
+    dir: Option<PathBuf>,
+    statistics: bool,
+    files: Vec<PathBuf>,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut this = Self {
+            tracks: 200,
+            seconds: 200.0,
+            queries: 50,
+            batch: 2000,
+            dir: None,
+            statistics: false,
+            files: Vec::new(),
+        };
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--tracks" => this.tracks = value()?.parse()?,
+                "--seconds" => this.seconds = value()?.parse()?,
+                "--queries" => this.queries = value()?.parse()?,
+                "--batch" => this.batch = value()?.parse()?,
+                "--dir" => this.dir = Some(value()?.into()),
+                "--statistics" => this.statistics = true,
+                file if this.statistics && !file.starts_with('-') => this.files.push(file.into()),
+                _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
+            }
+        }
+        let good =
+            this.tracks > 0 && this.queries > 0 && this.batch > 0 && this.seconds >= 2.0 * QUERY_SECONDS;
+        if good { Ok(this) } else { Err("numbers must be positive, tracks at least 20 s long".into()) }
+    }
+
+    /// Files of other numbers are another catalogue's.
+    fn catalog(&self) -> u128 {
+        u128::from(self.tracks) << 64 | u128::from(self.seconds.to_bits())
+    }
+
+    fn track(&self, number: u32) -> Constellation {
+        DrawnSong::new(u64::from(number)).constellation(self.seconds, Density::Reference)
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scale: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    if options.statistics {
+        statistics(&options.files)?;
+        return Ok(());
+    }
+    if let Some(dir) = &options.dir {
+        return measure(&options, dir);
+    }
+    let dir = std::env::temp_dir().join(format!("refrain-scale-{}", std::process::id()));
+    let result = measure(&options, &dir);
+    std::fs::remove_dir_all(&dir)?;
+    result
+}
+
+fn measure(options: &Options, dir: &Path) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(dir)?;
+    let prefix = dir.join("scale");
+    build(options, &prefix)?;
+    let snapshot = open(options, dir, &prefix)?;
+    sizes(options, dir, &snapshot);
+    search(options, &snapshot)
+}
+
+/// Builds the files in batches, as far as they are not there yet.
+fn build(options: &Options, prefix: &Path) -> Result<(), Box<dyn Error>> {
+    let (mut cache, _) = Cache::open(prefix, options.catalog())?;
+    let (start, found) = (Instant::now(), cache.position() as u32);
+    let mut drawing = Duration::ZERO;
+    let mut first = found;
+    while first < options.tracks {
+        let end = (first + options.batch).min(options.tracks);
+        let now = Instant::now();
+        let tracks: Vec<_> =
+            (first..end).into_par_iter().map(|n| (TrackNumber(n), options.track(n))).collect();
+        drawing += now.elapsed();
+        cache.apply(&tracks, &[], u64::from(end))?;
+        first = end;
+        if end % 10_000 == 0 {
+            eprintln!("{end} tracks after {:.0} s", start.elapsed().as_secs_f64());
+        }
+    }
+    if found < options.tracks {
+        let seconds = (start.elapsed() - drawing).as_secs_f64();
+        let speed = f64::from(options.tracks - found) * options.seconds / seconds;
+        println!("build: {seconds:.1} s wall clock, {speed:.0} times real time (drawing not counted)");
+        let memory =
+            memory().map_or(String::new(), |(_, own)| format!(", {} MB of own memory at its end", own >> 20));
+        println!("build: batches of {} tracks{memory}", options.batch);
+    }
+    Ok(())
+}
+
+/// Opens the files with a cold and with a warm page cache.
+fn open(options: &Options, dir: &Path, prefix: &Path) -> Result<std::sync::Arc<Snapshot>, Box<dyn Error>> {
+    forget_pages(dir);
+    let mut snapshot = Default::default();
+    for temperature in ["cold", "warm"] {
+        drop(std::mem::take(&mut snapshot));
+        let (wall, cpu) = (Instant::now(), thread_time());
+        let (cache, state) = Cache::open(prefix, options.catalog())?;
+        let (wall, cpu) = (wall.elapsed(), thread_time() - cpu);
+        snapshot = cache.snapshot();
+        println!("open, {temperature}: {wall:.1?} wall clock, {cpu:.1?} CPU ({state:?})");
+    }
+    if let Some((all, own)) = memory() {
+        println!("memory after open: {} MB resident, {} MB of them not of files", all >> 20, own >> 20);
+    }
+    Ok(snapshot)
+}
+
+fn sizes(options: &Options, dir: &Path, snapshot: &Snapshot) {
+    let bytes = files(dir).1 as f64;
+    let sample = options.tracks.min(100);
+    let packed: usize = (0..sample).map(|n| options.track(n).to_bytes().len()).sum();
+    let constellations = packed as f64 / f64::from(sample) * f64::from(options.tracks);
+    let hours = f64::from(options.tracks) * options.seconds / 3600.0;
+    let postings = snapshot.postings() as f64;
+    println!(
+        "index: {} tracks, {hours:.0} h, {postings:.3e} postings in {} runs",
+        snapshot.tracks(),
+        snapshot.runs_count()
+    );
+    println!("files: {:.3} GB; {:.2} bytes a posting", bytes / 1e9, (bytes - constellations) / postings);
+    println!(
+        "in all: {:.3} GB with the catalogue's own constellations, {:.3} MB an hour",
+        (bytes + constellations) / 1e9,
+        (bytes + constellations) / 1e6 / hours
+    );
+}
+
+/// What the queries of one kind gave.
+#[derive(Default)]
+struct Tally {
+    times: Vec<Duration>,
+    right: u32,
+    wrong: u32,
+    probes: [usize; 2],
+    bytes: [u64; 2],
+}
+
+impl Tally {
+    fn print(&mut self, name: &str) {
+        self.times.sort_unstable();
+        let n = self.times.len();
+        let at = |part: f64| self.times[((n as f64 * part) as usize).min(n - 1)].as_secs_f64() * 1e3;
+        println!(
+            "{name:8} CPU ms: median {:7.2}  p95 {:7.2}  most {:7.2} | right {}/{n}, wrong {} | \
+             first lookup {:.0} probes, {:.1} MB; deep {:.0}, {:.1} MB",
+            at(0.5),
+            at(0.95),
+            at(1.0),
+            self.right,
+            self.wrong,
+            self.probes[0] as f64 / n as f64,
+            self.bytes[0] as f64 / n as f64 / 1e6,
+            self.probes[1] as f64 / n as f64,
+            self.bytes[1] as f64 / n as f64 / 1e6,
+        );
+    }
+}
+
+fn search(options: &Options, snapshot: &Snapshot) -> Result<(), Box<dyn Error>> {
+    for wear in [Some(CLEAN), Some(NOISY), None] {
+        let mut tally = Tally::default();
+        for n in 0..options.queries {
+            ask(options, snapshot, n, wear, &mut tally)?;
+        }
+        tally.print(wear.map_or("unknown", |wear| wear.name));
+    }
+    if let Some((all, own)) = memory() {
+        println!("memory after queries: {} MB resident, {} MB of them not of files", all >> 20, own >> 20);
+    }
+    Ok(())
+}
+
+/// Asks one query, of a random track or unknown.
+fn ask(
+    options: &Options,
+    snapshot: &Snapshot,
+    n: u32,
+    wear: Option<Wear>,
+    tally: &mut Tally,
+) -> Result<(), Box<dyn Error>> {
+    let mut random = Random::new(UNKNOWN + u64::from(n));
+    let number = random.below(options.tracks as usize) as u32;
+    let start = (random.unit() * (options.seconds - QUERY_SECONDS)).floor();
+    let asked = match wear {
+        Some(wear) => query(&options.track(number), start, QUERY_SECONDS, wear, u64::from(n)),
+        None => DrawnSong::new(UNKNOWN + u64::from(n)).constellation(QUERY_SECONDS, Density::Query),
+    };
+    let before = thread_time();
+    let matches = identify(snapshot, &asked, &MatchSettings::default())?;
+    tally.times.push(thread_time() - before);
+    for found in &matches.found {
+        let shift = found.reference_start - found.query_start - start;
+        let right = wear.is_some() && found.track == TrackNumber(number) && shift.abs() < 0.1;
+        tally.right += u32::from(right);
+        tally.wrong += u32::from(!right);
+    }
+    for (i, deep) in [false, true].into_iter().enumerate() {
+        let lookup = stages::lookup(snapshot, &asked.peaks, deep)?;
+        tally.probes[i] += lookup.probes;
+        tally.bytes[i] += lookup.bytes;
+    }
+    Ok(())
+}
+
+/// Sound of the statistics: so many songs or files, so long each.
+const SONGS: u64 = 24;
+const SONG_SECONDS: f64 = 60.0;
+
+/// The first minute of a file.
+fn read(path: &Path) -> Result<Vec<f32>, AudioError> {
+    let (mut reader, mut samples) = (AudioReader::open(path, &Limits::default())?, Vec::new());
+    while let Some(chunk) = reader.next_chunk()? {
+        samples.extend_from_slice(chunk);
+        if samples.len() as f64 > SONG_SECONDS * f64::from(SAMPLE_RATE) {
+            break;
+        }
+    }
+    Ok(samples)
+}
+
+/// Drawn beside composed songs, or beside those of files.
+fn statistics(files: &[PathBuf]) -> Result<(), AudioError> {
+    let songs = if files.is_empty() {
+        (0..SONGS).into_par_iter().map(|seed| refrain_testkit::compose(seed, SONG_SECONDS).samples).collect()
+    } else {
+        files.par_iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?
+    };
+    for density in [Density::Reference, Density::Query] {
+        let heard: Vec<_> = songs.par_iter().map(|song| Fingerprinter::fingerprint(density, song)).collect();
+        let drawn: Vec<_> =
+            (0..SONGS).map(|seed| DrawnSong::new(seed).constellation(SONG_SECONDS, density)).collect();
+        println!(
+            "{density:?}\n  heard {:.3?}\n  drawn {:.3?}",
+            Statistics::of(&heard),
+            Statistics::of(&drawn)
+        );
+    }
+    for snr in [40.0, 10.0, 3.0, 0.0, -3.0] {
+        let (mut rates, mut rises) = (0.0, 0.0);
+        for (seed, song) in songs.iter().enumerate() {
+            let reference = Fingerprinter::fingerprint(Density::Reference, song);
+            let noisy = add_noise(&crop(song, 20.0, QUERY_SECONDS), Noise::Pink, snr, seed as u64);
+            let (rate, rise) =
+                survival(&reference, &Fingerprinter::fingerprint(Density::Query, &noisy), 20.0);
+            (rates, rises) = (rates + rate, rises + rise);
+        }
+        let n = songs.len() as f64;
+        println!("noise at {snr} dB: {:.2} of the peaks survive, {:.1} ranks down", rates / n, rises / n);
+    }
+    Ok(())
+}

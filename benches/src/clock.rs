@@ -1,0 +1,56 @@
+//! Processor time, memory and page cache, where the system tells.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Processor time of the calling thread so far; wall-clock time where the system does not tell.
+#[must_use]
+pub fn thread_time() -> Duration {
+    #[cfg(unix)]
+    {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
+    }
+    #[cfg(not(unix))]
+    {
+        use std::sync::LazyLock;
+        use std::time::Instant;
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
+}
+
+/// Resident memory of this process in bytes: all, and what is not mapped from files. Linux only.
+#[must_use]
+pub fn memory() -> Option<(u64, u64)> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+    };
+    Some((field("VmRSS:")?, field("RssAnon:")?))
+}
+
+/// The files of a directory, and their bytes together.
+#[must_use]
+pub fn files(directory: &Path) -> (Vec<PathBuf>, u64) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    let bytes = paths.iter().filter_map(|path| path.metadata().ok()).map(|data| data.len()).sum();
+    (paths, bytes)
+}
+
+/// Asks the system to forget the cached pages of the files of a directory (Linux; none may be mapped).
+pub fn forget_pages(directory: &Path) {
+    #[cfg(target_os = "linux")]
+    for path in files(directory).0 {
+        if let Ok(file) = fs::File::open(path) {
+            // Only written pages can be forgotten. A refusal leaves them cached: the figure is then warm.
+            let _ = file.sync_all();
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = directory;
+}

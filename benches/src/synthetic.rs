@@ -1,0 +1,211 @@
+//! Constellations drawn, not heard: fast enough for a hundred thousand tracks.
+//!
+//! A drawn song has what makes the hashes of music uneven. Its notes are the partials of a few scale degrees
+//! of one key, so they come again and again; its onsets keep to the sixteenths of one tempo; a part is noise
+//! at any frequency and time, as drums are. Thinning gives every neighbourhood its share of peaks, so each
+//! second of each band holds the same number, one of each rank.
+//!
+//! `scale --statistics` prints drawn beside composed songs; the constants here were fitted to that.
+
+use std::ops::Range;
+
+use refrain_core::fingerprint::{Constellation, Density, Peak, STEPS_PER_HERTZ, TICKS_PER_SECOND};
+
+/// Bands that hold the same number of peaks: from 97 Hz, borders about equally far on the warped scale.
+const BANDS: [f64; 9] = [97.0, 398.0, 700.0, 1002.0, 1394.0, 1946.0, 2716.0, 3790.0, 4990.0];
+/// Part of the peaks of a band that belong to a note; the rest is noise.
+const TONAL: [f64; 8] = [0.95, 0.9, 0.85, 0.8, 0.75, 0.65, 0.55, 0.5];
+/// Part of the onsets that keep to the grid.
+const IN_TIME: f64 = 0.8;
+/// Seconds of a phrase, and part of the phrases that were heard before.
+const PHRASE: u32 = 4;
+const REPEATED: f64 = 0.15;
+/// Semitones of the degrees of a major and a minor scale, and how often each sounds.
+const SCALES: [[f64; 7]; 2] = [[0.0, 2.0, 4.0, 5.0, 7.0, 9.0, 11.0], [0.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0]];
+const WEIGHTS: [f64; 7] = [0.25, 0.1, 0.17, 0.12, 0.2, 0.1, 0.06];
+/// Partials of a note.
+const PARTIALS: u32 = 6;
+
+/// SplitMix64: a stream of numbers from a seed, the same on every machine.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// A stream that depends on every bit of `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66_D1CE_4E5B)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in `0..1`.
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    }
+
+    /// Uniform in `0..n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.next()) * n as u128) >> 64) as usize
+    }
+
+    /// Roughly normal with deviation 1 (a sum of four uniforms).
+    pub fn normal(&mut self) -> f64 {
+        (self.unit() + self.unit() + self.unit() + self.unit() - 2.0) * 1.732
+    }
+}
+
+/// What stays the same within a song.
+#[derive(Debug, Clone)]
+pub struct DrawnSong {
+    random: Random,
+    /// Ticks of a sixteenth note.
+    grid: f64,
+    /// By band: frequencies in steps with their summed weights.
+    notes: Vec<Vec<(f64, f64)>>,
+}
+
+impl DrawnSong {
+    /// The song of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let tempo = 120.0 + 15.0 * random.normal();
+        let grid = 60.0 / tempo / 4.0 * TICKS_PER_SECOND;
+        let scale = SCALES[random.below(2)];
+        let root = 65.4 * ((random.below(12) as f64 + 0.05 * random.normal()) / 12.0).exp2();
+        let mut notes: Vec<Vec<(f64, f64)>> = vec![Vec::new(); TONAL.len()];
+        for octave in 0..5 {
+            for (degree, weight) in scale.iter().zip(WEIGHTS) {
+                // Songs do not use every note of every octave.
+                let weight = weight * random.unit().powi(3);
+                let tone = root * (f64::from(octave) + degree / 12.0).exp2();
+                for partial in 1..=PARTIALS {
+                    let hertz = tone * f64::from(partial);
+                    if let Some(band) = BANDS.windows(2).position(|b| (b[0]..b[1]).contains(&hertz)) {
+                        let before = notes[band].last().map_or(0.0, |(_, sum)| *sum);
+                        let weight = before + weight / f64::from(partial);
+                        notes[band].push((hertz * STEPS_PER_HERTZ, weight));
+                    }
+                }
+            }
+        }
+        Self { random, grid, notes }
+    }
+
+    /// Its constellation, at the density of references or of queries.
+    #[must_use]
+    pub fn constellation(mut self, seconds: f64, density: Density) -> Constellation {
+        let mut peaks = Vec::new();
+        self.add(seconds, 0..density.rank_limit(), &mut peaks);
+        sorted(seconds, peaks)
+    }
+
+    /// Adds the sound, phrase by phrase: new ones, and some that were heard before.
+    fn add(&mut self, seconds: f64, ranks: Range<u8>, peaks: &mut Vec<Peak>) {
+        let (mut phrases, mut start) = (vec![0], 0);
+        while start < seconds as u32 {
+            let end = (start + PHRASE).min(seconds as u32);
+            let whole = start + PHRASE == end;
+            if phrases.len() > 1 && whole && self.random.unit() < REPEATED {
+                let again = self.random.below(phrases.len() - 1);
+                let shift = ticks(start) - ticks(again as u32 * PHRASE);
+                peaks.extend_from_within(phrases[again]..phrases[again + 1]);
+                let from = phrases[phrases.len() - 1];
+                peaks[from..].iter_mut().for_each(|peak| peak.time += shift);
+            } else {
+                self.phrase(start..end, ranks.clone(), peaks);
+            }
+            phrases.push(peaks.len());
+            start = end;
+        }
+    }
+
+    /// Adds a peak of each rank to every second of every band.
+    fn phrase(&mut self, seconds: Range<u32>, ranks: Range<u8>, peaks: &mut Vec<Peak>) {
+        for second in seconds {
+            for band in 0..TONAL.len() {
+                for rank in ranks.clone() {
+                    let (time, frequency) = (self.time(second), self.frequency(band));
+                    peaks.push(Peak { time, frequency, rank });
+                }
+            }
+        }
+    }
+
+    fn time(&mut self, second: u32) -> u32 {
+        let any = (f64::from(second) + self.random.unit()) * TICKS_PER_SECOND;
+        if self.random.unit() >= IN_TIME {
+            return any as u32;
+        }
+        ((any / self.grid).floor() * self.grid + 1.5 * self.random.normal()).max(0.0) as u32
+    }
+
+    fn frequency(&mut self, band: usize) -> u16 {
+        let (low, high) = (BANDS[band], BANDS[band + 1]);
+        let notes = &self.notes[band];
+        let sum = notes.last().map_or(0.0, |(_, sum)| *sum);
+        if self.random.unit() >= TONAL[band] || sum <= 0.0 {
+            return ((low + (high - low) * self.random.unit()) * STEPS_PER_HERTZ) as u16;
+        }
+        let at = self.random.unit() * sum;
+        let note = notes.partition_point(|(_, sum)| *sum <= at).min(notes.len() - 1);
+        (notes[note].0 + 1.5 * self.random.normal()).clamp(72.0, 3711.0) as u16
+    }
+}
+
+fn ticks(seconds: u32) -> u32 {
+    (f64::from(seconds) * TICKS_PER_SECOND) as u32
+}
+
+fn sorted(seconds: f64, mut peaks: Vec<Peak>) -> Constellation {
+    peaks.sort_unstable_by_key(|p| (p.time, p.frequency));
+    peaks.dedup_by_key(|p| (p.time, p.frequency));
+    Constellation { seconds, peaks }
+}
+
+/// How a query differs from what is stored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wear {
+    /// For the report.
+    pub name: &'static str,
+    /// Part of the reference's peaks that are still there.
+    pub survival: f64,
+    /// Standard error of their places, ticks and steps.
+    pub error: f64,
+    /// Ranks by which the noise pushes them down, at most.
+    pub rise: usize,
+}
+
+/// As composed songs with noise 10 dB below them.
+pub const CLEAN: Wear = Wear { name: "clean", survival: 0.88, error: 0.5, rise: 0 };
+/// As composed songs with noise 3 dB above them.
+pub const NOISY: Wear = Wear { name: "noisy", survival: 0.54, error: 1.0, rise: 2 };
+
+/// A query of `length` seconds out of a track: what survives of its peaks, among those of another sound.
+#[must_use]
+pub fn query(track: &Constellation, start: f64, length: f64, wear: Wear, seed: u64) -> Constellation {
+    let mut random = Random::new(seed ^ 0x0071_7565_7279);
+    let (from, ticks) = (start * TICKS_PER_SECOND, length * TICKS_PER_SECOND);
+    let mut peaks = Vec::new();
+    DrawnSong::new(random.next()).add(length, 0..Density::Query.rank_limit(), &mut peaks);
+    // Other sound takes the high ranks as far as the track's own peaks have left them.
+    let free = Density::Reference.rank_limit();
+    peaks.retain(|peak| peak.rank >= free || random.unit() >= wear.survival);
+    for peak in &track.peaks {
+        let time = f64::from(peak.time) - from;
+        if (0.0..ticks).contains(&time) && random.unit() < wear.survival {
+            let time = (time + wear.error * random.normal()).round().max(0.0) as u32;
+            let frequency = (f64::from(peak.frequency) + wear.error * random.normal()).round().max(1.0);
+            let rank = peak.rank + random.below(wear.rise + 1) as u8;
+            peaks.push(Peak { time, frequency: frequency as u16, rank });
+        }
+    }
+    sorted(length, peaks)
+}
