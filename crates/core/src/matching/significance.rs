@@ -72,7 +72,7 @@ const ERRORS: [(f32, f32); 3] = [(0.35, 0.6), (0.8, 1.2), (1.6, 2.4)];
 const HYPOTHESES: usize = RATES.len() * ERRORS.len();
 /// Peaks are not found independently: notes begin together and last. This many count as one. Measured on
 /// unknown music; see the evaluation of the null in the README.
-const DISPERSION: f64 = 2.0;
+const DISPERSION: f64 = 2.3;
 
 /// What speaks for an alignment: the logarithm of its e-value, and the counts behind it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

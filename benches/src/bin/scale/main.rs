@@ -1,6 +1,8 @@
 //! How large and how fast a large catalogue is, on drawn constellations. See the README beside.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
+mod compare;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,14 +10,11 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use refrain_benches::clock::{files, forget_pages, memory, thread_time};
-use refrain_benches::statistics::{Statistics, survival};
 use refrain_benches::synthetic::{CLEAN, DrawnSong, NOISY, Random, Wear, query};
-use refrain_core::audio::{AudioError, AudioReader, Limits, SAMPLE_RATE};
-use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
+use refrain_core::fingerprint::{Constellation, Density};
 use refrain_core::index::{Cache, Snapshot, TrackNumber};
 use refrain_core::matching::{MatchSettings, identify};
 use refrain_core::stages;
-use refrain_testkit::effects::{Noise, add_noise, crop};
 
 const USAGE: &str = "\
 scale [--tracks N] [--seconds S] [--queries N] [--batch N] [--dir DIR] | scale --statistics [FILE...]
@@ -26,7 +25,8 @@ scale [--tracks N] [--seconds S] [--queries N] [--batch N] [--dir DIR] | scale -
   --dir DIR      where the files go and stay; a second run with the same numbers searches them again
                  (a directory in the system's temporary folder that is deleted at the end)
   --statistics   drawn constellations beside those of composed songs or of these files, no catalogue";
-const QUERY_SECONDS: f64 = 10.0;
+/// Length of a query.
+pub(crate) const QUERY_SECONDS: f64 = 10.0;
 /// Seeds of unknown songs begin here: behind every track.
 const UNKNOWN: u64 = 1 << 40;
 
@@ -93,7 +93,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::parse(std::env::args().skip(1))?;
     if options.statistics {
-        statistics(&options.files)?;
+        compare::statistics(&options.files)?;
         return Ok(());
     }
     if let Some(dir) = &options.dir {
@@ -128,7 +128,7 @@ fn build(options: &Options, prefix: &Path) -> Result<(), Box<dyn Error>> {
         drawing += now.elapsed();
         cache.apply(&tracks, &[], u64::from(end))?;
         first = end;
-        if end % 10_000 == 0 {
+        if end.is_multiple_of(10_000) {
             eprintln!("{end} tracks after {:.0} s", start.elapsed().as_secs_f64());
         }
     }
@@ -254,54 +254,6 @@ fn ask(
         let lookup = stages::lookup(snapshot, &asked.peaks, deep)?;
         tally.probes[i] += lookup.probes;
         tally.bytes[i] += lookup.bytes;
-    }
-    Ok(())
-}
-
-/// Sound of the statistics: so many songs or files, so long each.
-const SONGS: u64 = 24;
-const SONG_SECONDS: f64 = 60.0;
-
-/// The first minute of a file.
-fn read(path: &Path) -> Result<Vec<f32>, AudioError> {
-    let (mut reader, mut samples) = (AudioReader::open(path, &Limits::default())?, Vec::new());
-    while let Some(chunk) = reader.next_chunk()? {
-        samples.extend_from_slice(chunk);
-        if samples.len() as f64 > SONG_SECONDS * f64::from(SAMPLE_RATE) {
-            break;
-        }
-    }
-    Ok(samples)
-}
-
-/// Drawn beside composed songs, or beside those of files.
-fn statistics(files: &[PathBuf]) -> Result<(), AudioError> {
-    let songs = if files.is_empty() {
-        (0..SONGS).into_par_iter().map(|seed| refrain_testkit::compose(seed, SONG_SECONDS).samples).collect()
-    } else {
-        files.par_iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?
-    };
-    for density in [Density::Reference, Density::Query] {
-        let heard: Vec<_> = songs.par_iter().map(|song| Fingerprinter::fingerprint(density, song)).collect();
-        let drawn: Vec<_> =
-            (0..SONGS).map(|seed| DrawnSong::new(seed).constellation(SONG_SECONDS, density)).collect();
-        println!(
-            "{density:?}\n  heard {:.3?}\n  drawn {:.3?}",
-            Statistics::of(&heard),
-            Statistics::of(&drawn)
-        );
-    }
-    for snr in [40.0, 10.0, 3.0, 0.0, -3.0] {
-        let (mut rates, mut rises) = (0.0, 0.0);
-        for (seed, song) in songs.iter().enumerate() {
-            let reference = Fingerprinter::fingerprint(Density::Reference, song);
-            let noisy = add_noise(&crop(song, 20.0, QUERY_SECONDS), Noise::Pink, snr, seed as u64);
-            let (rate, rise) =
-                survival(&reference, &Fingerprinter::fingerprint(Density::Query, &noisy), 20.0);
-            (rates, rises) = (rates + rate, rises + rise);
-        }
-        let n = songs.len() as f64;
-        println!("noise at {snr} dB: {:.2} of the peaks survive, {:.1} ranks down", rates / n, rises / n);
     }
     Ok(())
 }
