@@ -4,8 +4,8 @@
 //! args (clap) ─► settings ─► index │ identify │ tracks │ demo ─► output
 //!                      └─ sound, metadata, search, store, work ─┘
 //! ```
-//! `store` is the only way to the catalogue, `search` to its index, `sound` the only way to the decoder, `work` the only place with
-//! threads, and `output` the only place that prints.
+//! `store` is the only way to the catalogue, `search` to its index, `sound` to the decoder, `work` the only place
+//! with threads, and `output` the only place that prints.
 
 mod args;
 mod demo;

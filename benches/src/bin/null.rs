@@ -1,0 +1,278 @@
+//! How often chance looks like a match: claimed probabilities beside measured rates, on queries that the
+//! catalogue does not know. The README of the project shows the figures and what they mean.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use rayon::prelude::*;
+use refrain_core::audio::{AudioReader, Limits, SAMPLE_RATE, supported_extension};
+use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
+use refrain_core::index::{Snapshot, TrackNumber};
+use refrain_core::matching::{Match, MatchSettings, identify};
+use refrain_testkit::effects::{Noise, add_babble, add_noise, babble, crop, noise, phone, reverb};
+use refrain_testkit::{Key, compose};
+
+const USAGE: &str = "\
+null [--indexed N] [--queries N] [--seconds S] | null --music DIR --unknown DIR [--queries N] [--seconds S]
+  --indexed N    composed songs in the catalogue (100), a minute each
+  --queries N    queries, all kinds together (2000)
+  --seconds S    length of a query (10)
+  --music DIR    index the files below DIR instead of composed songs …
+  --unknown DIR  … and ask stretches of the files below this DIR, none of which may be in the other";
+
+/// Anything that ends the program; threads hand it over.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Accepted probabilities of chance at which every query is asked.
+const RATES: [f64; 9] = [1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10];
+/// Matches that chance is claimed to explain less often than this are listed one by one.
+const WORTH_A_LINE: f64 = 1e-3;
+const INDEXED_SECONDS: f64 = 60.0;
+/// Seeds of unknown songs begin here: behind every indexed one.
+const UNKNOWN: u64 = 1 << 40;
+/// Songs whose tempi differ by less than this part are of the same tempo: beats stay together for a query.
+const SAME_TEMPO: f64 = 0.01;
+
+struct Options {
+    indexed: u64,
+    queries: usize,
+    seconds: f64,
+    music: Option<PathBuf>,
+    unknown: Option<PathBuf>,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut this = Self { indexed: 100, queries: 2000, seconds: 10.0, music: None, unknown: None };
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--indexed" => this.indexed = value()?.parse()?,
+                "--queries" => this.queries = value()?.parse()?,
+                "--seconds" => this.seconds = value()?.parse()?,
+                "--music" => this.music = Some(value()?.into()),
+                "--unknown" => this.unknown = Some(value()?.into()),
+                _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
+            }
+        }
+        let good = this.indexed > 0 && this.queries > 0 && this.seconds >= 1.0;
+        if good && this.music.is_some() == this.unknown.is_some() { Ok(this) } else { Err(USAGE.into()) }
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("null: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let asked = match (&options.music, &options.unknown) {
+        (Some(music), Some(unknown)) => recorded(&options, music, unknown)?,
+        _ => composed(&options)?,
+    };
+    report(&asked);
+    Ok(())
+}
+
+/// What was asked, and what was claimed of it.
+struct Asked {
+    kind: &'static str,
+    name: String,
+    /// For each of [`RATES`] the best match at it.
+    at: Vec<Option<Match>>,
+    /// The smallest probability of any candidate, before it is compared with the others.
+    candidate: f64,
+}
+
+/// Asks at each rate. Where neither the loosest nor the default rate gives a match, none between does.
+fn ask(snapshot: &Snapshot, kind: &'static str, name: String, samples: &[f32]) -> Result<Asked, Failure> {
+    let query = Fingerprinter::fingerprint(Density::Query, samples);
+    let at = |rate: f64| identify(snapshot, &query, &MatchSettings { false_positive_rate: rate });
+    let usual = at(MatchSettings::default().false_positive_rate)?;
+    let rejected = usual.rejected.iter().map(|rejected| &rejected.best);
+    let claims = usual.found.iter().chain(rejected).map(|best| best.false_positive_probability);
+    let candidate = claims.fold(1.0, f64::min);
+    let matched = if usual.found.is_empty() && at(1.0)?.found.is_empty() {
+        vec![None; RATES.len()]
+    } else {
+        let best = |rate: &f64| Ok(at(*rate)?.found.into_iter().next());
+        RATES.iter().map(best).collect::<Result<_, Failure>>()?
+    };
+    Ok(Asked { kind, name, at: matched, candidate })
+}
+
+/// Asks songs of the composer in a catalogue of others.
+fn composed(options: &Options) -> Result<Vec<Asked>, Failure> {
+    let tracks = (0..options.indexed).into_par_iter().map(|seed| {
+        let song = compose(seed, INDEXED_SECONDS);
+        (Fingerprinter::fingerprint(Density::Reference, &song.samples), song.key, song.tempo_bpm)
+    });
+    let tracks: Vec<(Constellation, Key, f64)> = tracks.collect();
+    let styles: Vec<(Key, f64)> = tracks.iter().map(|(_, key, tempo)| (*key, *tempo)).collect();
+    let numbered = tracks.into_iter().enumerate();
+    let numbered: Vec<_> = numbered.map(|(n, (peaks, ..))| (TrackNumber(n as u32), peaks)).collect();
+    let snapshot = Snapshot::from_tracks(&numbered)?;
+    println!("{} composed songs of {INDEXED_SECONDS} s", snapshot.tracks());
+    let seconds = options.seconds;
+    (0..options.queries)
+        .into_par_iter()
+        .map(|n| {
+            let seed = UNKNOWN + n as u64;
+            let song = |seed| crop(&compose(seed, seconds + 12.0).samples, 6.0, seconds);
+            let length = (seconds * f64::from(SAMPLE_RATE)) as usize;
+            let (kind, samples) = match n % 10 {
+                0 | 1 => ("a song", song(seed)),
+                2 | 3 => ("same key and tempo as an indexed song", song(akin(&styles, seed))),
+                4 => ("song, pink noise at 0 dB", add_noise(&song(seed), Noise::Pink, 0.0, seed)),
+                5 => ("song, chatter at 0 dB", add_babble(&song(seed), 0.0, seed)),
+                6 => ("song, telephone in a room", reverb(&phone(&song(seed)), 1.5, 0.5, seed)),
+                7 => ("song, 2 s of it in a loop", looped(&song(seed), 2.0)),
+                8 => ("chatter", babble(length, seed)),
+                _ if n % 20 == 9 => ("white noise", noise(Noise::White, length, seed)),
+                _ => ("pink noise", noise(Noise::Pink, length, seed)),
+            };
+            ask(&snapshot, kind, format!("seed {seed}"), &samples)
+        })
+        .collect()
+}
+
+/// The next seed whose song has the key and the tempo of one of these.
+fn akin(styles: &[(Key, f64)], seed: u64) -> u64 {
+    // Far apart, so that no two searches meet.
+    let mut seeds = (0..).map(|i| seed.wrapping_mul(1 << 20).wrapping_add(i));
+    let found = seeds.find(|seed| {
+        let song = compose(*seed, 0.05);
+        styles
+            .iter()
+            .any(|(key, tempo)| *key == song.key && (tempo / song.tempo_bpm - 1.0).abs() < SAME_TEMPO)
+    });
+    found.unwrap_or(seed)
+}
+
+/// The first seconds again and again.
+fn looped(samples: &[f32], seconds: f64) -> Vec<f32> {
+    let bar = crop(samples, 0.0, seconds);
+    bar.iter().copied().cycle().take(samples.len()).collect()
+}
+
+/// Asks stretches of one folder's files in a catalogue of another's.
+fn recorded(options: &Options, music: &Path, unknown: &Path) -> Result<Vec<Asked>, Failure> {
+    let files = walk(music)?;
+    let tracks = files.par_iter().enumerate().map(|(n, path)| {
+        let mut fingerprinter = Fingerprinter::new(Density::Reference);
+        decode(path, |chunk| fingerprinter.push(chunk))?;
+        Ok((TrackNumber(n as u32), fingerprinter.finish()))
+    });
+    let tracks: Vec<_> = tracks.collect::<Result<_, Failure>>()?;
+    let snapshot = Snapshot::from_tracks(&tracks)?;
+    let hours = tracks.iter().map(|(_, track)| track.seconds).sum::<f64>() / 3600.0;
+    let strangers = walk(unknown)?;
+    println!("{} files, {hours:.1} h; unknown: {} files", snapshot.tracks(), strangers.len());
+    let each = options.queries.div_ceil(strangers.len().max(1));
+    let mut asked = Vec::new();
+    for path in &strangers {
+        let mut samples = Vec::new();
+        decode(path, |chunk| samples.extend_from_slice(chunk))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let room = samples.len() as f64 / f64::from(SAMPLE_RATE) - options.seconds;
+        let stretches = (0..each).into_par_iter().map(|n| {
+            let (from, seed) = (room.max(0.0) * n as f64 / each as f64, n as u64);
+            let clip = crop(&samples, from, options.seconds);
+            let (kind, clip) = match n % 5 {
+                0 | 1 => ("as it is", clip),
+                2 => ("pink noise at 0 dB", add_noise(&clip, Noise::Pink, 0.0, seed)),
+                3 => ("chatter at 0 dB", add_babble(&clip, 0.0, seed)),
+                _ => ("telephone in a room", reverb(&phone(&clip), 1.5, 0.5, seed)),
+            };
+            ask(&snapshot, kind, format!("{name} at {from:.1} s"), &clip)
+        });
+        asked.extend(stretches.collect::<Result<Vec<_>, _>>()?);
+    }
+    for one in &mut asked {
+        // Whoever reads the list wants to see which files it was.
+        for found in one.at.iter().flatten().take(1) {
+            let path = &files[found.track.0 as usize];
+            one.name = format!("{} in {}", one.name, path.file_name().unwrap_or_default().to_string_lossy());
+        }
+    }
+    Ok(asked)
+}
+
+fn walk(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().and_then(|e| e.to_str()).is_some_and(supported_extension) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    if files.is_empty() { Err(format!("no music in {}", folder.display()).into()) } else { Ok(files) }
+}
+
+fn decode(path: &Path, mut sink: impl FnMut(&[f32])) -> Result<(), Failure> {
+    let mut reader = AudioReader::open(path, &Limits::default())?;
+    while let Some(chunk) = reader.next_chunk()? {
+        sink(chunk);
+    }
+    Ok(())
+}
+
+fn report(asked: &[Asked]) {
+    let n = asked.len();
+    let rate = |count: usize| match count {
+        // Rule of three: so much is possible with 95 % confidence.
+        0 => format!("< {:.1e}", 3.0 / n as f64),
+        _ => format!("{:.1e}", count as f64 / n as f64),
+    };
+    println!("\n{n} unknown queries\n");
+    println!("| claimed at most | queries that match | measured | nearest candidates, not compared |");
+    println!("|---|---|---|---|");
+    for (i, claimed) in RATES.iter().enumerate() {
+        let matched = asked.iter().filter(|one| one.at[i].is_some()).count();
+        let near = asked.iter().filter(|one| one.candidate <= *claimed).count();
+        let note = if *claimed == 1.0 { String::new() } else { near.to_string() };
+        println!("| {claimed:.0e} | {matched} | {} | {note} |", rate(matched));
+    }
+    println!("\n| kind | queries | matches at 1 | 0.1 | 0.01 | 1e-3 | 1e-4 |");
+    println!("|---|---|---|---|---|---|---|");
+    let mut kinds: BTreeMap<&str, (usize, [usize; 5])> = BTreeMap::new();
+    for one in asked {
+        let (queries, matched) = kinds.entry(one.kind).or_default();
+        *queries += 1;
+        matched.iter_mut().zip(&one.at).for_each(|(sum, found)| *sum += usize::from(found.is_some()));
+    }
+    for (kind, (queries, matched)) in kinds {
+        let cells: Vec<String> = matched.iter().map(ToString::to_string).collect();
+        println!("| {kind} | {queries} | {} |", cells.join(" | "));
+    }
+    let claims =
+        |one: &Asked| one.at.iter().flatten().map(|m| m.false_positive_probability).fold(1.0, f64::min);
+    for one in asked.iter().filter(|one| claims(one) <= WORTH_A_LINE) {
+        let Some(best) = one.at.iter().flatten().last() else { continue };
+        println!(
+            "\nclaimed {:.1e}: {}, {}, track {} at {:.1} s, speed {:.4}, {} of {} peaks",
+            claims(one),
+            one.kind,
+            one.name,
+            best.track.0,
+            best.reference_start,
+            best.speed,
+            best.matched_peaks,
+            best.expected_peaks,
+        );
+    }
+}
