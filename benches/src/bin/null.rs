@@ -96,7 +96,9 @@ struct Asked {
 /// Asks at each rate. Where neither the loosest nor the default rate gives a match, none between does.
 fn ask(snapshot: &Snapshot, kind: &'static str, name: String, samples: &[f32]) -> Result<Asked, Failure> {
     let query = Fingerprinter::fingerprint(Density::Query, samples);
-    let at = |rate: f64| identify(snapshot, &query, &MatchSettings { false_positive_rate: rate });
+    let at = |rate: f64| {
+        identify(snapshot, &query, &MatchSettings { false_positive_rate: rate, ..MatchSettings::default() })
+    };
     let usual = at(MatchSettings::default().false_positive_rate)?;
     let rejected = usual.rejected.iter().map(|rejected| &rejected.best);
     let claims = usual.found.iter().chain(rejected).map(|best| best.false_positive_probability);

@@ -6,6 +6,7 @@ use crate::fingerprint::landmark;
 use crate::fingerprint::spectrogram::Spectrogram;
 use crate::index::{IndexError, Snapshot};
 use crate::matching::search::Search;
+use crate::matching::sweep::Scale;
 use crate::matching::window::{DEEP, SHALLOW};
 
 /// Samples at 44.1 kHz as the spectrogram takes them.
@@ -69,7 +70,7 @@ impl Finder {
     /// [`IndexError`] if the index is damaged.
     pub fn find(&mut self, snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<Vec<u32>, IndexError> {
         let depth = if deep { DEEP } else { SHALLOW };
-        let found = self.0.candidates(snapshot, peaks, 0, depth, (1.0, 1.0), 32)?;
+        let found = self.0.candidates(snapshot, peaks, 0, depth, Scale::PLAIN, 32)?;
         Ok(found.iter().map(|candidate| candidate.votes).collect())
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use refrain_core::matching::Effort;
+use serde::Deserialize;
 
 use super::JobsArg;
 
@@ -15,6 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   refrain identify clip.mp3
   refrain identify --explain noisy.wav
+  refrain identify --effort thorough bootleg.mp3
   refrain identify --json uploads/*.mp4 > answers.jsonl
   ffmpeg -i movie.mkv -f wav - | refrain identify -
 
@@ -28,6 +31,28 @@ These come with the reason in `error`.
 
 Exit status: 0 at least one match, 1 no match, 2 no input could be read, 3 some
 inputs could not.";
+
+/// How hard to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EffortArg {
+    /// What is heard well, at its own speed
+    Fast,
+    /// Under noise and speech too, and at other speeds, tempi and pitches
+    Normal,
+    /// Worn and changed at once; several times slower
+    Thorough,
+}
+
+impl From<EffortArg> for Effort {
+    fn from(effort: EffortArg) -> Self {
+        match effort {
+            EffortArg::Fast => Self::Fast,
+            EffortArg::Normal => Self::Normal,
+            EffortArg::Thorough => Self::Thorough,
+        }
+    }
+}
 
 /// Find the songs of the catalogue in files
 #[derive(Debug, Args)]
@@ -45,9 +70,21 @@ pub(crate) struct IdentifyArgs {
     /// Say why an input did not match
     #[arg(long)]
     pub(crate) explain: bool,
-    /// Accepted probability that a match is chance, above 0 and below 1. Default: 0.0001
+    /// Accepted probability that a match is chance, above 0 and below 1. Default: 0.001
     #[arg(long, value_name = "P")]
     pub(crate) false_positive_rate: Option<f64>,
+    /// How hard to look where nothing is found at once. Default: normal
+    #[arg(long, value_name = "EFFORT")]
+    pub(crate) effort: Option<EffortArg>,
+    /// Look for songs up to so much faster and slower: 0.16 is 16 %. 0 is off. Default: 0.16
+    #[arg(long, value_name = "PART")]
+    pub(crate) speed_range: Option<f64>,
+    /// The same for a tempo changed without the pitch. Default: 0.12
+    #[arg(long, value_name = "PART")]
+    pub(crate) tempo_range: Option<f64>,
+    /// The same for a pitch changed without the tempo, cents (100 are a semitone). Default: 200
+    #[arg(long, value_name = "CENTS")]
+    pub(crate) pitch_range: Option<f64>,
     /// The unknownAssetID of the responses. Default: each file's name without its extension
     #[arg(long, value_name = "ID")]
     pub(crate) asset_id: Option<String>,

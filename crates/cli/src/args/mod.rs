@@ -4,7 +4,7 @@ mod identify;
 mod index;
 mod tracks;
 
-pub(crate) use identify::IdentifyArgs;
+pub(crate) use identify::{EffortArg, IdentifyArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use tracks::{
     ExportArgs, ImportArgs, ListArgs, RemoveArgs, SetArgs, ShowArgs, TracksArgs, TracksCommand,
@@ -24,9 +24,10 @@ Examples:
   refrain tracks list --text queen       what the catalogue knows
 
 Settings come from flags, else from the environment (REFRAIN_CATALOG,
-REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_RULE, REFRAIN_CONFIG), else
-from the TOML file (keys catalog, jobs, false_positive_rate, rule), else from
-defaults. Unknown keys are refused.
+REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_EFFORT, REFRAIN_SPEED_RANGE,
+REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE, REFRAIN_RULE, REFRAIN_CONFIG), else
+from the TOML file (keys catalog, jobs, false_positive_rate, effort, speed_range,
+tempo_range, pitch_range, rule), else from defaults. Unknown keys are refused.
 
 Exit status: 0 done (identify: a match), 1 no match, 2 error, 3 part of the
 work failed.";

@@ -167,6 +167,7 @@ impl Identifier<'_> {
         let rejected =
             (self.show.all || self.show.explain).then_some(&matches.rejected).into_iter().flatten();
         let mut numbers: Vec<TrackNumber> = (matches.found.iter())
+            .chain(matches.alternatives.iter().map(|other| &other.best))
             .chain(rejected.map(|rejected| &rejected.best))
             .map(|found| found.track)
             .filter(|number| !self.known.contains_key(number))
@@ -183,7 +184,8 @@ impl Identifier<'_> {
 
 /// Asks for tracks of matches, for callers with few of them.
 pub(crate) fn tracks_of(store: &Store, matches: &Matches) -> Result<HashMap<TrackNumber, Track>> {
-    let numbers: Vec<TrackNumber> = matches.found.iter().map(|found| found.track).collect();
+    let others = matches.alternatives.iter().map(|other| &other.best);
+    let numbers: Vec<TrackNumber> = matches.found.iter().chain(others).map(|found| found.track).collect();
     let tracks = store.wait(store.catalog().by_numbers(&numbers))?;
     Ok(tracks.into_iter().map(|track| (track.number, track)).collect())
 }

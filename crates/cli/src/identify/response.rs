@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use refrain_catalog::{ResponseMetadata, Track, TrackNumber};
-use refrain_core::matching::Match;
+use refrain_core::matching::{Alternative, Match};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -27,8 +27,7 @@ pub(crate) struct Response<'a> {
     unknown_media_file_duration: Option<Decimals<3>>,
     file: &'a str,
     matches: Vec<ResponseMatch<'a>>,
-    /// Ours, with `--all`: candidates that were rejected, be it as chance or because a better match explains
-    /// the same sound.
+    /// Ours, with `--all`: candidates that were rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<Vec<ResponseMatch<'a>>>,
     /// Ours, with `--explain`: why nothing matched.
@@ -49,6 +48,9 @@ struct ResponseMatch<'a> {
     match_time_in_unknown: Decimals<3>,
     match_duration_in_unknown: Decimals<3>,
     match_time_in_reference: Decimals<3>,
+    /// Ours: the `amItemID` of the match whose sound this one would explain too, less well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternative_of: Option<String>,
     metadata: ResponseMetadata,
     evidence: Evidence<'a>,
 }
@@ -91,7 +93,10 @@ impl<'a> Response<'a> {
         let list = |found: &mut dyn Iterator<Item = &Match>| -> Vec<_> {
             found.filter_map(|found| ResponseMatch::new(found, tracks.get(&found.track)?)).collect()
         };
-        let matches = answer.map_or_else(|_| Vec::new(), |answer| list(&mut answer.matches.found.iter()));
+        let mut matches = answer.map_or_else(|_| Vec::new(), |answer| list(&mut answer.matches.found.iter()));
+        if let Ok(answer) = answer {
+            matches.extend(answer.matches.alternatives.iter().filter_map(|other| alternative(other, tracks)));
+        }
         let code = match answer {
             Err(error) => error.code,
             Ok(_) if matches.is_empty() => NOT_FOUND,
@@ -116,6 +121,15 @@ impl<'a> Response<'a> {
     }
 }
 
+fn alternative<'a>(
+    other: &Alternative,
+    tracks: &'a HashMap<TrackNumber, Track>,
+) -> Option<ResponseMatch<'a>> {
+    let of = tracks.get(&other.of)?.id.am_item_id();
+    let shown = ResponseMatch::new(&other.best, tracks.get(&other.best.track)?)?;
+    Some(ResponseMatch { alternative_of: Some(of), ..shown })
+}
+
 fn description(code: u16) -> &'static str {
     match code {
         FOUND => "Match found",
@@ -136,6 +150,7 @@ impl<'a> ResponseMatch<'a> {
             match_time_in_unknown: Decimals(found.query_start),
             match_duration_in_unknown: Decimals(found.query_end - found.query_start),
             match_time_in_reference: Decimals(found.reference_start),
+            alternative_of: None,
             metadata: track.metadata.to_response(track.seconds),
             evidence: Evidence {
                 reference: &track.source,

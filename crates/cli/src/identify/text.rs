@@ -1,6 +1,6 @@
 //! The table for people.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Match;
@@ -35,7 +35,7 @@ pub(crate) fn block(
         lines.push(format!("{indent}no match"));
     }
     if !rows.is_empty() {
-        let table = table(&rows, tracks, show).lines();
+        let table = table(&rows, tracks).lines();
         lines.push(format!("{indent}{}", style.dim(&table[0])));
         lines.extend(table[1..].iter().map(|line| format!("{indent}{line}")));
     }
@@ -47,18 +47,34 @@ pub(crate) fn block(
     lines.join("\n")
 }
 
-/// Matches, and with `--all` rejected candidates, in order of time.
-fn rows(answer: &Answer, show: Show) -> Vec<(bool, &Match)> {
-    let found = answer.matches.found.iter().map(|found| (true, found));
-    let rejected = answer.matches.rejected.iter().filter(|_| show.all).map(|r| (false, &r.best));
-    let mut rows: Vec<_> = found.chain(rejected).collect();
-    rows.sort_by(|a, b| a.1.query_start.total_cmp(&b.1.query_start));
+/// What a row of the table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Match,
+    Alternative,
+    Rejected,
+}
+
+/// Matches, each followed by its alternatives, and with `--all` rejected candidates, in order of time.
+fn rows(answer: &Answer, show: Show) -> Vec<(Kind, &Match)> {
+    let mut found: Vec<&Match> = answer.matches.found.iter().collect();
+    found.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
+    let mut rows = Vec::new();
+    let mut told = HashSet::new();
+    for found in found {
+        rows.push((Kind::Match, found));
+        if told.insert(found.track) {
+            let others = answer.matches.alternatives.iter().filter(|other| other.of == found.track);
+            rows.extend(others.map(|other| (Kind::Alternative, &other.best)));
+        }
+    }
+    rows.extend(answer.matches.rejected.iter().filter(|_| show.all).map(|r| (Kind::Rejected, &r.best)));
     rows
 }
 
-fn table(rows: &[(bool, &Match)], tracks: &HashMap<TrackNumber, Track>, show: Show) -> Table {
+fn table(rows: &[(Kind, &Match)], tracks: &HashMap<TrackNumber, Track>) -> Table {
     let mut table = Table::new(&COLUMNS);
-    for (accepted, found) in rows {
+    for (kind, found) in rows {
         let track = tracks.get(&found.track);
         let song = track.map_or_else(|| "(removed meanwhile)".to_owned(), explain::song);
         let sure = confidence(found.false_positive_probability);
@@ -68,17 +84,16 @@ fn table(rows: &[(bool, &Match)], tracks: &HashMap<TrackNumber, Track>, show: Sh
             clock(found.query_start),
             clock(found.query_end),
             clock(found.reference_start),
-            mark(*accepted, sure, found.false_positive_probability <= show.false_positive_rate),
+            mark(*kind, sure),
         ]);
     }
     table
 }
 
-/// A candidate that is not chance was left out because a better match explains the same sound.
-fn mark(accepted: bool, sure: String, not_chance: bool) -> String {
-    match (accepted, not_chance) {
-        (true, _) => sure,
-        (false, true) => format!("{sure} (same sound)"),
-        (false, false) => format!("{sure} (rejected)"),
+fn mark(kind: Kind, sure: String) -> String {
+    match kind {
+        Kind::Match => sure,
+        Kind::Alternative => format!("{sure} (same sound)"),
+        Kind::Rejected => format!("{sure} (rejected)"),
     }
 }

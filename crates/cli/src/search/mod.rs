@@ -57,9 +57,7 @@ impl<'a> Searcher<'a> {
     /// their sound, which a timeline leaves out because a better match explains the same peaks.
     pub(crate) fn same_sound(&self, query: &Constellation) -> Result<Vec<TrackNumber>> {
         let matches = self.identify(query)?;
-        let copies = matches.rejected.iter().map(|rejected| &rejected.best);
-        let copies =
-            copies.filter(|best| best.false_positive_probability <= self.settings.false_positive_rate);
+        let copies = matches.alternatives.iter().map(|other| &other.best);
         let mut tracks: Vec<_> = matches.found.iter().chain(copies).map(|found| found.track).collect();
         tracks.sort_unstable();
         tracks.dedup();

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
 use super::Layer;
 
@@ -32,10 +34,15 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
             "CATALOG" => layer.catalog = Some(text(key, value)?.to_owned()),
             "JOBS" => layer.jobs = Some(parse(key, value)?),
             "FALSE_POSITIVE_RATE" => layer.false_positive_rate = Some(parse(key, value)?),
+            "EFFORT" => layer.effort = Some(choice(key, value)?),
+            "SPEED_RANGE" => layer.speed_range = Some(parse(key, value)?),
+            "TEMPO_RANGE" => layer.tempo_range = Some(parse(key, value)?),
+            "PITCH_RANGE" => layer.pitch_range = Some(parse(key, value)?),
             "RULE" => layer.rule = Some(parse(key, value)?),
             _ => bail!(
                 "environment variable {PREFIX}{key} is not known; known are {PREFIX}CATALOG, {PREFIX}CONFIG, \
-                 {PREFIX}FALSE_POSITIVE_RATE, {PREFIX}JOBS and {PREFIX}RULE"
+                 {PREFIX}EFFORT, {PREFIX}FALSE_POSITIVE_RATE, {PREFIX}JOBS, {PREFIX}PITCH_RANGE, {PREFIX}RULE, \
+                 {PREFIX}SPEED_RANGE and {PREFIX}TEMPO_RANGE"
             ),
         }
     }
@@ -50,6 +57,15 @@ fn is_service_link(key: &str) -> bool {
 
 fn text<'a>(key: &str, value: &'a OsStr) -> Result<&'a str> {
     value.to_str().with_context(|| format!("environment variable {PREFIX}{key} is not UTF-8"))
+}
+
+fn choice<T: ValueEnum>(key: &str, value: &OsStr) -> Result<T> {
+    let text = text(key, value)?;
+    T::from_str(text, false).map_err(|_| {
+        let known: Vec<_> = T::value_variants().iter().filter_map(T::to_possible_value).collect();
+        let known: Vec<&str> = known.iter().map(PossibleValue::get_name).collect();
+        anyhow!("environment variable {PREFIX}{key} is {text:?}; use one of {}", known.join(", "))
+    })
 }
 
 fn parse<T: FromStr>(key: &str, value: &OsStr) -> Result<T>

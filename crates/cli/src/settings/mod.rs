@@ -10,13 +10,18 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use refrain_catalog::Rule;
-use refrain_core::matching::MatchSettings;
+use refrain_core::matching::{Effort, MatchSettings, Ranges};
 use serde::Deserialize;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, EffortArg};
 
 /// More threads than this are a mistake, not a machine.
 const MOST_JOBS: usize = 1024;
+
+/// Half and one and a half times the speed or tempo: beyond that little of the time-frequency pattern is left.
+const WIDEST_RANGE: f64 = 0.5;
+/// The same for the pitch, cents.
+const WIDEST_PITCH: f64 = 700.0;
 
 /// What every command works with; only [`Settings::resolve`] makes one.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +32,10 @@ pub(crate) struct Settings {
     pub(crate) jobs: usize,
     /// Accepted probability that a match is chance.
     pub(crate) false_positive_rate: f64,
+    /// How hard to look.
+    pub(crate) effort: Effort,
+    /// Changes of speed, tempo and pitch that are looked for.
+    pub(crate) ranges: Ranges,
     /// Rule of newly indexed tracks.
     pub(crate) rule: Option<Rule>,
 }
@@ -38,6 +47,10 @@ pub(crate) struct Layer {
     catalog: Option<String>,
     jobs: Option<NonZeroUsize>,
     false_positive_rate: Option<f64>,
+    effort: Option<EffortArg>,
+    speed_range: Option<f64>,
+    tempo_range: Option<f64>,
+    pitch_range: Option<f64>,
     rule: Option<Rule>,
 }
 
@@ -48,6 +61,10 @@ impl Layer {
             catalog: self.catalog.or(below.catalog),
             jobs: self.jobs.or(below.jobs),
             false_positive_rate: self.false_positive_rate.or(below.false_positive_rate),
+            effort: self.effort.or(below.effort),
+            speed_range: self.speed_range.or(below.speed_range),
+            tempo_range: self.tempo_range.or(below.tempo_range),
+            pitch_range: self.pitch_range.or(below.pitch_range),
             rule: self.rule.or(below.rule),
         }
     }
@@ -62,6 +79,10 @@ impl Layer {
             Command::Identify(args) => {
                 layer.jobs = args.jobs.jobs;
                 layer.false_positive_rate = args.false_positive_rate;
+                layer.effort = args.effort;
+                layer.speed_range = args.speed_range;
+                layer.tempo_range = args.tempo_range;
+                layer.pitch_range = args.pitch_range;
             }
             Command::Demo(args) => layer.jobs = args.jobs.jobs,
             Command::Tracks(_) => {}
@@ -86,12 +107,18 @@ impl Settings {
 
     /// The part of the settings that the matcher takes.
     pub(crate) fn matching(&self) -> MatchSettings {
-        MatchSettings { false_positive_rate: self.false_positive_rate }
+        MatchSettings {
+            false_positive_rate: self.false_positive_rate,
+            effort: self.effort,
+            ranges: self.ranges,
+            ..MatchSettings::default()
+        }
     }
 }
 
 impl Layer {
     fn check(self, variables: &[(OsString, OsString)]) -> Result<Settings> {
+        let ranges = self.ranges()?;
         let catalog = match self.catalog {
             Some(url) => url,
             None => default_catalog(variables)?,
@@ -106,7 +133,24 @@ impl Layer {
         if !(false_positive_rate > 0.0 && false_positive_rate < 1.0) {
             bail!("false_positive_rate is {false_positive_rate}; use a probability above 0 and below 1");
         }
-        Ok(Settings { catalog, jobs, false_positive_rate, rule: self.rule })
+        let effort = self.effort.map_or_else(Effort::default, Effort::from);
+        Ok(Settings { catalog, jobs, false_positive_rate, effort, ranges, rule: self.rule })
+    }
+
+    fn ranges(&self) -> Result<Ranges> {
+        let usual = Ranges::default();
+        let within = |name: &str, value: Option<f64>, usual: f64, most: f64| {
+            let value = value.unwrap_or(usual);
+            if !(0.0..=most).contains(&value) {
+                bail!("{name} is {value}; use 0 to {most}");
+            }
+            Ok(value)
+        };
+        Ok(Ranges {
+            speed: within("speed_range", self.speed_range, usual.speed, WIDEST_RANGE)?,
+            tempo: within("tempo_range", self.tempo_range, usual.tempo, WIDEST_RANGE)?,
+            pitch_cents: within("pitch_range", self.pitch_range, usual.pitch_cents, WIDEST_PITCH)?,
+        })
     }
 }
 
@@ -147,6 +191,12 @@ mod tests {
         let settings = resolve(&["--catalog", "sqlite:flag.db", "identify", "x"], &variables).unwrap();
         assert_eq!(settings.catalog, "sqlite:flag.db");
         assert_eq!((settings.jobs, settings.false_positive_rate), (4, 0.03));
+        let variables = [("REFRAIN_EFFORT", "thorough"), ("REFRAIN_TEMPO_RANGE", "0"), variables[0]];
+        let settings = resolve(&["identify", "x", "--speed-range", "0.3"], &variables).unwrap();
+        assert_eq!(settings.effort, Effort::Thorough);
+        assert_eq!(settings.ranges, Ranges { speed: 0.3, tempo: 0.0, pitch_cents: 200.0 });
+        let variables =
+            [("REFRAIN_CONFIG", config), ("REFRAIN_CATALOG", "sqlite:env.db"), ("REFRAIN_JOBS", "4")];
         let settings = resolve(&["identify", "x", "--jobs", "5"], &variables).unwrap();
         assert_eq!((settings.catalog.as_str(), settings.jobs), ("sqlite:env.db", 5));
         let settings = resolve(&["identify", "x"], &[("HOME", "/home/a")]).unwrap();
@@ -169,6 +219,8 @@ mod tests {
             (&["identify", "x", "--false-positive-rate", "1.5"][..], "false_positive_rate is 1.5"),
             (&["identify", "x", "--false-positive-rate", "NaN"], "false_positive_rate is NaN"),
             (&["identify", "x", "--jobs", "5000"], "jobs is 5000"),
+            (&["identify", "x", "--speed-range", "0.6"], "speed_range is 0.6"),
+            (&["identify", "x", "--pitch-range", "-1"], "pitch_range is -1"),
         ] {
             let error = resolve(words, &[]).unwrap_err();
             assert!(format!("{error:#}").contains(part), "{error:#}");

@@ -24,12 +24,20 @@ impl Line {
         (reference - self.offset) / self.speed
     }
 
-    /// How far a peak of the query lies from the place of a track's peak: ticks, steps.
-    pub(crate) fn residual(&self, reference: &Peak, query: &Peak) -> (f32, f32) {
+    /// A peak of the query in the place of a track's peak.
+    pub(crate) fn sighting(&self, reference: &Peak, query: &Peak) -> Sighting {
         let late = f64::from(query.time) - self.query(f64::from(reference.time));
         let aside = f64::from(query.frequency) - f64::from(reference.frequency) * self.pitch;
-        (late as f32, aside as f32)
+        Sighting { late: late as f32, aside: aside as f32, rank: query.rank }
     }
+}
+
+/// A peak that was found: how far from its place (ticks, steps), and its rank.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sighting {
+    pub(crate) late: f32,
+    pub(crate) aside: f32,
+    pub(crate) rank: u8,
 }
 
 /// How far from its place a peak may be found.

@@ -1,15 +1,19 @@
 //! Matching: candidates → alignment → verification → significance → timeline.
 
+mod alternatives;
 mod line;
+mod rivals;
+mod screen;
 pub(crate) mod search;
 mod settings;
 mod significance;
+pub(crate) mod sweep;
 mod timeline;
 mod trace;
 mod verify;
 pub(crate) mod window;
 
-pub use settings::MatchSettings;
+pub use settings::{Effort, MatchSettings, Ranges};
 pub use timeline::identify;
 
 use crate::index::TrackNumber;
@@ -39,8 +43,17 @@ pub struct Match {
     pub matched_peaks: u32,
 }
 
-/// A candidate that failed: chance explains it, or a better match explains the same peaks. A copy of the
-/// matched track is of the second kind and has a probability below the limit.
+/// Another explanation of a match's sound: a copy of the track, a remix, a song with the same sample. It would
+/// be a match if the better one were not in the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alternative {
+    /// The track of the match whose alternative this is.
+    pub of: TrackNumber,
+    /// The stretch that the other track would explain.
+    pub best: Match,
+}
+
+/// A candidate that failed: chance explains it, or others explain the same peaks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rejected {
     /// The best match that could be made of it.
@@ -52,6 +65,8 @@ pub struct Rejected {
 pub struct Matches {
     /// Best first (lowest probability of chance, then longest).
     pub found: Vec<Match>,
+    /// Other explanations of the same stretches, best first; at most 5 of each match.
+    pub alternatives: Vec<Alternative>,
     /// The best candidates that failed, best first (for explanations; at most 5).
     pub rejected: Vec<Rejected>,
     /// Peaks in the query; 0 means silence or nothing tonal.

@@ -7,6 +7,8 @@ use crate::fingerprint::Peak;
 use crate::fingerprint::landmark::{Depth, Probe, probes};
 use crate::index::{IndexError, POSTING_TICKS, Run, Snapshot};
 
+use super::sweep::Scale;
+
 /// Offsets are counted in bins of this many units of a posting's time (46 ms), two neighbours together.
 const BIN: u32 = 2;
 /// Most bins that are counted apart; on longer time lines offsets share counters, then are counted again
@@ -47,17 +49,18 @@ pub(crate) struct Search {
 
 impl Search {
     /// The `most` best candidates for a window's peaks, best first. `start` is the window's start in ticks;
-    /// times are counted from it and multiplied by `time`, frequencies by `frequency`.
+    /// times are counted from it; the peaks are looked up as they were before the change of `scale`.
     pub(crate) fn candidates(
         &mut self,
         snapshot: &Snapshot,
         peaks: &[Peak],
         start: u32,
         depth: Depth,
-        (time, frequency): (f32, f32),
+        scale: Scale,
         most: usize,
     ) -> Result<Vec<Candidate>, IndexError> {
         self.probes.clear();
+        let (time, frequency) = (scale.speed as f32, (1.0 / scale.pitch) as f32);
         probes(peaks, start, depth, time, frequency, &mut self.probes);
         // Neighbours in the index one after the other: the same pages serve them.
         self.probes.sort_unstable_by_key(|p| p.low);

@@ -1,26 +1,23 @@
 //! The timeline of a query: every song in it, each once.
 
-use std::collections::HashSet;
-
 use rayon::prelude::*;
 
 use crate::fingerprint::landmark::landmarks;
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
 use crate::index::{IndexError, Snapshot};
 
+use super::alternatives::others;
 use super::significance::Chance;
 use super::trace::{Query, Trace, join};
 use super::verify::{FINE, Verified, Window};
 use super::window::{Found, WindowSearch, log_hypotheses};
-use super::{Match, MatchSettings, Matches, Rejected};
+use super::{Match, MatchSettings, Matches};
 
 /// A window that is searched, and the step to the next one, ticks.
 const WINDOW: f64 = 10.0 * TICKS_PER_SECOND;
-const STEP: f64 = 5.0 * TICKS_PER_SECOND;
+pub(crate) const STEP: f64 = 5.0 * TICKS_PER_SECOND;
 /// A query up to this length is one window. The index keeps tracks farther apart than this.
 const LONGEST_WINDOW: f64 = 15.0 * TICKS_PER_SECOND;
-/// Failed candidates that are reported.
-const MOST_REJECTED: usize = 5;
 
 /// Finds every song in a query of any length. Windows of a long query are searched on all cores (rayon).
 ///
@@ -34,31 +31,19 @@ pub fn identify(
     let windows = windows(query);
     let correction = log_hypotheses(snapshot, windows.len());
     let limit = settings.false_positive_rate.max(f64::MIN_POSITIVE).ln() - correction;
-    let found = search(snapshot, &windows, limit)?;
+    let found = search(snapshot, &windows, settings, limit)?;
     let mut chance = Chance::default();
     let ticks = query.seconds * TICKS_PER_SECOND;
     chance.measure(&query.peaks, ticks, FINE);
     let query = Query { peaks: &query.peaks, ticks, chance: &chance };
     let traces = resolve(&windows, &found, &query, limit);
-    let mut matches = Matches {
+    let (alternatives, rejected) = others(&windows, &found, &traces, &query, correction, limit);
+    Ok(Matches {
         found: traces.iter().map(|trace| trace.report(correction)).collect(),
-        rejected: Vec::new(),
+        alternatives,
+        rejected,
         query_peaks: query.peaks.len(),
-    };
-    // Each track with its best; another place in a track that is heard at the time says nothing.
-    let mut rejected: Vec<(&Verified, &Window<'_>)> = found
-        .iter()
-        .zip(&windows)
-        .flat_map(|(found, w)| found.accepted.iter().chain(&found.rejected).map(move |one| (one, w)))
-        .filter(|(one, window)| !traces.iter().any(|trace| trace.is_heard(one, window)))
-        .collect();
-    rejected.sort_by(|a, b| a.0.evidence.log_p().total_cmp(&b.0.evidence.log_p()));
-    let mut tracks = HashSet::new();
-    rejected.retain(|(one, _)| tracks.insert(one.reference.number));
-    rejected.truncate(MOST_REJECTED);
-    matches.rejected =
-        rejected.iter().map(|(one, window)| Rejected { best: one.report(window, correction) }).collect();
-    Ok(matches)
+    })
 }
 
 fn windows(query: &Constellation) -> Vec<Window<'_>> {
@@ -71,13 +56,18 @@ fn windows(query: &Constellation) -> Vec<Window<'_>> {
     (0..=steps).map(|i| window(STEP * f64::from(i), (STEP * f64::from(i) + WINDOW).min(ticks))).collect()
 }
 
-fn search(snapshot: &Snapshot, windows: &[Window<'_>], limit: f64) -> Result<Vec<Found>, IndexError> {
+fn search(
+    snapshot: &Snapshot,
+    windows: &[Window<'_>],
+    settings: &MatchSettings,
+    limit: f64,
+) -> Result<Vec<Found>, IndexError> {
     match windows {
         // One window needs no other thread.
-        [window] => Ok(vec![WindowSearch::new(snapshot, limit).find(window)?]),
+        [window] => Ok(vec![WindowSearch::new(snapshot, settings, limit).find(window)?]),
         _ => windows
             .par_iter()
-            .map_init(|| WindowSearch::new(snapshot, limit), |search, window| search.find(window))
+            .map_init(|| WindowSearch::new(snapshot, settings, limit), |search, window| search.find(window))
             .collect(),
     }
 }
@@ -86,15 +76,15 @@ fn search(snapshot: &Snapshot, windows: &[Window<'_>], limit: f64) -> Result<Vec
 /// and the others must do without.
 fn resolve(windows: &[Window<'_>], found: &[Found], query: &Query<'_>, limit: f64) -> Vec<Trace> {
     let free = vec![false; query.peaks.len()];
-    let mut seeds: Vec<(&Verified, &Window<'_>)> = found
+    let mut seeds: Vec<((&Verified, f64), &Window<'_>)> = found
         .iter()
         .zip(windows)
-        .flat_map(|(found, w)| found.accepted.iter().map(move |one| (one, w)))
+        .flat_map(|(found, w)| found.accepted.iter().map(move |(one, log_p)| ((one, *log_p), w)))
         .collect();
-    seeds.sort_by(|a, b| a.0.evidence.log_p().total_cmp(&b.0.evidence.log_p()));
-    let mut followed: Vec<(Trace, &Verified, &Window<'_>)> = Vec::new();
+    seeds.sort_by(|a, b| a.0.1.total_cmp(&b.0.1));
+    let mut followed: Vec<(Trace, (&Verified, f64), &Window<'_>)> = Vec::new();
     for (seed, window) in seeds {
-        if !followed.iter().any(|(trace, ..)| trace.covers(seed, window))
+        if !followed.iter().any(|(trace, ..)| trace.covers(seed.0, window))
             && let Some(trace) = Trace::follow(seed, window, query, &free)
         {
             followed.push((trace, seed, window));
@@ -118,7 +108,11 @@ fn resolve(windows: &[Window<'_>], found: &[Found], query: &Query<'_>, limit: f6
         for q in trace.outcomes.iter().filter_map(|o| o.query) {
             used[q as usize] = true;
         }
-        traces.push(trace);
+        match traces.iter_mut().find(|other| other.continues(&trace)) {
+            // A fade or a noise between: one airing.
+            Some(other) => other.join(&trace),
+            None => traces.push(trace),
+        }
     }
     join(&mut traces);
     traces.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()));
@@ -128,13 +122,13 @@ fn resolve(windows: &[Window<'_>], found: &[Found], query: &Query<'_>, limit: f6
 impl Trace {
     /// Logarithm of the probability that chance gives as much: in the best window, where it was compared with
     /// all alternatives, or over the whole stretch, corrected for the choice of its ends; whichever is higher.
-    fn log_p(&self) -> f64 {
+    pub(crate) fn log_p(&self) -> f64 {
         // Each end was chosen among all peaks of its side.
-        let whole = self.evidence.log_p() + 2.0 * (self.choices / 2.0).max(1.0).ln();
+        let whole = self.evidence.log_p() + self.tried + 2.0 * (self.choices / 2.0).max(1.0).ln();
         whole.max(self.window_log_p)
     }
 
-    fn report(&self, correction: f64) -> Match {
+    pub(crate) fn report(&self, correction: f64) -> Match {
         let from = self.from / TICKS_PER_SECOND;
         Match {
             track: self.reference.number,
@@ -162,7 +156,7 @@ impl Trace {
 }
 
 impl Verified {
-    fn report(&self, window: &Window<'_>, correction: f64) -> Match {
+    pub(crate) fn report(&self, log_p: f64, window: &Window<'_>) -> Match {
         Match {
             track: self.reference.number,
             query_start: window.from / TICKS_PER_SECOND,
@@ -170,7 +164,7 @@ impl Verified {
             reference_start: self.line.reference(window.from) / TICKS_PER_SECOND,
             speed: self.line.speed,
             pitch_cents: 1200.0 * self.line.pitch.log2(),
-            false_positive_probability: (self.evidence.log_p() + correction).min(0.0).exp(),
+            false_positive_probability: log_p.min(0.0).exp(),
             aligned_landmarks: 0,
             expected_peaks: self.evidence.expected,
             matched_peaks: self.evidence.found,

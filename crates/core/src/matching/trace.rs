@@ -25,7 +25,7 @@ const BLURRED: f64 = (WINDOW / 2 * TICKS_PER_FRAME as usize / HOP) as f64;
 
 /// An airing that reaches to a cut's or track's end is so much likelier than one that ends a little before
 /// it (natural logarithm).
-const WHOLE: f32 = 5.0;
+const WHOLE: f32 = 6.5;
 
 /// An airing: a stretch of the query that is a stretch of a track.
 #[derive(Debug, Clone)]
@@ -42,8 +42,10 @@ pub(crate) struct Trace {
     pub(crate) outcomes: Vec<Outcome>,
     /// Number of stretches that it was chosen from.
     pub(crate) choices: f64,
-    /// What the window alone proves.
+    /// What the window alone proves beside its rivals.
     pub(crate) window_log_p: f64,
+    /// Logarithm of the number of scales that were tried for a line like this.
+    pub(crate) tried: f64,
 }
 
 /// Times in the query that bound an end, ticks, from within to without.
@@ -79,7 +81,7 @@ pub(crate) struct Query<'a> {
 impl Trace {
     /// Follows what was found in a window. Peaks in `used` belong to other airings.
     pub(crate) fn follow(
-        seed: &Verified,
+        (seed, window_log_p): (&Verified, f64),
         window: &Window<'_>,
         query: &Query<'_>,
         used: &[bool],
@@ -121,7 +123,8 @@ impl Trace {
             evidence: Evidence::default(),
             outcomes,
             choices,
-            window_log_p: seed.evidence.log_p(),
+            window_log_p,
+            tried: seed.tried,
         };
         this.finish(query, used, survival)?;
         Some(this)
@@ -147,6 +150,25 @@ impl Trace {
         self.reference.number == other.reference.number && self.from < window.to && window.from < self.to
     }
 
+    /// Whether another stretch goes on, or begins, where this one ends, along the same line.
+    pub(crate) fn continues(&self, other: &Self) -> bool {
+        let middle = (other.from + other.to) / 2.0;
+        self.reference.number == other.reference.number
+            && other.from - self.to < SHORTEST_GAP
+            && self.from - other.to < SHORTEST_GAP
+            && (self.line.reference(middle) - other.line.reference(middle)).abs() <= SAME_TICKS
+    }
+
+    /// Takes in a stretch that continues this one.
+    pub(crate) fn join(&mut self, other: &Self) {
+        if other.from < self.from {
+            (self.from, self.ends[0]) = (other.from, other.ends[0]);
+        }
+        if other.to > self.to {
+            (self.to, self.ends[1]) = (other.to, other.ends[1]);
+        }
+    }
+
     /// Whether a window's alignment is a part of this airing.
     pub(crate) fn covers(&self, other: &Verified, window: &Window<'_>) -> bool {
         let middle = (window.from.max(self.from) + window.to.min(self.to)) / 2.0;
@@ -161,12 +183,14 @@ fn weigh(reference: &Reference, outcomes: &[Outcome], line: &Line, query: &Query
     let mut evidence = Evidence::default();
     for outcome in outcomes {
         let peak = &reference.peaks[outcome.reference as usize];
-        let found = outcome.query.map(|q| line.residual(peak, &query.peaks[q as usize]));
-        evidence.add(peak.time, found, query.chance.of(peak, line), 0.0);
+        let found = outcome.query.map(|q| line.sighting(peak, &query.peaks[q as usize]));
+        evidence.add(peak, found, query.chance, query.chance.of(peak, line), 0.0);
     }
     evidence
 }
 
+/// Stretches along one line with less between them, ticks, are one airing.
+const SHORTEST_GAP: f64 = TICKS_PER_SECOND;
 /// Lines of one track within this many ticks are the same.
 pub(crate) const SAME_TICKS: f64 = 10.0;
 
@@ -185,8 +209,8 @@ fn stretch(
             (sum, start) = (0.0, i);
         }
         let peak = &reference.peaks[outcome.reference as usize];
-        let found = outcome.query.map(|q| line.residual(peak, &query.peaks[q as usize]));
-        sum += f64::from(survival.gain(found, query.chance.of(peak, line)));
+        let found = outcome.query.map(|q| line.sighting(peak, &query.peaks[q as usize]));
+        sum += f64::from(survival.gain(peak, found, query.chance, query.chance.of(peak, line)));
         if sum > best {
             (best, stretch) = (sum, Some((start, i + 1)));
         }
@@ -206,20 +230,30 @@ fn edges(
 ) -> [End; 2] {
     let at = |index: usize| line.query(f64::from(reference.peaks[index].time));
     let clear = |time: f64, length: f64| (BLURRED..=length - BLURRED).contains(&time);
-    let missing = |index: usize| {
-        let time = f64::from(reference.peaks[index].time);
-        let expected = clear(time, reference.ticks) && clear(line.query(time), query.ticks);
-        expected.then(|| line.query(time))
-    };
     let (head, tail) = (outcomes[first].reference as usize, outcomes[end - 1].reference as usize);
-    // More missing peaks than this speak against the limit.
-    let enough = (WHOLE / -survival.gain(None, 1.0)) as usize;
-    let edge = |found: f64, missing: Vec<f64>, limit: f64| match missing.as_slice() {
-        [nearest, .., lost] if missing.len() > enough => End { found, missing: *nearest, lost: *lost },
-        _ => End::at(limit),
+    // Missing peaks that speak more against the limit than it is likelier; none if the limit comes before.
+    let missing = |indices: &mut dyn Iterator<Item = usize>| -> Vec<f64> {
+        let (mut times, mut loss) = (Vec::new(), 0.0);
+        for index in indices {
+            let (time, peak) = (at(index), &reference.peaks[index]);
+            if !clear(f64::from(peak.time), reference.ticks) || !clear(time, query.ticks) {
+                break;
+            }
+            times.push(time);
+            loss -= survival.gain(peak, None, query.chance, 0.0);
+            if loss > WHOLE {
+                return times;
+            }
+        }
+        Vec::new()
     };
-    let before = (0..head).rev().map_while(missing).take(enough + 1).collect();
-    let behind = (tail + 1..reference.peaks.len()).map_while(missing).take(enough + 1).collect();
+    let edge = |found: f64, missing: Vec<f64>, limit: f64| match missing.as_slice() {
+        [nearest, .., lost] => End { found, missing: *nearest, lost: *lost },
+        [nearest] => End { found, missing: *nearest, lost: *nearest },
+        [] => End::at(limit),
+    };
+    let before = missing(&mut (0..head).rev());
+    let behind = missing(&mut (tail + 1..reference.peaks.len()));
     [
         edge(at(head), before, line.query(0.0).max(0.0)),
         edge(at(tail), behind, line.query(reference.ticks).min(query.ticks)),

@@ -2,14 +2,16 @@
 //! (Sonnleitner and Widmer 2016, VI-C).
 
 use std::collections::HashMap;
+use std::f64::consts::LN_2;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::fingerprint::Peak;
+use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 use crate::index::{IndexError, POSTING_TICKS, Snapshot, TRACK_MARGIN, TrackNumber};
 
 use super::line::{Line, Outcome, Tolerance, compare, fit};
 use super::search::Candidate;
-use super::significance::{Chance, Evidence, MOST_ALTERNATIVES, shared};
+use super::significance::{BANDS, Chance, Evidence, Survival, band};
 
 /// Where a peak is expected in the end: about three standard errors of a peak heard through a codec.
 pub(crate) const FINE: Tolerance = Tolerance { time: 4.0, frequency: 6.0, relative: 0.0 };
@@ -29,14 +31,10 @@ const MOST_FITS: usize = 8;
 /// … as long as each lowers the logarithm of the probability of chance by this.
 const WORTH_FITTING: f64 = 2.0;
 
-/// Alternatives that chance explains (natural logarithm of the probability) are not compared with.
-const WORTH_COMPARING: f64 = -6.0;
-/// Nor are those with less than this part of the evidence (of its logarithm): where only a beat is shared,
-/// many places fit about as well; beside a true match, its own repetitions fit far less.
-const RIVAL: f64 = 0.3;
-/// Part of the peaks of two tracks that agree where one is a copy or a variation of the other: they are one
-/// explanation, not two. Tracks that share no more than a beat agree in less.
-const SAME_SOUND: f64 = 0.35;
+/// Seconds from and to which a part of a window may be looked at alone: pairs of ten.
+const PARTS_OF_A_WINDOW: f64 = 55.0;
+/// A part that holds nearly all of the window's peaks is no part.
+const NEARLY_ALL: f64 = 0.9;
 
 /// A track as verification needs it.
 #[derive(Debug)]
@@ -75,7 +73,7 @@ impl<'a> References<'a> {
             Some(reference) => Arc::clone(reference),
             None => {
                 let constellation = run.constellation(&track)?;
-                let ticks = constellation.seconds * crate::fingerprint::TICKS_PER_SECOND;
+                let ticks = constellation.seconds * TICKS_PER_SECOND;
                 let reference = Arc::new(Reference { number, peaks: constellation.peaks, ticks });
                 self.loaded.insert((candidate.run, index), Arc::clone(&reference));
                 reference
@@ -95,27 +93,62 @@ pub(crate) struct Window<'a> {
     pub(crate) to: f64,
 }
 
+impl<'a> Window<'a> {
+    /// Index of the first peak within.
+    pub(crate) fn first_peak(&self) -> usize {
+        self.peaks.partition_point(|p| f64::from(p.time) < self.from)
+    }
+
+    /// The peaks within.
+    pub(crate) fn own_peaks(&self) -> &'a [Peak] {
+        let to = self.peaks.partition_point(|p| f64::from(p.time) < self.to);
+        &self.peaks[self.first_peak()..to]
+    }
+}
+
 /// A line with what speaks for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Verified {
     pub(crate) reference: Arc<Reference>,
     pub(crate) line: Line,
+    /// Logarithm of the number of scales that were tried for a line like this.
+    pub(crate) tried: f64,
     pub(crate) evidence: Evidence,
-    /// A cheap stand-in for the evidence's logarithm, to choose what is weighed.
+    /// Logarithm of the probability that chance gives as much evidence, at one place and scale.
+    pub(crate) proof: f64,
+    /// The part of the window that the proof is of, ticks of the query.
+    pub(crate) part: (f64, f64),
+    /// A cheap stand-in for the proof, to choose what is weighed.
     pub(crate) quick: f64,
     /// Peaks of the track within the window, and where they were found.
     pub(crate) outcomes: Vec<Outcome>,
     /// For each of them the probability to be found by chance.
-    pub(crate) chances: Vec<f32>,
-    /// And the part of the alternatives that explain it too.
-    pub(crate) shared: Vec<f32>,
+    chances: Vec<f32>,
+}
+
+/// What speaks for a line.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    /// Logarithm of the probability that chance gives as much.
+    pub(crate) log_p: f64,
+    evidence: Evidence,
+    /// The outcomes that it is of, unless all.
+    part: Option<Range<usize>>,
+}
+
+/// A line that is roughly right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rough {
+    pub(crate) line: Line,
+    /// Logarithm of the number of scales that were tried for a line like this.
+    pub(crate) tried: f64,
 }
 
 impl Verified {
     /// A track in a window along a line that may be off by a few ticks.
     pub(crate) fn near(
         reference: &Arc<Reference>,
-        rough: Line,
+        rough: Rough,
         window: &Window<'_>,
         chance: &Chance,
     ) -> Self {
@@ -125,7 +158,12 @@ impl Verified {
     /// A track in a window along a line whose speed and pitch may be off by a per cent: independently, or
     /// both by as much, as where a turntable is too fast. High notes are too far off at first to tell the
     /// pitch; the times do.
-    pub(crate) fn far(reference: &Arc<Reference>, rough: Line, window: &Window<'_>, chance: &Chance) -> Self {
+    pub(crate) fn far(
+        reference: &Arc<Reference>,
+        rough: Rough,
+        window: &Window<'_>,
+        chance: &Chance,
+    ) -> Self {
         let along = |tied| Self::along(reference, rough, &WIDE, tied, window, chance);
         let (free, tied) = (along(false), along(true));
         if tied.quick < free.quick { tied } else { free }
@@ -136,7 +174,8 @@ impl Verified {
     pub(crate) fn weighed(&self, window: &Window<'_>, chance: &Chance) -> Self {
         let mut best = self.clone();
         for _ in 0..MOST_FITS {
-            let again = Self::along(&self.reference, best.line, &AGAIN, false, window, chance);
+            let rough = Rough { line: best.line, tried: best.tried };
+            let again = Self::along(&self.reference, rough, &AGAIN, false, window, chance);
             let better = best.quick - again.quick;
             if better > 0.0 {
                 best = again;
@@ -145,46 +184,55 @@ impl Verified {
                 break;
             }
         }
-        best.evidence = best.weigh(window.peaks, |_| true);
+        let proof = best.prove(window.peaks, chance, |_| true, |_| 0.0);
+        best.part = (window.from, window.to);
+        if let Some(part) = proof.part {
+            let time = |i: usize| best.time(&best.outcomes[i]);
+            best.part = (time(part.start), time(part.end - 1));
+        }
+        (best.proof, best.evidence) = (proof.log_p, proof.evidence);
         best
     }
 
+    /// Fits a line in some rounds and looks at what became of the track's peaks.
     fn along(
         reference: &Arc<Reference>,
-        mut line: Line,
+        rough: Rough,
         rounds: &[Tolerance],
         tied: bool,
         window: &Window<'_>,
         chance: &Chance,
     ) -> Self {
+        let mut line = rough.line;
         let mut outcomes = Vec::new();
         let span = (window.from, window.to);
         for tolerance in rounds {
             compare(&reference.peaks, window.peaks, &line, span, *tolerance, &mut outcomes);
             line = fit(&reference.peaks, window.peaks, &outcomes, &line);
             if tied {
-                line.pitch = line.speed;
+                line.pitch = rough.line.pitch * line.speed / rough.line.speed;
             }
         }
         compare(&reference.peaks, window.peaks, &line, span, FINE, &mut outcomes);
-        let chances =
+        let chances: Vec<f32> =
             outcomes.iter().map(|o| chance.of(&reference.peaks[o.reference as usize], &line)).collect();
-        let mut this = Self {
+        let quick = bound(reference, &outcomes, &chances);
+        Self {
             reference: Arc::clone(reference),
             line,
+            tried: rough.tried,
             evidence: Evidence::default(),
-            quick: 0.0,
-            shared: vec![0.0; outcomes.len()],
+            proof: 0.0,
+            part: (window.from, window.to),
+            quick,
             outcomes,
             chances,
-        };
-        this.quick = bound(this.outcomes.len(), this.found(), this.chances.iter().sum());
-        this
+        }
     }
 
-    /// Peaks of the track that were found.
-    fn found(&self) -> usize {
-        self.outcomes.iter().filter(|o| o.query.is_some()).count()
+    /// Logarithm of the probability that chance gives as much evidence at one of the places and scales.
+    pub(crate) fn log_p(&self) -> f64 {
+        (self.proof + self.tried).min(0.0)
     }
 
     /// Whether another alignment is this one.
@@ -194,73 +242,116 @@ impl Verified {
             && (self.line.reference(middle) - other.line.reference(middle)).abs() < FINE.time
     }
 
-    /// Measures the evidence again, with the chance of each found peak raised by the alternatives (best
-    /// first) that explain it too.
-    pub(crate) fn scrutinize(
-        &mut self,
-        alternatives: &[&Verified],
-        window: &Window<'_>,
+    /// Time in the query at which a peak of the track is expected.
+    fn time(&self, outcome: &Outcome) -> f64 {
+        self.line.query(f64::from(self.reference.peaks[outcome.reference as usize].time))
+    }
+
+    /// What the window proves, or its best part, where the song begins or ends within. Of the query's peaks those count that `counts`
+    /// lets count; `rival` is the probability that a rival explains one.
+    pub(crate) fn prove(
+        &self,
+        peaks: &[Peak],
+        chance: &Chance,
         counts: impl Fn(u32) -> bool,
-    ) {
-        let mut explained = vec![0usize; window.peaks.len()];
-        let mut tried = 0;
-        let worth_comparing = WORTH_COMPARING.min(RIVAL * self.evidence.log_p());
-        for other in alternatives {
-            if tried == MOST_ALTERNATIVES {
-                break;
-            }
-            if other.evidence.log_p() > worth_comparing || self.is_same_sound(other, window) {
-                continue;
-            }
-            tried += 1;
-            for query in other.outcomes.iter().filter_map(|o| o.query) {
-                explained[query as usize] += 1;
-            }
+        rival: impl Fn(u32) -> f32,
+    ) -> Proof {
+        let weigh = |range: Range<usize>| self.weigh(range, peaks, chance, &counts, &rival);
+        let whole = weigh(0..self.outcomes.len());
+        let part = self.best_part(whole.survival(), peaks, chance, &counts);
+        let log_p = whole.log_p() + LN_2;
+        if part.len() as f64 >= NEARLY_ALL * self.outcomes.len() as f64 {
+            return Proof { log_p: log_p.min(0.0), evidence: whole, part: None };
         }
-        for (outcome, part) in self.outcomes.iter().zip(&mut self.shared) {
-            *part = outcome.query.map_or(0.0, |query| shared(explained[query as usize], tried));
+        let evidence = weigh(part.clone());
+        let part_log_p = evidence.log_p() + (2.0 * PARTS_OF_A_WINDOW).ln();
+        if part_log_p < log_p {
+            Proof { log_p: part_log_p.min(0.0), evidence, part: Some(part).filter(|part| !part.is_empty()) }
+        } else {
+            Proof { log_p: log_p.min(0.0), evidence: whole, part: None }
         }
-        self.evidence = self.weigh(window.peaks, counts);
     }
 
-    /// Whether another alignment puts the same sound in this place: the same line, a copy of the track, an
-    /// exact repeat.
-    fn is_same_sound(&self, other: &Self, window: &Window<'_>) -> bool {
-        let mut outcomes = Vec::new();
-        // From this track's times to the other's, through the query's.
-        let speed = self.line.speed / other.line.speed;
-        let through = Line {
-            offset: self.line.offset - speed * other.line.offset,
-            speed,
-            pitch: other.line.pitch / self.line.pitch,
-        };
-        let span = (other.line.reference(window.from), other.line.reference(window.to));
-        compare(&self.reference.peaks, &other.reference.peaks, &through, span, FINE, &mut outcomes);
-        let found = outcomes.iter().filter(|o| o.query.is_some()).count();
-        found as f64 >= SAME_SOUND * outcomes.len() as f64
+    /// What a part of the window proves (ticks of the query), given beforehand.
+    pub(crate) fn prove_within(&self, (from, to): (f64, f64), peaks: &[Peak], chance: &Chance) -> f64 {
+        let first = self.outcomes.partition_point(|outcome| self.time(outcome) < from);
+        let end = self.outcomes.partition_point(|outcome| self.time(outcome) <= to).max(first);
+        let evidence = self.weigh(first..end, peaks, chance, &|_| true, &|_| 0.0);
+        (evidence.log_p() + LN_2).min(0.0)
     }
 
-    /// Evidence of the query's peaks that `counts` lets count.
-    pub(crate) fn weigh(&self, peaks: &[Peak], counts: impl Fn(u32) -> bool) -> Evidence {
-        let mut evidence = Evidence::default();
-        for ((outcome, chance), shared) in self.outcomes.iter().zip(&self.chances).zip(&self.shared) {
+    /// The stretch of whole seconds around the outcomes that speak most for the alignment (Kadane's
+    /// algorithm).
+    fn best_part(
+        &self,
+        survival: Survival,
+        peaks: &[Peak],
+        chance: &Chance,
+        counts: &impl Fn(u32) -> bool,
+    ) -> Range<usize> {
+        let (mut sum, mut start, mut best, mut part) = (0.0, 0, 0.0, 0..0);
+        for (i, (outcome, odds)) in self.outcomes.iter().zip(&self.chances).enumerate() {
+            if sum <= 0.0 {
+                (sum, start) = (0.0, i);
+            }
             let peak = &self.reference.peaks[outcome.reference as usize];
             let found = outcome.query.filter(|q| counts(*q));
-            let found = found.map(|q| self.line.residual(peak, &peaks[q as usize]));
-            evidence.add(peak.time, found, *chance, *shared);
+            let found = found.map(|q| self.line.sighting(peak, &peaks[q as usize]));
+            sum += survival.gain(peak, found, chance, *odds);
+            if sum > best {
+                (best, part) = (sum, start..i + 1);
+            }
+        }
+        let second = |i: usize| {
+            self.reference.peaks[self.outcomes[i].reference as usize].time / TICKS_PER_SECOND as u32
+        };
+        if part.is_empty() {
+            return part;
+        }
+        let (first, last) = (second(part.start), second(part.end - 1));
+        let from = (0..part.start).rev().take_while(|i| second(*i) == first).last().unwrap_or(part.start);
+        let to = (part.end..self.outcomes.len()).take_while(|i| second(*i) == last).last();
+        from..to.map_or(part.end, |i| i + 1)
+    }
+
+    /// Evidence of a range of outcomes.
+    fn weigh(
+        &self,
+        range: Range<usize>,
+        peaks: &[Peak],
+        chance: &Chance,
+        counts: &impl Fn(u32) -> bool,
+        rival: &impl Fn(u32) -> f32,
+    ) -> Evidence {
+        let mut evidence = Evidence::default();
+        for (outcome, odds) in self.outcomes[range.clone()].iter().zip(&self.chances[range]) {
+            let peak = &self.reference.peaks[outcome.reference as usize];
+            let found = outcome.query.filter(|q| counts(*q));
+            let shared = found.map_or(0.0, rival);
+            let found = found.map(|q| self.line.sighting(peak, &peaks[q as usize]));
+            evidence.add(peak, found, chance, *odds, shared);
         }
         evidence
     }
 }
 
-/// Chernoff's bound of the binomial tail, `-n · KL(found/n ‖ chance/n)`: the logarithm of the probability
-/// that chance finds as many. 0 if it finds more.
-fn bound(expected: usize, found: usize, by_chance: f32) -> f64 {
-    let (n, found) = (expected.max(1) as f64, found as f64);
-    let (rate, chance) = (found / n, (f64::from(by_chance) / n).clamp(1e-6, 1.0 - 1e-6));
-    if rate <= chance {
-        return 0.0;
+/// Chernoff's bound of the binomial tail, `-n · KL(found/n ‖ chance/n)`, summed over the bands: about the
+/// logarithm of the probability that chance finds as many. Bands in which it finds more do not count.
+fn bound(reference: &Reference, outcomes: &[Outcome], chances: &[f32]) -> f64 {
+    let mut bands = [(0.0, 0.0, 0.0); BANDS];
+    for (outcome, chance) in outcomes.iter().zip(chances) {
+        let (n, found, by_chance) = &mut bands[band(reference.peaks[outcome.reference as usize].frequency)];
+        *n += 1.0;
+        *found += f64::from(u8::from(outcome.query.is_some()));
+        *by_chance += f64::from(*chance);
     }
     let part = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
-    -n * (part(rate, chance) + part(1.0 - rate, 1.0 - chance))
+    let of_band = |&(n, found, by_chance): &(f64, f64, f64)| {
+        let (rate, chance) = (found / n, (by_chance / n).clamp(1e-6, 1.0 - 1e-6));
+        if n == 0.0 || rate <= chance {
+            return 0.0;
+        }
+        -n * (part(rate, chance) + part(1.0 - rate, 1.0 - chance))
+    };
+    bands.iter().map(of_band).sum()
 }

@@ -1,161 +1,323 @@
 //! One window of a query: what is found in it.
 
-use crate::fingerprint::Peak;
+use std::sync::Arc;
+
+use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::landmark::Depth;
 use crate::index::{IndexError, Snapshot};
 
 use super::line::Line;
-use super::search::Search;
+use super::rivals::scrutinize;
+use super::screen::Screen;
+use super::search::{Candidate, Search};
+use super::settings::{Effort, MatchSettings};
 use super::significance::Chance;
-use super::verify::{FINE, References, Verified, Window};
+use super::sweep::{Scale, ladder, within_budget};
+use super::timeline::STEP;
+use super::verify::{FINE, Reference, References, Rough, Verified, Window};
 
-/// What is tried, in this order, until something obvious is found: how deep, at which speeds. The speeds of one
-/// pass are judged together, so that the right one wins. They reach as far as 5 % to both sides.
-const PASSES: [(Depth, &[f64]); 3] =
-    [(SHALLOW, &[1.0]), (DEEP, &[1.0]), (SHALLOW, &[0.98, 1.02, 0.96, 1.04])];
 /// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
 pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, margin: 0.0, gap_reach: 1 };
-/// Under noise and speech the track's peaks are anywhere among the query's.
-pub(crate) const DEEP: Depth = Depth { rank_limit: 20, fan_out: 40, margin: 0.1, gap_reach: 2 };
-/// Candidates of a pass that are verified.
+/// Under noise and speech the track's peaks are anywhere among the query's; those of the lowest ranks are
+/// noise nearly always, and drown the votes of the others.
+pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, margin: 0.0, gap_reach: 1 };
+/// Between the two, for sound that is worn and changed.
+const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, margin: 0.0, gap_reach: 1 };
+
+/// Candidates of the first pass that are verified.
 const MOST_CANDIDATES: usize = 32;
-/// Enough of them where one is obvious: the rest only serves as its alternatives.
+/// Enough of them where one is obvious: the rest only serves as its rivals.
 const ENOUGH_CANDIDATES: usize = 12;
+/// Candidates of the deep pass that are screened, and those that are verified.
+const MOST_SCREENED: usize = 256;
+const MOST_PROMISING: usize = 32;
 /// Of them, those with the most votes whose speed is fitted where nothing is obvious …
 const MOST_REFITTED: usize = 8;
 /// … which is a quick bound on the logarithm of its probability below this.
 const OBVIOUS: f64 = -100.0;
-/// Of them, those whose evidence is weighed in full.
-const MOST_WEIGHED: usize = 12;
+/// Candidates of one step of the ladder, of all its steps, and the fewest votes worth a verification.
+const MOST_OF_STEP: usize = 4;
+const MOST_OF_LADDER: usize = 24;
+const FEWEST_VOTES: u32 = 5;
+/// Steps that are looked at again in small ones.
+const MOST_FINE: usize = 3;
+/// A match of another scale has rivals there, which are looked for if the logarithm of its probability is above this.
+const BEYOND_DOUBT: f64 = -300.0;
+/// Scales nearer to the plain one than this are plain.
+const CHANGED: f64 = 0.01;
+/// Alignments whose evidence is weighed in full.
+const MOST_WEIGHED: usize = 40;
 /// Of them, those that are compared with all others.
 const MOST_SCRUTINIZED: usize = 6;
-/// Offsets that a second of track holds apart.
-const OFFSETS_PER_SECOND: f64 = 10.0;
+/// Offsets that a second of track holds apart: nearer ones fit nearly as well, as notes last. Measured on unknown
+/// music: with this number claimed probabilities are at least those measured (see the plot in the README).
+const OFFSETS_PER_SECOND: f64 = 1.0;
+/// Part of the accepted probability that all changed scales have together; the rest is for sound that was not
+/// changed. The likelier has to prove less (a weighted Bonferroni correction).
+const CHANGED_SHARE: f64 = 0.01;
+/// The unchanged scale is tried twice.
+const PLAIN_TRIES: f64 = 2.0;
 
 /// What a window gave.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Alignments that chance does not explain.
-    pub(crate) accepted: Vec<Verified>,
-    /// The best of the others, at most `MOST_SCRUTINIZED`, best first.
-    pub(crate) rejected: Vec<Verified>,
+    /// Alignments that chance does not explain, with the logarithm of its probability beside all rivals.
+    pub(crate) accepted: Vec<(Verified, f64)>,
+    /// The best of the others, at most `MOST_SCRUTINIZED`, best first, with the same.
+    pub(crate) rejected: Vec<(Verified, f64)>,
 }
 
 /// Searches windows; owns the buffers.
 #[derive(Debug)]
 pub(crate) struct WindowSearch<'a> {
     snapshot: &'a Snapshot,
+    settings: &'a MatchSettings,
+    ladder: Vec<Scale>,
     references: References<'a>,
     search: Search,
+    screen: Screen,
     chance: Chance,
     /// Logarithm of the probability by which an alignment must beat chance.
     limit: f64,
 }
 
-/// Natural logarithm of the number of alignments that a search of so many windows tries.
+/// Natural logarithm of the number of alignments that a search of so many windows tries at one scale.
 pub(crate) fn log_hypotheses(snapshot: &Snapshot, windows: usize) -> f64 {
     let offsets = (snapshot.seconds() * OFFSETS_PER_SECOND).max(1.0);
-    let tried: usize = PASSES.iter().map(|(_, speeds)| speeds.len()).sum();
-    (offsets * (tried * windows) as f64).ln()
+    (offsets * windows as f64).ln()
 }
 
 impl<'a> WindowSearch<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot, limit: f64) -> Self {
-        let references = References::new(snapshot);
-        Self { snapshot, references, search: Search::default(), chance: Chance::default(), limit }
+    pub(crate) fn new(snapshot: &'a Snapshot, settings: &'a MatchSettings, limit: f64) -> Self {
+        Self {
+            snapshot,
+            settings,
+            ladder: ladder(settings),
+            references: References::new(snapshot),
+            search: Search::default(),
+            screen: Screen::default(),
+            chance: Chance::default(),
+            limit,
+        }
     }
 
-    /// Finds what a window holds.
+    /// Finds what a window holds: the cheap way first, until something obvious is found. Something less may
+    /// be a wrong place in the right track, which shows at another scale.
     pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
-        let from = window.peaks.partition_point(|p| f64::from(p.time) < window.from);
-        let to = window.peaks.partition_point(|p| f64::from(p.time) < window.to);
-        let peaks = &window.peaks[from..to];
+        let peaks = window.own_peaks();
         self.chance.measure(peaks, window.to - window.from, FINE);
         let mut verified: Vec<Verified> = Vec::new();
-        let mut found = Found::default();
-        for (depth, speeds) in PASSES {
-            for speed in speeds {
-                self.align(window, peaks, depth, *speed, &mut verified)?;
-            }
+        self.shallow(window, &mut verified)?;
+        let mut found = self.judge(&mut verified, window);
+        if found.is_obvious() || self.settings.effort == Effort::Fast {
+            return Ok(found);
+        }
+        self.deep(window, &mut verified)?;
+        found = self.judge(&mut verified, window);
+        if !found.is_obvious() && self.sweep(window, &mut verified)? {
             found = self.judge(&mut verified, window);
-            // Something less may be a wrong place in the right track: at another speed the right one shows.
-            if found.accepted.iter().any(|v| v.quick < OBVIOUS) {
-                break;
+            if let Some(line) = found.doubtful() {
+                self.look_beside(line, window, &mut verified)?;
+                found = self.judge(&mut verified, window);
             }
         }
         Ok(found)
     }
 
-    /// Adds the alignments that candidates of one depth and speed lead to.
-    fn align(
+    /// Looks for rivals of what a step of the ladder found: at its own scale, deeply.
+    fn look_beside(
         &mut self,
+        Line { speed, pitch, .. }: Line,
         window: &Window<'_>,
-        peaks: &[Peak],
-        depth: Depth,
-        speed: f64,
         verified: &mut Vec<Verified>,
     ) -> Result<(), IndexError> {
-        let scale = (speed as f32, (1.0 / speed) as f32);
-        let start = window.from as u32;
-        let candidates =
-            self.search.candidates(self.snapshot, peaks, start, depth, scale, MOST_CANDIDATES)?;
+        let scale = Scale { speed, pitch };
+        for candidate in self.candidates(window, DEEP, scale, MOST_CANDIDATES)? {
+            if let Some((reference, line)) = self.line(&candidate, scale, window)? {
+                let near = Verified::near(&reference, self.plain(line), window, &self.chance);
+                keep_better(verified, near, window);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first pass: outstanding peaks.
+    fn shallow(&mut self, window: &Window<'_>, verified: &mut Vec<Verified>) -> Result<(), IndexError> {
+        let candidates = self.candidates(window, SHALLOW, Scale::PLAIN, MOST_CANDIDATES)?;
         let mut rough = Vec::new();
         for (i, candidate) in candidates.iter().enumerate() {
             if i >= ENOUGH_CANDIDATES && verified.iter().any(|v| v.quick < OBVIOUS) {
                 break;
             }
-            let Some((reference, offset)) = self.references.of(candidate)? else { continue };
-            let line = Line { offset: offset - speed * f64::from(start), speed, pitch: speed };
-            keep_better(verified, Verified::near(&reference, line, window, &self.chance), window);
-            rough.push((reference, line));
-        }
-        // A line that is off in speed shows little until it is fitted.
-        if verified.iter().all(|v| v.quick > OBVIOUS) {
-            for (reference, line) in rough.iter().take(MOST_REFITTED) {
-                keep_better(verified, Verified::far(reference, *line, window, &self.chance), window);
+            rough.extend(self.line(candidate, Scale::PLAIN, window)?);
+            if let Some((reference, line)) = rough.last().filter(|_| rough.len() == i + 1) {
+                let near = Verified::near(reference, self.plain(*line), window, &self.chance);
+                keep_better(verified, near, window);
             }
         }
+        self.refit(&rough, window, verified);
         Ok(())
+    }
+
+    /// The second pass: any peaks, many candidates.
+    fn deep(&mut self, window: &Window<'_>, verified: &mut Vec<Verified>) -> Result<(), IndexError> {
+        let candidates = self.candidates(window, DEEP, Scale::PLAIN, MOST_SCREENED)?;
+        self.screen.map(window.own_peaks(), window, &self.chance);
+        let mut lines = Vec::new();
+        for candidate in &candidates {
+            if let Some((reference, line)) = self.line(candidate, Scale::PLAIN, window)? {
+                lines.push((self.screen.promise(&reference, &line, window), reference, line));
+            }
+        }
+        // A stable sort: the most votes first among equals.
+        lines.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let lines: Vec<_> = lines.into_iter().take(MOST_PROMISING).map(|(_, r, line)| (r, line)).collect();
+        for (reference, line) in &lines {
+            let near = Verified::near(reference, self.plain(*line), window, &self.chance);
+            keep_better(verified, near, window);
+        }
+        self.refit(&lines, window, verified);
+        Ok(())
+    }
+
+    /// A line that is off in speed shows little until it is fitted.
+    fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Vec<Verified>) {
+        if verified.iter().all(|v| v.quick > OBVIOUS) {
+            for (reference, line) in lines.iter().take(MOST_REFITTED) {
+                let far = Verified::far(reference, self.plain(*line), window, &self.chance);
+                keep_better(verified, far, window);
+            }
+        }
+    }
+
+    /// The third pass: every scale of the ladder, the best ones again in small steps. Whether there was
+    /// anything to verify.
+    fn sweep(&mut self, window: &Window<'_>, verified: &mut Vec<Verified>) -> Result<bool, IndexError> {
+        let new = (window.to - window.from).min(STEP);
+        let seconds = (window.from / TICKS_PER_SECOND, new / TICKS_PER_SECOND);
+        let steps = within_budget(&self.ladder, self.settings, seconds);
+        let mut found = Vec::new();
+        self.climb(&steps, window, &mut found)?;
+        let mut best: Vec<Scale> = Vec::new();
+        for (_, scale) in &found {
+            if best.len() < MOST_FINE && !best.contains(scale) {
+                best.push(*scale);
+            }
+        }
+        let fine: Vec<Scale> = best.iter().flat_map(|scale| scale.fine()).collect();
+        self.climb(&fine, window, &mut found)?;
+        let tried = (self.ladder.len() as f64 * Scale::PLAIN.fine().len() as f64 / CHANGED_SHARE).ln();
+        for (candidate, scale) in found.iter().take(MOST_OF_LADDER) {
+            if let Some((reference, line)) = self.line(candidate, *scale, window)? {
+                let rough = Rough { line, tried };
+                keep_better(verified, Verified::far(&reference, rough, window, &self.chance), window);
+            }
+        }
+        Ok(!found.is_empty())
+    }
+
+    /// Adds the candidates of some scales; sorts all by votes.
+    fn climb(
+        &mut self,
+        steps: &[Scale],
+        window: &Window<'_>,
+        found: &mut Vec<(Candidate, Scale)>,
+    ) -> Result<(), IndexError> {
+        let depth = if self.settings.effort == Effort::Thorough { MIDDLE } else { SHALLOW };
+        for scale in steps {
+            let candidates = self.candidates(window, depth, *scale, MOST_OF_STEP)?;
+            found.extend(candidates.into_iter().filter(|c| c.votes >= FEWEST_VOTES).map(|c| (c, *scale)));
+        }
+        found.sort_by_key(|(candidate, _)| std::cmp::Reverse(candidate.votes));
+        Ok(())
+    }
+
+    fn candidates(
+        &mut self,
+        window: &Window<'_>,
+        depth: Depth,
+        scale: Scale,
+        most: usize,
+    ) -> Result<Vec<Candidate>, IndexError> {
+        self.search.candidates(self.snapshot, window.own_peaks(), window.from as u32, depth, scale, most)
+    }
+
+    /// The track of a candidate and its line; `None` if the track was removed.
+    fn line(
+        &mut self,
+        candidate: &Candidate,
+        Scale { speed, pitch }: Scale,
+        window: &Window<'_>,
+    ) -> Result<Option<(Arc<Reference>, Line)>, IndexError> {
+        let found = self.references.of(candidate)?;
+        let line = |offset| Line { offset: offset - speed * window.from.floor(), speed, pitch };
+        Ok(found.map(|(reference, offset)| (reference, line(offset))))
+    }
+
+    fn plain(&self, line: Line) -> Rough {
+        Rough { line, tried: (PLAIN_TRIES / (1.0 - CHANGED_SHARE)).ln() }
     }
 
     /// Accepts, best first, what the peaks that are not yet explained prove.
     fn judge(&self, verified: &mut Vec<Verified>, window: &Window<'_>) -> Found {
         verified
             .sort_by(|a, b| a.quick.total_cmp(&b.quick).then(a.reference.number.cmp(&b.reference.number)));
-        verified.truncate(2 * MOST_CANDIDATES);
+        verified.truncate(2 * (MOST_CANDIDATES + MOST_PROMISING));
         let promising = verified.iter().take(MOST_WEIGHED).filter(|v| v.quick < 0.0);
         let mut weighed: Vec<Verified> = promising.map(|v| v.weighed(window, &self.chance)).collect();
-        let by_evidence = |a: &Verified, b: &Verified| {
-            a.evidence
-                .log_p()
-                .total_cmp(&b.evidence.log_p())
-                .then(a.reference.number.cmp(&b.reference.number))
-        };
-        weighed.sort_by(by_evidence);
-        let mut used = vec![false; window.peaks.len()];
+        let number = |v: &Verified| v.reference.number;
+        weighed.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()).then(number(a).cmp(&number(b))));
+        let first = window.first_peak();
+        let mut used = vec![false; window.own_peaks().len()];
+        // A peak may be found a few ticks outside of the window.
+        let own = used.len();
+        let place = |query: u32| (query as usize).checked_sub(first).filter(|place| *place < own);
         let mut found = Found::default();
         for (i, one) in weighed.iter().take(MOST_SCRUTINIZED).enumerate() {
-            let free = |query: u32| !used[query as usize];
-            let mut left = one.clone();
-            left.evidence = one.weigh(window.peaks, free);
-            if left.evidence.log_p() <= self.limit {
-                let others: Vec<&Verified> =
-                    weighed.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| other).collect();
-                left.scrutinize(&others, window, free);
+            if one.log_p() > self.limit {
+                found.rejected.push((one.clone(), one.log_p()));
+                continue;
             }
-            if left.evidence.log_p() <= self.limit {
-                for query in left.outcomes.iter().filter_map(|o| o.query) {
-                    used[query as usize] = true;
-                }
-                found.accepted.push(left);
+            let free = |query: u32| !place(query).is_some_and(|place| used[place]);
+            // What an accepted track explains is explained: its other places are no rivals of the rest.
+            let rivals: Vec<&Verified> = weighed
+                .iter()
+                .enumerate()
+                .filter(|(j, other)| *j != i && !found.has(other))
+                .map(|(_, other)| other)
+                .collect();
+            let log_p = scrutinize(one, &rivals, window, &self.chance, &free, self.limit);
+            if log_p <= self.limit {
+                one.outcomes.iter().filter_map(|o| place(o.query?)).for_each(|place| used[place] = true);
+                found.accepted.push((one.clone(), log_p));
             } else {
-                // With its own evidence: a copy of what was accepted is told as such, not as chance.
-                found.rejected.push(one.clone());
+                found.rejected.push((one.clone(), log_p));
             }
         }
-        found.accepted.sort_by(by_evidence);
-        found.rejected.sort_by(by_evidence);
+        found.accepted.sort_by(|a, b| a.1.total_cmp(&b.1));
         found
+    }
+}
+
+impl Found {
+    /// Accepted and rejected ones.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &(Verified, f64)> {
+        self.accepted.iter().chain(&self.rejected)
+    }
+
+    fn is_obvious(&self) -> bool {
+        self.accepted.iter().any(|(one, _)| one.quick < OBVIOUS)
+    }
+
+    /// The line of the best match, if it is one of another scale and not beyond doubt.
+    fn doubtful(&self) -> Option<Line> {
+        let (best, log_p) = self.accepted.first()?;
+        let changed = (best.line.speed - 1.0).abs().max((best.line.pitch - 1.0).abs()) > CHANGED;
+        (changed && *log_p > BEYOND_DOUBT).then_some(best.line)
+    }
+
+    fn has(&self, other: &Verified) -> bool {
+        self.accepted.iter().any(|(one, _)| one.reference.number == other.reference.number)
     }
 }
 

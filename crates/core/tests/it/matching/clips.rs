@@ -55,7 +55,7 @@ fn a_whole_song_is_one_match_from_its_start_to_its_end() {
 fn a_found_match_is_below_the_limit_and_the_limit_decides() {
     let clip = query(&crop(&library().songs[3], 6.0, 3.0));
     let found = |rate: f64| {
-        let settings = MatchSettings { false_positive_rate: rate };
+        let settings = MatchSettings { false_positive_rate: rate, ..MatchSettings::default() };
         identify(&library().snapshot, &clip, &settings).unwrap()
     };
     let usual = found(MatchSettings::default().false_positive_rate);
@@ -82,7 +82,7 @@ fn with(number: u32, samples: &[f32]) -> Snapshot {
 }
 
 #[test]
-fn of_copies_one_is_found_and_the_other_named_as_rejected() {
+fn of_copies_one_is_found_and_the_other_named_as_its_alternative() {
     let song = &library().songs[5];
     let limit = MatchSettings::default().false_positive_rate;
     // An exact copy, and one with other samples in every frame.
@@ -90,11 +90,12 @@ fn of_copies_one_is_found_and_the_other_named_as_rejected() {
         for samples in [crop(song, 8.0, 10.0), song.clone()] {
             let matches = find_in(&snapshot, &samples);
             assert_eq!(matches.found.len(), 1, "{}", table(&matches));
-            let mut both = [matches.found[0].track.0, matches.rejected[0].best.track.0];
+            let mut both = [matches.found[0].track.0, matches.alternatives[0].best.track.0];
             assert!(!exact || both == [5, 100], "the first of equals: {both:?}");
             both.sort_unstable();
             assert_eq!(both, [5, 100]);
-            let p = matches.rejected[0].best.false_positive_probability;
+            let p = matches.alternatives[0].best.false_positive_probability;
+            assert_eq!(matches.alternatives[0].of, matches.found[0].track);
             assert!(p < limit, "a copy is no chance: {p}");
             assert_eq!(find_in(&snapshot, &samples), matches);
         }

@@ -1,0 +1,180 @@
+//! How the peaks of a track survive in a query: at which rate, and how worn.
+//!
+//! The tables were set from the conditions of the evaluation as a whole: from clean to noise 5 dB above the
+//! music and speech 10 dB above it.
+
+use std::sync::LazyLock;
+
+use crate::fingerprint::Peak;
+
+use super::super::line::Sighting;
+use super::chance::Chance;
+
+/// Ranks of a reference's peaks, and of a query's.
+const REFERENCE_RANKS: usize = 4;
+pub(super) const QUERY_RANKS: usize = 20;
+
+/// Rates of survival, from buried under noise to clean …
+pub(super) const RATES: [f32; 6] = [0.06, 0.12, 0.2, 0.35, 0.6, 0.9];
+/// … and by how much the odds of a peak of each rank differ from that: the outstanding ones last longest.
+const ODDS: [f32; REFERENCE_RANKS] = [1.5, 1.1, 0.9, 0.7];
+/// A number for each rate.
+pub(super) type Rates = [f32; RATES.len()];
+
+/// What became of the surviving peaks: heard cleanly, below speech, through a codec, in noise, far below
+/// speech.
+pub(super) const WEARS: [Wear; 5] = [
+    Wear { time: 0.35, frequency: 0.6, rank: 0.7 },
+    Wear { time: 0.35, frequency: 0.6, rank: 8.0 },
+    Wear { time: 0.8, frequency: 1.2, rank: 3.0 },
+    Wear { time: 1.6, frequency: 2.4, rank: 3.0 },
+    Wear { time: 1.6, frequency: 2.4, rank: 8.0 },
+];
+
+/// How far the surviving peaks are from what they were.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Wear {
+    /// Standard error of the time, ticks …
+    time: f32,
+    /// … and of the frequency, steps.
+    frequency: f32,
+    /// Ranks by which a peak rises or falls among its neighbours; the probability falls to 1/e within.
+    rank: f32,
+}
+
+/// Noise and loudspeakers spare some bands and spoil others: each band has its own rate. Upper ends of the
+/// bands in steps (0.3, 0.7, 1.1, 1.6, 2.3, 3.1, 4 kHz).
+const BAND_ENDS: [u16; 7] = [250, 500, 800, 1200, 1700, 2300, 3000];
+pub(crate) const BANDS: usize = BAND_ENDS.len() + 1;
+/// The highest bands hold percussion, whose strokes and samples many pieces share: what agrees there tells
+/// less, as if fewer peaks had been found.
+const WEIGHTS: [f32; BANDS] = [1.0, 1.0, 1.0, 1.0, 1.0, 0.85, 0.7, 0.7];
+/// Neighbouring bands have seldom very different rates: logarithm of the probability of the same rate, of
+/// each of the next ones, of each of those after …
+const STEPS: Rates = [-0.8, -1.5, -3.0, -4.5, -6.0, -7.5];
+
+/// The band of a frequency.
+pub(crate) fn band(frequency: u16) -> usize {
+    BAND_ENDS.iter().filter(|end| frequency >= **end).count()
+}
+
+/// What follows from the constants, worked out once.
+pub(super) struct Tables {
+    /// Rate by rank of the track's peak.
+    pub(super) rates: [Rates; REFERENCE_RANKS],
+    /// Logarithm of what remains.
+    pub(super) missing: [Rates; REFERENCE_RANKS],
+    /// Probability of each rank in the query, by rank of the track's peak.
+    ranks: [[[f32; QUERY_RANKS]; REFERENCE_RANKS]; WEARS.len()],
+}
+
+pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let rate = |rank: usize, rate: usize| {
+        let odds = ODDS[rank] * RATES[rate] / (1.0 - RATES[rate]);
+        odds / (1.0 + odds)
+    };
+    let rates = std::array::from_fn(|rank| std::array::from_fn(|i| rate(rank, i)));
+    let missing = std::array::from_fn(|rank| std::array::from_fn(|i| (1.0 - rate(rank, i)).ln()));
+    let ranks = WEARS.map(|wear| std::array::from_fn(|rank| query_ranks(rank, wear.rank)));
+    Tables { rates, missing, ranks }
+});
+
+/// Probability of each rank in the query for a peak of some rank in the track.
+fn query_ranks(rank: usize, reach: f32) -> [f32; QUERY_RANKS] {
+    let weights: [f32; QUERY_RANKS] = std::array::from_fn(|q| (-(q.abs_diff(rank) as f32) / reach).exp());
+    let sum: f32 = weights.iter().sum();
+    weights.map(|weight| weight / sum)
+}
+
+/// The rank of a track's peak as an index of the tables.
+pub(super) fn reference_rank(peak: &Peak) -> usize {
+    usize::from(peak.rank).min(REFERENCE_RANKS - 1)
+}
+
+/// Density of a surviving peak of a rank.
+pub(super) fn density(rank: usize, found: Sighting, wear: usize) -> f32 {
+    let Wear { time, frequency, .. } = WEARS[wear];
+    let query = usize::from(found.rank).min(QUERY_RANKS - 1);
+    normal(found.late, time) * normal(found.aside, frequency) * TABLES.ranks[wear][rank][query]
+}
+
+/// Density of a normal distribution.
+fn normal(x: f32, deviation: f32) -> f32 {
+    const PEAK: f32 = 0.398_942_3;
+    let z = x / deviation;
+    PEAK / deviation * (-0.5 * z * z).exp()
+}
+
+/// One way in which the peaks of a track survive: a rate for each band, one wear.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Survival {
+    pub(super) rates: [u8; BANDS],
+    pub(super) wear: usize,
+}
+
+impl Survival {
+    /// Logarithm of the likelihood of what became of a peak over its likelihood by chance, which finds one
+    /// there with this probability.
+    pub(crate) fn gain(self, peak: &Peak, found: Option<Sighting>, all: &Chance, chance: f32) -> f32 {
+        let rank = reference_rank(peak);
+        let rate = TABLES.rates[rank][usize::from(self.rates[band(peak.frequency)])];
+        let ratio = found.map_or(0.0, |found| density(rank, found, self.wear) / all.density(found, chance));
+        (1.0 - rate + rate * ratio).ln()
+    }
+}
+
+/// A peak of the query as a track's peak of middling rank in noise: logarithm of the likelihood ratio, if it
+/// survives with a rate of a third. For screening.
+pub(crate) fn promise(chance: &Chance, query: &Peak) -> f32 {
+    const RATE: f32 = 1.0 / 3.0;
+    const NOISE: usize = 3;
+    let rank = usize::from(query.rank).min(QUERY_RANKS - 1);
+    let of_rank = TABLES.ranks[NOISE][1][rank] / chance.of_rank(query.rank);
+    (1.0 - RATE + RATE * of_rank / chance.at(f64::from(query.frequency))).ln()
+}
+
+/// The same for a peak that is missing.
+pub(crate) const BROKEN_PROMISE: f32 = -0.405_465_1;
+
+/// Logarithm of the mean likelihood over all sequences of the bands' rates (the forward algorithm of hidden
+/// Markov models), with each likelihood raised to a power.
+pub(super) fn mean(bands: &[Rates; BANDS], power: f32) -> f32 {
+    let mut sums: Rates = [-(RATES.len() as f32).ln(); RATES.len()];
+    for (i, band) in bands.iter().enumerate() {
+        if i > 0 {
+            sums = std::array::from_fn(|rate| {
+                let terms: Rates = std::array::from_fn(|from| sums[from] + STEPS[rate.abs_diff(from)]);
+                log_sum(&terms)
+            });
+        }
+        let power = power * WEIGHTS[i];
+        sums.iter_mut().zip(band).for_each(|(sum, likelihood)| *sum += likelihood * power);
+    }
+    log_sum(&sums)
+}
+
+fn log_sum(terms: &Rates) -> f32 {
+    let most = terms.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    most + terms.iter().map(|term| (term - most).exp()).sum::<f32>().ln()
+}
+
+/// The likeliest sequence of the bands' rates, and the logarithm of its likelihood (Viterbi 1967).
+pub(super) fn likeliest(bands: &[Rates; BANDS]) -> (f32, [u8; BANDS]) {
+    let mut best = bands[0];
+    let mut from = [[0u8; RATES.len()]; BANDS];
+    for (i, band) in bands.iter().enumerate().skip(1) {
+        let before = best;
+        for rate in 0..RATES.len() {
+            let ways = (0..RATES.len()).map(|old| (before[old] + STEPS[rate.abs_diff(old)], old));
+            let (way, old) = ways.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
+            best[rate] = way + band[rate];
+            from[i][rate] = old as u8;
+        }
+    }
+    let last = (0..RATES.len()).max_by(|a, b| best[*a].total_cmp(&best[*b])).unwrap_or_default();
+    let mut rates = [last as u8; BANDS];
+    for i in (1..BANDS).rev() {
+        rates[i - 1] = from[i][usize::from(rates[i])];
+    }
+    (best[last], rates)
+}
