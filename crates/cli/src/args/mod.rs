@@ -2,10 +2,12 @@
 
 mod identify;
 mod index;
+mod plot;
 mod tracks;
 
 pub(crate) use identify::IdentifyArgs;
 pub(crate) use index::IndexArgs;
+pub(crate) use plot::PlotArgs;
 pub(crate) use tracks::{
     ExportArgs, ImportArgs, ListArgs, RemoveArgs, SetArgs, ShowArgs, TracksArgs, TracksCommand,
 };
@@ -21,6 +23,7 @@ Examples:
   refrain index Music/                   learn every song in a folder
   refrain identify clip.mp3              what song is this?
   refrain identify --json *.wav          one JSON line per file
+  refrain plot clip.mp3                  pictures of why it matched, or not
   refrain tracks list --text queen       what the catalogue knows
 
 Settings come from flags, else from the environment (REFRAIN_CATALOG,
@@ -28,7 +31,7 @@ REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_RULE, REFRAIN_CONFIG), else
 from the TOML file (keys catalog, jobs, false_positive_rate, rule), else from
 defaults. Unknown keys are refused.
 
-Exit status: 0 done (identify: a match), 1 no match, 2 error, 3 part of the
+Exit status: 0 done (identify, plot: a match), 1 no match, 2 error, 3 part of the
 work failed.";
 
 /// Learns songs, then finds them again in files
@@ -60,6 +63,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     Index(IndexArgs),
     Identify(IdentifyArgs),
+    Plot(PlotArgs),
     Tracks(TracksArgs),
     Demo(DemoArgs),
 }

@@ -63,6 +63,10 @@ impl Layer {
                 layer.jobs = args.jobs.jobs;
                 layer.false_positive_rate = args.false_positive_rate;
             }
+            Command::Plot(args) => {
+                layer.jobs = args.jobs.jobs;
+                layer.false_positive_rate = args.false_positive_rate;
+            }
             Command::Demo(args) => layer.jobs = args.jobs.jobs,
             Command::Tracks(_) => {}
         }
