@@ -5,9 +5,9 @@ use std::process::ExitCode;
 /// What a command achieved; an error is exit status 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Everything was done; for `identify`: at least one match.
+    /// Everything was done; for `identify` and `plot`: at least one match.
     Done,
-    /// `identify`: every input was read and none matched.
+    /// `identify`, `plot`: every input was read and none matched.
     NoMatch,
     /// Nothing could be done; the reasons are on standard error already.
     Failed,
@@ -22,6 +22,14 @@ impl Outcome {
             (_, 0) => Self::Done,
             (0, _) => Self::Failed,
             _ => Self::Partial,
+        }
+    }
+
+    /// The outcome of looking for songs in inputs: of those that could be read, so many held one.
+    pub(crate) fn of_inputs(matched: usize, read: usize, failed: usize) -> Self {
+        match (matched, read, failed) {
+            (0, 1.., 0) => Self::NoMatch,
+            _ => Self::of(read, failed),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The `refrain` command: learn songs, find them in files.
 //!
 //! ```text
-//! args (clap) ─► settings ─► index │ identify │ tracks │ demo ─► output
+//! args (clap) ─► settings ─► index │ identify │ plot │ tracks │ demo ─► output
 //!                      └─ sound, metadata, search, store, work ─┘
 //! ```
 //! `store` is the only way to the catalogue, `search` to its index, `sound` to the decoder, `work` the only place
@@ -14,6 +14,7 @@ mod identify;
 mod index;
 mod metadata;
 mod output;
+mod plot;
 mod search;
 mod settings;
 mod sound;
@@ -50,6 +51,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
     match &cli.command {
         Command::Index(args) => index::run(args, &settings, output),
         Command::Identify(args) => identify::run(args, &settings, output),
+        Command::Plot(args) => plot::run(args, &settings, output),
         Command::Tracks(args) => tracks::run(args, &settings, output),
         Command::Demo(_) => demo::run(&settings, output),
     }

@@ -2,10 +2,12 @@
 
 mod identify;
 mod index;
+mod plot;
 mod tracks;
 
 pub(crate) use identify::{EffortArg, IdentifyArgs};
 pub(crate) use index::IndexArgs;
+pub(crate) use plot::PlotArgs;
 pub(crate) use tracks::{
     ExportArgs, ImportArgs, ListArgs, RemoveArgs, SetArgs, ShowArgs, TracksArgs, TracksCommand,
 };
@@ -21,6 +23,7 @@ Examples:
   refrain index Music/                   learn every song in a folder
   refrain identify clip.mp3              what song is this?
   refrain identify --json *.wav          one JSON line per file
+  refrain plot clip.mp3                  pictures of why it matched, or not
   refrain tracks list --text queen       what the catalogue knows
 
 Settings come from flags, else from the environment (REFRAIN_CATALOG,
@@ -29,7 +32,7 @@ REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE, REFRAIN_RULE, REFRAIN_CONFIG), else
 from the TOML file (keys catalog, jobs, false_positive_rate, effort, speed_range,
 tempo_range, pitch_range, rule), else from defaults. Unknown keys are refused.
 
-Exit status: 0 done (identify: a match), 1 no match, 2 error, 3 part of the
+Exit status: 0 done (identify, plot: a match), 1 no match, 2 error, 3 part of the
 work failed.";
 
 /// Learns songs, then finds them again in files
@@ -61,6 +64,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     Index(IndexArgs),
     Identify(IdentifyArgs),
+    Plot(PlotArgs),
     Tracks(TracksArgs),
     Demo(DemoArgs),
 }

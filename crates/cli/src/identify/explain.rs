@@ -70,7 +70,7 @@ fn candidate(best: &Match, track: Option<&Track>, limit: f64) -> String {
 }
 
 /// A track's title and artist, or its file name.
-fn title(track: &Track) -> String {
+pub(crate) fn title(track: &Track) -> String {
     let song = song(track);
     match &track.metadata.artist {
         Some(artist) => format!("{song} ({artist})"),

@@ -77,8 +77,8 @@ impl From<AudioError> for InputError {
     }
 }
 
-/// Refuses what cannot work for any input, before anything is done.
-pub(crate) fn check_all(inputs: &[OsString]) -> Result<()> {
+/// Refuses what cannot work for any input of a command, before anything is done.
+pub(crate) fn check_all(inputs: &[OsString], command: &str) -> Result<()> {
     if inputs.iter().filter(|input| *input == STDIN).count() > 1 {
         bail!("- (standard input) can be read only once");
     }
@@ -90,7 +90,7 @@ pub(crate) fn check_all(inputs: &[OsString]) -> Result<()> {
             && !Path::new(text).exists()
         {
             bail!(
-                "{scheme} URLs cannot be read yet; fetch the file first, or pipe it: curl … | refrain identify -"
+                "{scheme} URLs cannot be read yet; fetch the file first, or pipe it: curl … | refrain {command} -"
             );
         }
     }
@@ -134,6 +134,11 @@ impl Input {
 
     /// Decodes and fingerprints it as a query.
     pub(crate) fn fingerprint(&self) -> Result<Sound, InputError> {
+        self.fingerprint_beside(|_| ())
+    }
+
+    /// The same; the samples go to `tap`, too, chunk by chunk.
+    pub(crate) fn fingerprint_beside(&self, tap: impl FnMut(&[f32])) -> Result<Sound, InputError> {
         let limits = sound::limits();
         let reader = match &self.place {
             Place::File(path) => AudioReader::open(path, &limits)?,
@@ -146,7 +151,7 @@ impl Input {
                 return Err(InputError { code: UNREADABLE, message });
             }
         };
-        Ok(sound::fingerprint(reader, Density::Query)?)
+        Ok(sound::fingerprint(reader, Density::Query, tap)?)
     }
 }
 

@@ -19,8 +19,8 @@ use crate::settings::Settings;
 use crate::store::{Missing, Store};
 use crate::work::{Flow, in_order};
 
-pub(crate) use explain::song;
-pub(crate) use input::{Input, InputError, damage, escaped};
+pub(crate) use explain::{song, title};
+pub(crate) use input::{Input, InputError, check_all, damage, escaped};
 pub(crate) use response::Response;
 
 /// Tracks kept between inputs; above this they are asked for again.
@@ -49,7 +49,7 @@ pub(crate) struct Show {
 
 /// Runs the command.
 pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
-    input::check_all(&args.inputs)?;
+    input::check_all(&args.inputs, "identify")?;
     let store = Store::open(&settings.catalog, Missing::Refuse)?;
     let outcome = all(&store, args, settings, output);
     // Only reading was done: whether the database can be tidied up now is no matter.
@@ -120,12 +120,7 @@ impl Identifier<'_> {
             },
         )?;
         drop(progress);
-        Ok(match tally {
-            Tally { read: 0, failed: 1.., .. } => Outcome::Failed,
-            Tally { failed: 1.., .. } => Outcome::Partial,
-            Tally { matched: 0, .. } => Outcome::NoMatch,
-            _ => Outcome::Done,
-        })
+        Ok(Outcome::of_inputs(tally.matched, tally.read, tally.failed))
     }
 
     fn deliver(

@@ -65,7 +65,8 @@ impl<'a> Learner<'a> {
             }
             known => known.and_then(|track| track.rule),
         };
-        let sound = sound::fingerprint(AudioReader::open(&file.path, &sound::limits())?, Density::Reference)?;
+        let reader = AudioReader::open(&file.path, &sound::limits())?;
+        let sound = sound::fingerprint(reader, Density::Reference, |_| ())?;
         if stamp(&file.path)? != before {
             bail!("{}: the file changed while it was read; index it again when it is complete", file.source);
         }

@@ -84,6 +84,10 @@ impl Layer {
                 layer.tempo_range = args.tempo_range;
                 layer.pitch_range = args.pitch_range;
             }
+            Command::Plot(args) => {
+                layer.jobs = args.jobs.jobs;
+                layer.false_positive_rate = args.false_positive_rate;
+            }
             Command::Demo(args) => layer.jobs = args.jobs.jobs,
             Command::Tracks(_) => {}
         }

@@ -18,13 +18,18 @@ pub(crate) fn limits() -> Limits {
     Limits::default()
 }
 
-/// Decodes to the end and fingerprints; holds one chunk of samples at a time.
-pub(crate) fn fingerprint(mut reader: AudioReader, density: Density) -> Result<Sound, AudioError> {
+/// Decodes to the end and fingerprints; holds one chunk of samples at a time, which `tap` is shown.
+pub(crate) fn fingerprint(
+    mut reader: AudioReader,
+    density: Density,
+    mut tap: impl FnMut(&[f32]),
+) -> Result<Sound, AudioError> {
     let mut fingerprinter = Fingerprinter::new(density);
     let mut peak = 0.0f32;
     while let Some(chunk) = reader.next_chunk()? {
         peak = chunk.iter().fold(peak, |peak, sample| peak.max(sample.abs()));
         fingerprinter.push(chunk);
+        tap(chunk);
     }
     let constellation = fingerprinter.finish();
     let report = reader.report().clone();

@@ -8,6 +8,7 @@ mod identify;
 mod index;
 mod metadata;
 mod output;
+mod plot;
 mod settings;
 mod support;
 mod together;

@@ -39,6 +39,7 @@ fn help_has_examples_for_every_command() {
     for words in [
         &["index"][..],
         &["identify"],
+        &["plot"],
         &["tracks"],
         &["tracks", "list"],
         &["tracks", "show"],

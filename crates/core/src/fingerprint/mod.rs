@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! push → decimate (÷4) → spectrogram → peaks (local maxima) → thinning (ranks) → constellation
+//!                                   └► picture (for people)
 //! ```
 
 mod constellation;
@@ -9,12 +10,15 @@ pub(crate) mod decimate;
 pub(crate) mod landmark;
 pub(crate) mod params;
 mod peaks;
+mod picture;
 pub(crate) mod scale;
 pub(crate) mod spectrogram;
 mod thinning;
 
 pub use constellation::{Constellation, ConstellationError, Peak};
 pub use params::{STEPS_PER_HERTZ, TICKS_PER_SECOND};
+pub use picture::{Painter, Picture};
+pub use scale::{unwarp_hertz, warp_hertz};
 
 use crate::audio::SAMPLE_RATE;
 use decimate::Decimator;

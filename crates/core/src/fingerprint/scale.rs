@@ -4,7 +4,7 @@
 //! ones. The scale is linear where the first rules and logarithmic where the second does, so that one unit
 //! means about one resolvable step everywhere, and a change of speed is a shift above the corner.
 
-use super::params::STEPS_PER_BIN;
+use super::params::{ANALYSIS_RATE, STEPS_PER_BIN, WINDOW};
 
 /// Bin at which the scale turns from linear to logarithmic: 904 Hz.
 pub(crate) const CORNER_BIN: f32 = 84.0;
@@ -17,4 +17,38 @@ pub(crate) fn warp_bin(bin: f32) -> f32 {
 /// Place on the warped scale of a frequency in steps.
 pub(crate) fn warp_steps(steps: f32) -> f32 {
     warp_bin(steps / STEPS_PER_BIN as f32)
+}
+
+/// Hertz of one bin.
+const BIN_HERTZ: f64 = ANALYSIS_RATE / WINDOW as f64;
+
+/// Place of a frequency (hertz) on the warped scale, for the axes of pictures: linear below 904 Hz,
+/// logarithmic above.
+#[must_use]
+pub fn warp_hertz(hertz: f64) -> f64 {
+    let (bin, corner) = (hertz / BIN_HERTZ, f64::from(CORNER_BIN));
+    if bin <= corner { bin } else { corner * (1.0 + (bin / corner).ln()) }
+}
+
+/// Frequency (hertz) at a place on the warped scale: the inverse of [`warp_hertz`].
+#[must_use]
+pub fn unwarp_hertz(place: f64) -> f64 {
+    let corner = f64::from(CORNER_BIN);
+    let bin = if place <= corner { place } else { corner * (place / corner - 1.0).exp() };
+    bin * BIN_HERTZ
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_have_the_scale_of_the_landmarks_and_back() {
+        for bin in 1..464u16 {
+            let hertz = f64::from(bin) * BIN_HERTZ;
+            let place = warp_hertz(hertz);
+            assert!((place - f64::from(warp_bin(f32::from(bin)))).abs() < 1e-3, "{bin}");
+            assert!((unwarp_hertz(place) - hertz).abs() < 1e-6, "{bin}");
+        }
+    }
 }

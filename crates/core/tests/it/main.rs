@@ -7,4 +7,5 @@ mod hostile;
 mod index;
 mod matching;
 mod melody;
+mod picture;
 mod songs;

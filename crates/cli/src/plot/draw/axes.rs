@@ -1,0 +1,188 @@
+//! Axes with a tick where a person would put one.
+
+use std::ops::Range;
+
+use anyhow::Result;
+use plotters::chart::{ChartBuilder, ChartContext};
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::{Color, TRANSPARENT};
+
+use super::{Area, Backend, EDGE, INK, Look};
+use crate::output::clock;
+
+/// An area with axes.
+pub(in crate::plot) type Chart<'a, 'b> = ChartContext<'a, Backend<'b>, Cartesian2d<Axis, Axis>>;
+
+/// Distances between ticks of a time axis, seconds.
+const TIME_STEPS: [f64; 17] =
+    [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
+/// Least distance between ticks of a time axis, pixels.
+const TIME_ROOM: f64 = 80.0;
+/// Up to here times are written in seconds, from here on as `m:ss`.
+const SECONDS_UP_TO: f64 = 180.0;
+
+/// Most ticks of an axis of counts beside 0, and how much longer it is than the greatest count.
+const COUNT_TICKS: f64 = 3.0;
+const COUNT_MARGIN: f64 = 1.08;
+
+/// Height of the axes' numbers and titles.
+const NUMBERS: f64 = 16.0;
+const TITLES: f64 = 17.0;
+/// Length of a tick.
+const TICK: f64 = 5.0;
+/// Room for the numbers and the title of the horizontal axis and of the vertical one.
+const BELOW: f64 = 52.0;
+const BESIDE: f64 = 78.0;
+
+/// A range with ticks and a title.
+#[derive(Debug, Clone)]
+pub(in crate::plot) struct Axis {
+    pub(in crate::plot) range: Range<f64>,
+    ticks: Vec<(f64, String)>,
+    title: String,
+}
+
+impl Axis {
+    /// An axis with these ticks; those outside of the range are left out.
+    pub(in crate::plot) fn new(range: Range<f64>, ticks: Vec<(f64, String)>, title: &str) -> Self {
+        let ticks = ticks.into_iter().filter(|(at, _)| *at >= range.start && *at <= range.end).collect();
+        Self { range, ticks, title: title.to_owned() }
+    }
+
+    /// An axis of times in seconds, `pixels` long.
+    pub(in crate::plot) fn time(range: Range<f64>, title: &str, pixels: i32, look: &Look) -> Self {
+        let most = (f64::from(pixels) / f64::from(look.px(TIME_ROOM))).max(2.0);
+        let fits = |step: &&f64| (range.end - range.start) / **step <= most;
+        let longest = TIME_STEPS[TIME_STEPS.len() - 1];
+        let step = TIME_STEPS
+            .iter()
+            .find(fits)
+            .map_or_else(|| longest * ((range.end - range.start) / longest / most).ceil(), |step| *step);
+        let (first, last) = ((range.start / step).ceil() as i64, (range.end / step).floor() as i64);
+        let seconds = range.end <= SECONDS_UP_TO;
+        let ticks = (first..=last).map(|k| k as f64 * step).map(|at| (at, time_label(at, step, seconds)));
+        let title = format!("{title} ({})", if seconds { "s" } else { "m:ss" });
+        Self::new(range.clone(), ticks.collect(), &title)
+    }
+
+    /// An axis of counts from 0 up to a little more than `most`.
+    pub(in crate::plot) fn count(most: usize, title: &str) -> Self {
+        let most = most.max(1) as f64;
+        let power = 10f64.powf((most / COUNT_TICKS).log10().floor()).max(1.0);
+        let step =
+            [1.0, 2.0, 5.0, 10.0].map(|k| k * power).into_iter().find(|step| most / step <= COUNT_TICKS);
+        let step = step.unwrap_or(most);
+        let ticks = (0..).map(|k| f64::from(k) * step).take_while(|at| *at <= most);
+        let ticks = ticks.map(|at| (at, format!("{at:.0}"))).collect();
+        Self::new(0.0..most * COUNT_MARGIN, ticks, title)
+    }
+
+    /// The same range without numbers and title, for a chart that stands beside one that has them.
+    pub(in crate::plot) fn bare(&self) -> Self {
+        let ticks = self.ticks.iter().map(|(at, _)| (*at, String::new())).collect();
+        Self { range: self.range.clone(), ticks, title: String::new() }
+    }
+
+    /// What stands beside the numbers.
+    pub(in crate::plot) fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The ticks with their labels.
+    pub(in crate::plot) fn ticks(&self) -> &[(f64, String)] {
+        &self.ticks
+    }
+
+    /// The part of the axis, from 0 to 1, at which a value stands.
+    pub(in crate::plot) fn part(&self, value: f64) -> f64 {
+        (value - self.range.start) / (self.range.end - self.range.start)
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (start, end): (i32, i32)) -> i32 {
+        start + (self.part(*value) * f64::from(end - start)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        let light = hint.weight().allow_light_points();
+        self.ticks.iter().filter(|_| !light).map(|(at, _)| *at).collect()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.range.clone()
+    }
+}
+
+impl ValueFormatter<f64> for Axis {
+    fn format_ext(&self, value: &f64) -> String {
+        self.ticks.iter().find(|(at, _)| at == value).map_or_else(String::new, |(_, label)| label.clone())
+    }
+}
+
+/// A time as it stands at a tick, with as many decimals as the distance between ticks needs.
+fn time_label(at: f64, step: f64, seconds: bool) -> String {
+    let decimals = if step < 0.1 { 2 } else { usize::from(step < 1.0) };
+    if seconds {
+        return format!("{at:.decimals$}");
+    }
+    let clock = clock(at);
+    if decimals == 0 { clock.split('.').next().unwrap_or(&clock).to_owned() } else { clock }
+}
+
+/// Pixels around a chart, its axes' numbers not counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::plot) struct Margins {
+    pub(in crate::plot) top: i32,
+    pub(in crate::plot) right: i32,
+    pub(in crate::plot) bottom: i32,
+    pub(in crate::plot) left: i32,
+}
+
+/// A chart in an area.
+pub(in crate::plot) fn chart<'a, 'b>(
+    area: &'a Area<'b>,
+    look: &Look,
+    margins: Margins,
+    x: &Axis,
+    y: &Axis,
+) -> Result<Chart<'a, 'b>> {
+    let room = |axis: &Axis, room| if axis.title.is_empty() { 0 } else { look.px(room) };
+    Ok(ChartBuilder::on(area)
+        .margin_top(margins.top)
+        .margin_right(margins.right)
+        .margin_bottom(margins.bottom)
+        .margin_left(margins.left)
+        .x_label_area_size(room(x, BELOW))
+        .y_label_area_size(room(y, BESIDE))
+        .build_cartesian_2d(x.clone(), y.clone())?)
+}
+
+/// Draws the axes, and lines at their ticks if `lines` is set.
+pub(in crate::plot) fn grid(
+    chart: &mut Chart<'_, '_>,
+    look: &Look,
+    x: &Axis,
+    y: &Axis,
+    lines: bool,
+) -> Result<()> {
+    let mut mesh = chart.configure_mesh();
+    if !lines {
+        mesh.disable_mesh();
+    }
+    mesh.light_line_style(TRANSPARENT)
+        .bold_line_style(EDGE.stroke_width(look.pen(1.0)))
+        .axis_style(INK.stroke_width(look.pen(1.0)))
+        .label_style(look.text(NUMBERS, INK, HPos::Center, VPos::Center))
+        .axis_desc_style(look.text(TITLES, INK, HPos::Center, VPos::Center))
+        .set_all_tick_mark_size(look.px(TICK))
+        .x_desc(x.title.as_str())
+        .y_desc(y.title.as_str())
+        .draw()?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! The bitmap that plotters draws on, with our own text and with smooth circles.
+
+use anyhow::Result;
+use plotters::backend::{BitMapBackend, DrawingBackend};
+use plotters_backend::text_anchor::{HPos, VPos};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind};
+
+use super::Typeface;
+
+type Drawn<B> = Result<(), DrawingErrorKind<<B as DrawingBackend>::ErrorType>>;
+
+/// A picture in memory, 3 bytes a pixel.
+pub(in crate::plot) struct Backend<'a> {
+    bitmap: BitMapBackend<'a>,
+    face: Typeface,
+}
+
+impl<'a> Backend<'a> {
+    pub(super) fn new(pixels: &'a mut [u8], size: (u32, u32), face: Typeface) -> Result<Self> {
+        Ok(Self { bitmap: BitMapBackend::with_buffer_and_format(pixels, size)?, face })
+    }
+}
+
+fn faded(color: BackendColor, part: f64) -> BackendColor {
+    BackendColor { alpha: color.alpha * part.clamp(0.0, 1.0), ..color }
+}
+
+impl<'a> DrawingBackend for Backend<'a> {
+    type ErrorType = <BitMapBackend<'a> as DrawingBackend>::ErrorType;
+
+    fn get_size(&self) -> (u32, u32) {
+        self.bitmap.get_size()
+    }
+
+    fn ensure_prepared(&mut self) -> Drawn<Self> {
+        self.bitmap.ensure_prepared()
+    }
+
+    fn present(&mut self) -> Drawn<Self> {
+        self.bitmap.present()
+    }
+
+    fn draw_pixel(&mut self, point: BackendCoord, color: BackendColor) -> Drawn<Self> {
+        self.bitmap.draw_pixel(point, color)
+    }
+
+    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Drawn<Self> {
+        self.bitmap.draw_line(from, to, style)
+    }
+
+    fn draw_rect<S: BackendStyle>(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        style: &S,
+        fill: bool,
+    ) -> Drawn<Self> {
+        self.bitmap.draw_rect(from, to, style, fill)
+    }
+
+    /// The library's own circles have steps, which shows where they are as small as peaks.
+    fn draw_circle<S: BackendStyle>(
+        &mut self,
+        (x, y): BackendCoord,
+        radius: u32,
+        style: &S,
+        fill: bool,
+    ) -> Drawn<Self> {
+        let (outer, half) = (f64::from(radius), f64::from(style.stroke_width()) / 2.0);
+        let reach = (outer + half + 1.0).ceil() as i32;
+        for dy in -reach..=reach {
+            for dx in -reach..=reach {
+                let distance = f64::from(dx).hypot(f64::from(dy));
+                let part = if fill { outer - distance } else { half - (distance - outer).abs() } + 0.5;
+                if part > 0.0 {
+                    self.draw_pixel((x + dx, y + dy), faded(style.color(), part))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawn<Self> {
+        let (width, height) = self.estimate_text_size(text, style)?;
+        let (width, height) = (width as i32, height as i32);
+        let left = match style.anchor().h_pos {
+            HPos::Left => 0,
+            HPos::Center => width / 2,
+            HPos::Right => width,
+        };
+        let top = match style.anchor().v_pos {
+            VPos::Top => 0,
+            VPos::Center => height / 2,
+            VPos::Bottom => height,
+        };
+        let (turn, color) = (style.transform(), style.color());
+        let mut drawn = Ok(());
+        let Self { bitmap, face } = self;
+        face.draw(text, style.size(), |x, y, ink| {
+            let (x, y) = turn.transform(x - left, y - top);
+            if drawn.is_ok() {
+                drawn = bitmap.draw_pixel((at.0 + x, at.1 + y), faded(color, f64::from(ink)));
+            }
+        });
+        drawn
+    }
+
+    fn estimate_text_size<S: BackendTextStyle>(
+        &self,
+        text: &str,
+        style: &S,
+    ) -> Result<(u32, u32), DrawingErrorKind<Self::ErrorType>> {
+        Ok((self.face.width(text, style.size()).ceil() as u32, style.size().ceil() as u32))
+    }
+
+    fn blit_bitmap(&mut self, at: BackendCoord, size: (u32, u32), pixels: &[u8]) -> Drawn<Self> {
+        self.bitmap.blit_bitmap(at, size, pixels)
+    }
+}

@@ -1,0 +1,105 @@
+//! Songs as bars above a time axis.
+
+use std::ops::Range;
+
+use anyhow::Result;
+use plotters::element::Rectangle;
+use plotters::style::text_anchor::HPos;
+use plotters::style::{Color, WHITE};
+
+use super::draw::{Area, Look, mark};
+
+/// Bars above each other at most.
+const MOST_LANES: usize = 4;
+/// Height of a lane, and of a bar in it.
+const LANE: f64 = 30.0;
+const BAR: f64 = 26.0;
+/// Height of the text in a bar and its distance from the left end.
+const TEXT: f64 = 17.0;
+const INDENT: f64 = 8.0;
+
+/// A song that was found.
+#[derive(Debug, Clone)]
+pub(super) struct Song {
+    pub(super) title: String,
+    /// Start and end in the input, seconds.
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+/// Songs in lanes, so that none covers another.
+#[derive(Debug)]
+pub(super) struct Lanes<'a> {
+    shown: Range<f64>,
+    /// Index among all songs, which gives the colour, and the lane.
+    bars: Vec<(usize, usize, &'a Song)>,
+    lanes: usize,
+    hidden: usize,
+}
+
+impl<'a> Lanes<'a> {
+    /// Lanes for those of the songs, in order of their start, that can be seen.
+    pub(super) fn new(songs: &'a [Song], shown: &Range<f64>) -> Self {
+        let mut ends: Vec<f64> = Vec::new();
+        let mut lanes = Self { shown: shown.clone(), bars: Vec::new(), lanes: 0, hidden: 0 };
+        let seen = |song: &Song| song.from < shown.end && song.to > shown.start;
+        for (index, song) in songs.iter().enumerate().filter(|(_, song)| seen(song)) {
+            let free = ends.iter().position(|end| *end <= song.from);
+            match free {
+                Some(lane) => ends[lane] = song.to,
+                None if ends.len() < MOST_LANES => ends.push(song.to),
+                None => {
+                    lanes.hidden += 1;
+                    continue;
+                }
+            }
+            lanes.bars.push((index, free.unwrap_or(ends.len() - 1), song));
+        }
+        lanes.lanes = ends.len();
+        lanes
+    }
+
+    /// Songs in the stretch that no lane was left for.
+    pub(super) fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// Pixels that the lanes take.
+    pub(super) fn height(&self, look: &Look) -> i32 {
+        self.lanes as i32 * look.px(LANE)
+    }
+
+    /// Draws them above a chart that goes `across`.
+    pub(super) fn draw(&self, area: &Area<'_>, look: &Look, across: &Range<i32>, top: i32) -> Result<()> {
+        let span = self.shown.end - self.shown.start;
+        let x = |seconds: f64| {
+            let part = ((seconds - self.shown.start) / span).clamp(0.0, 1.0);
+            across.start + (part * f64::from(across.end - across.start)).round() as i32
+        };
+        for (index, lane, song) in &self.bars {
+            let (left, right) = (x(song.from), x(song.to).max(x(song.from) + 1));
+            let upper = top + *lane as i32 * look.px(LANE);
+            let bar = [(left, upper), (right, upper + look.px(BAR))];
+            area.draw(&Rectangle::new(bar, mark(*index).filled()))?;
+            let (at, room) = ((left + look.px(INDENT), upper + look.px((BAR - TEXT) / 2.0)), right - left);
+            look.write(area, &song.title, (TEXT, WHITE, HPos::Left), at, room - 2 * look.px(INDENT))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn songs_that_overlap_get_lanes_of_their_own() {
+        let song = |from, to| Song { title: String::new(), from, to };
+        let songs = [song(0.0, 10.0), song(8.0, 20.0), song(10.0, 15.0), song(40.0, 50.0)];
+        let lanes = Lanes::new(&songs, &(5.0..30.0));
+        let bars: Vec<_> = lanes.bars.iter().map(|(index, lane, _)| (*index, *lane)).collect();
+        assert_eq!((bars, lanes.lanes, lanes.hidden()), (vec![(0, 0), (1, 1), (2, 0)], 2, 0));
+        let many = vec![song(0.0, 10.0); MOST_LANES + 3];
+        assert_eq!(Lanes::new(&many, &(0.0..5.0)).hidden(), 3);
+    }
+}

@@ -1,0 +1,66 @@
+//! What the pictures are called.
+
+use std::collections::HashSet;
+use std::ops::Index;
+use std::path::{Path, PathBuf};
+
+use crate::identify::Input;
+
+/// The pictures' names of one input.
+#[derive(Debug)]
+pub(super) struct Name {
+    folder: PathBuf,
+    stem: String,
+}
+
+impl Name {
+    /// The path of a picture: `clip.spectrogram.png`.
+    pub(super) fn of(&self, what: &str) -> PathBuf {
+        self.folder.join(format!("{}.{what}.png", self.stem))
+    }
+}
+
+/// Names for all inputs of a command.
+#[derive(Debug)]
+pub(super) struct Names(Vec<Name>);
+
+impl Names {
+    /// A name for each input, after its file: `clip`. Inputs of one name get numbers (`clip-2`), so that none
+    /// replaces the pictures of another, on no file system.
+    pub(super) fn of(inputs: &[Input], folder: &Path) -> Self {
+        let folder = if folder == Path::new(".") { Path::new("") } else { folder };
+        let mut taken = HashSet::new();
+        let stems = inputs.iter().map(|input| {
+            let plain = input.stem().replace(char::is_control, "_");
+            let mut stem = plain.clone();
+            let mut number = 1;
+            while !taken.insert(stem.to_lowercase()) {
+                number += 1;
+                stem = format!("{plain}-{number}");
+            }
+            Name { folder: folder.to_owned(), stem }
+        });
+        Self(stems.collect())
+    }
+}
+
+impl Index<usize> for Names {
+    type Output = Name;
+
+    fn index(&self, index: usize) -> &Name {
+        &self.0[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_inputs_share_a_name() {
+        let inputs = ["a.wav", "b/a.mp3", "A.ogg", "a-2.wav", "-", "x\ny.wav"].map(Input::new);
+        let names = Names::of(&inputs, Path::new("."));
+        let names: Vec<_> = names.0.iter().map(|name| name.of("s").display().to_string()).collect();
+        assert_eq!(names, ["a.s.png", "a-2.s.png", "A-3.s.png", "a-2-2.s.png", "stdin.s.png", "x_y.s.png"]);
+    }
+}

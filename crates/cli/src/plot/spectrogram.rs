@@ -1,0 +1,217 @@
+//! The picture of an input: its spectrogram, its constellation, and where songs were found.
+
+use std::ops::Range;
+
+use anyhow::Result;
+use plotters::element::{BitMapElement, Circle, Rectangle};
+use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::{Color, WHITE};
+use refrain_core::fingerprint::{Density, Peak, Picture};
+
+use super::draw::{Area, Axis, BARE, Chart, FAINT, Heat, INK, Look, Margins, PEAK, chart, grid, minus};
+use super::frequency;
+use super::lanes::{Lanes, Song};
+use super::levels::Levels;
+use super::peaks::{fitting, place, within};
+use crate::output::clock;
+
+/// Lines of the heading: height of the text and its distance from the top.
+const TITLE: (f64, f64) = (26.0, 16.0);
+const FACTS: (f64, f64) = (16.0, 54.0);
+/// Distance of everything from the edges.
+const MARGIN: f64 = 24.0;
+/// Height of the heading, and of everything under the last lane of songs.
+const HEADING: f64 = 86.0;
+const GAP: f64 = 8.0;
+/// Room for the scale of levels, and width of its colours.
+const SCALE: f64 = 100.0;
+const SCALE_WIDTH: f64 = 20.0;
+/// Radius of outstanding peaks and of others.
+const RING: f64 = 4.0;
+const DOT: f64 = 1.6;
+/// Pixels for each of them at least, at the natural size: with more, nothing would be seen but peaks.
+const ROOM_FOR_RING: f64 = 700.0;
+const ROOM_FOR_DOT: f64 = 60.0;
+/// Decibels between ticks of the scale of levels.
+const LEVEL_STEP: i32 = 10;
+
+/// What is to be seen.
+#[derive(Debug)]
+pub(super) struct View<'a> {
+    /// What the input is called.
+    pub(super) name: &'a str,
+    /// What was found in it, in a line.
+    pub(super) verdict: &'a str,
+    /// The stretch, seconds.
+    pub(super) shown: Range<f64>,
+    /// Length of the input, seconds.
+    pub(super) seconds: f64,
+    pub(super) picture: &'a Picture,
+    /// All peaks of the input.
+    pub(super) peaks: &'a [Peak],
+    pub(super) songs: &'a [Song],
+}
+
+/// Draws it.
+pub(super) fn draw(area: &Area<'_>, look: &Look, view: &View<'_>) -> Result<()> {
+    let (margin, width) = (look.px(MARGIN), area.dim_in_pixel().0 as i32);
+    let lanes = Lanes::new(view.songs, &view.shown);
+    let margins = Margins {
+        top: look.px(HEADING) + lanes.height(look) + look.px(GAP),
+        right: look.px(SCALE) + margin,
+        bottom: look.px(GAP),
+        left: look.px(GAP),
+    };
+    let levels = Levels::new(view.picture);
+    let x = Axis::time(view.shown.clone(), "time in the input", width - margins.right - margins.left, look);
+    let y = frequency::axis();
+    let mut chart = chart(area, look, margins, &x, &y)?;
+    let (across, down) = chart.plotting_area().get_pixel_range();
+    heat(area, (&across, &down), view, &levels)?;
+    grid(&mut chart, look, &x, &y, false)?;
+    let counts = constellation(&chart, look, view, (across.len(), down.len()))?;
+    scale(area, look, &levels, (across.end + look.px(GAP) * 2, down))?;
+    lanes.draw(area, look, &across, look.px(HEADING))?;
+    heading(area, look, view, &counts, lanes.hidden())
+}
+
+/// Paints the levels into the pixels of the chart.
+fn heat(
+    area: &Area<'_>,
+    (across, down): (&Range<i32>, &Range<i32>),
+    view: &View<'_>,
+    levels: &Levels,
+) -> Result<()> {
+    let (width, height) = (across.len(), down.len());
+    let heat = Heat::new();
+    let rows: Vec<(f64, f64)> = (0..height)
+        .map(|row| {
+            let edge = |row: usize| view.picture.bin_at(frequency::at(1.0 - row as f64 / height as f64));
+            (edge(row + 1), edge(row))
+        })
+        .collect();
+    let span = view.shown.end - view.shown.start;
+    let mut pixels = vec![0; width * height * 3];
+    for column in 0..width {
+        let seconds = view.shown.start + (column as f64 + 0.5) / width as f64 * span;
+        let at = view.picture.column_at(seconds);
+        for (row, bins) in rows.iter().enumerate() {
+            let colour = levels.part(at, *bins).map_or([BARE.0, BARE.1, BARE.2], |part| heat.of(part));
+            pixels[(row * width + column) * 3..][..3].copy_from_slice(&colour);
+        }
+    }
+    let size = (width as u32, height as u32);
+    if let Some(image) = BitMapElement::with_owned_buffer((across.start, down.start), size, pixels) {
+        area.draw(&image)?;
+    }
+    Ok(())
+}
+
+/// How many peaks there are and which of them are drawn.
+#[derive(Debug)]
+struct Counts {
+    rings: usize,
+    dots: usize,
+    /// Rank below which peaks are drawn.
+    drawn_below: u8,
+}
+
+/// Draws the peaks: as many ranks as there is room for.
+fn constellation(
+    chart: &Chart<'_, '_>,
+    look: &Look,
+    view: &View<'_>,
+    (width, height): (usize, usize),
+) -> Result<Counts> {
+    let peaks = within(view.peaks, &view.shown);
+    let kept = Density::Reference.rank_limit();
+    let pixels = (width * height) as f64 / look.area();
+    let rings_below = fitting(peaks, kept, pixels / ROOM_FOR_RING);
+    let drawn_below = if rings_below < kept {
+        rings_below
+    } else {
+        fitting(peaks, Density::Query.rank_limit(), pixels / ROOM_FOR_DOT)
+    };
+    let area = chart.plotting_area();
+    for peak in peaks.iter().filter(|peak| (kept..drawn_below).contains(&peak.rank)) {
+        area.draw(&Circle::new(place(peak), look.pen(DOT), WHITE.mix(0.6).filled()))?;
+    }
+    for peak in peaks.iter().filter(|peak| peak.rank < rings_below) {
+        let (shadow, bright) = (BARE.mix(0.75), PEAK.stroke_width(look.pen(1.5)));
+        area.draw(&Circle::new(place(peak), look.pen(RING + 1.0), shadow.stroke_width(look.pen(1.5))))?;
+        area.draw(&Circle::new(place(peak), look.pen(RING), bright))?;
+    }
+    let rings = peaks.iter().filter(|peak| peak.rank < kept).count();
+    Ok(Counts { rings, dots: peaks.len() - rings, drawn_below: drawn_below.max(rings_below) })
+}
+
+/// The colours with their levels.
+fn scale(area: &Area<'_>, look: &Look, levels: &Levels, (left, down): (i32, Range<i32>)) -> Result<()> {
+    let (heat, width) = (Heat::new(), look.px(SCALE_WIDTH));
+    let height = f64::from(down.end - down.start);
+    for y in down.clone() {
+        let [r, g, b] = heat.of(1.0 - ((f64::from(y - down.start) + 0.5) / height) as f32);
+        let colour = plotters::style::RGBColor(r, g, b).filled();
+        area.draw(&Rectangle::new([(left, y), (left + width, y + 1)], colour))?;
+    }
+    let style = look.text(15.0, INK, HPos::Left, VPos::Center);
+    let (low, high) = levels.range();
+    for level in (low..=high).filter(|level| level % LEVEL_STEP == 0) {
+        let part = f64::from(level - low) / f64::from(high - low);
+        let y = down.end - (part * height).round() as i32;
+        let tick = [(left + width, y), (left + width + look.px(5.0), y + look.pen(1.0) as i32)];
+        area.draw(&Rectangle::new(tick, INK.filled()))?;
+        let label = plotters::element::Text::new(
+            minus(&level.to_string()),
+            (left + width + look.px(9.0), y),
+            style.clone(),
+        );
+        area.draw(&label)?;
+    }
+    let at = (left, down.end + look.px(GAP));
+    look.write(area, "dBFS", (15.0, FAINT, HPos::Left), at, look.px(SCALE))
+}
+
+fn heading(area: &Area<'_>, look: &Look, view: &View<'_>, counts: &Counts, hidden: usize) -> Result<()> {
+    let (margin, width) = (look.px(MARGIN), area.dim_in_pixel().0 as i32);
+    let title = format!("{} – {}", view.name, view.verdict);
+    let all = width - 2 * margin;
+    look.write(area, &title, (TITLE.0, INK, HPos::Left), (margin, look.px(TITLE.1)), all)?;
+    let kept = Density::Reference.rank_limit();
+    let mut legend = Vec::new();
+    if counts.drawn_below > kept {
+        legend.push((false, format!("{} further peaks of a query", counts.dots)));
+        if counts.drawn_below < Density::Query.rank_limit() {
+            legend[0].1 = format!("{} further peaks of a query, the stronger ones drawn", counts.dots);
+        }
+    }
+    let strongest = if counts.drawn_below < kept { ", the strongest drawn" } else { "" };
+    legend.push((true, format!("{} peaks that a song keeps{strongest}", counts.rings)));
+    let mut right = width - margin;
+    let y = look.px(FACTS.1);
+    for (ring, text) in legend {
+        let left = right - look.width(&text, FACTS.0);
+        look.write(area, &text, (FACTS.0, FAINT, HPos::Left), (left, y), all)?;
+        right = left - look.px(34.0);
+        symbol(area, look, ring, (left - look.px(16.0), y + look.px(FACTS.0 / 2.0)))?;
+    }
+    let (from, to) = (clock(view.shown.start), clock(view.shown.end));
+    let mut facts = format!("Spectrogram with its constellation, {from} to {to} of {}", clock(view.seconds));
+    if hidden > 0 {
+        facts = format!("{facts}; {hidden} more songs are not marked");
+    }
+    look.write(area, &facts, (FACTS.0, FAINT, HPos::Left), (margin, y), right - margin)
+}
+
+/// A ring or a dot on a piece of spectrogram.
+fn symbol(area: &Area<'_>, look: &Look, ring: bool, (x, y): (i32, i32)) -> Result<()> {
+    let half = look.px(9.0);
+    let ground = Rectangle::new([(x - half, y - half), (x + half, y + half)], BARE.filled());
+    area.draw(&ground)?;
+    let circle = if ring {
+        Circle::new((x, y), look.pen(RING), PEAK.stroke_width(look.pen(1.5)))
+    } else {
+        Circle::new((x, y), look.pen(DOT), WHITE.mix(0.8).filled())
+    };
+    Ok(area.draw(&circle)?)
+}
