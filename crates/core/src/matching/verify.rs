@@ -31,11 +31,6 @@ const MOST_FITS: usize = 8;
 /// … as long as each lowers the logarithm of the probability of chance by this.
 const WORTH_FITTING: f64 = 2.0;
 
-/// Seconds from and to which a part of a window may be looked at alone: pairs of ten.
-const PARTS_OF_A_WINDOW: f64 = 55.0;
-/// A part that holds nearly all of the window's peaks is no part.
-const NEARLY_ALL: f64 = 0.9;
-
 /// A track as verification needs it.
 #[derive(Debug)]
 pub(crate) struct Reference {
@@ -260,13 +255,15 @@ impl Verified {
         let whole = weigh(0..self.outcomes.len());
         let part = self.best_part(whole.survival(), peaks, chance, &counts);
         let log_p = whole.log_p() + LN_2;
-        if part.len() as f64 >= NEARLY_ALL * self.outcomes.len() as f64 {
+        if part.len() == self.outcomes.len() || part.is_empty() {
             return Proof { log_p: log_p.min(0.0), evidence: whole, part: None };
         }
         let evidence = weigh(part.clone());
-        let part_log_p = evidence.log_p() + (2.0 * PARTS_OF_A_WINDOW).ln();
+        // Any pair of peaks could have been its ends.
+        let pairs = 0.5 * (self.outcomes.len() as f64).powi(2);
+        let part_log_p = evidence.log_p() + (2.0 * pairs).ln();
         if part_log_p < log_p {
-            Proof { log_p: part_log_p.min(0.0), evidence, part: Some(part).filter(|part| !part.is_empty()) }
+            Proof { log_p: part_log_p.min(0.0), evidence, part: Some(part) }
         } else {
             Proof { log_p: log_p.min(0.0), evidence: whole, part: None }
         }
@@ -280,8 +277,7 @@ impl Verified {
         (evidence.log_p() + LN_2).min(0.0)
     }
 
-    /// The stretch of whole seconds around the outcomes that speak most for the alignment (Kadane's
-    /// algorithm).
+    /// The stretch of outcomes that speak most for the alignment (Kadane's algorithm).
     fn best_part(
         &self,
         survival: Survival,
@@ -302,16 +298,7 @@ impl Verified {
                 (best, part) = (sum, start..i + 1);
             }
         }
-        let second = |i: usize| {
-            self.reference.peaks[self.outcomes[i].reference as usize].time / TICKS_PER_SECOND as u32
-        };
-        if part.is_empty() {
-            return part;
-        }
-        let (first, last) = (second(part.start), second(part.end - 1));
-        let from = (0..part.start).rev().take_while(|i| second(*i) == first).last().unwrap_or(part.start);
-        let to = (part.end..self.outcomes.len()).take_while(|i| second(*i) == last).last();
-        from..to.map_or(part.end, |i| i + 1)
+        part
     }
 
     /// Evidence of a range of outcomes.
