@@ -224,7 +224,7 @@ mod tests {
             (&["identify", "x", "--false-positive-rate", "NaN"], "false_positive_rate is NaN"),
             (&["identify", "x", "--jobs", "5000"], "jobs is 5000"),
             (&["identify", "x", "--speed-range", "0.6"], "speed_range is 0.6"),
-            (&["identify", "x", "--pitch-range", "-1"], "pitch_range is -1"),
+            (&["identify", "x", "--pitch-range", "900"], "pitch_range is 900"),
         ] {
             let error = resolve(words, &[]).unwrap_err();
             assert!(format!("{error:#}").contains(part), "{error:#}");
