@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use refrain_testkit::effects::{Clip, gain, mix};
+use refrain_testkit::effects::{Clip, crop, gain, mix, speed};
 use serde_json::Value;
 
 use crate::support::{NAMES, Ran, Sandbox, best, music};
@@ -216,4 +216,39 @@ fn check_rebuilt(sandbox: &Sandbox, good: &str) {
     let ran = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).says("built again");
     assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), (good, 1), "{ran:#?}");
     assert_eq!(sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).stderr, "");
+}
+
+#[test]
+fn a_song_at_another_speed_is_found_unless_that_is_turned_off() {
+    let sandbox = Sandbox::with_catalog();
+    let faster = speed(&crop(&music().known[2].samples, 4.0, 12.0), 1.12);
+    let clip = sandbox.wav("fast.wav", &crop(&faster, 0.0, 10.0));
+    let clip = clip.to_str().unwrap();
+    let (ran, answers) = sandbox.identify(&[clip]);
+    ran.expect(0);
+    assert_eq!(best(&answers[0]), Some(NAMES[2]));
+    let evidence = &answers[0]["matches"][0]["evidence"];
+    assert!((evidence["speed"].as_f64().unwrap() - 1.12).abs() < 0.0005, "{evidence}");
+    assert!((evidence["pitchCents"].as_f64().unwrap() - 196.2).abs() < 5.0, "{evidence}");
+    sandbox.run(&["identify", clip, "--effort", "fast"]).expect(1);
+    sandbox.run(&["identify", clip, "--speed-range", "0.05", "--pitch-range", "0"]).expect(1);
+    sandbox.run(&["identify", clip, "--effort", "thorough"]).expect(0);
+}
+
+#[test]
+fn a_copy_follows_the_best_match_as_its_alternative() {
+    let sandbox = Sandbox::with_catalog();
+    let copy = sandbox.wav("copy.wav", &gain(&music().known[1].samples[4_410..], -6.0));
+    sandbox.run(&["index", copy.to_str().unwrap()]).expect(0);
+    let clip = sandbox.clip("clip.wav", &music().known[1], 5.0, 10.0);
+    let clip = clip.to_str().unwrap();
+    let (ran, answers) = sandbox.identify(&[clip]);
+    ran.expect(0);
+    let matches = answers[0]["matches"].as_array().unwrap();
+    assert_eq!(matches.len(), 2, "{answers:?}");
+    assert!(matches[0].get("alternativeOf").is_none());
+    assert_eq!(matches[1]["alternativeOf"], matches[0]["amItemID"]);
+    assert_ne!(matches[1]["amItemID"], matches[0]["amItemID"]);
+    let table = sandbox.run(&["identify", clip]).expect(0).stdout;
+    assert_eq!(table.matches("(same sound)").count(), 1, "{table}");
 }

@@ -58,7 +58,7 @@ fn alternatives(
             followed.extend(Trace::follow((one, one.log_p()), window, query, &free));
         }
     }
-    followed.retain(|trace| trace.log_p() <= limit);
+    followed.retain(|trace| trace.is_airing() && trace.log_p() <= limit);
     let mut all: Vec<Alternative> = Vec::new();
     for trace in followed {
         let shared = |other: &Trace| trace.to.min(other.to) - trace.from.max(other.from);

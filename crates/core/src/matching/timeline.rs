@@ -104,7 +104,7 @@ fn resolve(windows: &[Window<'_>], found: &[Found], query: &Query<'_>, limit: f6
         }
         let alone = trace.outcomes.iter().filter_map(|o| o.query).all(|q| !taken[q as usize]);
         let left = if alone { Some(trace) } else { Trace::follow(seed, window, query, &taken) };
-        let Some(trace) = left.filter(|trace| trace.log_p() <= limit) else { continue };
+        let Some(trace) = left.filter(|trace| trace.is_airing() && trace.log_p() <= limit) else { continue };
         for q in trace.outcomes.iter().filter_map(|o| o.query) {
             used[q as usize] = true;
         }

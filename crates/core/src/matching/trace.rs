@@ -150,6 +150,11 @@ impl Trace {
         self.reference.number == other.reference.number && self.from < window.to && window.from < self.to
     }
 
+    /// Whether it is long enough to be heard as music.
+    pub(crate) fn is_airing(&self) -> bool {
+        self.to - self.from >= SHORTEST_AIRING
+    }
+
     /// Whether another stretch goes on, or begins, where this one ends, along the same line.
     pub(crate) fn continues(&self, other: &Self) -> bool {
         let middle = (other.from + other.to) / 2.0;
@@ -191,6 +196,8 @@ fn weigh(reference: &Reference, outcomes: &[Outcome], line: &Line, query: &Query
 
 /// Stretches along one line with less between them, ticks, are one airing.
 const SHORTEST_GAP: f64 = TICKS_PER_SECOND;
+/// Shorter airings, ticks, are not told: a chord, a drum roll.
+const SHORTEST_AIRING: f64 = TICKS_PER_SECOND;
 /// Lines of one track within this many ticks are the same.
 pub(crate) const SAME_TICKS: f64 = 10.0;
 

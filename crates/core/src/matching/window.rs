@@ -49,6 +49,8 @@ const CHANGED: f64 = 0.01;
 const MOST_WEIGHED: usize = 40;
 /// Of them, those that are compared with all others.
 const MOST_SCRUTINIZED: usize = 6;
+/// A shorter part of a window, ticks, is a chord or a drum roll, no airing.
+const SHORTEST_PART: f64 = 3.0 * TICKS_PER_SECOND;
 /// Offsets that a second of track holds apart: nearer ones fit nearly as well, as notes last. Measured on unknown
 /// music: with this number claimed probabilities are at least those measured (see the plot in the README).
 const OFFSETS_PER_SECOND: f64 = 1.0;
@@ -274,8 +276,9 @@ impl<'a> WindowSearch<'a> {
         let place = |query: u32| (query as usize).checked_sub(first).filter(|place| *place < own);
         let mut found = Found::default();
         for (i, one) in weighed.iter().take(MOST_SCRUTINIZED).enumerate() {
-            if one.log_p() > self.limit {
-                found.rejected.push((one.clone(), one.log_p()));
+            let short = one.part.1 - one.part.0 < SHORTEST_PART.min((window.to - window.from) / 2.0);
+            if short || one.log_p() > self.limit {
+                found.rejected.push((one.clone(), if short { 0.0 } else { one.log_p() }));
                 continue;
             }
             let free = |query: u32| !place(query).is_some_and(|place| used[place]);
