@@ -1,5 +1,6 @@
-//! What the benches share: constellations drawn with the statistics of music, measures of them, and clocks.
+//! What the benches share: constellations drawn with the statistics of music, measures of them, clocks, and music from files.
 
 pub mod clock;
+pub mod music;
 pub mod statistics;
 pub mod synthetic;

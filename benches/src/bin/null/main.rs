@@ -2,29 +2,29 @@
 //! catalogue does not know. The README of the project shows the figures and what they mean.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
+mod plot;
+
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rayon::prelude::*;
-use refrain_core::audio::{AudioReader, Limits, SAMPLE_RATE, supported_extension};
+use refrain_benches::music::{Failure, decode, walk};
+use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::{Match, MatchSettings, identify};
-use refrain_testkit::effects::{Noise, add_babble, add_noise, babble, crop, noise, phone, reverb};
+use refrain_testkit::effects::{Noise, add_babble, add_noise, babble, crop, noise, phone, reverb, speed};
 use refrain_testkit::{Key, compose};
 
 const USAGE: &str = "\
-null [--indexed N] [--queries N] [--seconds S] | null --music DIR --unknown DIR [--queries N] [--seconds S]
+null [--indexed N] [--queries N] [--seconds S] [--music DIR --unknown DIR] [--plot FILE]
   --indexed N    composed songs in the catalogue (100), a minute each
-  --queries N    queries, all kinds together (2000)
+  --queries N    queries of composed songs, and as many of files, all kinds together (2000)
   --seconds S    length of a query (10)
-  --music DIR    index the files below DIR instead of composed songs …
-  --unknown DIR  … and ask stretches of the files below this DIR, none of which may be in the other";
-
-/// Anything that ends the program; threads hand it over.
-type Failure = Box<dyn Error + Send + Sync>;
+  --music DIR    index the files below DIR, too …
+  --unknown DIR  … and ask stretches of the files below this DIR, none of which may be in the other
+  --plot FILE    draw claimed against measured rates, SVG";
 
 /// Accepted probabilities of chance at which every query is asked.
 const RATES: [f64; 9] = [1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10];
@@ -42,11 +42,13 @@ struct Options {
     seconds: f64,
     music: Option<PathBuf>,
     unknown: Option<PathBuf>,
+    plot: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut this = Self { indexed: 100, queries: 2000, seconds: 10.0, music: None, unknown: None };
+        let mut this =
+            Self { indexed: 100, queries: 2000, seconds: 10.0, music: None, unknown: None, plot: None };
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
             match arg.as_str() {
@@ -55,6 +57,7 @@ impl Options {
                 "--seconds" => this.seconds = value()?.parse()?,
                 "--music" => this.music = Some(value()?.into()),
                 "--unknown" => this.unknown = Some(value()?.into()),
+                "--plot" => this.plot = Some(value()?.into()),
                 _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
             }
         }
@@ -75,11 +78,17 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let options = Options::parse(std::env::args().skip(1))?;
-    let asked = match (&options.music, &options.unknown) {
-        (Some(music), Some(unknown)) => recorded(&options, music, unknown)?,
-        _ => composed(&options)?,
-    };
+    let mut asked = composed(&options)?;
+    if let (Some(music), Some(unknown)) = (&options.music, &options.unknown) {
+        asked.extend(recorded(&options, music, unknown)?);
+    }
     report(&asked);
+    if let Some(file) = &options.plot {
+        let matched = |one: &Asked| one.at.iter().map(Option::is_some).collect();
+        let asked: Vec<plot::Outcome> =
+            asked.iter().map(|one| plot::Outcome { kind: one.kind, matched: matched(one) }).collect();
+        plot::draw(file, &RATES, &asked)?;
+    }
     Ok(())
 }
 
@@ -93,17 +102,17 @@ struct Asked {
     candidate: f64,
 }
 
-/// Asks at each rate. Where neither the loosest nor the default rate gives a match, none between does.
+/// Asks at each rate. Where the loosest gives no match, none does.
 fn ask(snapshot: &Snapshot, kind: &'static str, name: String, samples: &[f32]) -> Result<Asked, Failure> {
     let query = Fingerprinter::fingerprint(Density::Query, samples);
     let at = |rate: f64| {
         identify(snapshot, &query, &MatchSettings { false_positive_rate: rate, ..MatchSettings::default() })
     };
-    let usual = at(MatchSettings::default().false_positive_rate)?;
-    let rejected = usual.rejected.iter().map(|rejected| &rejected.best);
-    let claims = usual.found.iter().chain(rejected).map(|best| best.false_positive_probability);
+    let loosest = at(1.0)?;
+    let rejected = loosest.rejected.iter().map(|rejected| &rejected.best);
+    let claims = loosest.found.iter().chain(rejected).map(|best| best.false_positive_probability);
     let candidate = claims.fold(1.0, f64::min);
-    let matched = if usual.found.is_empty() && at(1.0)?.found.is_empty() {
+    let matched = if loosest.found.is_empty() {
         vec![None; RATES.len()]
     } else {
         let best = |rate: &f64| Ok(at(*rate)?.found.into_iter().next());
@@ -189,11 +198,12 @@ fn recorded(options: &Options, music: &Path, unknown: &Path) -> Result<Vec<Asked
         let stretches = (0..each).into_par_iter().map(|n| {
             let (from, seed) = (room.max(0.0) * n as f64 / each as f64, n as u64);
             let clip = crop(&samples, from, options.seconds);
-            let (kind, clip) = match n % 5 {
-                0 | 1 => ("as it is", clip),
-                2 => ("pink noise at 0 dB", add_noise(&clip, Noise::Pink, 0.0, seed)),
-                3 => ("chatter at 0 dB", add_babble(&clip, 0.0, seed)),
-                _ => ("telephone in a room", reverb(&phone(&clip), 1.5, 0.5, seed)),
+            let (kind, clip) = match n % 6 {
+                0 | 1 => ("recorded, as it is", clip),
+                2 => ("recorded, pink noise at 0 dB", add_noise(&clip, Noise::Pink, 0.0, seed)),
+                3 => ("recorded, chatter at 0 dB", add_babble(&clip, 0.0, seed)),
+                4 => ("recorded, 5 % faster", speed(&clip, 1.05)),
+                _ => ("recorded, telephone in a room", reverb(&phone(&clip), 1.5, 0.5, seed)),
             };
             ask(&snapshot, kind, format!("{name} at {from:.1} s"), &clip)
         });
@@ -207,30 +217,6 @@ fn recorded(options: &Options, music: &Path, unknown: &Path) -> Result<Vec<Asked
         }
     }
     Ok(asked)
-}
-
-fn walk(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().and_then(|e| e.to_str()).is_some_and(supported_extension) {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    if files.is_empty() { Err(format!("no music in {}", folder.display()).into()) } else { Ok(files) }
-}
-
-fn decode(path: &Path, mut sink: impl FnMut(&[f32])) -> Result<(), Failure> {
-    let mut reader = AudioReader::open(path, &Limits::default())?;
-    while let Some(chunk) = reader.next_chunk()? {
-        sink(chunk);
-    }
-    Ok(())
 }
 
 fn report(asked: &[Asked]) {

@@ -1,0 +1,117 @@
+//! The picture of claimed against measured rates.
+
+use std::path::Path;
+
+use plotters::prelude::*;
+use refrain_benches::music::Failure;
+
+/// Size of the picture.
+const SIZE: (u32, u32) = (820, 560);
+/// Lowest share that is shown.
+const LOWEST: f64 = 1e-5;
+/// A claim may be so many times too low.
+const ALLOWED: f64 = 3.0;
+const COLOURS: [RGBColor; 4] =
+    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
+
+/// What became of a query.
+pub(crate) struct Outcome {
+    pub(crate) kind: &'static str,
+    /// For each claimed rate whether it matched.
+    pub(crate) matched: Vec<bool>,
+}
+
+/// The group that a kind of query belongs to.
+fn group(kind: &str) -> &'static str {
+    match kind {
+        "chatter" | "white noise" | "pink noise" => "speech and noise alone",
+        "same key and tempo as an indexed song" => "composed, same key and tempo",
+        _ if kind.starts_with("recorded") => "recorded, same composers and samples",
+        _ => "composed, as they are and distorted",
+    }
+}
+
+/// Draws the shares of queries that match at each claimed rate: each group's, and all together with bars
+/// of 95 % confidence.
+pub(crate) fn draw(file: &Path, rates: &[f64], asked: &[Outcome]) -> Result<(), Failure> {
+    let root = SVGBackend::new(file, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .margin(16)
+        .x_label_area_size(46)
+        .y_label_area_size(70)
+        .caption("Unknown queries that match: claimed and measured", ("sans-serif", 20))
+        .build_cartesian_2d((LOWEST..2.0f64).log_scale(), (LOWEST..2.0f64).log_scale())?;
+    chart
+        .configure_mesh()
+        .x_desc("accepted probability of chance (claimed)")
+        .y_desc("share of the queries that match (measured)")
+        .x_label_formatter(&|x| format!("{x:.0e}"))
+        .y_label_formatter(&|y| format!("{y:.0e}"))
+        .light_line_style(WHITE.mix(0.0))
+        .draw()?;
+    let claims = [(LOWEST, "claimed = measured", 1.0), (LOWEST, "three times the claim", ALLOWED)];
+    for (from, label, factor) in claims {
+        let style = BLACK.mix(if factor == 1.0 { 0.8 } else { 0.35 }).stroke_width(1);
+        let line = [(from, from * factor), (2.0 / factor, 2.0)];
+        chart
+            .draw_series([PathElement::new(line, style)])?
+            .label(label)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+    }
+    let mut groups: Vec<&str> = asked.iter().map(|one| group(one.kind)).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    for (name, colour) in groups.iter().zip(COLOURS) {
+        let members: Vec<&Outcome> = asked.iter().filter(|one| group(one.kind) == *name).collect();
+        let style = colour.stroke_width(2);
+        let points = points(rates, &members);
+        chart
+            .draw_series([PathElement::new(points.clone(), style)])?
+            .label(format!("{name} ({})", members.len()))
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+        chart.draw_series(points.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
+    }
+    let all: Vec<&Outcome> = asked.iter().collect();
+    let style = BLACK.stroke_width(3);
+    chart
+        .draw_series([PathElement::new(points(rates, &all), style)])?
+        .label(format!("all ({})", all.len()))
+        .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+    chart.draw_series(rates.iter().enumerate().filter(|(_, rate)| **rate >= LOWEST).map(|(i, rate)| {
+        let (low, high) = bounds(count(&all, i), all.len());
+        PathElement::new([(*rate, low.max(LOWEST)), (*rate, high.max(LOWEST))], BLACK.stroke_width(1))
+    }))?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.9))
+        .border_style(BLACK.mix(0.3))
+        .label_font(("sans-serif", 14))
+        .draw()?;
+    root.present()?;
+    Ok(())
+}
+
+/// Claimed rates and measured shares, as far as any query matched.
+fn points(rates: &[f64], asked: &[&Outcome]) -> Vec<(f64, f64)> {
+    let share = |i: usize| count(asked, i) as f64 / asked.len().max(1) as f64;
+    let all = rates.iter().enumerate().map(|(i, rate)| (*rate, share(i)));
+    all.filter(|(rate, share)| *rate >= LOWEST && *share > 0.0).collect()
+}
+
+fn count(asked: &[&Outcome], rate: usize) -> usize {
+    asked.iter().filter(|one| one.matched[rate]).count()
+}
+
+/// Bounds of 95 % confidence of a share: quantiles of the χ² distribution by Wilson and Hilferty (1931).
+fn bounds(count: usize, of: usize) -> (f64, f64) {
+    const QUANTILE: f64 = 1.96;
+    let half_chi = |degrees: f64, z: f64| {
+        let spread = 2.0 / (9.0 * degrees);
+        0.5 * degrees * (1.0 - spread + z * spread.sqrt()).powi(3)
+    };
+    let (n, of) = (count as f64, of.max(1) as f64);
+    let low = if count == 0 { 0.0 } else { half_chi(2.0 * n, -QUANTILE) };
+    (low / of, half_chi(2.0 * n + 2.0, QUANTILE) / of)
+}
