@@ -136,7 +136,7 @@ impl<'a> WindowSearch<'a> {
         let scale = Scale { speed, pitch };
         for candidate in self.candidates(window, DEEP, scale, MOST_CANDIDATES)? {
             if let Some((reference, line)) = self.line(&candidate, scale, window)? {
-                let near = Verified::near(&reference, self.plain(line), window, &self.chance);
+                let near = Verified::near(&reference, self.changed(line), window, &self.chance);
                 keep_better(verified, near, window);
             }
         }
@@ -208,11 +208,10 @@ impl<'a> WindowSearch<'a> {
         }
         let fine: Vec<Scale> = best.iter().flat_map(|scale| scale.fine()).collect();
         self.climb(&fine, window, &mut found)?;
-        let tried = (self.ladder.len() as f64 * Scale::PLAIN.fine().len() as f64 / CHANGED_SHARE).ln();
         for (candidate, scale) in found.iter().take(MOST_OF_LADDER) {
             if let Some((reference, line)) = self.line(candidate, *scale, window)? {
-                let rough = Rough { line, tried };
-                keep_better(verified, Verified::far(&reference, rough, window, &self.chance), window);
+                let far = Verified::far(&reference, self.changed(line), window, &self.chance);
+                keep_better(verified, far, window);
             }
         }
         Ok(!found.is_empty())
@@ -258,6 +257,11 @@ impl<'a> WindowSearch<'a> {
 
     fn plain(&self, line: Line) -> Rough {
         Rough { line, tried: (PLAIN_TRIES / (1.0 - CHANGED_SHARE)).ln() }
+    }
+
+    fn changed(&self, line: Line) -> Rough {
+        let scales = self.ladder.len() * Scale::PLAIN.fine().len();
+        Rough { line, tried: (scales as f64 / CHANGED_SHARE).ln() }
     }
 
     /// Accepts, best first, what the peaks that are not yet explained prove.
