@@ -14,7 +14,12 @@ fn unknown_songs_match_nothing() {
         let matches = find(&unknown(number, 20.0));
         assert!(matches.found.is_empty(), "unknown {number}:{}", table(&matches));
         assert!(!matches.rejected.is_empty() && matches.rejected.len() <= 5);
-        assert!(matches.rejected.iter().all(|r| r.best.false_positive_probability > 1e-3));
+        assert!(
+            matches
+                .rejected
+                .iter()
+                .all(|r| r.best.false_positive_probability > MatchSettings::default().false_positive_rate)
+        );
     });
 }
 
