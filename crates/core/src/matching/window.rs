@@ -51,8 +51,8 @@ const MOST_WEIGHED: usize = 40;
 const MOST_SCRUTINIZED: usize = 6;
 /// A shorter part of a window, ticks, is a chord or a drum roll, no airing.
 const SHORTEST_PART: f64 = 3.0 * TICKS_PER_SECOND;
-/// Offsets that a second of track holds apart: nearer ones fit nearly as well, as notes last. Measured on unknown
-/// music: with this number claimed probabilities are at least those measured (see the plot in the README).
+/// Offsets that a second of track holds apart: nearer ones fit nearly as well, as notes last. Set by hand; the
+/// null in the README shows how far the probabilities that follow from it are true.
 const OFFSETS_PER_SECOND: f64 = 1.0;
 /// Part of the accepted probability that all changed scales have together; the rest is for sound that was not
 /// changed. The likelier has to prove less (a weighted Bonferroni correction).
