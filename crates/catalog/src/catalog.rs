@@ -1,5 +1,7 @@
 //! The trait that every backend implements.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -35,6 +37,17 @@ pub trait Catalog: Send + Sync {
     /// [`CatalogError::Invalid`] for a length that is no length; [`CatalogError::TooManyTracks`].
     async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError>;
 
+    /// Adds many tracks at once: what [`Catalog::add`] says of each of them, one after the other, in order. One
+    /// that is refused stops none of the others. Where a connection is lost on the way it is waited for, and
+    /// the batch done again exactly once.
+    ///
+    /// # Errors
+    /// What keeps the catalogue from taking any track; all, or a first part of them, may have been added then.
+    async fn add_all(
+        &self,
+        tracks: Vec<NewTrack>,
+    ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError>;
+
     /// Tracks with these numbers, in any order; unknown numbers are left out, removed tracks are not.
     async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError>;
 
@@ -69,11 +82,16 @@ pub trait Catalog: Send + Sync {
     /// of track, then of the older one.
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError>;
 
-    /// Newest change number; 0 for a new catalogue. Changes are those of sound: added and removed.
+    /// Newest change number; 0 for a new catalogue. Changes are visible in order: whoever sees one sees all
+    /// before it.
     async fn position(&self) -> Result<u64, CatalogError>;
 
     /// Changes after a position in order, at most `limit`.
     async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError>;
+
+    /// Waits until there is a change after a position, whichever process makes it, or until the time is over;
+    /// whether there is one. A change is noticed within two seconds.
+    async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError>;
 
     /// Packed constellations of tracks that are not removed, in any order.
     async fn constellations(

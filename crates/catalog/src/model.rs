@@ -208,7 +208,7 @@ pub struct NearDuplicate {
     pub seconds: f64,
 }
 
-/// One change of what can be heard in the catalogue.
+/// One change of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Position of the change.
@@ -226,4 +226,6 @@ pub enum ChangeKind {
     Added,
     /// The track cannot be found any more.
     Removed,
+    /// The track sounds as before; its metadata or rule is another one.
+    Relabelled,
 }

@@ -11,6 +11,7 @@ use crate::{Change, ChangeKind};
 pub(super) struct Batch {
     pub(super) added: Vec<TrackNumber>,
     pub(super) removed: Vec<TrackNumber>,
+    pub(super) relabelled: Vec<TrackNumber>,
     /// The last change of the batch.
     pub(super) position: u64,
 }
@@ -44,6 +45,7 @@ pub(super) fn cut(changes: &[Change], sizes: &HashMap<TrackNumber, u64>, limit: 
             }
             ChangeKind::Removed if came.contains(&change.track) => {}
             ChangeKind::Removed => batch.removed.push(change.track),
+            ChangeKind::Relabelled => batch.relabelled.push(change.track),
         }
         batch.position = change.position;
     }
@@ -63,14 +65,18 @@ mod tests {
         let one = |(index, (track, kind)): (usize, &(u32, char))| Change {
             position: index as u64 + 11,
             track: TrackNumber(*track),
-            kind: if *kind == '+' { ChangeKind::Added } else { ChangeKind::Removed },
+            kind: match kind {
+                '+' => ChangeKind::Added,
+                '-' => ChangeKind::Removed,
+                _ => ChangeKind::Relabelled,
+            },
         };
         list.iter().enumerate().map(one).collect()
     }
 
     fn batch(added: &[u32], removed: &[u32], position: u64) -> Batch {
         let numbers = |list: &[u32]| list.iter().copied().map(TrackNumber).collect();
-        Batch { added: numbers(added), removed: numbers(removed), position }
+        Batch { added: numbers(added), removed: numbers(removed), position, ..Batch::default() }
     }
 
     fn sizes(list: &[(u32, u64)]) -> HashMap<TrackNumber, u64> {
@@ -92,6 +98,13 @@ mod tests {
             cut(&page, &sizes, 100),
             [batch(&[1, 2], &[9], 13), batch(&[3], &[], 14), batch(&[4], &[], 15)]
         );
+    }
+
+    #[test]
+    fn new_labels_are_told() {
+        let page = changes(&[(1, '+'), (9, '='), (3, '=')]);
+        let relabelled = vec![TrackNumber(9), TrackNumber(3)];
+        assert_eq!(cut(&page, &sizes(&[(1, 5)]), 9), [Batch { relabelled, ..batch(&[1], &[], 13) }]);
     }
 
     #[test]

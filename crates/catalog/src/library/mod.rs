@@ -43,6 +43,8 @@ pub struct Refreshed {
     pub added: u64,
     /// Tracks that left the catalogue.
     pub removed: u64,
+    /// Tracks whose metadata or rule changed.
+    pub relabelled: Vec<TrackNumber>,
     /// Tracks that cannot be found because their constellations cannot be read.
     pub skipped: Vec<Skipped>,
 }

@@ -54,6 +54,7 @@ impl Library {
             self.catalog.constellations(&batch.added).await?
         };
         let (came, left, position) = (packed.len() as u64, batch.removed.len() as u64, batch.position);
+        let relabelled = batch.relabelled.clone();
         let cache = Arc::clone(&self.cache);
         let work = move || -> Result<Vec<Skipped>, IndexError> {
             let (added, skipped) = unpack(packed);
@@ -66,6 +67,7 @@ impl Library {
         }
         done.added += came - skipped.len() as u64;
         done.removed += left;
+        done.relabelled.extend(relabelled);
         done.skipped.extend(skipped);
         Ok(true)
     }

@@ -10,8 +10,10 @@ use super::{LOCK_ATTEMPTS, LOCK_PAUSE};
 use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; numbers are shared with other backends.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "catalogue", include_str!("../../../../migrations/sqlite/0001_catalogue.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "catalogue", include_str!("../../../../migrations/sqlite/0001_catalogue.sql")),
+    (2, "relabelled", include_str!("../../../../migrations/sqlite/0002_relabelled.sql")),
+];
 
 /// Newest schema that this program knows.
 const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -61,6 +61,13 @@ impl Catalog for SqliteCatalog {
         self.add_track(track).await
     }
 
+    async fn add_all(
+        &self,
+        tracks: Vec<NewTrack>,
+    ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
+        self.add_tracks(tracks).await
+    }
+
     async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
         self.tracks_by_numbers(numbers).await
     }
@@ -104,6 +111,10 @@ impl Catalog for SqliteCatalog {
 
     async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
         self.changes(position, limit).await
+    }
+
+    async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
+        self.change_after(position, at_most).await
     }
 
     async fn constellations(

@@ -1,6 +1,9 @@
 //! Questions.
 
+use std::time::Duration;
+
 use sqlx::Row;
+use tokio::time::Instant;
 
 use super::SqliteCatalog;
 use super::row::{self, select_tracks};
@@ -10,6 +13,10 @@ use crate::{
 
 pub(super) const ADDED: i64 = 1;
 pub(super) const REMOVED: i64 = 2;
+pub(super) const RELABELLED: i64 = 3;
+
+/// How often the file is looked at for changes that are waited for: other processes have no way to tell of them.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl SqliteCatalog {
     pub(super) async fn track_by_content(
@@ -109,6 +116,20 @@ impl SqliteCatalog {
         self.unsigned(newest)
     }
 
+    pub(super) async fn change_after(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
+        let until = Instant::now() + at_most;
+        loop {
+            if self.newest_position().await? > position {
+                return Ok(true);
+            }
+            let now = Instant::now();
+            if now >= until {
+                return Ok(false);
+            }
+            tokio::time::sleep_until(until.min(now + LOOK_AGAIN)).await;
+        }
+    }
+
     pub(super) async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
         // No position is beyond i64: nothing follows such a one.
         let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
@@ -124,6 +145,7 @@ impl SqliteCatalog {
             let kind = match kind {
                 ADDED => ChangeKind::Added,
                 REMOVED => ChangeKind::Removed,
+                RELABELLED => ChangeKind::Relabelled,
                 other => return Err(self.name.corrupt(&format!("change {position} has kind {other}"))),
             };
             let track = row::number(track).map_err(|error| self.name.error(error))?;

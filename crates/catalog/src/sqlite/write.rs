@@ -7,7 +7,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use uuid::Uuid;
 
 use super::error::is_busy;
-use super::read::{ADDED, REMOVED};
+use super::read::{ADDED, RELABELLED, REMOVED};
 use super::row::{self, select_tracks};
 use super::{LOCK_ATTEMPTS, SqliteCatalog};
 use crate::{
@@ -16,26 +16,54 @@ use crate::{
 };
 
 impl SqliteCatalog {
-    pub(super) async fn add_track(&self, mut new: NewTrack) -> Result<AddOutcome, CatalogError> {
+    pub(super) async fn add_track(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let outcome = self.take_in(&mut transaction, new).await?;
+        self.commit(transaction).await?;
+        Ok(outcome)
+    }
+
+    /// All in one transaction: a disk is waited for once.
+    pub(super) async fn add_tracks(
+        &self,
+        tracks: Vec<NewTrack>,
+    ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let mut outcomes = Vec::with_capacity(tracks.len());
+        for new in tracks {
+            let outcome = self.take_in(&mut transaction, new).await;
+            // These come before anything is written, so the others are still whole.
+            let refused = |error: &CatalogError| {
+                matches!(error, CatalogError::Invalid { .. } | CatalogError::SourceTaken { .. })
+            };
+            match outcome {
+                Err(error) if !refused(&error) => return Err(error),
+                outcome => outcomes.push(outcome),
+            }
+        }
+        self.commit(transaction).await?;
+        Ok(outcomes)
+    }
+
+    async fn take_in(
+        &self,
+        connection: &mut SqliteConnection,
+        mut new: NewTrack,
+    ) -> Result<AddOutcome, CatalogError> {
         if !(new.seconds.is_finite() && new.seconds >= 0.0) {
             return Err(self.name.invalid(format!("{:?}: its length is {} s", new.source, new.seconds)));
         }
         new.metadata = new.metadata.storable();
-        let mut transaction = self.begin().await?;
-        let Some(before) = self.known_as(&mut transaction, &new).await? else {
+        let Some(before) = self.known_as(connection, &new).await? else {
             let id = new.id.unwrap_or_else(|| TrackId(Uuid::now_v7()));
-            let track = self.insert(&mut transaction, new, id).await?;
-            self.commit(transaction).await?;
-            return Ok(AddOutcome::Added(track));
+            return Ok(AddOutcome::Added(self.insert(connection, new, id).await?));
         };
         if before.content == new.content {
             return Ok(AddOutcome::Unchanged(before));
         }
-        self.retire(&mut transaction, before.number).await?;
+        self.retire(connection, before.number).await?;
         let rule = new.rule.clone().or(before.rule);
-        let track = self.insert(&mut transaction, NewTrack { rule, ..new }, before.id).await?;
-        self.commit(transaction).await?;
-        Ok(AddOutcome::Replaced(track))
+        Ok(AddOutcome::Replaced(self.insert(connection, NewTrack { rule, ..new }, before.id).await?))
     }
 
     pub(super) async fn update_track(
@@ -69,6 +97,7 @@ impl SqliteCatalog {
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
+        self.record(&mut transaction, track.number, RELABELLED).await?;
         self.commit(transaction).await?;
         Ok(Some(track))
     }

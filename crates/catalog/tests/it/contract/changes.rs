@@ -1,6 +1,8 @@
 //! The sequence that index caches follow, and what they read.
 
-use refrain_catalog::{ChangeKind, NewTrack, TrackNumber};
+use std::time::Duration;
+
+use refrain_catalog::{ChangeKind, NewTrack, TrackNumber, TrackUpdate};
 
 use super::*;
 
@@ -56,4 +58,27 @@ pub(crate) async fn constellations_of_any_size(place: &dyn Place) {
         );
         assert!(constellation(&*catalog, track.number).await == Some(bytes), "{length} bytes");
     }
+}
+
+pub(crate) async fn a_new_label_is_told(place: &dyn Place) {
+    let catalog = place.open().await;
+    let a = added(&*catalog, new_track("a", 1)).await;
+    let before = catalog.position().await.unwrap();
+    let update = TrackUpdate { rule: Some(Some(rule("block"))), ..TrackUpdate::default() };
+    catalog.update(a.id, update).await.unwrap().unwrap();
+    let told = catalog.changes_after(before, 10).await.unwrap();
+    assert_eq!((told.len(), told[0].track, told[0].kind), (1, a.number, ChangeKind::Relabelled));
+}
+
+pub(crate) async fn a_change_is_waited_for(place: &dyn Place) {
+    let (catalog, other) = (place.open().await, place.open().await);
+    let moment = Duration::from_millis(30);
+    assert!(!catalog.wait_for_change(0, moment).await.unwrap());
+    let waiting = tokio::spawn(async move { catalog.wait_for_change(0, Duration::from_secs(60)).await });
+    tokio::time::sleep(moment).await;
+    added(&*other, new_track("a", 1)).await;
+    let noticed = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap();
+    assert!(noticed.unwrap().unwrap());
+    assert!(other.wait_for_change(0, Duration::ZERO).await.unwrap());
+    assert!(!other.wait_for_change(1, Duration::ZERO).await.unwrap());
 }

@@ -27,10 +27,12 @@ macro_rules! contract_suite {
                 a_replaced_track_keeps_its_rule, same_content_elsewhere_is_its_own_track,
                 an_import_keeps_its_id, an_import_of_a_live_id, a_source_that_is_taken,
                 removal_keeps_the_record, a_removed_id_may_come_back, update_changes_what_it_names,
-                numbers_are_found_in_bulk, lengths_that_are_none_are_refused, near_duplicates_are_links;
+                numbers_are_found_in_bulk, lengths_that_are_none_are_refused, near_duplicates_are_links,
+                many_are_added_like_one_after_the_other;
             listing: pages_are_complete_and_in_order, filters_choose, text_is_taken_literally,
                 text_ignores_case_in_every_script, nothing_is_too_odd_to_store, nul_is_replaced;
-            changes: changes_tell_what_can_be_heard, constellations_go_with_their_track, constellations_of_any_size;
+            changes: changes_tell_what_can_be_heard, constellations_go_with_their_track, constellations_of_any_size,
+                a_new_label_is_told, a_change_is_waited_for;
             identity: each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;
             races: one_source_added_by_many_is_one_track, replacing_and_removing_at_once, readers_are_never_in_the_way,
                 a_dropped_call_leaves_nothing_half;

@@ -111,6 +111,7 @@ pub(crate) async fn consistent(catalog: &dyn Catalog) {
         match change.kind {
             ChangeKind::Added => assert!(heard.insert(change.track) && ever.insert(change.track)),
             ChangeKind::Removed => assert!(heard.remove(&change.track)),
+            ChangeKind::Relabelled => assert!(heard.contains(&change.track)),
         }
     }
     assert_eq!(heard, held);

@@ -1,6 +1,8 @@
 //! Adding, replacing, changing and removing.
 
-use refrain_catalog::{CatalogError, Metadata, NearDuplicate, NewTrack, TrackNumber, TrackUpdate};
+use refrain_catalog::{
+    CatalogError, ChangeKind, Metadata, NearDuplicate, NewTrack, TrackNumber, TrackUpdate,
+};
 
 use super::*;
 
@@ -162,7 +164,8 @@ pub(crate) async fn update_changes_what_it_names(place: &dyn Place) {
     assert_eq!(catalog.list(&by_text("title 1"), None, 9).await.unwrap(), []);
     assert_eq!(catalog.update(track.id, TrackUpdate::default()).await.unwrap().unwrap(), after);
     assert_eq!(catalog.update(id(9), TrackUpdate::default()).await.unwrap(), None);
-    assert_eq!(catalog.position().await.unwrap(), 1, "nothing that can be heard has changed");
+    let told = catalog.changes_after(1, 10).await.unwrap();
+    assert!(told.iter().all(|change| change.kind == ChangeKind::Relabelled), "it sounds as before: {told:?}");
     catalog.remove(track.id).await.unwrap();
     assert_eq!(catalog.update(track.id, TrackUpdate::default()).await.unwrap(), None);
 }
@@ -216,4 +219,43 @@ pub(crate) async fn near_duplicates_are_links(place: &dyn Place) {
     assert_eq!(of(0).await, []);
     assert_eq!(of(1).await, [link(2, 1, 9.0)]);
     assert_eq!(catalog.near_duplicates(TrackNumber(99)).await.unwrap(), []);
+}
+
+pub(crate) async fn many_are_added_like_one_after_the_other(place: &dyn Place) {
+    let catalog = place.open().await;
+    assert!(catalog.add_all(Vec::new()).await.unwrap().is_empty());
+    let old = added(&*catalog, new_track("old", 1)).await;
+    let kept = added(&*catalog, new_track("kept", 2)).await;
+    let batch = vec![
+        new_track("new", 3),
+        new_track("old", 4),
+        new_track("kept", 2),
+        NewTrack { seconds: f64::NAN, ..new_track("endless", 5) },
+        new_track("new", 3),
+        new_track("new", 6),
+        NewTrack { id: Some(id(7)), ..new_track("with an id", 7) },
+    ];
+    let outcomes = catalog.add_all(batch).await.unwrap();
+    let [first, second, third, refused, again, other, with_id] = outcomes.as_slice() else {
+        panic!("{outcomes:?}")
+    };
+    let Ok(AddOutcome::Added(new)) = first else { panic!("{first:?}") };
+    assert!(
+        matches!(second, Ok(AddOutcome::Replaced(track)) if track.id == old.id && track.number != old.number)
+    );
+    assert_eq!(third.as_ref().unwrap(), &AddOutcome::Unchanged(kept));
+    assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+    assert_eq!(again.as_ref().unwrap(), &AddOutcome::Unchanged(new.clone()));
+    assert!(matches!(other, Ok(AddOutcome::Replaced(track)) if track.id == new.id));
+    assert!(matches!(with_id, Ok(AddOutcome::Added(track)) if track.id == id(7)));
+    assert_eq!((catalog.count().await.unwrap(), catalog.position().await.unwrap()), (4, 8));
+    for track in everything(&*catalog).await.iter().filter(|track| track.removed_at.is_none()) {
+        let bytes = constellation(&*catalog, track.number).await.unwrap();
+        assert_eq!(content(bytes_of(&bytes)), track.content, "{}", track.source);
+    }
+}
+
+/// The number that `packed` made these bytes of; the tests' numbers are small.
+fn bytes_of(bytes: &[u8]) -> u64 {
+    (0..100).find(|n| packed(*n, bytes.len()) == bytes).unwrap()
 }

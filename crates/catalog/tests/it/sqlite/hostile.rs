@@ -44,10 +44,10 @@ async fn closing_leaves_one_file() {
 async fn a_newer_schema_is_refused_and_left_alone() {
     let file = File::new();
     file.open().await.close().await.unwrap();
-    run(&file, "INSERT INTO _sqlx_migrations VALUES (2, 'later', '2030-01-01', true, x'00', 1)").await;
+    run(&file, "INSERT INTO _sqlx_migrations VALUES (1000, 'later', '2030-01-01', true, x'00', 1)").await;
     let before = std::fs::read(file.path()).unwrap();
     let error = refused(&file.url()).await;
-    assert!(matches!(error, CatalogError::TooNew { found: 2, supported: 1, .. }), "{error:?}");
+    assert!(matches!(error, CatalogError::TooNew { found: 1000, .. }), "{error:?}");
     assert!(
         error.to_string().contains("update refrain") && error.to_string().contains("the catalogue?#%41.db")
     );
