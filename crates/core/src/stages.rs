@@ -4,8 +4,8 @@ use crate::fingerprint::Peak;
 use crate::fingerprint::decimate::Decimator;
 use crate::fingerprint::landmark;
 use crate::fingerprint::spectrogram::Spectrogram;
-use crate::index::{IndexError, Snapshot};
-use crate::matching::search::Search;
+use crate::index::{Home, IndexError, Snapshot};
+use crate::matching::search::{Search, Wanted};
 use crate::matching::sweep::Scale;
 use crate::matching::window::{DEEP, SHALLOW};
 
@@ -70,7 +70,8 @@ impl Finder {
     /// [`IndexError`] if the index is damaged.
     pub fn find(&mut self, snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<Vec<u32>, IndexError> {
         let depth = if deep { DEEP } else { SHALLOW };
-        let found = self.0.candidates(snapshot, peaks, 0, depth, Scale::PLAIN, 32)?;
+        let wanted = Wanted { depth, scale: Scale::PLAIN, most: 32 };
+        let found = self.0.candidates(&mut *snapshot.session(), Home::groups(snapshot), peaks, 0, wanted)?;
         Ok(found.iter().map(|candidate| candidate.votes).collect())
     }
 }

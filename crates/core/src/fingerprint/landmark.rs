@@ -17,6 +17,18 @@ pub(crate) const SCHEME_VERSION: u32 = 1;
 /// Significant bits of a hash.
 pub(crate) const HASH_BITS: u32 = PLACE_BITS + DISTANCE_BITS + GAP_BITS;
 
+/// Hashes with the same place and distance are a group: how common each group is in the catalogue is known, so
+/// that a search can leave out the commonest ones before it reads anything.
+pub(crate) const GROUPS: usize = 1 << (HASH_BITS - GAP_BITS);
+/// Hashes of a group.
+pub(crate) const GROUP_HASHES: u32 = 1 << GAP_BITS;
+
+/// The group of a hash.
+#[inline]
+pub(crate) fn group(hash: u32) -> usize {
+    (hash >> GAP_BITS) as usize
+}
+
 /// Landmarks per reference peak.
 const REFERENCE_FAN_OUT: usize = 3;
 /// The second peak follows by at least this many ticks (46 ms): sooner, both belong to one event …

@@ -3,6 +3,7 @@
 //! magic: 8 bytes
 //! constellations, packed, one after the other
 //! postings: buckets by rising hash
+//! groups: postings of each group of hashes, Rice codes with one parameter
 //! directory: offset of each bucket in the postings, and their end: 5 bytes each
 //! tracks: 32 bytes each, by rising start
 //! checksum of each 4096-byte page of all before: 4 bytes each
@@ -16,7 +17,7 @@ use crate::fingerprint::params::TICKS_PER_FRAME;
 
 pub(crate) const MAGIC: &[u8; 8] = b"refrun\r\n";
 /// Version of this layout and of the posting codec.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 pub(crate) const FOOTER: usize = 16 * 8;
 pub(crate) const DIRECTORY_ENTRY: usize = 5;
 pub(crate) const TRACK_ENTRY: usize = 32;
@@ -28,6 +29,9 @@ pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
 pub(crate) const TRACK_MARGIN: u32 = 690;
 /// Longest time line of one run; more tracks make another run.
 pub(crate) const LONGEST_RUN: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN as u64;
+/// Offsets are counted in bins of this many units of a posting's time (46 ms). Tracks begin at the border of a
+/// bin, so that what is counted does not depend on how tracks are spread over runs.
+pub(crate) const BIN: u32 = 2;
 /// Postings that a bucket should hold on average.
 const BUCKET_POSTINGS: u64 = 24;
 
@@ -40,6 +44,7 @@ pub(crate) struct Footer {
     pub(crate) tracks: u64,
     pub(crate) tracks_at: u64,
     pub(crate) postings_at: u64,
+    pub(crate) groups_at: u64,
     pub(crate) directory_at: u64,
     pub(crate) postings: u64,
     pub(crate) bucket_bits: u32,
@@ -63,7 +68,7 @@ impl Footer {
             self.postings,
             u64::from(self.bucket_bits),
             u64::from(self.time_bits),
-            0,
+            self.groups_at,
             0,
         ];
         let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
@@ -99,6 +104,7 @@ impl Footer {
             postings: word(10),
             bucket_bits: word(11) as u32,
             time_bits: word(12) as u32,
+            groups_at: word(13),
         };
         if this.bucket_bits > HASH_BITS || this.time_bits > 32 { Err("damaged") } else { Ok(this) }
     }
@@ -128,6 +134,11 @@ pub(crate) struct TrackEntry {
     pub(crate) constellation_at: u64,
     /// Postings of the track.
     pub(crate) postings: u32,
+}
+
+/// Part of a time line that a track of this length takes, with the silence before it.
+pub(crate) fn taken(length: u32) -> u64 {
+    u64::from(length).next_multiple_of(u64::from(BIN)) + u64::from(TRACK_MARGIN)
 }
 
 impl TrackEntry {

@@ -6,6 +6,7 @@
 
 mod cache;
 mod checked;
+mod home;
 mod layout;
 mod manifest;
 mod postings;
@@ -18,8 +19,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use cache::{Cache, CacheState};
-pub(crate) use layout::{POSTING_TICKS, TRACK_MARGIN};
-pub(crate) use run::Run;
+pub(crate) use home::{Candidate, Home, Session, Spot};
+pub(crate) use layout::{BIN, POSTING_TICKS};
 pub use snapshot::Snapshot;
 
 /// Number of a track within one catalogue; never given to a second track.

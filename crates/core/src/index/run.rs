@@ -5,6 +5,7 @@ use std::path::Path;
 use super::checked::{Pages, Storage};
 use super::layout::{DIRECTORY_ENTRY, FOOTER, Footer, TRACK_ENTRY, TrackEntry};
 use super::postings::BucketShape;
+use super::write::unpack_groups;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::HASH_BITS;
@@ -44,7 +45,8 @@ impl Run {
         let damaged = || IndexError::Damaged { path: path.to_owned() };
         let directory = ((1u64 << footer.bucket_bits) + 1) * DIRECTORY_ENTRY as u64;
         let tracks = footer.tracks.checked_mul(TRACK_ENTRY as u64).ok_or_else(damaged)?;
-        let sections = [footer.postings_at, footer.directory_at, footer.tracks_at, footer.covered];
+        let sections =
+            [footer.postings_at, footer.groups_at, footer.directory_at, footer.tracks_at, footer.covered];
         if !sections.is_sorted()
             || footer.tracks_at - footer.directory_at != directory
             || footer.covered - footer.tracks_at != tracks
@@ -67,6 +69,13 @@ impl Run {
 
     pub(crate) fn postings(&self) -> u64 {
         self.footer.postings
+    }
+
+    /// Postings of each group of hashes.
+    pub(crate) fn groups(&self) -> Result<Vec<u32>, IndexError> {
+        let (from, to) = (self.footer.groups_at as usize, self.footer.directory_at as usize);
+        unpack_groups(self.pages.get(from, to - from)?, self.footer.postings)
+            .ok_or_else(|| self.pages.damaged())
     }
 
     /// The track at an index below [`Run::tracks`].
@@ -95,8 +104,8 @@ impl Run {
         Constellation::from_bytes(self.packed_constellation(track)?).map_err(|_| self.pages.damaged())
     }
 
-    /// Bytes of postings that a lookup of `low ..= high` reads: its cost, known without reading them.
-    #[inline]
+    /// Bytes of postings that a lookup of `low ..= high` reads.
+    #[cfg(feature = "stages")]
     pub(crate) fn cost(&self, low: u32, high: u32) -> Result<u64, IndexError> {
         let directory = self.directory(low, high)?;
         let (from, to) = (offset(directory), offset(&directory[directory.len() - DIRECTORY_ENTRY..]));
@@ -120,7 +129,7 @@ impl Run {
     ) -> Result<(), IndexError> {
         let shift = self.shape.hash_bits;
         let directory = self.directory(low, high)?;
-        let end = self.footer.directory_at - self.footer.postings_at;
+        let end = self.footer.groups_at - self.footer.postings_at;
         let mut from = offset(directory);
         let ends = directory[DIRECTORY_ENTRY..].chunks_exact(DIRECTORY_ENTRY).map(offset);
         for (bucket, to) in (low >> shift..=high >> shift).zip(ends) {

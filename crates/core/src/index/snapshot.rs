@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::layout::{POSTING_TICKS, TRACK_MARGIN, taken};
 use super::run::Run;
 use super::write::{WriteError, write_tracks};
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
+use crate::fingerprint::landmark::GROUPS;
 
 /// Immutable view of every searchable track; cheap to clone, safe to keep while the cache changes.
 #[derive(Debug, Clone, Default)]
@@ -15,22 +17,29 @@ pub struct Snapshot {
     removed: Arc<HashSet<TrackNumber>>,
     tracks: usize,
     seconds: f64,
+    /// Postings of each group of hashes; empty for none.
+    groups: Arc<[u32]>,
 }
 
 impl Snapshot {
     pub(crate) fn new(runs: Vec<Arc<Run>>, removed: Arc<HashSet<TrackNumber>>) -> Result<Self, IndexError> {
-        let mut tracks = 0;
-        let mut units = 0u64;
+        let (mut tracks, mut units) = (0, 0u64);
+        let mut groups = vec![0u32; GROUPS];
         for run in &runs {
             tracks += run.tracks();
             if let Some(last) = run.tracks().checked_sub(1) {
                 let last = run.track(last)?;
-                units += u64::from(last.start) + u64::from(last.length);
+                units += u64::from(last.start) + taken(last.length) - u64::from(TRACK_MARGIN);
+            }
+            groups.iter_mut().zip(run.groups()?).for_each(|(sum, count)| *sum = sum.saturating_add(count));
+            if !removed.is_empty() {
+                units -= gone(run, &removed)?;
             }
         }
-        let ticks = units as f64 * f64::from(super::POSTING_TICKS);
+        let ticks = units as f64 * f64::from(POSTING_TICKS);
         let tracks = tracks.saturating_sub(removed.len());
-        Ok(Self { runs, removed, tracks, seconds: ticks / crate::fingerprint::TICKS_PER_SECOND })
+        let seconds = ticks / crate::fingerprint::TICKS_PER_SECOND;
+        Ok(Self { runs, removed, tracks, seconds, groups: groups.into() })
     }
 
     /// An index in memory, of these tracks.
@@ -75,8 +84,24 @@ impl Snapshot {
         self.removed.contains(&track)
     }
 
+    pub(crate) fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
     /// Length of all indexed sound with its margins, seconds: the number of places where a match can lie.
     pub(crate) fn seconds(&self) -> f64 {
         self.seconds
     }
+}
+
+/// Part of a run's time line that belongs to removed tracks.
+fn gone(run: &Run, removed: &HashSet<TrackNumber>) -> Result<u64, IndexError> {
+    let mut units = 0;
+    for index in 0..run.tracks() {
+        let track = run.track(index)?;
+        if removed.contains(&TrackNumber(track.number)) {
+            units += taken(track.length);
+        }
+    }
+    Ok(units)
 }

@@ -7,13 +7,14 @@ use rayon::prelude::*;
 
 use super::checked::PageWriter;
 use super::layout::{
-    DIRECTORY_ENTRY, Footer, LONGEST_RUN, MAGIC, POSTING_TICKS, TRACK_MARGIN, TrackEntry, bucket_bits,
+    DIRECTORY_ENTRY, Footer, LONGEST_RUN, MAGIC, POSTING_TICKS, TRACK_MARGIN, TrackEntry, bucket_bits, taken,
     time_bits,
 };
 use super::postings::{BucketShape, posting};
 use super::run::Run;
 use super::{IndexError, TrackNumber};
-use crate::fingerprint::landmark::{HASH_BITS, landmarks};
+use crate::bits::{BitReader, BitWriter, rice_parameter};
+use crate::fingerprint::landmark::{GROUP_HASHES, GROUPS, HASH_BITS, group, landmarks};
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
 
 /// Buckets that are packed in one piece of parallel work.
@@ -54,7 +55,7 @@ impl Layout {
     /// Start of the next track, or `None` where the time line is full.
     fn place(&mut self, mut track: TrackEntry) -> Option<u32> {
         let start = self.end;
-        let end = start + u64::from(track.length) + u64::from(TRACK_MARGIN);
+        let end = start + taken(track.length);
         if end > LONGEST_RUN {
             return None;
         }
@@ -180,7 +181,7 @@ pub(crate) fn fits(runs: &[&Run]) -> Result<bool, IndexError> {
     for run in runs {
         if let Some(last) = run.tracks().checked_sub(1) {
             let track = run.track(last)?;
-            end += u64::from(track.start) + u64::from(track.length) + u64::from(TRACK_MARGIN);
+            end += u64::from(track.start) + taken(track.length);
         }
     }
     Ok(end < LONGEST_RUN)
@@ -207,20 +208,26 @@ impl<W: Write> Section<W> {
         let postings_at = out.position();
         let buckets = 1u32 << bucket_bits;
         let mut directory = Vec::with_capacity(buckets as usize + 1);
+        let mut groups = vec![0; GROUPS];
         // A few tasks at a time keep memory bounded and the file in order.
         let tasks: Vec<u32> = (0..buckets).step_by(BUCKETS_PER_TASK as usize).collect();
         for group in tasks.chunks(4 * rayon::current_num_threads()) {
             let pack =
                 |first: &u32| pack_buckets(*first, buckets.min(first + BUCKETS_PER_TASK), shape, &source);
             let packed = group.par_iter().map(pack).collect::<Result<Vec<_>, IndexError>>()?;
-            for (ends, bytes) in packed {
+            for Packed { starts, bytes, common } in packed {
                 let base = out.position() - postings_at;
-                directory.extend(ends.iter().map(|start| base + start));
+                directory.extend(starts.iter().map(|start| base + start));
                 out.write(&bytes)?;
+                for (group, count) in common {
+                    groups[group] += count;
+                }
             }
         }
+        let groups_at = out.position();
+        out.write(&pack_groups(&groups, count))?;
         let directory_at = out.position();
-        directory.push(directory_at - postings_at);
+        directory.push(groups_at - postings_at);
         for offset in directory {
             out.write(&offset.to_le_bytes()[..DIRECTORY_ENTRY])?;
         }
@@ -236,6 +243,7 @@ impl<W: Write> Section<W> {
             tracks: layout.tracks.len() as u64,
             tracks_at,
             postings_at,
+            groups_at,
             directory_at,
             postings: count,
             bucket_bits,
@@ -246,23 +254,64 @@ impl<W: Write> Section<W> {
     }
 }
 
-/// Packs buckets `first .. end`; gives the offset of each in the bytes.
+/// Some buckets as they stand in the file.
+struct Packed {
+    /// Offset of each bucket in the bytes.
+    starts: Vec<u64>,
+    bytes: Vec<u8>,
+    /// Postings of each group of hashes that has some.
+    common: Vec<(usize, u32)>,
+}
+
+/// Packs buckets `first .. end`.
 fn pack_buckets(
     first: u32,
     end: u32,
     shape: BucketShape,
     source: &(impl Fn(u32, u32, &mut Vec<u64>) -> Result<(), IndexError> + Sync),
-) -> Result<(Vec<u64>, Vec<u8>), IndexError> {
+) -> Result<Packed, IndexError> {
     let mut postings = Vec::new();
     source(first << shape.hash_bits, (end << shape.hash_bits) - 1, &mut postings)?;
-    let (mut offsets, mut bytes) = (Vec::new(), Vec::new());
+    let (mut starts, mut bytes) = (Vec::new(), Vec::new());
     let mut rest = postings.as_slice();
     for bucket in first..end {
-        offsets.push(bytes.len() as u64);
+        starts.push(bytes.len() as u64);
         let bound = (u64::from(bucket) + 1) << shape.hash_bits << 32;
         let (now, later) = rest.split_at(rest.partition_point(|p| *p < bound));
         bytes = shape.encode(now, bytes);
         rest = later;
     }
-    Ok((offsets, bytes))
+    Ok(Packed { starts, bytes, common: count_groups(&postings) })
+}
+
+/// Postings of each group of hashes; the postings are sorted.
+pub(crate) fn count_groups(postings: &[u64]) -> Vec<(usize, u32)> {
+    let mut counts = Vec::new();
+    let mut rest = postings;
+    while let Some(first) = rest.first() {
+        let group = group((first >> 32) as u32);
+        let bound = (group as u64 + 1) * u64::from(GROUP_HASHES) << 32;
+        let (now, later) = rest.split_at(rest.partition_point(|p| *p < bound));
+        counts.push((group, now.len() as u32));
+        rest = later;
+    }
+    counts
+}
+
+fn groups_rice(postings: u64) -> u32 {
+    rice_parameter(postings, GROUPS as u64)
+}
+
+fn pack_groups(groups: &[u32], postings: u64) -> Vec<u8> {
+    let mut out = BitWriter::default();
+    for count in groups {
+        out.rice(u64::from(*count), groups_rice(postings));
+    }
+    out.finish()
+}
+
+/// Reads what [`pack_groups`] wrote; `None` where the bytes are something else.
+pub(crate) fn unpack_groups(bytes: &[u8], postings: u64) -> Option<Vec<u32>> {
+    let mut bits = BitReader::new(bytes);
+    (0..GROUPS).map(|_| u32::try_from(bits.rice(groups_rice(postings))?).ok()).collect()
 }

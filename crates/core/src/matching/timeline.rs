@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::fingerprint::landmark::landmarks;
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
-use crate::index::{IndexError, Snapshot};
+use crate::index::{Home, IndexError, Snapshot};
 
 use super::alternatives::others;
 use super::significance::Chance;
@@ -28,10 +28,19 @@ pub fn identify(
     query: &Constellation,
     settings: &MatchSettings,
 ) -> Result<Matches, IndexError> {
+    identify_at(snapshot, query, settings)
+}
+
+/// The same in any home of an index.
+pub(crate) fn identify_at(
+    home: &dyn Home,
+    query: &Constellation,
+    settings: &MatchSettings,
+) -> Result<Matches, IndexError> {
     let windows = windows(query);
-    let correction = log_hypotheses(snapshot, windows.len());
+    let correction = log_hypotheses(home, windows.len());
     let limit = settings.false_positive_rate.max(f64::MIN_POSITIVE).ln() - correction;
-    let found = search(snapshot, &windows, settings, limit)?;
+    let found = search(home, &windows, settings, limit)?;
     let mut chance = Chance::default();
     let ticks = query.seconds * TICKS_PER_SECOND;
     chance.measure(&query.peaks, ticks, FINE);
@@ -57,17 +66,17 @@ fn windows(query: &Constellation) -> Vec<Window<'_>> {
 }
 
 fn search(
-    snapshot: &Snapshot,
+    home: &dyn Home,
     windows: &[Window<'_>],
     settings: &MatchSettings,
     limit: f64,
 ) -> Result<Vec<Found>, IndexError> {
     match windows {
         // One window needs no other thread.
-        [window] => Ok(vec![WindowSearch::new(snapshot, settings, limit).find(window)?]),
+        [window] => Ok(vec![WindowSearch::new(home, settings, limit).find(window)?]),
         _ => windows
             .par_iter()
-            .map_init(|| WindowSearch::new(snapshot, settings, limit), |search, window| search.find(window))
+            .map_init(|| WindowSearch::new(home, settings, limit), |search, window| search.find(window))
             .collect(),
     }
 }

@@ -7,10 +7,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
-use crate::index::{IndexError, POSTING_TICKS, Snapshot, TRACK_MARGIN, TrackNumber};
+use crate::index::{Candidate, IndexError, POSTING_TICKS, Session, TrackNumber};
 
 use super::line::{Line, Outcome, Tolerance, compare, fit};
-use super::search::Candidate;
 use super::significance::{BANDS, Chance, Evidence, Survival, band};
 
 /// Where a peak is expected in the end: about three standard errors of a peak heard through a codec.
@@ -40,41 +39,35 @@ pub(crate) struct Reference {
     pub(crate) ticks: f64,
 }
 
+/// Tracks that are kept unpacked at once: about 100 MB.
+const MOST_LOADED: usize = 2000;
+
 /// Tracks unpacked during one identification.
-#[derive(Debug)]
-pub(crate) struct References<'a> {
-    snapshot: &'a Snapshot,
-    loaded: HashMap<(usize, usize), Arc<Reference>>,
+#[derive(Debug, Default)]
+pub(crate) struct References {
+    loaded: HashMap<TrackNumber, Arc<Reference>>,
 }
 
-impl<'a> References<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, loaded: HashMap::new() }
-    }
-
-    /// The track of a candidate, and the time in it at the window's start; `None` if it was removed.
-    pub(crate) fn of(&mut self, candidate: &Candidate) -> Result<Option<(Arc<Reference>, f64)>, IndexError> {
-        let run = &self.snapshot.runs()[candidate.run];
-        let Some(index) = run.track_at(candidate.offset.saturating_add(TRACK_MARGIN))? else {
-            return Ok(None);
-        };
-        let track = run.track(index)?;
-        let number = TrackNumber(track.number);
-        if self.snapshot.is_removed(number) {
-            return Ok(None);
+impl References {
+    /// The track of a candidate, and the time in it at the window's start.
+    pub(crate) fn of(
+        &mut self,
+        session: &mut dyn Session,
+        candidate: &Candidate,
+    ) -> Result<(Arc<Reference>, f64), IndexError> {
+        let at = (candidate.at * i64::from(POSTING_TICKS)) as f64;
+        let number = candidate.track;
+        if let Some(reference) = self.loaded.get(&number) {
+            return Ok((Arc::clone(reference), at));
         }
-        let units = i64::from(candidate.offset) - i64::from(track.start);
-        let reference = match self.loaded.get(&(candidate.run, index)) {
-            Some(reference) => Arc::clone(reference),
-            None => {
-                let constellation = run.constellation(&track)?;
-                let ticks = constellation.seconds * TICKS_PER_SECOND;
-                let reference = Arc::new(Reference { number, peaks: constellation.peaks, ticks });
-                self.loaded.insert((candidate.run, index), Arc::clone(&reference));
-                reference
-            }
-        };
-        Ok(Some((reference, (units * i64::from(POSTING_TICKS)) as f64)))
+        let constellation = session.constellation(candidate)?;
+        let ticks = constellation.seconds * TICKS_PER_SECOND;
+        let reference = Arc::new(Reference { number, peaks: constellation.peaks, ticks });
+        if self.loaded.len() >= MOST_LOADED {
+            self.loaded.clear();
+        }
+        self.loaded.insert(number, Arc::clone(&reference));
+        Ok((reference, at))
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::landmark::Depth;
-use crate::index::{IndexError, Snapshot};
+use crate::index::{Candidate, Home, IndexError, Session};
 
 use super::line::Line;
 use super::rivals::scrutinize;
 use super::screen::Screen;
-use super::search::{Candidate, Search};
+use super::search::{Search, Wanted};
 use super::settings::{Effort, MatchSettings};
 use super::significance::Chance;
 use super::sweep::{Scale, ladder, within_budget};
@@ -70,12 +70,12 @@ pub(crate) struct Found {
 }
 
 /// Searches windows; owns the buffers.
-#[derive(Debug)]
 pub(crate) struct WindowSearch<'a> {
-    snapshot: &'a Snapshot,
+    home: &'a dyn Home,
+    session: Box<dyn Session + 'a>,
     settings: &'a MatchSettings,
     ladder: Vec<Scale>,
-    references: References<'a>,
+    references: References,
     search: Search,
     screen: Screen,
     chance: Chance,
@@ -84,18 +84,19 @@ pub(crate) struct WindowSearch<'a> {
 }
 
 /// Natural logarithm of the number of alignments that a search of so many windows tries at one scale.
-pub(crate) fn log_hypotheses(snapshot: &Snapshot, windows: usize) -> f64 {
-    let offsets = (snapshot.seconds() * OFFSETS_PER_SECOND).max(1.0);
+pub(crate) fn log_hypotheses(home: &dyn Home, windows: usize) -> f64 {
+    let offsets = (home.seconds() * OFFSETS_PER_SECOND).max(1.0);
     (offsets * windows as f64).ln()
 }
 
 impl<'a> WindowSearch<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot, settings: &'a MatchSettings, limit: f64) -> Self {
+    pub(crate) fn new(home: &'a dyn Home, settings: &'a MatchSettings, limit: f64) -> Self {
         Self {
-            snapshot,
+            home,
+            session: home.session(),
             settings,
             ladder: ladder(settings),
-            references: References::new(snapshot),
+            references: References::default(),
             search: Search::default(),
             screen: Screen::default(),
             chance: Chance::default(),
@@ -135,10 +136,9 @@ impl<'a> WindowSearch<'a> {
     ) -> Result<(), IndexError> {
         let scale = Scale { speed, pitch };
         for candidate in self.candidates(window, DEEP, scale, MOST_CANDIDATES)? {
-            if let Some((reference, line)) = self.line(&candidate, scale, window)? {
-                let near = Verified::near(&reference, self.changed(line), window, &self.chance);
-                keep_better(verified, near, window);
-            }
+            let (reference, line) = self.line(&candidate, scale, window)?;
+            let near = Verified::near(&reference, self.changed(line), window, &self.chance);
+            keep_better(verified, near, window);
         }
         Ok(())
     }
@@ -151,11 +151,10 @@ impl<'a> WindowSearch<'a> {
             if i >= ENOUGH_CANDIDATES && verified.iter().any(|v| v.quick < OBVIOUS) {
                 break;
             }
-            rough.extend(self.line(candidate, Scale::PLAIN, window)?);
-            if let Some((reference, line)) = rough.last().filter(|_| rough.len() == i + 1) {
-                let near = Verified::near(reference, self.plain(*line), window, &self.chance);
-                keep_better(verified, near, window);
-            }
+            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
+            let near = Verified::near(&reference, self.plain(line), window, &self.chance);
+            keep_better(verified, near, window);
+            rough.push((reference, line));
         }
         self.refit(&rough, window, verified);
         Ok(())
@@ -167,9 +166,8 @@ impl<'a> WindowSearch<'a> {
         self.screen.map(window.own_peaks(), window, &self.chance);
         let mut lines = Vec::new();
         for candidate in &candidates {
-            if let Some((reference, line)) = self.line(candidate, Scale::PLAIN, window)? {
-                lines.push((self.screen.promise(&reference, &line, window), reference, line));
-            }
+            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
+            lines.push((self.screen.promise(&reference, &line, window), reference, line));
         }
         // A stable sort: the most votes first among equals.
         lines.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -209,10 +207,9 @@ impl<'a> WindowSearch<'a> {
         let fine: Vec<Scale> = best.iter().flat_map(|scale| scale.fine()).collect();
         self.climb(&fine, window, &mut found)?;
         for (candidate, scale) in found.iter().take(MOST_OF_LADDER) {
-            if let Some((reference, line)) = self.line(candidate, *scale, window)? {
-                let far = Verified::far(&reference, self.changed(line), window, &self.chance);
-                keep_better(verified, far, window);
-            }
+            let (reference, line) = self.line(candidate, *scale, window)?;
+            let far = Verified::far(&reference, self.changed(line), window, &self.chance);
+            keep_better(verified, far, window);
         }
         Ok(!found.is_empty())
     }
@@ -240,19 +237,20 @@ impl<'a> WindowSearch<'a> {
         scale: Scale,
         most: usize,
     ) -> Result<Vec<Candidate>, IndexError> {
-        self.search.candidates(self.snapshot, window.own_peaks(), window.from as u32, depth, scale, most)
+        let Self { home, session, search, .. } = self;
+        let (peaks, start) = (window.own_peaks(), window.from as u32);
+        search.candidates(&mut **session, home.groups(), peaks, start, Wanted { depth, scale, most })
     }
 
-    /// The track of a candidate and its line; `None` if the track was removed.
+    /// The track of a candidate and its line.
     fn line(
         &mut self,
         candidate: &Candidate,
         Scale { speed, pitch }: Scale,
         window: &Window<'_>,
-    ) -> Result<Option<(Arc<Reference>, Line)>, IndexError> {
-        let found = self.references.of(candidate)?;
-        let line = |offset| Line { offset: offset - speed * window.from.floor(), speed, pitch };
-        Ok(found.map(|(reference, offset)| (reference, line(offset))))
+    ) -> Result<(Arc<Reference>, Line), IndexError> {
+        let (reference, offset) = self.references.of(&mut *self.session, candidate)?;
+        Ok((reference, Line { offset: offset - speed * window.from.floor(), speed, pitch }))
     }
 
     fn plain(&self, line: Line) -> Rough {

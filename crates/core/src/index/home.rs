@@ -1,0 +1,135 @@
+//! What a search asks of an index, wherever its postings and constellations are kept.
+//!
+//! Answers do not depend on the home, nor on how tracks are spread over runs.
+
+use super::layout::{BIN, POSTING_TICKS, TRACK_MARGIN};
+use super::{IndexError, Snapshot, TrackNumber};
+use crate::fingerprint::Constellation;
+use crate::fingerprint::landmark::Probe;
+
+/// An index that can be searched.
+pub(crate) trait Home: Sync {
+    /// Length of all indexed sound with its margins, seconds: the number of places where a match can lie.
+    fn seconds(&self) -> f64;
+
+    /// Postings of each group of hashes in the whole index; empty where there are none.
+    fn groups(&self) -> &[u32];
+
+    /// Begins to search.
+    fn session(&self) -> Box<dyn Session + '_>;
+}
+
+/// One thread's search.
+pub(crate) trait Session {
+    /// For each run, collects the bins of the offsets that its postings vote for in `votes` (which it clears
+    /// before) and hands run and votes to `count`.
+    fn vote(
+        &mut self,
+        probes: &[Probe],
+        votes: &mut Vec<u32>,
+        count: &mut dyn FnMut(usize, &[u32]),
+    ) -> Result<(), IndexError>;
+
+    /// The `most` best candidates of spots that are sorted by falling votes: those with equal votes in order of
+    /// track and place, those in removed tracks left out.
+    fn locate(&mut self, spots: &[Spot], most: usize) -> Result<Vec<Candidate>, IndexError>;
+
+    /// The constellation of a candidate's track.
+    fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError>;
+}
+
+/// An offset on a run's time line that has votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) run: usize,
+    /// Time on the run's time line at the window's start, units of a posting's time.
+    pub(crate) offset: u32,
+    pub(crate) votes: u32,
+}
+
+/// A place in a track that deserves verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) track: TrackNumber,
+    /// Time in the track at the window's start, units of a posting's time; may lie before it.
+    pub(crate) at: i64,
+    pub(crate) votes: u32,
+    /// Where a snapshot keeps the track: its run, and its index in it.
+    pub(crate) kept: (usize, usize),
+}
+
+impl Candidate {
+    /// The order that does not depend on runs.
+    fn rank(&self) -> (std::cmp::Reverse<u32>, TrackNumber, i64) {
+        (std::cmp::Reverse(self.votes), self.track, self.at)
+    }
+}
+
+impl Home for Snapshot {
+    fn seconds(&self) -> f64 {
+        self.seconds()
+    }
+
+    fn groups(&self) -> &[u32] {
+        self.groups()
+    }
+
+    fn session(&self) -> Box<dyn Session + '_> {
+        Box::new(Local(self))
+    }
+}
+
+/// Runs that are mapped into memory.
+struct Local<'a>(&'a Snapshot);
+
+impl Local<'_> {
+    fn candidate(&self, spot: &Spot) -> Result<Option<Candidate>, IndexError> {
+        let run = &self.0.runs()[spot.run];
+        let Some(index) = run.track_at(spot.offset.saturating_add(TRACK_MARGIN))? else { return Ok(None) };
+        let entry = run.track(index)?;
+        let track = TrackNumber(entry.number);
+        let at = i64::from(spot.offset) - i64::from(entry.start);
+        let candidate = Candidate { track, at, votes: spot.votes, kept: (spot.run, index) };
+        Ok(Some(candidate).filter(|_| !self.0.is_removed(track)))
+    }
+}
+
+impl Session for Local<'_> {
+    fn vote(
+        &mut self,
+        probes: &[Probe],
+        votes: &mut Vec<u32>,
+        count: &mut dyn FnMut(usize, &[u32]),
+    ) -> Result<(), IndexError> {
+        for (index, run) in self.0.runs().iter().enumerate() {
+            votes.clear();
+            for probe in probes {
+                let time = probe.time / POSTING_TICKS;
+                run.visit(probe.low, probe.high, |posting| votes.push(posting.wrapping_sub(time) / BIN))?;
+            }
+            count(index, votes);
+        }
+        Ok(())
+    }
+
+    fn locate(&mut self, spots: &[Spot], most: usize) -> Result<Vec<Candidate>, IndexError> {
+        let mut best: Vec<Candidate> = Vec::with_capacity(most);
+        for equals in spots.chunk_by(|a, b| a.votes == b.votes) {
+            let from = best.len();
+            for spot in equals {
+                best.extend(self.candidate(spot)?);
+            }
+            best[from..].sort_unstable_by_key(Candidate::rank);
+            if best.len() >= most {
+                break;
+            }
+        }
+        best.truncate(most);
+        Ok(best)
+    }
+
+    fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError> {
+        let run = &self.0.runs()[candidate.kept.0];
+        run.constellation(&run.track(candidate.kept.1)?)
+    }
+}
