@@ -5,7 +5,7 @@ use crate::fingerprint::decimate::Decimator;
 use crate::fingerprint::landmark;
 use crate::fingerprint::spectrogram::Spectrogram;
 use crate::index::{Home, IndexError, Snapshot};
-use crate::matching::search::{Search, Wanted};
+use crate::matching::search::{self, Search};
 use crate::matching::sweep::Scale;
 use crate::matching::window::{DEEP, SHALLOW};
 
@@ -70,8 +70,9 @@ impl Finder {
     /// [`IndexError`] if the index is damaged.
     pub fn find(&mut self, snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<Vec<u32>, IndexError> {
         let depth = if deep { DEEP } else { SHALLOW };
-        let wanted = Wanted { depth, scale: Scale::PLAIN, most: 32 };
-        let found = self.0.candidates(&mut *snapshot.session(), Home::groups(snapshot), peaks, 0, wanted)?;
-        Ok(found.iter().map(|candidate| candidate.votes).collect())
+        let lookup = search::Lookup { depth, scale: Scale::PLAIN, least: 3 };
+        let (session, groups) = (&mut *snapshot.session(), Home::groups(snapshot));
+        let found = self.0.candidates(session, groups, (peaks, 0), &[lookup], 32)?;
+        Ok(found.iter().flatten().map(|candidate| candidate.votes).collect())
     }
 }

@@ -21,6 +21,9 @@ pub(crate) trait Home: Sync {
 
 /// One thread's search.
 pub(crate) trait Session {
+    /// Is told of lookups, whose probes are sorted, before they are made: a home that is far away reads all it needs.
+    fn prepare(&mut self, lookups: &[Vec<Probe>]) -> Result<(), IndexError>;
+
     /// For each run, collects the bins of the offsets that its postings vote for in `votes` (which it clears
     /// before) and hands run and votes to `count`.
     fn vote(
@@ -30,9 +33,9 @@ pub(crate) trait Session {
         count: &mut dyn FnMut(usize, &[u32]),
     ) -> Result<(), IndexError>;
 
-    /// The `most` best candidates of spots that are sorted by falling votes: those with equal votes in order of
-    /// track and place, those in removed tracks left out.
-    fn locate(&mut self, spots: &[Spot], most: usize) -> Result<Vec<Candidate>, IndexError>;
+    /// Of each list of spots, which are sorted by falling votes, the `most` best candidates: those with equal votes
+    /// in order of track and place, those in removed tracks left out.
+    fn locate(&mut self, lists: &[&[Spot]], most: usize) -> Result<Vec<Vec<Candidate>>, IndexError>;
 
     /// The constellation of a candidate's track.
     fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError>;
@@ -92,9 +95,29 @@ impl Local<'_> {
         let candidate = Candidate { track, at, votes: spot.votes, kept: (spot.run, index) };
         Ok(Some(candidate).filter(|_| !self.0.is_removed(track)))
     }
+
+    fn best(&self, spots: &[Spot], most: usize) -> Result<Vec<Candidate>, IndexError> {
+        let mut best: Vec<Candidate> = Vec::with_capacity(most);
+        for equals in spots.chunk_by(|a, b| a.votes == b.votes) {
+            let from = best.len();
+            for spot in equals {
+                best.extend(self.candidate(spot)?);
+            }
+            best[from..].sort_unstable_by_key(Candidate::rank);
+            if best.len() >= most {
+                break;
+            }
+        }
+        best.truncate(most);
+        Ok(best)
+    }
 }
 
 impl Session for Local<'_> {
+    fn prepare(&mut self, _: &[Vec<Probe>]) -> Result<(), IndexError> {
+        Ok(())
+    }
+
     fn vote(
         &mut self,
         probes: &[Probe],
@@ -112,20 +135,8 @@ impl Session for Local<'_> {
         Ok(())
     }
 
-    fn locate(&mut self, spots: &[Spot], most: usize) -> Result<Vec<Candidate>, IndexError> {
-        let mut best: Vec<Candidate> = Vec::with_capacity(most);
-        for equals in spots.chunk_by(|a, b| a.votes == b.votes) {
-            let from = best.len();
-            for spot in equals {
-                best.extend(self.candidate(spot)?);
-            }
-            best[from..].sort_unstable_by_key(Candidate::rank);
-            if best.len() >= most {
-                break;
-            }
-        }
-        best.truncate(most);
-        Ok(best)
+    fn locate(&mut self, lists: &[&[Spot]], most: usize) -> Result<Vec<Vec<Candidate>>, IndexError> {
+        lists.iter().map(|spots| self.best(spots, most)).collect()
     }
 
     fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError> {

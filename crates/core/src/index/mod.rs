@@ -10,6 +10,7 @@ mod home;
 mod layout;
 mod manifest;
 mod postings;
+pub mod rows;
 mod run;
 mod snapshot;
 mod write;
@@ -54,5 +55,19 @@ pub enum IndexError {
         path: PathBuf,
         /// What it is: "of another version", ….
         reason: &'static str,
+    },
+    /// A row of the index in the database is not as it was written.
+    #[error(
+        "the search index in the database is damaged; `refrain tracks reindex` builds it again from the catalogue"
+    )]
+    DamagedRow,
+    /// Other processes have merged the runs that were being searched; open the index again and repeat the search.
+    #[error("the search index in the database has changed meanwhile")]
+    Stale,
+    /// The database did not give the rows.
+    #[error("cannot read the search index in the database: {source}")]
+    Rows {
+        /// The database's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -111,7 +111,7 @@ pub(crate) fn write_tracks<W: Write>(
 }
 
 /// Length of a track on the time line: of its sound, and of its last peak.
-fn length(constellation: &Constellation) -> u32 {
+pub(crate) fn length(constellation: &Constellation) -> u32 {
     let ticks = (constellation.seconds * TICKS_PER_SECOND) as u32;
     ticks.max(constellation.peaks.last().map_or(0, |p| p.time)) / POSTING_TICKS + 1
 }

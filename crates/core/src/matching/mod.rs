@@ -14,7 +14,7 @@ mod verify;
 pub(crate) mod window;
 
 pub use settings::{Effort, MatchSettings, Ranges};
-pub use timeline::identify;
+pub use timeline::{identify, identify_rows};
 
 use crate::index::TrackNumber;
 

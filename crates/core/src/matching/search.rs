@@ -15,8 +15,6 @@ use super::sweep::Scale;
 const COUNTERS: usize = 1 << 19;
 /// Votes that are counted exactly in the end, unless too few candidates are among them.
 const EXACT_VOTES: usize = 1 << 13;
-/// Two votes may be chance; one is nothing.
-const FEWEST_VOTES: u32 = 2;
 /// Postings that a search reads for each probe that it makes, about; the probes of the commonest hashes, which
 /// tell least, are left out: tf-idf at its plainest. It binds from some thousands of tracks on and keeps the cost
 /// of a search from growing with the catalogue …
@@ -27,47 +25,55 @@ const POSTINGS_AT_MOST: u64 = 2_500_000;
 /// Of candidates nearer than this many bins only the best is one.
 const SAME_BINS: u32 = 3;
 
-/// What is looked for.
+/// One lookup.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct Lookup {
     pub(crate) depth: Depth,
     /// Peaks are looked up as they were before this change.
     pub(crate) scale: Scale,
-    /// Candidates, at most.
-    pub(crate) most: usize,
+    /// Votes that a candidate has at least.
+    pub(crate) least: u32,
 }
 
 /// Finds candidates; owns its buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
-    probes: Vec<Probe>,
+    probes: Vec<Vec<Probe>>,
     votes: Vec<u32>,
     tally: Tally,
-    spots: Vec<Spot>,
+    spots: Vec<Vec<Spot>>,
 }
 
 impl Search {
-    /// The best candidates for a window's peaks, best first. `start` is the window's start in ticks; times are
-    /// counted from it. `groups` says how common hashes are.
+    /// For each lookup the `most` best candidates for a window's peaks, best first. `start` is the window's start in
+    /// ticks; times are counted from it. `groups` says how common hashes are.
     pub(crate) fn candidates(
         &mut self,
         session: &mut dyn Session,
         groups: &[u32],
-        peaks: &[Peak],
-        start: u32,
-        wanted: Wanted,
-    ) -> Result<Vec<Candidate>, IndexError> {
+        (peaks, start): (&[Peak], u32),
+        lookups: &[Lookup],
+        most: usize,
+    ) -> Result<Vec<Vec<Candidate>>, IndexError> {
         let Self { probes: all, votes, tally, spots } = self;
-        all.clear();
-        let (time, frequency) = (wanted.scale.speed as f32, (1.0 / wanted.scale.pitch) as f32);
-        probes(peaks, start, wanted.depth, time, frequency, all);
-        keep_rarest(all, groups);
-        // Neighbours in the index one after the other: the same pages serve them.
-        all.sort_unstable_by_key(|p| (p.low, p.high, p.time));
-        spots.clear();
-        session.vote(all, votes, &mut |run, votes| tally.count(run, votes, wanted.most, spots))?;
-        spots.sort_unstable_by_key(|s| (std::cmp::Reverse(s.votes), s.run, s.offset));
-        session.locate(spots, wanted.most)
+        all.resize_with(lookups.len(), Vec::new);
+        spots.resize_with(lookups.len(), Vec::new);
+        for (Lookup { depth, scale, .. }, all) in lookups.iter().zip(all.iter_mut()) {
+            all.clear();
+            probes(peaks, start, *depth, scale.speed as f32, (1.0 / scale.pitch) as f32, all);
+            keep_rarest(all, groups);
+            // Neighbours in the index one after the other: the same pages serve them.
+            all.sort_unstable_by_key(|p| (p.low, p.high, p.time));
+        }
+        session.prepare(all)?;
+        for ((lookup, probes), spots) in lookups.iter().zip(all.iter()).zip(spots.iter_mut()) {
+            spots.clear();
+            let enough = (most, lookup.least);
+            session.vote(probes, votes, &mut |run, votes| tally.count(run, votes, enough, spots))?;
+            spots.sort_unstable_by_key(|s| (std::cmp::Reverse(s.votes), s.run, s.offset));
+        }
+        let lists: Vec<&[Spot]> = spots.iter().map(Vec::as_slice).collect();
+        session.locate(&lists, most)
     }
 }
 
@@ -97,14 +103,25 @@ fn keep_rarest(probes: &mut Vec<Probe>, groups: &[u32]) {
 struct Tally {
     counters: Vec<u8>,
     exact: Vec<u32>,
-    groups: Vec<(u32, u32)>,
+    pairs: Vec<Pair>,
+    order: Vec<usize>,
+}
+
+/// Two neighbouring bins and their votes.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    /// The second half of the pair, so that the true offset lies in the middle of the two bins.
+    bin: u32,
+    votes: u32,
+    /// Whether it is a candidate.
+    kept: bool,
 }
 
 impl Tally {
-    /// Adds the best offsets of a run to `spots`: at least `most` of them, if there are so many, and all that
-    /// have as many votes as the last of these.
-    fn count(&mut self, run: usize, votes: &[u32], most: usize, spots: &mut Vec<Spot>) {
-        let Self { counters, exact, groups } = self;
+    /// Adds the best offsets of a run to `spots`, with at least `least` votes: at least `most` of them, if there are so
+    /// many, and all that have as many votes as the last of these.
+    fn count(&mut self, run: usize, votes: &[u32], (most, least): (usize, u32), spots: &mut Vec<Spot>) {
+        let Self { counters, exact, .. } = self;
         counters.resize(COUNTERS, 0);
         let at = |bin: u32| bin as usize % COUNTERS;
         for bin in votes {
@@ -123,7 +140,7 @@ impl Tally {
         }
         let mut threshold = 255;
         let mut above = histogram[255];
-        while threshold > FEWEST_VOTES && above + histogram[threshold as usize - 1] <= EXACT_VOTES {
+        while threshold > least && above + histogram[threshold as usize - 1] <= EXACT_VOTES {
             threshold -= 1;
             above += histogram[threshold as usize];
         }
@@ -132,8 +149,12 @@ impl Tally {
             exact.clear();
             exact.extend(votes.iter().filter(|bin| pair(**bin) >= threshold));
             exact.sort_unstable();
-            summits(exact, threshold, groups, |offset, votes| spots.push(Spot { run, offset, votes }));
-            if spots.len() - from >= most || threshold == FEWEST_VOTES {
+            self.pairs.clear();
+            pairs(exact, threshold, &mut self.pairs);
+            keep_summits(&mut self.pairs, &mut self.order);
+            let kept = self.pairs.iter().filter(|pair| pair.kept);
+            spots.extend(kept.map(|pair| Spot { run, offset: pair.bin * BIN, votes: pair.votes }));
+            if spots.len() - from >= most || threshold <= least {
                 break;
             }
             spots.truncate(from);
@@ -145,25 +166,27 @@ impl Tally {
     }
 }
 
-/// Hands out offset and votes of pairs of neighbouring bins with at least `fewest` votes and no better pair near.
-fn summits(bins: &[u32], fewest: u32, pairs: &mut Vec<(u32, u32)>, mut sink: impl FnMut(u32, u32)) {
-    pairs.clear();
+/// Pairs of neighbouring bins with at least `least` votes; the bins are sorted.
+fn pairs(bins: &[u32], least: u32, pairs: &mut Vec<Pair>) {
     let mut groups = bins.chunk_by(|a, b| a == b).peekable();
     while let Some(group) = groups.next() {
         let beside = groups.peek().filter(|next| next[0] == group[0] + 1).map_or(0, |next| next.len());
         let votes = (group.len() + beside) as u32;
-        if votes >= fewest {
-            // The second half of the pair, so that the true offset lies in the middle of the two bins.
-            pairs.push((group[0] + u32::from(beside > 0), votes));
+        if votes >= least {
+            pairs.push(Pair { bin: group[0] + u32::from(beside > 0), votes, kept: false });
         }
     }
-    for (i, (bin, votes)) in pairs.iter().enumerate() {
-        let before = pairs[..i].iter().rev().take_while(|(other, _)| bin - other <= SAME_BINS);
-        let behind = pairs[i + 1..].iter().take_while(|(other, _)| other - bin <= SAME_BINS);
-        let beaten = before.into_iter().any(|(_, other)| other >= votes)
-            || behind.into_iter().any(|(_, other)| other > votes);
-        if !beaten {
-            sink(bin * BIN, *votes);
-        }
+}
+
+/// Keeps the pairs that are near no better one that is kept; they are sorted by bin.
+fn keep_summits(pairs: &mut [Pair], order: &mut Vec<usize>) {
+    order.clear();
+    order.extend(0..pairs.len());
+    order.sort_unstable_by_key(|i| (std::cmp::Reverse(pairs[*i].votes), *i));
+    for i in order.iter().copied() {
+        let bin = pairs[i].bin;
+        let mut before = pairs[..i].iter().rev().take_while(|other| bin - other.bin <= SAME_BINS);
+        let mut behind = pairs[i + 1..].iter().take_while(|other| other.bin - bin <= SAME_BINS);
+        pairs[i].kept = !before.any(|other| other.kept) && !behind.any(|other| other.kept);
     }
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::fingerprint::landmark::landmarks;
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
+use crate::index::rows::{RowIndex, RowStore};
 use crate::index::{Home, IndexError, Snapshot};
 
 use super::alternatives::others;
@@ -31,8 +32,19 @@ pub fn identify(
     identify_at(snapshot, query, settings)
 }
 
-/// The same in any home of an index.
-pub(crate) fn identify_at(
+/// The same, with the same answer, where the index is rows of a database.
+///
+/// # Errors
+/// As [`identify`], and where the database fails; [`IndexError::Stale`] says to open the index again and repeat.
+pub fn identify_rows<S: RowStore>(
+    index: &RowIndex<S>,
+    query: &Constellation,
+    settings: &MatchSettings,
+) -> Result<Matches, IndexError> {
+    identify_at(index, query, settings)
+}
+
+fn identify_at(
     home: &dyn Home,
     query: &Constellation,
     settings: &MatchSettings,

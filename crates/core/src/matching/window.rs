@@ -9,7 +9,7 @@ use crate::index::{Candidate, Home, IndexError, Session};
 use super::line::Line;
 use super::rivals::scrutinize;
 use super::screen::Screen;
-use super::search::{Search, Wanted};
+use super::search::{Lookup, Search};
 use super::settings::{Effort, MatchSettings};
 use super::significance::Chance;
 use super::sweep::{Scale, ladder, within_budget};
@@ -38,7 +38,9 @@ const OBVIOUS: f64 = -100.0;
 /// Candidates of one step of the ladder, of all its steps, and the fewest votes worth a verification.
 const MOST_OF_STEP: usize = 4;
 const MOST_OF_LADDER: usize = 24;
-const FEWEST_VOTES: u32 = 5;
+const FEWEST_OF_LADDER: u32 = 5;
+/// The fewest votes worth a verification at the plain scale.
+const FEWEST_VOTES: u32 = 3;
 /// Steps that are looked at again in small ones.
 const MOST_FINE: usize = 3;
 /// A match of another scale has rivals there, which are looked for if the logarithm of its probability is above this.
@@ -222,9 +224,10 @@ impl<'a> WindowSearch<'a> {
         found: &mut Vec<(Candidate, Scale)>,
     ) -> Result<(), IndexError> {
         let depth = if self.settings.effort == Effort::Thorough { MIDDLE } else { SHALLOW };
-        for scale in steps {
-            let candidates = self.candidates(window, depth, *scale, MOST_OF_STEP)?;
-            found.extend(candidates.into_iter().filter(|c| c.votes >= FEWEST_VOTES).map(|c| (c, *scale)));
+        let lookups: Vec<Lookup> =
+            steps.iter().map(|scale| Lookup { depth, scale: *scale, least: FEWEST_OF_LADDER }).collect();
+        for (candidates, scale) in self.look_up(window, &lookups, MOST_OF_STEP)?.into_iter().zip(steps) {
+            found.extend(candidates.into_iter().map(|c| (c, *scale)));
         }
         found.sort_by_key(|(candidate, _)| std::cmp::Reverse(candidate.votes));
         Ok(())
@@ -237,9 +240,19 @@ impl<'a> WindowSearch<'a> {
         scale: Scale,
         most: usize,
     ) -> Result<Vec<Candidate>, IndexError> {
+        let found = self.look_up(window, &[Lookup { depth, scale, least: FEWEST_VOTES }], most)?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    fn look_up(
+        &mut self,
+        window: &Window<'_>,
+        lookups: &[Lookup],
+        most: usize,
+    ) -> Result<Vec<Vec<Candidate>>, IndexError> {
         let Self { home, session, search, .. } = self;
-        let (peaks, start) = (window.own_peaks(), window.from as u32);
-        search.candidates(&mut **session, home.groups(), peaks, start, Wanted { depth, scale, most })
+        let peaks = (window.own_peaks(), window.from as u32);
+        search.candidates(&mut **session, home.groups(), peaks, lookups, most)
     }
 
     /// The track of a candidate and its line.

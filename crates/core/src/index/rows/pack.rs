@@ -1,0 +1,79 @@
+//! Making the rows of a run from constellations.
+
+use rayon::prelude::*;
+
+use super::{Row, RowRun, RowTrack, RunShape};
+use crate::fingerprint::Constellation;
+use crate::fingerprint::landmark::{GROUPS, HASH_BITS, landmarks};
+use crate::index::TrackNumber;
+use crate::index::layout::{LONGEST_RUN, POSTING_TICKS, TRACK_MARGIN, taken, time_bits};
+use crate::index::postings::posting;
+use crate::index::write::{count_groups, length};
+
+/// Postings that a row should hold on average: 1.5 kB, so that five or so share a page of a database.
+const ROW_POSTINGS: u64 = 600;
+/// Postings of the largest run that is made: then each row holds one hash, and a larger run would only have larger
+/// rows, too large for a page.
+pub const LARGEST_RUN: u64 = ROW_POSTINGS << HASH_BITS;
+
+/// Places tracks on a time line.
+#[derive(Debug, Default)]
+pub(super) struct TimeLine {
+    pub(super) tracks: Vec<RowTrack>,
+    units: u64,
+}
+
+impl TimeLine {
+    /// Start of the next track; `None` where the time line is full.
+    pub(super) fn place(&mut self, track: TrackNumber, length: u32) -> Option<u32> {
+        let start = self.units + u64::from(TRACK_MARGIN);
+        if start + taken(length) > LONGEST_RUN {
+            return None;
+        }
+        self.units += taken(length);
+        self.tracks.push(RowTrack { track, start: start as u32, length });
+        Some(start as u32)
+    }
+
+    pub(super) fn shape(&self, postings: u64) -> RunShape {
+        let bits = (postings / ROW_POSTINGS).checked_ilog2().unwrap_or(0).min(HASH_BITS);
+        let end = self.units + u64::from(TRACK_MARGIN);
+        RunShape { bucket_bits: bits as u8, time_bits: time_bits(end) as u8 }
+    }
+}
+
+/// Makes a run of tracks: what is to be known of it, and its rows by rising bucket. It takes the first of the tracks
+/// that fit onto one time line; the number of its tracks says how many those were.
+#[must_use]
+pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
+    let mut line = TimeLine::default();
+    let mut starts = Vec::new();
+    for (number, constellation) in tracks {
+        let Some(start) = line.place(*number, length(constellation)) else { break };
+        starts.push(start);
+    }
+    let of_track = |((_, constellation), start): (&(TrackNumber, Constellation), &u32)| {
+        let mut own = Vec::new();
+        landmarks(&constellation.peaks, |l| {
+            let time = constellation.peaks[l.first as usize].time / POSTING_TICKS;
+            own.push(posting(l.hash, start + time));
+        });
+        own
+    };
+    let mut postings: Vec<u64> = tracks.par_iter().zip(starts.par_iter()).flat_map_iter(of_track).collect();
+    postings.par_sort_unstable();
+    let count = postings.len() as u64;
+    let shape = line.shape(count);
+    let rows = rows(&postings, shape);
+    let mut groups = vec![0; GROUPS];
+    count_groups(&postings).into_iter().for_each(|(group, count)| groups[group] = count);
+    (RowRun { shape, postings: count, tracks: line.tracks, groups }, rows)
+}
+
+/// The rows of sorted postings.
+pub(super) fn rows(postings: &[u64], shape: RunShape) -> Vec<Row> {
+    let bucket = |posting: u64| shape.bucket((posting >> 32) as u32);
+    let row = |same: &[u64]| Row { bucket: bucket(same[0]), packed: shape.codec().encode(same, Vec::new()) };
+    let buckets: Vec<&[u64]> = postings.chunk_by(|a, b| bucket(*a) == bucket(*b)).collect();
+    buckets.into_par_iter().map(row).collect()
+}

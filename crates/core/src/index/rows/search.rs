@@ -1,0 +1,195 @@
+//! Searching rows.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{RowError, RowSpot, RowStore, RunRow, RunShape};
+use crate::fingerprint::landmark::Probe;
+use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
+use crate::index::home::{Candidate, Home, Session, Spot};
+use crate::index::layout::{BIN, POSTING_TICKS, TRACK_MARGIN};
+use crate::index::{IndexError, TrackNumber};
+
+/// Spots that are asked for at most in one list; behind so many, equals are taken in the order of their runs.
+const MOST_SPOTS: usize = 4096;
+/// Tracks whose constellations are kept during one search.
+const MOST_KEPT: usize = 1000;
+
+/// An index whose rows are elsewhere.
+pub struct RowIndex<S> {
+    store: S,
+    /// Number and shape of each run.
+    runs: Vec<(u64, RunShape)>,
+    groups: Vec<u32>,
+    tracks: usize,
+    seconds: f64,
+}
+
+impl<S> std::fmt::Debug for RowIndex<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowIndex")
+            .field("runs", &self.runs)
+            .field("tracks", &self.tracks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: RowStore> RowIndex<S> {
+    /// An index of these runs. `groups` are those of all runs together, `tracks` and `units` the number of tracks that
+    /// are not removed and the part of the time lines that they take.
+    #[must_use]
+    pub fn new(store: S, runs: Vec<(u64, RunShape)>, groups: Vec<u32>, tracks: usize, units: u64) -> Self {
+        let seconds = (units * u64::from(POSTING_TICKS)) as f64 / TICKS_PER_SECOND;
+        Self { store, runs, groups, tracks, seconds }
+    }
+
+    /// Number of tracks that can be found.
+    #[must_use]
+    pub fn tracks(&self) -> usize {
+        self.tracks
+    }
+
+    /// Number of runs.
+    #[must_use]
+    pub fn runs_count(&self) -> usize {
+        self.runs.len()
+    }
+}
+
+impl<S: RowStore> Home for RowIndex<S> {
+    fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
+    fn session(&self) -> Box<dyn Session + '_> {
+        Box::new(Remote { index: self, rows: HashMap::new(), kept: HashMap::new() })
+    }
+}
+
+/// One thread's search of rows.
+struct Remote<'a, S> {
+    index: &'a RowIndex<S>,
+    /// Rows of a lookup, decoded, by bucket, those of a bucket by run.
+    rows: HashMap<u32, Vec<RunRow>>,
+    kept: HashMap<TrackNumber, Vec<u8>>,
+}
+
+impl<S: RowStore> Remote<'_, S> {
+    /// Buckets that the probes ask for, of all shapes that there are.
+    fn buckets<'p>(&self, probes: impl Iterator<Item = &'p Probe> + Clone) -> BTreeSet<u32> {
+        let mut shapes: Vec<RunShape> = self.index.runs.iter().map(|(_, shape)| *shape).collect();
+        shapes.sort_unstable();
+        shapes.dedup_by_key(|shape| shape.bucket_bits);
+        let of_shape = |shape: RunShape| {
+            probes.clone().flat_map(move |probe| shape.bucket(probe.low)..=shape.bucket(probe.high))
+        };
+        shapes.into_iter().flat_map(of_shape).collect()
+    }
+}
+
+impl<S: RowStore> Session for Remote<'_, S> {
+    fn prepare(&mut self, lookups: &[Vec<Probe>]) -> Result<(), IndexError> {
+        self.rows.clear();
+        let buckets: Vec<u32> = self.buckets(lookups.iter().flatten()).into_iter().collect();
+        if buckets.is_empty() {
+            return Ok(());
+        }
+        for row in self.index.store.rows(&buckets)? {
+            self.rows.entry(row.row.bucket).or_default().push(row);
+        }
+        Ok(())
+    }
+
+    fn vote(
+        &mut self,
+        probes: &[Probe],
+        votes: &mut Vec<u32>,
+        count: &mut dyn FnMut(usize, &[u32]),
+    ) -> Result<(), IndexError> {
+        let mut decoded: Vec<(u32, u32)> = Vec::new();
+        for (index, (run, shape)) in self.index.runs.iter().enumerate() {
+            votes.clear();
+            decoded.clear();
+            let (mut last, mut from) = (0, 0);
+            for probe in probes {
+                for bucket in shape.bucket(probe.low)..=shape.bucket(probe.high) {
+                    if bucket > last {
+                        last = bucket;
+                        let rows = self.rows.get(&bucket).map(Vec::as_slice).unwrap_or_default();
+                        for RunRow { row, .. } in rows.iter().filter(|row| row.run == *run) {
+                            let base = shape.first_hash(bucket);
+                            let sink = |hash, time| decoded.push((base | hash, time));
+                            shape.codec().decode(&row.packed, 0, u32::MAX, sink).ok_or_else(damaged)?;
+                        }
+                    }
+                }
+                while decoded.get(from).is_some_and(|(hash, _)| *hash < probe.low) {
+                    from += 1;
+                }
+                let time = probe.time / POSTING_TICKS;
+                let wanted = decoded[from..].iter().take_while(|(hash, _)| *hash <= probe.high);
+                votes.extend(wanted.map(|(_, posting)| posting.wrapping_sub(time) / BIN));
+            }
+            count(index, votes);
+        }
+        Ok(())
+    }
+
+    fn locate(&mut self, lists: &[&[Spot]], most: usize) -> Result<Vec<Vec<Candidate>>, IndexError> {
+        let mut spots = Vec::new();
+        let mut offsets = Vec::new();
+        for (list, all) in lists.iter().enumerate() {
+            // Some may lie in removed tracks.
+            let last = all.get(2 * most - 1).or(all.last()).map_or(0, |spot| spot.votes);
+            for spot in all.iter().take_while(|spot| spot.votes >= last).take(MOST_SPOTS) {
+                let place = spot.offset.saturating_add(TRACK_MARGIN);
+                let run = self.index.runs[spot.run].0;
+                spots.push(RowSpot { list: list as u32, run, place, votes: spot.votes });
+                offsets.push(spot.offset);
+            }
+        }
+        let mut found = vec![Vec::new(); lists.len()];
+        if spots.is_empty() {
+            return Ok(found);
+        }
+        if self.kept.len() > MOST_KEPT {
+            self.kept.clear();
+        }
+        let known: Vec<TrackNumber> = self.kept.keys().copied().collect();
+        for one in self.index.store.locate(&spots, most, &known)? {
+            let (spot, offset) = (spots[one.spot], offsets[one.spot]);
+            let at = i64::from(offset) - i64::from(one.start);
+            found[spot.list as usize].push(Candidate {
+                track: one.track,
+                at,
+                votes: spot.votes,
+                kept: (0, 0),
+            });
+            if let Some(packed) = one.packed {
+                self.kept.insert(one.track, packed);
+            }
+        }
+        Ok(found)
+    }
+
+    fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError> {
+        let packed = self.kept.get(&candidate.track).ok_or_else(damaged)?;
+        Constellation::from_bytes(packed).map_err(|_| damaged())
+    }
+}
+
+fn damaged() -> IndexError {
+    IndexError::DamagedRow
+}
+
+impl From<RowError> for IndexError {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Stale => Self::Stale,
+            RowError::Failed(source) => Self::Rows { source },
+        }
+    }
+}
