@@ -25,12 +25,12 @@ pub(crate) trait Session {
     fn prepare(&mut self, lookups: &[Vec<Probe>]) -> Result<(), IndexError>;
 
     /// For each run, collects the bins of the offsets that its postings vote for in `votes` (which it clears
-    /// before) and hands run and votes to `count`.
+    /// before) and hands run and votes to `count`, which may put them into another order.
     fn vote(
         &mut self,
         probes: &[Probe],
         votes: &mut Vec<u32>,
-        count: &mut dyn FnMut(usize, &[u32]),
+        count: &mut dyn FnMut(usize, &mut Vec<u32>),
     ) -> Result<(), IndexError>;
 
     /// Of each list of spots, which are sorted by falling votes, the `most` best candidates: those with equal votes
@@ -122,7 +122,7 @@ impl Session for Local<'_> {
         &mut self,
         probes: &[Probe],
         votes: &mut Vec<u32>,
-        count: &mut dyn FnMut(usize, &[u32]),
+        count: &mut dyn FnMut(usize, &mut Vec<u32>),
     ) -> Result<(), IndexError> {
         for (index, run) in self.0.runs().iter().enumerate() {
             votes.clear();

@@ -10,11 +10,6 @@ use crate::index::{BIN, Candidate, IndexError, Session, Spot};
 
 use super::sweep::Scale;
 
-/// Most bins that are counted apart; on longer time lines offsets share counters, then are counted again
-/// apart if the shared one is high.
-const COUNTERS: usize = 1 << 19;
-/// Votes that are counted exactly in the end, unless too few candidates are among them.
-const EXACT_VOTES: usize = 1 << 13;
 /// Postings that a search reads for each probe that it makes, about; the probes of the commonest hashes, which
 /// tell least, are left out: tf-idf at its plainest. It binds from some thousands of tracks on and keeps the cost
 /// of a search from growing with the catalogue …
@@ -101,9 +96,9 @@ fn keep_rarest(probes: &mut Vec<Probe>, groups: &[u32]) {
 /// Counts votes; owns its buffers.
 #[derive(Debug, Default)]
 struct Tally {
-    counters: Vec<u8>,
-    exact: Vec<u32>,
+    sorter: Sorter,
     pairs: Vec<Pair>,
+    best: Vec<Pair>,
     order: Vec<usize>,
 }
 
@@ -120,60 +115,51 @@ struct Pair {
 impl Tally {
     /// Adds the best offsets of a run to `spots`, with at least `least` votes: at least `most` of them, if there are so
     /// many, and all that have as many votes as the last of these.
-    fn count(&mut self, run: usize, votes: &[u32], (most, least): (usize, u32), spots: &mut Vec<Spot>) {
-        let Self { counters, exact, .. } = self;
-        counters.resize(COUNTERS, 0);
-        let at = |bin: u32| bin as usize % COUNTERS;
-        for bin in votes {
-            let counter = &mut counters[at(*bin)];
-            *counter = counter.saturating_add(1);
-        }
-        // At least the votes of the bin and of its better neighbour.
-        let pair = |bin: u32| {
-            let here = counters[at(bin)];
-            let beside = counters[at(bin.wrapping_add(1))].max(counters[at(bin.wrapping_sub(1))]);
-            (u32::from(here) + u32::from(beside)).min(255)
-        };
+    fn count(
+        &mut self,
+        run: usize,
+        votes: &mut Vec<u32>,
+        (most, least): (usize, u32),
+        spots: &mut Vec<Spot>,
+    ) {
+        let Self { sorter, pairs, best, order } = self;
+        sorter.sort(votes);
         let mut histogram = [0usize; 256];
-        for bin in votes {
-            histogram[pair(*bin) as usize] += 1;
-        }
-        let mut threshold = 255;
-        let mut above = histogram[255];
-        while threshold > least && above + histogram[threshold as usize - 1] <= EXACT_VOTES {
+        find_pairs(votes, least, pairs, &mut histogram);
+        let mut threshold = histogram.len();
+        let mut above = 0;
+        while threshold > least as usize {
             threshold -= 1;
-            above += histogram[threshold as usize];
-        }
-        let from = spots.len();
-        loop {
-            exact.clear();
-            exact.extend(votes.iter().filter(|bin| pair(**bin) >= threshold));
-            exact.sort_unstable();
-            self.pairs.clear();
-            pairs(exact, threshold, &mut self.pairs);
-            keep_summits(&mut self.pairs, &mut self.order);
-            let kept = self.pairs.iter().filter(|pair| pair.kept);
-            spots.extend(kept.map(|pair| Spot { run, offset: pair.bin * BIN, votes: pair.votes }));
-            if spots.len() - from >= most || threshold <= least {
+            above += histogram[threshold];
+            if above < most {
+                continue;
+            }
+            best.clear();
+            best.extend(pairs.iter().filter(|pair| pair.votes as usize >= threshold));
+            keep_summits(best, order);
+            if best.iter().filter(|pair| pair.kept).count() >= most {
                 break;
             }
-            spots.truncate(from);
-            threshold -= 1;
         }
-        for bin in votes {
-            counters[at(*bin)] = 0;
+        if above < most {
+            best.clone_from(pairs);
+            keep_summits(best, order);
         }
+        let kept = best.iter().filter(|pair| pair.kept);
+        spots.extend(kept.map(|pair| Spot { run, offset: pair.bin * BIN, votes: pair.votes }));
     }
 }
 
-/// Pairs of neighbouring bins with at least `least` votes; the bins are sorted.
-fn pairs(bins: &[u32], least: u32, pairs: &mut Vec<Pair>) {
+/// Pairs of neighbouring bins with at least `least` votes, and how many have how many; the bins are sorted.
+fn find_pairs(bins: &[u32], least: u32, pairs: &mut Vec<Pair>, histogram: &mut [usize; 256]) {
+    pairs.clear();
     let mut groups = bins.chunk_by(|a, b| a == b).peekable();
     while let Some(group) = groups.next() {
         let beside = groups.peek().filter(|next| next[0] == group[0] + 1).map_or(0, |next| next.len());
         let votes = (group.len() + beside) as u32;
         if votes >= least {
             pairs.push(Pair { bin: group[0] + u32::from(beside > 0), votes, kept: false });
+            histogram[votes.min(255) as usize] += 1;
         }
     }
 }
@@ -188,5 +174,80 @@ fn keep_summits(pairs: &mut [Pair], order: &mut Vec<usize>) {
         let mut before = pairs[..i].iter().rev().take_while(|other| bin - other.bin <= SAME_BINS);
         let mut behind = pairs[i + 1..].iter().take_while(|other| other.bin - bin <= SAME_BINS);
         pairs[i].kept = !before.any(|other| other.kept) && !behind.any(|other| other.kept);
+    }
+}
+
+/// Bits of a digit of the radix sort: 2,048 places to write to, which the first cache holds.
+const DIGIT_BITS: u32 = 11;
+/// Fewer numbers are compared.
+const WORTH_DIGITS: usize = 1 << 12;
+
+/// Sorts many numbers by their digits, the least one first (LSD radix sort); owns its buffer.
+#[derive(Debug, Default)]
+struct Sorter(Vec<u32>);
+
+impl Sorter {
+    fn sort(&mut self, numbers: &mut Vec<u32>) {
+        if numbers.len() < WORTH_DIGITS {
+            numbers.sort_unstable();
+            return;
+        }
+        self.0.clear();
+        self.0.resize(numbers.len(), 0);
+        for shift in (0..u32::BITS).step_by(DIGIT_BITS as usize) {
+            let digit = |number: u32| (number >> shift) as usize & ((1 << DIGIT_BITS) - 1);
+            let mut ends = [0usize; 1 << DIGIT_BITS];
+            for number in numbers.iter() {
+                ends[digit(*number)] += 1;
+            }
+            if ends.contains(&numbers.len()) {
+                continue;
+            }
+            let mut start = 0;
+            for end in &mut ends {
+                start += std::mem::replace(end, start);
+            }
+            for number in numbers.iter() {
+                let place = &mut ends[digit(*number)];
+                self.0[*place] = *number;
+                *place += 1;
+            }
+            std::mem::swap(numbers, &mut self.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn digits_sort_like_numbers(mut numbers in prop::collection::vec(any::<u32>(), 0..3 * WORTH_DIGITS), mask in any::<u32>()) {
+            numbers.iter_mut().for_each(|number| *number &= mask);
+            let mut sorted = numbers.clone();
+            sorted.sort_unstable();
+            Sorter::default().sort(&mut numbers);
+            prop_assert_eq!(numbers, sorted);
+        }
+    }
+
+    #[test]
+    fn the_best_come_with_all_their_equals() {
+        let mut votes = Vec::new();
+        for (bin, count) in [(10, 9), (12, 4), (50, 3), (100, 5), (101, 2), (200, 3), (300, 1)] {
+            votes.extend(std::iter::repeat_n(bin, count));
+        }
+        let mut spots = Vec::new();
+        let mut best = |most| {
+            spots.clear();
+            Tally::default().count(0, &mut votes, (most, 2), &mut spots);
+            spots.iter().map(|spot| (spot.offset / BIN, spot.votes)).collect::<Vec<_>>()
+        };
+        assert_eq!(best(1), [(10, 9)]);
+        assert_eq!(best(2), [(10, 9), (101, 7)], "12 is too near to 10");
+        assert_eq!(best(3), [(10, 9), (50, 3), (101, 7), (200, 3)]);
+        assert_eq!(best(9), best(3));
     }
 }

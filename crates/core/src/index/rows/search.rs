@@ -107,7 +107,7 @@ impl<S: RowStore> Session for Remote<'_, S> {
         &mut self,
         probes: &[Probe],
         votes: &mut Vec<u32>,
-        count: &mut dyn FnMut(usize, &[u32]),
+        count: &mut dyn FnMut(usize, &mut Vec<u32>),
     ) -> Result<(), IndexError> {
         let mut decoded: Vec<(u32, u32)> = Vec::new();
         for (index, (run, shape)) in self.index.runs.iter().enumerate() {
