@@ -1,12 +1,13 @@
 //! The trait that every backend implements.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::{
-    AddOutcome, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, Track, TrackFilter, TrackId,
-    TrackNumber, TrackUpdate,
+    AddOutcome, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, Runs, Track, TrackFilter,
+    TrackId, TrackNumber, TrackUpdate,
 };
 
 /// Access to a catalogue. One contract test suite runs against every implementation.
@@ -105,6 +106,11 @@ pub trait Catalog: Send + Sync {
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError>;
+
+    /// The search index that the catalogue's database keeps, for databases that can.
+    fn runs(self: Arc<Self>) -> Option<Arc<dyn Runs>> {
+        None
+    }
 
     /// When this returns, every transaction so far survives a power cut as well. Whoever derives files from
     /// the catalogue calls it first, so that they are never ahead of it.

@@ -10,6 +10,7 @@ mod library;
 mod model;
 mod postgres;
 mod response;
+mod runs;
 mod search;
 mod settings;
 mod sqlite;
@@ -24,5 +25,6 @@ pub use model::{
 };
 pub use refrain_core::index::TrackNumber;
 pub use response::ResponseMetadata;
+pub use runs::{DatabaseIndex, Runs};
 pub use settings::{OpenSettings, PostgresSettings};
 pub use url::{default_cache_prefix, open, open_with};

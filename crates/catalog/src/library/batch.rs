@@ -8,16 +8,16 @@ use crate::{Change, ChangeKind};
 
 /// Changes that the index takes in one step.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Batch {
-    pub(super) added: Vec<TrackNumber>,
-    pub(super) removed: Vec<TrackNumber>,
-    pub(super) relabelled: Vec<TrackNumber>,
+pub(crate) struct Batch {
+    pub(crate) added: Vec<TrackNumber>,
+    pub(crate) removed: Vec<TrackNumber>,
+    pub(crate) relabelled: Vec<TrackNumber>,
     /// The last change of the batch.
-    pub(super) position: u64,
+    pub(crate) position: u64,
 }
 
 /// Tracks that a page of changes adds and does not remove again.
-pub(super) fn lasting(changes: &[Change]) -> Vec<TrackNumber> {
+pub(crate) fn lasting(changes: &[Change]) -> Vec<TrackNumber> {
     let removed = tracks(changes, ChangeKind::Removed).collect::<HashSet<_>>();
     tracks(changes, ChangeKind::Added).filter(|track| !removed.contains(track)).collect()
 }
@@ -26,7 +26,7 @@ pub(super) fn lasting(changes: &[Change]) -> Vec<TrackNumber> {
 ///
 /// `sizes` are the bytes of lasting tracks; a track without one has left the catalogue since, and its removal
 /// comes with a later page. A track that came and went within the page is in no batch.
-pub(super) fn cut(changes: &[Change], sizes: &HashMap<TrackNumber, u64>, limit: u64) -> Vec<Batch> {
+pub(crate) fn cut(changes: &[Change], sizes: &HashMap<TrackNumber, u64>, limit: u64) -> Vec<Batch> {
     let came = tracks(changes, ChangeKind::Added).collect::<HashSet<_>>();
     let mut batches = Vec::new();
     let mut batch = Batch::default();

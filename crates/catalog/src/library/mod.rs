@@ -11,6 +11,9 @@ use crate::{Catalog, CatalogError};
 mod batch;
 mod refresh;
 
+pub(crate) use batch::{Batch, cut, lasting};
+pub(crate) use refresh::unpack;
+
 /// A catalogue and the search index that is derived from it.
 ///
 /// The index lives in files, may be deleted at any time, and follows the catalogue's changes whenever
@@ -122,6 +125,6 @@ fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
-fn thread_died(error: tokio::task::JoinError) -> LibraryError {
+pub(crate) fn thread_died(error: tokio::task::JoinError) -> LibraryError {
     LibraryError::Thread(error.to_string())
 }

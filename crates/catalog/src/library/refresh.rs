@@ -74,7 +74,7 @@ impl Library {
 }
 
 /// Unpacks on all cores, in order of track.
-fn unpack(mut packed: Vec<Packed>) -> (Vec<(TrackNumber, Constellation)>, Vec<Skipped>) {
+pub(crate) fn unpack(mut packed: Vec<Packed>) -> (Vec<(TrackNumber, Constellation)>, Vec<Skipped>) {
     packed.sort_unstable_by_key(|(track, _)| *track);
     let one = |(track, bytes): Packed| match Constellation::from_bytes(&bytes) {
         Ok(constellation) => Ok((track, constellation)),

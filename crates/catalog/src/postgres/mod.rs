@@ -17,6 +17,7 @@ mod plan;
 mod read;
 mod retry;
 mod row;
+mod runs;
 mod transaction;
 mod write;
 
@@ -27,8 +28,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::{
-    AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, PostgresSettings, Track,
-    TrackFilter, TrackId, TrackNumber, TrackUpdate,
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, PostgresSettings, Runs,
+    Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 use error::Name;
 use listen::Listener;
@@ -135,6 +136,10 @@ impl Catalog for PostgresCatalog {
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
         self.packed_sizes(numbers).await
+    }
+
+    fn runs(self: Arc<Self>) -> Option<Arc<dyn Runs>> {
+        Some(self)
     }
 
     async fn settle(&self) -> Result<(), CatalogError> {

@@ -3,11 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::pack::{TimeLine, rows};
-use super::{Row, RowRun, RowTrack, RunRow, RunShape};
-use crate::fingerprint::landmark::{GROUPS, HASH_BITS};
+use super::{Row, RowTrack, RunRow, RunShape};
+use crate::fingerprint::landmark::{GROUPS, HASH_BITS, group};
 use crate::index::TrackNumber;
 use crate::index::postings::posting;
-use crate::index::write::count_groups;
 
 /// Postings that a chunk should hold: some ten megabytes of memory.
 const CHUNK_POSTINGS: u64 = 4 << 20;
@@ -50,8 +49,21 @@ pub struct Merge {
     shape: RunShape,
     tracks: Vec<RowTrack>,
     postings: u64,
-    groups: Vec<u32>,
+    dropped: Vec<u32>,
     chunk_bits: u32,
+}
+
+/// What came out of a merge, beside the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// How the new run is cut.
+    pub shape: RunShape,
+    /// Its postings.
+    pub postings: u64,
+    /// Its tracks, by rising start.
+    pub tracks: Vec<RowTrack>,
+    /// Postings of removed tracks that are gone now, of each group of hashes.
+    pub dropped: Vec<u32>,
 }
 
 impl Merge {
@@ -83,7 +95,7 @@ impl Merge {
             shape,
             tracks: line.tracks,
             postings: 0,
-            groups: vec![0; GROUPS],
+            dropped: vec![0; GROUPS],
             chunk_bits,
         })
     }
@@ -97,32 +109,25 @@ impl Merge {
     /// The new run's rows of a chunk, from all rows of the sources in it. `None` where a row is damaged.
     pub fn merge(&mut self, old: &[RunRow]) -> Option<Vec<Row>> {
         let mut postings = Vec::new();
+        let dropped = &mut self.dropped;
         for RunRow { run, row } in old {
             let (shape, moves) = self.sources.get(run)?;
             let base = shape.first_hash(row.bucket);
-            shape.codec().decode(&row.packed, 0, u32::MAX, |hash, time| {
-                if let Some(time) = moved(moves, time) {
-                    postings.push(posting(base | hash, time));
-                }
+            shape.codec().decode(&row.packed, 0, u32::MAX, |hash, time| match moved(moves, time) {
+                Some(time) => postings.push(posting(base | hash, time)),
+                None => dropped[group(base | hash)] += 1,
             })?;
         }
         postings.sort_unstable();
         self.postings += postings.len() as u64;
-        count_groups(&postings).into_iter().for_each(|(group, count)| self.groups[group] += count);
         Some(rows(&postings, self.shape))
     }
 
-    /// What is to be known of the new run, after all chunks.
+    /// What came out, after all chunks.
     #[must_use]
-    pub fn finish(self) -> RowRun {
-        let Self { shape, tracks, postings, groups, .. } = self;
-        RowRun { shape, postings, tracks, groups }
-    }
-
-    /// How the new run is cut.
-    #[must_use]
-    pub fn shape(&self) -> RunShape {
-        self.shape
+    pub fn finish(self) -> Merged {
+        let Self { shape, tracks, postings, dropped, .. } = self;
+        Merged { shape, postings, tracks, dropped }
     }
 }
 

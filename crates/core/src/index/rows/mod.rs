@@ -10,7 +10,7 @@ mod search;
 
 use std::error::Error;
 
-pub use merge::{Chunk, Merge, MergeSource};
+pub use merge::{Chunk, Merge, MergeSource, Merged};
 pub use pack::{LARGEST_RUN, pack};
 pub use search::RowIndex;
 
@@ -62,8 +62,14 @@ impl RowTrack {
     /// Part of the time line that the track takes.
     #[must_use]
     pub fn units(&self) -> u64 {
-        super::layout::taken(self.length)
+        units_of(self.length)
     }
+}
+
+/// Part of a time line that a track of this length takes.
+#[must_use]
+pub fn units_of(length: u32) -> u64 {
+    super::layout::taken(length)
 }
 
 /// What is known of a run beside its rows.
@@ -153,4 +159,19 @@ pub trait RowStore: Send + Sync {
         most: usize,
         known: &[TrackNumber],
     ) -> Result<Vec<RowCandidate>, RowError>;
+}
+
+impl RowStore for Box<dyn RowStore> {
+    fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError> {
+        (**self).rows(buckets)
+    }
+
+    fn locate(
+        &self,
+        spots: &[RowSpot],
+        most: usize,
+        known: &[TrackNumber],
+    ) -> Result<Vec<RowCandidate>, RowError> {
+        (**self).locate(spots, most, known)
+    }
 }

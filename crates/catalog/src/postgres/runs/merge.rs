@@ -1,0 +1,244 @@
+//! Several runs become one.
+
+use std::collections::{BTreeMap, HashSet};
+
+use refrain_core::index::rows::{
+    Chunk, LARGEST_RUN, Merge, MergeSource, Merged, Row, RowTrack, RunRow, RunShape,
+};
+
+use super::super::PostgresCatalog;
+use super::super::transaction::Transaction;
+use super::{MERGE_LOCK, PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_rows, insert_run, new_run};
+use crate::library::thread_died;
+use crate::{CatalogError, LibraryError, TrackNumber};
+
+/// So many runs of about one size become one: each posting is written again seldom, and the number of runs grows with
+/// the logarithm of the catalogue.
+const MERGED_AT_ONCE: usize = 8;
+/// Runs are of one size if their postings have the same logarithm to this base of two: up to eightfold.
+const SIZE_BITS: u32 = 3;
+/// A run is written again alone when this part of its tracks is removed.
+const GONE_RATIO: i32 = 4;
+
+/// A run as `refrain.runs` has it: number, bucket bits, time bits, postings, tracks, tracks that are gone.
+type RunRecord = (i32, i16, i16, i64, i32, i32);
+
+impl PostgresCatalog {
+    pub(super) async fn merge_runs(&self) -> Result<bool, LibraryError> {
+        let mut transaction = self.begin().await?;
+        let fail = |error| self.name.error(error);
+        let mine: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+            .bind(MERGE_LOCK)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(fail)?;
+        let runs: Vec<RunRecord> = sqlx::query_as(
+            "SELECT run, bucket_bits, time_bits, postings, tracks, gone FROM refrain.runs ORDER BY postings, run",
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(fail)?;
+        let chosen = if mine { choose(&runs) } else { Vec::new() };
+        if chosen.is_empty() {
+            self.commit(transaction).await?;
+            return Ok(false);
+        }
+        let (sources, removed) = self.sources(&mut transaction, &chosen).await?;
+        let Some(merge) = Merge::new(&sources, &removed) else {
+            return Err(self.name.invalid("runs that are longer than three years together").into());
+        };
+        let number = new_run(&mut transaction).await.map_err(fail)?;
+        let merged = self.merge_chunks(&mut transaction, merge, &sources, number).await?;
+        self.replace(&mut transaction, &chosen, number, &merged).await?;
+        self.commit(transaction).await?;
+        Ok(true)
+    }
+
+    /// The chosen runs with their tracks, and which of these are removed.
+    async fn sources(
+        &self,
+        transaction: &mut Transaction,
+        chosen: &[RunRecord],
+    ) -> Result<(Vec<MergeSource>, HashSet<TrackNumber>), CatalogError> {
+        let (mut sources, mut removed) = (Vec::new(), HashSet::new());
+        for (run, bucket_bits, time_bits, postings, ..) in chosen {
+            let rows: Vec<(i64, i64, i64, bool)> = sqlx::query_as(
+                "SELECT start, length, track, gone FROM refrain.run_tracks WHERE run = $1 ORDER BY start",
+            )
+            .bind(run)
+            .fetch_all(&mut **transaction)
+            .await
+            .map_err(|error| self.name.error(error))?;
+            let mut tracks = Vec::with_capacity(rows.len());
+            for (start, length, track, gone) in rows {
+                let track = TrackNumber(track as u32);
+                tracks.push(RowTrack { track, start: start as u32, length: length as u32 });
+                if gone {
+                    removed.insert(track);
+                }
+            }
+            let shape = RunShape { bucket_bits: *bucket_bits as u8, time_bits: *time_bits as u8 };
+            sources.push(MergeSource { run: *run as u64, shape, postings: postings.cast_unsigned(), tracks });
+        }
+        Ok((sources, removed))
+    }
+
+    /// Takes the old rows out and puts the new ones in, range by range.
+    async fn merge_chunks(
+        &self,
+        transaction: &mut Transaction,
+        mut merge: Merge,
+        sources: &[MergeSource],
+        number: i32,
+    ) -> Result<Merged, LibraryError> {
+        for chunk in merge.chunks() {
+            let old = self.take_rows(transaction, sources, chunk).await?;
+            let work = move || -> (Merge, Option<Vec<Row>>) {
+                let rows = merge.merge(&old);
+                (merge, rows)
+            };
+            let (back, rows) = tokio::task::spawn_blocking(work).await.map_err(thread_died)?;
+            merge = back;
+            let Some(rows) = rows else { return Err(refrain_core::index::IndexError::DamagedRow.into()) };
+            insert_rows(transaction, number, &rows).await.map_err(|error| self.name.error(error))?;
+        }
+        Ok(merge.finish())
+    }
+
+    async fn take_rows(
+        &self,
+        transaction: &mut Transaction,
+        sources: &[MergeSource],
+        chunk: Chunk,
+    ) -> Result<Vec<RunRow>, CatalogError> {
+        let mut by_bits: BTreeMap<u8, (RunShape, Vec<i32>)> = BTreeMap::new();
+        for source in sources {
+            let entry = by_bits.entry(source.shape.bucket_bits).or_insert((source.shape, Vec::new()));
+            entry.1.push(source.run as i32);
+        }
+        let mut old = Vec::new();
+        for (shape, runs) in by_bits.into_values() {
+            let (first, last) = chunk.buckets(shape);
+            let rows: Vec<(i32, i32, Vec<u8>)> = sqlx::query_as(
+                "DELETE FROM refrain.postings WHERE bucket BETWEEN $1 AND $2 AND run = ANY($3) \
+                 RETURNING run, bucket, packed",
+            )
+            .bind(first.cast_signed())
+            .bind(last.cast_signed())
+            .bind(&runs)
+            .fetch_all(&mut **transaction)
+            .await
+            .map_err(|error| self.name.error(error))?;
+            old.extend(rows.into_iter().map(|(run, bucket, packed)| {
+                let row = Row { bucket: bucket.cast_unsigned(), packed };
+                RunRow { run: run as u64, row }
+            }));
+        }
+        Ok(old)
+    }
+
+    /// Puts the new run in the place of the old ones.
+    async fn replace(
+        &self,
+        transaction: &mut Transaction,
+        chosen: &[RunRecord],
+        number: i32,
+        merged: &Merged,
+    ) -> Result<(), CatalogError> {
+        self.lock(transaction, PACK_LOCK).await?;
+        let fail = |error| self.name.error(error);
+        let old: Vec<i32> = chosen.iter().map(|record| record.0).collect();
+        if !merged.tracks.is_empty() {
+            insert_run(transaction, number, merged.shape, merged.postings, &merged.tracks)
+                .await
+                .map_err(fail)?;
+        }
+        // Tracks that were removed while we merged are still in the new run.
+        sqlx::query(
+            "WITH late AS (UPDATE refrain.run_tracks n SET gone = true FROM refrain.run_tracks o \
+             WHERE n.run = $2 AND o.run = ANY($1) AND o.gone AND n.track = o.track RETURNING 1) \
+             UPDATE refrain.runs SET gone = (SELECT count(*)::integer FROM late) WHERE run = $2",
+        )
+        .bind(&old)
+        .bind(number)
+        .execute(&mut **transaction)
+        .await
+        .map_err(fail)?;
+        sqlx::query(
+            "WITH tracks AS (DELETE FROM refrain.run_tracks WHERE run = ANY($1)) \
+             DELETE FROM refrain.runs WHERE run = ANY($1)",
+        )
+        .bind(&old)
+        .execute(&mut **transaction)
+        .await
+        .map_err(fail)?;
+        let groups: Vec<u8> = sqlx::query_scalar("SELECT groups FROM refrain.search")
+            .fetch_one(&mut **transaction)
+            .await
+            .map_err(fail)?;
+        let mut groups = groups_from_bytes(&groups);
+        groups.iter_mut().zip(&merged.dropped).for_each(|(sum, gone)| *sum = sum.saturating_sub(*gone));
+        sqlx::query("UPDATE refrain.search SET generation = generation + 1, groups = $1")
+            .bind(groups_to_bytes(&groups))
+            .execute(&mut **transaction)
+            .await
+            .map(drop)
+            .map_err(fail)
+    }
+}
+
+/// The runs to merge next, of all runs by rising size: the smallest ones of one size, if there are enough; or one with
+/// many removed tracks.
+fn choose(runs: &[RunRecord]) -> Vec<RunRecord> {
+    let size = |record: &RunRecord| record.3.max(1).ilog2() / SIZE_BITS;
+    for same in runs.chunk_by(|a, b| size(a) == size(b)) {
+        let mut postings = 0;
+        let fitting = same.iter().take_while(|record| {
+            postings += record.3;
+            postings.cast_unsigned() <= LARGEST_RUN
+        });
+        let fitting = fitting.count();
+        if same.len() >= MERGED_AT_ONCE && fitting > 1 {
+            return same[..fitting].to_vec();
+        }
+    }
+    runs.iter()
+        .filter(|(.., tracks, gone)| *gone > 0 && gone * GONE_RATIO >= *tracks)
+        .take(1)
+        .copied()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(number: i32, postings: i64, tracks: i32, gone: i32) -> RunRecord {
+        (number, 0, 20, postings, tracks, gone)
+    }
+
+    fn chosen(runs: &[RunRecord]) -> Vec<i32> {
+        choose(runs).iter().map(|record| record.0).collect()
+    }
+
+    #[test]
+    fn eight_of_one_size_become_one() {
+        let mut runs: Vec<_> = (0..7).map(|n| run(n, 600, 4, 0)).collect();
+        runs.extend((7..14).map(|n| run(n, 5000, 4, 0)));
+        assert_eq!(chosen(&runs), []);
+        runs.insert(0, run(20, 512, 4, 0));
+        assert_eq!(chosen(&runs), [20, 0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn the_largest_are_left_alone() {
+        let large = LARGEST_RUN as i64 / 3 * 2;
+        let runs: Vec<_> = (0..20).map(|n| run(n, large, 4, 0)).collect();
+        assert_eq!(chosen(&runs), []);
+    }
+
+    #[test]
+    fn one_with_many_removed_tracks_is_written_again() {
+        assert_eq!(chosen(&[run(1, 600, 100, 24), run(2, 601, 100, 25)]), [2]);
+    }
+}

@@ -1,0 +1,115 @@
+//! The search index as rows of `refrain.postings`.
+//!
+//! `pack` makes a run of new tracks, `merge` one run of several, both in one transaction, so that a reader sees all
+//! of a run or nothing. Who packs holds one lock, who merges another, so that new tracks need not wait for a merge.
+
+mod merge;
+mod pack;
+mod store;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use refrain_core::index::rows::{RowTrack, RunShape};
+use sqlx::PgConnection;
+
+use super::PostgresCatalog;
+use super::copy::copy_in;
+use super::transaction::Transaction;
+use crate::{CatalogError, DatabaseIndex, LibraryError, Refreshed, Runs};
+
+/// Keys of the advisory locks: "refrunsP" for who packs, "refrunsM" for who merges.
+const PACK_LOCK: i64 = i64::from_be_bytes(*b"refrunsP");
+const MERGE_LOCK: i64 = i64::from_be_bytes(*b"refrunsM");
+
+#[async_trait]
+impl Runs for PostgresCatalog {
+    async fn open(self: Arc<Self>) -> Result<(DatabaseIndex, u64), LibraryError> {
+        store::open(self).await
+    }
+
+    async fn pack(&self) -> Result<Refreshed, LibraryError> {
+        self.pack_changes().await
+    }
+
+    async fn merge(&self) -> Result<bool, LibraryError> {
+        self.merge_runs().await
+    }
+
+    async fn reset(&self) -> Result<(), LibraryError> {
+        let mut transaction = self.begin().await?;
+        self.lock(&mut transaction, MERGE_LOCK).await?;
+        self.lock(&mut transaction, PACK_LOCK).await?;
+        let sql = "TRUNCATE refrain.postings, refrain.run_tracks, refrain.runs; \
+             UPDATE refrain.search SET position = 0, generation = generation + 1, tracks = 0, units = 0, groups = ''";
+        let done = sqlx::raw_sql(sql).execute(&mut *transaction).await;
+        done.map_err(|error| self.name.error(error))?;
+        Ok(self.commit(transaction).await?)
+    }
+}
+
+impl PostgresCatalog {
+    /// Takes a lock until the transaction ends.
+    async fn lock(&self, transaction: &mut Transaction, key: i64) -> Result<(), CatalogError> {
+        let taken = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key);
+        taken.execute(&mut **transaction).await.map(drop).map_err(|error| self.name.error(error))
+    }
+}
+
+/// A number for a new run.
+async fn new_run(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar("SELECT nextval('refrain.runs_run_seq')::integer").fetch_one(connection).await
+}
+
+/// Writes what is known of a run beside its rows.
+async fn insert_run(
+    connection: &mut PgConnection,
+    run: i32,
+    shape: RunShape,
+    postings: u64,
+    tracks: &[RowTrack],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO refrain.runs (run, bucket_bits, time_bits, postings, tracks) OVERRIDING SYSTEM VALUE \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(run)
+    .bind(i16::from(shape.bucket_bits))
+    .bind(i16::from(shape.time_bits))
+    .bind(postings.cast_signed())
+    .bind(i32::try_from(tracks.len()).unwrap_or(i32::MAX))
+    .execute(&mut *connection)
+    .await?;
+    let sql = "COPY refrain.run_tracks (run, start, length, track) FROM STDIN (FORMAT binary)";
+    copy_in(connection, sql, tracks.iter(), |rows, track| {
+        rows.row(4)
+            .value(&run.to_be_bytes())
+            .value(&i64::from(track.start).to_be_bytes())
+            .value(&i64::from(track.length).to_be_bytes())
+            .value(&i64::from(track.track.0).to_be_bytes());
+    })
+    .await
+}
+
+/// Writes rows of a run.
+async fn insert_rows(
+    connection: &mut PgConnection,
+    run: i32,
+    rows: &[refrain_core::index::rows::Row],
+) -> Result<(), sqlx::Error> {
+    let sql = "COPY refrain.postings (bucket, run, packed) FROM STDIN (FORMAT binary)";
+    copy_in(connection, sql, rows.iter(), |out, row| {
+        let bucket = row.bucket.cast_signed();
+        out.row(3).value(&bucket.to_be_bytes()).value(&run.to_be_bytes()).value(&row.packed);
+    })
+    .await
+}
+
+/// The groups as they stand in `refrain.search`.
+fn groups_to_bytes(groups: &[u32]) -> Vec<u8> {
+    groups.iter().flat_map(|count| count.to_le_bytes()).collect()
+}
+
+fn groups_from_bytes(bytes: &[u8]) -> Vec<u32> {
+    bytes.chunks_exact(4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
+}

@@ -1,0 +1,141 @@
+//! New tracks become a run.
+
+use std::collections::HashMap;
+
+use refrain_core::index::rows::{Row, RowRun, pack, units_of};
+
+use super::super::PostgresCatalog;
+use super::super::transaction::Transaction;
+use super::{PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_rows, insert_run, new_run};
+use crate::library::{Batch, cut, lasting, thread_died, unpack};
+use crate::{CatalogError, LibraryError, Refreshed, Skipped, TrackNumber};
+
+/// Changes read at once.
+const PAGE_CHANGES: u32 = 10_000;
+
+/// Bytes of packed constellations that one run is made of; its postings take about fifteen times that in memory.
+const BATCH_BYTES: u64 = 16 << 20;
+
+/// The row of `refrain.search`, as far as it changes.
+struct State {
+    position: u64,
+    tracks: i64,
+    units: i64,
+    groups: Vec<u32>,
+}
+
+impl PostgresCatalog {
+    pub(super) async fn pack_changes(&self) -> Result<Refreshed, LibraryError> {
+        let mut done = Refreshed::default();
+        let mut patience = self.patience();
+        loop {
+            match self.pack_batch(&mut done).await {
+                Ok(true) => patience = self.patience(),
+                Ok(false) => return Ok(done),
+                Err(LibraryError::Catalog(error)) => self.wait_out(error, &mut patience).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes in the next changes, as many as fit; false where there are none.
+    async fn pack_batch(&self, done: &mut Refreshed) -> Result<bool, LibraryError> {
+        let mut transaction = self.begin().await?;
+        self.lock(&mut transaction, PACK_LOCK).await?;
+        let state = self.state(&mut transaction).await?;
+        let changes = self.changes(state.position, PAGE_CHANGES).await?;
+        if changes.is_empty() {
+            self.commit(transaction).await?;
+            return Ok(false);
+        }
+        let sizes: HashMap<_, _> = self.packed_sizes(&lasting(&changes)).await?.into_iter().collect();
+        let Some(batch) = cut(&changes, &sizes, BATCH_BYTES).into_iter().next() else { return Ok(false) };
+        let packed = if batch.added.is_empty() { Vec::new() } else { self.packed(&batch.added).await? };
+        let work = move || {
+            let (tracks, skipped) = unpack(packed);
+            let (run, rows) = pack(&tracks);
+            (tracks.len(), run, rows, skipped)
+        };
+        let (many, run, rows, skipped) = tokio::task::spawn_blocking(work).await.map_err(thread_died)?;
+        // A batch is some hundred tracks; a time line holds three years.
+        if run.tracks.len() < many {
+            return Err(self.name.invalid("tracks that are longer than three years together").into());
+        }
+        self.write_batch(&mut transaction, &batch, state, &run, &rows).await?;
+        self.commit(transaction).await?;
+        done.added += run.tracks.len() as u64;
+        done.removed += batch.removed.len() as u64;
+        done.relabelled.extend(batch.relabelled);
+        done.skipped.extend::<Vec<Skipped>>(skipped);
+        Ok(true)
+    }
+
+    async fn state(&self, transaction: &mut Transaction) -> Result<State, CatalogError> {
+        let (position, tracks, units, groups): (i64, i64, i64, Vec<u8>) =
+            sqlx::query_as("SELECT position, tracks, units, groups FROM refrain.search")
+                .fetch_one(&mut **transaction)
+                .await
+                .map_err(|error| self.name.error(error))?;
+        Ok(State { position: position.cast_unsigned(), tracks, units, groups: groups_from_bytes(&groups) })
+    }
+
+    async fn write_batch(
+        &self,
+        transaction: &mut Transaction,
+        batch: &Batch,
+        mut state: State,
+        run: &RowRun,
+        rows: &[Row],
+    ) -> Result<(), CatalogError> {
+        if !batch.removed.is_empty() {
+            let (tracks, units) = self.note_removed(transaction, &batch.removed).await?;
+            state.tracks -= tracks;
+            state.units -= units;
+        }
+        let fail = |error| self.name.error(error);
+        if !run.tracks.is_empty() {
+            let number = new_run(transaction).await.map_err(fail)?;
+            insert_rows(transaction, number, rows).await.map_err(fail)?;
+            insert_run(transaction, number, run.shape, run.postings, &run.tracks).await.map_err(fail)?;
+            state.tracks += run.tracks.len() as i64;
+            state.units += run.tracks.iter().map(|track| track.units().cast_signed()).sum::<i64>();
+            state.groups.resize(run.groups.len(), 0);
+            state
+                .groups
+                .iter_mut()
+                .zip(&run.groups)
+                .for_each(|(sum, count)| *sum = sum.saturating_add(*count));
+        }
+        sqlx::query("UPDATE refrain.search SET position = $1, tracks = $2, units = $3, groups = $4")
+            .bind(batch.position.cast_signed())
+            .bind(state.tracks)
+            .bind(state.units)
+            .bind(groups_to_bytes(&state.groups))
+            .execute(&mut **transaction)
+            .await
+            .map(drop)
+            .map_err(fail)
+    }
+
+    /// Counts removed tracks in their runs, which a merge drops them from; how many there were, and their units.
+    async fn note_removed(
+        &self,
+        transaction: &mut Transaction,
+        removed: &[TrackNumber],
+    ) -> Result<(i64, i64), CatalogError> {
+        let removed: Vec<i64> = removed.iter().map(|track| i64::from(track.0)).collect();
+        let lengths: Vec<i64> = sqlx::query_scalar(
+            "WITH there AS (UPDATE refrain.run_tracks SET gone = true WHERE track = ANY($1) AND NOT gone \
+             RETURNING run, length), \
+             noted AS (UPDATE refrain.runs r SET gone = r.gone + n.many \
+             FROM (SELECT run, count(*)::integer AS many FROM there GROUP BY run) n WHERE r.run = n.run) \
+             SELECT length FROM there",
+        )
+        .bind(&removed)
+        .fetch_all(&mut **transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        let units = lengths.iter().map(|length| units_of(*length as u32).cast_signed()).sum();
+        Ok((lengths.len() as i64, units))
+    }
+}

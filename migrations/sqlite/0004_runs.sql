@@ -1,0 +1,1 @@
+-- Nothing: posting runs are kept in PostgreSQL only. The number is used so that both databases count alike.
