@@ -28,9 +28,7 @@ impl Database {
     }
 
     pub(crate) fn url(&self) -> String {
-        let mut url = self.options().to_url_lossy();
-        url.set_query(Some("sslmode=disable"));
-        url.into()
+        self.options().to_url_lossy().into()
     }
 
     pub(crate) fn options(&self) -> PgConnectOptions {
