@@ -8,8 +8,8 @@
 //! A call whose connection is lost is done again until the server is back ([`retry`]).
 
 mod add;
-mod copy;
 mod error;
+mod insert;
 mod listen;
 mod migrate;
 mod open;
