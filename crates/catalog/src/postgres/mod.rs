@@ -8,8 +8,10 @@
 //! A call whose connection is lost is done again until the server is back ([`retry`]).
 
 mod add;
+mod copy;
 mod error;
 mod insert;
+mod journal;
 mod listen;
 mod migrate;
 mod open;
@@ -28,8 +30,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::{
-    AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, PostgresSettings, Runs,
-    Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, Journal, NearDuplicate, NewTrack,
+    PostgresSettings, Runs, Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 use error::Name;
 use listen::Listener;
@@ -54,6 +56,10 @@ pub(crate) struct PostgresCatalog {
 impl Catalog for PostgresCatalog {
     fn identity(&self) -> u128 {
         self.identity
+    }
+
+    fn journal(&self) -> &dyn Journal {
+        self
     }
 
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {

@@ -5,4 +5,5 @@
 mod contract;
 mod library;
 mod postgres;
+mod runs;
 mod sqlite;

@@ -33,8 +33,8 @@ impl Screen {
         self.cells.clear();
         self.cells.resize(self.rows * COLUMNS, 0);
         for peak in peaks {
-            let row = (peak.time.saturating_sub(window.from as u32) / TICKS) as usize;
-            let column = (u32::from(peak.frequency) / STEPS) as usize;
+            let row = ((peak.time.saturating_sub(window.from as u32) / TICKS) as usize).min(self.rows - 1);
+            let column = ((u32::from(peak.frequency) / STEPS) as usize).min(COLUMNS - 1);
             let gain = ((promise(chance, peak) - BROKEN_PROMISE) * PARTS).clamp(0.0, 255.0) as u8;
             for row in row.saturating_sub(REACH)..=(row + REACH).min(self.rows - 1) {
                 let cells = &mut self.cells[row * COLUMNS..][..COLUMNS];

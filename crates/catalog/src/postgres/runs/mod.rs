@@ -80,16 +80,22 @@ async fn insert_run(
     .bind(i32::try_from(tracks.len()).unwrap_or(i32::MAX))
     .execute(&mut *connection)
     .await?;
-    let sql = "COPY refrain.run_tracks (run, start, length, track) FROM STDIN (FORMAT binary)";
-    copy_in(connection, sql, tracks.iter(), |rows, track| {
-        rows.row(4)
-            .value(&run.to_be_bytes())
-            .value(&i64::from(track.start).to_be_bytes())
-            .value(&i64::from(track.length).to_be_bytes())
-            .value(&i64::from(track.track.0).to_be_bytes());
-    })
+    let column = |of: fn(&RowTrack) -> u32| tracks.iter().map(|t| i64::from(of(t))).collect::<Vec<_>>();
+    sqlx::query(
+        "INSERT INTO refrain.run_tracks (run, start, length, track) \
+         SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[])",
+    )
+    .bind(run)
+    .bind(column(|track| track.start))
+    .bind(column(|track| track.length))
+    .bind(column(|track| track.track.0))
+    .execute(connection)
     .await
+    .map(drop)
 }
+
+/// From so many rows on they are copied.
+const COPY_FROM: usize = 1000;
 
 /// Writes rows of a run.
 async fn insert_rows(
@@ -97,6 +103,14 @@ async fn insert_rows(
     run: i32,
     rows: &[refrain_core::index::rows::Row],
 ) -> Result<(), sqlx::Error> {
+    if rows.len() < COPY_FROM {
+        let sql = "INSERT INTO refrain.postings (bucket, run, packed) \
+             SELECT b, $1, p FROM unnest($2::integer[], $3::bytea[]) AS r (b, p)";
+        let buckets: Vec<i32> = rows.iter().map(|row| row.bucket.cast_signed()).collect();
+        let packed: Vec<&[u8]> = rows.iter().map(|row| row.packed.as_slice()).collect();
+        let query = sqlx::query(sql).bind(run).bind(buckets).bind(packed);
+        return query.execute(connection).await.map(drop);
+    }
     let sql = "COPY refrain.postings (bucket, run, packed) FROM STDIN (FORMAT binary)";
     copy_in(connection, sql, rows.iter(), |out, row| {
         let bucket = row.bucket.cast_signed();

@@ -8,8 +8,8 @@ use crate::fingerprint::landmark::{GROUPS, HASH_BITS, group};
 use crate::index::TrackNumber;
 use crate::index::postings::posting;
 
-/// Postings that a chunk should hold: some ten megabytes of memory.
-const CHUNK_POSTINGS: u64 = 4 << 20;
+/// Postings that a chunk should hold: about 200 MB of memory at once.
+const CHUNK_POSTINGS: u64 = 16 << 20;
 
 /// A run that goes into a merge.
 #[derive(Debug, Clone)]

@@ -1,0 +1,248 @@
+//! The index in the database gives the answers of the index in files, to the last digit.
+
+use std::sync::Arc;
+
+use refrain_catalog::{Catalog, DatabaseIndex, Library, LibraryError, NewTrack, Runs, TrackNumber};
+use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
+use refrain_core::index::IndexError;
+use refrain_core::matching::{MatchSettings, Matches, identify, identify_rows};
+use sqlx::Row;
+
+use crate::contract::{Place, added, new_track, replaced};
+use crate::postgres::Database;
+
+/// Numbers that look random, the same ones each time.
+fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) % below
+    }
+}
+
+/// Half a minute of peaks that nothing else has.
+fn sound(n: u64) -> Constellation {
+    let mut random = random(n + 1);
+    let mut peaks: Vec<Peak> = (0..900)
+        .map(|_| Peak {
+            time: random((29.5 * TICKS_PER_SECOND) as u64) as u32,
+            frequency: (100 + random(3200)) as u16,
+            rank: random(4) as u8,
+        })
+        .collect();
+    peaks.sort_by_key(|peak| (peak.time, peak.frequency));
+    peaks.dedup_by_key(|peak| (peak.time, peak.frequency));
+    Constellation { seconds: 30.0, peaks }
+}
+
+/// Ten seconds of a sound, played at a speed, with some peaks lost and others added.
+fn clip(n: u64, speed: f64, lost: u64) -> Constellation {
+    let mut random = random(n + 1000);
+    let mut peaks = Vec::new();
+    for peak in sound(n).peaks {
+        let time = (f64::from(peak.time) - 8.0 * TICKS_PER_SECOND) / speed;
+        if (0.0..10.0 * TICKS_PER_SECOND).contains(&time) && random(100) >= lost {
+            let frequency = (f64::from(peak.frequency) * speed) as u16;
+            peaks.push(Peak { time: time as u32, frequency, ..peak });
+        }
+    }
+    for _ in 0..600 {
+        let time = random((10.0 * TICKS_PER_SECOND) as u64) as u32;
+        let (frequency, rank) = ((100 + random(3200)) as u16, (2 + random(12)) as u8);
+        peaks.push(Peak { time, frequency, rank });
+    }
+    peaks.sort_by_key(|peak| (peak.time, peak.frequency));
+    peaks.dedup_by_key(|peak| (peak.time, peak.frequency));
+    Constellation { seconds: 10.0, peaks }
+}
+
+fn song(source: &str, n: u64) -> NewTrack {
+    NewTrack { seconds: 30.0, constellation: sound(n).to_bytes(), ..new_track(source, n) }
+}
+
+async fn songs(catalog: &dyn Catalog, numbers: std::ops::Range<u64>) {
+    let batch = numbers.map(|n| song(&format!("song {n}"), n)).collect();
+    for outcome in catalog.add_all(batch).await.unwrap() {
+        outcome.unwrap();
+    }
+}
+
+fn runs(catalog: &Arc<dyn Catalog>) -> Arc<dyn Runs> {
+    Arc::clone(catalog).runs().unwrap()
+}
+
+async fn open(catalog: &Arc<dyn Catalog>) -> DatabaseIndex {
+    let (index, position) = runs(catalog).open().await.unwrap();
+    assert_eq!(position, catalog.position().await.unwrap());
+    index
+}
+
+/// Searches the rows as any program does: on a thread that may wait.
+async fn ask(index: &Arc<DatabaseIndex>, query: Constellation) -> Result<Matches, IndexError> {
+    let index = Arc::clone(index);
+    let work = move || identify_rows(&index, &query, &MatchSettings::default());
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// What both homes say of the same questions.
+async fn compare(catalog: &Arc<dyn Catalog>, asked: std::ops::Range<u64>) -> Vec<Matches> {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut library, _) = Library::open(Arc::clone(catalog), &folder.path().join("cache")).await.unwrap();
+    library.refresh().await.unwrap();
+    let index = Arc::new(open(catalog).await);
+    assert_eq!(index.tracks(), library.snapshot().tracks());
+    let mut answers = Vec::new();
+    for n in asked {
+        for (speed, lost) in [(1.0, 0), (1.0, 60), (1.07, 10)] {
+            let query = clip(n, speed, lost);
+            let local = identify(&library.snapshot(), &query, &MatchSettings::default()).unwrap();
+            let remote = ask(&index, query).await.unwrap();
+            assert_eq!(local, remote, "clip {n} at speed {speed} without {lost} %");
+            answers.push(local);
+        }
+    }
+    answers
+}
+
+fn found(answers: &[Matches]) -> Vec<TrackNumber> {
+    answers.iter().flat_map(|answer| &answer.found).map(|row| row.track).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_homes_give_the_same_answers() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    let index = runs(&catalog);
+    // Many runs of several sizes, so of several levels.
+    for [first, last] in [[0, 1], [1, 2], [2, 5], [5, 9], [9, 40], [40, 41], [41, 42], [42, 60]] {
+        songs(&*catalog, first..last).await;
+        assert_eq!(index.pack().await.unwrap().added, last - first);
+    }
+    assert!(open(&catalog).await.runs_count() == 8);
+    // Known ones and unknown ones.
+    let answers = compare(&catalog, 38..64).await;
+    let known = answers[..22 * 3].iter().filter(|answer| answer.found.len() == 1).count();
+    assert!(known >= 60, "{known} of 66");
+    assert_eq!(found(&answers[22 * 3..]), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_merged_removed_and_replaced_is_the_same_in_both() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    let index = runs(&catalog);
+    assert!(!index.merge().await.unwrap(), "nothing to merge");
+    for n in 0..20 {
+        songs(&*catalog, n * 2..n * 2 + 2).await;
+        index.pack().await.unwrap();
+        while index.merge().await.unwrap() {}
+    }
+    let merged = open(&catalog).await;
+    assert!((2..=7 + 7).contains(&merged.runs_count()), "{} runs", merged.runs_count());
+    let before = compare(&catalog, 0..10).await;
+    assert!(found(&before).len() >= 27);
+    for n in 0..6 {
+        let track = catalog.find_by_source(&format!("song {n}")).await.unwrap().unwrap();
+        catalog.remove(track.id).await.unwrap();
+    }
+    replaced(&*catalog, song("song 7", 77)).await;
+    let done = index.pack().await.unwrap();
+    assert_eq!((done.added, done.removed), (1, 7));
+    let gone = compare(&catalog, 0..10).await;
+    assert!(found(&gone[..18]).is_empty());
+    // What is left when removed tracks leave the rows for good.
+    let mut merges = 0;
+    while index.merge().await.unwrap() {
+        merges += 1;
+    }
+    assert!(merges > 0);
+    let later = compare(&catalog, 0..10).await;
+    assert_eq!(found(&later), found(&gone));
+    index.reset().await.unwrap();
+    assert_eq!(runs(&catalog).open().await.unwrap().0.tracks(), 0);
+    assert_eq!(index.pack().await.unwrap().added, 34);
+    assert_eq!(found(&compare(&catalog, 0..10).await), found(&gone));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_pack_and_merge_at_once_take_each_change_once() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    let mut tasks = Vec::new();
+    for worker in 0..3u64 {
+        let catalog = database.open().await;
+        tasks.push(tokio::spawn(async move {
+            let mut added = 0;
+            for n in worker * 10..worker * 10 + 10 {
+                let track = added_song(&*catalog, n).await;
+                if n % 5 == 0 {
+                    catalog.remove(track).await.unwrap();
+                }
+                let done = runs(&catalog).pack().await.unwrap();
+                added += done.added;
+                runs(&catalog).merge().await.unwrap();
+            }
+            added
+        }));
+    }
+    let mut taken = 0;
+    for task in tasks {
+        taken += task.await.unwrap();
+    }
+    runs(&catalog).pack().await.unwrap();
+    let index = open(&catalog).await;
+    assert_eq!(index.tracks(), 24);
+    assert!((24..=30).contains(&taken), "{taken}");
+    let mut connection = database.connect().await;
+    let rows = sqlx::query("SELECT track FROM refrain.run_tracks WHERE NOT gone ORDER BY track");
+    let rows: Vec<i64> =
+        rows.fetch_all(&mut connection).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(rows.len(), 24);
+    assert!(rows.is_sorted_by(|a, b| a < b), "no track stands in two runs");
+    assert_eq!(found(&compare(&catalog, 0..30).await).len() / 24, 3);
+}
+
+async fn added_song(catalog: &dyn Catalog, n: u64) -> refrain_catalog::TrackId {
+    added(catalog, song(&format!("song {n}"), n)).await.id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_whose_runs_are_merged_away_says_so() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    for n in 0..8 {
+        songs(&*catalog, n..n + 1).await;
+        runs(&catalog).pack().await.unwrap();
+    }
+    let old = Arc::new(open(&catalog).await);
+    songs(&*catalog, 8..9).await;
+    runs(&catalog).pack().await.unwrap();
+    let answer = ask(&old, clip(3, 1.0, 0)).await.unwrap();
+    assert_eq!(answer.found.len(), 1, "a new run disturbs nobody");
+    assert!(runs(&catalog).merge().await.unwrap());
+    let error = ask(&old, clip(3, 1.0, 0)).await.unwrap_err();
+    assert!(matches!(error, IndexError::Stale), "{error:?}");
+    let new = Arc::new(open(&catalog).await);
+    assert_eq!(ask(&new, clip(3, 1.0, 0)).await.unwrap().found.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_row_is_an_error_with_a_remedy() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    songs(&*catalog, 0..3).await;
+    runs(&catalog).pack().await.unwrap();
+    database.run("UPDATE refrain.postings SET packed = '\\xffffffff'").await;
+    let index = Arc::new(open(&catalog).await);
+    let error = ask(&index, clip(1, 1.0, 0)).await.unwrap_err();
+    assert!(error.to_string().contains("reindex"), "{error}");
+    runs(&catalog).reset().await.unwrap();
+    runs(&catalog).pack().await.unwrap();
+    assert_eq!(ask(&Arc::new(open(&catalog).await), clip(1, 1.0, 0)).await.unwrap().found.len(), 1);
+    let bad = new_track("no constellation", 70);
+    let bad = added(&*catalog, bad).await;
+    let done: Result<_, LibraryError> = runs(&catalog).pack().await;
+    assert_eq!(done.unwrap().skipped[0].track, bad.number);
+}
