@@ -1,7 +1,9 @@
 //! What schema a database has, and bringing it to the one that this program knows.
 
+use std::sync::Arc;
+
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{Connection, PgConnection, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr};
 
 use super::WRITER_LOCK;
 use super::error::Name;

@@ -26,7 +26,9 @@ impl PostgresCatalog {
         let name = Name::new(&options);
         // Not through the pool, which would keep why it cannot connect to itself.
         let mut connection = connect(&options, &name).await?;
-        let identity = migrate::bring_up_to_date(&mut connection, &name).await?;
+        // A migration takes as long as it takes.
+        let begin_upgrade = begin(settings, Duration::ZERO);
+        let identity = migrate::bring_up_to_date(&mut connection, begin_upgrade, &name).await?;
         // What was asked is answered; a farewell that fails loses nothing.
         let _ = connection.close().await;
         let pool = PgPoolOptions::new()
@@ -40,7 +42,7 @@ impl PostgresCatalog {
             options,
             settings: settings.clone(),
             pool,
-            begin: begin(settings),
+            begin: begin(settings, settings.statement_timeout),
             listener: Listener::default(),
             identity,
         })
@@ -82,11 +84,11 @@ fn options(url: &str) -> Result<PgConnectOptions, CatalogError> {
 
 /// Begins every transaction. Nothing is set for longer than that: behind PgBouncer the next one may run on
 /// another connection, and somebody else's on this one.
-fn begin(settings: &PostgresSettings) -> Arc<str> {
+fn begin(settings: &PostgresSettings, statement_timeout: Duration) -> Arc<str> {
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
          SET LOCAL idle_in_transaction_session_timeout = {}",
-        milliseconds(settings.statement_timeout),
+        milliseconds(statement_timeout),
         milliseconds(settings.acquire_timeout),
         milliseconds(IDLE_WAIT),
     )

@@ -39,7 +39,7 @@ async fn a_database_that_many_open_at_once_is_made_once() {
 #[tokio::test]
 async fn one_migrator_waits_for_the_other() {
     let database = Database::new();
-    let mut other = database.connect().await;
+    let (mut other, mut watcher) = (database.connect().await, database.connect().await);
     // As far as another process would come before it commits.
     let lock = i64::from_be_bytes(*b"refrain!");
     other.execute("BEGIN").await.unwrap();
@@ -48,7 +48,7 @@ async fn one_migrator_waits_for_the_other() {
     let opening = tokio::spawn(async move { refrain_catalog::open(&url).await.map(drop) });
     let waiting = "SELECT count(*) FROM pg_stat_activity \
                    WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'";
-    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut other).await.unwrap() == 0 {
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watcher).await.unwrap() == 0 {
         assert!(!opening.is_finished(), "it did not wait");
         tokio::task::yield_now().await;
     }
