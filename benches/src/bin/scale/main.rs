@@ -126,7 +126,11 @@ fn build(options: &Options, prefix: &Path) -> Result<(), Box<dyn Error>> {
         let tracks: Vec<_> =
             (first..end).into_par_iter().map(|n| (TrackNumber(n), options.track(n))).collect();
         drawing += now.elapsed();
-        cache.apply(&tracks, &[], u64::from(end))?;
+        if end < options.tracks {
+            cache.apply_part(&tracks, &[], u64::from(end))?;
+        } else {
+            cache.apply(&tracks, &[], u64::from(end))?;
+        }
         first = end;
         if end.is_multiple_of(10_000) {
             eprintln!("{end} tracks after {:.0} s", start.elapsed().as_secs_f64());

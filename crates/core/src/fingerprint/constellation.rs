@@ -19,7 +19,7 @@ use crate::bits::{BitReader, BitWriter, rice_parameter};
 const FORMAT_VERSION: u8 = 1;
 const HEADER: usize = 15;
 const CHECKSUM: usize = 4;
-const FREQUENCY_BITS: u32 = 12;
+pub(super) const FREQUENCY_BITS: u32 = 12;
 const _: () = assert!((HIGHEST_BIN as u32 + 1) * STEPS_PER_BIN < 1 << FREQUENCY_BITS);
 
 /// One spectral peak.

@@ -10,7 +10,7 @@
 //! are dense: any pair that a reference might have chosen is looked up (Sonnleitner and Widmer 2016, IV-B).
 
 use super::constellation::Peak;
-use super::scale::warp_steps;
+use super::scale::{warp_frequency, warp_steps};
 
 /// Version of the hash and of the choice of pairs; index files of another version are rebuilt.
 pub(crate) const SCHEME_VERSION: u32 = 1;
@@ -93,18 +93,40 @@ pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
     let stars: Vec<Star> = peaks
         .iter()
         .enumerate()
-        .map(|(i, p)| Star {
-            time: p.time,
-            warp: warp_steps(f32::from(p.frequency)),
-            rank: p.rank,
-            index: i as u32,
-        })
+        .map(|(i, p)| Star { time: p.time, warp: warp_frequency(p.frequency), rank: p.rank, index: i as u32 })
         .collect();
-    pairs(&stars, REFERENCE_FAN_OUT, |first, second| {
-        let cell = Cell::of(first, second);
-        let hash = hash(cell.place as u32, cell.distance as u32, cell.gap as u32);
-        sink(Landmark { hash, first: first.index, second: second.index });
-    });
+    for (i, first) in stars.iter().enumerate() {
+        for second in outstanding(*first, &stars[i + 1..]).into_iter().flatten() {
+            let second = &stars[second as usize];
+            let cell = Cell::of(*first, *second);
+            let hash = hash(cell.place as u32, cell.distance as u32, cell.gap as u32);
+            sink(Landmark { hash, first: first.index, second: second.index });
+        }
+    }
+}
+
+/// The most outstanding stars in the target zone of a reference's star, the nearest first among equals: the choice of
+/// [`pairs`], made in one pass, which ends when nothing better can follow.
+#[inline]
+fn outstanding(first: Star, following: &[Star]) -> [Option<u32>; REFERENCE_FAN_OUT] {
+    let mut best = [(u32::MAX, None); REFERENCE_FAN_OUT];
+    for second in following {
+        let gap = second.time - first.time;
+        if gap > LONGEST_GAP {
+            break;
+        }
+        let key = u32::from(second.rank) << 16 | gap;
+        let worst = best[REFERENCE_FAN_OUT - 1].0;
+        if key < worst && gap >= SHORTEST_GAP && (second.warp - first.warp).abs() <= FARTHEST {
+            let at = best.iter().position(|(other, _)| key < *other).unwrap_or(0);
+            best[at..].rotate_right(1);
+            best[at] = (key, Some(second.index));
+        }
+        if worst >> 16 == 0 {
+            break;
+        }
+    }
+    best.map(|(_, index)| index)
 }
 
 /// Probes for a query's peaks: times counted from `start` and multiplied by `time`, frequencies multiplied
@@ -223,7 +245,10 @@ mod tests {
             (0..200u32).map(|i| peak(i * 5, (80 + i * 7919 % 3600) as u16, (i % 4) as u8)).collect();
         let mut found = Vec::new();
         probes(&peaks, 0, PLAIN, 1.0, 1.0, &mut found);
-        assert_eq!(hashes(&peaks), found.iter().map(|p| p.low).collect::<Vec<_>>());
+        let (mut stored, mut probed) = (hashes(&peaks), found.iter().map(|p| p.low).collect::<Vec<_>>());
+        stored.sort_unstable();
+        probed.sort_unstable();
+        assert_eq!(stored, probed);
         assert!(found.len() > 400);
         assert!(found.iter().all(|p| p.high < 1 << HASH_BITS));
     }

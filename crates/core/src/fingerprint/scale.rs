@@ -4,6 +4,9 @@
 //! ones. The scale is linear where the first rules and logarithmic where the second does, so that one unit
 //! means about one resolvable step everywhere, and a change of speed is a shift above the corner.
 
+use std::sync::LazyLock;
+
+use super::constellation::FREQUENCY_BITS;
 use super::params::{ANALYSIS_RATE, STEPS_PER_BIN, WINDOW};
 
 /// Bin at which the scale turns from linear to logarithmic: 904 Hz.
@@ -17,6 +20,16 @@ pub(crate) fn warp_bin(bin: f32) -> f32 {
 /// Place on the warped scale of a frequency in steps.
 pub(crate) fn warp_steps(steps: f32) -> f32 {
     warp_bin(steps / STEPS_PER_BIN as f32)
+}
+
+/// Places of all frequencies that a packed peak can have.
+static PLACES: LazyLock<Vec<f32>> =
+    LazyLock::new(|| (0..1u16 << FREQUENCY_BITS).map(|steps| warp_steps(f32::from(steps))).collect());
+
+/// [`warp_steps`] of a peak's frequency.
+#[inline]
+pub(crate) fn warp_frequency(steps: u16) -> f32 {
+    PLACES.get(usize::from(steps)).copied().unwrap_or_else(|| warp_steps(f32::from(steps)))
 }
 
 /// Hertz of one bin.

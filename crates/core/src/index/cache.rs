@@ -20,6 +20,8 @@ const PEAKS_PER_BUILD: usize = 16 << 20;
 const MERGE_RATIO: u64 = 2;
 /// A run is rewritten alone when this part of its tracks is removed.
 const REMOVED_RATIO: usize = 4;
+/// Runs are merged when there are so many, whatever is to follow.
+const MOST_UNMERGED: usize = 256;
 /// How often a manifest is read again whose run files another process has just merged away.
 const OPEN_TRIES: usize = 5;
 
@@ -96,12 +98,39 @@ impl Cache {
         removed: &[TrackNumber],
         position: u64,
     ) -> Result<(), IndexError> {
+        self.take(added, removed, position, false)
+    }
+
+    /// As [`Cache::apply`], while the caller has further changes at hand: runs are not merged yet, so that building a
+    /// large index writes each posting twice and not again and again.
+    ///
+    /// # Errors
+    /// As [`Cache::apply`].
+    pub fn apply_part(
+        &mut self,
+        added: &[(TrackNumber, Constellation)],
+        removed: &[TrackNumber],
+        position: u64,
+    ) -> Result<(), IndexError> {
+        self.take(added, removed, position, true)
+    }
+
+    fn take(
+        &mut self,
+        added: &[(TrackNumber, Constellation)],
+        removed: &[TrackNumber],
+        position: u64,
+        more: bool,
+    ) -> Result<(), IndexError> {
         let _lock = self.lock()?;
         if self.moved_on() {
             return Ok(());
         }
         let mut next = Draft::of(self);
-        let result = next.extend(added, removed, position).and_then(|()| self.publish(&next));
+        let result = next
+            .extend(added, removed, position)
+            .and_then(|()| if more && next.runs.len() < MOST_UNMERGED { Ok(()) } else { next.merge() })
+            .and_then(|()| self.publish(&next));
         if result.is_err() {
             next.remove_new();
         }
@@ -256,7 +285,7 @@ impl Draft {
             }
             rest = &rest[fitted..];
         }
-        self.merge()
+        Ok(())
     }
 
     /// Notes tracks as removed that are in some run.

@@ -13,6 +13,7 @@ mod postings;
 pub mod rows;
 mod run;
 mod snapshot;
+mod sort;
 mod write;
 
 use std::path::PathBuf;

@@ -12,11 +12,14 @@ use super::layout::{
 };
 use super::postings::{BucketShape, posting};
 use super::run::Run;
+use super::sort::{par_sort_by_hash, sort_by_hash};
 use super::{IndexError, TrackNumber};
 use crate::bits::{BitReader, BitWriter, rice_parameter};
 use crate::fingerprint::landmark::{GROUP_HASHES, GROUPS, HASH_BITS, group, landmarks};
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
 
+/// Tracks whose postings are made in one piece of parallel work.
+const TRACKS_AT_ONCE: usize = 128;
 /// Buckets that are packed in one piece of parallel work.
 const BUCKETS_PER_TASK: u32 = 1 << 10;
 
@@ -76,28 +79,24 @@ pub(crate) fn write_tracks<W: Write>(
     out.write(MAGIC)?;
     let mut layout = Layout::new();
     let mut postings = Vec::new();
-    for (number, constellation) in tracks {
-        let packed = constellation.to_bytes();
-        let before = postings.len();
-        let entry = TrackEntry {
-            number: number.0,
-            start: 0,
-            length: length(constellation),
-            constellation_bytes: packed.len() as u32,
-            constellation_at: out.position(),
-            postings: 0,
-        };
-        let Some(start) = layout.place(entry) else { break };
-        landmarks(&constellation.peaks, |l| {
-            let time = constellation.peaks[l.first as usize].time / POSTING_TICKS;
-            postings.push(posting(l.hash, start + time));
-        });
-        if let Some(entry) = layout.tracks.last_mut() {
-            entry.postings = (postings.len() - before) as u32;
+    'groups: for group in tracks.chunks(TRACKS_AT_ONCE) {
+        let of_group: Vec<_> =
+            group.par_iter().map(|(_, sound)| (sound.to_bytes(), postings_of(sound))).collect();
+        for ((number, constellation), (packed, own)) in group.iter().zip(of_group) {
+            let entry = TrackEntry {
+                number: number.0,
+                start: 0,
+                length: length(constellation),
+                constellation_bytes: packed.len() as u32,
+                constellation_at: out.position(),
+                postings: own.len() as u32,
+            };
+            let Some(start) = layout.place(entry) else { break 'groups };
+            postings.extend(own.into_iter().map(|posting| posting + u64::from(start)));
+            out.write(&packed)?;
         }
-        out.write(&packed)?;
     }
-    postings.par_sort_unstable();
+    par_sort_by_hash(&mut postings, HASH_BITS);
     let count = postings.len() as u64;
     let fitted = layout.tracks.len();
     let section = Section { out, catalog, layout, count };
@@ -108,6 +107,14 @@ pub(crate) fn write_tracks<W: Write>(
         Ok(())
     })?;
     Ok((out, fitted))
+}
+
+/// Postings of a track that starts at 0, by rising time.
+pub(crate) fn postings_of(constellation: &Constellation) -> Vec<u64> {
+    let peaks = &constellation.peaks;
+    let mut postings = Vec::with_capacity(3 * peaks.len());
+    landmarks(peaks, |l| postings.push(posting(l.hash, peaks[l.first as usize].time / POSTING_TICKS)));
+    postings
 }
 
 /// Length of a track on the time line: of its sound, and of its last peak.
@@ -124,11 +131,20 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// New time of a posting, `None` where its track is removed.
-    fn moved(&self, time: u32) -> Option<u32> {
-        let index = self.moves.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
-        let shift = self.moves[index].1?;
-        u32::try_from(i64::from(time) + shift).ok()
+    /// New time of a posting, `None` where its track is removed. `near` is the track of the one before: times rise
+    /// within a hash.
+    fn moved(&self, time: u32, near: &mut usize) -> Option<u32> {
+        let is_in = |index: usize| {
+            self.moves.get(index).is_some_and(|(start, _)| *start <= time)
+                && self.moves.get(index + 1).is_none_or(|(start, _)| time < *start)
+        };
+        if !is_in(*near) {
+            *near += 1;
+            if !is_in(*near) {
+                *near = self.moves.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
+            }
+        }
+        u32::try_from(i64::from(time) + self.moves[*near].1?).ok()
     }
 }
 
@@ -164,13 +180,15 @@ pub(crate) fn write_merged<W: Write>(
     let count = layout.tracks.iter().map(|t| u64::from(t.postings)).sum();
     Section { out, catalog, layout, count }.write(|low, high, sink| {
         for source in &sources {
+            let mut near = 0;
             source.run.visit_postings(low, high, |hash, time| {
-                if let Some(time) = source.moved(time) {
+                if let Some(time) = source.moved(time, &mut near) {
                     sink.push(posting(hash, time));
                 }
             })?;
         }
-        sink.sort_unstable();
+        // Each run's tracks come behind those of the one before, so within a hash the times rise already.
+        sort_by_hash(sink, low, (high - low + 1).ilog2(), &mut Vec::new());
         Ok(())
     })
 }

@@ -92,9 +92,9 @@ impl PostgresCatalog {
         number: i32,
     ) -> Result<Merged, LibraryError> {
         for chunk in merge.chunks() {
-            let old = self.take_rows(transaction, sources, chunk).await?;
+            let mut old = self.take_rows(transaction, sources, chunk).await?;
             let work = move || -> (Merge, Option<Vec<Row>>) {
-                let rows = merge.merge(&old);
+                let rows = merge.merge(chunk, &mut old);
                 (merge, rows)
             };
             let (back, rows) = tokio::task::spawn_blocking(work).await.map_err(thread_died)?;

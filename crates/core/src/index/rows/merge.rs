@@ -7,6 +7,7 @@ use super::{Row, RowTrack, RunRow, RunShape};
 use crate::fingerprint::landmark::{GROUPS, HASH_BITS, group};
 use crate::index::TrackNumber;
 use crate::index::postings::posting;
+use crate::index::sort::sort_by_hash;
 
 /// Postings that a chunk should hold: about 200 MB of memory at once.
 const CHUNK_POSTINGS: u64 = 16 << 20;
@@ -45,7 +46,8 @@ type Moves = Vec<(u32, Option<i64>)>;
 /// A merge that is being done.
 #[derive(Debug)]
 pub struct Merge {
-    sources: HashMap<u64, (RunShape, Moves)>,
+    /// By number of the run: its place among the sources, its shape, its moves.
+    sources: HashMap<u64, (usize, RunShape, Moves)>,
     shape: RunShape,
     tracks: Vec<RowTrack>,
     postings: u64,
@@ -73,7 +75,7 @@ impl Merge {
         let mut line = TimeLine::default();
         let mut moves = HashMap::new();
         let mut postings = 0;
-        for source in sources {
+        for (index, source) in sources.iter().enumerate() {
             let mut of_run = Moves::with_capacity(source.tracks.len());
             for track in &source.tracks {
                 let shift = if removed.contains(&track.track) {
@@ -83,7 +85,7 @@ impl Merge {
                 };
                 of_run.push((track.start, shift));
             }
-            moves.insert(source.run, (source.shape, of_run));
+            moves.insert(source.run, (index, source.shape, of_run));
             postings += source.postings;
         }
         // The coarsest run's rows are not cut.
@@ -107,18 +109,20 @@ impl Merge {
     }
 
     /// The new run's rows of a chunk, from all rows of the sources in it. `None` where a row is damaged.
-    pub fn merge(&mut self, old: &[RunRow]) -> Option<Vec<Row>> {
+    pub fn merge(&mut self, chunk: Chunk, old: &mut [RunRow]) -> Option<Vec<Row>> {
+        // In the order of the new time line.
+        old.sort_by_key(|old| (self.sources.get(&old.run).map(|(index, ..)| *index), old.row.bucket));
         let mut postings = Vec::new();
         let dropped = &mut self.dropped;
-        for RunRow { run, row } in old {
-            let (shape, moves) = self.sources.get(run)?;
+        for RunRow { run, row } in old.iter() {
+            let (_, shape, moves) = self.sources.get(run)?;
             let base = shape.first_hash(row.bucket);
             shape.codec().decode(&row.packed, 0, u32::MAX, |hash, time| match moved(moves, time) {
                 Some(time) => postings.push(posting(base | hash, time)),
                 None => dropped[group(base | hash)] += 1,
             })?;
         }
-        postings.sort_unstable();
+        sort_by_hash(&mut postings, chunk.low, HASH_BITS - self.chunk_bits, &mut Vec::new());
         self.postings += postings.len() as u64;
         Some(rows(&postings, self.shape))
     }

@@ -4,11 +4,11 @@ use rayon::prelude::*;
 
 use super::{Row, RowRun, RowTrack, RunShape};
 use crate::fingerprint::Constellation;
-use crate::fingerprint::landmark::{GROUPS, HASH_BITS, landmarks};
+use crate::fingerprint::landmark::{GROUPS, HASH_BITS};
 use crate::index::TrackNumber;
-use crate::index::layout::{LONGEST_RUN, POSTING_TICKS, TRACK_MARGIN, taken, time_bits};
-use crate::index::postings::posting;
-use crate::index::write::{count_groups, length};
+use crate::index::layout::{LONGEST_RUN, TRACK_MARGIN, taken, time_bits};
+use crate::index::sort::par_sort_by_hash;
+use crate::index::write::{count_groups, length, postings_of};
 
 /// Postings that a row should hold on average: 1.5 kB, so that five or so share a page of a database.
 const ROW_POSTINGS: u64 = 600;
@@ -53,15 +53,11 @@ pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
         starts.push(start);
     }
     let of_track = |((_, constellation), start): (&(TrackNumber, Constellation), &u32)| {
-        let mut own = Vec::new();
-        landmarks(&constellation.peaks, |l| {
-            let time = constellation.peaks[l.first as usize].time / POSTING_TICKS;
-            own.push(posting(l.hash, start + time));
-        });
-        own
+        let start = u64::from(*start);
+        postings_of(constellation).into_iter().map(move |posting| posting + start)
     };
-    let mut postings: Vec<u64> = tracks.par_iter().zip(starts.par_iter()).flat_map_iter(of_track).collect();
-    postings.par_sort_unstable();
+    let mut postings: Vec<u64> = tracks.par_iter().zip(&starts).flat_map_iter(of_track).collect();
+    par_sort_by_hash(&mut postings, HASH_BITS);
     let count = postings.len() as u64;
     let shape = line.shape(count);
     let rows = rows(&postings, shape);
