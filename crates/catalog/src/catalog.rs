@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AddOutcome, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, Track, TrackFilter, TrackId,
-    TrackNumber, TrackUpdate,
+    AddOutcome, CatalogError, Change, ContentHash, Journal, NearDuplicate, NewTrack, Track, TrackFilter,
+    TrackId, TrackNumber, TrackUpdate,
 };
 
 /// Access to a catalogue. One contract test suite runs against every implementation.
@@ -17,6 +17,9 @@ use crate::{
 pub trait Catalog: Send + Sync {
     /// Identity of this catalogue (a random UUID made at creation); an index cache belongs to one identity.
     fn identity(&self) -> u128;
+
+    /// Streams, detections and the outbox, in the same database.
+    fn journal(&self) -> &dyn Journal;
 
     /// The source and content hash of a track that came from exactly this content, if there is one that is
     /// not removed (the oldest of several): lets an indexer skip unchanged files before it decodes them.

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod error;
+mod journal;
 mod library;
 mod model;
 mod postgres;
@@ -17,6 +18,10 @@ mod url;
 
 pub use catalog::Catalog;
 pub use error::CatalogError;
+pub use journal::{
+    AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId, HeardIn, Journal,
+    NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, StreamState,
+};
 pub use library::{Library, LibraryError, Refreshed, Skipped};
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,

@@ -5,6 +5,7 @@
 //! (`BEGIN IMMEDIATE`), so it waits before it has done anything and never fails halfway.
 
 mod error;
+mod journal;
 mod migrate;
 mod open;
 mod read;
@@ -20,8 +21,8 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 
 use crate::{
-    AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, Track, TrackFilter,
-    TrackId, TrackNumber, TrackUpdate,
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, Journal, NearDuplicate, NewTrack, Track,
+    TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 use error::Name;
 
@@ -47,6 +48,10 @@ pub(crate) struct SqliteCatalog {
 impl Catalog for SqliteCatalog {
     fn identity(&self) -> u128 {
         self.identity
+    }
+
+    fn journal(&self) -> &dyn Journal {
+        self
     }
 
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {

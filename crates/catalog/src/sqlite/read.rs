@@ -55,7 +55,8 @@ impl SqliteCatalog {
         numbers: &[TrackNumber],
     ) -> Result<Vec<Track>, CatalogError> {
         let query = sqlx::query(select_tracks!("WHERE number IN (SELECT value FROM json_each(?1))"));
-        let rows = query.bind(json_list(numbers)).fetch_all(&self.readers).await;
+        let rows =
+            query.bind(json_list(numbers.iter().map(|number| number.0))).fetch_all(&self.readers).await;
         self.all_tracks(rows)
     }
 
@@ -162,7 +163,7 @@ impl SqliteCatalog {
         let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
             "SELECT track, packed FROM constellations WHERE track IN (SELECT value FROM json_each(?1))",
         )
-        .bind(json_list(numbers))
+        .bind(json_list(numbers.iter().map(|number| number.0)))
         .fetch_all(&self.readers)
         .await
         .map_err(|error| self.name.error(error))?;
@@ -178,7 +179,7 @@ impl SqliteCatalog {
             "SELECT track, length(packed) FROM constellations \
              WHERE track IN (SELECT value FROM json_each(?1))",
         )
-        .bind(json_list(numbers))
+        .bind(json_list(numbers.iter().map(|number| number.0)))
         .fetch_all(&self.readers)
         .await
         .map_err(|error| self.name.error(error))?;
@@ -210,13 +211,13 @@ impl SqliteCatalog {
 }
 
 /// Numbers as one parameter, so that a query's text is always the same.
-fn json_list(numbers: &[TrackNumber]) -> String {
+pub(super) fn json_list<N: std::fmt::Display>(numbers: impl IntoIterator<Item = N>) -> String {
     let mut list = String::from("[");
-    for (index, number) in numbers.iter().enumerate() {
+    for (index, number) in numbers.into_iter().enumerate() {
         if index > 0 {
             list.push(',');
         }
-        list.push_str(&number.0.to_string());
+        list.push_str(&number.to_string());
     }
     list.push(']');
     list

@@ -31,7 +31,7 @@ fn read_track(row: &SqliteRow) -> Result<Track, sqlx::Error> {
     let rule: Option<&str> = row.try_get("rule")?;
     Ok(Track {
         number: number(row.try_get("number")?)?,
-        id: TrackId(Uuid::from_bytes(row.try_get::<&[u8], _>("id")?.try_into().map_err(damaged)?)),
+        id: TrackId(uuid(row.try_get("id")?)?),
         source: row.try_get("source")?,
         content: ContentHash(row.try_get::<&[u8], _>("content")?.try_into().map_err(damaged)?),
         seconds: row.try_get("seconds")?,
@@ -56,6 +56,11 @@ fn read_track(row: &SqliteRow) -> Result<Track, sqlx::Error> {
 /// A stored track number.
 pub(super) fn number(stored: i64) -> Result<TrackNumber, sqlx::Error> {
     u32::try_from(stored).map(TrackNumber).map_err(damaged)
+}
+
+/// A stored UUID.
+pub(super) fn uuid(stored: &[u8]) -> Result<Uuid, sqlx::Error> {
+    stored.try_into().map(Uuid::from_bytes).map_err(damaged)
 }
 
 fn damaged(reason: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {

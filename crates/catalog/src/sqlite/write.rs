@@ -272,7 +272,7 @@ impl SqliteCatalog {
     }
 
     /// Takes the write lock of the file; other processes are waited for, but not for ever.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
         let writer = self.writer()?;
         let mut attempt = 1;
         loop {
@@ -283,13 +283,13 @@ impl SqliteCatalog {
         }
     }
 
-    async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), CatalogError> {
+    pub(super) async fn commit(&self, transaction: Transaction<'static, Sqlite>) -> Result<(), CatalogError> {
         transaction.commit().await.map_err(|error| self.name.error(error))
     }
 }
 
 /// Milliseconds since the Unix epoch; 0 on a machine whose clock stands before it.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,79 @@
+//! The outbox: what is still to be delivered.
+
+use super::DetectionId;
+
+/// A message to deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// Where to: the name of a sink.
+    pub sink: String,
+    /// Names the message: a second one of the same sink and key is not taken.
+    pub key: String,
+    /// The message, JSON.
+    pub payload: String,
+}
+
+/// A message in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Number in the outbox.
+    pub id: i64,
+    /// The detection that it tells of, if it does.
+    pub detection: Option<DetectionId>,
+    /// Where to.
+    pub sink: String,
+    /// Names the message.
+    pub key: String,
+    /// The message, JSON.
+    pub payload: String,
+    /// When it was put into the outbox.
+    pub created_at: i64,
+    /// How often it was claimed.
+    pub attempts: u32,
+    /// When it is due, if it is neither delivered nor dead.
+    pub next_attempt_at: i64,
+    /// When it was delivered.
+    pub delivered_at: Option<i64>,
+    /// When it was given up.
+    pub dead_at: Option<i64>,
+    /// Why the last attempt that failed did so.
+    pub last_error: Option<String>,
+}
+
+/// Where a message is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// Neither delivered nor given up.
+    Waiting,
+    /// Delivered.
+    Delivered,
+    /// Given up.
+    Dead,
+}
+
+/// Which messages to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// Only messages to this sink.
+    pub sink: Option<String>,
+    /// Only messages that are there on their way.
+    pub status: Option<DeliveryStatus>,
+}
+
+/// What follows an attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// It is due again at that time.
+    RetryAt(i64),
+    /// It is given up at that time, which is now.
+    DeadAt(i64),
+}
+
+/// What [`crate::Journal::prune`] deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Detections.
+    pub detections: u64,
+    /// Messages of the outbox.
+    pub deliveries: u64,
+}

@@ -1,0 +1,162 @@
+//! The journal: streams and who works on them, what was heard, and what is still to be delivered.
+
+mod delivery;
+mod detection;
+mod stored;
+mod stream;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{CatalogError, TrackId};
+pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, NewDelivery, Pruned};
+pub use detection::{Detection, DetectionId, HeardIn, PageMark};
+pub(crate) use stored::{milliseconds, moment, text};
+pub use stream::{NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState};
+
+/// What is written down while streams are listened to. It lives in the catalogue's database, and what
+/// [`crate::Catalog`] says of transactions, processes and dropped calls holds here too.
+///
+/// Times are milliseconds since the Unix epoch and come from the caller, but for one kind: when a lease ends is
+/// decided by the database's clock alone. A lease is a promise between machines, and one whose own clock is
+/// ahead would take streams away from workers that live. A NUL in a text is stored as U+FFFD.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Takes a stream in, or tells that it is known: being told of the same start twice, or late, changes
+    /// nothing. A stream that is known starts again, as a new session without a lease, if it is told to have
+    /// started later than the session that is known, and either both sessions have names that differ, or one
+    /// has no name and the known one was over before.
+    ///
+    /// # Errors
+    /// [`CatalogError::Invalid`] for an id that is empty.
+    async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError>;
+
+    /// Ends a stream from outside, and its lease with it. False, and nothing is done, if it is not known, over
+    /// already, started later than `at`, or in another session than the one named.
+    async fn end_stream(
+        &self,
+        id: &str,
+        session: Option<&str>,
+        reason: Option<&str>,
+        at: i64,
+    ) -> Result<bool, CatalogError>;
+
+    /// The stream of this id.
+    async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError>;
+
+    /// A page of streams that pass the filter, in order of id (by code point), after the given one.
+    async fn streams(
+        &self,
+        filter: &StreamFilter,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Stream>, CatalogError>;
+
+    /// Gives the worker named `owner` at most `most` streams that are not over and that nobody works on: the
+    /// ones that never had a lease, were handed back, or whose lease has run out; oldest first. No two workers
+    /// get the same one.
+    async fn claim_streams(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError>;
+
+    /// Makes all leases of a worker last this long from now, in one statement; gives the ids that it still
+    /// holds, in order. Work on any other stream has to stop: it is over, started anew, or another's. A lease
+    /// that has run out and that nobody has taken is still held.
+    ///
+    /// A worker that cannot reach the database stops by its own clock when its lease must have run out.
+    async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError>;
+
+    /// Hands a stream back, or with no id all that the worker holds, so that others may claim it at once; how
+    /// many there were.
+    async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError>;
+
+    /// Writes down how a stream is, if the worker still holds it and it is still in that session; whether so.
+    /// Ended and failed also end the lease. Live sets the attempts back to 0.
+    async fn report_stream(&self, owner: &str, report: &StreamReport, now: i64)
+    -> Result<bool, CatalogError>;
+
+    /// Writes a detection down, new or as the next state of the one with its id, and in the same transaction
+    /// puts what is to be delivered of it into the outbox, each sink and key once.
+    ///
+    /// False, and nothing is done, if what is known is newer: it was seen later, or is final and this one is
+    /// not. First seen, and what it was heard in, stay as first told.
+    ///
+    /// # Errors
+    /// [`CatalogError::Invalid`] for an end before the start, and numbers that are none.
+    async fn record(
+        &self,
+        detection: &Detection,
+        deliveries: &[NewDelivery],
+        now: i64,
+    ) -> Result<bool, CatalogError>;
+
+    /// Detections that are not final, in order of start: what a worker that takes a stream over goes on with.
+    async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError>;
+
+    /// A page of detections that overlap the time from `from` (included) to `to` (excluded), in the unit of
+    /// [`Detection::start_at`], in order of start, after the mark of the page before
+    /// ([`Detection::mark_by_start`]).
+    async fn detections_of(
+        &self,
+        heard_in: &HeardIn,
+        from: i64,
+        to: i64,
+        after: Option<PageMark>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError>;
+
+    /// A page of detections of a track, whatever its number was, the last first seen first, before the mark of
+    /// the page before ([`Detection::mark_by_first_seen`]).
+    async fn airings_of(
+        &self,
+        track: TrackId,
+        before: Option<PageMark>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError>;
+
+    /// Puts messages that belong to no detection into the outbox, each sink and key once.
+    async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError>;
+
+    /// Claims at most `most` messages of a sink that are due, longest due first, and counts the attempt. No two
+    /// workers get the same one. A message that is not told of before `until` is due again then: whoever
+    /// claimed it is taken to be dead. So a sink may see a message twice, and knows it by its key.
+    async fn claim_deliveries(
+        &self,
+        sink: &str,
+        most: u32,
+        now: i64,
+        until: i64,
+    ) -> Result<Vec<Delivery>, CatalogError>;
+
+    /// Marks messages as delivered, also ones that were claimed again or given up meanwhile.
+    async fn delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError>;
+
+    /// Says that an attempt ([`Delivery::attempts`] as claimed) failed, and what follows. False, and nothing is
+    /// done, if the message was claimed again since, or is delivered or dead.
+    async fn delivery_failed(
+        &self,
+        id: i64,
+        attempt: u32,
+        error: &str,
+        then: AfterFailure,
+    ) -> Result<bool, CatalogError>;
+
+    /// A page of messages that pass the filter, in order of id, after the given one.
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, CatalogError>;
+
+    /// Makes dead messages due again, with attempts counted from 0; how many there were.
+    async fn retry(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError>;
+
+    /// Deletes one batch, at most `most` each, of detections last seen before that time and of messages that
+    /// were delivered or given up before it. Both counts are below `most` when no more are left.
+    async fn prune(&self, before: i64, most: u32) -> Result<Pruned, CatalogError>;
+}

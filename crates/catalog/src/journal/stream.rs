@@ -1,0 +1,129 @@
+//! Streams and their leases.
+
+use serde::{Deserialize, Serialize};
+
+/// How a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamState {
+    /// Nothing was heard of it yet.
+    Starting,
+    /// Its sound comes in.
+    Live,
+    /// It should have sound, but none comes.
+    Stalled,
+    /// It is over.
+    Ended,
+    /// It was given up.
+    Failed,
+}
+
+impl StreamState {
+    const ALL: [Self; 5] = [Self::Starting, Self::Live, Self::Stalled, Self::Ended, Self::Failed];
+
+    /// The name as databases and responses carry it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Live => "live",
+            Self::Stalled => "stalled",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nobody listens to it any more.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Ended | Self::Failed)
+    }
+
+    /// The state of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// A stream that somebody says has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewStream {
+    /// What it is called for ever, for example the ARN of a channel.
+    pub id: String,
+    /// Where its sound is.
+    pub url: String,
+    /// Where we heard of it.
+    pub origin: String,
+    /// What this session is called, where sessions have names.
+    pub session: Option<String>,
+    /// When it started, as told by whoever knows: twice the same for the same start.
+    pub started_at: i64,
+}
+
+/// What [`crate::Journal::start_stream`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartOutcome {
+    /// A new stream, or a new session of a known one.
+    Started(Stream),
+    /// Nothing: that was known. The stream as it is.
+    Known(Stream),
+}
+
+/// A stream in its latest session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// What it is called.
+    pub id: String,
+    /// Where its sound is.
+    pub url: String,
+    /// Where we heard of it.
+    pub origin: String,
+    /// What this session is called.
+    pub session: Option<String>,
+    /// How it is.
+    pub state: StreamState,
+    /// Why it is so.
+    pub reason: Option<String>,
+    /// When the first sample of the session was heard, if known.
+    pub epoch: Option<i64>,
+    /// When its first session started.
+    pub created_at: i64,
+    /// When this session started; grows with every session, so it tells them apart.
+    pub started_at: i64,
+    /// When anything but the lease changed.
+    pub updated_at: i64,
+    /// When the session was over.
+    pub ended_at: Option<i64>,
+    /// The worker that has the lease.
+    pub lease_owner: Option<String>,
+    /// When the lease ends by the database's clock.
+    pub lease_until: Option<i64>,
+    /// How often it was claimed since it was last live.
+    pub attempts: u32,
+}
+
+/// Which streams to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamFilter {
+    /// Ended and failed ones too.
+    pub over: bool,
+    /// Only streams in this state.
+    pub state: Option<StreamState>,
+    /// Only streams that we heard of there.
+    pub origin: Option<String>,
+}
+
+/// How a stream is, as its worker sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamReport {
+    /// Which stream.
+    pub id: String,
+    /// Which session, by [`Stream::started_at`].
+    pub started_at: i64,
+    /// How it is.
+    pub state: StreamState,
+    /// Why it is so; what was known is forgotten.
+    pub reason: Option<String>,
+    /// When its first sample was heard; `None` leaves what is known.
+    pub epoch: Option<i64>,
+}

@@ -1,0 +1,102 @@
+//! Leases of streams. All processes that share a file run on one machine, so its clock is the database's.
+
+use std::time::Duration;
+
+use crate::journal::{milliseconds, moment, text};
+use crate::sqlite::SqliteCatalog;
+use crate::sqlite::journal::streams::with_streams;
+use crate::sqlite::write::now;
+use crate::{CatalogError, Stream, StreamReport, StreamState};
+
+impl SqliteCatalog {
+    pub(super) async fn lease_streams(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        // Asked for after the lock was waited for.
+        let now = now();
+        let rows = sqlx::query(with_streams!(
+            "UPDATE streams SET lease_owner = ?1, lease_until = ?3 + ?4, attempts = attempts + 1 WHERE id IN \
+             (SELECT id FROM streams WHERE ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?3) \
+             ORDER BY started_at, id LIMIT ?2) RETURNING",
+            ""
+        ))
+        .bind(text(owner))
+        .bind(i64::from(most))
+        .bind(now)
+        .bind(milliseconds(lease))
+        .fetch_all(&mut *transaction)
+        .await;
+        let mut streams = self.read_streams(rows)?;
+        self.commit(transaction).await?;
+        streams.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+        Ok(streams)
+    }
+
+    pub(super) async fn prolong_leases(
+        &self,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Vec<String>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let mut held: Vec<String> = sqlx::query_scalar(
+            "UPDATE streams SET lease_until = ?2 WHERE ended_at IS NULL AND lease_owner = ?1 RETURNING id",
+        )
+        .bind(text(owner))
+        .bind(now() + milliseconds(lease))
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        held.sort();
+        Ok(held)
+    }
+
+    pub(super) async fn hand_back(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE streams SET lease_owner = NULL, lease_until = NULL \
+             WHERE ended_at IS NULL AND lease_owner = ?1 AND (?2 IS NULL OR id = ?2)",
+        )
+        .bind(text(owner))
+        .bind(id.map(text))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected())
+    }
+
+    pub(super) async fn note_report(
+        &self,
+        owner: &str,
+        report: &StreamReport,
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE streams SET state = ?4, reason = ?5, epoch = coalesce(?6, epoch), updated_at = ?7, \
+             attempts = CASE WHEN ?8 THEN 0 ELSE attempts END, ended_at = CASE WHEN ?9 THEN ?7 END, \
+             lease_owner = CASE WHEN NOT ?9 THEN lease_owner END, \
+             lease_until = CASE WHEN NOT ?9 THEN lease_until END \
+             WHERE id = ?2 AND lease_owner = ?1 AND started_at = ?3",
+        )
+        .bind(text(owner))
+        .bind(text(&report.id))
+        .bind(report.started_at)
+        .bind(report.state.as_str())
+        .bind(report.reason.as_deref().map(text))
+        .bind(report.epoch.map(moment))
+        .bind(moment(now))
+        .bind(report.state == StreamState::Live)
+        .bind(report.state.is_over())
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected() > 0)
+    }
+}

@@ -1,0 +1,178 @@
+//! What was heard where.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
+
+use crate::journal::moment;
+use crate::sqlite::SqliteCatalog;
+use crate::sqlite::row;
+use crate::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery, PageMark, TrackId};
+
+/// The columns of a detection, in the order in which they are bound.
+macro_rules! columns {
+    () => {
+        "id, kind, heard_in, track, track_id, query_start, query_end, start_at, end_at, reference_start, speed, \
+         pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final"
+    };
+}
+
+macro_rules! select_detections {
+    ($rest:literal) => {
+        concat!("SELECT ", columns!(), " FROM detections ", $rest)
+    };
+}
+
+impl SqliteCatalog {
+    pub(super) async fn write_down(
+        &self,
+        detection: &Detection,
+        deliveries: &[NewDelivery],
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        if let Some(fault) = detection.fault() {
+            return Err(self.name.invalid(fault));
+        }
+        let mut transaction = self.begin().await?;
+        let taken = self.upsert(&mut transaction, detection).await?;
+        if taken {
+            self.add_to_outbox(&mut transaction, Some(detection.id), deliveries, now).await?;
+            self.commit(transaction).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn upsert(
+        &self,
+        connection: &mut SqliteConnection,
+        detection: &Detection,
+    ) -> Result<bool, CatalogError> {
+        let (kind, heard_in) = detection.heard_in.parts();
+        sqlx::query(concat!(
+            "INSERT INTO detections (",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+             ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
+             query_start = excluded.query_start, query_end = excluded.query_end, \
+             start_at = excluded.start_at, end_at = excluded.end_at, \
+             reference_start = excluded.reference_start, speed = excluded.speed, \
+             pitch_cents = excluded.pitch_cents, \
+             false_positive_probability = excluded.false_positive_probability, \
+             matched_peaks = excluded.matched_peaks, expected_peaks = excluded.expected_peaks, \
+             last_seen = excluded.last_seen, is_final = excluded.is_final \
+             WHERE excluded.last_seen >= detections.last_seen \
+             AND excluded.is_final >= detections.is_final RETURNING 1"
+        ))
+        .bind(&detection.id.0.as_bytes()[..])
+        .bind(kind)
+        .bind(heard_in)
+        .bind(i64::from(detection.track.0))
+        .bind(&detection.track_id.0.as_bytes()[..])
+        .bind(detection.query_start)
+        .bind(detection.query_end)
+        .bind(detection.start_at)
+        .bind(detection.end_at)
+        .bind(detection.reference_start)
+        .bind(detection.speed)
+        .bind(detection.pitch_cents)
+        .bind(detection.false_positive_probability)
+        .bind(i64::from(detection.matched_peaks))
+        .bind(i64::from(detection.expected_peaks))
+        .bind(detection.first_seen)
+        .bind(detection.last_seen)
+        .bind(detection.is_final)
+        .fetch_optional(connection)
+        .await
+        .map(|row| row.is_some())
+        .map_err(|error| self.name.error(error))
+    }
+
+    pub(super) async fn detections_to_go_on(
+        &self,
+        heard_in: &HeardIn,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, heard_in) = heard_in.parts();
+        let query = sqlx::query(select_detections!(
+            "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 0 ORDER BY start_at, id"
+        ));
+        self.read_detections(query.bind(kind).bind(heard_in).fetch_all(&self.readers).await)
+    }
+
+    pub(super) async fn detections_between(
+        &self,
+        heard_in: &HeardIn,
+        (from, to): (i64, i64),
+        after: Option<PageMark>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, heard_in) = heard_in.parts();
+        // Before the first one, where there is no mark: the lowest time and identity.
+        let after = after.unwrap_or(PageMark { at: i64::MIN, id: DetectionId(Uuid::nil()) });
+        let rows = sqlx::query(select_detections!(
+            "WHERE kind = ?1 AND heard_in = ?2 AND end_at > ?3 AND start_at < ?4 AND start_at >= max(?5, ?3 - \
+             (SELECT end_at - start_at FROM detections WHERE kind = ?1 AND heard_in = ?2 \
+             ORDER BY end_at - start_at DESC LIMIT 1)) \
+             AND (start_at > ?5 OR id > ?6) ORDER BY start_at, id LIMIT ?7"
+        ))
+        .bind(kind)
+        .bind(heard_in)
+        .bind(moment(from))
+        .bind(moment(to))
+        .bind(after.at)
+        .bind(&after.id.0.as_bytes()[..])
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await;
+        self.read_detections(rows)
+    }
+
+    pub(super) async fn detections_of_track(
+        &self,
+        track: TrackId,
+        before: Option<PageMark>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let before = before.unwrap_or(PageMark { at: i64::MAX, id: DetectionId(Uuid::max()) });
+        let rows = sqlx::query(select_detections!(
+            "WHERE track_id = ?1 AND (first_seen, id) < (?2, ?3) ORDER BY first_seen DESC, id DESC LIMIT ?4"
+        ))
+        .bind(&track.0.as_bytes()[..])
+        .bind(before.at)
+        .bind(&before.id.0.as_bytes()[..])
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await;
+        self.read_detections(rows)
+    }
+
+    fn read_detections(
+        &self,
+        rows: Result<Vec<SqliteRow>, sqlx::Error>,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        rows.and_then(|rows| rows.iter().map(detection).collect()).map_err(|error| self.name.error(error))
+    }
+}
+
+fn detection(row: &SqliteRow) -> Result<Detection, sqlx::Error> {
+    let kind = row.try_get("kind")?;
+    let heard_in = HeardIn::of(kind, row.try_get("heard_in")?);
+    Ok(Detection {
+        id: DetectionId(row::uuid(row.try_get("id")?)?),
+        heard_in: heard_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
+        track: row::number(row.try_get("track")?)?,
+        track_id: TrackId(row::uuid(row.try_get("track_id")?)?),
+        query_start: row.try_get("query_start")?,
+        query_end: row.try_get("query_end")?,
+        start_at: row.try_get("start_at")?,
+        end_at: row.try_get("end_at")?,
+        reference_start: row.try_get("reference_start")?,
+        speed: row.try_get("speed")?,
+        pitch_cents: row.try_get("pitch_cents")?,
+        false_positive_probability: row.try_get("false_positive_probability")?,
+        matched_peaks: row.try_get("matched_peaks")?,
+        expected_peaks: row.try_get("expected_peaks")?,
+        first_seen: row.try_get("first_seen")?,
+        last_seen: row.try_get("last_seen")?,
+        is_final: row.try_get("is_final")?,
+    })
+}

@@ -1,0 +1,223 @@
+//! The outbox, and retention.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::journal::{moment, text};
+use crate::sqlite::SqliteCatalog;
+use crate::sqlite::read::json_list;
+use crate::sqlite::row;
+use crate::{
+    AfterFailure, CatalogError, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, NewDelivery, Pruned,
+};
+
+/// The columns that [`delivery`] reads, after what is given and before the rest.
+macro_rules! with_deliveries {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, detection, sink, key, payload, created_at, attempts, next_attempt_at, delivered_at, dead_at, \
+             last_error ",
+            $after
+        )
+    };
+}
+
+impl SqliteCatalog {
+    pub(super) async fn put_out(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        self.add_to_outbox(&mut transaction, None, deliveries, now).await?;
+        self.commit(transaction).await
+    }
+
+    pub(super) async fn add_to_outbox(
+        &self,
+        connection: &mut SqliteConnection,
+        detection: Option<DetectionId>,
+        deliveries: &[NewDelivery],
+        now: i64,
+    ) -> Result<(), CatalogError> {
+        for new in deliveries {
+            sqlx::query(
+                "INSERT INTO outbox (detection, sink, key, payload, created_at, next_attempt_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT (sink, key) DO NOTHING",
+            )
+            .bind(detection.map(|id| id.0.as_bytes().to_vec()))
+            .bind(text(&new.sink))
+            .bind(text(&new.key))
+            .bind(text(&new.payload))
+            .bind(moment(now))
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn take_due(
+        &self,
+        sink: &str,
+        most: u32,
+        now: i64,
+        until: i64,
+    ) -> Result<Vec<Delivery>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let rows = sqlx::query(with_deliveries!(
+            "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ?4 WHERE id IN \
+             (SELECT id FROM outbox WHERE sink = ?1 AND delivered_at IS NULL AND dead_at IS NULL \
+             AND next_attempt_at <= ?3 ORDER BY next_attempt_at, id LIMIT ?2) RETURNING",
+            ""
+        ))
+        .bind(text(sink))
+        .bind(i64::from(most))
+        .bind(moment(now))
+        .bind(moment(until))
+        .fetch_all(&mut *transaction)
+        .await;
+        let mut deliveries = self.read_deliveries(rows)?;
+        self.commit(transaction).await?;
+        deliveries.sort_by_key(|delivery| delivery.id);
+        Ok(deliveries)
+    }
+
+    pub(super) async fn mark_delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "UPDATE outbox SET delivered_at = ?2, dead_at = NULL \
+             WHERE id IN (SELECT value FROM json_each(?1)) AND delivered_at IS NULL",
+        )
+        .bind(json_list(ids))
+        .bind(moment(now))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await
+    }
+
+    pub(super) async fn mark_failed(
+        &self,
+        (id, attempt): (i64, u32),
+        error: &str,
+        then: AfterFailure,
+    ) -> Result<bool, CatalogError> {
+        let (next, dead) = match then {
+            AfterFailure::RetryAt(time) => (Some(moment(time)), None),
+            AfterFailure::DeadAt(time) => (None, Some(moment(time))),
+        };
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE outbox SET last_error = ?3, next_attempt_at = coalesce(?4, next_attempt_at), dead_at = ?5 \
+             WHERE id = ?1 AND attempts = ?2 AND delivered_at IS NULL AND dead_at IS NULL",
+        )
+        .bind(id)
+        .bind(i64::from(attempt))
+        .bind(text(error))
+        .bind(next)
+        .bind(dead)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    pub(super) async fn list_outbox(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, CatalogError> {
+        // Apart, because each status has an index of its own.
+        let query = match filter.status {
+            None => with_deliveries!(
+                "SELECT",
+                "FROM outbox WHERE id > ?1 AND (?2 IS NULL OR sink = ?2) ORDER BY id LIMIT ?3"
+            ),
+            Some(DeliveryStatus::Waiting) => with_deliveries!(
+                "SELECT",
+                "FROM outbox WHERE delivered_at IS NULL AND dead_at IS NULL AND id > ?1 \
+                 AND (?2 IS NULL OR sink = ?2) ORDER BY id LIMIT ?3"
+            ),
+            Some(DeliveryStatus::Delivered) => with_deliveries!(
+                "SELECT",
+                "FROM outbox WHERE delivered_at IS NOT NULL AND id > ?1 \
+                 AND (?2 IS NULL OR sink = ?2) ORDER BY id LIMIT ?3"
+            ),
+            Some(DeliveryStatus::Dead) => with_deliveries!(
+                "SELECT",
+                "FROM outbox WHERE dead_at IS NOT NULL AND id > ?1 \
+                 AND (?2 IS NULL OR sink = ?2) ORDER BY id LIMIT ?3"
+            ),
+        };
+        let rows = sqlx::query(query)
+            .bind(after.unwrap_or(i64::MIN))
+            .bind(filter.sink.as_deref().map(text))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await;
+        self.read_deliveries(rows)
+    }
+
+    pub(super) async fn revive(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = ?2 \
+             WHERE id IN (SELECT value FROM json_each(?1)) AND dead_at IS NOT NULL",
+        )
+        .bind(json_list(ids))
+        .bind(moment(now))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected())
+    }
+
+    pub(super) async fn delete_before(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
+        let (before, most) = (moment(before), i64::from(most));
+        let mut transaction = self.begin().await?;
+        let detections = sqlx::query(
+            "DELETE FROM detections WHERE id IN (SELECT id FROM detections WHERE last_seen < ?1 LIMIT ?2)",
+        )
+        .bind(before)
+        .bind(most)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        let deliveries = sqlx::query(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE delivered_at < ?1 \
+             UNION ALL SELECT id FROM outbox WHERE dead_at < ?1 LIMIT ?2)",
+        )
+        .bind(before)
+        .bind(most)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(Pruned { detections: detections.rows_affected(), deliveries: deliveries.rows_affected() })
+    }
+
+    fn read_deliveries(
+        &self,
+        rows: Result<Vec<SqliteRow>, sqlx::Error>,
+    ) -> Result<Vec<Delivery>, CatalogError> {
+        rows.and_then(|rows| rows.iter().map(delivery).collect()).map_err(|error| self.name.error(error))
+    }
+}
+
+fn delivery(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
+    let detection: Option<Vec<u8>> = row.try_get("detection")?;
+    Ok(Delivery {
+        id: row.try_get("id")?,
+        detection: detection.map(|bytes| row::uuid(&bytes)).transpose()?.map(DetectionId),
+        sink: row.try_get("sink")?,
+        key: row.try_get("key")?,
+        payload: row.try_get("payload")?,
+        created_at: row.try_get("created_at")?,
+        attempts: row.try_get("attempts")?,
+        next_attempt_at: row.try_get("next_attempt_at")?,
+        delivered_at: row.try_get("delivered_at")?,
+        dead_at: row.try_get("dead_at")?,
+        last_error: row.try_get("last_error")?,
+    })
+}

@@ -1,0 +1,137 @@
+//! Streams: starts, ends, questions.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::journal::{moment, text};
+use crate::sqlite::SqliteCatalog;
+use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
+
+/// The columns that [`SqliteCatalog::read_streams`] reads, after what is given and before the rest.
+macro_rules! with_streams {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, url, origin, session, state, reason, epoch, created_at, started_at, updated_at, ended_at, \
+             lease_owner, lease_until, attempts ",
+            $after
+        )
+    };
+}
+pub(super) use with_streams;
+
+impl SqliteCatalog {
+    pub(super) async fn take_stream_in(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
+        if new.id.is_empty() {
+            return Err(self.name.invalid("a stream whose id is empty"));
+        }
+        let mut transaction = self.begin().await?;
+        let started = sqlx::query(with_streams!(
+            "INSERT INTO streams (id, url, origin, session, state, created_at, started_at, updated_at) \
+             VALUES (?1, ?2, ?3, ?4, 'starting', ?5, ?5, ?5) \
+             ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
+             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
+             started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
+             lease_owner = NULL, lease_until = NULL, attempts = 0 \
+             WHERE excluded.started_at > streams.started_at \
+             AND coalesce(excluded.session <> streams.session, excluded.started_at > streams.ended_at) \
+             RETURNING",
+            ""
+        ))
+        .bind(text(&new.id))
+        .bind(text(&new.url))
+        .bind(text(&new.origin))
+        .bind(new.session.as_deref().map(text))
+        .bind(moment(new.started_at))
+        .fetch_all(&mut *transaction)
+        .await;
+        if let Some(stream) = self.read_streams(started)?.pop() {
+            self.commit(transaction).await?;
+            return Ok(StartOutcome::Started(stream));
+        }
+        let known = sqlx::query(with_streams!("SELECT", "FROM streams WHERE id = ?1"))
+            .bind(text(&new.id))
+            .fetch_all(&mut *transaction)
+            .await;
+        let known = self.read_streams(known)?.pop();
+        known.map(StartOutcome::Known).ok_or_else(|| self.name.corrupt("a stream is there and is not"))
+    }
+
+    pub(super) async fn end_session(
+        &self,
+        id: &str,
+        session: Option<&str>,
+        reason: Option<&str>,
+        at: i64,
+    ) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE streams SET state = 'ended', reason = ?3, ended_at = ?4, updated_at = ?4, \
+             lease_owner = NULL, lease_until = NULL \
+             WHERE id = ?1 AND ended_at IS NULL AND started_at <= ?4 AND coalesce(session = ?2, TRUE)",
+        )
+        .bind(text(id))
+        .bind(session.map(text))
+        .bind(reason.map(text))
+        .bind(moment(at))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    pub(super) async fn stream_by_id(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
+        let query = sqlx::query(with_streams!("SELECT", "FROM streams WHERE id = ?1"));
+        Ok(self.read_streams(query.bind(text(id)).fetch_all(&self.readers).await)?.pop())
+    }
+
+    pub(super) async fn list_streams(
+        &self,
+        filter: &StreamFilter,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        let rows = sqlx::query(with_streams!(
+            "SELECT",
+            "FROM streams WHERE id > ?1 AND (?2 OR ended_at IS NULL) AND (?3 IS NULL OR state = ?3) \
+             AND (?4 IS NULL OR origin = ?4) ORDER BY id LIMIT ?5"
+        ))
+        .bind(after.map(text).unwrap_or_default())
+        .bind(filter.over)
+        .bind(filter.state.map(StreamState::as_str))
+        .bind(filter.origin.as_deref().map(text))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await;
+        self.read_streams(rows)
+    }
+
+    pub(super) fn read_streams(
+        &self,
+        rows: Result<Vec<SqliteRow>, sqlx::Error>,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        rows.and_then(|rows| rows.iter().map(stream).collect()).map_err(|error| self.name.error(error))
+    }
+}
+
+fn stream(row: &SqliteRow) -> Result<Stream, sqlx::Error> {
+    let state: &str = row.try_get("state")?;
+    Ok(Stream {
+        id: row.try_get("id")?,
+        url: row.try_get("url")?,
+        origin: row.try_get("origin")?,
+        session: row.try_get("session")?,
+        state: StreamState::named(state)
+            .ok_or_else(|| sqlx::Error::Decode(format!("state {state:?}").into()))?,
+        reason: row.try_get("reason")?,
+        epoch: row.try_get("epoch")?,
+        created_at: row.try_get("created_at")?,
+        started_at: row.try_get("started_at")?,
+        updated_at: row.try_get("updated_at")?,
+        ended_at: row.try_get("ended_at")?,
+        lease_owner: row.try_get("lease_owner")?,
+        lease_until: row.try_get("lease_until")?,
+        attempts: row.try_get("attempts")?,
+    })
+}
