@@ -8,9 +8,13 @@ use refrain_catalog::{
 };
 
 pub(crate) mod changes;
+pub(crate) mod detections;
 pub(crate) mod identity;
+pub(crate) mod leases;
 pub(crate) mod listing;
+pub(crate) mod outbox;
 pub(crate) mod races;
+pub(crate) mod streams;
 pub(crate) mod tracks;
 
 /// Where one catalogue lives, empty at first; each opening is a handle of its own, as of another process.
@@ -36,6 +40,19 @@ macro_rules! contract_suite {
             identity: each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;
             races: one_source_added_by_many_is_one_track, replacing_and_removing_at_once, readers_are_never_in_the_way,
                 a_dropped_call_leaves_nothing_half;
+            streams: a_start_that_is_told_twice_is_one_stream, a_late_start_of_an_earlier_session_is_known,
+                a_session_without_a_name_starts_again_when_it_is_over, an_end_is_of_one_session,
+                streams_are_listed, many_tell_of_the_same_starts;
+            leases: streams_are_claimed_as_capacity_allows, a_lease_that_ran_out_is_taken_over,
+                leases_are_handed_back_at_once, a_report_needs_the_lease_and_the_session,
+                many_claim_each_stream_once;
+            detections: an_airing_is_one_row_from_start_to_end, what_is_known_better_stays,
+                detections_are_found_by_overlap, overlap_is_as_simple_as_it_says, pages_of_detections_are_complete,
+                open_detections_are_gone_on_with, detections_that_are_none_are_refused,
+                the_last_state_of_an_airing_wins_a_race;
+            outbox: a_message_is_taken_once_per_sink_and_key, a_claim_that_nobody_tells_of_comes_back,
+                what_fails_is_tried_again_until_it_is_dead, what_is_delivered_is_delivered, messages_are_listed,
+                many_claim_each_message_once, retention_goes_in_batches;
         }
     };
     ($place:expr; $($module:ident: $($name:ident),+;)+) => {

@@ -1,0 +1,258 @@
+//! What was heard where.
+
+use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, Journal, NewDelivery, PageMark};
+
+use super::*;
+
+fn stream(id: &str) -> HeardIn {
+    HeardIn::Stream(id.into())
+}
+
+pub(crate) fn detection(n: u128, heard_in: HeardIn, start_at: i64, end_at: i64) -> Detection {
+    Detection {
+        id: DetectionId(uuid::Uuid::from_u128(n)),
+        heard_in,
+        track: TrackNumber(7),
+        track_id: id(77),
+        query_start: start_at as f64 / 1000.0,
+        query_end: end_at as f64 / 1000.0,
+        start_at,
+        end_at,
+        reference_start: 12.5,
+        speed: 1.02,
+        pitch_cents: -34.2,
+        false_positive_probability: 1e-300,
+        matched_peaks: 400,
+        expected_peaks: u32::MAX,
+        first_seen: start_at,
+        last_seen: end_at,
+        is_final: false,
+    }
+}
+
+async fn recorded(journal: &dyn Journal, detection: &Detection) {
+    assert!(journal.record(detection, &[], detection.last_seen).await.unwrap());
+}
+
+async fn between(journal: &dyn Journal, heard_in: &HeardIn, from: i64, to: i64) -> Vec<Detection> {
+    journal.detections_of(heard_in, from, to, None, 10_000).await.unwrap()
+}
+
+fn numbers(detections: &[Detection]) -> Vec<u128> {
+    detections.iter().map(|detection| detection.id.0.as_u128()).collect()
+}
+
+/// Numbers without pattern, the same each time.
+fn noise(n: i64, below: i64) -> i64 {
+    let mixed = (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as i64 % below
+}
+
+pub(crate) async fn an_airing_is_one_row_from_start_to_end(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let start = detection(1, stream("a"), 10_000, 15_000);
+    recorded(journal, &start).await;
+    assert_eq!(between(journal, &stream("a"), 0, 99_000).await, [start.clone()]);
+    assert_eq!(journal.airings_of(id(77), None, 9).await.unwrap(), [start.clone()]);
+    let update = Detection {
+        track: TrackNumber(8),
+        track_id: id(88),
+        query_start: 9.5,
+        query_end: 30.0,
+        start_at: 9500,
+        end_at: 30_000,
+        reference_start: 12.0,
+        speed: 1.0,
+        pitch_cents: 0.0,
+        false_positive_probability: 0.0,
+        matched_peaks: 401,
+        expected_peaks: 402,
+        first_seen: 30_000,
+        last_seen: 30_000,
+        ..start.clone()
+    };
+    recorded(journal, &update).await;
+    let stored = Detection { first_seen: 10_000, ..update.clone() };
+    assert_eq!(between(journal, &stream("a"), 0, 99_000).await, [stored.clone()]);
+    assert_eq!(journal.airings_of(id(77), None, 9).await.unwrap(), []);
+    let end = Detection { end_at: 31_000, last_seen: 35_000, is_final: true, ..update };
+    recorded(journal, &end).await;
+    let stored = Detection { end_at: 31_000, last_seen: 35_000, is_final: true, ..stored };
+    assert_eq!(place.open().await.journal().airings_of(id(88), None, 9).await.unwrap(), [stored]);
+}
+
+pub(crate) async fn what_is_known_better_stays(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let message = |key: &str| {
+        [NewDelivery { sink: "hook".into(), key: key.into(), payload: format!("{{\"key\":\"{key}\"}}") }]
+    };
+    let first = detection(1, stream("a"), 10_000, 20_000);
+    assert!(journal.record(&first, &message("start"), 20_000).await.unwrap());
+    let older = Detection { last_seen: 19_999, matched_peaks: 1, ..first.clone() };
+    assert!(!journal.record(&older, &message("older"), 20_001).await.unwrap());
+    let end = Detection { is_final: true, ..first.clone() };
+    // The last one twice: whoever does not know whether it was written writes it again.
+    assert!(journal.record(&end, &message("end"), 20_002).await.unwrap());
+    assert!(journal.record(&end, &message("end"), 20_003).await.unwrap());
+    let reopened = Detection { last_seen: 50_000, ..first };
+    assert!(!journal.record(&reopened, &message("again"), 50_000).await.unwrap());
+    assert_eq!(between(journal, &stream("a"), 0, 99_000).await, [end.clone()]);
+    let messages = journal.claim_deliveries("hook", 9, 60_000, 70_000).await.unwrap();
+    let told: Vec<_> = messages.iter().map(|m| (m.key.as_str(), m.detection, m.created_at)).collect();
+    assert_eq!(told, [("start", Some(end.id), 20_000), ("end", Some(end.id), 20_002)]);
+}
+
+pub(crate) async fn detections_are_found_by_overlap(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    for (n, from, to) in [(1, 100, 200), (2, 200, 300), (3, 250, 250), (4, 150, 9000), (5, 5000, 5001)] {
+        recorded(journal, &detection(n, stream("a"), from, to)).await;
+    }
+    recorded(journal, &detection(6, stream("b"), 100, 9000)).await;
+    recorded(journal, &detection(7, HeardIn::File("a".into()), 100, 9000)).await;
+    for (from, to, want) in [
+        (0, 100, &[][..]),
+        (0, 101, &[1]),
+        (199, 200, &[1, 4]),
+        (200, 201, &[4, 2]),
+        (250, 251, &[4, 2]),
+        (249, 251, &[4, 2, 3]),
+        (299, 300, &[4, 2]),
+        (8999, 9000, &[4]),
+        (9000, 20_000, &[]),
+        (5000, 5000, &[4]),
+        (300, 100, &[]),
+        (i64::MIN, i64::MAX, &[1, 4, 2, 3, 5]),
+        (i64::MIN, i64::MIN, &[]),
+        (i64::MAX, i64::MAX, &[]),
+    ] {
+        assert_eq!(numbers(&between(journal, &stream("a"), from, to).await), want, "{from} to {to}");
+    }
+    assert_eq!(numbers(&between(journal, &HeardIn::File("a".into()), 0, 200).await), [7]);
+    assert_eq!(between(journal, &stream("c"), 0, 9000).await, []);
+}
+
+pub(crate) async fn overlap_is_as_simple_as_it_says(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let mut all = Vec::new();
+    for n in 0..150 {
+        let start = noise(n, 10_000);
+        let length = noise(n + 1000, if n % 20 == 0 { 3000 } else { 200 });
+        all.push(detection(n as u128, stream("a"), start, start + length));
+    }
+    for detection in &all {
+        recorded(journal, detection).await;
+    }
+    all.sort_by_key(|detection| (detection.start_at, detection.id));
+    for n in 0..100 {
+        let from = noise(n + 2000, 11_000) - 500;
+        let to = from + noise(n + 3000, 400);
+        let mut want = all.clone();
+        want.retain(|detection| detection.start_at < to && detection.end_at > from);
+        assert_eq!(between(journal, &stream("a"), from, to).await, want, "{from} to {to}");
+    }
+}
+
+pub(crate) async fn pages_of_detections_are_complete(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    for n in 0..25 {
+        // Fives of the same time.
+        let at = 1000 * ((n * 7) % 25 / 5);
+        recorded(journal, &detection(n as u128 + 1, stream("a"), at, at + 10_000)).await;
+    }
+    recorded(journal, &Detection { track_id: id(1), ..detection(99, stream("z"), 0, 9000) }).await;
+    let all = between(journal, &stream("a"), 0, 99_000).await;
+    let key = |detection: &Detection| (detection.start_at, detection.id);
+    assert!(all.len() == 25 && all.is_sorted_by(|a, b| key(a) < key(b)));
+    for limit in [1, 3, 5, 24, 25, u32::MAX] {
+        let (mut forth, mut back) = (Vec::new(), Vec::new());
+        loop {
+            let after: Option<PageMark> = forth.last().map(Detection::mark_by_start);
+            let page = journal.detections_of(&stream("a"), 0, 99_000, after, limit).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            assert!(page.len() as u64 <= u64::from(limit));
+            forth.extend(page);
+        }
+        loop {
+            let before = back.last().map(Detection::mark_by_first_seen);
+            let page = journal.airings_of(id(77), before, limit).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            assert!(page.len() as u64 <= u64::from(limit));
+            back.extend(page);
+        }
+        assert_eq!(forth, all, "pages of {limit}");
+        back.reverse();
+        assert_eq!(back, all, "pages of {limit}");
+    }
+    assert_eq!(journal.airings_of(id(77), None, 0).await.unwrap(), []);
+}
+
+pub(crate) async fn open_detections_are_gone_on_with(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let late = detection(1, stream("a"), 20_000, 30_000);
+    let early = detection(2, stream("a"), 10_000, 15_000);
+    let over = Detection { is_final: true, ..detection(3, stream("a"), 1000, 2000) };
+    for detection in [&late, &early, &over, &detection(4, stream("b"), 1000, 2000)] {
+        recorded(journal, detection).await;
+    }
+    assert_eq!(journal.open_detections(&stream("a")).await.unwrap(), [early.clone(), late.clone()]);
+    recorded(journal, &Detection { is_final: true, ..early }).await;
+    assert_eq!(journal.open_detections(&stream("a")).await.unwrap(), [late]);
+    assert_eq!(journal.open_detections(&HeardIn::File("a".into())).await.unwrap(), []);
+}
+
+pub(crate) async fn detections_that_are_none_are_refused(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let good = detection(1, stream("a"), 10_000, 20_000);
+    for bad in [
+        Detection { end_at: 9999, ..good.clone() },
+        Detection { query_end: 9.9, ..good.clone() },
+        Detection { query_start: f64::NAN, ..good.clone() },
+        Detection { speed: f64::INFINITY, ..good.clone() },
+        Detection { false_positive_probability: f64::NAN, ..good.clone() },
+        Detection { end_at: i64::MAX, ..good.clone() },
+        Detection { last_seen: i64::MIN, ..good.clone() },
+    ] {
+        let message = NewDelivery { sink: "hook".into(), key: "a".into(), payload: "{}".into() };
+        let refused = journal.record(&bad, &[message], 20_000).await;
+        assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+    }
+    assert_eq!(between(journal, &stream("a"), i64::MIN, i64::MAX).await, []);
+    assert_eq!(journal.claim_deliveries("hook", 9, i64::MAX, i64::MAX).await.unwrap(), []);
+    let odd = detection(1, stream("a\0b"), 10_000, 20_000);
+    recorded(journal, &odd).await;
+    assert_eq!(numbers(&between(journal, &stream("a\0b"), 0, 99_000).await), [1]);
+}
+
+pub(crate) async fn the_last_state_of_an_airing_wins_a_race(place: &dyn Place) {
+    let mut tasks = Vec::new();
+    for worker in 0..3 {
+        let catalog = place.open().await;
+        tasks.push(tokio::spawn(async move {
+            for step in 0..20 {
+                for n in 0..4 {
+                    let seen = 10_000 + step * 10 + worker;
+                    let is_final = step == 19 && worker == 2;
+                    let state = detection(n, stream("a"), 10_000, seen);
+                    catalog.journal().record(&Detection { is_final, ..state }, &[], seen).await.unwrap();
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let all = between(place.open().await.journal(), &stream("a"), 0, 99_000).await;
+    assert_eq!(all.len(), 4);
+    assert!(all.iter().all(|detection| detection.is_final && detection.last_seen == 10_192));
+}

@@ -1,0 +1,146 @@
+//! Who works on a stream.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use refrain_catalog::{Journal, Stream, StreamReport, StreamState};
+
+use super::streams::{new_stream, started};
+use super::*;
+
+/// Longer than any test takes.
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) async fn claimed(journal: &dyn Journal, owner: &str, most: u32, lease: Duration) -> Vec<String> {
+    let streams = journal.claim_streams(owner, most, lease).await.unwrap();
+    assert!(streams.iter().all(|stream| stream.lease_owner.as_deref() == Some(owner)));
+    streams.into_iter().map(|stream| stream.id).collect()
+}
+
+pub(crate) async fn renewed(journal: &dyn Journal, owner: &str) -> Vec<String> {
+    journal.renew_leases(owner, HOUR).await.unwrap()
+}
+
+fn report(stream: &Stream, state: StreamState) -> StreamReport {
+    StreamReport {
+        id: stream.id.clone(),
+        started_at: stream.started_at,
+        state,
+        reason: Some("heard so".into()),
+        epoch: None,
+    }
+}
+
+pub(crate) async fn streams_are_claimed_as_capacity_allows(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    for (id, at) in [("d", 1000), ("c", 3000), ("b", 2000), ("a", 3000)] {
+        started(journal, &new_stream(id, None, at)).await;
+    }
+    assert_eq!(claimed(journal, "one", 0, HOUR).await, Vec::<String>::new());
+    assert_eq!(claimed(journal, "one", 1, HOUR).await, ["d"]);
+    assert_eq!(claimed(journal, "other", 2, Duration::MAX).await, ["b", "a"]);
+    assert_eq!(claimed(journal, "one", u32::MAX, HOUR).await, ["c"]);
+    assert_eq!(claimed(journal, "other", 9, HOUR).await, Vec::<String>::new());
+    assert_eq!(renewed(journal, "one").await, ["c", "d"]);
+    assert_eq!(renewed(journal, "stranger").await, Vec::<String>::new());
+}
+
+pub(crate) async fn a_lease_that_ran_out_is_taken_over(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    for id in ["a", "b"] {
+        started(journal, &new_stream(id, None, 1000)).await;
+    }
+    // No time at all: it has run out when the next one asks.
+    assert_eq!(claimed(journal, "dead", 9, Duration::ZERO).await, ["a", "b"]);
+    assert_eq!(claimed(journal, "heir", 1, HOUR).await, ["a"]);
+    let taken = journal.stream("a").await.unwrap().unwrap();
+    assert_eq!(taken.attempts, 2);
+    assert!(!journal.report_stream("dead", &report(&taken, StreamState::Live), 2000).await.unwrap());
+    assert_eq!(journal.release("dead", Some("a")).await.unwrap(), 0);
+    assert_eq!(renewed(journal, "dead").await, ["b"], "nobody has taken it, so it is held on");
+    assert_eq!(claimed(journal, "heir", 9, HOUR).await, Vec::<String>::new());
+    assert_eq!(renewed(journal, "heir").await, ["a"]);
+}
+
+pub(crate) async fn leases_are_handed_back_at_once(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    for id in ["a", "b", "c"] {
+        started(journal, &new_stream(id, None, 1000)).await;
+    }
+    assert_eq!(claimed(journal, "one", 9, HOUR).await.len(), 3);
+    assert_eq!(journal.release("one", Some("b")).await.unwrap(), 1);
+    assert_eq!(journal.release("one", Some("b")).await.unwrap(), 0);
+    assert_eq!(claimed(journal, "other", 9, HOUR).await, ["b"]);
+    assert_eq!(journal.release("one", None).await.unwrap(), 2);
+    assert_eq!(claimed(journal, "other", 9, HOUR).await, ["a", "c"]);
+    assert_eq!(renewed(journal, "other").await, ["a", "b", "c"]);
+}
+
+pub(crate) async fn a_report_needs_the_lease_and_the_session(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let stream = started(journal, &new_stream("a", None, 1000)).await;
+    assert!(!journal.report_stream("w", &report(&stream, StreamState::Live), 2000).await.unwrap());
+    claimed(journal, "w", 9, HOUR).await;
+    let earlier = StreamReport { started_at: 999, ..report(&stream, StreamState::Ended) };
+    assert!(!journal.report_stream("w", &earlier, 2000).await.unwrap());
+    let live = StreamReport { epoch: Some(1234), ..report(&stream, StreamState::Live) };
+    assert!(journal.report_stream("w", &live, 2000).await.unwrap());
+    let seen = journal.stream("a").await.unwrap().unwrap();
+    assert_eq!((seen.state, seen.epoch, seen.attempts), (StreamState::Live, Some(1234), 0));
+    assert_eq!((seen.reason.as_deref(), seen.updated_at, seen.ended_at), (Some("heard so"), 2000, None));
+    assert_eq!(renewed(journal, "w").await, ["a"]);
+
+    let stalled = StreamReport { reason: None, ..report(&stream, StreamState::Stalled) };
+    assert!(journal.report_stream("w", &stalled, 3000).await.unwrap());
+    let seen = journal.stream("a").await.unwrap().unwrap();
+    assert_eq!((seen.state, seen.epoch, seen.reason), (StreamState::Stalled, Some(1234), None));
+    let failed = StreamReport { reason: Some("one\0two".into()), ..report(&stream, StreamState::Failed) };
+    assert!(journal.report_stream("w", &failed, 4000).await.unwrap());
+    let seen = journal.stream("a").await.unwrap().unwrap();
+    assert_eq!((seen.state, seen.ended_at, seen.lease_owner), (StreamState::Failed, Some(4000), None));
+    assert_eq!(seen.reason.as_deref(), Some("one\u{fffd}two"));
+    assert!(!journal.report_stream("w", &live, 5000).await.unwrap(), "the lease went with it");
+    assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
+}
+
+pub(crate) async fn many_claim_each_stream_once(place: &dyn Place) {
+    let catalog = place.open().await;
+    for n in 0..60 {
+        started(catalog.journal(), &new_stream(&format!("{n:02}"), None, 1000)).await;
+    }
+    // Streams that nobody had, then ones whose worker is dead.
+    for round in 0..2 {
+        let mut tasks = Vec::new();
+        for worker in 0..4 {
+            let catalog = place.open().await;
+            let lease = if round == 0 { HOUR } else { Duration::from_secs(7200) };
+            tasks.push(tokio::spawn(async move {
+                let owner = format!("worker {round} {worker}");
+                let mut mine = Vec::new();
+                loop {
+                    let more = claimed(catalog.journal(), &owner, 7, lease).await;
+                    assert!(more.len() <= 7);
+                    if more.is_empty() {
+                        mine.sort();
+                        assert_eq!(renewed(catalog.journal(), &owner).await, mine);
+                        return mine;
+                    }
+                    mine.extend(more);
+                }
+            }));
+        }
+        let mut all = Vec::new();
+        for task in tasks {
+            all.extend(task.await.unwrap());
+        }
+        assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (60, 60));
+        for worker in 0..4 {
+            let owner = format!("worker {round} {worker}");
+            catalog.journal().renew_leases(&owner, Duration::ZERO).await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What is still to be delivered, and what is kept how long.
+
+use std::collections::BTreeSet;
+
+use refrain_catalog::{
+    AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Detection, HeardIn, Journal, NewDelivery, Pruned,
+};
+
+use super::detections::detection;
+use super::*;
+
+fn message(sink: &str, key: &str) -> NewDelivery {
+    NewDelivery { sink: sink.into(), key: key.into(), payload: format!("{{\"key\":\"{key}\"}}") }
+}
+
+fn keys(deliveries: &[Delivery]) -> Vec<&str> {
+    deliveries.iter().map(|delivery| delivery.key.as_str()).collect()
+}
+
+async fn claim(journal: &dyn Journal, now: i64, until: i64) -> Vec<Delivery> {
+    journal.claim_deliveries("hook", 100, now, until).await.unwrap()
+}
+
+async fn listed(journal: &dyn Journal, status: DeliveryStatus) -> Vec<Delivery> {
+    let filter = DeliveryFilter { status: Some(status), ..DeliveryFilter::default() };
+    journal.deliveries(&filter, None, 100).await.unwrap()
+}
+
+pub(crate) async fn a_message_is_taken_once_per_sink_and_key(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let twice = NewDelivery { payload: "other".into(), ..message("hook", "a") };
+    journal.enqueue(&[message("hook", "a"), message("queue", "a"), twice.clone()], 1000).await.unwrap();
+    journal.enqueue(&[twice, message("hook", "b\0")], 2000).await.unwrap();
+    journal.enqueue(&[], 3000).await.unwrap();
+    let all = journal.deliveries(&DeliveryFilter::default(), None, 100).await.unwrap();
+    let expected = Delivery {
+        id: all[0].id,
+        detection: None,
+        sink: "hook".into(),
+        key: "a".into(),
+        payload: "{\"key\":\"a\"}".into(),
+        created_at: 1000,
+        attempts: 0,
+        next_attempt_at: 1000,
+        delivered_at: None,
+        dead_at: None,
+        last_error: None,
+    };
+    assert_eq!(all[0], expected);
+    assert_eq!(keys(&all), ["a", "a", "b\u{fffd}"]);
+    assert_eq!((all[1].sink.as_str(), all[1].payload.as_str()), ("queue", "{\"key\":\"a\"}"));
+}
+
+pub(crate) async fn a_claim_that_nobody_tells_of_comes_back(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    journal.enqueue(&[message("hook", "a"), message("queue", "q")], 1000).await.unwrap();
+    journal.enqueue(&[message("hook", "b")], 2000).await.unwrap();
+    assert_eq!(claim(journal, 999, 5000).await, []);
+    let first = claim(journal, 1000, 5000).await;
+    assert_eq!((keys(&first), first[0].attempts, first[0].next_attempt_at), (vec!["a"], 1, 5000));
+    assert_eq!(keys(&claim(journal, 4999, 8000).await), ["b"]);
+    assert_eq!(claim(journal, 4999, 8000).await, []);
+    let again = claim(journal, 5000, 9000).await;
+    assert_eq!((keys(&again), again[0].attempts), (vec!["a"], 2));
+    let late = AfterFailure::DeadAt(6000);
+    assert!(!journal.delivery_failed(first[0].id, 1, "too late", late).await.unwrap());
+    assert_eq!(listed(journal, DeliveryStatus::Dead).await, []);
+    // The one that was longest due comes first, whatever its number.
+    assert_eq!(keys(&journal.claim_deliveries("hook", 1, 9500, 9900).await.unwrap()), ["b"]);
+    assert_eq!(keys(&journal.claim_deliveries("hook", 0, 9500, 9900).await.unwrap()), Vec::<&str>::new());
+}
+
+pub(crate) async fn what_fails_is_tried_again_until_it_is_dead(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    journal.enqueue(&[message("hook", "a")], 1000).await.unwrap();
+    let id = claim(journal, 1000, 5000).await[0].id;
+    assert!(journal.delivery_failed(id, 1, "status 503\0", AfterFailure::RetryAt(3000)).await.unwrap());
+    assert_eq!(claim(journal, 2999, 5000).await, []);
+    let again = claim(journal, 3000, 6000).await;
+    assert_eq!((again[0].attempts, again[0].last_error.as_deref()), (2, Some("status 503\u{fffd}")));
+    assert!(journal.delivery_failed(id, 2, "status 400", AfterFailure::DeadAt(3500)).await.unwrap());
+    assert!(!journal.delivery_failed(id, 2, "again", AfterFailure::RetryAt(1)).await.unwrap());
+    assert_eq!(claim(journal, i64::MAX, i64::MAX).await, []);
+    let dead = listed(journal, DeliveryStatus::Dead).await;
+    assert_eq!((dead[0].dead_at, dead[0].last_error.as_deref()), (Some(3500), Some("status 400")));
+    assert_eq!(listed(journal, DeliveryStatus::Waiting).await, []);
+
+    assert_eq!(journal.retry(&[id, id + 1000], 7000).await.unwrap(), 1);
+    assert_eq!(journal.retry(&[id], 7000).await.unwrap(), 0, "only what is dead");
+    let revived = listed(journal, DeliveryStatus::Waiting).await;
+    assert_eq!((revived[0].attempts, revived[0].next_attempt_at, revived[0].dead_at), (0, 7000, None));
+    assert_eq!(claim(journal, 7000, 8000).await[0].attempts, 1);
+}
+
+pub(crate) async fn what_is_delivered_is_delivered(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    journal.enqueue(&[message("hook", "a"), message("hook", "b"), message("hook", "c")], 1000).await.unwrap();
+    let ids: Vec<_> = claim(journal, 1000, 2000).await.iter().map(|delivery| delivery.id).collect();
+    // Given up by one worker, while the first one's message arrived after all.
+    claim(journal, 2000, 3000).await;
+    assert!(journal.delivery_failed(ids[1], 2, "gone", AfterFailure::DeadAt(2500)).await.unwrap());
+    journal.delivered(&ids[..2], 2600).await.unwrap();
+    journal.delivered(&ids[..1], 9999).await.unwrap();
+    journal.delivered(&[], 9999).await.unwrap();
+    assert!(!journal.delivery_failed(ids[0], 2, "gone", AfterFailure::RetryAt(1)).await.unwrap());
+    assert_eq!(journal.retry(&ids, 5000).await.unwrap(), 0);
+    assert_eq!(keys(&claim(journal, 9000, 9999).await), ["c"]);
+    let done = listed(journal, DeliveryStatus::Delivered).await;
+    assert_eq!(keys(&done), ["a", "b"]);
+    assert!(done.iter().all(|delivery| delivery.delivered_at == Some(2600) && delivery.dead_at.is_none()));
+}
+
+pub(crate) async fn messages_are_listed(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    for n in 0..20 {
+        let sink = if n % 2 == 0 { "hook" } else { "queue" };
+        journal.enqueue(&[message(sink, &format!("{n:02}"))], 1000).await.unwrap();
+    }
+    for (sink, count) in [(None, 20), (Some("hook"), 10), (Some("none"), 0)] {
+        for status in [None, Some(DeliveryStatus::Waiting)] {
+            let filter = DeliveryFilter { sink: sink.map(Into::into), status };
+            let mut seen: Vec<Delivery> = Vec::new();
+            loop {
+                let after = seen.last().map(|delivery| delivery.id);
+                let page = journal.deliveries(&filter, after, 3).await.unwrap();
+                assert!(page.len() <= 3);
+                if page.is_empty() {
+                    break;
+                }
+                seen.extend(page);
+            }
+            assert_eq!(seen.len(), count);
+            assert!(keys(&seen).is_sorted_by(|a, b| a < b));
+        }
+    }
+}
+
+pub(crate) async fn many_claim_each_message_once(place: &dyn Place) {
+    let catalog = place.open().await;
+    let messages: Vec<_> = (0..100).map(|n| message("hook", &format!("{n}"))).collect();
+    catalog.journal().enqueue(&messages, 1000).await.unwrap();
+    let mut tasks = Vec::new();
+    for _ in 0..4 {
+        let catalog = place.open().await;
+        tasks.push(tokio::spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let more = catalog.journal().claim_deliveries("hook", 7, 1000, 9000).await.unwrap();
+                assert!(more.len() <= 7);
+                if more.is_empty() {
+                    return mine;
+                }
+                let ids: Vec<_> = more.iter().map(|delivery| delivery.id).collect();
+                catalog.journal().delivered(&ids, 2000).await.unwrap();
+                mine.extend(more);
+            }
+        }));
+    }
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.unwrap());
+    }
+    let unique: BTreeSet<_> = all.iter().map(|delivery| delivery.id).collect();
+    assert_eq!((all.len(), unique.len()), (100, 100));
+    assert!(all.iter().all(|delivery| delivery.attempts == 1));
+    assert_eq!(listed(catalog.journal(), DeliveryStatus::Waiting).await, []);
+}
+
+pub(crate) async fn retention_goes_in_batches(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let heard_in = HeardIn::Stream("a".into());
+    for n in 0..25_u32 {
+        let at = 1000 + i64::from(n);
+        let is_final = n % 2 == 0;
+        let heard = Detection { is_final, ..detection(u128::from(n), heard_in.clone(), at - 10, at) };
+        assert!(journal.record(&heard, &[message("hook", &format!("{n}"))], at).await.unwrap());
+    }
+    let ids: Vec<_> = claim(journal, 2000, 3000).await.iter().map(|delivery| delivery.id).collect();
+    for (n, id) in ids.iter().enumerate() {
+        let at = 1000 + n as i64;
+        match n % 3 {
+            0 => journal.delivered(&[*id], at).await.unwrap(),
+            1 => assert!(journal.delivery_failed(*id, 1, "", AfterFailure::DeadAt(at)).await.unwrap()),
+            _ => {}
+        }
+    }
+    let mut batches = Vec::new();
+    while batches.last() != Some(&Pruned::default()) {
+        batches.push(journal.prune(1020, 8).await.unwrap());
+    }
+    let of = |detections, deliveries| Pruned { detections, deliveries };
+    assert_eq!(batches, [of(8, 8), of(8, 6), of(4, 0), of(0, 0)]);
+    let left = journal.detections_of(&heard_in, 0, 9999, None, 100).await.unwrap();
+    assert!(left.iter().map(|detection| detection.last_seen).eq(1020..1025));
+    assert_eq!(listed(journal, DeliveryStatus::Waiting).await.len(), 8, "what waits is kept");
+    assert_eq!(listed(journal, DeliveryStatus::Dead).await.len(), 1);
+    assert_eq!(listed(journal, DeliveryStatus::Delivered).await.len(), 2);
+}
