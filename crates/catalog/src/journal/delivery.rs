@@ -1,6 +1,7 @@
 //! The outbox: what is still to be delivered.
 
 use super::DetectionId;
+use super::stored::name_fault;
 
 /// A message to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,14 @@ pub struct NewDelivery {
     pub key: String,
     /// The message, JSON.
     pub payload: String,
+}
+
+impl NewDelivery {
+    /// What keeps it from being stored, if anything.
+    pub(crate) fn fault(&self) -> Option<String> {
+        // Both stand in one index.
+        name_fault("sink", &self.sink).or_else(|| name_fault("message", &(self.sink.clone() + &self.key)))
+    }
 }
 
 /// A message in the outbox.

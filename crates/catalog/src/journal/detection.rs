@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::stored::{moment, text};
+use super::stored::{moment, name_fault, text};
 use crate::{TrackId, TrackNumber};
 
 /// Identity of one airing, from its start to its end: a UUID of version 7.
@@ -134,7 +134,12 @@ impl Detection {
         if !finite || times != times.map(moment) {
             return Some(format!("detection {}: it has numbers that are none", self.id));
         }
-        let backwards = self.query_end < self.query_start || self.end_at < self.start_at;
-        backwards.then(|| format!("detection {}: it ends before it starts", self.id))
+        if self.query_end < self.query_start || self.end_at < self.start_at {
+            return Some(format!("detection {}: it ends before it starts", self.id));
+        }
+        match &self.heard_in {
+            HeardIn::Stream(id) => name_fault("stream", id),
+            HeardIn::File(name) => name_fault("file", name),
+        }
     }
 }

@@ -29,7 +29,7 @@ pub trait Journal: Send + Sync {
     /// has no name and the known one was over before.
     ///
     /// # Errors
-    /// [`CatalogError::Invalid`] for an id that is empty.
+    /// [`CatalogError::Invalid`] for an id that is empty or longer than 2,000 bytes.
     async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError>;
 
     /// Ends a stream from outside, and its lease with it. False, and nothing is done, if it is not known, over
@@ -86,7 +86,8 @@ pub trait Journal: Send + Sync {
     /// not. First seen, and what it was heard in, stay as first told.
     ///
     /// # Errors
-    /// [`CatalogError::Invalid`] for an end before the start, and numbers that are none.
+    /// [`CatalogError::Invalid`] for an end before the start, numbers that are none, and names that are empty or
+    /// longer than 2,000 bytes (sink and key together).
     async fn record(
         &self,
         detection: &Detection,
@@ -119,10 +120,13 @@ pub trait Journal: Send + Sync {
     ) -> Result<Vec<Detection>, CatalogError>;
 
     /// Puts messages that belong to no detection into the outbox, each sink and key once.
+    ///
+    /// # Errors
+    /// As [`Journal::record`], for names.
     async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError>;
 
-    /// Claims at most `most` messages of a sink that are due, longest due first, and counts the attempt. No two
-    /// workers get the same one. A message that is not told of before `until` is due again then: whoever
+    /// Claims at most `most` messages of a sink, the ones that are due for longest, and counts the attempt; gives
+    /// them in order of id. No two workers get the same one. A message that is not told of before `until` is due again then: whoever
     /// claimed it is taken to be dead. So a sink may see a message twice, and knows it by its key.
     async fn claim_deliveries(
         &self,

@@ -7,6 +7,19 @@ use std::time::Duration;
 /// databases overflow.
 const FURTHEST: i64 = 1 << 53;
 
+/// Bytes of a name that is looked up: indexes of PostgreSQL take no more than 2,700 in all.
+const LONGEST_NAME: usize = 2000;
+
+/// What keeps a text from being a name that is looked up, if anything.
+pub(crate) fn name_fault(what: &str, name: &str) -> Option<String> {
+    let length = text(name).len();
+    match length {
+        0 => Some(format!("a {what} whose name is empty")),
+        1..=LONGEST_NAME => None,
+        _ => Some(format!("a {what} whose name has {length} bytes; {LONGEST_NAME} are the most")),
+    }
+}
+
 /// NUL, which some have no place for, becomes the replacement character.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::stored::name_fault;
+
 /// How a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,6 +60,13 @@ pub struct NewStream {
     pub session: Option<String>,
     /// When it started, as told by whoever knows: twice the same for the same start.
     pub started_at: i64,
+}
+
+impl NewStream {
+    /// What keeps it from being stored, if anything.
+    pub(crate) fn fault(&self) -> Option<String> {
+        name_fault("stream", &self.id)
+    }
 }
 
 /// What [`crate::Journal::start_stream`] did.

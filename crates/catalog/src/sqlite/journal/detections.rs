@@ -30,7 +30,7 @@ impl SqliteCatalog {
         deliveries: &[NewDelivery],
         now: i64,
     ) -> Result<bool, CatalogError> {
-        if let Some(fault) = detection.fault() {
+        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
             return Err(self.name.invalid(fault));
         }
         let mut transaction = self.begin().await?;

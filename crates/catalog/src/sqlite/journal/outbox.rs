@@ -25,6 +25,9 @@ macro_rules! with_deliveries {
 
 impl SqliteCatalog {
     pub(super) async fn put_out(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError> {
+        if let Some(fault) = deliveries.iter().find_map(NewDelivery::fault) {
+            return Err(self.name.invalid(fault));
+        }
         let mut transaction = self.begin().await?;
         self.add_to_outbox(&mut transaction, None, deliveries, now).await?;
         self.commit(transaction).await
@@ -107,7 +110,7 @@ impl SqliteCatalog {
         let mut transaction = self.begin().await?;
         let done = sqlx::query(
             "UPDATE outbox SET last_error = ?3, next_attempt_at = coalesce(?4, next_attempt_at), dead_at = ?5 \
-             WHERE id = ?1 AND attempts = ?2 AND delivered_at IS NULL AND dead_at IS NULL",
+             WHERE id = ?1 AND attempts = ?2 AND delivered_at IS NULL AND (dead_at IS NULL OR dead_at = ?5)",
         )
         .bind(id)
         .bind(i64::from(attempt))

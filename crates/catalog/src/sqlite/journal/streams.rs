@@ -22,8 +22,8 @@ pub(super) use with_streams;
 
 impl SqliteCatalog {
     pub(super) async fn take_stream_in(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
-        if new.id.is_empty() {
-            return Err(self.name.invalid("a stream whose id is empty"));
+        if let Some(fault) = new.fault() {
+            return Err(self.name.invalid(fault));
         }
         let mut transaction = self.begin().await?;
         let started = sqlx::query(with_streams!(

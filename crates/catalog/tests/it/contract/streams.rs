@@ -139,8 +139,10 @@ pub(crate) async fn streams_are_listed(place: &dyn Place) {
     assert_eq!(listed(&queue).await, ["a b", "ab"]);
     let ended = StreamFilter { state: Some(StreamState::Ended), ..all };
     assert_eq!(listed(&ended).await, ["a"]);
-    let refused = journal.start_stream(&new_stream("", None, 1000)).await;
-    assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+    for id in [String::new(), "long ".repeat(500)] {
+        let refused = journal.start_stream(&new_stream(&id, None, 1000)).await;
+        assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
+    }
 }
 
 pub(crate) async fn many_tell_of_the_same_starts(place: &dyn Place) {
