@@ -10,9 +10,10 @@ use super::error::Name;
 use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; numbers are shared with other backends.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "catalogue", include_str!("../../../../migrations/postgres/0001_catalogue.sql")),
     (2, "relabelled", include_str!("../../../../migrations/postgres/0002_relabelled.sql")),
+    (3, "journal", include_str!("../../../../migrations/postgres/0003_journal.sql")),
 ];
 
 /// Newest schema that this program knows.

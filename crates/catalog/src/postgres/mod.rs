@@ -10,6 +10,7 @@
 mod add;
 mod error;
 mod insert;
+mod journal;
 mod listen;
 mod migrate;
 mod open;
@@ -27,8 +28,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::{
-    AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, PostgresSettings, Track,
-    TrackFilter, TrackId, TrackNumber, TrackUpdate,
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, Journal, NearDuplicate, NewTrack,
+    PostgresSettings, Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 use error::Name;
 use listen::Listener;
@@ -53,6 +54,10 @@ pub(crate) struct PostgresCatalog {
 impl Catalog for PostgresCatalog {
     fn identity(&self) -> u128 {
         self.identity
+    }
+
+    fn journal(&self) -> &dyn Journal {
+        self
     }
 
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {

@@ -177,7 +177,7 @@ impl PostgresCatalog {
         rows.iter().map(|row| row::track(row, &self.name)).collect()
     }
 
-    async fn rows_as<T: for<'r> FromRow<'r, PgRow>>(
+    pub(super) async fn rows_as<T: for<'r> FromRow<'r, PgRow>>(
         &self,
         sql: &'static str,
         bind: impl Fn(Question) -> Question,
@@ -187,7 +187,7 @@ impl PostgresCatalog {
     }
 
     /// What a statement answers; asked again where the connection is lost.
-    async fn rows(
+    pub(super) async fn rows(
         &self,
         sql: &'static str,
         bind: impl Fn(Question) -> Question,
@@ -195,14 +195,14 @@ impl PostgresCatalog {
         self.patiently(|| self.rows_once(bind(sqlx::query(sql)))).await
     }
 
-    async fn rows_once(&self, question: Question) -> Result<Vec<PgRow>, CatalogError> {
+    pub(super) async fn rows_once(&self, question: Question) -> Result<Vec<PgRow>, CatalogError> {
         let mut transaction = self.begin().await?;
         let rows = question.fetch_all(&mut *transaction).await.map_err(|error| self.name.error(error))?;
         self.commit(transaction).await?;
         Ok(rows)
     }
 
-    fn unsigned(&self, stored: i64) -> Result<u64, CatalogError> {
+    pub(super) fn unsigned(&self, stored: i64) -> Result<u64, CatalogError> {
         u64::try_from(stored).map_err(|_| self.name.corrupt(format!("it counts {stored}")))
     }
 }

@@ -57,6 +57,11 @@ pub(super) fn number(stored: i64) -> Result<TrackNumber, sqlx::Error> {
     u32::try_from(stored).map(TrackNumber).map_err(damaged)
 }
 
+/// A stored count of 32 bits.
+pub(super) fn count(stored: i64) -> Result<u32, sqlx::Error> {
+    u32::try_from(stored).map_err(damaged)
+}
+
 fn damaged(reason: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(reason))
 }

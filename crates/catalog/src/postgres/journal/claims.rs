@@ -1,0 +1,119 @@
+//! Leases of streams. Only the server's clock decides when one ends.
+
+use std::time::Duration;
+
+use sqlx::Row;
+
+use super::Question;
+use super::streams::with_streams;
+use crate::journal::{milliseconds, moment, text};
+use crate::postgres::PostgresCatalog;
+use crate::{CatalogError, Stream, StreamReport, StreamState};
+
+/// Claims what is free, and once more what an earlier attempt has claimed ($4).
+const CLAIM: &str = with_streams!(
+    "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now), \
+     free AS MATERIALIZED (SELECT id FROM refrain.streams s, clock WHERE ended_at IS NULL \
+     AND (lease_until IS NULL OR lease_until <= now OR (lease_owner = $1 AND id = ANY($4))) \
+     ORDER BY id = ANY($4) DESC, started_at, id LIMIT $2 FOR UPDATE OF s SKIP LOCKED) \
+     UPDATE refrain.streams SET lease_owner = $1, attempts = attempts + 1, \
+     lease_until = (SELECT now FROM clock) + $3 WHERE id IN (SELECT id FROM free) RETURNING",
+    ""
+);
+
+impl PostgresCatalog {
+    /// A connection that is lost while the commit is on its way tells nothing of how that ended, and streams that
+    /// were claimed and not told of would wait for their lease to run out. So the next attempt claims them again.
+    pub(super) async fn lease_streams(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        let mut patience = self.patience();
+        let mut sent = Vec::new();
+        loop {
+            match self.lease_once(owner, most, lease, &mut sent).await {
+                Err(error) => self.wait_out(error, &mut patience).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn lease_once(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+        sent: &mut Vec<String>,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let rows = sqlx::query(CLAIM)
+            .bind(text(owner))
+            .bind(i64::from(most))
+            .bind(milliseconds(lease))
+            .bind(&*sent)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        let mut streams = self.read_streams(&rows)?;
+        *sent = streams.iter().map(|stream| stream.id.clone()).collect();
+        self.commit(transaction).await?;
+        streams.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+        Ok(streams)
+    }
+
+    pub(super) async fn prolong_leases(
+        &self,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Vec<String>, CatalogError> {
+        let sql = "UPDATE refrain.streams \
+             SET lease_until = (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $2 \
+             WHERE ended_at IS NULL AND lease_owner = $1 RETURNING id";
+        let bind = |query: Question| query.bind(text(owner)).bind(milliseconds(lease));
+        let rows = self.rows(sql, bind).await?;
+        let held: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        let mut held = held.map_err(|error| self.name.error(error))?;
+        held.sort();
+        Ok(held)
+    }
+
+    pub(super) async fn hand_back(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
+        let sql = "UPDATE refrain.streams SET lease_owner = NULL, lease_until = NULL \
+             WHERE ended_at IS NULL AND lease_owner = $1 AND ($2 IS NULL OR id = $2) RETURNING 1";
+        let rows = self.rows(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
+        Ok(rows.len() as u64)
+    }
+
+    pub(super) async fn note_report(
+        &self,
+        owner: &str,
+        report: &StreamReport,
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        let sql = "UPDATE refrain.streams SET state = $4, reason = $5, epoch = coalesce($6, epoch), \
+             updated_at = $7, attempts = CASE WHEN $8 THEN 0 ELSE attempts END, \
+             ended_at = CASE WHEN $9 THEN $7 END, \
+             lease_owner = CASE WHEN NOT $9 THEN lease_owner END, \
+             lease_until = CASE WHEN NOT $9 THEN lease_until END \
+             WHERE id = $2 AND lease_owner = $1 AND started_at = $3 RETURNING 1";
+        let bind = |query: Question| {
+            query
+                .bind(text(owner))
+                .bind(text(&report.id))
+                .bind(report.started_at)
+                .bind(report.state.as_str())
+                .bind(report.reason.as_deref().map(text))
+                .bind(report.epoch.map(moment))
+                .bind(moment(now))
+                .bind(report.state == StreamState::Live)
+                .bind(report.state.is_over())
+        };
+        let (rows, lost) = self.written(sql, bind).await?;
+        if rows.is_empty() && lost {
+            return self.stands_as(&report.id, report.state, moment(now)).await;
+        }
+        Ok(!rows.is_empty())
+    }
+}

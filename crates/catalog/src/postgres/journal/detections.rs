@@ -1,0 +1,176 @@
+//! What was heard where.
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::Question;
+use super::outbox::Messages;
+use crate::journal::moment;
+use crate::postgres::PostgresCatalog;
+use crate::postgres::row;
+use crate::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery, PageMark, TrackId};
+
+/// The columns of a detection, in the order in which they are bound.
+macro_rules! columns {
+    () => {
+        "id, kind, heard_in, track, track_id, query_start, query_end, start_at, end_at, reference_start, speed, \
+         pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final"
+    };
+}
+
+macro_rules! select_detections {
+    ($rest:literal) => {
+        concat!("SELECT ", columns!(), " FROM refrain.detections ", $rest)
+    };
+}
+
+/// Writes a detection and its messages, and answers a row if it was taken. Doing it twice changes nothing.
+const RECORD: &str = concat!(
+    "WITH taken AS (INSERT INTO refrain.detections AS known (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+     ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
+     query_start = excluded.query_start, query_end = excluded.query_end, \
+     start_at = excluded.start_at, end_at = excluded.end_at, \
+     reference_start = excluded.reference_start, speed = excluded.speed, \
+     pitch_cents = excluded.pitch_cents, \
+     false_positive_probability = excluded.false_positive_probability, \
+     matched_peaks = excluded.matched_peaks, expected_peaks = excluded.expected_peaks, \
+     last_seen = excluded.last_seen, is_final = excluded.is_final \
+     WHERE excluded.last_seen >= known.last_seen AND excluded.is_final >= known.is_final RETURNING 1), \
+     put AS (INSERT INTO refrain.outbox (detection, sink, key, payload, created_at, next_attempt_at) \
+     SELECT $1, sink, key, payload, $19, $19 \
+     FROM taken, unnest($20::text[], $21::text[], $22::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
+     ORDER BY n ON CONFLICT (sink, key) DO NOTHING) \
+     SELECT 1 FROM taken"
+);
+
+impl PostgresCatalog {
+    pub(super) async fn write_down(
+        &self,
+        detection: &Detection,
+        deliveries: &[NewDelivery],
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
+            return Err(self.name.invalid(fault));
+        }
+        let (kind, heard_in) = detection.heard_in.parts();
+        let messages = Messages::of(deliveries);
+        let bind = |query: Question| {
+            query
+                .bind(detection.id.0)
+                .bind(kind)
+                .bind(&heard_in)
+                .bind(i64::from(detection.track.0))
+                .bind(detection.track_id.0)
+                .bind(detection.query_start)
+                .bind(detection.query_end)
+                .bind(detection.start_at)
+                .bind(detection.end_at)
+                .bind(detection.reference_start)
+                .bind(detection.speed)
+                .bind(detection.pitch_cents)
+                .bind(detection.false_positive_probability)
+                .bind(i64::from(detection.matched_peaks))
+                .bind(i64::from(detection.expected_peaks))
+                .bind(detection.first_seen)
+                .bind(detection.last_seen)
+                .bind(detection.is_final)
+                .bind(moment(now))
+                .bind(&messages.sinks)
+                .bind(&messages.keys)
+                .bind(&messages.payloads)
+        };
+        let rows = self.rows(RECORD, bind).await?;
+        Ok(!rows.is_empty())
+    }
+
+    pub(super) async fn detections_to_go_on(
+        &self,
+        heard_in: &HeardIn,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, heard_in) = heard_in.parts();
+        let sql =
+            select_detections!("WHERE kind = $1 AND heard_in = $2 AND NOT is_final ORDER BY start_at, id");
+        self.detections(sql, |query| query.bind(kind).bind(&heard_in)).await
+    }
+
+    pub(super) async fn detections_between(
+        &self,
+        heard_in: &HeardIn,
+        (from, to): (i64, i64),
+        after: Option<PageMark>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, heard_in) = heard_in.parts();
+        // Before the first one, where there is no mark: the lowest time and identity.
+        let after = after.unwrap_or(PageMark { at: i64::MIN, id: DetectionId(Uuid::nil()) });
+        let sql = select_detections!(
+            "WHERE kind = $1 AND heard_in = $2 AND end_at > $3 AND start_at < $4 \
+             AND start_at >= greatest($5, $3 - (SELECT end_at - start_at FROM refrain.detections \
+             WHERE kind = $1 AND heard_in = $2 ORDER BY end_at - start_at DESC LIMIT 1)) \
+             AND (start_at > $5 OR id > $6) ORDER BY start_at, id LIMIT $7"
+        );
+        let bind = |query: Question| {
+            query
+                .bind(kind)
+                .bind(&heard_in)
+                .bind(moment(from))
+                .bind(moment(to))
+                .bind(after.at)
+                .bind(after.id.0)
+                .bind(i64::from(limit))
+        };
+        self.detections(sql, bind).await
+    }
+
+    pub(super) async fn detections_of_track(
+        &self,
+        track: TrackId,
+        before: Option<PageMark>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let before = before.unwrap_or(PageMark { at: i64::MAX, id: DetectionId(Uuid::max()) });
+        let sql = select_detections!(
+            "WHERE track_id = $1 AND (first_seen, id) < ($2, $3) ORDER BY first_seen DESC, id DESC LIMIT $4"
+        );
+        let bind =
+            |query: Question| query.bind(track.0).bind(before.at).bind(before.id.0).bind(i64::from(limit));
+        self.detections(sql, bind).await
+    }
+
+    async fn detections(
+        &self,
+        sql: &'static str,
+        bind: impl Fn(Question) -> Question,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let rows = self.rows(sql, bind).await?;
+        rows.iter().map(detection).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
+    }
+}
+
+fn detection(row: &PgRow) -> Result<Detection, sqlx::Error> {
+    let kind = row.try_get("kind")?;
+    let heard_in = HeardIn::of(kind, row.try_get("heard_in")?);
+    Ok(Detection {
+        id: DetectionId(row.try_get("id")?),
+        heard_in: heard_in.ok_or_else(|| sqlx::Error::Decode(format!("kind {kind}").into()))?,
+        track: row::number(row.try_get("track")?)?,
+        track_id: TrackId(row.try_get("track_id")?),
+        query_start: row.try_get("query_start")?,
+        query_end: row.try_get("query_end")?,
+        start_at: row.try_get("start_at")?,
+        end_at: row.try_get("end_at")?,
+        reference_start: row.try_get("reference_start")?,
+        speed: row.try_get("speed")?,
+        pitch_cents: row.try_get("pitch_cents")?,
+        false_positive_probability: row.try_get("false_positive_probability")?,
+        matched_peaks: row::count(row.try_get("matched_peaks")?)?,
+        expected_peaks: row::count(row.try_get("expected_peaks")?)?,
+        first_seen: row.try_get("first_seen")?,
+        last_seen: row.try_get("last_seen")?,
+        is_final: row.try_get("is_final")?,
+    })
+}

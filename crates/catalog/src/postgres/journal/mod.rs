@@ -1,0 +1,173 @@
+//! The journal in the same schema. Nothing here takes the writers' lock: every call is one statement that locks the rows
+//! it changes, and claims pass over rows that others are at, so hundreds of streams never wait for an indexer.
+
+mod claims;
+mod detections;
+mod outbox;
+mod streams;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+
+use super::PostgresCatalog;
+use super::read::Question;
+use crate::{
+    AfterFailure, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
+    NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
+};
+
+#[async_trait]
+impl Journal for PostgresCatalog {
+    async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
+        self.take_stream_in(new).await
+    }
+
+    async fn end_stream(
+        &self,
+        id: &str,
+        session: Option<&str>,
+        reason: Option<&str>,
+        at: i64,
+    ) -> Result<bool, CatalogError> {
+        self.end_session(id, session, reason, at).await
+    }
+
+    async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
+        self.stream_by_id(id).await
+    }
+
+    async fn streams(
+        &self,
+        filter: &StreamFilter,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        self.list_streams(filter, after, limit).await
+    }
+
+    async fn claim_streams(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        self.lease_streams(owner, most, lease).await
+    }
+
+    async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError> {
+        self.prolong_leases(owner, lease).await
+    }
+
+    async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
+        self.hand_back(owner, id).await
+    }
+
+    async fn report_stream(
+        &self,
+        owner: &str,
+        report: &StreamReport,
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        self.note_report(owner, report, now).await
+    }
+
+    async fn record(
+        &self,
+        detection: &Detection,
+        deliveries: &[NewDelivery],
+        now: i64,
+    ) -> Result<bool, CatalogError> {
+        self.write_down(detection, deliveries, now).await
+    }
+
+    async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError> {
+        self.detections_to_go_on(heard_in).await
+    }
+
+    async fn detections_of(
+        &self,
+        heard_in: &HeardIn,
+        from: i64,
+        to: i64,
+        after: Option<PageMark>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        self.detections_between(heard_in, (from, to), after, limit).await
+    }
+
+    async fn airings_of(
+        &self,
+        track: TrackId,
+        before: Option<PageMark>,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        self.detections_of_track(track, before, limit).await
+    }
+
+    async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError> {
+        self.put_out(deliveries, now).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        sink: &str,
+        most: u32,
+        now: i64,
+        until: i64,
+    ) -> Result<Vec<Delivery>, CatalogError> {
+        self.take_due(sink, most, now, until).await
+    }
+
+    async fn delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError> {
+        self.mark_delivered(ids, now).await
+    }
+
+    async fn delivery_failed(
+        &self,
+        id: i64,
+        attempt: u32,
+        error: &str,
+        then: AfterFailure,
+    ) -> Result<bool, CatalogError> {
+        self.mark_failed((id, attempt), error, then).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, CatalogError> {
+        self.list_outbox(filter, after, limit).await
+    }
+
+    async fn retry(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError> {
+        self.revive(ids, now).await
+    }
+
+    async fn prune(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
+        self.delete_before(before, most).await
+    }
+}
+
+impl PostgresCatalog {
+    /// What a statement that writes answers, done again where the connection is lost. Then the second word is
+    /// true: an earlier attempt may have done the work, and its answer got lost.
+    async fn written(
+        &self,
+        sql: &'static str,
+        bind: impl Fn(Question) -> Question,
+    ) -> Result<(Vec<PgRow>, bool), CatalogError> {
+        let mut patience = self.patience();
+        let mut lost = false;
+        loop {
+            match self.rows_once(bind(sqlx::query(sql))).await {
+                Err(error) => self.wait_out(error, &mut patience).await?,
+                Ok(rows) => return Ok((rows, lost)),
+            }
+            lost = true;
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The outbox, and retention.
+
+use std::borrow::Cow;
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::Question;
+use crate::journal::{moment, text};
+use crate::postgres::PostgresCatalog;
+use crate::postgres::row;
+use crate::{
+    AfterFailure, CatalogError, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, NewDelivery, Pruned,
+};
+
+/// The columns that [`delivery`] reads, after what is given and before the rest.
+macro_rules! with_deliveries {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, detection, sink, key, payload, created_at, attempts, next_attempt_at, delivered_at, dead_at, \
+             last_error ",
+            $after
+        )
+    };
+}
+
+/// New messages as columns.
+pub(super) struct Messages<'a> {
+    pub(super) sinks: Vec<Cow<'a, str>>,
+    pub(super) keys: Vec<Cow<'a, str>>,
+    pub(super) payloads: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn of(deliveries: &'a [NewDelivery]) -> Self {
+        Self {
+            sinks: deliveries.iter().map(|new| text(&new.sink)).collect(),
+            keys: deliveries.iter().map(|new| text(&new.key)).collect(),
+            payloads: deliveries.iter().map(|new| text(&new.payload)).collect(),
+        }
+    }
+}
+
+impl PostgresCatalog {
+    pub(super) async fn put_out(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError> {
+        if let Some(fault) = deliveries.iter().find_map(NewDelivery::fault) {
+            return Err(self.name.invalid(fault));
+        }
+        let sql = "INSERT INTO refrain.outbox (sink, key, payload, created_at, next_attempt_at) \
+             SELECT sink, key, payload, $1, $1 \
+             FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
+             ORDER BY n ON CONFLICT (sink, key) DO NOTHING";
+        let new = Messages::of(deliveries);
+        let bind =
+            |query: Question| query.bind(moment(now)).bind(&new.sinks).bind(&new.keys).bind(&new.payloads);
+        self.rows(sql, bind).await.map(drop)
+    }
+
+    /// Where the answer is lost, what was claimed comes back like the claims of a dead worker.
+    pub(super) async fn take_due(
+        &self,
+        sink: &str,
+        most: u32,
+        now: i64,
+        until: i64,
+    ) -> Result<Vec<Delivery>, CatalogError> {
+        let sql = with_deliveries!(
+            "WITH due AS MATERIALIZED (SELECT id FROM refrain.outbox \
+             WHERE sink = $1 AND delivered_at IS NULL AND dead_at IS NULL AND next_attempt_at <= $3 \
+             ORDER BY next_attempt_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) \
+             UPDATE refrain.outbox SET attempts = attempts + 1, next_attempt_at = $4 \
+             WHERE id IN (SELECT id FROM due) RETURNING",
+            ""
+        );
+        let bind = |query: Question| {
+            query.bind(text(sink)).bind(i64::from(most)).bind(moment(now)).bind(moment(until))
+        };
+        let rows = self.rows(sql, bind).await?;
+        let mut deliveries = self.read_deliveries(&rows)?;
+        deliveries.sort_by_key(|delivery| delivery.id);
+        Ok(deliveries)
+    }
+
+    pub(super) async fn mark_delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError> {
+        let sql = "UPDATE refrain.outbox SET delivered_at = $2, dead_at = NULL \
+             WHERE id = ANY($1) AND delivered_at IS NULL";
+        self.rows(sql, |query| query.bind(ids).bind(moment(now))).await.map(drop)
+    }
+
+    /// Doing it twice is answered twice in the same way.
+    pub(super) async fn mark_failed(
+        &self,
+        (id, attempt): (i64, u32),
+        error: &str,
+        then: AfterFailure,
+    ) -> Result<bool, CatalogError> {
+        let (next, dead) = match then {
+            AfterFailure::RetryAt(time) => (Some(moment(time)), None),
+            AfterFailure::DeadAt(time) => (None, Some(moment(time))),
+        };
+        let sql = "UPDATE refrain.outbox SET last_error = $3, dead_at = $5, \
+             next_attempt_at = coalesce($4, next_attempt_at) WHERE id = $1 AND attempts = $2 \
+             AND delivered_at IS NULL AND (dead_at IS NULL OR dead_at = $5) RETURNING 1";
+        let bind =
+            |query: Question| query.bind(id).bind(i64::from(attempt)).bind(text(error)).bind(next).bind(dead);
+        Ok(!self.rows(sql, bind).await?.is_empty())
+    }
+
+    pub(super) async fn list_outbox(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, CatalogError> {
+        // Apart, because each status has an index of its own.
+        let sql = match filter.status {
+            None => with_deliveries!(
+                "SELECT",
+                "FROM refrain.outbox WHERE id > $1 AND ($2 IS NULL OR sink = $2) ORDER BY id LIMIT $3"
+            ),
+            Some(DeliveryStatus::Waiting) => with_deliveries!(
+                "SELECT",
+                "FROM refrain.outbox WHERE delivered_at IS NULL AND dead_at IS NULL AND id > $1 \
+                 AND ($2 IS NULL OR sink = $2) ORDER BY id LIMIT $3"
+            ),
+            Some(DeliveryStatus::Delivered) => with_deliveries!(
+                "SELECT",
+                "FROM refrain.outbox WHERE delivered_at IS NOT NULL AND id > $1 \
+                 AND ($2 IS NULL OR sink = $2) ORDER BY id LIMIT $3"
+            ),
+            Some(DeliveryStatus::Dead) => with_deliveries!(
+                "SELECT",
+                "FROM refrain.outbox WHERE dead_at IS NOT NULL AND id > $1 \
+                 AND ($2 IS NULL OR sink = $2) ORDER BY id LIMIT $3"
+            ),
+        };
+        let bind = |query: Question| {
+            let sink = filter.sink.as_deref().map(text);
+            query.bind(after.unwrap_or(i64::MIN)).bind(sink).bind(i64::from(limit))
+        };
+        let rows = self.rows(sql, bind).await?;
+        self.read_deliveries(&rows)
+    }
+
+    pub(super) async fn revive(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError> {
+        let sql = "UPDATE refrain.outbox SET dead_at = NULL, attempts = 0, next_attempt_at = $2 \
+             WHERE id = ANY($1) AND dead_at IS NOT NULL RETURNING 1";
+        let rows = self.rows(sql, |query| query.bind(ids).bind(moment(now))).await?;
+        Ok(rows.len() as u64)
+    }
+
+    pub(super) async fn delete_before(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
+        let sql = "WITH heard AS (DELETE FROM refrain.detections WHERE id = ANY(ARRAY( \
+             SELECT id FROM refrain.detections WHERE last_seen < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+             RETURNING 1), \
+             sent AS (DELETE FROM refrain.outbox WHERE id = ANY(ARRAY( \
+             SELECT id FROM refrain.outbox WHERE delivered_at < $1 OR dead_at < $1 \
+             LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1) \
+             SELECT (SELECT count(*) FROM heard), (SELECT count(*) FROM sent)";
+        let rows: Vec<(i64, i64)> =
+            self.rows_as(sql, |query| query.bind(moment(before)).bind(i64::from(most))).await?;
+        let (detections, deliveries) = rows.first().copied().unwrap_or_default();
+        Ok(Pruned { detections: self.unsigned(detections)?, deliveries: self.unsigned(deliveries)? })
+    }
+
+    fn read_deliveries(&self, rows: &[PgRow]) -> Result<Vec<Delivery>, CatalogError> {
+        rows.iter().map(delivery).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
+    }
+}
+
+fn delivery(row: &PgRow) -> Result<Delivery, sqlx::Error> {
+    Ok(Delivery {
+        id: row.try_get("id")?,
+        detection: row.try_get::<Option<_>, _>("detection")?.map(DetectionId),
+        sink: row.try_get("sink")?,
+        key: row.try_get("key")?,
+        payload: row.try_get("payload")?,
+        created_at: row.try_get("created_at")?,
+        attempts: row::count(row.try_get("attempts")?)?,
+        next_attempt_at: row.try_get("next_attempt_at")?,
+        delivered_at: row.try_get("delivered_at")?,
+        dead_at: row.try_get("dead_at")?,
+        last_error: row.try_get("last_error")?,
+    })
+}

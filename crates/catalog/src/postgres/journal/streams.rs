@@ -1,0 +1,147 @@
+//! Streams: starts, ends, questions.
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::Question;
+use crate::journal::{moment, text};
+use crate::postgres::PostgresCatalog;
+use crate::postgres::row;
+use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
+
+/// The columns that [`PostgresCatalog::read_streams`] reads, after what is given and before the rest.
+macro_rules! with_streams {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, url, origin, session, state, reason, epoch, created_at, started_at, updated_at, ended_at, \
+             lease_owner, lease_until, attempts ",
+            $after
+        )
+    };
+}
+pub(super) use with_streams;
+
+impl PostgresCatalog {
+    pub(super) async fn take_stream_in(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
+        if let Some(fault) = new.fault() {
+            return Err(self.name.invalid(fault));
+        }
+        let sql = with_streams!(
+            "INSERT INTO refrain.streams AS known \
+             (id, url, origin, session, state, created_at, started_at, updated_at) \
+             VALUES ($1, $2, $3, $4, 'starting', $5, $5, $5) \
+             ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
+             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
+             started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
+             lease_owner = NULL, lease_until = NULL, attempts = 0 \
+             WHERE excluded.started_at > known.started_at \
+             AND coalesce(excluded.session <> known.session, excluded.started_at > known.ended_at) \
+             RETURNING",
+            ""
+        );
+        let bind = |query: Question| {
+            query
+                .bind(text(&new.id))
+                .bind(text(&new.url))
+                .bind(text(&new.origin))
+                .bind(new.session.as_deref().map(text))
+                .bind(moment(new.started_at))
+        };
+        let (rows, lost) = self.written(sql, bind).await?;
+        if let Some(stream) = self.read_streams(&rows)?.pop() {
+            return Ok(StartOutcome::Started(stream));
+        }
+        let known = self.stream_by_id(&new.id).await?;
+        let known = known.ok_or_else(|| self.name.corrupt("a stream is there and is not"))?;
+        let is_this = known.started_at == moment(new.started_at)
+            && known.session.as_deref() == new.session.as_deref().map(text).as_deref();
+        Ok(if lost && is_this { StartOutcome::Started(known) } else { StartOutcome::Known(known) })
+    }
+
+    pub(super) async fn end_session(
+        &self,
+        id: &str,
+        session: Option<&str>,
+        reason: Option<&str>,
+        at: i64,
+    ) -> Result<bool, CatalogError> {
+        let sql = "UPDATE refrain.streams SET state = 'ended', reason = $3, ended_at = $4, updated_at = $4, \
+             lease_owner = NULL, lease_until = NULL \
+             WHERE id = $1 AND ended_at IS NULL AND started_at <= $4 AND coalesce(session = $2, true) \
+             RETURNING 1";
+        let bind = |query: Question| {
+            query.bind(text(id)).bind(session.map(text)).bind(reason.map(text)).bind(moment(at))
+        };
+        let (rows, lost) = self.written(sql, bind).await?;
+        if rows.is_empty() && lost {
+            return self.stands_as(id, StreamState::Ended, moment(at)).await;
+        }
+        Ok(!rows.is_empty())
+    }
+
+    /// Whether that is the last that was written of a stream.
+    pub(super) async fn stands_as(
+        &self,
+        id: &str,
+        state: StreamState,
+        updated_at: i64,
+    ) -> Result<bool, CatalogError> {
+        let stream = self.stream_by_id(id).await?;
+        Ok(stream.is_some_and(|stream| stream.state == state && stream.updated_at == updated_at))
+    }
+
+    pub(super) async fn stream_by_id(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
+        let sql = with_streams!("SELECT", "FROM refrain.streams WHERE id = $1");
+        let rows = self.rows(sql, |query| query.bind(text(id))).await?;
+        Ok(self.read_streams(&rows)?.pop())
+    }
+
+    pub(super) async fn list_streams(
+        &self,
+        filter: &StreamFilter,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        let sql = with_streams!(
+            "SELECT",
+            "FROM refrain.streams WHERE id > $1 AND ($2 OR ended_at IS NULL) AND ($3 IS NULL OR state = $3) \
+             AND ($4 IS NULL OR origin = $4) ORDER BY id LIMIT $5"
+        );
+        let bind = |query: Question| {
+            query
+                .bind(after.map(text).unwrap_or_default())
+                .bind(filter.over)
+                .bind(filter.state.map(StreamState::as_str))
+                .bind(filter.origin.as_deref().map(text))
+                .bind(i64::from(limit))
+        };
+        let rows = self.rows(sql, bind).await?;
+        self.read_streams(&rows)
+    }
+
+    pub(super) fn read_streams(&self, rows: &[PgRow]) -> Result<Vec<Stream>, CatalogError> {
+        rows.iter().map(stream).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
+    }
+}
+
+fn stream(row: &PgRow) -> Result<Stream, sqlx::Error> {
+    let state: &str = row.try_get("state")?;
+    Ok(Stream {
+        id: row.try_get("id")?,
+        url: row.try_get("url")?,
+        origin: row.try_get("origin")?,
+        session: row.try_get("session")?,
+        state: StreamState::named(state)
+            .ok_or_else(|| sqlx::Error::Decode(format!("state {state:?}").into()))?,
+        reason: row.try_get("reason")?,
+        epoch: row.try_get("epoch")?,
+        created_at: row.try_get("created_at")?,
+        started_at: row.try_get("started_at")?,
+        updated_at: row.try_get("updated_at")?,
+        ended_at: row.try_get("ended_at")?,
+        lease_owner: row.try_get("lease_owner")?,
+        lease_until: row.try_get("lease_until")?,
+        attempts: row::count(row.try_get("attempts")?)?,
+    })
+}
