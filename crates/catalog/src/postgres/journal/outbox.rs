@@ -147,7 +147,7 @@ impl PostgresCatalog {
     pub(super) async fn revive(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError> {
         let sql = "UPDATE refrain.outbox SET dead_at = NULL, attempts = 0, next_attempt_at = $2 \
              WHERE id = ANY($1) AND dead_at IS NOT NULL RETURNING 1";
-        let rows = self.rows(sql, |query| query.bind(ids).bind(moment(now))).await?;
+        let rows = self.written(sql, |query| query.bind(ids).bind(moment(now))).await?;
         Ok(rows.len() as u64)
     }
 
