@@ -3,7 +3,7 @@
 //! Tracks, constellations and changes are tables of `migrations/postgres`, in a schema of their own. Every call is
 //! one transaction, and nothing is left behind in the session, so it works behind PgBouncer too. A writer takes a
 //! lock of the whole catalogue at its start ([`WRITER_LOCK`]), as with SQLite: changes become visible in their
-//! order, nothing races, nothing deadlocks. Readers are never in the way.
+//! order, nothing races, nothing deadlocks. Readers are never in the way, and the [`journal`] needs no such lock.
 //!
 //! A call whose connection is lost is done again until the server is back ([`retry`]).
 
