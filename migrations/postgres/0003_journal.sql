@@ -71,5 +71,5 @@ CREATE TABLE refrain.outbox (
 );
 
 CREATE INDEX outbox_due ON refrain.outbox (sink, next_attempt_at, id) WHERE delivered_at IS NULL AND dead_at IS NULL;
-CREATE INDEX outbox_delivered ON refrain.outbox (delivered_at) WHERE delivered_at IS NOT NULL;
+CREATE INDEX outbox_over ON refrain.outbox (coalesce(delivered_at, dead_at));
 CREATE INDEX outbox_dead ON refrain.outbox (dead_at) WHERE dead_at IS NOT NULL;

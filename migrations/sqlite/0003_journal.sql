@@ -70,5 +70,5 @@ CREATE TABLE outbox (
 ) STRICT;
 
 CREATE INDEX outbox_due ON outbox (sink, next_attempt_at, id) WHERE delivered_at IS NULL AND dead_at IS NULL;
-CREATE INDEX outbox_delivered ON outbox (delivered_at) WHERE delivered_at IS NOT NULL;
+CREATE INDEX outbox_over ON outbox (coalesce(delivered_at, dead_at));
 CREATE INDEX outbox_dead ON outbox (dead_at) WHERE dead_at IS NOT NULL;

@@ -2,7 +2,8 @@
 //!
 //! SQL holds the truth. Constellations are stored packed; the search index is derived from them and may be
 //! deleted at any time. [`open`] gives the catalogue that a URL names, [`Library`] keeps an index in step
-//! with it. Every implementation passes the contract suite in `tests/it/contract`.
+//! with it. The same database holds what the live monitor writes down: streams, detections, deliveries
+//! ([`Journal`]). Every implementation passes the contract suite in `tests/it/contract`.
 
 mod catalog;
 mod error;

@@ -23,10 +23,12 @@ pub use stream::{NewStream, StartOutcome, Stream, StreamFilter, StreamReport, St
 /// ahead would take streams away from workers that live. A NUL in a text is stored as U+FFFD.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Takes a stream in, or tells that it is known: being told of the same start twice, or late, changes
-    /// nothing. A stream that is known starts again, as a new session without a lease, if it is told to have
-    /// started later than the session that is known, and either both sessions have names that differ, or one
-    /// has no name and the known one was over before.
+    /// Takes a stream in, or starts a known one again: as a new session, in state starting, without a lease. To be
+    /// told of the same start twice, or late, changes nothing.
+    ///
+    /// A known stream starts again only if it is told to have started later than the known session. If both
+    /// sessions have names, these have to differ; else the known one has to be over, and the start to be later
+    /// than that end.
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] for an id that is empty or longer than 2,000 bytes.
@@ -67,7 +69,8 @@ pub trait Journal: Send + Sync {
     /// holds, in order. Work on any other stream has to stop: it is over, started anew, or another's. A lease
     /// that has run out and that nobody has taken is still held.
     ///
-    /// A worker that cannot reach the database stops by its own clock when its lease must have run out.
+    /// A worker that cannot reach the database has to stop by its own clock, no later than its lease runs out;
+    /// this call itself may wait longer than that for a server to come back, and may be dropped.
     async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError>;
 
     /// Hands a stream back, or with no id all that the worker holds, so that others may claim it at once; how

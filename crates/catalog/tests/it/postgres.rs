@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use crate::contract::{Place, contract_suite};
 
 mod away;
+mod journal;
 mod limits;
 mod login;
 mod notice;

@@ -82,7 +82,7 @@ impl PostgresCatalog {
     pub(super) async fn hand_back(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
         let sql = "UPDATE refrain.streams SET lease_owner = NULL, lease_until = NULL \
              WHERE ended_at IS NULL AND lease_owner = $1 AND ($2 IS NULL OR id = $2) RETURNING 1";
-        let rows = self.rows(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
+        let rows = self.written(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
         Ok(rows.len() as u64)
     }
 
@@ -110,10 +110,7 @@ impl PostgresCatalog {
                 .bind(report.state == StreamState::Live)
                 .bind(report.state.is_over())
         };
-        let (rows, lost) = self.written(sql, bind).await?;
-        if rows.is_empty() && lost {
-            return self.stands_as(&report.id, report.state, moment(now)).await;
-        }
+        let rows = self.written(sql, bind).await?;
         Ok(!rows.is_empty())
     }
 }

@@ -153,21 +153,29 @@ impl Journal for PostgresCatalog {
 }
 
 impl PostgresCatalog {
-    /// What a statement that writes answers, done again where the connection is lost. Then the second word is
-    /// true: an earlier attempt may have done the work, and its answer got lost.
+    /// What a statement answers that leaves nothing to do for a second one like it. It is done again where the
+    /// connection is lost; if nothing was left to do then, the answer is the one of the attempt whose commit was sent.
     async fn written(
         &self,
         sql: &'static str,
         bind: impl Fn(Question) -> Question,
-    ) -> Result<(Vec<PgRow>, bool), CatalogError> {
+    ) -> Result<Vec<PgRow>, CatalogError> {
         let mut patience = self.patience();
-        let mut lost = false;
+        let mut sent = Vec::new();
         loop {
-            match self.rows_once(bind(sqlx::query(sql))).await {
+            match self.write_once(bind(sqlx::query(sql)), &mut sent).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
-                Ok(rows) => return Ok((rows, lost)),
+                Ok(()) => return Ok(sent),
             }
-            lost = true;
         }
+    }
+
+    async fn write_once(&self, statement: Question, sent: &mut Vec<PgRow>) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        let rows = statement.fetch_all(&mut *transaction).await.map_err(|error| self.name.error(error))?;
+        if !rows.is_empty() {
+            *sent = rows;
+        }
+        self.commit(transaction).await
     }
 }

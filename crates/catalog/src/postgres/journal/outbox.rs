@@ -113,7 +113,8 @@ impl PostgresCatalog {
         after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Delivery>, CatalogError> {
-        // Apart, because each status has an index of its own.
+        // Apart, because few wait or are dead, and they have indexes of their own. `id + 0` keeps the server from
+        // going through all of the others in order of id.
         let sql = match filter.status {
             None => with_deliveries!(
                 "SELECT",
@@ -121,8 +122,8 @@ impl PostgresCatalog {
             ),
             Some(DeliveryStatus::Waiting) => with_deliveries!(
                 "SELECT",
-                "FROM refrain.outbox WHERE delivered_at IS NULL AND dead_at IS NULL AND id > $1 \
-                 AND ($2 IS NULL OR sink = $2) ORDER BY id LIMIT $3"
+                "FROM refrain.outbox WHERE delivered_at IS NULL AND dead_at IS NULL AND id + 0 > $1 \
+                 AND ($2 IS NULL OR sink = $2) ORDER BY id + 0 LIMIT $3"
             ),
             Some(DeliveryStatus::Delivered) => with_deliveries!(
                 "SELECT",
@@ -131,8 +132,8 @@ impl PostgresCatalog {
             ),
             Some(DeliveryStatus::Dead) => with_deliveries!(
                 "SELECT",
-                "FROM refrain.outbox WHERE dead_at IS NOT NULL AND id > $1 \
-                 AND ($2 IS NULL OR sink = $2) ORDER BY id LIMIT $3"
+                "FROM refrain.outbox WHERE dead_at IS NOT NULL AND id + 0 > $1 \
+                 AND ($2 IS NULL OR sink = $2) ORDER BY id + 0 LIMIT $3"
             ),
         };
         let bind = |query: Question| {
@@ -146,17 +147,17 @@ impl PostgresCatalog {
     pub(super) async fn revive(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError> {
         let sql = "UPDATE refrain.outbox SET dead_at = NULL, attempts = 0, next_attempt_at = $2 \
              WHERE id = ANY($1) AND dead_at IS NOT NULL RETURNING 1";
-        let rows = self.rows(sql, |query| query.bind(ids).bind(moment(now))).await?;
+        let rows = self.written(sql, |query| query.bind(ids).bind(moment(now))).await?;
         Ok(rows.len() as u64)
     }
 
     pub(super) async fn delete_before(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
         let sql = "WITH heard AS (DELETE FROM refrain.detections WHERE id = ANY(ARRAY( \
-             SELECT id FROM refrain.detections WHERE last_seen < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) \
-             RETURNING 1), \
+             SELECT id FROM refrain.detections WHERE last_seen < $1 \
+             ORDER BY last_seen LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1), \
              sent AS (DELETE FROM refrain.outbox WHERE id = ANY(ARRAY( \
-             SELECT id FROM refrain.outbox WHERE delivered_at < $1 OR dead_at < $1 \
-             LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1) \
+             SELECT id FROM refrain.outbox WHERE coalesce(delivered_at, dead_at) < $1 \
+             ORDER BY coalesce(delivered_at, dead_at) LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1) \
              SELECT (SELECT count(*) FROM heard), (SELECT count(*) FROM sent)";
         let rows: Vec<(i64, i64)> =
             self.rows_as(sql, |query| query.bind(moment(before)).bind(i64::from(most))).await?;

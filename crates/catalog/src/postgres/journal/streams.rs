@@ -48,15 +48,12 @@ impl PostgresCatalog {
                 .bind(new.session.as_deref().map(text))
                 .bind(moment(new.started_at))
         };
-        let (rows, lost) = self.written(sql, bind).await?;
+        let rows = self.written(sql, bind).await?;
         if let Some(stream) = self.read_streams(&rows)?.pop() {
             return Ok(StartOutcome::Started(stream));
         }
         let known = self.stream_by_id(&new.id).await?;
-        let known = known.ok_or_else(|| self.name.corrupt("a stream is there and is not"))?;
-        let is_this = known.started_at == moment(new.started_at)
-            && known.session.as_deref() == new.session.as_deref().map(text).as_deref();
-        Ok(if lost && is_this { StartOutcome::Started(known) } else { StartOutcome::Known(known) })
+        known.map(StartOutcome::Known).ok_or_else(|| self.name.corrupt("a stream is there and is not"))
     }
 
     pub(super) async fn end_session(
@@ -73,22 +70,8 @@ impl PostgresCatalog {
         let bind = |query: Question| {
             query.bind(text(id)).bind(session.map(text)).bind(reason.map(text)).bind(moment(at))
         };
-        let (rows, lost) = self.written(sql, bind).await?;
-        if rows.is_empty() && lost {
-            return self.stands_as(id, StreamState::Ended, moment(at)).await;
-        }
+        let rows = self.written(sql, bind).await?;
         Ok(!rows.is_empty())
-    }
-
-    /// Whether that is the last that was written of a stream.
-    pub(super) async fn stands_as(
-        &self,
-        id: &str,
-        state: StreamState,
-        updated_at: i64,
-    ) -> Result<bool, CatalogError> {
-        let stream = self.stream_by_id(id).await?;
-        Ok(stream.is_some_and(|stream| stream.state == state && stream.updated_at == updated_at))
     }
 
     pub(super) async fn stream_by_id(&self, id: &str) -> Result<Option<Stream>, CatalogError> {

@@ -130,7 +130,8 @@ impl SqliteCatalog {
         after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Delivery>, CatalogError> {
-        // Apart, because each status has an index of its own.
+        // Apart, because few wait or are dead, and they have indexes of their own. `+id` keeps SQLite from going
+        // through all of the others in order of id.
         let query = match filter.status {
             None => with_deliveries!(
                 "SELECT",
@@ -138,8 +139,8 @@ impl SqliteCatalog {
             ),
             Some(DeliveryStatus::Waiting) => with_deliveries!(
                 "SELECT",
-                "FROM outbox WHERE delivered_at IS NULL AND dead_at IS NULL AND id > ?1 \
-                 AND (?2 IS NULL OR sink = ?2) ORDER BY id LIMIT ?3"
+                "FROM outbox WHERE delivered_at IS NULL AND dead_at IS NULL AND +id > ?1 \
+                 AND (?2 IS NULL OR sink = ?2) ORDER BY +id LIMIT ?3"
             ),
             Some(DeliveryStatus::Delivered) => with_deliveries!(
                 "SELECT",
@@ -148,8 +149,8 @@ impl SqliteCatalog {
             ),
             Some(DeliveryStatus::Dead) => with_deliveries!(
                 "SELECT",
-                "FROM outbox WHERE dead_at IS NOT NULL AND id > ?1 \
-                 AND (?2 IS NULL OR sink = ?2) ORDER BY id LIMIT ?3"
+                "FROM outbox WHERE dead_at IS NOT NULL AND +id > ?1 \
+                 AND (?2 IS NULL OR sink = ?2) ORDER BY +id LIMIT ?3"
             ),
         };
         let rows = sqlx::query(query)
@@ -180,7 +181,8 @@ impl SqliteCatalog {
         let (before, most) = (moment(before), i64::from(most));
         let mut transaction = self.begin().await?;
         let detections = sqlx::query(
-            "DELETE FROM detections WHERE id IN (SELECT id FROM detections WHERE last_seen < ?1 LIMIT ?2)",
+            "DELETE FROM detections WHERE id IN \
+             (SELECT id FROM detections WHERE last_seen < ?1 ORDER BY last_seen LIMIT ?2)",
         )
         .bind(before)
         .bind(most)
@@ -188,8 +190,8 @@ impl SqliteCatalog {
         .await
         .map_err(|error| self.name.error(error))?;
         let deliveries = sqlx::query(
-            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE delivered_at < ?1 \
-             UNION ALL SELECT id FROM outbox WHERE dead_at < ?1 LIMIT ?2)",
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE coalesce(delivered_at, dead_at) < ?1 \
+             ORDER BY coalesce(delivered_at, dead_at) LIMIT ?2)",
         )
         .bind(before)
         .bind(most)

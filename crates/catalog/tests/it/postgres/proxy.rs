@@ -16,17 +16,17 @@ use crate::contract::{Place, added, id, new_track, rule};
 
 /// When the next commit is lost: not, on its way to the server, or the answer to it.
 const NEVER: u8 = 0;
-const BEFORE: u8 = 1;
-const AFTER: u8 = 2;
+pub(super) const BEFORE: u8 = 1;
+pub(super) const AFTER: u8 = 2;
 
 /// Passes everything on between clients and a server, but for commits.
-struct Proxy {
+pub(super) struct Proxy {
     port: u16,
     lose: Arc<AtomicU8>,
 }
 
 impl Proxy {
-    fn to(host: &str, port: u16) -> Self {
+    pub(super) fn to(host: &str, port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let lose = Arc::new(AtomicU8::new(NEVER));
         let proxy = Self { port: listener.local_addr().unwrap().port(), lose: Arc::clone(&lose) };
@@ -42,16 +42,16 @@ impl Proxy {
     }
 
     /// A URL of the database through this proxy.
-    fn url(&self, database: &Database) -> String {
+    pub(super) fn url(&self, database: &Database) -> String {
         let options = database.options().host("127.0.0.1").port(self.port).ssl_mode(PgSslMode::Disable);
         options.to_url_lossy().into()
     }
 
-    fn lose_next_commit(&self, when: u8) {
+    pub(super) fn lose_next_commit(&self, when: u8) {
         self.lose.store(when, Ordering::SeqCst);
     }
 
-    fn has_lost(&self) -> bool {
+    pub(super) fn has_lost(&self) -> bool {
         self.lose.load(Ordering::SeqCst) == NEVER
     }
 }

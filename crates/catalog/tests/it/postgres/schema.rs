@@ -75,7 +75,12 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
     let catalog = database.open().await;
     added(&*catalog, new_track("a", 1)).await;
     let newest = newest_version(&database).await;
-    database.run(format!("DELETE FROM refrain.schema_versions WHERE version = {newest}")).await;
+    database
+        .run(format!(
+            "DROP TABLE refrain.streams, refrain.detections, refrain.outbox; \
+             DELETE FROM refrain.schema_versions WHERE version = {newest}"
+        ))
+        .await;
     let role = database.role().await;
     database
         .run(format!(
@@ -91,7 +96,9 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
     assert!(text.contains("as its owner"), "{text}");
     assert_eq!(newest_version(&database).await, newest - 1);
 
-    assert_eq!(database.open().await.count().await.unwrap(), 1);
+    let catalog = database.open().await;
+    assert_eq!(catalog.count().await.unwrap(), 1);
+    assert_eq!(catalog.journal().stream("a").await.unwrap(), None);
     assert_eq!(newest_version(&database).await, newest);
     refrain_catalog::open(&database.url_as(&role)).await.unwrap();
 }

@@ -1,0 +1,139 @@
+//! The journal among indexers, locked rows and lost answers.
+
+use std::time::Duration;
+
+use refrain_catalog::{AfterFailure, HeardIn, NewDelivery, Stream, StreamReport, StreamState};
+use sqlx::{Connection, PgConnection};
+
+use super::Database;
+use super::proxy::{AFTER, BEFORE, Proxy};
+use crate::contract::detections::detection;
+use crate::contract::leases::{HOUR, claimed, renewed};
+use crate::contract::streams::{new_stream, started};
+use crate::contract::{Place, new_track};
+
+fn message(key: &str) -> NewDelivery {
+    NewDelivery { sink: "hook".into(), key: key.into(), payload: "{}".into() }
+}
+
+fn report(stream: &Stream, state: StreamState) -> StreamReport {
+    StreamReport { id: stream.id.clone(), started_at: stream.started_at, state, reason: None, epoch: None }
+}
+
+async fn run(connection: &mut PgConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_indexer_is_not_in_the_way() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    let mut indexer = database.connect().await;
+    // "refrain!", which every writer of the catalogue takes.
+    run(&mut indexer, "SELECT pg_advisory_lock(8243107334418165281)").await;
+    let add = catalog.add(new_track("a", 1));
+    assert!(tokio::time::timeout(Duration::from_millis(300), add).await.is_err(), "it is the right lock");
+
+    let journal = catalog.journal();
+    let all = async {
+        let stream = started(journal, &new_stream("a", None, 1000)).await;
+        assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
+        assert_eq!(renewed(journal, "w").await, ["a"]);
+        assert!(journal.report_stream("w", &report(&stream, StreamState::Live), 2000).await.unwrap());
+        let heard = detection(1, HeardIn::Stream("a".into()), 1000, 2000);
+        assert!(journal.record(&heard, &[message("a")], 2000).await.unwrap());
+        let claims = journal.claim_deliveries("hook", 9, 2000, 3000).await.unwrap();
+        journal.delivered(&[claims[0].id], 2000).await.unwrap();
+        assert_eq!(journal.prune(2001, 9).await.unwrap().detections, 1);
+        assert!(journal.end_stream("a", None, None, 3000).await.unwrap());
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.expect("the journal waits for an indexer");
+}
+
+#[tokio::test]
+async fn claims_pass_over_what_others_are_at() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    let journal = catalog.journal();
+    for id in ["a", "b"] {
+        started(journal, &new_stream(id, None, 1000)).await;
+        journal.enqueue(&[message(id)], 1000).await.unwrap();
+    }
+    let mut other = database.connect().await;
+    let mut transaction = other.begin().await.unwrap();
+    run(&mut transaction, "SELECT FROM refrain.streams WHERE id = 'a' FOR UPDATE").await;
+    run(&mut transaction, "SELECT FROM refrain.outbox WHERE key = 'a' FOR UPDATE").await;
+    assert_eq!(claimed(journal, "w", 9, HOUR).await, ["b"]);
+    let claims = journal.claim_deliveries("hook", 9, 1000, 2000).await.unwrap();
+    assert!(claims.iter().map(|claim| claim.key.as_str()).eq(["b"]));
+    transaction.rollback().await.unwrap();
+    assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
+}
+
+async fn streams_are_answered_for_once(when: u8) {
+    let database = Database::new();
+    let proxy = Proxy::to(database.options().get_host(), database.options().get_port());
+    let catalog = refrain_catalog::open(&proxy.url(&database)).await.unwrap();
+    let journal = catalog.journal();
+    for id in ["a", "b", "c"] {
+        proxy.lose_next_commit(when);
+        started(journal, &new_stream(id, None, 1000)).await;
+        assert!(proxy.has_lost());
+    }
+    // Were the first one lost, the second would be given in its place, and nobody would work on the first.
+    for id in ["a", "b", "c"] {
+        proxy.lose_next_commit(when);
+        assert_eq!(claimed(journal, "w", 1, HOUR).await, [id]);
+        assert!(proxy.has_lost());
+    }
+    proxy.lose_next_commit(when);
+    assert_eq!(renewed(journal, "w").await, ["a", "b", "c"]);
+    proxy.lose_next_commit(when);
+    assert!(journal.end_stream("a", None, None, 2000).await.unwrap(), "it was this call that ended it");
+    assert!(!journal.end_stream("a", None, None, 2000).await.unwrap());
+    let stream = journal.stream("b").await.unwrap().unwrap();
+    proxy.lose_next_commit(when);
+    assert!(journal.report_stream("w", &report(&stream, StreamState::Failed), 2000).await.unwrap());
+    proxy.lose_next_commit(when);
+    assert_eq!(journal.release("w", None).await.unwrap(), 1);
+    assert!(proxy.has_lost());
+    assert_eq!(renewed(journal, "w").await, Vec::<String>::new());
+}
+
+async fn messages_are_answered_for_once(when: u8) {
+    let database = Database::new();
+    let proxy = Proxy::to(database.options().get_host(), database.options().get_port());
+    let catalog = refrain_catalog::open(&proxy.url(&database)).await.unwrap();
+    let journal = catalog.journal();
+    let heard = detection(1, HeardIn::Stream("a".into()), 1000, 2000);
+    proxy.lose_next_commit(when);
+    assert!(journal.record(&heard, &[message("a"), message("b")], 2000).await.unwrap());
+    proxy.lose_next_commit(when);
+    journal.enqueue(&[message("c")], 2000).await.unwrap();
+    assert!(proxy.has_lost());
+    let claims = journal.claim_deliveries("hook", 9, 2000, 3000).await.unwrap();
+    assert!(claims.iter().map(|claim| claim.key.as_str()).eq(["a", "b", "c"]));
+    for (claim, then) in claims.iter().zip([AfterFailure::RetryAt(9000), AfterFailure::DeadAt(2500)]) {
+        proxy.lose_next_commit(when);
+        assert!(journal.delivery_failed(claim.id, 1, "status 503", then).await.unwrap());
+    }
+    proxy.lose_next_commit(when);
+    assert_eq!(journal.retry(&[claims[1].id], 2600).await.unwrap(), 1);
+    proxy.lose_next_commit(when);
+    journal.delivered(&[claims[2].id], 2700).await.unwrap();
+    assert!(proxy.has_lost());
+    let due = journal.claim_deliveries("hook", 9, 8000, 8500).await.unwrap();
+    assert!(due.iter().map(|claim| claim.key.as_str()).eq(["b"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_never_arrives() {
+    streams_are_answered_for_once(BEFORE).await;
+    messages_are_answered_for_once(BEFORE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost() {
+    streams_are_answered_for_once(AFTER).await;
+    messages_are_answered_for_once(AFTER).await;
+}
