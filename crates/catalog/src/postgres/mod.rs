@@ -3,7 +3,7 @@
 //! Tracks, constellations and changes are tables of `migrations/postgres`, in a schema of their own. Every call is
 //! one transaction, and nothing is left behind in the session, so it works behind PgBouncer too. A writer takes a
 //! lock of the whole catalogue at its start ([`WRITER_LOCK`]), as with SQLite: changes become visible in their
-//! order, nothing races, nothing deadlocks. Readers are never in the way.
+//! order, nothing races, nothing deadlocks. Readers are never in the way, and the [`journal`] needs no such lock.
 //!
 //! A call whose connection is lost is done again until the server is back ([`retry`]).
 
@@ -35,6 +35,7 @@ use crate::{
 };
 use error::Name;
 use listen::Listener;
+use transaction::Begin;
 
 /// Key of the advisory lock that the one who writes holds until its transaction ends: "refrain!".
 const WRITER_LOCK: i64 = i64::from_be_bytes(*b"refrain!");
@@ -46,8 +47,9 @@ pub(crate) struct PostgresCatalog {
     options: PgConnectOptions,
     settings: PostgresSettings,
     pool: PgPool,
-    /// The SQL that begins every transaction.
-    begin: Arc<str>,
+    begin: Begin,
+    /// Whether statements may be prepared under a name.
+    prepared: bool,
     listener: Listener,
     identity: u128,
 }

@@ -15,6 +15,7 @@ mod journal;
 mod limits;
 mod login;
 mod notice;
+mod pooled;
 mod proxy;
 mod schema;
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 
 use super::PostgresCatalog;
-use super::read::Question;
+use super::transaction::Question;
 use crate::{
     AfterFailure, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
     NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,

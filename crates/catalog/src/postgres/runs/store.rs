@@ -47,7 +47,7 @@ async fn read_state(catalog: &PostgresCatalog) -> Result<PgRow, CatalogError> {
          FROM refrain.search s, (SELECT coalesce(array_agg(run ORDER BY run), '{}') AS runs, \
          coalesce(array_agg(bucket_bits ORDER BY run), '{}') AS bucket_bits, \
          coalesce(array_agg(time_bits ORDER BY run), '{}') AS time_bits FROM refrain.runs) r";
-    sqlx::query(sql).fetch_one(&catalog.pool).await.map_err(|error| catalog.name.error(error))
+    catalog.query(sql).fetch_one(&catalog.pool).await.map_err(|error| catalog.name.error(error))
 }
 
 impl RowStore for Store {
@@ -82,7 +82,7 @@ impl Store {
     async fn read_rows(&self, buckets: &[i32]) -> Answer<Vec<RunRow>> {
         let sql = "SELECT s.generation, p.bucket, p.run, p.packed \
              FROM refrain.search s LEFT JOIN refrain.postings p ON p.bucket = ANY($1)";
-        let rows = sqlx::query(sql).bind(buckets).fetch_all(&self.catalog.pool).await;
+        let rows = self.catalog.query(sql).bind(buckets).fetch_all(&self.catalog.pool).await;
         let read = |row: &PgRow| -> Result<Option<RunRow>, sqlx::Error> {
             let Some(bucket) = row.try_get::<Option<i32>, _>(1)? else { return Ok(None) };
             let (run, packed): (i32, Vec<u8>) = (row.try_get(2)?, row.try_get(3)?);
@@ -113,7 +113,9 @@ impl Store {
         let column = |value: fn(&RowSpot) -> i32| spots.iter().map(value).collect::<Vec<_>>();
         let places: Vec<i64> = spots.iter().map(|spot| i64::from(spot.place)).collect();
         let known: Vec<i64> = known.iter().map(|track| i64::from(track.0)).collect();
-        let rows = sqlx::query(sql)
+        let rows = self
+            .catalog
+            .query(sql)
             .bind(column(|spot| spot.list.cast_signed()))
             .bind(column(|spot| spot.run as i32))
             .bind(&places)
