@@ -14,7 +14,7 @@ mod url;
 
 pub use catalog::Catalog;
 pub use error::CatalogError;
-pub use library::{Library, LibraryError, Refreshed, Skipped};
+pub use library::{Followed, Follower, Library, LibraryError, Refreshed, Skipped};
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,
     TrackFilter, TrackId, TrackUpdate,
