@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use refrain_catalog::{Catalog, Library};
+use refrain_catalog::{Catalog, Followed, Follower, Library, Skipped};
 use refrain_core::index::CacheState;
 use tokio::runtime::Runtime;
 
@@ -20,7 +20,7 @@ pub(crate) enum Missing {
     Refuse,
 }
 
-/// An open catalogue. The runtime only waits for the database; sound is never worked on there.
+/// An open catalogue. The runtime waits for the database and follows its changes; sound is never worked on there.
 pub(crate) struct Store {
     runtime: Runtime,
     catalog: Arc<dyn Catalog>,
@@ -33,8 +33,12 @@ impl Store {
         if let Some(path) = sqlite_path(url) {
             prepare(&path, missing)?;
         }
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+        // One thread of its own: what follows the catalogue goes on while nobody waits for anything.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("cannot start a thread")?;
         let catalog = runtime.block_on(refrain_catalog::open(url))?;
         Ok(Self { runtime, catalog, url: url.to_owned() })
     }
@@ -65,16 +69,30 @@ impl Store {
     pub(crate) fn refresh(&self, library: &mut Library, output: &Output) -> Result<()> {
         let refreshed = self.wait(library.refresh())?;
         for skipped in refreshed.skipped {
-            output
-                .note(&format!("refrain: track {:?} cannot be searched: {}", skipped.track, skipped.reason));
+            output.note(&format!("refrain: {}", cannot_be_searched(&skipped)));
         }
         Ok(())
+    }
+
+    /// Has the index cache follow the catalogue by itself.
+    pub(crate) fn follow(
+        &self,
+        library: Library,
+        listener: impl Fn(Followed<'_>) + Send + Sync + 'static,
+    ) -> Follower {
+        let _in_runtime = self.runtime.enter();
+        Follower::start(library, listener)
     }
 
     /// Ends the use of the catalogue in good order.
     pub(crate) fn close(self) -> Result<()> {
         Ok(self.wait(self.catalog.close())?)
     }
+}
+
+/// What a person reads of a track that the index leaves out.
+pub(crate) fn cannot_be_searched(skipped: &Skipped) -> String {
+    format!("track {} cannot be searched: {}", skipped.track.0, skipped.reason)
 }
 
 /// Why the cache is built again, if that is news: an empty cache of an empty catalogue is none.
