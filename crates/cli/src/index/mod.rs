@@ -5,6 +5,7 @@ mod interrupt;
 mod learn;
 mod run;
 mod summary;
+mod waiting;
 mod walk;
 
 use anyhow::Result;
