@@ -21,7 +21,9 @@ pub enum CatalogError {
         supported: i64,
     },
     /// The URL names a kind of catalogue that this program does not have.
-    #[error("catalogues of scheme {scheme:?} are not supported; this version supports sqlite:PATH")]
+    #[error(
+        "catalogues of scheme {scheme:?} are not supported; this version supports sqlite:PATH and postgres://USER@HOST/DATABASE"
+    )]
     UnsupportedScheme {
         /// What stands before the colon; empty where there is none.
         scheme: String,
@@ -41,12 +43,12 @@ pub enum CatalogError {
         catalog: String,
     },
     /// The catalogue may be read but not changed.
-    #[error(
-        "catalogue {catalog} cannot be written: allow writing to the file and its folder, or use a copy of it"
-    )]
+    #[error("catalogue {catalog} cannot be written: {advice}")]
     ReadOnly {
         /// URL without secrets.
         catalog: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// No space is left.
     #[error("no space left for catalogue {catalog}; free some and run the same again, what was done is kept")]
@@ -108,6 +110,97 @@ pub enum CatalogError {
         /// URL without secrets.
         catalog: String,
     },
+    /// The catalogue was made by an older program, and this one may not bring it up to date.
+    #[error(
+        "catalogue {catalog} has schema {found}, this refrain needs {supported}, and {detail}; open it once as its owner"
+    )]
+    TooOld {
+        /// URL without secrets.
+        catalog: String,
+        /// Schema version found.
+        found: i64,
+        /// Schema version that this program needs.
+        supported: i64,
+        /// Why it stays so.
+        detail: String,
+    },
+    /// The database server cannot be reached, or went away.
+    #[error(
+        "cannot reach the server of catalogue {catalog} ({detail}); check that it runs and that host and port are right"
+    )]
+    Unreachable {
+        /// URL without secrets.
+        catalog: String,
+        /// What happened to the connection.
+        detail: String,
+    },
+    /// The server does not let this user in.
+    #[error(
+        "the server of catalogue {catalog} refused the login ({detail}); check user and password, in the URL, in \
+         PGPASSWORD or in ~/.pgpass, and the server's pg_hba.conf"
+    )]
+    LoginRefused {
+        /// URL without secrets.
+        catalog: String,
+        /// The server's reason.
+        detail: String,
+    },
+    /// The server has no such database.
+    #[error(
+        "there is no database for catalogue {catalog} ({detail}); make it with createdb, or correct its name"
+    )]
+    NoSuchDatabase {
+        /// URL without secrets.
+        catalog: String,
+        /// The server's reason.
+        detail: String,
+    },
+    /// There is no trusted encrypted connection.
+    #[error("no secure connection to the server of catalogue {catalog} ({detail}); {advice}")]
+    Tls {
+        /// URL without secrets.
+        catalog: String,
+        /// What was wrong.
+        detail: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The server has no connection left.
+    #[error(
+        "the server of catalogue {catalog} has no connection left ({detail}); use fewer, or raise its max_connections"
+    )]
+    TooManyConnections {
+        /// URL without secrets.
+        catalog: String,
+        /// The server's reason.
+        detail: String,
+    },
+    /// All connections of this process are in use for too long.
+    #[error(
+        "all connections of this process to catalogue {catalog} are in use; try again, or allow it more of them"
+    )]
+    Busy {
+        /// URL without secrets.
+        catalog: String,
+    },
+    /// The database's user lacks a right.
+    #[error(
+        "the user of catalogue {catalog} may not do this ({detail}); the README says what to GRANT, under PostgreSQL"
+    )]
+    NotAllowed {
+        /// URL without secrets.
+        catalog: String,
+        /// The server's reason.
+        detail: String,
+    },
+    /// A statement took too long, or somebody cancelled it.
+    #[error("catalogue {catalog} stopped a statement ({detail}); try again, or raise the statement time-out")]
+    TimedOut {
+        /// URL without secrets.
+        catalog: String,
+        /// The server's reason.
+        detail: String,
+    },
     /// The database refused for another reason.
     #[error("catalogue {catalog} failed: {source}; please report this")]
     Database {
@@ -122,6 +215,11 @@ impl CatalogError {
     /// Whether the same call may succeed later without anybody doing anything.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Locked { .. })
+        matches!(self, Self::Busy { .. } | Self::TimedOut { .. }) || self.is_passing()
+    }
+
+    /// Whether the server is away or in the way only for a while, so that waiting is better than failing.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Locked { .. } | Self::Unreachable { .. } | Self::TooManyConnections { .. })
     }
 }

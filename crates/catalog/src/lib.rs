@@ -8,7 +8,10 @@ mod catalog;
 mod error;
 mod library;
 mod model;
+mod postgres;
 mod response;
+mod search;
+mod settings;
 mod sqlite;
 mod url;
 
@@ -21,4 +24,5 @@ pub use model::{
 };
 pub use refrain_core::index::TrackNumber;
 pub use response::ResponseMetadata;
-pub use url::{default_cache_prefix, open};
+pub use settings::{OpenSettings, PostgresSettings};
+pub use url::{default_cache_prefix, open, open_with};

@@ -3,18 +3,35 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{Catalog, CatalogError, sqlite};
+use crate::{Catalog, CatalogError, OpenSettings, postgres, sqlite};
 
-/// Opens the catalogue that a URL names, and makes it where there is none: `sqlite:PATH`.
+/// Opens the catalogue that a URL names, and makes it where there is none: `sqlite:PATH` or
+/// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with settings as they are by default.
 ///
-/// The path is taken as it stands, with no escapes; folders on the way to it are made too.
+/// The path is taken as it stands, with no escapes; folders on the way to it are made too. A database has to be
+/// there, its tables are made in a schema of their own, `refrain`. Parameters of the URL are those of libpq
+/// (`sslmode`, `sslrootcert`, `sslcert`, `sslkey`, …); `statement-cache-capacity=0` turns prepared statements
+/// off, as PgBouncer needs it in transaction mode.
 ///
 /// # Errors
 /// [`CatalogError::UnsupportedScheme`] for any other URL, else whatever keeps the catalogue from opening.
 pub async fn open(url: &str) -> Result<Arc<dyn Catalog>, CatalogError> {
-    match sqlite_path(url) {
-        Some(path) => Ok(Arc::new(sqlite::SqliteCatalog::open(&path).await?)),
-        None => Err(CatalogError::UnsupportedScheme { scheme: scheme(url).to_owned() }),
+    open_with(url, &OpenSettings::default()).await
+}
+
+/// Opens a catalogue as [`open`] does, with settings.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with(url: &str, settings: &OpenSettings) -> Result<Arc<dyn Catalog>, CatalogError> {
+    if let Some(path) = sqlite_path(url) {
+        return Ok(Arc::new(sqlite::SqliteCatalog::open(&path).await?));
+    }
+    match scheme(url) {
+        "postgres" | "postgresql" => {
+            Ok(Arc::new(postgres::PostgresCatalog::open(url, &settings.postgres).await?))
+        }
+        other => Err(CatalogError::UnsupportedScheme { scheme: other.to_owned() }),
     }
 }
 

@@ -10,16 +10,22 @@
 //! `exp` or `pow`, and random numbers come from this crate's own generator. Golden hashes in the tests
 //! hold that.
 //!
+//! Unlike the songs, [`PostgresServer`] is not of our making: a temporary server for tests of what talks to one.
+//!
 //! All audio is 44.1 kHz ([`RATE`]), nominally within ±1.
 
 pub mod composer;
 mod dsp;
 pub mod effects;
 mod math;
+#[cfg(unix)]
+mod postgres;
 mod rng;
 mod wav;
 
 pub use composer::{Key, Mode, Section, Song, StereoSong, compose, compose_stereo};
+#[cfg(unix)]
+pub use postgres::{PostgresBuilder, PostgresError, PostgresServer};
 pub use wav::{WavEncoding, WavError, write_wav, write_wav_stereo};
 
 /// Samples per second of everything this crate makes.

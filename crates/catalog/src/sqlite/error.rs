@@ -28,7 +28,7 @@ impl Name {
                 let detail = database.message().to_owned();
                 match primary_code(&error) {
                     Some(BUSY | LOCKED) => CatalogError::Locked { catalog },
-                    Some(READONLY) => CatalogError::ReadOnly { catalog },
+                    Some(READONLY) => self.read_only(),
                     Some(FULL) => CatalogError::DiskFull { catalog },
                     Some(CORRUPT) => CatalogError::Corrupt { catalog, detail },
                     Some(IOERR) => CatalogError::Io { catalog, detail },
@@ -59,7 +59,10 @@ impl Name {
     }
 
     pub(super) fn read_only(&self) -> CatalogError {
-        CatalogError::ReadOnly { catalog: self.0.clone() }
+        CatalogError::ReadOnly {
+            catalog: self.0.clone(),
+            advice: "allow writing to the file and its folder, or use a copy of it",
+        }
     }
 }
 

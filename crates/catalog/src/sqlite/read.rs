@@ -9,6 +9,7 @@ use super::SqliteCatalog;
 use super::row::{self, select_tracks};
 use crate::{
     CatalogError, Change, ChangeKind, ContentHash, NearDuplicate, Track, TrackFilter, TrackId, TrackNumber,
+    search,
 };
 
 pub(super) const ADDED: i64 = 1;
@@ -72,7 +73,7 @@ impl SqliteCatalog {
             .bind(after.map_or(0, |number| i64::from(number.0)))
             .bind(filter.removed)
             .bind(filter.rule.as_ref().map(|rule| rule.as_str().to_owned()))
-            .bind(filter.text.as_deref().map(row::search_needle))
+            .bind(filter.text.as_deref().map(search::needle))
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await;

@@ -70,27 +70,3 @@ pub(super) fn extra(metadata: &Metadata, name: &Name) -> Result<Option<String>, 
     let text = serde_json::to_string(&metadata.extra);
     text.map(Some).map_err(|error| name.invalid(format!("these free values: {error}")))
 }
-
-/// The `search` column: what a track can be listed by, fields apart, case folded away.
-pub(super) fn search_text(metadata: &Metadata, source: &str) -> String {
-    let fields = [metadata.title.as_deref(), metadata.artist.as_deref(), metadata.album.as_deref()];
-    let mut text = String::new();
-    for field in fields.into_iter().flatten().chain([source]) {
-        text.push(FIELD_END);
-        text.extend(folded(field));
-    }
-    text
-}
-
-/// What to look for in the `search` column to find `text`, whatever its case.
-pub(super) fn search_needle(text: &str) -> String {
-    folded(text).collect()
-}
-
-/// Stands between fields, so that no search runs over their border (unit separator).
-const FIELD_END: char = '\u{1f}';
-
-/// Upper, then lower, letter by letter: `ß` finds `SS`, and a final sigma any other.
-fn folded(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
-}

@@ -12,7 +12,7 @@ use super::row::{self, select_tracks};
 use super::{LOCK_ATTEMPTS, SqliteCatalog};
 use crate::{
     AddOutcome, CatalogError, Metadata, NearDuplicate, NewTrack, Rule, Track, TrackId, TrackNumber,
-    TrackUpdate,
+    TrackUpdate, search,
 };
 
 impl SqliteCatalog {
@@ -93,7 +93,7 @@ impl SqliteCatalog {
         .bind(&metadata.category)
         .bind(row::extra(metadata, &self.name)?)
         .bind(track.rule.as_ref().map(Rule::as_str))
-        .bind(row::search_text(metadata, &track.source))
+        .bind(search::text(metadata, &track.source))
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
@@ -228,7 +228,7 @@ impl SqliteCatalog {
         .bind(row::extra(metadata, &self.name)?)
         .bind(new.rule.as_ref().map(Rule::as_str))
         .bind(added_at)
-        .bind(row::search_text(metadata, &new.source))
+        .bind(search::text(metadata, &new.source))
         .fetch_one(connection)
         .await
         .map_err(|error| self.name.error(error))?;

@@ -4,4 +4,5 @@
 
 mod contract;
 mod library;
+mod postgres;
 mod sqlite;

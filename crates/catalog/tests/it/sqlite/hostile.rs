@@ -113,7 +113,7 @@ async fn urls_that_name_nothing() {
     std::fs::write(folder.path().join("file"), "").unwrap();
     let error = refused(&format!("sqlite:{}/file/below", folder.path().display())).await;
     assert!(matches!(error, CatalogError::CannotOpen { .. }), "{error:?}");
-    for url in ["postgres://me:secret@host/db", "secret", "/tmp/secret.db", "", "://secret"] {
+    for url in ["mysql://me:secret@host/db", "secret", "/tmp/secret.db", "", "://secret"] {
         let error = refused(url).await;
         assert!(matches!(error, CatalogError::UnsupportedScheme { .. }), "{error:?}");
         let text = format!("{error} {error:?}");

@@ -1,0 +1,229 @@
+//! Adding tracks: many at once, exactly once.
+
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::PostgresCatalog;
+use super::copy::copy_in;
+use super::plan::{Candidate, Insert, Plan, Spot, plan};
+use super::read::{ADDED, REMOVED};
+use super::row::{self, select_tracks};
+use super::write::now;
+use crate::{AddOutcome, CatalogError, NewTrack, Rule, Track, TrackId, TrackNumber, search};
+
+/// What the caller is told of each track.
+type Outcomes = Vec<Result<AddOutcome, CatalogError>>;
+
+/// A batch whose commit was sent.
+struct Sent {
+    /// The first row that it wrote.
+    number: TrackNumber,
+    id: TrackId,
+    added_at: i64,
+    outcomes: Outcomes,
+}
+
+impl PostgresCatalog {
+    pub(super) async fn add_track(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
+        let one = self.add_tracks(vec![new]).await?.pop();
+        one.unwrap_or_else(|| Err(self.name.corrupt("it answered nothing")))
+    }
+
+    pub(super) async fn add_tracks(&self, tracks: Vec<NewTrack>) -> Result<Outcomes, CatalogError> {
+        let mut candidates = Vec::with_capacity(tracks.len());
+        let mut refused = Vec::new();
+        for (index, new) in tracks.into_iter().enumerate() {
+            match self.candidate(new) {
+                Ok(candidate) => candidates.push(candidate),
+                Err(error) => refused.push((index, error)),
+            }
+        }
+        let mut outcomes = self.add_candidates(&candidates).await?;
+        for (index, error) in refused {
+            outcomes.insert(index, Err(error));
+        }
+        Ok(outcomes)
+    }
+
+    /// A connection that is lost while a commit is on its way tells nothing of how that ended. So the next attempt
+    /// looks whether the batch is there. It cannot come later: the lock is free only once that transaction is over.
+    async fn add_candidates(&self, candidates: &[Candidate]) -> Result<Outcomes, CatalogError> {
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut patience = self.patience();
+        let mut sent = None;
+        loop {
+            match self.add_once(candidates, &mut sent).await {
+                Err(error) => self.wait_out(error, &mut patience).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn add_once(
+        &self,
+        candidates: &[Candidate],
+        sent: &mut Option<Sent>,
+    ) -> Result<Outcomes, CatalogError> {
+        let mut transaction = self.begin().await?;
+        if let Some(earlier) = &*sent {
+            let there = self.is_there(&mut transaction, earlier).await?;
+            if let Some(earlier) = sent.take_if(|_| there) {
+                return Ok(earlier.outcomes);
+            }
+            *sent = None;
+        }
+        let stored = self.met_by(&mut transaction, candidates).await?;
+        let plan = plan(candidates, stored, &self.name);
+        let added_at = now();
+        if plan.inserts.is_empty() {
+            return Ok(plan.outcomes(candidates, &[], added_at));
+        }
+        let numbers = self.new_numbers(&mut transaction, plan.inserts.len()).await?;
+        self.write(&mut transaction, candidates, &plan, &numbers, added_at).await?;
+        let (number, id) = (numbers[0], plan.inserts[0].id);
+        *sent = Some(Sent { number, id, added_at, outcomes: plan.outcomes(candidates, &numbers, added_at) });
+        self.commit(transaction).await?;
+        Ok(sent.take().map(|sent| sent.outcomes).unwrap_or_default())
+    }
+
+    fn candidate(&self, mut new: NewTrack) -> Result<Candidate, CatalogError> {
+        if !(new.seconds.is_finite() && new.seconds >= 0.0) {
+            return Err(self.name.invalid(format!("{:?}: its length is {} s", new.source, new.seconds)));
+        }
+        if new.source.contains('\0') {
+            return Err(self.name.invalid(format!("{:?}: no path or URL has a NUL", new.source)));
+        }
+        new.metadata = new.metadata.storable();
+        let extra = row::extra(&new.metadata, &self.name)?;
+        Ok(Candidate { new, fresh: TrackId(Uuid::now_v7()), extra })
+    }
+
+    async fn is_there(&self, connection: &mut PgConnection, sent: &Sent) -> Result<bool, CatalogError> {
+        // Not by the number alone: a standby that took over may give numbers again that were lost with the primary.
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM refrain.tracks WHERE number = $1 AND id = $2 AND added_at = $3)";
+        sqlx::query_scalar(sql)
+            .bind(i64::from(sent.number.0))
+            .bind(sent.id.0)
+            .bind(sent.added_at)
+            .fetch_one(connection)
+            .await
+            .map_err(|error| self.name.error(error))
+    }
+
+    /// Live tracks with a source or an id of the batch.
+    async fn met_by(
+        &self,
+        connection: &mut PgConnection,
+        candidates: &[Candidate],
+    ) -> Result<Vec<Track>, CatalogError> {
+        let sources: Vec<_> = candidates.iter().map(|candidate| candidate.new.source.as_str()).collect();
+        let ids: Vec<_> = candidates.iter().filter_map(|candidate| candidate.new.id).map(|id| id.0).collect();
+        let sql = select_tracks!("WHERE removed_at IS NULL AND (source = ANY($1) OR id = ANY($2))");
+        let rows = sqlx::query(sql).bind(sources).bind(ids).fetch_all(connection).await;
+        let rows = rows.map_err(|error| self.name.error(error))?;
+        rows.iter().map(|row| row::track(row, &self.name)).collect()
+    }
+
+    /// Numbers of transactions that come to nothing are lost; that they are never given twice is worth it.
+    async fn new_numbers(
+        &self,
+        connection: &mut PgConnection,
+        count: usize,
+    ) -> Result<Vec<TrackNumber>, CatalogError> {
+        let sql = "SELECT nextval('refrain.tracks_number_seq') FROM generate_series(1, $1)";
+        let numbers: Result<Vec<i64>, _> = sqlx::query_scalar(sql)
+            .bind(i64::try_from(count).unwrap_or(i64::MAX))
+            .fetch_all(connection)
+            .await;
+        let numbers = numbers.and_then(|numbers| numbers.into_iter().map(row::number).collect());
+        numbers.map_err(|error| self.name.error(error))
+    }
+
+    /// Writes what is planned: tracks that go, tracks that come, and the changes.
+    async fn write(
+        &self,
+        transaction: &mut Transaction<'static, Postgres>,
+        candidates: &[Candidate],
+        plan: &Plan,
+        numbers: &[TrackNumber],
+        added_at: i64,
+    ) -> Result<(), CatalogError> {
+        if !plan.retired.is_empty() {
+            self.retire(transaction, &plan.retired).await?;
+        }
+        self.copy_rows(transaction, candidates, plan, numbers, added_at)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        let changes = plan.changes.iter().map(|&(spot, comes)| {
+            let number = match spot {
+                Spot::Stored(number) => number,
+                Spot::Inserted(index) => numbers[index],
+            };
+            (number, if comes { ADDED } else { REMOVED })
+        });
+        self.record(transaction, changes).await
+    }
+
+    async fn copy_rows(
+        &self,
+        connection: &mut PgConnection,
+        candidates: &[Candidate],
+        plan: &Plan,
+        numbers: &[TrackNumber],
+        added_at: i64,
+    ) -> Result<(), sqlx::Error> {
+        let rows = plan.inserts.iter().zip(numbers);
+        let sql = "COPY refrain.tracks (number, id, source, content, seconds, title, artist, album, isrc, label, \
+             vendor, upc, release_date, category, extra, rule, added_at, removed_at, search) \
+             FROM STDIN (FORMAT binary)";
+        copy_in(connection, sql, rows.clone(), |rows, (insert, number)| {
+            write_track(rows, &candidates[insert.candidate], insert, *number, added_at);
+        })
+        .await?;
+        let live = rows.filter(|(insert, _)| !insert.removed);
+        let sql = "COPY refrain.constellations (track, packed) FROM STDIN (FORMAT binary)";
+        copy_in(connection, sql, live, |rows, (insert, number)| {
+            let packed = &candidates[insert.candidate].new.constellation;
+            rows.row(2).value(&i64::from(number.0).to_be_bytes()).value(packed);
+        })
+        .await
+    }
+}
+
+fn write_track(
+    rows: &mut super::copy::Rows,
+    candidate: &Candidate,
+    insert: &Insert,
+    number: TrackNumber,
+    added_at: i64,
+) {
+    let new = &candidate.new;
+    let metadata = &new.metadata;
+    rows.row(19)
+        .value(&i64::from(number.0).to_be_bytes())
+        .value(insert.id.0.as_bytes())
+        .value(new.source.as_bytes())
+        .value(&new.content.0)
+        .value(&new.seconds.to_be_bytes())
+        .optional(metadata.title.as_deref())
+        .optional(metadata.artist.as_deref())
+        .optional(metadata.album.as_deref())
+        .optional(metadata.isrc.as_deref())
+        .optional(metadata.label.as_deref())
+        .optional(metadata.vendor.as_deref())
+        .optional(metadata.upc.as_deref())
+        .optional(metadata.release_date.as_deref())
+        .optional(metadata.category.as_deref())
+        .optional(candidate.extra.as_deref())
+        .optional(insert.rule.as_ref().map(Rule::as_str))
+        .value(&added_at.to_be_bytes());
+    if insert.removed {
+        rows.value(&added_at.to_be_bytes());
+    } else {
+        rows.null();
+    }
+    rows.value(search::text(metadata, &new.source).as_bytes());
+}

@@ -1,0 +1,112 @@
+//! From SQLSTATEs and lost connections to [`CatalogError`].
+
+use std::io::ErrorKind;
+
+use sqlx::Error;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::CatalogError;
+
+/// Names the catalogue in every error that comes from it: URL without password and query.
+#[derive(Debug, Clone)]
+pub(super) struct Name {
+    pub(super) url: String,
+    /// A server on this machine, named by the folder of its socket.
+    socket: bool,
+}
+
+impl Name {
+    pub(super) fn new(options: &PgConnectOptions) -> Self {
+        let database = options.get_database().unwrap_or(options.get_username());
+        let host = options.get_socket().map(|folder| folder.display().to_string().replace('/', "%2F"));
+        let socket = host.is_some() || options.get_host().starts_with('/');
+        let host = host.unwrap_or_else(|| options.get_host().replace('/', "%2F"));
+        let (user, port) = (options.get_username(), options.get_port());
+        Self { url: format!("postgres://{user}@{host}:{port}/{database}"), socket }
+    }
+
+    pub(super) fn error(&self, error: Error) -> CatalogError {
+        match error {
+            Error::Database(database) => self.refused(database),
+            Error::Io(reason) if reason.kind() == ErrorKind::InvalidData => self.tls(&reason.to_string()),
+            // No file has a part in talking to a distant server, but for those of certificates.
+            Error::Io(reason)
+                if matches!(reason.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
+                    && !self.socket =>
+            {
+                self.tls(&format!("cannot read a file that sslrootcert, sslcert or sslkey names: {reason}"))
+            }
+            Error::Io(reason) => self.unreachable(reason.to_string()),
+            Error::Protocol(reason) => self.unreachable(reason),
+            Error::Tls(reason) => self.tls(&reason.to_string()),
+            Error::Configuration(reason) => self.cannot_open(format!("{reason}; check its URL")),
+            Error::PoolTimedOut => CatalogError::Busy { catalog: self.url.clone() },
+            Error::ColumnDecode { .. } | Error::Decode(_) => self.corrupt(error.to_string()),
+            error => CatalogError::Database { catalog: self.url.clone(), source: error.into() },
+        }
+    }
+
+    /// SQLSTATEs: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    fn refused(&self, error: Box<dyn DatabaseError>) -> CatalogError {
+        let catalog = self.url.clone();
+        let detail = error.message().to_owned();
+        let code = error.code().unwrap_or_default().into_owned();
+        match code.as_str() {
+            "28000" | "28P01" => CatalogError::LoginRefused { catalog, detail },
+            "3D000" | "57P04" => CatalogError::NoSuchDatabase { catalog, detail },
+            "42501" => CatalogError::NotAllowed { catalog, detail },
+            "25006" => self.read_only(),
+            "53100" => CatalogError::DiskFull { catalog },
+            "53300" => CatalogError::TooManyConnections { catalog, detail },
+            "40001" | "40P01" | "55P03" => CatalogError::Locked { catalog },
+            "57014" => CatalogError::TimedOut { catalog, detail },
+            "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => self.unreachable(detail),
+            "2200H" => CatalogError::TooManyTracks { catalog },
+            "22021" | "22P05" | "54000" => self.invalid(detail),
+            "26000" | "42P05" => self.cannot_open(format!(
+                "{detail}; behind PgBouncer, add statement-cache-capacity=0 to the parameters of its URL"
+            )),
+            "42P01" | "3F000" | "XX001" | "XX002" => self.corrupt(detail),
+            "58030" => CatalogError::Io { catalog, detail },
+            code if code.starts_with("08") => self.unreachable(detail),
+            _ => CatalogError::Database { catalog, source: Error::Database(error).into() },
+        }
+    }
+
+    pub(super) fn cannot_open(&self, reason: impl Into<String>) -> CatalogError {
+        CatalogError::CannotOpen { catalog: self.url.clone(), reason: reason.into() }
+    }
+
+    pub(super) fn corrupt(&self, detail: impl Into<String>) -> CatalogError {
+        CatalogError::Corrupt { catalog: self.url.clone(), detail: detail.into() }
+    }
+
+    pub(super) fn invalid(&self, what: impl Into<String>) -> CatalogError {
+        CatalogError::Invalid { catalog: self.url.clone(), what: what.into() }
+    }
+
+    pub(super) fn read_only(&self) -> CatalogError {
+        CatalogError::ReadOnly {
+            catalog: self.url.clone(),
+            advice: "its server is a standby, or default_transaction_read_only is on; name the primary server",
+        }
+    }
+
+    pub(super) fn unreachable(&self, detail: impl Into<String>) -> CatalogError {
+        CatalogError::Unreachable { catalog: self.url.clone(), detail: detail.into() }
+    }
+
+    fn tls(&self, detail: &str) -> CatalogError {
+        let advice = if detail.contains("Expired") || detail.contains("NotValidYet") {
+            "renew the server's certificate, or set this machine's clock"
+        } else if detail.contains("UnknownIssuer") {
+            "name the file of the authority that issued the server's certificate with sslrootcert"
+        } else if detail.contains("NotValidForName") {
+            "name the host as the certificate does, or use sslmode=verify-ca"
+        } else {
+            "check sslmode, sslrootcert, sslcert and sslkey in its URL"
+        };
+        CatalogError::Tls { catalog: self.url.clone(), detail: detail.to_owned(), advice }
+    }
+}

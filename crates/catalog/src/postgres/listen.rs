@@ -1,0 +1,99 @@
+//! Noticing changes that others make.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::PostgresCatalog;
+use crate::CatalogError;
+
+/// What writers notify, in the transaction of their change.
+pub(super) const CHANNEL: &str = "refrain_changes";
+
+/// How often the newest position is asked for while nothing is heard: a notification may be lost with its
+/// connection, and none comes through PgBouncer in transaction mode.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long until a connection that could not be made, or was lost, is tried again.
+const CONNECT_AGAIN: Duration = Duration::from_secs(5);
+
+/// Hears notifications from the first time that somebody waits.
+#[derive(Debug, Default)]
+pub(super) struct Listener(OnceLock<Ear>);
+
+#[derive(Debug)]
+struct Ear {
+    heard: watch::Receiver<()>,
+    task: AbortHandle,
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Listener {
+    /// Changes whenever a notification comes.
+    fn heard(&self, options: &PgConnectOptions) -> watch::Receiver<()> {
+        let ear = self.0.get_or_init(|| {
+            let (sender, heard) = watch::channel(());
+            let task = tokio::spawn(listen(options.clone(), sender)).abort_handle();
+            Ear { heard, task }
+        });
+        ear.heard.clone()
+    }
+
+    /// Gives its connection back.
+    pub(super) fn stop(&self) {
+        if let Some(ear) = self.0.get() {
+            ear.task.abort();
+        }
+    }
+}
+
+impl PostgresCatalog {
+    pub(super) async fn change_after(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
+        let until = Instant::now() + at_most;
+        let mut heard = self.listener.heard(&self.options);
+        loop {
+            // What is notified from here on is not missed: it is still to be heard after the position was asked for.
+            heard.mark_unchanged();
+            if self.newest_position().await? > position {
+                return Ok(true);
+            }
+            let now = Instant::now();
+            if now >= until {
+                return Ok(false);
+            }
+            let pause = until.min(now + LOOK_AGAIN);
+            if let Ok(Err(_)) = tokio::time::timeout_at(pause, heard.changed()).await {
+                // Nobody listens any more.
+                tokio::time::sleep_until(pause).await;
+            }
+        }
+    }
+}
+
+/// Listens until it is aborted. Whatever fails is tried again: whoever waits looks by itself meanwhile.
+async fn listen(options: PgConnectOptions, heard: watch::Sender<()>) {
+    loop {
+        let _ = listen_once(&options, &heard).await;
+        tokio::time::sleep(CONNECT_AGAIN).await;
+    }
+}
+
+async fn listen_once(options: &PgConnectOptions, heard: &watch::Sender<()>) -> Result<(), sqlx::Error> {
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        // A lost connection counts as heard too: who knows what was missed.
+        listener.try_recv().await?;
+        heard.send_replace(());
+    }
+}

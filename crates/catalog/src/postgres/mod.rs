@@ -1,0 +1,146 @@
+//! The catalogue in a PostgreSQL database that several machines may use at once.
+//!
+//! Tracks, constellations and changes are tables of `migrations/postgres`, in a schema of their own. Every call is
+//! one transaction, and nothing is left behind in the session, so it works behind PgBouncer too. A writer takes a
+//! lock of the whole catalogue at its start ([`WRITER_LOCK`]), as with SQLite: changes become visible in their
+//! order, nothing races, nothing deadlocks. Readers are never in the way.
+//!
+//! A call whose connection is lost is done again until the server is back ([`retry`]).
+
+mod add;
+mod copy;
+mod error;
+mod listen;
+mod migrate;
+mod open;
+mod plan;
+mod read;
+mod retry;
+mod row;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgPool};
+
+use crate::{
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, PostgresSettings, Track,
+    TrackFilter, TrackId, TrackNumber, TrackUpdate,
+};
+use error::Name;
+use listen::Listener;
+
+/// Key of the advisory lock that the one who writes holds until its transaction ends: "refrain!".
+const WRITER_LOCK: i64 = i64::from_be_bytes(*b"refrain!");
+
+/// A catalogue in a PostgreSQL database.
+#[derive(Debug)]
+pub(crate) struct PostgresCatalog {
+    name: Name,
+    options: PgConnectOptions,
+    settings: PostgresSettings,
+    pool: PgPool,
+    /// The SQL that begins every transaction.
+    begin: Arc<str>,
+    listener: Listener,
+    identity: u128,
+}
+
+#[async_trait]
+impl Catalog for PostgresCatalog {
+    fn identity(&self) -> u128 {
+        self.identity
+    }
+
+    async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError> {
+        self.track_by_content(content).await
+    }
+
+    async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
+        self.track_by_source(source).await
+    }
+
+    async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError> {
+        self.add_track(track).await
+    }
+
+    async fn add_all(
+        &self,
+        tracks: Vec<NewTrack>,
+    ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError> {
+        self.add_tracks(tracks).await
+    }
+
+    async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError> {
+        self.tracks_by_numbers(numbers).await
+    }
+
+    async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
+        self.track_by_id(id).await
+    }
+
+    async fn list(
+        &self,
+        filter: &TrackFilter,
+        after: Option<TrackNumber>,
+        limit: u32,
+    ) -> Result<Vec<Track>, CatalogError> {
+        self.list_tracks(filter, after, limit).await
+    }
+
+    async fn count(&self) -> Result<u64, CatalogError> {
+        self.count_tracks().await
+    }
+
+    async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError> {
+        self.update_track(id, update).await
+    }
+
+    async fn remove(&self, id: TrackId) -> Result<bool, CatalogError> {
+        self.remove_track(id).await
+    }
+
+    async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
+        self.link(link).await
+    }
+
+    async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
+        self.near_duplicates_of(track).await
+    }
+
+    async fn position(&self) -> Result<u64, CatalogError> {
+        self.newest_position().await
+    }
+
+    async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
+        self.changes(position, limit).await
+    }
+
+    async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
+        self.change_after(position, at_most).await
+    }
+
+    async fn constellations(
+        &self,
+        numbers: &[TrackNumber],
+    ) -> Result<Vec<(TrackNumber, Vec<u8>)>, CatalogError> {
+        self.packed(numbers).await
+    }
+
+    async fn constellation_sizes(
+        &self,
+        numbers: &[TrackNumber],
+    ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
+        self.packed_sizes(numbers).await
+    }
+
+    async fn settle(&self) -> Result<(), CatalogError> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), CatalogError> {
+        self.tidy().await
+    }
+}

@@ -1,0 +1,192 @@
+//! Changes. Each is one transaction that begins with the writers' lock, so that it never has to give way halfway.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+
+use super::read::{RELABELLED, REMOVED};
+use super::row::{self, select_tracks};
+use super::{PostgresCatalog, WRITER_LOCK};
+use crate::{CatalogError, Metadata, NearDuplicate, Rule, Track, TrackId, TrackNumber, TrackUpdate, search};
+
+impl PostgresCatalog {
+    /// Doing it twice leaves the same, so it is done again where its commit was not answered.
+    pub(super) async fn update_track(
+        &self,
+        id: TrackId,
+        update: TrackUpdate,
+    ) -> Result<Option<Track>, CatalogError> {
+        let update = TrackUpdate { metadata: update.metadata.map(Metadata::storable), ..update };
+        self.patiently(|| self.update_once(id, &update)).await
+    }
+
+    async fn update_once(&self, id: TrackId, update: &TrackUpdate) -> Result<Option<Track>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let Some(mut track) = self.live_by_id(&mut transaction, id).await? else { return Ok(None) };
+        track.metadata = update.metadata.clone().unwrap_or(track.metadata);
+        track.rule = update.rule.clone().unwrap_or(track.rule);
+        let metadata = &track.metadata;
+        sqlx::query(
+            "UPDATE refrain.tracks SET title = $2, artist = $3, album = $4, isrc = $5, label = $6, vendor = $7, \
+             upc = $8, release_date = $9, category = $10, extra = $11, rule = $12, search = $13 \
+             WHERE number = $1",
+        )
+        .bind(i64::from(track.number.0))
+        .bind(&metadata.title)
+        .bind(&metadata.artist)
+        .bind(&metadata.album)
+        .bind(&metadata.isrc)
+        .bind(&metadata.label)
+        .bind(&metadata.vendor)
+        .bind(&metadata.upc)
+        .bind(&metadata.release_date)
+        .bind(&metadata.category)
+        .bind(row::extra(metadata, &self.name)?)
+        .bind(track.rule.as_ref().map(Rule::as_str))
+        .bind(search::text(metadata, &track.source))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.record(&mut transaction, [(track.number, RELABELLED)].into_iter()).await?;
+        self.commit(transaction).await?;
+        Ok(Some(track))
+    }
+
+    pub(super) async fn remove_track(&self, id: TrackId) -> Result<bool, CatalogError> {
+        let mut patience = self.patience();
+        let mut sent = false;
+        loop {
+            match self.remove_once(id, &mut sent).await {
+                Err(error) => self.wait_out(error, &mut patience).await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// `sent` tells that a commit was sent and may have succeeded: then it was this call that removed the track.
+    async fn remove_once(&self, id: TrackId, sent: &mut bool) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let Some(track) = self.live_by_id(&mut transaction, id).await? else { return Ok(*sent) };
+        self.retire(&mut transaction, &[track.number]).await?;
+        self.record(&mut transaction, [(track.number, REMOVED)].into_iter()).await?;
+        *sent = true;
+        self.commit(transaction).await?;
+        Ok(true)
+    }
+
+    /// Doing it twice changes nothing.
+    pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
+        if link.track == link.of || !link.seconds.is_finite() {
+            let (track, of) = (link.track.0, link.of.0);
+            return Err(self.name.invalid(format!("track {track} as near-duplicate of track {of}")));
+        }
+        self.patiently(|| self.link_once(&link)).await
+    }
+
+    async fn link_once(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
+        let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
+        let mut transaction = self.begin().await?;
+        let known: i64 = sqlx::query_scalar("SELECT count(*) FROM refrain.tracks WHERE number IN ($1, $2)")
+            .bind(track)
+            .bind(of)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        if known < 2 {
+            let what = format!("a link between tracks {track} and {of}: it does not know both");
+            return Err(self.name.invalid(what));
+        }
+        sqlx::query(
+            "INSERT INTO refrain.near_duplicates (track, of, seconds) SELECT $1, $2, $3 WHERE NOT EXISTS \
+             (SELECT 1 FROM refrain.near_duplicates \
+             WHERE (track = $1 AND of = $2) OR (track = $2 AND of = $1))",
+        )
+        .bind(track)
+        .bind(of)
+        .bind(link.seconds)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await
+    }
+
+    async fn live_by_id(
+        &self,
+        connection: &mut PgConnection,
+        id: TrackId,
+    ) -> Result<Option<Track>, CatalogError> {
+        let query = sqlx::query(select_tracks!("WHERE id = $1 AND removed_at IS NULL")).bind(id.0);
+        let row = query.fetch_optional(connection).await.map_err(|error| self.name.error(error))?;
+        row.map(|row| row::track(&row, &self.name)).transpose()
+    }
+
+    /// Makes live tracks a record of what was; the caller records the change.
+    pub(super) async fn retire(
+        &self,
+        connection: &mut PgConnection,
+        numbers: &[TrackNumber],
+    ) -> Result<(), CatalogError> {
+        let numbers: Vec<_> = numbers.iter().map(|number| i64::from(number.0)).collect();
+        sqlx::query("UPDATE refrain.tracks SET removed_at = $2 WHERE number = ANY($1)")
+            .bind(&numbers)
+            .bind(now())
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        sqlx::query("DELETE FROM refrain.constellations WHERE track = ANY($1)")
+            .bind(&numbers)
+            .execute(&mut *connection)
+            .await
+            .map(drop)
+            .map_err(|error| self.name.error(error))
+    }
+
+    /// Writes changes at the next positions, in order, and tells whoever listens once they are committed.
+    pub(super) async fn record(
+        &self,
+        connection: &mut PgConnection,
+        changes: impl Iterator<Item = (TrackNumber, i16)>,
+    ) -> Result<(), CatalogError> {
+        let (tracks, kinds): (Vec<i64>, Vec<i16>) =
+            changes.map(|(track, kind)| (i64::from(track.0), kind)).unzip();
+        sqlx::query(
+            "WITH counted AS (UPDATE refrain.newest SET position = position + cardinality($1::bigint[]) \
+             RETURNING position - cardinality($1) AS before, pg_notify('refrain_changes', '')) \
+             INSERT INTO refrain.changes (position, track, kind) SELECT before + n, track, kind \
+             FROM counted, unnest($1, $2::smallint[]) WITH ORDINALITY AS new (track, kind, n)",
+        )
+        .bind(tracks)
+        .bind(kinds)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| self.name.error(error))
+    }
+
+    /// Takes the writers' lock; other writers are waited for, but not for ever. What follows sees all that
+    /// they did, since each statement looks anew.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, CatalogError> {
+        let begin = async {
+            let mut transaction = self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?;
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(WRITER_LOCK)
+                .execute(&mut *transaction)
+                .await?;
+            Ok(transaction)
+        };
+        begin.await.map_err(|error| self.name.error(error))
+    }
+
+    pub(super) async fn commit(
+        &self,
+        transaction: Transaction<'static, Postgres>,
+    ) -> Result<(), CatalogError> {
+        transaction.commit().await.map_err(|error| self.name.error(error))
+    }
+}
+
+/// Milliseconds since the Unix epoch; 0 on a machine whose clock stands before it.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,341 @@
+//! A PostgreSQL server for the time of a test.
+//!
+//! It listens on a free port of 127.0.0.1 and keeps everything in one temporary folder. A small shell watches over
+//! it: when this process ends, in whatever way, the server is stopped and the folder goes.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to come up or to go down.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts the server, waits for a word (or the end of whoever holds the other end), stops the server. `$1` is
+/// the folder of programs, `$2` the one of the server.
+const WATCHER: &str = r#"
+"$1/postgres" -D "$2/data" >>"$2/log" 2>&1 </dev/null &
+read -r word
+case $word in kill) kill -KILL $! ;; *) kill -INT $! ;; esac
+wait $!
+[ -n "$word" ] || rm -rf "$2"
+"#;
+
+/// What a server is to be like.
+#[derive(Debug, Clone, Default)]
+pub struct PostgresBuilder {
+    settings: Vec<String>,
+    password: Option<String>,
+    tls: Option<(String, String)>,
+}
+
+/// A temporary PostgreSQL server with one superuser, `postgres`. Stopped and deleted when dropped.
+#[derive(Debug)]
+pub struct PostgresServer {
+    programs: PathBuf,
+    folder: PathBuf,
+    /// User and group that the server runs as, where this process is root: PostgreSQL refuses to be root.
+    user: Option<(u32, u32)>,
+    port: u16,
+    password: Option<String>,
+    watcher: Option<Child>,
+}
+
+/// Why there is no server.
+#[derive(Debug)]
+pub struct PostgresError(String);
+
+impl fmt::Display for PostgresError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PostgresError {}
+
+impl PostgresBuilder {
+    /// Adds a line to `postgresql.conf`.
+    #[must_use]
+    pub fn setting(mut self, line: &str) -> Self {
+        self.settings.push(line.to_owned());
+        self
+    }
+
+    /// Asks everybody for a password (SCRAM); this is the one of `postgres`. Without, everybody is trusted.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Offers TLS with this certificate and key (PEM).
+    #[must_use]
+    pub fn tls(mut self, certificate: &str, key: &str) -> Self {
+        self.tls = Some((certificate.to_owned(), key.to_owned()));
+        self
+    }
+
+    /// Makes the server and waits until it answers.
+    ///
+    /// # Errors
+    /// Where PostgreSQL is not installed or does not start; says what it said.
+    pub fn start(self) -> Result<PostgresServer, PostgresError> {
+        let programs = find_programs()?;
+        let folder = make_folder()?;
+        let mut server = PostgresServer {
+            programs,
+            folder,
+            user: None,
+            port: free_port()?,
+            password: self.password.clone(),
+            watcher: None,
+        };
+        server.user = server.choose_user()?;
+        server.make_cluster(&self)?;
+        server.start()?;
+        Ok(server)
+    }
+}
+
+impl PostgresServer {
+    /// A server that trusts everybody.
+    ///
+    /// # Errors
+    /// As [`PostgresBuilder::start`].
+    pub fn new() -> Result<Self, PostgresError> {
+        Self::builder().start()
+    }
+
+    /// To ask for a server of another kind.
+    #[must_use]
+    pub fn builder() -> PostgresBuilder {
+        PostgresBuilder::default()
+    }
+
+    /// Port on 127.0.0.1; the same for as long as the server lives.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// URL of a database, as the superuser.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        let password = self.password.as_ref().map_or_else(String::new, |password| format!(":{password}"));
+        format!("postgres://postgres{password}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes an empty database and gives its URL.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub fn create_database(&self, name: &str) -> Result<String, PostgresError> {
+        self.run_sql("postgres", &format!("CREATE DATABASE \"{name}\""))?;
+        Ok(self.url(name))
+    }
+
+    /// Runs SQL in a database as the superuser; gives what it answers, unadorned.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub fn run_sql(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql]);
+        let output = checked(&mut psql)?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Stops the server in good order: clients are thrown out, what was committed is there at the next start.
+    ///
+    /// # Errors
+    /// Where it does not go.
+    pub fn stop(&mut self) -> Result<(), PostgresError> {
+        self.end("stop")
+    }
+
+    /// Kills the server (SIGKILL), as a power cut would.
+    ///
+    /// # Errors
+    /// Where it does not go.
+    pub fn kill(&mut self) -> Result<(), PostgresError> {
+        self.end("kill")
+    }
+
+    /// Starts a stopped or killed server again, on the same port.
+    ///
+    /// # Errors
+    /// Where it does not come up in time; says what is in its log.
+    pub fn start(&mut self) -> Result<(), PostgresError> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let mut shell = self.command("sh");
+            shell.args(["-c", WATCHER, "sh"]).arg(&self.programs).arg(&self.folder);
+            let running = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            self.watcher = Some(running.map_err(|error| failed("sh", &error))?);
+            // A server whose predecessor was killed fails at first, while the last of those processes go.
+            if self.answers_before(until.min(Instant::now() + PATIENCE / 6))? {
+                return Ok(());
+            }
+            self.end("kill")?;
+        }
+        Err(PostgresError(format!("PostgreSQL does not start: {}", self.log())))
+    }
+
+    fn answers_before(&self, until: Instant) -> Result<bool, PostgresError> {
+        while Instant::now() < until {
+            let mut ask = Command::new(self.programs.join("pg_isready"));
+            ask.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-d", "postgres"]);
+            if ask.status().map_err(|error| failed("pg_isready", &error))?.success() {
+                return Ok(true);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(false)
+    }
+
+    /// An empty word lets the folder go too.
+    fn end(&mut self, word: &str) -> Result<(), PostgresError> {
+        let Some(mut watcher) = self.watcher.take() else { return Ok(()) };
+        if let Some(mut stdin) = watcher.stdin.take() {
+            // Where the shell has died already there is nobody to tell.
+            let _ = writeln!(stdin, "{word}");
+        }
+        watcher.wait().map(drop).map_err(|error| failed("sh", &error))
+    }
+
+    fn make_cluster(&self, wanted: &PostgresBuilder) -> Result<(), PostgresError> {
+        self.give(&self.folder, 0o700)?;
+        let mut initdb = self.command(self.programs.join("initdb"));
+        initdb.arg("-D").arg(self.folder.join("data"));
+        initdb.args(["-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
+        if let Some(password) = &wanted.password {
+            let file = self.put("password", password)?;
+            initdb.args(["-A", "scram-sha-256", "--pwfile"]).arg(file);
+        } else {
+            initdb.args(["-A", "trust"]);
+        }
+        checked(&mut initdb)?;
+        let mut lines = vec![
+            format!("port = {}", self.port),
+            "listen_addresses = '127.0.0.1'".to_owned(),
+            "unix_socket_directories = ''".to_owned(),
+            "fsync = off".to_owned(),
+            "full_page_writes = off".to_owned(),
+            "shared_buffers = 32MB".to_owned(),
+        ];
+        if let Some((certificate, key)) = &wanted.tls {
+            let certificate = self.put("server.crt", certificate)?;
+            let key = self.put("server.key", key)?;
+            lines.push("ssl = on".to_owned());
+            lines.push(format!("ssl_cert_file = '{}'", certificate.display()));
+            lines.push(format!("ssl_key_file = '{}'", key.display()));
+        }
+        lines.extend(wanted.settings.iter().cloned());
+        self.put("data/postgresql.auto.conf", &(lines.join("\n") + "\n")).map(drop)
+    }
+
+    /// Writes a file that only the server may read.
+    fn put(&self, name: &str, text: &str) -> Result<PathBuf, PostgresError> {
+        let path = self.folder.join(name);
+        std::fs::write(&path, text).map_err(|error| failed(name, &error))?;
+        self.give(&path, 0o600)?;
+        Ok(path)
+    }
+
+    fn give(&self, path: &Path, mode: u32) -> Result<(), PostgresError> {
+        let name = path.display().to_string();
+        if let Some((user, group)) = self.user {
+            chown(path, Some(user), Some(group)).map_err(|error| failed(&name, &error))?;
+        }
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, mode).map_err(|error| failed(&name, &error))
+    }
+
+    fn choose_user(&self) -> Result<Option<(u32, u32)>, PostgresError> {
+        let me = std::fs::metadata(&self.folder).map_err(|error| failed("temporary folder", &error))?.uid();
+        if me != 0 {
+            return Ok(None);
+        }
+        let id = |which| -> Result<u32, PostgresError> {
+            let output = checked(Command::new("id").args([which, "postgres"]))?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            text.trim().parse().map_err(|_| PostgresError(format!("id {which} postgres says {text:?}")))
+        };
+        Ok(Some((id("-u")?, id("-g")?)))
+    }
+
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir("/");
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group);
+        }
+        command
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_else(|error| error.to_string())
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        // A test's end is no place to fail at; what stays is a temporary folder.
+        let _ = self.end("");
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The folder of the server's programs: what `pg_config` says, else the newest that Debian has.
+fn find_programs() -> Result<PathBuf, PostgresError> {
+    let told = Command::new("pg_config").arg("--bindir").output().ok();
+    let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<u32> =
+        versions.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    versions.sort_unstable_by(|a, b| b.cmp(a));
+    let debian = versions.into_iter().map(|version| format!("/usr/lib/postgresql/{version}/bin").into());
+    let has_server = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    told.into_iter().chain(debian).find(has_server).ok_or_else(|| {
+        PostgresError(
+            "PostgreSQL is not installed; scripts/test installs it (apt-get install postgresql)".into(),
+        )
+    })
+}
+
+fn make_folder() -> Result<PathBuf, PostgresError> {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let name =
+            format!("refrain-postgres-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(&folder.display().to_string(), &error)),
+        }
+    }
+}
+
+fn free_port() -> Result<u16, PostgresError> {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.map(|address| address.port()).map_err(|error| failed("127.0.0.1", &error))
+}
+
+fn checked(command: &mut Command) -> Result<Output, PostgresError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().map_err(|error| failed(&program, &error))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    Err(PostgresError(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim())))
+}
+
+fn failed(what: &str, error: &io::Error) -> PostgresError {
+    PostgresError(format!("{what}: {error}"))
+}
