@@ -10,6 +10,7 @@
 mod add;
 mod copy;
 mod error;
+mod links;
 mod listen;
 mod migrate;
 mod open;
@@ -108,6 +109,14 @@ impl Catalog for PostgresCatalog {
 
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
         self.near_duplicates_of(track).await
+    }
+
+    async fn list_near_duplicates(
+        &self,
+        after: Option<(TrackNumber, TrackNumber)>,
+        limit: u32,
+    ) -> Result<Vec<NearDuplicate>, CatalogError> {
+        self.list_links(after, limit).await
     }
 
     async fn position(&self) -> Result<u64, CatalogError> {

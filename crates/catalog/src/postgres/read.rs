@@ -172,7 +172,7 @@ impl PostgresCatalog {
         rows.iter().map(|row| row::track(row, &self.name)).collect()
     }
 
-    async fn rows_as<T: for<'r> FromRow<'r, PgRow>>(
+    pub(super) async fn rows_as<T: for<'r> FromRow<'r, PgRow>>(
         &self,
         sql: &'static str,
         bind: impl Fn(Question) -> Question,

@@ -5,6 +5,7 @@
 //! (`BEGIN IMMEDIATE`), so it waits before it has done anything and never fails halfway.
 
 mod error;
+mod links;
 mod migrate;
 mod open;
 mod read;
@@ -103,6 +104,14 @@ impl Catalog for SqliteCatalog {
 
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
         self.near_duplicates_of(track).await
+    }
+
+    async fn list_near_duplicates(
+        &self,
+        after: Option<(TrackNumber, TrackNumber)>,
+        limit: u32,
+    ) -> Result<Vec<NearDuplicate>, CatalogError> {
+        self.list_links(after, limit).await
     }
 
     async fn position(&self) -> Result<u64, CatalogError> {
