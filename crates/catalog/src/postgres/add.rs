@@ -1,6 +1,6 @@
 //! Adding tracks: many at once, exactly once.
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::PostgresCatalog;
@@ -66,10 +66,11 @@ impl PostgresCatalog {
         candidates: &[Candidate],
         sent: &mut Option<Sent>,
     ) -> Result<Outcomes, CatalogError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_writing().await?;
         if let Some(earlier) = &*sent {
             let there = self.is_there(&mut transaction, earlier).await?;
             if let Some(earlier) = sent.take_if(|_| there) {
+                self.commit(transaction).await?;
                 return Ok(earlier.outcomes);
             }
             *sent = None;
@@ -78,6 +79,7 @@ impl PostgresCatalog {
         let plan = plan(candidates, stored, &self.name);
         let added_at = now();
         if plan.inserts.is_empty() {
+            self.commit(transaction).await?;
             return Ok(plan.outcomes(candidates, &[], added_at));
         }
         let numbers = self.new_numbers(&mut transaction, plan.inserts.len()).await?;
@@ -145,16 +147,16 @@ impl PostgresCatalog {
     /// Writes what is planned: tracks that go, tracks that come, and the changes.
     async fn write(
         &self,
-        transaction: &mut Transaction<'static, Postgres>,
+        connection: &mut PgConnection,
         candidates: &[Candidate],
         plan: &Plan,
         numbers: &[TrackNumber],
         added_at: i64,
     ) -> Result<(), CatalogError> {
         if !plan.retired.is_empty() {
-            self.retire(transaction, &plan.retired).await?;
+            self.retire(connection, &plan.retired).await?;
         }
-        self.copy_rows(transaction, candidates, plan, numbers, added_at)
+        self.copy_rows(connection, candidates, plan, numbers, added_at)
             .await
             .map_err(|error| self.name.error(error))?;
         let changes = plan.changes.iter().map(|&(spot, comes)| {
@@ -164,7 +166,7 @@ impl PostgresCatalog {
             };
             (number, if comes { ADDED } else { REMOVED })
         });
-        self.record(transaction, changes).await
+        self.record(connection, changes).await
     }
 
     async fn copy_rows(

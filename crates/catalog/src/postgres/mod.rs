@@ -18,6 +18,7 @@ mod plan;
 mod read;
 mod retry;
 mod row;
+mod transaction;
 mod write;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, FromRow, Postgres};
+use sqlx::{FromRow, Postgres};
 
 use super::PostgresCatalog;
 use super::row::{self, select_tracks};
@@ -191,13 +191,10 @@ impl PostgresCatalog {
     }
 
     async fn rows_once(&self, question: Question) -> Result<Vec<PgRow>, CatalogError> {
-        let ask = async {
-            let mut transaction = self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?;
-            let rows = question.fetch_all(&mut *transaction).await?;
-            transaction.commit().await?;
-            Ok(rows)
-        };
-        ask.await.map_err(|error| self.name.error(error))
+        let mut transaction = self.begin().await?;
+        let rows = question.fetch_all(&mut *transaction).await.map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(rows)
     }
 
     fn unsigned(&self, stored: i64) -> Result<u64, CatalogError> {

@@ -2,11 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
+use super::PostgresCatalog;
 use super::read::{RELABELLED, REMOVED};
 use super::row::{self, select_tracks};
-use super::{PostgresCatalog, WRITER_LOCK};
 use crate::{CatalogError, Metadata, NearDuplicate, Rule, Track, TrackId, TrackNumber, TrackUpdate, search};
 
 impl PostgresCatalog {
@@ -21,8 +21,11 @@ impl PostgresCatalog {
     }
 
     async fn update_once(&self, id: TrackId, update: &TrackUpdate) -> Result<Option<Track>, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let Some(mut track) = self.live_by_id(&mut transaction, id).await? else { return Ok(None) };
+        let mut transaction = self.begin_writing().await?;
+        let Some(mut track) = self.live_by_id(&mut transaction, id).await? else {
+            self.commit(transaction).await?;
+            return Ok(None);
+        };
         track.metadata = update.metadata.clone().unwrap_or(track.metadata);
         track.rule = update.rule.clone().unwrap_or(track.rule);
         let metadata = &track.metadata;
@@ -65,8 +68,11 @@ impl PostgresCatalog {
 
     /// `sent` tells that a commit was sent and may have succeeded: then it was this call that removed the track.
     async fn remove_once(&self, id: TrackId, sent: &mut bool) -> Result<bool, CatalogError> {
-        let mut transaction = self.begin().await?;
-        let Some(track) = self.live_by_id(&mut transaction, id).await? else { return Ok(*sent) };
+        let mut transaction = self.begin_writing().await?;
+        let Some(track) = self.live_by_id(&mut transaction, id).await? else {
+            self.commit(transaction).await?;
+            return Ok(*sent);
+        };
         self.retire(&mut transaction, &[track.number]).await?;
         self.record(&mut transaction, [(track.number, REMOVED)].into_iter()).await?;
         *sent = true;
@@ -85,7 +91,7 @@ impl PostgresCatalog {
 
     async fn link_once(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
         let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_writing().await?;
         let known: i64 = sqlx::query_scalar("SELECT count(*) FROM refrain.tracks WHERE number IN ($1, $2)")
             .bind(track)
             .bind(of)
@@ -93,6 +99,7 @@ impl PostgresCatalog {
             .await
             .map_err(|error| self.name.error(error))?;
         if known < 2 {
+            self.commit(transaction).await?;
             let what = format!("a link between tracks {track} and {of}: it does not know both");
             return Err(self.name.invalid(what));
         }
@@ -161,27 +168,6 @@ impl PostgresCatalog {
         .await
         .map(drop)
         .map_err(|error| self.name.error(error))
-    }
-
-    /// Takes the writers' lock; other writers are waited for, but not for ever. What follows sees all that
-    /// they did, since each statement looks anew.
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, CatalogError> {
-        let begin = async {
-            let mut transaction = self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?;
-            sqlx::query("SELECT pg_advisory_xact_lock($1)")
-                .bind(WRITER_LOCK)
-                .execute(&mut *transaction)
-                .await?;
-            Ok(transaction)
-        };
-        begin.await.map_err(|error| self.name.error(error))
-    }
-
-    pub(super) async fn commit(
-        &self,
-        transaction: Transaction<'static, Postgres>,
-    ) -> Result<(), CatalogError> {
-        transaction.commit().await.map_err(|error| self.name.error(error))
     }
 }
 
