@@ -7,7 +7,7 @@ mod style;
 mod table;
 
 pub(crate) use numbers::{clock, confidence, hours, timestamp};
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Counter, Progress};
 pub(crate) use reason::reason;
 pub(crate) use style::Style;
 pub(crate) use table::{Align, Table, clean};
@@ -84,6 +84,13 @@ impl Output {
         let bar = io::stderr().is_terminal().then(|| progress::bar(bytes));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
         Progress::new(self, bar, files)
+    }
+
+    /// A progress bar over anything else, where standard error is a terminal; without a total it only counts.
+    pub(crate) fn count(&self, what: &'static str, total: Option<u64>) -> Counter<'_> {
+        let bar = io::stderr().is_terminal().then(|| progress::counter(what, total));
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
+        Counter::new(self, bar, what)
     }
 
     fn end_progress(&self) {

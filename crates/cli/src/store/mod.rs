@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use refrain_catalog::{Catalog, Followed, Follower, Library, Skipped};
 use refrain_core::index::CacheState;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::output::Output;
 
@@ -51,6 +52,16 @@ impl Store {
     /// The catalogue, to ask with [`Self::wait`].
     pub(crate) fn catalog(&self) -> &dyn Catalog {
         self.catalog.as_ref()
+    }
+
+    /// The catalogue, for work that goes on in the background.
+    pub(crate) fn shared_catalog(&self) -> Arc<dyn Catalog> {
+        Arc::clone(&self.catalog)
+    }
+
+    /// Begins work in the background; it ends with the store at the latest.
+    pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(work)
     }
 
     /// Opens the index cache and brings it up to date; a cache that had to be thrown away is one line.

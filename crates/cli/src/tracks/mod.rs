@@ -3,6 +3,7 @@
 mod change;
 mod export;
 mod find;
+mod format;
 mod import;
 mod list;
 mod row;
