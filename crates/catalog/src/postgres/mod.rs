@@ -8,6 +8,7 @@
 //! A call whose connection is lost is done again until the server is back ([`retry`]).
 
 mod add;
+mod address;
 mod copy;
 mod error;
 mod links;
@@ -31,6 +32,7 @@ use crate::{
     AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, PostgresSettings, Track,
     TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
+pub(crate) use address::address;
 use error::Name;
 use listen::Listener;
 
