@@ -50,7 +50,7 @@ pub(crate) struct Show {
 /// Runs the command.
 pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     input::check_all(&args.inputs, "identify")?;
-    let store = Store::open(&settings.catalog, Missing::Refuse)?;
+    let store = Store::open(settings, Missing::Refuse)?;
     let outcome = all(&store, args, settings, output);
     // Only reading was done: whether the database can be tidied up now is no matter.
     let _ = store.close();

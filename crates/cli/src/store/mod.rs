@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::output::Output;
+use crate::settings::Settings;
 
 /// What to do about a catalogue that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +26,13 @@ pub(crate) enum Missing {
 pub(crate) struct Store {
     runtime: Runtime,
     catalog: Arc<dyn Catalog>,
-    url: String,
+    settings: Settings,
 }
 
 impl Store {
     /// Opens the catalogue.
-    pub(crate) fn open(url: &str, missing: Missing) -> Result<Self> {
+    pub(crate) fn open(settings: &Settings, missing: Missing) -> Result<Self> {
+        let url = settings.catalog.expose();
         if let Some(path) = sqlite_path(url) {
             prepare(&path, missing)?;
         }
@@ -40,8 +42,8 @@ impl Store {
             .enable_all()
             .build()
             .context("cannot start a thread")?;
-        let catalog = runtime.block_on(refrain_catalog::open(url))?;
-        Ok(Self { runtime, catalog, url: url.to_owned() })
+        let catalog = runtime.block_on(refrain_catalog::open_with(url, &settings.database))?;
+        Ok(Self { runtime, catalog, settings: settings.clone() })
     }
 
     /// Waits for the database.
@@ -66,8 +68,11 @@ impl Store {
 
     /// Opens the index cache and brings it up to date; a cache that had to be thrown away is one line.
     pub(crate) fn library(&self, output: &Output) -> Result<Library> {
-        let prefix = refrain_catalog::default_cache_prefix(&self.url)
-            .with_context(|| format!("no place is known for the index cache of {}", self.url))?;
+        let prefix = self.settings.cache_prefix()?;
+        if let Some(folder) = prefix.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the index cache's folder {}", folder.display()))?;
+        }
         let (mut library, state) = self.wait(Library::open(Arc::clone(&self.catalog), &prefix))?;
         if let Some(why) = rebuilt(&state, library.position() == self.wait(self.catalog.position())?) {
             output.note(&format!("refrain: index cache {why}; it is built again"));
