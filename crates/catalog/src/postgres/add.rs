@@ -4,12 +4,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::PostgresCatalog;
-use super::copy::copy_in;
-use super::plan::{Candidate, Insert, Plan, Spot, plan};
+use super::insert::{Row, write_rows};
+use super::plan::{Candidate, Plan, Spot, plan};
 use super::read::{ADDED, REMOVED};
 use super::row::{self, select_tracks};
 use super::write::now;
-use crate::{AddOutcome, CatalogError, NewTrack, Rule, Track, TrackId, TrackNumber, search};
+use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
 
 /// What the caller is told of each track.
 type Outcomes = Vec<Result<AddOutcome, CatalogError>>;
@@ -156,9 +156,18 @@ impl PostgresCatalog {
         if !plan.retired.is_empty() {
             self.retire(connection, &plan.retired).await?;
         }
-        self.copy_rows(connection, candidates, plan, numbers, added_at)
-            .await
-            .map_err(|error| self.name.error(error))?;
+        let rows: Vec<_> = plan
+            .inserts
+            .iter()
+            .zip(numbers)
+            .map(|(insert, number)| Row {
+                number: i64::from(number.0),
+                candidate: &candidates[insert.candidate],
+                insert,
+                added_at,
+            })
+            .collect();
+        write_rows(connection, &rows).await.map_err(|error| self.name.error(error))?;
         let changes = plan.changes.iter().map(|&(spot, comes)| {
             let number = match spot {
                 Spot::Stored(number) => number,
@@ -168,64 +177,4 @@ impl PostgresCatalog {
         });
         self.record(connection, changes).await
     }
-
-    async fn copy_rows(
-        &self,
-        connection: &mut PgConnection,
-        candidates: &[Candidate],
-        plan: &Plan,
-        numbers: &[TrackNumber],
-        added_at: i64,
-    ) -> Result<(), sqlx::Error> {
-        let rows = plan.inserts.iter().zip(numbers);
-        let sql = "COPY refrain.tracks (number, id, source, content, seconds, title, artist, album, isrc, label, \
-             vendor, upc, release_date, category, extra, rule, added_at, removed_at, search) \
-             FROM STDIN (FORMAT binary)";
-        copy_in(connection, sql, rows.clone(), |rows, (insert, number)| {
-            write_track(rows, &candidates[insert.candidate], insert, *number, added_at);
-        })
-        .await?;
-        let live = rows.filter(|(insert, _)| !insert.removed);
-        let sql = "COPY refrain.constellations (track, packed) FROM STDIN (FORMAT binary)";
-        copy_in(connection, sql, live, |rows, (insert, number)| {
-            let packed = &candidates[insert.candidate].new.constellation;
-            rows.row(2).value(&i64::from(number.0).to_be_bytes()).value(packed);
-        })
-        .await
-    }
-}
-
-fn write_track(
-    rows: &mut super::copy::Rows,
-    candidate: &Candidate,
-    insert: &Insert,
-    number: TrackNumber,
-    added_at: i64,
-) {
-    let new = &candidate.new;
-    let metadata = &new.metadata;
-    rows.row(19)
-        .value(&i64::from(number.0).to_be_bytes())
-        .value(insert.id.0.as_bytes())
-        .value(new.source.as_bytes())
-        .value(&new.content.0)
-        .value(&new.seconds.to_be_bytes())
-        .optional(metadata.title.as_deref())
-        .optional(metadata.artist.as_deref())
-        .optional(metadata.album.as_deref())
-        .optional(metadata.isrc.as_deref())
-        .optional(metadata.label.as_deref())
-        .optional(metadata.vendor.as_deref())
-        .optional(metadata.upc.as_deref())
-        .optional(metadata.release_date.as_deref())
-        .optional(metadata.category.as_deref())
-        .optional(candidate.extra.as_deref())
-        .optional(insert.rule.as_ref().map(Rule::as_str))
-        .value(&added_at.to_be_bytes());
-    if insert.removed {
-        rows.value(&added_at.to_be_bytes());
-    } else {
-        rows.null();
-    }
-    rows.value(search::text(metadata, &new.source).as_bytes());
 }

@@ -98,11 +98,13 @@ impl Name {
     }
 
     fn tls(&self, detail: &str) -> CatalogError {
-        let advice = if detail.contains("Expired") || detail.contains("NotValidYet") {
+        // The words of rustls, which are all that comes through sqlx.
+        let says = |word: &str| detail.contains(word);
+        let advice = if says("xpired") || says("NotValidYet") || says("not valid yet") {
             "renew the server's certificate, or set this machine's clock"
-        } else if detail.contains("UnknownIssuer") {
+        } else if says("UnknownIssuer") {
             "name the file of the authority that issued the server's certificate with sslrootcert"
-        } else if detail.contains("NotValidForName") {
+        } else if says("not valid for name") || says("NotValidForName") {
             "name the host as the certificate does, or use sslmode=verify-ca"
         } else {
             "check sslmode, sslrootcert, sslcert and sslkey in its URL"

@@ -9,8 +9,8 @@
 
 mod add;
 mod address;
-mod copy;
 mod error;
+mod insert;
 mod links;
 mod listen;
 mod migrate;

@@ -39,7 +39,7 @@ pub(super) enum Fate {
     Added(usize),
     Replaced(usize),
     Unchanged(usize),
-    UnchangedStored(Track),
+    UnchangedStored(Box<Track>),
     Refused(CatalogError),
 }
 
@@ -124,7 +124,7 @@ impl Planner<'_> {
         if before.content == new.content {
             return match before.spot {
                 Spot::Inserted(insert) => Fate::Unchanged(insert),
-                Spot::Stored(number) => Fate::UnchangedStored(self.stored[&number].clone()),
+                Spot::Stored(number) => Fate::UnchangedStored(Box::new(self.stored[&number].clone())),
             };
         }
         self.retire(&before);
@@ -184,7 +184,7 @@ impl Plan {
             Fate::Added(index) => Ok(AddOutcome::Added(track(index))),
             Fate::Replaced(index) => Ok(AddOutcome::Replaced(track(index))),
             Fate::Unchanged(index) => Ok(AddOutcome::Unchanged(track(index))),
-            Fate::UnchangedStored(track) => Ok(AddOutcome::Unchanged(track)),
+            Fate::UnchangedStored(track) => Ok(AddOutcome::Unchanged(*track)),
             Fate::Refused(error) => Err(error),
         };
         self.fates.into_iter().map(outcome).collect()

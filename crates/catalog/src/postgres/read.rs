@@ -42,8 +42,13 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn track_by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError> {
+        // Two partial indexes answer this: the live row comes first, then the newest removed one.
         self.optional_track(
-            select_tracks!("WHERE id = $1 ORDER BY removed_at IS NULL DESC, number DESC LIMIT 1"),
+            select_tracks!(
+                "WHERE number = coalesce( \
+                 (SELECT number FROM refrain.tracks WHERE id = $1 AND removed_at IS NULL), \
+                 (SELECT max(number) FROM refrain.tracks WHERE id = $1 AND removed_at IS NOT NULL))"
+            ),
             |query| query.bind(id.0),
         )
         .await

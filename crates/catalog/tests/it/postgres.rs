@@ -4,11 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use refrain_catalog::Catalog;
+use refrain_catalog::{Catalog, CatalogError, OpenSettings, PostgresSettings};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
 use crate::contract::{Place, contract_suite};
+
+mod away;
+mod limits;
+mod login;
+mod notice;
+mod proxy;
+mod schema;
 
 /// A database of its own on the server that `TEST_POSTGRES_URL` names; dropped at the end.
 pub(crate) struct Database {
@@ -18,23 +25,38 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn new() -> Self {
+        Self::of("")
+    }
+
+    /// With options of `CREATE DATABASE`.
+    pub(crate) fn of(options: &str) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let url = std::env::var("TEST_POSTGRES_URL").expect("run scripts/test, or set TEST_POSTGRES_URL");
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("refrain_test_{}_{number}", std::process::id());
         let database = Self { server: url.parse().unwrap(), name };
-        database.on_server(format!("CREATE DATABASE {}", database.name));
+        database.on_server(format!("CREATE DATABASE {} {options}", database.name));
         database
     }
 
     pub(crate) fn url(&self) -> String {
-        let mut url = self.options().to_url_lossy();
-        url.set_query(Some("sslmode=disable"));
-        url.into()
+        self.options().to_url_lossy().into()
     }
 
     pub(crate) fn options(&self) -> PgConnectOptions {
         self.server.clone().database(&self.name)
+    }
+
+    /// URL for a role of the name [`Database::role`] gives, whose password is that name too.
+    pub(crate) fn url_as(&self, role: &str) -> String {
+        self.options().username(role).password(role).to_url_lossy().into()
+    }
+
+    /// Makes a role that nothing is granted to; it goes with the database.
+    pub(crate) async fn role(&self) -> String {
+        let role = format!("{}_role", self.name);
+        self.run(format!("CREATE ROLE {role} LOGIN PASSWORD '{role}'")).await;
+        role
     }
 
     /// A connection beside the catalogue's own.
@@ -64,6 +86,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         self.on_server(format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        self.on_server(format!("DROP ROLE IF EXISTS {}_role", self.name));
     }
 }
 
@@ -71,6 +94,27 @@ impl Drop for Database {
 impl Place for Database {
     async fn open(&self) -> Arc<dyn Catalog> {
         refrain_catalog::open(&self.url()).await.unwrap()
+    }
+}
+
+/// Settings of a handle that waits for a server no longer than this.
+pub(crate) fn waiting(milliseconds: u64) -> PostgresSettings {
+    let time = std::time::Duration::from_millis(milliseconds);
+    PostgresSettings { acquire_timeout: time, retry_for: time, ..PostgresSettings::default() }
+}
+
+pub(crate) async fn open_with(
+    url: &str,
+    postgres: PostgresSettings,
+) -> Result<Arc<dyn Catalog>, CatalogError> {
+    refrain_catalog::open_with(url, &OpenSettings { postgres }).await
+}
+
+/// The error of a URL that does not open.
+pub(crate) async fn refused(url: &str) -> CatalogError {
+    match refrain_catalog::open(url).await {
+        Ok(_) => panic!("{url} was opened"),
+        Err(error) => error,
     }
 }
 

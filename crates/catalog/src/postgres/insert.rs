@@ -1,0 +1,126 @@
+//! Writing many rows at once.
+
+use sqlx::PgConnection;
+
+use super::plan::{Candidate, Insert};
+use crate::{Metadata, Rule, search};
+
+/// From so many bytes on, constellations are copied in. Measured on one machine: 256 of 30 kB take half the time of
+/// an `INSERT`; but sending a copy ends with a pause of 40 ms, because the driver leaves Nagle's algorithm on.
+const COPY_FROM: usize = 1 << 20;
+
+/// Bytes of a copy that are sent at once.
+const CHUNK: usize = 1 << 20;
+
+/// Signature of a binary copy, no flags, no extension:
+/// <https://www.postgresql.org/docs/current/sql-copy.html>.
+const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// Stands where the next row of a copy would say how many fields it has.
+const COPY_END: [u8; 2] = (-1_i16).to_be_bytes();
+
+/// A new row of `tracks`.
+pub(super) struct Row<'a> {
+    pub(super) number: i64,
+    pub(super) candidate: &'a Candidate,
+    pub(super) insert: &'a Insert,
+    pub(super) added_at: i64,
+}
+
+/// Writes tracks, and constellations of those that are not removed again at once.
+pub(super) async fn write_rows(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
+    insert_tracks(connection, rows).await?;
+    let constellations: Vec<_> = rows
+        .iter()
+        .filter(|row| !row.insert.removed)
+        .map(|row| (row.number, row.candidate.new.constellation.as_slice()))
+        .collect();
+    let bytes: usize = constellations.iter().map(|(_, packed)| packed.len()).sum();
+    if bytes >= COPY_FROM {
+        copy_constellations(connection, &constellations).await
+    } else {
+        insert_constellations(connection, &constellations).await
+    }
+}
+
+/// One statement for all of them: each parameter is a whole column.
+async fn insert_tracks(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
+    let column = |of: fn(&Metadata) -> &Option<String>| -> Vec<Option<&str>> {
+        rows.iter().map(|row| of(&row.candidate.new.metadata).as_deref()).collect()
+    };
+    sqlx::query(
+        "INSERT INTO refrain.tracks (number, id, source, content, seconds, title, artist, album, isrc, label, \
+         vendor, upc, release_date, category, extra, rule, added_at, removed_at, search) OVERRIDING SYSTEM VALUE \
+         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::bytea[], $5::double precision[], \
+         $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], \
+         $14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::text[])",
+    )
+    .bind(rows.iter().map(|row| row.number).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.insert.id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.candidate.new.source.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| &row.candidate.new.content.0[..]).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.candidate.new.seconds).collect::<Vec<_>>())
+    .bind(column(|metadata| &metadata.title))
+    .bind(column(|metadata| &metadata.artist))
+    .bind(column(|metadata| &metadata.album))
+    .bind(column(|metadata| &metadata.isrc))
+    .bind(column(|metadata| &metadata.label))
+    .bind(column(|metadata| &metadata.vendor))
+    .bind(column(|metadata| &metadata.upc))
+    .bind(column(|metadata| &metadata.release_date))
+    .bind(column(|metadata| &metadata.category))
+    .bind(rows.iter().map(|row| row.candidate.extra.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.insert.rule.as_ref().map(Rule::as_str)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.added_at).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.insert.removed.then_some(row.added_at)).collect::<Vec<_>>())
+    .bind(rows.iter().map(Row::search).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+impl Row<'_> {
+    fn search(&self) -> String {
+        search::text(&self.candidate.new.metadata, &self.candidate.new.source)
+    }
+}
+
+async fn insert_constellations(
+    connection: &mut PgConnection,
+    constellations: &[(i64, &[u8])],
+) -> Result<(), sqlx::Error> {
+    let (tracks, packed): (Vec<i64>, Vec<&[u8]>) = constellations.iter().copied().unzip();
+    sqlx::query(
+        "INSERT INTO refrain.constellations (track, packed) SELECT * FROM unnest($1::bigint[], $2::bytea[])",
+    )
+    .bind(tracks)
+    .bind(packed)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+async fn copy_constellations(
+    connection: &mut PgConnection,
+    constellations: &[(i64, &[u8])],
+) -> Result<(), sqlx::Error> {
+    let sql = "COPY refrain.constellations (track, packed) FROM STDIN (FORMAT binary)";
+    let mut copy = connection.copy_in_raw(sql).await?;
+    let mut bytes = COPY_HEADER.to_vec();
+    for (track, packed) in constellations {
+        // Longer ones than the format has numbers for, the server refuses by their first chunk.
+        let length = i32::try_from(packed.len()).unwrap_or(i32::MAX);
+        bytes.extend(2_i16.to_be_bytes());
+        bytes.extend(8_i32.to_be_bytes());
+        bytes.extend(track.to_be_bytes());
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(*packed);
+        if bytes.len() >= CHUNK {
+            copy.send(bytes.as_slice()).await?;
+            bytes.clear();
+        }
+    }
+    bytes.extend(COPY_END);
+    copy.send(bytes.as_slice()).await?;
+    copy.finish().await.map(drop)
+}

@@ -1,0 +1,133 @@
+//! Servers that are not there, and ones that let nobody in.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use refrain_catalog::CatalogError;
+use refrain_testkit::PostgresServer;
+use sqlx::ConnectOptions;
+
+use super::{Database, refused};
+
+#[tokio::test]
+async fn a_wrong_password() {
+    let server = PostgresServer::builder().password("right").start().unwrap();
+    let url = server.create_database("songs").unwrap();
+    refrain_catalog::open(&url).await.unwrap();
+    let error = refused(&url.replace(":right@", ":secret-but-wrong@")).await;
+    assert!(matches!(error, CatalogError::LoginRefused { .. }) && !error.is_retryable(), "{error:?}");
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("postgres://postgres@127.0.0.1") && text.contains("PGPASSWORD"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    let error = refused(&url.replace("postgres:right@", "nobody:right@")).await;
+    assert!(matches!(error, CatalogError::LoginRefused { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there() {
+    let database = Database::new();
+    let url: String = database.options().database("no such songs").to_url_lossy().into();
+    let error = refused(&url).await;
+    assert!(matches!(error, CatalogError::NoSuchDatabase { .. }) && !error.is_retryable(), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("no such songs") && text.contains("createdb"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let started = Instant::now();
+    for url in [
+        format!("postgres://me:secret@127.0.0.1:{free}/songs"),
+        format!("postgresql://me:secret@127.0.0.1:{free}/songs?application_name=secret"),
+        "postgres://me:secret@nowhere.invalid/songs".to_owned(),
+        "postgres://me:secret@%2Fnowhere/songs".to_owned(),
+    ] {
+        let error = refused(&url).await;
+        assert!(matches!(error, CatalogError::Unreachable { .. }) && error.is_retryable(), "{error:?}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("postgres://me@") && text.contains("/songs"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(30), "opening waits for nobody");
+}
+
+#[tokio::test]
+async fn urls_that_are_none() {
+    for url in [
+        "postgres://me:secret@host:port/songs",
+        "postgres://me:secret@host/songs?sslmode=sometimes",
+        "postgres://me:secret@host/songs?port=secret",
+        "postgres://me:secret@one,two:5432,5433/songs",
+        "postgres:",
+    ] {
+        let error = refused(url).await;
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("secret"), "{text}");
+        assert!(!matches!(error, CatalogError::Database { .. }), "{text}");
+    }
+}
+
+/// Runs openssl in a folder.
+fn openssl(folder: &std::path::Path, arguments: &str) {
+    let output = Command::new("openssl").current_dir(folder).args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An authority, and a server certificate of it for a name, good for so many days from now.
+fn certificate(folder: &std::path::Path, name: &str, days: &str) -> (String, String) {
+    let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).unwrap();
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    write("extension", &format!("subjectAltName=DNS:{name}\nbasicConstraints=CA:FALSE\n"));
+    let ec = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(folder, &format!("req -x509 {ec} -keyout ca.key -out ca.crt -subj /CN=authority -days 9"));
+    openssl(folder, &format!("req {ec} -keyout server.key -out server.csr -subj /CN={name}"));
+    openssl(
+        folder,
+        &format!(
+            "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile extension \
+             -out server.crt -days {days}"
+        ),
+    );
+    (read("server.crt"), read("server.key"))
+}
+
+#[tokio::test]
+async fn encryption_that_cannot_be_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.crt").display().to_string();
+    let (certificate_text, key) = certificate(folder.path(), "localhost", "9");
+    let server = PostgresServer::builder().tls(&certificate_text, &key).start().unwrap();
+    let url = server.create_database("songs").unwrap().replace("127.0.0.1", "localhost");
+    for good in [
+        format!("{url}?sslmode=require"),
+        format!("{url}?sslmode=verify-full&sslrootcert={ca}"),
+        format!("{}?sslmode=verify-ca&sslrootcert={ca}", url.replace("localhost", "127.0.0.1")),
+    ] {
+        refrain_catalog::open(&good).await.unwrap();
+    }
+    for (bad, word) in [
+        (format!("{url}?sslmode=verify-full"), "authority"),
+        (
+            format!("{}?sslmode=verify-full&sslrootcert={ca}", url.replace("localhost", "127.0.0.1")),
+            "verify-ca",
+        ),
+        (format!("{url}?sslmode=verify-full&sslrootcert=/nowhere/ca.crt"), "sslrootcert"),
+    ] {
+        let error = refused(&bad).await;
+        assert!(matches!(error, CatalogError::Tls { .. }) && !error.is_retryable(), "{error:?}");
+        assert!(error.to_string().contains(word), "{error}");
+    }
+
+    let (expired, key) = certificate(folder.path(), "localhost", "-1");
+    let server = PostgresServer::builder().tls(&expired, &key).start().unwrap();
+    let url = server.create_database("songs").unwrap().replace("127.0.0.1", "localhost");
+    let error = refused(&format!("{url}?sslmode=verify-full&sslrootcert={ca}")).await;
+    assert!(matches!(error, CatalogError::Tls { .. }), "{error:?}");
+    assert!(error.to_string().contains("renew"), "{error}");
+
+    let server = PostgresServer::new().unwrap();
+    let error = refused(&format!("{}?sslmode=require", server.url("postgres"))).await;
+    assert!(matches!(error, CatalogError::Tls { .. }), "{error:?}");
+}
