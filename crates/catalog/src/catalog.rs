@@ -86,6 +86,13 @@ pub trait Catalog: Send + Sync {
     /// of track, then of the older one.
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError>;
 
+    /// A page of all those links, in the same order, after a given one.
+    async fn list_near_duplicates(
+        &self,
+        after: Option<(TrackNumber, TrackNumber)>,
+        limit: u32,
+    ) -> Result<Vec<NearDuplicate>, CatalogError>;
+
     /// Newest change number; 0 for a new catalogue. Changes are visible in order: whoever sees one sees all
     /// before it.
     async fn position(&self) -> Result<u64, CatalogError>;

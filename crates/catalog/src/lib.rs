@@ -24,7 +24,7 @@ pub use journal::{
     AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId, HeardIn, Journal,
     NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, StreamState,
 };
-pub use library::{Library, LibraryError, Refreshed, Skipped};
+pub use library::{Followed, Follower, Library, LibraryError, Refreshed, Skipped};
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,
     TrackFilter, TrackId, TrackUpdate,
@@ -33,4 +33,4 @@ pub use refrain_core::index::TrackNumber;
 pub use response::ResponseMetadata;
 pub use runs::{DatabaseIndex, Runs};
 pub use settings::{OpenSettings, PostgresSettings};
-pub use url::{default_cache_prefix, open, open_with};
+pub use url::{Address, address, default_cache_prefix, open, open_with};

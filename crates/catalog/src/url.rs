@@ -42,6 +42,31 @@ pub fn default_cache_prefix(url: &str) -> Option<PathBuf> {
     sqlite_path(url)
 }
 
+/// Where a catalogue is, as it may be shown to anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The URL without password and parameters; a path in it is absolute.
+    pub url: String,
+    /// What it is called in short: the file without its extension; or host, port and database.
+    pub names: Vec<String>,
+}
+
+/// Reads a URL without opening anything.
+///
+/// # Errors
+/// As [`open`] for a URL that names no catalogue.
+pub fn address(url: &str) -> Result<Address, CatalogError> {
+    if let Some(path) = sqlite_path(url) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let path = std::path::absolute(&path).unwrap_or(path);
+        return Ok(Address { url: format!("sqlite:{}", path.display()), names: vec![name] });
+    }
+    match scheme(url) {
+        "postgres" | "postgresql" => postgres::address(url),
+        other => Err(CatalogError::UnsupportedScheme { scheme: other.to_owned() }),
+    }
+}
+
 fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?;
     Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))

@@ -29,12 +29,15 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use exit::Outcome;
-use output::{Output, OutputError, reason};
+use output::{Output, OutputError, reason, without_secrets};
 use settings::Settings;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     let output = Output::new();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error, &output),
+    };
     let outcome = run(&cli, &output).unwrap_or_else(|error| {
         if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
             return Outcome::Done;
@@ -43,6 +46,16 @@ fn main() -> ExitCode {
         Outcome::Failed
     });
     outcome.into()
+}
+
+/// Help, or what is wrong with the command line: clap quotes that, and there may be a password in it.
+fn refused(error: &clap::Error, output: &Output) -> ExitCode {
+    let text = error.to_string();
+    if without_secrets(&text) == text {
+        error.exit();
+    }
+    output.note(text.trim_end());
+    Outcome::Failed.into()
 }
 
 fn run(cli: &Cli, output: &Output) -> Result<Outcome> {

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, TrackNumber};
+use tokio::task::JoinSet;
 
 use super::batch::{self, Batch};
 use super::{Library, LibraryError, Refreshed, Skipped, lock, thread_died};
+use crate::{CatalogError, Change};
 
 /// Changes read at once.
-const PAGE_CHANGES: u32 = 10_000;
+const PAGE_CHANGES: u32 = 50_000;
 
 /// Bytes of packed constellations held at once; unpacked they take about three times that.
 const BATCH_BYTES: u64 = 64 << 20;
+
+/// Tracks whose constellations are asked for at once; several such questions are on their way together.
+const TRACKS_AT_ONCE: usize = 512;
 
 /// A track with its packed constellation.
 type Packed = (TrackNumber, Vec<u8>);
@@ -23,54 +28,113 @@ impl Library {
     /// Reads the catalogue's changes until there are no more, and makes them searchable.
     ///
     /// A constellation that cannot be read is reported and does not stop the others. What was applied before
-    /// an error stays applied; the next refresh goes on from there.
+    /// an error stays applied; the next refresh goes on from there, and tells of it.
     ///
     /// # Errors
     /// Where the catalogue cannot be read or the index files cannot be written.
     pub async fn refresh(&mut self) -> Result<Refreshed, LibraryError> {
-        let mut done = Refreshed::default();
-        loop {
-            let changes = self.catalog.changes_after(self.position(), PAGE_CHANGES).await?;
-            if changes.is_empty() {
-                return Ok(done);
-            }
-            self.catalog.settle().await?;
-            let lasting = batch::lasting(&changes);
-            let sizes: HashMap<_, _> =
-                self.catalog.constellation_sizes(&lasting).await?.into_iter().collect();
-            for batch in batch::cut(&changes, &sizes, BATCH_BYTES) {
-                if !self.take(batch, &mut done).await? {
-                    break;
-                }
+        while self.step().await? {}
+        Ok(self.told_now())
+    }
+
+    /// What was done since this was asked last.
+    pub(super) fn told_now(&mut self) -> Refreshed {
+        std::mem::take(&mut self.pending)
+    }
+
+    /// Takes in a page of changes; false where there are no more.
+    pub(super) async fn step(&mut self) -> Result<bool, LibraryError> {
+        // Another process may have brought the shared files further than we have told of, or thrown them away.
+        let from = self.position().min(self.told);
+        let changes = self.catalog.changes_after(from, PAGE_CHANGES).await?;
+        let Some(last) = changes.last().map(|change| change.position) else { return Ok(false) };
+        let more = changes.len() == PAGE_CHANGES as usize;
+        self.catch_up(after(&changes, self.position()), more).await?;
+        // Else the files are somewhere else now, and what they miss is perhaps not in this page.
+        if self.position() >= last {
+            self.pending.changes.extend_from_slice(after(&changes, self.told));
+            self.told = self.told.max(last);
+        }
+        Ok(true)
+    }
+
+    /// Takes in changes, batch by batch; the next one is read while one is worked on. With `more`, others follow.
+    async fn catch_up(&mut self, changes: &[Change], more: bool) -> Result<(), LibraryError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.catalog.settle().await?;
+        let lasting = batch::lasting(changes);
+        let sizes: HashMap<_, _> = self.catalog.constellation_sizes(&lasting).await?.into_iter().collect();
+        let mut batches = batch::cut(changes, &sizes, BATCH_BYTES).into_iter().peekable();
+        let mut reading = batches.peek().map(|first| self.read(&first.added));
+        while let (Some(batch), Some(read)) = (batches.next(), reading.take()) {
+            let packed = read.finish().await?;
+            reading = batches.peek().map(|next| self.read(&next.added));
+            if !self.take(batch, packed, more || reading.is_some()).await? {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// Begins to read constellations.
+    fn read(&self, tracks: &[TrackNumber]) -> Reading {
+        let mut parts = JoinSet::new();
+        for part in tracks.chunks(TRACKS_AT_ONCE) {
+            let (catalog, part) = (Arc::clone(&self.catalog), part.to_vec());
+            let turns = Arc::clone(&self.turns);
+            parts.spawn(async move {
+                // Closed never.
+                let _turn = turns.acquire().await;
+                catalog.constellations(&part).await
+            });
+        }
+        Reading(parts)
     }
 
     /// Applies a batch. False where another process has moved the index on to somewhere else meanwhile.
-    async fn take(&mut self, batch: Batch, done: &mut Refreshed) -> Result<bool, LibraryError> {
-        let packed = if batch.added.is_empty() {
-            Vec::new()
-        } else {
-            self.catalog.constellations(&batch.added).await?
-        };
+    async fn take(&mut self, batch: Batch, packed: Vec<Packed>, more: bool) -> Result<bool, LibraryError> {
         let (came, left, position) = (packed.len() as u64, batch.removed.len() as u64, batch.position);
-        let relabelled = batch.relabelled.clone();
-        let cache = Arc::clone(&self.cache);
+        let (cache, view) = (Arc::clone(&self.cache), Arc::clone(&self.view));
         let work = move || -> Result<Vec<Skipped>, IndexError> {
             let (added, skipped) = unpack(packed);
-            lock(&cache).apply(&added, &batch.removed, position)?;
-            Ok(skipped)
+            let mut cache = lock(&cache);
+            let applied = if more {
+                cache.apply_part(&added, &batch.removed, position)
+            } else {
+                cache.apply(&added, &batch.removed, position)
+            };
+            view.advance(&cache);
+            applied.map(|()| skipped)
         };
         let skipped = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
         if self.position() != position {
             return Ok(false);
         }
-        done.added += came - skipped.len() as u64;
-        done.removed += left;
-        done.relabelled.extend(relabelled);
-        done.skipped.extend(skipped);
+        self.pending.added += came - skipped.len() as u64;
+        self.pending.removed += left;
+        self.pending.skipped.extend(skipped);
         Ok(true)
     }
+}
+
+/// Constellations on their way; where it is dropped, they are not read on.
+struct Reading(JoinSet<Result<Vec<Packed>, CatalogError>>);
+
+impl Reading {
+    async fn finish(mut self) -> Result<Vec<Packed>, LibraryError> {
+        let mut all = Vec::new();
+        while let Some(part) = self.0.join_next().await {
+            all.extend(part.map_err(thread_died)??);
+        }
+        Ok(all)
+    }
+}
+
+/// The part of a page that comes after a position.
+fn after(changes: &[Change], position: u64) -> &[Change] {
+    &changes[changes.partition_point(|change| change.position <= position)..]
 }
 
 /// Unpacks on all cores, in order of track.

@@ -8,10 +8,12 @@
 //! A call whose connection is lost is done again until the server is back ([`retry`]).
 
 mod add;
+mod address;
 mod copy;
 mod error;
 mod insert;
 mod journal;
+mod links;
 mod listen;
 mod migrate;
 mod open;
@@ -33,6 +35,7 @@ use crate::{
     AddOutcome, Catalog, CatalogError, Change, ContentHash, Journal, NearDuplicate, NewTrack,
     PostgresSettings, Runs, Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
+pub(crate) use address::address;
 use error::Name;
 use listen::Listener;
 use transaction::Begin;
@@ -118,6 +121,14 @@ impl Catalog for PostgresCatalog {
 
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
         self.near_duplicates_of(track).await
+    }
+
+    async fn list_near_duplicates(
+        &self,
+        after: Option<(TrackNumber, TrackNumber)>,
+        limit: u32,
+    ) -> Result<Vec<NearDuplicate>, CatalogError> {
+        self.list_links(after, limit).await
     }
 
     async fn position(&self) -> Result<u64, CatalogError> {

@@ -66,7 +66,7 @@ pub(super) async fn connect(options: &PgConnectOptions, name: &Name) -> Result<P
     }
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, CatalogError> {
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, CatalogError> {
     let options = PgConnectOptions::from_str(url).map_err(|error| {
         // Nothing of the URL may be repeated while it is not known which part is the password.
         let reason = match error {

@@ -6,6 +6,7 @@
 
 mod error;
 mod journal;
+mod links;
 mod migrate;
 mod open;
 mod read;
@@ -108,6 +109,14 @@ impl Catalog for SqliteCatalog {
 
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {
         self.near_duplicates_of(track).await
+    }
+
+    async fn list_near_duplicates(
+        &self,
+        after: Option<(TrackNumber, TrackNumber)>,
+        limit: u32,
+    ) -> Result<Vec<NearDuplicate>, CatalogError> {
+        self.list_links(after, limit).await
     }
 
     async fn position(&self) -> Result<u64, CatalogError> {

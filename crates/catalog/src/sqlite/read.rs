@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::Row;
 use tokio::time::Instant;
 
 use super::SqliteCatalog;
 use super::row::{self, select_tracks};
 use crate::{
-    CatalogError, Change, ChangeKind, ContentHash, NearDuplicate, Track, TrackFilter, TrackId, TrackNumber,
-    search,
+    CatalogError, Change, ChangeKind, ContentHash, Track, TrackFilter, TrackId, TrackNumber, search,
 };
 
 pub(super) const ADDED: i64 = 1;
@@ -87,27 +85,6 @@ impl SqliteCatalog {
             .await
             .map_err(|error| self.name.error(error))?;
         self.unsigned(count)
-    }
-
-    pub(super) async fn near_duplicates_of(
-        &self,
-        track: TrackNumber,
-    ) -> Result<Vec<NearDuplicate>, CatalogError> {
-        let query = sqlx::query(
-            "SELECT n.track, n.of, n.seconds FROM near_duplicates n \
-             JOIN tracks a ON a.number = n.track AND a.removed_at IS NULL \
-             JOIN tracks b ON b.number = n.of AND b.removed_at IS NULL \
-             WHERE n.track = ?1 OR n.of = ?1 ORDER BY n.track, n.of",
-        );
-        let rows = query.bind(i64::from(track.0)).fetch_all(&self.readers).await;
-        let link = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(NearDuplicate {
-                track: row::number(row.try_get(0)?)?,
-                of: row::number(row.try_get(1)?)?,
-                seconds: row.try_get(2)?,
-            })
-        };
-        rows.and_then(|rows| rows.iter().map(link).collect()).map_err(|error| self.name.error(error))
     }
 
     pub(super) async fn newest_position(&self) -> Result<u64, CatalogError> {

@@ -10,6 +10,8 @@ use refrain_core::index::CacheState;
 use crate::contract::{Place, added, new_track, replaced};
 use crate::sqlite::File;
 
+mod follow;
+
 fn prefix(file: &File) -> PathBuf {
     refrain_catalog::default_cache_prefix(&file.url()).unwrap()
 }

@@ -17,6 +17,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::settings::CatalogUrl;
+
 const EXAMPLES: &str = "\
 Examples:
   refrain demo                           see it work, nothing to prepare
@@ -27,10 +29,15 @@ Examples:
   refrain tracks list --text queen       what the catalogue knows
 
 Settings come from flags, else from the environment (REFRAIN_CATALOG,
-REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_EFFORT, REFRAIN_SPEED_RANGE,
-REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE, REFRAIN_RULE, REFRAIN_CONFIG), else
-from the TOML file (keys catalog, jobs, false_positive_rate, effort, speed_range,
-tempo_range, pitch_range, rule), else from defaults. Unknown keys are refused.
+REFRAIN_CACHE_DIR, REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_EFFORT,
+REFRAIN_SPEED_RANGE, REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE, REFRAIN_RULE,
+REFRAIN_CONFIG), else from the TOML file (keys catalog, cache_dir, jobs,
+false_positive_rate, effort, speed_range, tempo_range, pitch_range, rule), else
+from DATABASE_URL (the catalogue), else from defaults. Unknown keys are refused.
+How a database is used is said in the table [database] of the file, or in
+REFRAIN_DATABASE_MAX_CONNECTIONS and so on: max_connections,
+acquire_timeout_seconds, statement_timeout_seconds (0: none) and retry_seconds,
+for which a server that is away is waited for.
 
 Exit status: 0 done (identify, plot: a match), 1 no match, 2 error, 3 part of the
 work failed.";
@@ -48,10 +55,14 @@ pub(crate) struct Cli {
 /// Flags that every command takes.
 #[derive(Debug, Default, Args)]
 pub(crate) struct GlobalArgs {
-    /// The catalogue: sqlite:PATH. Default: refrain/catalog.db in the user's data folder
-    /// ($XDG_DATA_HOME, else ~/.local/share)
+    /// The catalogue: sqlite:PATH or postgres://USER@HOST/DATABASE. Default: $DATABASE_URL, if it is one of
+    /// these, else refrain/catalog.db in the user's data folder ($XDG_DATA_HOME, else ~/.local/share)
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) catalog: Option<String>,
+    pub(crate) catalog: Option<CatalogUrl>,
+    /// Folder for index caches, which may be deleted at any time. Default: beside the catalogue's file;
+    /// for a database refrain/ in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Settings file (TOML). Default: refrain/config.toml in the user's configuration folder
     /// ($XDG_CONFIG_HOME, else ~/.config), if it is there
     #[arg(long, global = true, value_name = "FILE")]

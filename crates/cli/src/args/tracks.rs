@@ -104,9 +104,10 @@ pub(crate) struct RemoveArgs {
 /// Write all tracks, with their fingerprints, as JSON lines
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The first line is a header with the format's name and version; every other line
-is a track with its metadata, its packed constellation in base64 and a
-checksum.
+The first line is a header with the format's name and version. Then every line is
+a track with its metadata, its packed constellation in base64 and a checksum;
+behind these, every line is a link between two tracks of the same sound. The last
+line tells how many there were, so that an export that was cut off is noticed.
 
 Examples:
   refrain tracks export backup.jsonl
@@ -121,10 +122,12 @@ pub(crate) struct ExportArgs {
 #[command(after_help = "\
 Tracks keep their IDs. One that is there already with the same content is left
 alone, with other content it is replaced. A damaged line is named and skipped;
-the exit status is then 3.
+an export of which lines are missing is called incomplete. The exit status is
+then 3, and what could be read is in the catalogue.
 
 Examples:
   refrain tracks import backup.jsonl
+  refrain --catalog postgres://host/music tracks import backup.jsonl
   zcat backup.jsonl.gz | refrain tracks import -")]
 pub(crate) struct ImportArgs {
     /// File to read; - is standard input

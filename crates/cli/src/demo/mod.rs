@@ -29,7 +29,7 @@ pub(crate) fn run(settings: &Settings, output: &Output) -> Result<Outcome> {
         .context("cannot make a temporary folder; set TMPDIR to one that can be written")?;
     let catalog = folder.path().join("demo.db");
     let catalog = catalog.to_str().context("the temporary folder's name is not UTF-8; set TMPDIR")?;
-    let store = Store::open(&format!("sqlite:{catalog}"), Missing::Create)?;
+    let store = Store::open(&settings.with_file(catalog), Missing::Create)?;
     let outcome = perform(folder.path(), &store, settings, output);
     let closed = store.close();
     let outcome = outcome?;

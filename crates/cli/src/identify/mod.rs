@@ -50,7 +50,7 @@ pub(crate) struct Show {
 /// Runs the command.
 pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     input::check_all(&args.inputs, "identify")?;
-    let store = Store::open(&settings.catalog, Missing::Refuse)?;
+    let store = Store::open(settings, Missing::Refuse)?;
     let outcome = all(&store, args, settings, output);
     // Only reading was done: whether the database can be tidied up now is no matter.
     let _ = store.close();
@@ -58,9 +58,10 @@ pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> 
 }
 
 fn all(store: &Store, args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
-    let searcher = Searcher::open(store, settings, output)?;
+    let searcher = Searcher::following(store, settings, output)?;
     let identifier = Identifier {
         store,
+        searcher: &searcher,
         known: HashMap::new(),
         show: Show {
             all: args.all,
@@ -71,7 +72,7 @@ fn all(store: &Store, args: &IdentifyArgs, settings: &Settings, output: &Output)
         args,
         output,
     };
-    identifier.run(&searcher, settings.jobs)
+    identifier.run(settings.jobs)
 }
 
 /// Decodes one input and looks for songs in it.
@@ -85,6 +86,7 @@ pub(crate) fn identify(input: &Input, searcher: &Searcher<'_>) -> Result<Answer,
 
 struct Identifier<'a> {
     store: &'a Store,
+    searcher: &'a Searcher<'a>,
     known: HashMap<TrackNumber, Track>,
     show: Show,
     args: &'a IdentifyArgs,
@@ -99,11 +101,12 @@ struct Tally {
 }
 
 impl Identifier<'_> {
-    fn run(mut self, searcher: &Searcher<'_>, jobs: usize) -> Result<Outcome> {
+    fn run(mut self, jobs: usize) -> Result<Outcome> {
         let inputs: Vec<Input> = self.args.inputs.iter().map(Input::new).collect();
         let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
         let progress = (inputs.len() > 1).then(|| self.output.progress(inputs.len(), bytes.iter().sum()));
         let mut tally = Tally::default();
+        let searcher = self.searcher;
         in_order(
             inputs.len(),
             jobs,
@@ -129,6 +132,7 @@ impl Identifier<'_> {
         answer: &Result<Answer, InputError>,
         tally: &mut Tally,
     ) -> Result<()> {
+        self.hear();
         match answer {
             Ok(answer) => {
                 tally.read += 1;
@@ -152,6 +156,18 @@ impl Identifier<'_> {
             self.output.result(&text::block(heading, answer, &self.known, self.show, self.output.style()))?;
         }
         Ok(())
+    }
+
+    /// Forgets what other processes have changed meanwhile.
+    fn hear(&mut self) {
+        let news = self.searcher.news();
+        for note in news.notes {
+            self.output.note(&format!("refrain: {note}"));
+        }
+        for track in news.stale {
+            self.known.remove(&track);
+        }
+        self.show.tracks = self.searcher.tracks();
     }
 
     /// Asks the catalogue for what matched, once per track.

@@ -5,6 +5,7 @@ mod interrupt;
 mod learn;
 mod run;
 mod summary;
+mod waiting;
 mod walk;
 
 use anyhow::Result;
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
     }
     summary.failed = walk.failures.len();
     if !walk.files.is_empty() {
-        let store = Store::open(&settings.catalog, Missing::Create)?;
+        let store = Store::open(settings, Missing::Create)?;
         let learner = Learner::new(&store, &metadata, settings.rule.clone());
         let result = Run::new(&store, &learner, settings, output).run(&walk.files, &mut summary);
         let closed = store.close();

@@ -4,13 +4,14 @@ use anyhow::{Context, Result};
 use refrain_catalog::{AddOutcome, CatalogError, Track, TrackNumber, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
 
-use super::learn::{Learned, Learner, New};
+use super::learn::{Learned, Learner};
+use super::waiting::{self, Waiting};
 use super::{Found, Summary, duplicates, interrupt};
 use crate::output::{Output, reason};
 use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::work::{Flow, in_order};
+use crate::work::{Flow, Turn, in_order, in_order_or_idle};
 
 /// New tracks between two updates of the index cache: often enough that an interrupted run leaves little to
 /// catch up with, seldom enough that writing the cache costs nothing beside decoding.
@@ -28,6 +29,17 @@ pub(crate) struct Run<'a> {
 pub(super) struct Fresh {
     pub(super) track: Track,
     pub(super) constellation: Constellation,
+}
+
+/// What the run is in the middle of.
+#[derive(Default)]
+struct Kept {
+    /// Learnt, not yet in the catalogue.
+    waiting: Waiting,
+    /// In the catalogue, not yet compared.
+    fresh: Vec<Fresh>,
+    /// Files of which it is known what became of them.
+    handled: usize,
 }
 
 impl<'a> Run<'a> {
@@ -49,11 +61,11 @@ impl<'a> Run<'a> {
         interrupt::listen();
         let searcher = Searcher::open(self.store, self.settings, self.output)?;
         let progress = self.output.progress(files.len(), files.iter().map(|file| file.bytes).sum());
-        let mut fresh = Vec::new();
-        let mut handled = 0;
-        let result = in_order(
+        let mut kept = Kept::default();
+        let result = in_order_or_idle(
             files.len(),
             self.settings.jobs,
+            waiting::LONGEST,
             |k| {
                 if interrupt::asked() {
                     return None;
@@ -62,46 +74,53 @@ impl<'a> Run<'a> {
                 progress.file_done(files[k].bytes, decoded(&learned));
                 Some(learned)
             },
-            |k, learned| {
-                let learned = match learned {
-                    Ok(None) => return Ok(Flow::Stop),
-                    Ok(Some(learned)) => learned,
-                    Err(_) => Err(anyhow::anyhow!(
-                        "{}: internal error, a bug in refrain; please report it with the file",
-                        files[k].source
-                    )),
-                };
-                self.keep(learned, &mut fresh, summary)?;
-                handled = k + 1;
-                if fresh.len() >= BATCH {
-                    self.settle(&searcher, &mut fresh, summary)?;
+            |turn| {
+                match turn {
+                    Turn::Idle => {}
+                    Turn::Done(_, Ok(None)) => return Ok(Flow::Stop),
+                    Turn::Done(_, Ok(Some(learned))) => self.keep(learned, &mut kept, summary)?,
+                    Turn::Done(k, Err(_)) => self.keep(Err(internal(&files[k])), &mut kept, summary)?,
+                }
+                if kept.waiting.is_due() {
+                    self.write(&mut kept, summary)?;
+                }
+                if kept.fresh.len() >= BATCH {
+                    self.settle(&searcher, &mut kept.fresh, summary)?;
                 }
                 Ok(Flow::Continue)
             },
         );
-        // Also after an error or Ctrl-C: what is in the catalogue shall be found and compared.
-        let settled = self.settle(&searcher, &mut fresh, summary);
+        // Also after an error or Ctrl-C: what was learnt shall be kept, and what is kept be found and compared.
+        let written = self.write(&mut kept, summary);
+        let settled = self.settle(&searcher, &mut kept.fresh, summary);
         (summary.seconds, summary.speed) = (progress.seconds(), progress.speed());
-        summary.left = files.len() - handled;
-        result.and(settled)
+        summary.left = files.len() - kept.handled;
+        result.and(written).and(settled)
     }
 
-    fn keep(&self, learned: Result<Learned>, fresh: &mut Vec<Fresh>, summary: &mut Summary) -> Result<()> {
+    fn keep(&self, learned: Result<Learned>, kept: &mut Kept, summary: &mut Summary) -> Result<()> {
         match learned {
             Ok(Learned::Known(known)) => {
                 let (track, update) = *known;
                 summary.unchanged += 1;
-                self.update(&track, update, summary)
+                self.update(&track, update, summary)?;
             }
-            Ok(Learned::New(new)) => self.add(*new, fresh, summary),
+            Ok(Learned::New(new)) => {
+                if let Some(damage) = &new.damage {
+                    self.output.note(&format!("refrain: {}: {damage}", new.track.source));
+                }
+                kept.waiting.push(*new);
+                return Ok(());
+            }
             // No other file would fare better.
-            Err(error) if error.is::<CatalogError>() => Err(error),
+            Err(error) if error.is::<CatalogError>() => return Err(error),
             Err(error) => {
                 summary.failed += 1;
                 self.output.note(&format!("refrain: {}", reason(&error)));
-                Ok(())
             }
         }
+        kept.handled += 1;
+        Ok(())
     }
 
     fn update(&self, track: &Track, update: Option<TrackUpdate>, summary: &mut Summary) -> Result<()> {
@@ -112,27 +131,41 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn add(&self, new: New, fresh: &mut Vec<Fresh>, summary: &mut Summary) -> Result<()> {
-        if let Some(damage) = new.damage {
-            summary.damaged += 1;
-            self.output.note(&format!("refrain: {}: {damage}", new.track.source));
+    /// Writes what waits. Where that fails, nobody knows which of it was written: it counts as not done, and the next
+    /// run finds out.
+    fn write(&self, kept: &mut Kept, summary: &mut Summary) -> Result<()> {
+        let new = kept.waiting.take();
+        if new.is_empty() {
+            return Ok(());
         }
-        let track = match self.store.wait(self.store.catalog().add(new.track))? {
-            AddOutcome::Added(track) => {
-                summary.added += 1;
-                track
-            }
-            AddOutcome::Replaced(track) => {
-                summary.replaced += 1;
-                track
-            }
-            // Another process was faster.
-            AddOutcome::Unchanged(_) => {
-                summary.unchanged += 1;
-                return Ok(());
-            }
-        };
-        fresh.push(Fresh { track, constellation: new.constellation });
+        let (tracks, rest): (Vec<_>, Vec<_>) =
+            new.into_iter().map(|new| (new.track, (new.constellation, new.damage))).unzip();
+        let outcomes = self.store.wait(self.store.catalog().add_all(tracks))?;
+        for (outcome, (constellation, damage)) in outcomes.into_iter().zip(rest) {
+            kept.handled += 1;
+            let track = match outcome {
+                Ok(AddOutcome::Added(track)) => {
+                    summary.added += 1;
+                    track
+                }
+                Ok(AddOutcome::Replaced(track)) => {
+                    summary.replaced += 1;
+                    track
+                }
+                // Another process was faster.
+                Ok(AddOutcome::Unchanged(_)) => {
+                    summary.unchanged += 1;
+                    continue;
+                }
+                Err(error) => {
+                    summary.failed += 1;
+                    self.output.note(&format!("refrain: {error}"));
+                    continue;
+                }
+            };
+            summary.damaged += usize::from(damage.is_some());
+            kept.fresh.push(Fresh { track, constellation });
+        }
         Ok(())
     }
 
@@ -165,6 +198,10 @@ impl<'a> Run<'a> {
         let tracks = self.store.wait(self.store.catalog().by_numbers(&[number]))?;
         Ok(tracks.into_iter().next().map_or_else(|| "a track removed meanwhile".to_owned(), |t| t.source))
     }
+}
+
+fn internal(file: &Found) -> anyhow::Error {
+    anyhow::anyhow!("{}: internal error, a bug in refrain; please report it with the file", file.source)
 }
 
 fn decoded(learned: &Result<Learned>) -> f64 {

@@ -3,12 +3,14 @@
 mod numbers;
 mod progress;
 mod reason;
+mod secrets;
 mod style;
 mod table;
 
 pub(crate) use numbers::{clock, confidence, hours, timestamp};
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Counter, Progress};
 pub(crate) use reason::reason;
+pub(crate) use secrets::without_secrets;
 pub(crate) use style::Style;
 pub(crate) use table::{Align, Table, clean};
 
@@ -74,6 +76,7 @@ impl Output {
 
     /// Writes a line to standard error. There is nowhere to report that this failed.
     pub(crate) fn note(&self, text: &str) {
+        let text = without_secrets(text);
         self.beside_bar(true, || {
             let _ = writeln!(io::stderr().lock(), "{text}");
         });
@@ -84,6 +87,13 @@ impl Output {
         let bar = io::stderr().is_terminal().then(|| progress::bar(bytes));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
         Progress::new(self, bar, files)
+    }
+
+    /// A progress bar over anything else, where standard error is a terminal; without a total it only counts.
+    pub(crate) fn count(&self, what: &'static str, total: Option<u64>) -> Counter<'_> {
+        let bar = io::stderr().is_terminal().then(|| progress::counter(what, total));
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
+        Counter::new(self, bar, what)
     }
 
     fn end_progress(&self) {

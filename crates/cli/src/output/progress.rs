@@ -1,4 +1,4 @@
-//! The progress bar: files, hours of audio, speed, time left.
+//! Progress bars: files, hours of audio, speed, time left.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -71,6 +71,51 @@ impl<'a> Progress<'a> {
 }
 
 impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.output.end_progress();
+    }
+}
+
+/// A bar for what is counted; without a total it has no end.
+pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    let template = match total {
+        Some(_) => "{bar:12} {percent:>3} % {msg}, {eta} left",
+        None => "{spinner} {msg}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// Counts something other than files of sound; shows it where standard error is a terminal, until dropped.
+#[derive(Debug)]
+pub(crate) struct Counter<'a> {
+    output: &'a Output,
+    bar: Option<ProgressBar>,
+    what: &'static str,
+    count: AtomicU64,
+}
+
+impl<'a> Counter<'a> {
+    pub(super) fn new(output: &'a Output, bar: Option<ProgressBar>, what: &'static str) -> Self {
+        Self { output, bar, what, count: AtomicU64::new(0) }
+    }
+
+    /// One more, which is so much of the total.
+    pub(crate) fn advance(&self, part: u64) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{count} {}", self.what));
+            bar.inc(part);
+        }
+    }
+}
+
+impl Drop for Counter<'_> {
     fn drop(&mut self) {
         self.output.end_progress();
     }

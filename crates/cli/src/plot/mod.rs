@@ -38,7 +38,7 @@ use stretch::Stretch;
 pub(crate) fn run(args: &PlotArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     check_all(&args.inputs, "plot")?;
     let stretch = Stretch::new(args.from, args.to)?;
-    let store = Store::open(&settings.catalog, Missing::Refuse)?;
+    let store = Store::open(settings, Missing::Refuse)?;
     let outcome = all(&store, stretch, args, settings, output);
     // Only reading was done: whether the database can be tidied up now is no matter.
     let _ = store.close();

@@ -1,5 +1,7 @@
 //! Searching from many threads, and healing an index cache that turns out to be damaged meanwhile.
 
+mod following;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -12,23 +14,52 @@ use crate::output::Output;
 use crate::settings::Settings;
 use crate::store::Store;
 
+use following::Following;
+pub(crate) use following::News;
+
+/// How often one search has a damaged index built again: the first copy may be replaced by one that is no better.
+const HEALS: usize = 2;
+
 /// The index of a catalogue, to be searched by any thread.
 ///
 /// The parts of the index files are checked when a search touches them. Where one is damaged, the cache is
-/// built again from the catalogue, once and with one line on standard error, and the search repeated.
+/// built again from the catalogue, with one line on standard error, and the search repeated.
 pub(crate) struct Searcher<'a> {
     store: &'a Store,
     output: &'a Output,
     settings: MatchSettings,
-    library: Mutex<Library>,
+    index: Index,
+}
+
+/// How the index gets to know of changes.
+enum Index {
+    /// When it is told to look.
+    Asked(Mutex<Library>),
+    /// By itself.
+    Following(Following),
 }
 
 impl<'a> Searcher<'a> {
     /// Opens the index and brings it up to date with the catalogue.
     pub(crate) fn open(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
         keep_to(settings.jobs);
-        let library = Mutex::new(store.library(output)?);
-        Ok(Self { store, output, settings: settings.matching(), library })
+        let index = Index::Asked(Mutex::new(store.library(output)?));
+        Ok(Self { store, output, settings: settings.matching(), index })
+    }
+
+    /// The same; from here on the index follows by itself what any process changes.
+    pub(crate) fn following(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
+        keep_to(settings.jobs);
+        let index = Index::Following(Following::open(store, output)?);
+        Ok(Self { store, output, settings: settings.matching(), index })
+    }
+
+    /// What the index has heard of by itself since this was asked last.
+    pub(crate) fn news(&self) -> News {
+        match &self.index {
+            Index::Asked(_) => News::default(),
+            Index::Following(following) => following.news(),
+        }
     }
 
     /// Number of tracks that can be found.
@@ -38,19 +69,24 @@ impl<'a> Searcher<'a> {
 
     /// Makes tracks that were added meanwhile searchable.
     pub(crate) fn refresh(&self) -> Result<()> {
-        self.store.refresh(&mut lock(&self.library), self.output)
+        match &self.index {
+            Index::Asked(library) => self.store.refresh(&mut lock(library), self.output),
+            Index::Following(_) => Ok(()),
+        }
     }
 
     /// Finds every song in a query.
     pub(crate) fn identify(&self, query: &Constellation) -> Result<Matches> {
-        let snapshot = self.snapshot();
-        match identify(&snapshot, query, &self.settings) {
-            Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
-                self.heal(&snapshot, &error)?;
-                Ok(identify(&self.snapshot(), query, &self.settings)?)
+        for _ in 0..HEALS {
+            let snapshot = self.snapshot();
+            match identify(&snapshot, query, &self.settings) {
+                Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
+                    self.heal(&snapshot, &error)?;
+                }
+                result => return Ok(result?),
             }
-            result => Ok(result?),
         }
+        Ok(identify(&self.snapshot(), query, &self.settings)?)
     }
 
     /// All tracks that a query would be found in if each were the only one: the matches, and copies of
@@ -65,12 +101,19 @@ impl<'a> Searcher<'a> {
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
-        lock(&self.library).snapshot()
+        match &self.index {
+            Index::Asked(library) => lock(library).snapshot(),
+            Index::Following(following) => following.snapshot(),
+        }
     }
 
     /// Builds the cache again, unless another thread was faster.
     fn heal(&self, bad: &Arc<Snapshot>, error: &IndexError) -> Result<()> {
-        let mut library = lock(&self.library);
+        let library = match &self.index {
+            Index::Asked(library) => library,
+            Index::Following(following) => return following.heal(bad, error, self.store, self.output),
+        };
+        let mut library = lock(library);
         if Arc::ptr_eq(bad, &library.snapshot()) {
             self.output.note(&format!("refrain: {error}; doing so now"));
             self.store.wait(library.discard())?;

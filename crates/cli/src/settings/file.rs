@@ -2,13 +2,23 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
-use super::Layer;
+use super::layer::Layer;
+use crate::output::without_secrets;
 
 /// Reads the file; unknown keys are errors that say where.
 pub(super) fn read(path: &Path) -> Result<Layer> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read settings file {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("settings file {} is not valid", path.display()))
+    toml::from_str(&text).map_err(|error| {
+        // Not as it shows itself: it quotes whole lines, and with them perhaps a password.
+        let at = error.span().map_or(0, |span| span.start);
+        let (before, after) = text.split_at_checked(at).unwrap_or_default();
+        let begin = before.rfind('\n').map_or(0, |end| end + 1);
+        let key = before[begin..].chars().chain(after.chars()).take_while(|c| !"=\n".contains(*c));
+        let (number, key) = (before.matches('\n').count() + 1, key.collect::<String>());
+        let what = without_secrets(error.message());
+        anyhow!("settings file {} is not valid: line {number} ({}): {what}", path.display(), key.trim())
+    })
 }

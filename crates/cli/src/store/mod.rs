@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use refrain_catalog::{Catalog, Library};
+use refrain_catalog::{Catalog, Followed, Follower, Library, Skipped};
 use refrain_core::index::CacheState;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::output::Output;
+use crate::settings::Settings;
 
 /// What to do about a catalogue that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,23 +22,28 @@ pub(crate) enum Missing {
     Refuse,
 }
 
-/// An open catalogue. The runtime only waits for the database; sound is never worked on there.
+/// An open catalogue. The runtime waits for the database and follows its changes; sound is never worked on there.
 pub(crate) struct Store {
     runtime: Runtime,
     catalog: Arc<dyn Catalog>,
-    url: String,
+    settings: Settings,
 }
 
 impl Store {
     /// Opens the catalogue.
-    pub(crate) fn open(url: &str, missing: Missing) -> Result<Self> {
+    pub(crate) fn open(settings: &Settings, missing: Missing) -> Result<Self> {
+        let url = settings.catalog.expose();
         if let Some(path) = sqlite_path(url) {
             prepare(&path, missing)?;
         }
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-        let catalog = runtime.block_on(refrain_catalog::open(url))?;
-        Ok(Self { runtime, catalog, url: url.to_owned() })
+        // One thread of its own: what follows the catalogue goes on while nobody waits for anything.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("cannot start a thread")?;
+        let catalog = runtime.block_on(refrain_catalog::open_with(url, &settings.database))?;
+        Ok(Self { runtime, catalog, settings: settings.clone() })
     }
 
     /// Waits for the database.
@@ -49,10 +56,23 @@ impl Store {
         self.catalog.as_ref()
     }
 
+    /// The catalogue, for work that goes on in the background.
+    pub(crate) fn shared_catalog(&self) -> Arc<dyn Catalog> {
+        Arc::clone(&self.catalog)
+    }
+
+    /// Begins work in the background; it ends with the store at the latest.
+    pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(work)
+    }
+
     /// Opens the index cache and brings it up to date; a cache that had to be thrown away is one line.
     pub(crate) fn library(&self, output: &Output) -> Result<Library> {
-        let prefix = refrain_catalog::default_cache_prefix(&self.url)
-            .with_context(|| format!("no place is known for the index cache of {}", self.url))?;
+        let prefix = self.settings.cache_prefix()?;
+        if let Some(folder) = prefix.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the index cache's folder {}", folder.display()))?;
+        }
         let (mut library, state) = self.wait(Library::open(Arc::clone(&self.catalog), &prefix))?;
         if let Some(why) = rebuilt(&state, library.position() == self.wait(self.catalog.position())?) {
             output.note(&format!("refrain: index cache {why}; it is built again"));
@@ -65,16 +85,30 @@ impl Store {
     pub(crate) fn refresh(&self, library: &mut Library, output: &Output) -> Result<()> {
         let refreshed = self.wait(library.refresh())?;
         for skipped in refreshed.skipped {
-            output
-                .note(&format!("refrain: track {:?} cannot be searched: {}", skipped.track, skipped.reason));
+            output.note(&format!("refrain: {}", cannot_be_searched(&skipped)));
         }
         Ok(())
+    }
+
+    /// Has the index cache follow the catalogue by itself.
+    pub(crate) fn follow(
+        &self,
+        library: Library,
+        listener: impl Fn(Followed<'_>) + Send + Sync + 'static,
+    ) -> Follower {
+        let _in_runtime = self.runtime.enter();
+        Follower::start(library, listener)
     }
 
     /// Ends the use of the catalogue in good order.
     pub(crate) fn close(self) -> Result<()> {
         Ok(self.wait(self.catalog.close())?)
     }
+}
+
+/// What a person reads of a track that the index leaves out.
+pub(crate) fn cannot_be_searched(skipped: &Skipped) -> String {
+    format!("track {} cannot be searched: {}", skipped.track.0, skipped.reason)
 }
 
 /// Why the cache is built again, if that is news: an empty cache of an empty catalogue is none.

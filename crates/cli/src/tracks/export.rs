@@ -1,110 +1,155 @@
-//! `refrain tracks export`: every track as a checked line of JSON.
-//!
-//! ```text
-//! {"format":"refrain-tracks","version":1}
-//! {"track":{"id":…,"source":…,"metadata":{…},…,"constellation":"base64"},"checksum":"hex"}
-//! ```
-//! The checksum is the first half of the BLAKE3 of the track's text as it stands in the line.
+//! `refrain tracks export`: every track, and the links between them, in the lines of [`super::format`].
 
-use std::io::Write;
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use refrain_catalog::{Track, TrackFilter, TrackNumber};
-use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use refrain_catalog::{Catalog, CatalogError, NearDuplicate, Track, TrackFilter, TrackNumber};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use super::find::pages;
+use super::format::{Header, Link, Seal};
 use super::row::Row;
 use crate::args::ExportArgs;
 use crate::exit::Outcome;
-use crate::output::Output;
+use crate::output::{Counter, Output};
 use crate::store::Store;
 
-/// What the header calls the format.
-pub(super) const FORMAT: &str = "refrain-tracks";
-/// Version written, and the newest that is read.
-pub(super) const VERSION: u32 = 1;
+/// Tracks whose constellations are read at once. While these are written, the next are read.
+const PAGE: u32 = 64;
 
-/// Tracks whose constellations are in memory at once.
-const PAGE: usize = 64;
+/// Links read at once.
+const LINKS: u32 = 1000;
 
-/// First line of an export.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Header {
-    pub(super) format: String,
-    pub(super) version: u32,
-}
-
-/// Every other line.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Line {
-    pub(super) track: Box<RawValue>,
-    pub(super) checksum: String,
-}
-
-/// The checksum of a track's text.
-pub(super) fn checksum(track: &str) -> String {
-    let mut hash = blake3::hash(track.as_bytes()).to_hex().to_string();
-    hash.truncate(32);
-    hash
-}
+/// Tracks with their packed constellations.
+type Page = Vec<(Track, Vec<u8>)>;
 
 /// Writes all tracks that are not removed.
 pub(super) fn export(args: &ExportArgs, store: &Store, output: &Output) -> Result<Outcome> {
     match &args.file {
         None => {
-            write(store, |line| Ok(output.line(line)?))?;
+            // A bar would be drawn anew after every line.
+            let on_screen = std::io::stdout().is_terminal();
+            let progress = (!on_screen).then(|| counter(store, output)).transpose()?;
+            write(store, progress.as_ref(), |line| Ok(output.line(line)?))?;
         }
         Some(path) => {
-            let count = to_file(path, store)?;
+            let progress = counter(store, output)?;
+            let count = to_file(path, store, &progress)?;
+            drop(progress);
             output.line(&format!("{count} tracks exported to {}", path.display()))?;
         }
     }
     Ok(Outcome::Done)
 }
 
+fn counter<'a>(store: &Store, output: &'a Output) -> Result<Counter<'a>> {
+    Ok(output.count("tracks", Some(store.wait(store.catalog().count())?)))
+}
+
 /// Writes beside the file and swaps at the end: a backup is never half of one.
-fn to_file(path: &Path, store: &Store) -> Result<u64> {
+fn to_file(path: &Path, store: &Store, progress: &Counter<'_>) -> Result<u64> {
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file =
         tempfile::Builder::new().prefix(".refrain-export-").tempfile_in(folder).with_context(cannot)?;
     let mut out = std::io::BufWriter::new(file);
-    let count = write(store, |line| Ok(writeln!(out, "{line}")?)).with_context(cannot)?;
+    let count = write(store, Some(progress), |line| writeln!(out, "{line}").with_context(cannot))?;
     let file = out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
     file.as_file().sync_all().with_context(cannot)?;
     file.persist(path).with_context(cannot)?;
     Ok(count)
 }
 
-fn write(store: &Store, mut line: impl FnMut(&str) -> Result<()>) -> Result<u64> {
-    line(&serde_json::to_string(&Header { format: FORMAT.to_owned(), version: VERSION })?)?;
-    let mut count = 0;
-    pages(store, &TrackFilter::default(), |page| {
-        for part in page.chunks(PAGE) {
-            count += write_part(store, part, &mut line)?;
+fn write(
+    store: &Store,
+    progress: Option<&Counter<'_>>,
+    mut line: impl FnMut(&str) -> Result<()>,
+) -> Result<u64> {
+    line(&Header::line()?)?;
+    let mut seal = Seal::default();
+    let mut last = None;
+    let (mut pages, reading) = read_ahead(store);
+    while let Some(page) = store.wait(pages.recv()) {
+        for (track, packed) in page? {
+            last = Some(track.number);
+            let mut row = Row::new(track);
+            row.constellation = Some(BASE64_STANDARD.encode(packed));
+            line(&seal.track(&row)?)?;
+            if let Some(progress) = progress {
+                progress.advance(1);
+            }
         }
-        Ok(())
-    })?;
-    Ok(count)
+    }
+    // Had it died, there would be no more pages either.
+    store.wait(reading).context("internal error, a bug in refrain; please report it")?;
+    if let Some(last) = last {
+        write_links(store, last, &mut seal, &mut line)?;
+    }
+    let tracks = seal.tracks;
+    line(&seal.end()?)?;
+    Ok(tracks)
 }
 
-fn write_part(store: &Store, tracks: &[Track], line: &mut impl FnMut(&str) -> Result<()>) -> Result<u64> {
+/// Reads all tracks in the background, a page ahead of whoever takes them.
+fn read_ahead(store: &Store) -> (mpsc::Receiver<Result<Page, CatalogError>>, JoinHandle<()>) {
+    let (sender, pages) = mpsc::channel(1);
+    let catalog = store.shared_catalog();
+    let reading = store.begin(async move {
+        let mut after = None;
+        loop {
+            let Some(page) = page(&catalog, &mut after).await.transpose() else { return };
+            let failed = page.is_err();
+            // Nobody may want any more.
+            if sender.send(page).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    (pages, reading)
+}
+
+/// The tracks after a number; `None` after the last one.
+async fn page(
+    catalog: &Arc<dyn Catalog>,
+    after: &mut Option<TrackNumber>,
+) -> Result<Option<Page>, CatalogError> {
+    let tracks = catalog.list(&TrackFilter::default(), *after, PAGE).await?;
+    let Some(last) = tracks.last() else { return Ok(None) };
+    *after = Some(last.number);
     let numbers: Vec<TrackNumber> = tracks.iter().map(|track| track.number).collect();
-    let mut packed = store.wait(store.catalog().constellations(&numbers))?;
-    packed.sort_unstable_by_key(|(number, _)| *number);
-    let mut count = 0;
-    for track in tracks {
-        // A track that was removed since the page was read has none, and is left out.
-        let Ok(at) = packed.binary_search_by_key(&track.number, |(number, _)| *number) else { continue };
-        let mut row = Row::new(track.clone());
-        row.constellation = Some(BASE64_STANDARD.encode(&packed[at].1));
-        let track = to_raw_value(&row)?;
-        let checksum = checksum(track.get());
-        line(&serde_json::to_string(&Line { track, checksum })?)?;
-        count += 1;
+    let mut packed: HashMap<_, _> = catalog.constellations(&numbers).await?.into_iter().collect();
+    // A track that was removed since the page was read has none, and is left out.
+    let whole = tracks.into_iter().filter_map(|track| {
+        let packed = packed.remove(&track.number)?;
+        Some((track, packed))
+    });
+    Ok(Some(whole.collect()))
+}
+
+/// Writes the links between tracks up to the last one that was written.
+fn write_links(
+    store: &Store,
+    last: TrackNumber,
+    seal: &mut Seal,
+    line: &mut impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = store.wait(store.catalog().list_near_duplicates(after, LINKS))?;
+        let Some(end) = page.last() else { return Ok(()) };
+        after = Some((end.track, end.of));
+        let numbers: Vec<TrackNumber> = page.iter().flat_map(|link| [link.track, link.of]).collect();
+        let tracks = store.wait(store.catalog().by_numbers(&numbers))?;
+        let ids: HashMap<_, _> =
+            tracks.into_iter().map(|track| (track.number, track.id.to_string())).collect();
+        let written = |link: &&NearDuplicate| link.track.max(link.of) <= last;
+        for NearDuplicate { track, of, seconds } in page.iter().filter(written) {
+            let (Some(track), Some(of)) = (ids.get(track), ids.get(of)) else { continue };
+            line(&seal.link(&Link { track: track.clone(), of: of.clone(), seconds: *seconds })?)?;
+        }
     }
-    Ok(count)
 }

@@ -3,59 +3,205 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use refrain_catalog::{AddOutcome, CatalogError, ContentHash, NewTrack};
+use refrain_catalog::{AddOutcome, CatalogError, ContentHash, NearDuplicate, NewTrack};
 use refrain_core::fingerprint::Constellation;
 
-use super::export::{FORMAT, Header, Line, VERSION, checksum};
+use super::format::{Content, End, Header, Link, Proof};
 use super::row::Row;
 use crate::args::ImportArgs;
 use crate::exit::Outcome;
-use crate::output::{Output, reason};
+use crate::output::{Counter, Output, reason};
 use crate::store::Store;
 
 /// Longest line that is read: the constellation of a day of sound, with room.
 const LONGEST_LINE: u64 = 64 << 20;
 
+/// Tracks that are written at once.
+const BATCH_TRACKS: usize = 64;
+
+/// Bytes of packed constellations that are written at once.
+const BATCH_BYTES: usize = 16 << 20;
+
 /// Adds the tracks of an export; damaged lines are named and skipped.
 pub(super) fn import(args: &ImportArgs, store: &Store, output: &Output) -> Result<Outcome> {
     let name = args.file.display().to_string();
     let cannot = || format!("cannot read {name}");
-    let mut lines: Box<dyn BufRead> = if name == "-" {
-        Box::new(std::io::stdin().lock())
+    let (mut lines, bytes): (Box<dyn BufRead>, _) = if name == "-" {
+        (Box::new(std::io::stdin().lock()), None)
     } else {
-        Box::new(BufReader::new(File::open(&args.file).with_context(cannot)?))
+        let file = File::open(&args.file).with_context(cannot)?;
+        let bytes = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+        (Box::new(BufReader::new(file)), bytes)
     };
     let header = next_line(&mut lines).with_context(cannot)?.unwrap_or_default();
-    check_header(&header).with_context(|| name.clone())?;
+    let header = Header::read(&header).with_context(|| name.clone())?;
     let mut library = store.library(output)?;
-    let (mut added, mut replaced, mut unchanged, mut damaged) = (0, 0, 0, 0);
-    let mut number = 1u64;
-    while let Some(line) = next_line(&mut lines).with_context(cannot)? {
-        number += 1;
-        let track = match read(&line) {
-            Ok(track) => track,
-            Err(error) => {
-                damaged += 1;
-                output.note(&format!("refrain: {name} line {number}: {}; track skipped", reason(&error)));
-                continue;
+    let mut import =
+        Import { store, output, name: &name, waiting: Vec::new(), bytes: 0, tally: Tally::default() };
+    let progress = output.count("lines", bytes);
+    let result = import.all(&mut lines, &header, &progress);
+    drop(progress);
+    // Also after an error: what is in the catalogue shall be found.
+    let refreshed = store.refresh(&mut library, output);
+    let tally = import.tally;
+    output.line(&tally.line())?;
+    match result.and(refreshed) {
+        Err(error) if tally.done() == 0 => return Err(error),
+        Err(error) => output.note(&format!("refrain: {}", reason(&error))),
+        Ok(()) if !tally.incomplete => return Ok(Outcome::of(tally.done(), tally.skipped)),
+        Ok(()) => {}
+    }
+    Ok(Outcome::Partial)
+}
+
+/// What became of the lines.
+#[derive(Debug, Default)]
+struct Tally {
+    added: usize,
+    replaced: usize,
+    unchanged: usize,
+    skipped: usize,
+    links: usize,
+    /// Whether lines are missing.
+    incomplete: bool,
+}
+
+impl Tally {
+    fn done(&self) -> usize {
+        self.added + self.replaced + self.unchanged
+    }
+
+    fn line(&self) -> String {
+        let Self { added, replaced, unchanged, skipped, links, .. } = self;
+        let line = format!("{added} added, {unchanged} unchanged, {replaced} replaced, {skipped} skipped");
+        if *links > 0 { format!("{line}, {links} near-duplicates") } else { line }
+    }
+}
+
+struct Import<'a> {
+    store: &'a Store,
+    output: &'a Output,
+    name: &'a str,
+    /// Numbers of lines, and their tracks, or why they have none.
+    waiting: Vec<(u64, Result<NewTrack>)>,
+    bytes: usize,
+    tally: Tally,
+}
+
+impl Import<'_> {
+    fn all(&mut self, lines: &mut dyn BufRead, header: &Header, progress: &Counter<'_>) -> Result<()> {
+        let mut proof = Proof::default();
+        let read = self.read(lines, &mut proof, progress);
+        // Also after an error: what was read shall be kept.
+        let written = self.write();
+        let end = read?;
+        written?;
+        if header.has_end() {
+            self.judge(&proof, end.as_ref());
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        lines: &mut dyn BufRead,
+        proof: &mut Proof,
+        progress: &Counter<'_>,
+    ) -> Result<Option<End>> {
+        let mut end = None;
+        let mut number = 1;
+        while let Some(line) = next_line(lines).with_context(|| format!("cannot read {}", self.name))? {
+            number += 1;
+            progress.advance(line.len() as u64 + 1);
+            match proof.read(&line) {
+                _ if end.is_some() => self.skip(number, "comes after the end of the export"),
+                Ok(Content::Track(row)) => self.push(number, new_track(*row))?,
+                Ok(Content::Link(link)) => self.link(number, &link)?,
+                Ok(Content::End(told)) => end = Some(told),
+                Err(error) => self.push(number, Err(error))?,
             }
+        }
+        Ok(end)
+    }
+
+    fn judge(&mut self, proof: &Proof, end: Option<&End>) {
+        let why = match end {
+            None => Some("its last line is missing: it was cut off".to_owned()),
+            Some(end) => proof.against(end, self.tally.skipped as u64),
         };
-        match store.wait(store.catalog().add(track)) {
-            Ok(AddOutcome::Added(_)) => added += 1,
-            Ok(AddOutcome::Replaced(_)) => replaced += 1,
-            Ok(AddOutcome::Unchanged(_)) => unchanged += 1,
-            Err(error @ (CatalogError::SourceTaken { .. } | CatalogError::Invalid { .. })) => {
-                damaged += 1;
-                output.note(&format!("refrain: {name} line {number}: {error}; track skipped"));
-            }
-            Err(error) => return Err(error.into()),
+        if let Some(why) = why {
+            self.tally.incomplete = true;
+            self.output.note(&format!(
+                "refrain: {} is incomplete: {why}; what is there was imported, export it once more for the rest",
+                self.name
+            ));
         }
     }
-    store.refresh(&mut library, output)?;
-    output.line(&format!("{added} added, {unchanged} unchanged, {replaced} replaced, {damaged} skipped"))?;
-    Ok(Outcome::of(added + replaced + unchanged, damaged))
+
+    fn push(&mut self, number: u64, track: Result<NewTrack>) -> Result<()> {
+        self.bytes += track.as_ref().map_or(0, |track| track.constellation.len());
+        self.waiting.push((number, track));
+        if self.waiting.len() >= BATCH_TRACKS || self.bytes >= BATCH_BYTES {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the tracks that wait, and says in order of line why some are none.
+    fn write(&mut self) -> Result<()> {
+        self.bytes = 0;
+        let mut tracks = Vec::new();
+        let mut lines = Vec::new();
+        for (number, track) in std::mem::take(&mut self.waiting) {
+            lines.push((number, track.map(|track| tracks.push(track))));
+        }
+        let mut outcomes = self.store.wait(self.store.catalog().add_all(tracks))?.into_iter();
+        for (number, read) in lines {
+            match read.map(|()| outcomes.next()) {
+                Err(error) => self.skip(number, &reason(&error)),
+                Ok(Some(Ok(AddOutcome::Added(_)))) => self.tally.added += 1,
+                Ok(Some(Ok(AddOutcome::Replaced(_)))) => self.tally.replaced += 1,
+                Ok(Some(Ok(AddOutcome::Unchanged(_)))) => self.tally.unchanged += 1,
+                Ok(Some(Err(error))) => self.skip(number, &error.to_string()),
+                Ok(None) => self.skip(number, "the catalogue did not answer"),
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, number: u64, link: &Link) -> Result<()> {
+        // Its tracks may be among those that wait.
+        self.write()?;
+        match self.try_link(link)? {
+            Ok(()) => self.tally.links += 1,
+            Err(why) => self.skip(number, &why),
+        }
+        Ok(())
+    }
+
+    fn try_link(&self, link: &Link) -> Result<Result<(), String>> {
+        let mut numbers = Vec::new();
+        for id in [&link.track, &link.of] {
+            let Ok(id) = id.parse() else { return Ok(Err("damaged: its id is none".to_owned())) };
+            let track = self.store.wait(self.store.catalog().by_id(id))?;
+            match track.filter(|track| track.removed_at.is_none()) {
+                Some(track) => numbers.push(track.number),
+                None => return Ok(Err(format!("there is no track {id} to link"))),
+            }
+        }
+        let link = NearDuplicate { track: numbers[0], of: numbers[1], seconds: link.seconds };
+        match self.store.wait(self.store.catalog().link_near_duplicate(link)) {
+            Err(error @ CatalogError::Invalid { .. }) => Ok(Err(error.to_string())),
+            done => Ok(Ok(done?)),
+        }
+    }
+
+    fn skip(&mut self, number: u64, why: &str) {
+        self.tally.skipped += 1;
+        self.output.note(&format!("refrain: {} line {number}: {why}; skipped", self.name));
+    }
 }
 
 /// The next line without its end. One that is too long is cut, which its checksum will show.
@@ -72,27 +218,7 @@ fn next_line(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-fn check_header(line: &[u8]) -> Result<()> {
-    let header: Option<Header> = serde_json::from_slice(line).ok();
-    match header {
-        Some(Header { format, version }) if format == FORMAT => {
-            ensure!(
-                version <= VERSION,
-                "written by a newer refrain (export version {version}, this one reads up to {VERSION}); update refrain"
-            );
-            Ok(())
-        }
-        _ => {
-            bail!("not an export of tracks: its first line is no header; `refrain tracks export` writes one")
-        }
-    }
-}
-
-/// Reads a line and proves it.
-fn read(line: &[u8]) -> Result<NewTrack> {
-    let line: Line = serde_json::from_slice(line).context("damaged: no JSON object of a track")?;
-    ensure!(checksum(line.track.get()) == line.checksum, "damaged: its checksum is wrong");
-    let row: Row = serde_json::from_str(line.track.get()).context("no track")?;
+fn new_track(row: Row) -> Result<NewTrack> {
     let packed = row.constellation.context("no track: its constellation is missing")?;
     let constellation = BASE64_STANDARD.decode(packed).context("damaged: its constellation is no base64")?;
     Constellation::from_bytes(&constellation)?;

@@ -3,6 +3,7 @@
 mod change;
 mod export;
 mod find;
+mod format;
 mod import;
 mod list;
 mod row;
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Re
         TracksCommand::Import(_) => Missing::Create,
         _ => Missing::Refuse,
     };
-    let store = Store::open(&settings.catalog, missing)?;
+    let store = Store::open(settings, missing)?;
     let outcome = match &args.command {
         TracksCommand::List(args) => list::list(args, &store, output),
         TracksCommand::Show(args) => list::show(args, &store, output),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How far work may run ahead of the slowest input, per thread. Results waiting their turn are small
 /// (matches or a packed constellation), decoded sound never waits.
@@ -19,6 +20,15 @@ pub(crate) enum Flow {
     Continue,
     /// No more: work not begun is dropped.
     Stop,
+}
+
+/// What the consumer of results is called for.
+#[derive(Debug)]
+pub(crate) enum Turn<T> {
+    /// The result of this input.
+    Done(usize, Result<T, Panicked>),
+    /// The next result is not there yet.
+    Idle,
 }
 
 struct State<T> {
@@ -41,6 +51,24 @@ impl<T> Shared<T> {
     fn wait<'a>(&self, guard: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
         self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The result of input `k`; `None` if it is not there after so long.
+    fn take(&self, k: usize, at_most: Option<Duration>) -> Option<Result<T, Panicked>> {
+        let missing = |state: &mut State<T>| !state.done.contains_key(&k);
+        let state = self.lock();
+        let mut state = match at_most {
+            None => self.changed.wait_while(state, missing).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                let waited = self.changed.wait_timeout_while(state, limit, missing);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        let result = state.done.remove(&k)?;
+        state.taken = k + 1;
+        drop(state);
+        self.changed.notify_all();
+        Some(result)
+    }
 }
 
 /// Runs `work` on inputs `0..count` on `jobs` threads and gives the results to `sink`, on this thread and in
@@ -51,37 +79,60 @@ pub(crate) fn in_order<T: Send, E>(
     work: impl Fn(usize) -> T + Sync,
     mut sink: impl FnMut(usize, Result<T, Panicked>) -> Result<Flow, E>,
 ) -> Result<(), E> {
-    let guarded = |k| catch_unwind(AssertUnwindSafe(|| work(k))).map_err(|_| Panicked);
-    let jobs = jobs.min(count);
-    if jobs <= 1 {
+    if jobs.min(count) <= 1 {
         for k in 0..count {
-            if sink(k, guarded(k))? == Flow::Stop {
+            if sink(k, guarded(&work, k))? == Flow::Stop {
                 break;
             }
         }
         return Ok(());
     }
+    on_threads(count, jobs, None, &work, |turn| match turn {
+        Turn::Done(k, result) => sink(k, result),
+        Turn::Idle => Ok(Flow::Continue),
+    })
+}
+
+/// The same for a sink that has something else to do, too: it gets a turn at least once in so long, also while all
+/// results make it wait.
+pub(crate) fn in_order_or_idle<T: Send, E>(
+    count: usize,
+    jobs: usize,
+    at_most: Duration,
+    work: impl Fn(usize) -> T + Sync,
+    sink: impl FnMut(Turn<T>) -> Result<Flow, E>,
+) -> Result<(), E> {
+    on_threads(count, jobs, Some(at_most), &work, sink)
+}
+
+fn on_threads<T: Send, E>(
+    count: usize,
+    jobs: usize,
+    at_most: Option<Duration>,
+    work: &(impl Fn(usize) -> T + Sync),
+    mut sink: impl FnMut(Turn<T>) -> Result<Flow, E>,
+) -> Result<(), E> {
+    let jobs = jobs.clamp(1, count.max(1));
     let shared = Shared {
         state: Mutex::new(State { next: 0, taken: 0, done: BTreeMap::new(), stop: false }),
         changed: Condvar::new(),
     };
     std::thread::scope(|scope| {
         for _ in 0..jobs {
-            scope.spawn(|| worker(&shared, count, jobs * AHEAD_PER_JOB, &guarded));
+            scope.spawn(|| worker(&shared, count, jobs * AHEAD_PER_JOB, work));
         }
-        let result = deliver(&shared, count, &mut sink);
+        let result = deliver(&shared, count, at_most, &mut sink);
         shared.lock().stop = true;
         shared.changed.notify_all();
         result
     })
 }
 
-fn worker<T>(
-    shared: &Shared<T>,
-    count: usize,
-    ahead: usize,
-    work: &(impl Fn(usize) -> Result<T, Panicked> + Sync),
-) {
+fn guarded<T>(work: &impl Fn(usize) -> T, k: usize) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(|| work(k))).map_err(|_| Panicked)
+}
+
+fn worker<T>(shared: &Shared<T>, count: usize, ahead: usize, work: &(impl Fn(usize) -> T + Sync)) {
     loop {
         let mut state = shared.lock();
         while !state.stop && state.next < count && state.next >= state.taken + ahead {
@@ -93,7 +144,7 @@ fn worker<T>(
         let k = state.next;
         state.next += 1;
         drop(state);
-        let result = work(k);
+        let result = guarded(work, k);
         shared.lock().done.insert(k, result);
         shared.changed.notify_all();
     }
@@ -102,20 +153,19 @@ fn worker<T>(
 fn deliver<T, E>(
     shared: &Shared<T>,
     count: usize,
-    sink: &mut impl FnMut(usize, Result<T, Panicked>) -> Result<Flow, E>,
+    at_most: Option<Duration>,
+    sink: &mut impl FnMut(Turn<T>) -> Result<Flow, E>,
 ) -> Result<(), E> {
-    for k in 0..count {
-        let mut state = shared.lock();
-        let result = loop {
-            match state.done.remove(&k) {
-                Some(result) => break result,
-                None => state = shared.wait(state),
+    let mut k = 0;
+    while k < count {
+        let turn = match shared.take(k, at_most) {
+            Some(result) => {
+                k += 1;
+                Turn::Done(k - 1, result)
             }
+            None => Turn::Idle,
         };
-        state.taken = k + 1;
-        drop(state);
-        shared.changed.notify_all();
-        if sink(k, result)? == Flow::Stop {
+        if sink(turn)? == Flow::Stop {
             break;
         }
     }
@@ -125,7 +175,7 @@ fn deliver<T, E>(
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
 
@@ -198,5 +248,36 @@ mod tests {
         );
         done.unwrap();
         assert_eq!(last, 5);
+    }
+
+    #[test]
+    fn the_sink_has_its_turn_while_an_input_takes_long() {
+        for jobs in [1, 3] {
+            let (idled, mut last) = (AtomicBool::new(false), None);
+            let done: Result<(), Infallible> = in_order_or_idle(
+                20,
+                jobs,
+                Duration::from_millis(1),
+                |k| {
+                    // Ends only when the sink was called with nothing to deliver.
+                    while k == 7 && !idled.load(Ordering::SeqCst) {
+                        std::thread::yield_now();
+                    }
+                    k
+                },
+                |turn| {
+                    match turn {
+                        Turn::Done(k, result) => {
+                            assert_eq!((k, last), (result.unwrap(), k.checked_sub(1)));
+                            last = Some(k);
+                        }
+                        Turn::Idle => idled.store(last == Some(6), Ordering::SeqCst),
+                    }
+                    Ok(Flow::Continue)
+                },
+            );
+            done.unwrap();
+            assert_eq!(last, Some(19));
+        }
     }
 }

@@ -149,15 +149,9 @@ fn index_learns_good_files_beside_bad_ones() {
 #[test]
 fn a_catalogue_by_a_newer_program_or_of_another_kind_is_left_alone() {
     let sandbox = Sandbox::with_catalog();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        use sqlx::Connection;
-        let mut connection = sqlx::SqliteConnection::connect(&sandbox.catalog()).await.unwrap();
-        let newer = "INSERT INTO _sqlx_migrations SELECT 9999, description, installed_on, success, checksum, \
-                     execution_time FROM _sqlx_migrations LIMIT 1";
-        sqlx::query(newer).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    });
+    let newer = "INSERT INTO _sqlx_migrations SELECT 9999, description, installed_on, success, checksum, \
+                 execution_time FROM _sqlx_migrations LIMIT 1";
+    sandbox.sql(newer);
     let before = std::fs::read(sandbox.path("catalog.db")).unwrap();
     sandbox.clip("clip.wav", &music().known[0], 4.0, 8.0);
     for args in [&["index", "clip.wav"][..], &["identify", "clip.wav"], &["tracks", "list"]] {
@@ -193,4 +187,27 @@ fn a_full_disk_stops_the_run_and_the_next_one_goes_on() {
     let (ran, answers) = sandbox.identify(&["m/0.wav", "m/5.wav"]);
     ran.expect(0);
     assert_eq!((best(&answers[0]), best(&answers[1])), (Some("0.wav"), Some("5.wav")));
+}
+
+#[test]
+fn a_database_that_fails_halfway_hides_nothing_of_what_was_done() {
+    let sandbox = Sandbox::new();
+    for k in 0..40 {
+        sandbox.clip(&format!("m/{k:02}.wav"), &music().known[k % 3], (k / 3) as f64 * 1.5, 3.0);
+    }
+    sandbox.run(&["index", "m/00.wav"]).expect(0);
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON tracks WHEN NEW.source LIKE '%39.wav' \
+                   BEGIN SELECT RAISE(ABORT, 'enough'); END";
+    sandbox.sql(trigger);
+    let ran = sandbox.run(&["index", "--jobs", "2", "m"]).expect(3).says("enough");
+    let number = |part: &str| -> usize {
+        let of = ran.stdout.split(", ").find_map(|text| text.trim().strip_suffix(part));
+        of.unwrap_or_else(|| panic!("{part:?} is not in {ran:#?}")).trim().parse().unwrap()
+    };
+    let (added, left) = (number("added"), number("not done: run the same again"));
+    assert_eq!(sandbox.tracks().len(), 1 + added, "{ran:#?}");
+    assert!(added >= 39 - 32 && left >= 1 && added + left == 39, "{ran:#?}");
+    sandbox.sql("DROP TRIGGER full");
+    sandbox.run(&["index", "m"]).expect(0);
+    assert_eq!(sandbox.tracks().len(), 40);
 }

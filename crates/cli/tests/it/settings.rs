@@ -58,3 +58,67 @@ fn the_accepted_rate_reaches_the_matcher() {
     let ran = sandbox.run(&["identify", "clip.wav", "--all", "--false-positive-rate", "1e-300"]).expect(1);
     assert!(ran.stdout.contains("(rejected)"), "{ran:#?}");
 }
+
+#[test]
+fn the_index_cache_lives_where_it_is_said() {
+    let sandbox = Sandbox::with_catalog();
+    sandbox.clip("clip.wav", &crate::support::music().known[0], 6.0, 6.0);
+    let beside = |sandbox: &Sandbox| {
+        let files = std::fs::read_dir(sandbox.path("")).unwrap().map(|file| file.unwrap().file_name());
+        files.filter(|name| name.to_str().unwrap().starts_with("catalog.db-")).count()
+    };
+    for name in ["catalog.db-index", "catalog.db-index.lock"] {
+        let _ = std::fs::remove_file(sandbox.path(name));
+    }
+    let run = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut command =
+            sandbox.command(&[&["--catalog", &sandbox.catalog()], args, &["identify", "clip.wav"]].concat());
+        Ran::from(command.envs(variables.iter().copied()).output().unwrap()).expect(0)
+    };
+    let before = beside(&sandbox);
+    run(&["--cache-dir", "cache/a"], &[]).says("index cache is not there; it is built again");
+    run(&[], &[("REFRAIN_CACHE_DIR", "cache/b")]).says("index cache is not there; it is built again");
+    assert_eq!(run(&["--cache-dir", "cache/a"], &[]).stderr, "");
+    assert_eq!(beside(&sandbox), before, "nothing is put beside the catalogue");
+    for folder in ["cache/a", "cache/b"] {
+        let caches: Vec<_> = std::fs::read_dir(sandbox.path(folder)).unwrap().map(Result::unwrap).collect();
+        let name = caches[0].file_name().into_string().unwrap();
+        assert!(caches.len() == 1 && name.starts_with("catalog-"), "{caches:?}");
+        assert!(caches[0].path().join("index-index").is_file());
+    }
+    sandbox.file("file", "");
+    let refused = sandbox.run(&["--cache-dir", "file/x", "identify", "clip.wav"]).expect(2);
+    refused.says("cannot make the index cache's folder");
+}
+
+#[test]
+fn a_database_url_names_the_catalogue() {
+    let sandbox = Sandbox::with_catalog();
+    let mut command = sandbox.command(&["tracks", "list", "--json"]);
+    let ran = Ran::from(command.env("DATABASE_URL", sandbox.catalog()).output().unwrap()).expect(0);
+    assert_eq!(ran.stdout.lines().count(), 3);
+}
+
+#[test]
+fn passwords_are_never_shown() {
+    let sandbox = Sandbox::new();
+    // Nothing listens on this port.
+    let url = "postgres://ann:hu%2Fsh@127.0.0.1:1/music?sslmode=disable";
+    sandbox.file("bad.toml", format!("catalog = '{url}\n"));
+    sandbox.file("good.toml", format!("catalog = '{url}'\n"));
+    for (args, variable, part) in [
+        (&["--catalog", url, "tracks", "list"][..], "", "catalogue postgres://ann@127.0.0.1:1/music"),
+        (&["tracks", "list"], url, "catalogue postgres://ann@127.0.0.1:1/music"),
+        (&["--config", "good.toml", "tracks", "list"], "", "catalogue postgres://ann@127.0.0.1:1/music"),
+        (&["--config", "bad.toml", "tracks", "list"], "", "line 1 (catalog)"),
+        (&["tracks", "list", url], "", "postgres://ann:…@127.0.0.1:1/music"),
+        (&["--catalog", "postgres://ann:hu sh@127.0.0.1:1/music", "tracks", "list"], "", "postgres"),
+        (&["--catalog", "ann:hush@127.0.0.1/music", "tracks", "list"], "", "not supported"),
+    ] {
+        let mut command = sandbox.command(args);
+        let ran = Ran::from(command.env("REFRAIN_CATALOG", variable).output().unwrap()).expect(2).says(part);
+        for secret in ["hush", "hu%2Fsh", "hu/sh", "hu sh"] {
+            assert!(!ran.stderr.contains(secret) && !ran.stdout.contains(secret), "{ran:#?}");
+        }
+    }
+}

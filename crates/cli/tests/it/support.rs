@@ -93,6 +93,17 @@ impl Sandbox {
         (ran, lines)
     }
 
+    /// Does something to the catalogue's file that no command does.
+    pub(crate) fn sql(&self, statement: &'static str) {
+        use sqlx::Connection;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = sqlx::SqliteConnection::connect(&self.catalog()).await.unwrap();
+            sqlx::query(statement).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        });
+    }
+
     /// `tracks list --json`.
     pub(crate) fn tracks(&self) -> Vec<Value> {
         let ran = self.run(&["tracks", "list", "--json"]).expect(0);

@@ -1,5 +1,7 @@
 //! Several processes, and processes that die.
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::support::{Sandbox, best, music};
@@ -78,4 +80,43 @@ fn two_index_runs_share_a_catalogue() {
         ran.expect(0);
     }
     check(&sandbox);
+}
+
+/// Writes a file into a pipe as soon as somebody reads from that; whoever waits for an answer need not wait here.
+fn feed(pipe: &Path, file: &Path) {
+    let (bytes, pipe) = (std::fs::read(file).unwrap(), pipe.to_owned());
+    std::thread::spawn(move || std::fs::write(pipe, bytes));
+}
+
+#[test]
+fn a_long_identify_run_sees_what_others_change() {
+    const INPUTS: usize = 40;
+    let sandbox = Sandbox::with_catalog();
+    let id = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
+    let known = sandbox.clip("known.wav", &music().known[0], 4.0, 6.0);
+    let new = sandbox.clip("new.wav", &music().unknown, 4.0, 6.0);
+    sandbox.clip("m/unknown.wav", &music().unknown, 0.0, 12.0);
+    let pipes: Vec<_> = (0..INPUTS).map(|k| sandbox.path(format!("pipe{k}"))).collect();
+    assert!(std::process::Command::new("mkfifo").args(&pipes).status().unwrap().success());
+    let mut child = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "--json", "--jobs", "1"]);
+    let mut child = child.args(&pipes).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut pipes = pipes.iter();
+    let mut ask = |clip: &Path| -> serde_json::Value {
+        feed(pipes.next().expect("it never saw the change"), clip);
+        serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
+    };
+    assert_eq!(best(&ask(&known)), Some("one.wav"));
+    assert_eq!(best(&ask(&new)), None);
+    // The first answer is in the process's memory now, under its old name.
+    sandbox.run(&["tracks", "set", &id, "title=Renamed"]).expect(0);
+    while ask(&known)["matches"][0]["metadata"]["Title"] != "Renamed" {
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    sandbox.run(&["index", "m"]).expect(0);
+    while best(&ask(&new)) != Some("unknown.wav") {
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -1,5 +1,7 @@
 //! `refrain tracks …`.
 
+use refrain_testkit::effects::{crop, gain};
+
 use crate::support::{NAMES, Sandbox, best, music};
 
 #[test]
@@ -59,7 +61,7 @@ fn an_export_is_a_catalogue_elsewhere() {
     from.run(&["tracks", "export", "all.jsonl"]).expect(0);
     let text = std::fs::read_to_string(from.path("all.jsonl")).unwrap();
     assert_eq!(from.run(&["tracks", "export"]).expect(0).stdout, text);
-    assert!(text.starts_with("{\"format\":\"refrain-tracks\",\"version\":1}\n"), "{text:.200}");
+    assert!(text.starts_with("{\"format\":\"refrain-tracks\",\"version\":2}\n"), "{text:.200}");
 
     let to = Sandbox::new();
     let ran = to.run(&["tracks", "import", from.path("all.jsonl").to_str().unwrap()]).expect(0);
@@ -95,8 +97,120 @@ fn damaged_lines_of_an_export_are_named_and_skipped() {
     let ran = to.run(&["tracks", "import", "damaged.jsonl"]).expect(3);
     let ran = ran.says("line 2: damaged: its checksum is wrong").says("line 4: damaged");
     assert_eq!(ran.stdout, "1 added, 0 unchanged, 0 replaced, 2 skipped\n");
+    assert!(!ran.stderr.contains("incomplete"), "all lines are there: {ran:#?}");
     to.file("newer.jsonl", "{\"format\":\"refrain-tracks\",\"version\":99}\n");
     to.run(&["tracks", "import", "newer.jsonl"]).expect(2).says("update refrain");
     to.file("none.jsonl", "hello\n");
     to.run(&["tracks", "import", "none.jsonl"]).expect(2).says("not an export of tracks");
+}
+
+#[test]
+fn links_between_tracks_are_carried() {
+    let from = Sandbox::new();
+    let song = &music().known[0].samples;
+    from.wav("m/a.wav", &crop(song, 0.0, 20.0));
+    from.wav("m/b.wav", &gain(&crop(song, 1.0, 19.0), -6.0));
+    from.wav("m/c.wav", &gain(&crop(song, 0.0, 18.0), -3.0));
+    from.run(&["index", "m"]).expect(0);
+    let text = from.run(&["tracks", "export"]).expect(0).stdout;
+    let links: Vec<serde_json::Value> = (text.lines().map(|line| serde_json::from_str(line).unwrap()))
+        .filter(|line: &serde_json::Value| line["nearDuplicate"].is_object())
+        .collect();
+    let id = |track: usize| from.tracks()[track]["id"].clone();
+    assert!(!links.is_empty());
+    assert_eq!((&links[0]["nearDuplicate"]["track"], &links[0]["nearDuplicate"]["of"]), (&id(1), &id(0)));
+
+    let to = Sandbox::new();
+    let file = to.file("all.jsonl", &text);
+    let ran = to.run(&["tracks", "import", file.to_str().unwrap()]).expect(0);
+    let said = format!("3 added, 0 unchanged, 0 replaced, 0 skipped, {} near-duplicates\n", links.len());
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (said.as_str(), ""));
+    assert_eq!(without_times(&to.run(&["tracks", "export"]).expect(0).stdout), without_times(&text));
+    let first = id(0);
+    let sounds_like = |sandbox: &Sandbox| -> Vec<String> {
+        let shown = sandbox.run(&["tracks", "show", first.as_str().unwrap()]).expect(0).stdout;
+        shown.lines().filter(|line| line.starts_with("sounds like")).map(str::to_owned).collect()
+    };
+    assert_eq!((sounds_like(&to), sounds_like(&to).is_empty()), (sounds_like(&from), false));
+
+    // A track that could not be read is not linked either.
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1] = "{}";
+    let partly = Sandbox::new();
+    partly.file("partly.jsonl", lines.join("\n"));
+    let ran = partly.run(&["tracks", "import", "partly.jsonl"]).expect(3);
+    ran.says("line 2: damaged").says(&format!("there is no track {} to link", first.as_str().unwrap()));
+}
+
+/// What an export says, apart from when tracks came and the checksums over that.
+fn without_times(text: &str) -> Vec<serde_json::Value> {
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines
+        .map(|mut line| {
+            line["checksum"].take();
+            line["track"]["added_at"].take();
+            line["end"]["checksum"].take();
+            line
+        })
+        .collect()
+}
+
+#[test]
+fn an_export_that_is_not_whole_is_noticed() {
+    let from = Sandbox::with_catalog();
+    let text = from.run(&["tracks", "export"]).expect(0).stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    let import = |lines: &[&str]| {
+        let to = Sandbox::new();
+        to.file("part.jsonl", lines.join("\n"));
+        to.run(&["tracks", "import", "part.jsonl"])
+    };
+    assert_eq!(import(&lines).expect(0).stderr, "");
+    let ran = import(&lines[..3]).expect(3).says("part.jsonl is incomplete: its last line is missing");
+    assert_eq!(ran.stdout, "2 added, 0 unchanged, 0 replaced, 0 skipped\n");
+    import(&lines[..1]).expect(3).says("its last line is missing");
+    let ran = import(&[lines[0], lines[1], lines[3], lines[4]]).expect(3);
+    assert_eq!(
+        ran.says("1 of its 3 lines are missing").stdout,
+        "2 added, 0 unchanged, 0 replaced, 0 skipped\n"
+    );
+    let exchanged = [lines[0], lines[2], lines[1], lines[3], lines[4]];
+    import(&exchanged).expect(3).says("not in that order");
+    import(&[lines[0], lines[1], lines[1], lines[2], lines[3], lines[4]])
+        .expect(3)
+        .says("not those that were written");
+    let twice = [&lines[..], &lines[1..]].concat();
+    import(&twice).expect(3).says("line 6: comes after the end");
+
+    // Exports of the first version have no end.
+    let first = lines[0].replace("\"version\":2", "\"version\":1");
+    let ran = import(&[first.as_str(), lines[1], lines[2]]).expect(0);
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("2 added, 0 unchanged, 0 replaced, 0 skipped\n", "")
+    );
+    let ran = import(&[lines[0], lines[4]]).expect(3);
+    ran.says("3 of its 3 lines are missing");
+    let empty = Sandbox::new();
+    empty.run(&["tracks", "import", from.file("none.jsonl", lines[0]).to_str().unwrap()]).expect(3);
+    let nothing = empty.run(&["tracks", "export"]).expect(0).stdout;
+    empty.file("nothing.jsonl", nothing);
+    empty.run(&["tracks", "import", "nothing.jsonl"]).expect(0);
+}
+
+#[test]
+fn a_database_that_fails_halfway_through_an_import_hides_nothing() {
+    let from = Sandbox::with_catalog();
+    from.run(&["tracks", "export", "all.jsonl"]).expect(0);
+    let to = Sandbox::new();
+    let file = from.path("all.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    to.file("first.jsonl", text.lines().take(2).collect::<Vec<_>>().join("\n"));
+    to.run(&["tracks", "import", "first.jsonl"]).expect(3);
+    to.sql("CREATE TRIGGER full BEFORE INSERT ON tracks BEGIN SELECT RAISE(ABORT, 'enough'); END");
+    to.run(&["tracks", "import", file.to_str().unwrap()]).expect(2).says("enough");
+    assert_eq!(to.tracks().len(), 1);
+    to.sql("DROP TRIGGER full");
+    let ran = to.run(&["tracks", "import", file.to_str().unwrap()]).expect(0);
+    assert_eq!(ran.stdout, "2 added, 1 unchanged, 0 replaced, 0 skipped\n");
 }

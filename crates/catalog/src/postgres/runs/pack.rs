@@ -65,7 +65,7 @@ impl PostgresCatalog {
         self.commit(transaction).await?;
         done.added += run.tracks.len() as u64;
         done.removed += batch.removed.len() as u64;
-        done.relabelled.extend(batch.relabelled);
+        done.changes.extend(changes.into_iter().filter(|change| change.position <= batch.position));
         done.skipped.extend::<Vec<Skipped>>(skipped);
         Ok(true)
     }

@@ -1,6 +1,6 @@
 //! Lists, filters and odd text.
 
-use refrain_catalog::{Metadata, NewTrack, TrackFilter, TrackUpdate};
+use refrain_catalog::{Metadata, NearDuplicate, NewTrack, TrackFilter, TrackUpdate};
 
 use super::*;
 
@@ -133,4 +133,37 @@ pub(crate) async fn nul_is_replaced(place: &dyn Place) {
     let track = catalog.update(track.id, update).await.unwrap().unwrap();
     assert_eq!(track.metadata, told("\u{fffd}\u{fffd}"));
     assert_eq!(catalog.by_id(track.id).await.unwrap().unwrap(), track);
+}
+
+pub(crate) async fn links_are_listed_in_pages(place: &dyn Place) {
+    let catalog = place.open().await;
+    assert_eq!(catalog.list_near_duplicates(None, 10).await.unwrap(), []);
+    let mut tracks = Vec::new();
+    for n in 0..5 {
+        tracks.push(added(&*catalog, new_track(&format!("{n}"), n)).await);
+    }
+    let link = |a: usize, b: usize| NearDuplicate {
+        track: tracks[a].number,
+        of: tracks[b].number,
+        seconds: (a * 10 + b) as f64,
+    };
+    for link in [link(4, 1), link(3, 0), link(4, 2), link(2, 1), link(4, 0)] {
+        catalog.link_near_duplicate(link).await.unwrap();
+    }
+    let all = [link(2, 1), link(3, 0), link(4, 0), link(4, 1), link(4, 2)];
+    assert_eq!(catalog.list_near_duplicates(None, 10).await.unwrap(), all);
+    let mut paged: Vec<NearDuplicate> = Vec::new();
+    loop {
+        let after = paged.last().map(|link| (link.track, link.of));
+        let page = catalog.list_near_duplicates(after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    assert_eq!(paged, all);
+    catalog.remove(tracks[0].id).await.unwrap();
+    let left = [link(2, 1), link(4, 1), link(4, 2)];
+    assert_eq!(catalog.list_near_duplicates(None, 10).await.unwrap(), left);
 }

@@ -34,7 +34,8 @@ macro_rules! contract_suite {
                 numbers_are_found_in_bulk, lengths_that_are_none_are_refused, near_duplicates_are_links,
                 many_are_added_like_one_after_the_other;
             listing: pages_are_complete_and_in_order, filters_choose, text_is_taken_literally,
-                text_ignores_case_in_every_script, nothing_is_too_odd_to_store, nul_is_replaced;
+                text_ignores_case_in_every_script, nothing_is_too_odd_to_store, nul_is_replaced,
+                links_are_listed_in_pages;
             changes: changes_tell_what_can_be_heard, constellations_go_with_their_track, constellations_of_any_size,
                 a_new_label_is_told, a_change_is_waited_for;
             identity: each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;

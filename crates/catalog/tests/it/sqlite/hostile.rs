@@ -162,3 +162,33 @@ async fn a_file_that_many_open_at_once_is_made_once() {
     assert_eq!(catalog.count().await.unwrap(), 8);
     consistent(&*catalog).await;
 }
+
+#[test]
+fn an_address_has_no_secrets() {
+    let address =
+        |url: &str| refrain_catalog::address(url).map(|address| (address.url, address.names.join(" ")));
+    let shown = |url: &str, names: &str| (url.to_owned(), names.to_owned());
+    assert_eq!(address("sqlite:///a/b.db").unwrap(), shown("sqlite:/a/b.db", "b"));
+    assert!(address("sqlite:b.db").unwrap().0.starts_with("sqlite:/"));
+    for url in [
+        "postgres://ann:hush@db.example:5433/music?sslmode=require&application_name=x",
+        "postgresql://ann@db.example:5433/music",
+    ] {
+        assert_eq!(
+            address(url).unwrap(),
+            shown("postgres://ann@db.example:5433/music", "db.example 5433 music")
+        );
+    }
+    for url in [
+        "mysql://ann:hush@host/db",
+        "postgres://ann:hush@host:99999/db",
+        "postgres://ann:hu sh@ho st/db",
+        "ann:hush@host",
+    ] {
+        let error = address(url).unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("hush") && !error.to_string().contains("sh@"),
+            "{error:?}"
+        );
+    }
+}

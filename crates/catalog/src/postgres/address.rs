@@ -1,0 +1,18 @@
+//! What a URL says of a database, without its secrets.
+
+use super::error::Name;
+use super::open::options;
+use crate::{Address, CatalogError};
+
+/// Reads a URL, and what the environment adds to it.
+pub(crate) fn address(url: &str) -> Result<Address, CatalogError> {
+    let options = options(url)?;
+    let socket = options.get_socket().map(|folder| folder.display().to_string());
+    let database = options.get_database().unwrap_or(options.get_username());
+    let names = vec![
+        socket.unwrap_or_else(|| options.get_host().to_owned()),
+        options.get_port().to_string(),
+        database.to_owned(),
+    ];
+    Ok(Address { url: Name::new(&options).url, names })
+}

@@ -1,0 +1,194 @@
+//! An index that follows by itself. The catalogue has two handles: one is followed, the other makes the changes, as
+//! another process would.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use refrain_catalog::{Catalog, ChangeKind, Followed, Follower, Library, TrackNumber, TrackUpdate};
+use refrain_core::index::CacheState;
+
+use super::{File, added, open, prefix, replaced, song, songs};
+use crate::contract::{Place, rule};
+
+/// Everything that a follower told.
+#[derive(Debug, Default)]
+struct Told {
+    changes: Vec<(u32, ChangeKind)>,
+    failures: Vec<String>,
+    recovered: usize,
+}
+
+type Diary = Arc<Mutex<Told>>;
+
+fn follow(library: Library) -> (Follower, Diary) {
+    let diary = Diary::default();
+    let told = Arc::clone(&diary);
+    let follower = Follower::start(library, move |news| {
+        let mut told = told.lock().unwrap();
+        match news {
+            Followed::Changed(done) => {
+                told.changes.extend(done.changes.iter().map(|change| (change.track.0, change.kind)));
+            }
+            Followed::Failed { error, .. } => told.failures.push(error.to_string()),
+            Followed::Recovered => told.recovered += 1,
+            _ => {}
+        }
+    });
+    (follower, diary)
+}
+
+/// Waits for what has to come; a test that waits in vain fails.
+async fn until(what: &str, mut there: impl FnMut() -> bool) {
+    for _ in 0..1500 {
+        if there() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("waited in vain: {what}");
+}
+
+async fn relabel(catalog: &dyn Catalog, track: &refrain_catalog::Track) {
+    let update = TrackUpdate { rule: Some(Some(rule("block"))), ..TrackUpdate::default() };
+    catalog.update(track.id, update).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_do_is_followed_and_told() {
+    let file = File::new();
+    let other = file.open().await;
+    let tracks = songs(&*other, 0..3).await;
+    let (mut library, _) = open(&file).await;
+    library.refresh().await.unwrap();
+    let (follower, diary) = follow(library);
+    let before = follower.snapshot();
+    let new = added(&*other, song("song 3", 3)).await;
+    until("a new track", || follower.snapshot().tracks() == 4).await;
+    assert_eq!(before.tracks(), 3, "a search keeps what it has");
+    let again = replaced(&*other, song("song 0", 70)).await;
+    other.remove(tracks[1].id).await.unwrap();
+    relabel(&*other, &tracks[2]).await;
+    until("four changes", || follower.position() == 8).await;
+    assert_eq!(follower.snapshot().tracks(), 3);
+    let expected = [
+        (new.number, ChangeKind::Added),
+        (tracks[0].number, ChangeKind::Removed),
+        (again.number, ChangeKind::Added),
+        (tracks[1].number, ChangeKind::Removed),
+        (tracks[2].number, ChangeKind::Relabelled),
+    ];
+    let expected = expected.map(|(TrackNumber(number), kind)| (number, kind));
+    until("news of all", || diary.lock().unwrap().changes == expected).await;
+    assert_eq!(diary.lock().unwrap().failures, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_share_the_files_are_all_told() {
+    let file = File::new();
+    let other = file.open().await;
+    let tracks = songs(&*other, 0..2).await;
+    let followers = [follow(open(&file).await.0), follow(open(&file).await.0)];
+    for track in &tracks {
+        relabel(&*other, track).await;
+    }
+    songs(&*other, 2..4).await;
+    for (follower, diary) in &followers {
+        until("four changes", || diary.lock().unwrap().changes.len() == 4).await;
+        assert_eq!((follower.snapshot().tracks(), follower.position()), (4, 6));
+        let relabelled = diary.lock().unwrap().changes[..2].to_vec();
+        assert_eq!(relabelled, [1, 2].map(|number| (number, ChangeKind::Relabelled)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn searches_do_not_wait_for_a_build() {
+    let file = File::new();
+    let other = file.open().await;
+    songs(&*other, 0..2).await;
+    let (mut library, _) = open(&file).await;
+    library.refresh().await.unwrap();
+    let mut path = prefix(&file).into_os_string();
+    path.push("-index.lock");
+    // Whoever holds this lock keeps every build waiting, in the middle of it.
+    let lock = std::fs::File::options().write(true).open(path).unwrap();
+    lock.lock().unwrap();
+    let (follower, _) = follow(library);
+    let follower = Arc::new(follower);
+    songs(&*other, 2..3).await;
+    for _ in 0..20 {
+        let follower = Arc::clone(&follower);
+        let look = tokio::task::spawn_blocking(move || (follower.snapshot().tracks(), follower.position()));
+        let seen = tokio::time::timeout(Duration::from_secs(20), look).await;
+        assert_eq!(seen.expect("it waits for the build").unwrap(), (2, 2));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    lock.unlock().unwrap();
+    until("the third track", || follower.snapshot().tracks() == 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_is_built_again_is_shown_when_it_is_whole() {
+    let file = File::new();
+    let other = file.open().await;
+    songs(&*other, 0..3).await;
+    let (mut library, _) = open(&file).await;
+    library.refresh().await.unwrap();
+    let (follower, diary) = follow(library);
+    let damaged = follower.snapshot();
+    follower.heal(&damaged).await.unwrap();
+    let healed = follower.snapshot();
+    assert!(!Arc::ptr_eq(&damaged, &healed));
+    assert_eq!((healed.tracks(), follower.position()), (3, 3));
+    follower.heal(&damaged).await.unwrap();
+    assert!(Arc::ptr_eq(&healed, &follower.snapshot()), "it was healed already");
+
+    // Another process throws the files away. Nobody ever sees fewer tracks than there are.
+    let (mut stranger, _) = open(&file).await;
+    stranger.discard().await.unwrap();
+    songs(&*other, 3..4).await;
+    let mut fewest = usize::MAX;
+    until("the fourth track", || {
+        let tracks = follower.snapshot().tracks();
+        fewest = fewest.min(tracks);
+        tracks == 4
+    })
+    .await;
+    assert_eq!(fewest.min(4), 3);
+    assert_eq!(diary.lock().unwrap().failures, Vec::<String>::new());
+    assert_eq!(open(&file).await.1, CacheState::Ready);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_is_told_and_gone_past() {
+    let file = File::new();
+    let other = file.open().await;
+    songs(&*other, 0..1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    let (mut library, _) = Library::open(file.open().await, &cache.join("index")).await.unwrap();
+    library.refresh().await.unwrap();
+    let (follower, diary) = follow(library);
+    std::fs::rename(&cache, folder.path().join("away")).unwrap();
+    songs(&*other, 1..2).await;
+    until("two failures", || diary.lock().unwrap().failures.len() >= 2).await;
+    assert!(diary.lock().unwrap().failures[0].contains("index file"), "{diary:?}");
+    assert_eq!(follower.snapshot().tracks(), 1, "what was there can be searched");
+    std::fs::rename(folder.path().join("away"), &cache).unwrap();
+    until("recovery", || diary.lock().unwrap().recovered == 1).await;
+    assert_eq!(follower.snapshot().tracks(), 2);
+    let told = diary.lock().unwrap().changes.clone();
+    assert_eq!(told, [(2, ChangeKind::Added)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_ends_when_dropped() {
+    let file = File::new();
+    let catalog = file.open().await;
+    let (library, _) = Library::open(Arc::clone(&catalog), &prefix(&file)).await.unwrap();
+    let (follower, diary) = follow(library);
+    assert!(Arc::strong_count(&catalog) > 1 && Arc::strong_count(&diary) > 1);
+    drop(follower);
+    until("an end", || (Arc::strong_count(&catalog), Arc::strong_count(&diary)) == (1, 1)).await;
+    catalog.close().await.unwrap();
+}

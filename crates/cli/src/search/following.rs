@@ -1,0 +1,81 @@
+//! An index that keeps following the catalogue while inputs are worked on.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use refrain_catalog::{ChangeKind, Followed, Follower, TrackNumber};
+use refrain_core::index::{IndexError, Snapshot};
+
+use super::lock;
+use crate::output::Output;
+use crate::store::{Store, cannot_be_searched};
+
+/// What happened to the catalogue since it was asked last.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// Tracks that are not, or not called, what they were.
+    pub(crate) stale: Vec<TrackNumber>,
+    /// Lines for a person.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A follower, and what it has told.
+pub(super) struct Following {
+    follower: Follower,
+    news: Arc<Mutex<News>>,
+    /// Held by the one search that has a damaged index built again.
+    healing: Mutex<()>,
+}
+
+impl Following {
+    /// Brings the index up to date, and keeps it so.
+    pub(super) fn open(store: &Store, output: &Output) -> Result<Self> {
+        let library = store.library(output)?;
+        let news = Arc::<Mutex<News>>::default();
+        let told = Arc::clone(&news);
+        let follower = store.follow(library, move |what| lock(&told).take(&what));
+        Ok(Self { follower, news, healing: Mutex::new(()) })
+    }
+
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.follower.snapshot()
+    }
+
+    pub(super) fn news(&self) -> News {
+        std::mem::take(&mut lock(&self.news))
+    }
+
+    /// Builds the index again, unless another thread was faster.
+    pub(super) fn heal(
+        &self,
+        bad: &Arc<Snapshot>,
+        error: &IndexError,
+        store: &Store,
+        output: &Output,
+    ) -> Result<()> {
+        let _alone = lock(&self.healing);
+        if Arc::ptr_eq(bad, &self.follower.snapshot()) {
+            output.note(&format!("refrain: {error}; doing so now"));
+            store.wait(self.follower.heal(bad))?;
+        }
+        Ok(())
+    }
+}
+
+impl News {
+    fn take(&mut self, what: &Followed<'_>) {
+        match what {
+            Followed::Changed(done) => {
+                let stale = done.changes.iter().filter(|change| change.kind != ChangeKind::Added);
+                self.stale.extend(stale.map(|change| change.track));
+                self.notes.extend(done.skipped.iter().map(cannot_be_searched));
+            }
+            // The first time only: it may go on for hours.
+            Followed::Failed { error, failures: 1, .. } => {
+                self.notes.push(format!("{error}; the search goes on in what is indexed by now"));
+            }
+            Followed::Recovered => self.notes.push("changes of the catalogue are followed again".to_owned()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Settings of databases: the `[database]` table and `REFRAIN_DATABASE_…`.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use refrain_catalog::{OpenSettings, PostgresSettings};
+use serde::Deserialize;
+
+/// More connections of one process than this are a mistake: a server has a hundred unless it was told otherwise.
+const MOST_CONNECTIONS: u32 = 1000;
+
+/// Nobody waits for longer than a day.
+const MOST_SECONDS: u32 = 86_400;
+
+/// One place that they come from; `None` leaves a setting to the place below.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct DatabaseLayer {
+    pub(super) max_connections: Option<u32>,
+    pub(super) acquire_timeout_seconds: Option<u32>,
+    pub(super) statement_timeout_seconds: Option<u32>,
+    pub(super) retry_seconds: Option<u32>,
+}
+
+impl DatabaseLayer {
+    /// This layer, and what it leaves open from the one below.
+    pub(super) fn over(self, below: Self) -> Self {
+        Self {
+            max_connections: self.max_connections.or(below.max_connections),
+            acquire_timeout_seconds: self.acquire_timeout_seconds.or(below.acquire_timeout_seconds),
+            statement_timeout_seconds: self.statement_timeout_seconds.or(below.statement_timeout_seconds),
+            retry_seconds: self.retry_seconds.or(below.retry_seconds),
+        }
+    }
+
+    pub(super) fn check(self) -> Result<OpenSettings> {
+        let usual = PostgresSettings::default();
+        let max_connections = self.max_connections.unwrap_or(usual.max_connections);
+        if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
+            bail!("database.max_connections is {max_connections}; use 1 to {MOST_CONNECTIONS}");
+        }
+        let seconds = |name: &str, value: Option<u32>, least: u32, usual: Duration| match value {
+            None => Ok(usual),
+            Some(value) if (least..=MOST_SECONDS).contains(&value) => Ok(Duration::from_secs(value.into())),
+            Some(value) => bail!("database.{name} is {value}; use {least} to {MOST_SECONDS}"),
+        };
+        Ok(OpenSettings {
+            postgres: PostgresSettings {
+                max_connections,
+                acquire_timeout: seconds(
+                    "acquire_timeout_seconds",
+                    self.acquire_timeout_seconds,
+                    1,
+                    usual.acquire_timeout,
+                )?,
+                statement_timeout: seconds(
+                    "statement_timeout_seconds",
+                    self.statement_timeout_seconds,
+                    0,
+                    usual.statement_timeout,
+                )?,
+                retry_for: seconds("retry_seconds", self.retry_seconds, 0, usual.retry_for)?,
+            },
+        })
+    }
+}
