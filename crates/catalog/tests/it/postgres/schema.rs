@@ -75,7 +75,7 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
     let newest = newest_version(&database).await;
     database
         .run(format!(
-            "DROP TABLE refrain.streams, refrain.detections, refrain.outbox; \
+            "DROP TABLE refrain.runs, refrain.run_tracks, refrain.search, refrain.postings; \
              DELETE FROM refrain.schema_versions WHERE version = {newest}"
         ))
         .await;

@@ -161,6 +161,21 @@ pub trait RowStore: Send + Sync {
     ) -> Result<Vec<RowCandidate>, RowError>;
 }
 
+impl<S: RowStore + ?Sized> RowStore for &S {
+    fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError> {
+        (**self).rows(buckets)
+    }
+
+    fn locate(
+        &self,
+        spots: &[RowSpot],
+        most: usize,
+        known: &[TrackNumber],
+    ) -> Result<Vec<RowCandidate>, RowError> {
+        (**self).locate(spots, most, known)
+    }
+}
+
 impl RowStore for Box<dyn RowStore> {
     fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError> {
         (**self).rows(buckets)

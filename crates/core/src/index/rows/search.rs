@@ -42,6 +42,19 @@ impl<S: RowStore> RowIndex<S> {
         Self { store, runs, groups, tracks, seconds }
     }
 
+    /// Where the rows are.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The same index, its rows read through something else, such as a counter.
+    #[must_use]
+    pub fn with<T>(&self, store: T) -> RowIndex<T> {
+        let Self { runs, groups, tracks, seconds, .. } = self;
+        RowIndex { store, runs: runs.clone(), groups: groups.clone(), tracks: *tracks, seconds: *seconds }
+    }
+
     /// Number of tracks that can be found.
     #[must_use]
     pub fn tracks(&self) -> usize {
