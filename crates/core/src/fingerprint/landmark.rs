@@ -95,38 +95,55 @@ pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
         .enumerate()
         .map(|(i, p)| Star { time: p.time, warp: warp_frequency(p.frequency), rank: p.rank, index: i as u32 })
         .collect();
-    for (i, first) in stars.iter().enumerate() {
-        for second in outstanding(*first, &stars[i + 1..]).into_iter().flatten() {
-            let second = &stars[second as usize];
-            let cell = Cell::of(*first, *second);
+    let mut zones = Zones::new(&stars);
+    for first in &stars {
+        zones.outstanding(*first, |second| {
+            let cell = Cell::of(*first, second);
             let hash = hash(cell.place as u32, cell.distance as u32, cell.gap as u32);
             sink(Landmark { hash, first: first.index, second: second.index });
-        }
+        });
     }
 }
 
-/// The most outstanding stars in the target zone of a reference's star, the nearest first among equals: the choice of
-/// [`pairs`], made in one pass, which ends when nothing better can follow.
-#[inline]
-fn outstanding(first: Star, following: &[Star]) -> [Option<u32>; REFERENCE_FAN_OUT] {
-    let mut best = [(u32::MAX, None); REFERENCE_FAN_OUT];
-    for second in following {
-        let gap = second.time - first.time;
-        if gap > LONGEST_GAP {
-            break;
+/// Target zones of a reference's stars, which are asked for by rising time.
+///
+/// Stars are kept by rank, so that the most outstanding ones of a zone, the nearest first among equals, are met first:
+/// the choice of [`pairs`] after a few looks instead of a look at each star.
+struct Zones {
+    /// By rank: the stars, and the first of them that is not too near.
+    ranks: Vec<(Vec<Star>, usize)>,
+}
+
+impl Zones {
+    fn new(stars: &[Star]) -> Self {
+        let most = stars.iter().map(|star| usize::from(star.rank)).max().map_or(0, |rank| rank + 1);
+        let mut ranks = vec![(Vec::new(), 0); most];
+        for star in stars {
+            ranks[usize::from(star.rank)].0.push(*star);
         }
-        let key = u32::from(second.rank) << 16 | gap;
-        let worst = best[REFERENCE_FAN_OUT - 1].0;
-        if key < worst && gap >= SHORTEST_GAP && (second.warp - first.warp).abs() <= FARTHEST {
-            let at = best.iter().position(|(other, _)| key < *other).unwrap_or(0);
-            best[at..].rotate_right(1);
-            best[at] = (key, Some(second.index));
-        }
-        if worst >> 16 == 0 {
-            break;
+        Self { ranks }
+    }
+
+    fn outstanding(&mut self, first: Star, mut sink: impl FnMut(Star)) {
+        let mut missing = REFERENCE_FAN_OUT;
+        for (stars, from) in &mut self.ranks {
+            while stars.get(*from).is_some_and(|star| star.time < first.time + SHORTEST_GAP) {
+                *from += 1;
+            }
+            for second in &stars[*from..] {
+                if second.time - first.time > LONGEST_GAP {
+                    break;
+                }
+                if (second.warp - first.warp).abs() <= FARTHEST {
+                    sink(*second);
+                    missing -= 1;
+                    if missing == 0 {
+                        return;
+                    }
+                }
+            }
         }
     }
-    best.map(|(_, index)| index)
 }
 
 /// Probes for a query's peaks: times counted from `start` and multiplied by `time`, frequencies multiplied

@@ -131,21 +131,23 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// New time of a posting, `None` where its track is removed. `near` is the track of the one before: times rise
-    /// within a hash.
-    fn moved(&self, time: u32, near: &mut usize) -> Option<u32> {
-        let is_in = |index: usize| {
-            self.moves.get(index).is_some_and(|(start, _)| *start <= time)
-                && self.moves.get(index + 1).is_none_or(|(start, _)| time < *start)
-        };
-        if !is_in(*near) {
-            *near += 1;
-            if !is_in(*near) {
-                *near = self.moves.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
-            }
+    /// Where postings of the track at a time go.
+    fn at(&self, time: u32) -> Move {
+        let next = self.moves.partition_point(|(start, _)| *start <= time);
+        let to = self.moves.get(next).map_or(u32::MAX, |(start, _)| *start);
+        match next.checked_sub(1).map(|index| self.moves[index]) {
+            Some((from, shift)) => Move { from, to, shift },
+            None => Move { from: 0, to, shift: None },
         }
-        u32::try_from(i64::from(time) + self.moves[*near].1?).ok()
     }
+}
+
+/// Where postings of a stretch of an old time line go.
+#[derive(Debug, Clone, Copy, Default)]
+struct Move {
+    from: u32,
+    to: u32,
+    shift: Option<i64>,
 }
 
 /// Writes one run of the tracks of several, without the removed ones.
@@ -180,10 +182,13 @@ pub(crate) fn write_merged<W: Write>(
     let count = layout.tracks.iter().map(|t| u64::from(t.postings)).sum();
     Section { out, catalog, layout, count }.write(|low, high, sink| {
         for source in &sources {
-            let mut near = 0;
+            let mut near = Move::default();
             source.run.visit_postings(low, high, |hash, time| {
-                if let Some(time) = source.moved(time, &mut near) {
-                    sink.push(posting(hash, time));
+                if !(near.from..near.to).contains(&time) {
+                    near = source.at(time);
+                }
+                if let Some(shift) = near.shift {
+                    sink.push(posting(hash, (i64::from(time) + shift) as u32));
                 }
             })?;
         }
