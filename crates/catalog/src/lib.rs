@@ -6,6 +6,7 @@
 
 mod catalog;
 mod error;
+mod health;
 mod library;
 mod model;
 mod postgres;
@@ -17,6 +18,7 @@ mod url;
 
 pub use catalog::Catalog;
 pub use error::CatalogError;
+pub use health::{Fact, Health};
 pub use library::{Followed, Follower, Library, LibraryError, Refreshed, Skipped};
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,

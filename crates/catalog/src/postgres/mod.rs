@@ -10,6 +10,7 @@
 mod add;
 mod address;
 mod error;
+mod health;
 mod insert;
 mod links;
 mod listen;
@@ -29,8 +30,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::{
-    AddOutcome, Catalog, CatalogError, Change, ContentHash, NearDuplicate, NewTrack, PostgresSettings, Track,
-    TrackFilter, TrackId, TrackNumber, TrackUpdate,
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, Fact, NearDuplicate, NewTrack, PostgresSettings,
+    Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 pub(crate) use address::address;
 use error::Name;
@@ -150,6 +151,10 @@ impl Catalog for PostgresCatalog {
 
     async fn settle(&self) -> Result<(), CatalogError> {
         Ok(())
+    }
+
+    async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
+        self.facts(thorough).await
     }
 
     async fn close(&self) -> Result<(), CatalogError> {

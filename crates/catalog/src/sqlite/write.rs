@@ -272,7 +272,7 @@ impl SqliteCatalog {
     }
 
     /// Takes the write lock of the file; other processes are waited for, but not for ever.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
         let writer = self.writer()?;
         let mut attempt = 1;
         loop {

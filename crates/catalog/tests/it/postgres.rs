@@ -15,6 +15,7 @@ mod limits;
 mod login;
 mod notice;
 mod proxy;
+mod rights;
 mod schema;
 
 /// A database of its own on the server that `TEST_POSTGRES_URL` names; dropped at the end.
