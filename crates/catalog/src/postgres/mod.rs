@@ -20,7 +20,6 @@ mod row;
 mod transaction;
 mod write;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,6 +31,7 @@ use crate::{
 };
 use error::Name;
 use listen::Listener;
+use transaction::Begin;
 
 /// Key of the advisory lock that the one who writes holds until its transaction ends: "refrain!".
 const WRITER_LOCK: i64 = i64::from_be_bytes(*b"refrain!");
@@ -43,8 +43,9 @@ pub(crate) struct PostgresCatalog {
     options: PgConnectOptions,
     settings: PostgresSettings,
     pool: PgPool,
-    /// The SQL that begins every transaction.
-    begin: Arc<str>,
+    begin: Begin,
+    /// Whether statements may be prepared under a name.
+    prepared: bool,
     listener: Listener,
     identity: u128,
 }

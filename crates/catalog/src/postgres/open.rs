@@ -1,7 +1,7 @@
 //! Connecting and parting.
 
+use std::borrow::Cow;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -9,26 +9,27 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::error::Name;
 use super::listen::Listener;
+use super::transaction::Begin;
 use super::{PostgresCatalog, migrate};
 use crate::{CatalogError, PostgresSettings};
 
 /// How long a server may take to answer at all.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a transaction may stand still before the server ends it: a writer whose machine died would stop all
-/// others, and the server alone cannot see that.
-const IDLE_WAIT: Duration = Duration::from_secs(60);
+/// The parameter of a URL that turns prepared statements off.
+const CACHE_OFF: (Cow<'_, str>, Cow<'_, str>) =
+    (Cow::Borrowed("statement-cache-capacity"), Cow::Borrowed("0"));
 
 impl PostgresCatalog {
     /// Opens the catalogue in the database that `url` names; makes its tables where there are none.
     pub(crate) async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, CatalogError> {
         let options = options(url)?;
         let name = Name::new(&options);
+        let prepared = !options.to_url_lossy().query_pairs().any(|pair| pair == CACHE_OFF);
         // Not through the pool, which would keep why it cannot connect to itself.
         let mut connection = connect(&options, &name).await?;
-        // A migration takes as long as it takes.
-        let begin_upgrade = begin(settings, Duration::ZERO);
-        let identity = migrate::bring_up_to_date(&mut connection, begin_upgrade, &name).await?;
+        let begin = Begin::new(settings);
+        let identity = migrate::bring_up_to_date(&mut connection, begin.upgrade.clone(), &name).await?;
         // What was asked is answered; a farewell that fails loses nothing.
         let _ = connection.close().await;
         let pool = PgPoolOptions::new()
@@ -42,7 +43,8 @@ impl PostgresCatalog {
             options,
             settings: settings.clone(),
             pool,
-            begin: begin(settings, settings.statement_timeout),
+            begin,
+            prepared,
             listener: Listener::default(),
             identity,
         })
@@ -80,21 +82,4 @@ fn options(url: &str) -> Result<PgConnectOptions, CatalogError> {
     let options = if named { options } else { options.application_name("refrain") };
     // PgBouncer refuses this parameter, and numbers come in binary anyway.
     Ok(options.extra_float_digits(None).disable_statement_logging())
-}
-
-/// Begins every transaction. Nothing is set for longer than that: behind PgBouncer the next one may run on
-/// another connection, and somebody else's on this one.
-fn begin(settings: &PostgresSettings, statement_timeout: Duration) -> Arc<str> {
-    format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
-         SET LOCAL idle_in_transaction_session_timeout = {}",
-        milliseconds(statement_timeout),
-        milliseconds(settings.acquire_timeout),
-        milliseconds(IDLE_WAIT),
-    )
-    .into()
-}
-
-fn milliseconds(time: Duration) -> i32 {
-    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }

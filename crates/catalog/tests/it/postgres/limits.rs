@@ -29,7 +29,9 @@ async fn errors_of_the_server_have_names() {
              CREATE TRIGGER fail BEFORE UPDATE ON refrain.newest FOR EACH ROW EXECUTE FUNCTION fail()",
         )
         .await;
-    let table: [(&str, fn(&CatalogError) -> bool, bool); 14] = [
+    // SQLSTATE, whether it is the error that should come of it, and whether that may be tried again.
+    type Row = (&'static str, fn(&CatalogError) -> bool, bool);
+    let table: [Row; 14] = [
         ("53100", |error| matches!(error, CatalogError::DiskFull { .. }), false),
         ("53300", |error| matches!(error, CatalogError::TooManyConnections { .. }), true),
         ("40001", |error| matches!(error, CatalogError::Locked { .. }), true),

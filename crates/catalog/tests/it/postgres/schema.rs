@@ -60,9 +60,7 @@ async fn one_migrator_waits_for_the_other() {
 async fn a_newer_schema_is_refused_and_left_alone() {
     let database = Database::new();
     database.open().await.close().await.unwrap();
-    database
-        .run("INSERT INTO refrain.schema_versions VALUES (1000, 'later', '2030-01-01', true, '\\x00', 1)")
-        .await;
+    database.run("INSERT INTO refrain.schema_versions VALUES (1000, 'later')").await;
     let error = refused(&database.url()).await;
     assert!(matches!(error, CatalogError::TooNew { found: 1000, .. }), "{error:?}");
     assert!(error.to_string().contains("update refrain"));
@@ -162,7 +160,8 @@ async fn a_role_that_may_only_read() {
         ))
         .await;
     let catalog = refrain_catalog::open(&database.url_as(&role)).await.unwrap();
-    assert_eq!(catalog.list(&TrackFilter::default(), None, 9).await.unwrap(), [track.clone()]);
+    let listed = catalog.list(&TrackFilter::default(), None, 9).await.unwrap();
+    assert_eq!(listed, std::slice::from_ref(&track));
     assert_eq!(catalog.constellations(&[track.number]).await.unwrap().len(), 1);
     assert!(catalog.wait_for_change(0, std::time::Duration::from_secs(5)).await.unwrap());
     for refused in [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
