@@ -86,7 +86,11 @@ impl Begin {
             )
         };
         let read = begin(settings.statement_timeout);
-        let write = format!("{read}; SELECT pg_advisory_xact_lock({WRITER_LOCK})");
+        // What was committed has to survive a power cut, whatever the database does for others by default.
+        let write = format!(
+            "{read}; SELECT set_config('synchronous_commit', 'on', true) \
+             WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock({WRITER_LOCK})"
+        );
         Self { read: read.into(), write: write.into(), upgrade: begin(Duration::ZERO).into() }
     }
 }

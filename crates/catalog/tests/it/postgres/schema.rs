@@ -191,6 +191,32 @@ async fn a_role_may_write_without_owning() {
 }
 
 #[tokio::test]
+async fn what_is_committed_is_on_the_disk_whatever_others_want() {
+    let database = Database::new();
+    database
+        .run(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); \
+             END $$",
+        )
+        .await;
+    let catalog = database.open().await;
+    database
+        .run(
+            "CREATE TABLE seen (setting text);
+             CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO public.seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$;
+             CREATE TRIGGER look BEFORE UPDATE ON refrain.newest FOR EACH ROW EXECUTE FUNCTION look()",
+        )
+        .await;
+    added(&*catalog, new_track("a", 1)).await;
+    let seen: Vec<String> = sqlx::query_scalar("SELECT setting FROM seen")
+        .fetch_all(&mut database.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(seen, ["on"]);
+}
+
+#[tokio::test]
 async fn a_server_that_may_only_be_read() {
     let database = Database::new();
     let track = added(&*database.open().await, new_track("a", 1)).await;
