@@ -151,6 +151,19 @@ async fn a_lock_that_is_never_let_go_is_an_error_that_may_be_tried_again() {
     added(&*catalog, new_track("a", 1)).await;
 }
 
+#[tokio::test]
+async fn settings_may_be_without_measure() {
+    let database = Database::new();
+    let (ever, never) = (Duration::MAX, Duration::ZERO);
+    for (max_connections, time, statement_timeout) in [(u32::MAX, ever, ever), (0, ever, never)] {
+        let settings =
+            PostgresSettings { max_connections, acquire_timeout: time, statement_timeout, retry_for: time };
+        let catalog = open_with(&database.url(), settings).await.unwrap();
+        catalog.add(new_track("a", 1)).await.unwrap();
+        assert!(catalog.wait_for_change(0, ever).await.unwrap());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_is_enough_for_many_calls() {
     let database = Database::new();
