@@ -70,10 +70,10 @@ impl PostgresCatalog {
     ) -> Result<Outcomes, CatalogError> {
         let mut transaction = self.begin_writing().await?;
         if let Some(earlier) = &*sent {
-            let there = self.is_there(&mut transaction, earlier).await?;
-            if let Some(earlier) = sent.take_if(|_| there) {
+            if self.is_there(&mut transaction, earlier).await? {
+                // Only then is it forgotten: this connection may be lost as well.
                 self.commit(transaction).await?;
-                return Ok(earlier.outcomes);
+                return Ok(sent.take().map(|sent| sent.outcomes).unwrap_or_default());
             }
             *sent = None;
         }
