@@ -1,12 +1,14 @@
 //! Adding tracks: many at once, exactly once.
 
-use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::PostgresCatalog;
-use super::insert::{Row, write_rows};
+use super::insert::NewRow;
 use super::plan::{Candidate, Plan, Spot, plan};
 use super::read::{ADDED, REMOVED};
+use super::retry::Patience;
 use super::row::{self, select_tracks};
 use super::write::now;
 use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
@@ -51,10 +53,10 @@ impl PostgresCatalog {
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let mut patience = self.patience();
+        let mut patience = Patience::new();
         let mut sent = None;
         loop {
-            match self.add_once(candidates, &mut sent).await {
+            match self.attempt(self.add_once(candidates, &mut sent)).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
                 done => return done,
             }
@@ -68,10 +70,10 @@ impl PostgresCatalog {
     ) -> Result<Outcomes, CatalogError> {
         let mut transaction = self.begin_writing().await?;
         if let Some(earlier) = &*sent {
-            let there = self.is_there(&mut transaction, earlier).await?;
-            if let Some(earlier) = sent.take_if(|_| there) {
+            if self.is_there(&mut transaction, earlier).await? {
+                // Only then is it forgotten: this connection may be lost as well.
                 self.commit(transaction).await?;
-                return Ok(earlier.outcomes);
+                return Ok(sent.take().map(|sent| sent.outcomes).unwrap_or_default());
             }
             *sent = None;
         }
@@ -106,13 +108,9 @@ impl PostgresCatalog {
         // Not by the number alone: a standby that took over may give numbers again that were lost with the primary.
         let sql =
             "SELECT EXISTS (SELECT 1 FROM refrain.tracks WHERE number = $1 AND id = $2 AND added_at = $3)";
-        sqlx::query_scalar(sql)
-            .bind(i64::from(sent.number.0))
-            .bind(sent.id.0)
-            .bind(sent.added_at)
-            .fetch_one(connection)
-            .await
-            .map_err(|error| self.name.error(error))
+        let query = self.query(sql).bind(i64::from(sent.number.0)).bind(sent.id.0).bind(sent.added_at);
+        let row = query.fetch_one(connection).await;
+        row.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))
     }
 
     /// Live tracks with a source or an id of the batch.
@@ -124,7 +122,7 @@ impl PostgresCatalog {
         let sources: Vec<_> = candidates.iter().map(|candidate| candidate.new.source.as_str()).collect();
         let ids: Vec<_> = candidates.iter().filter_map(|candidate| candidate.new.id).map(|id| id.0).collect();
         let sql = select_tracks!("WHERE removed_at IS NULL AND (source = ANY($1) OR id = ANY($2))");
-        let rows = sqlx::query(sql).bind(sources).bind(ids).fetch_all(connection).await;
+        let rows = self.query(sql).bind(sources).bind(ids).fetch_all(connection).await;
         let rows = rows.map_err(|error| self.name.error(error))?;
         rows.iter().map(|row| row::track(row, &self.name)).collect()
     }
@@ -136,11 +134,9 @@ impl PostgresCatalog {
         count: usize,
     ) -> Result<Vec<TrackNumber>, CatalogError> {
         let sql = "SELECT nextval('refrain.tracks_number_seq') FROM generate_series(1, $1)";
-        let numbers: Result<Vec<i64>, _> = sqlx::query_scalar(sql)
-            .bind(i64::try_from(count).unwrap_or(i64::MAX))
-            .fetch_all(connection)
-            .await;
-        let numbers = numbers.and_then(|numbers| numbers.into_iter().map(row::number).collect());
+        let rows = self.query(sql).bind(i64::try_from(count).unwrap_or(i64::MAX)).fetch_all(connection).await;
+        let number = |row: &PgRow| row::number(row.try_get(0)?);
+        let numbers = rows.and_then(|rows| rows.iter().map(number).collect());
         numbers.map_err(|error| self.name.error(error))
     }
 
@@ -160,14 +156,14 @@ impl PostgresCatalog {
             .inserts
             .iter()
             .zip(numbers)
-            .map(|(insert, number)| Row {
+            .map(|(insert, number)| NewRow {
                 number: i64::from(number.0),
                 candidate: &candidates[insert.candidate],
                 insert,
                 added_at,
             })
             .collect();
-        write_rows(connection, &rows).await.map_err(|error| self.name.error(error))?;
+        self.write_rows(connection, &rows).await.map_err(|error| self.name.error(error))?;
         let changes = plan.changes.iter().map(|&(spot, comes)| {
             let number = match spot {
                 Spot::Stored(number) => number,

@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use super::PostgresCatalog;
 use super::plan::{Candidate, Insert};
 use crate::{Metadata, Rule, search};
 
@@ -20,35 +21,50 @@ const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const COPY_END: [u8; 2] = (-1_i16).to_be_bytes();
 
 /// A new row of `tracks`.
-pub(super) struct Row<'a> {
+pub(super) struct NewRow<'a> {
     pub(super) number: i64,
     pub(super) candidate: &'a Candidate,
     pub(super) insert: &'a Insert,
     pub(super) added_at: i64,
 }
 
-/// Writes tracks, and constellations of those that are not removed again at once.
-pub(super) async fn write_rows(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
-    insert_tracks(connection, rows).await?;
-    let constellations: Vec<_> = rows
-        .iter()
-        .filter(|row| !row.insert.removed)
-        .map(|row| (row.number, row.candidate.new.constellation.as_slice()))
-        .collect();
-    let bytes: usize = constellations.iter().map(|(_, packed)| packed.len()).sum();
-    if bytes >= COPY_FROM {
-        copy_constellations(connection, &constellations).await
-    } else {
-        insert_constellations(connection, &constellations).await
+impl NewRow<'_> {
+    fn search(&self) -> String {
+        search::text(&self.candidate.new.metadata, &self.candidate.new.source)
     }
 }
 
-/// One statement for all of them: each parameter is a whole column.
-async fn insert_tracks(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
-    let column = |of: fn(&Metadata) -> &Option<String>| -> Vec<Option<&str>> {
-        rows.iter().map(|row| of(&row.candidate.new.metadata).as_deref()).collect()
-    };
-    sqlx::query(
+impl PostgresCatalog {
+    /// Writes tracks, and constellations of those that are not removed again at once.
+    pub(super) async fn write_rows(
+        &self,
+        connection: &mut PgConnection,
+        rows: &[NewRow<'_>],
+    ) -> Result<(), sqlx::Error> {
+        self.insert_tracks(connection, rows).await?;
+        let constellations: Vec<_> = rows
+            .iter()
+            .filter(|row| !row.insert.removed)
+            .map(|row| (row.number, row.candidate.new.constellation.as_slice()))
+            .collect();
+        let bytes: usize = constellations.iter().map(|(_, packed)| packed.len()).sum();
+        if bytes >= COPY_FROM {
+            copy_constellations(connection, &constellations).await
+        } else {
+            self.insert_constellations(connection, &constellations).await
+        }
+    }
+
+    /// One statement for all of them: each parameter is a whole column.
+    async fn insert_tracks(
+        &self,
+        connection: &mut PgConnection,
+        rows: &[NewRow<'_>],
+    ) -> Result<(), sqlx::Error> {
+        let column = |of: fn(&Metadata) -> &Option<String>| -> Vec<Option<&str>> {
+            rows.iter().map(|row| of(&row.candidate.new.metadata).as_deref()).collect()
+        };
+        self.query(
         "INSERT INTO refrain.tracks (number, id, source, content, seconds, title, artist, album, isrc, label, \
          vendor, upc, release_date, category, extra, rule, added_at, removed_at, search) OVERRIDING SYSTEM VALUE \
          SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::bytea[], $5::double precision[], \
@@ -73,24 +89,19 @@ async fn insert_tracks(connection: &mut PgConnection, rows: &[Row<'_>]) -> Resul
     .bind(rows.iter().map(|row| row.insert.rule.as_ref().map(Rule::as_str)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.added_at).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.insert.removed.then_some(row.added_at)).collect::<Vec<_>>())
-    .bind(rows.iter().map(Row::search).collect::<Vec<_>>())
+    .bind(rows.iter().map(NewRow::search).collect::<Vec<_>>())
     .execute(connection)
     .await
     .map(drop)
-}
-
-impl Row<'_> {
-    fn search(&self) -> String {
-        search::text(&self.candidate.new.metadata, &self.candidate.new.source)
     }
-}
 
-async fn insert_constellations(
-    connection: &mut PgConnection,
-    constellations: &[(i64, &[u8])],
-) -> Result<(), sqlx::Error> {
-    let (tracks, packed): (Vec<i64>, Vec<&[u8]>) = constellations.iter().copied().unzip();
-    sqlx::query(
+    async fn insert_constellations(
+        &self,
+        connection: &mut PgConnection,
+        constellations: &[(i64, &[u8])],
+    ) -> Result<(), sqlx::Error> {
+        let (tracks, packed): (Vec<i64>, Vec<&[u8]>) = constellations.iter().copied().unzip();
+        self.query(
         "INSERT INTO refrain.constellations (track, packed) SELECT * FROM unnest($1::bigint[], $2::bytea[])",
     )
     .bind(tracks)
@@ -98,6 +109,7 @@ async fn insert_constellations(
     .execute(connection)
     .await
     .map(drop)
+    }
 }
 
 async fn copy_constellations(

@@ -1,10 +1,12 @@
 //! What schema a database has, and bringing it to the one that this program knows.
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{Connection, PgConnection, SqlSafeStr};
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, PgConnection, Row, SqlSafeStr};
 
 use super::WRITER_LOCK;
 use super::error::Name;
+use super::transaction::Question;
 use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; numbers are shared with other backends.
@@ -17,7 +19,11 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
 const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// Which migrations a catalogue has.
-const TABLE: &str = "refrain.schema_versions";
+const VERSIONS: &str = "CREATE TABLE refrain.schema_versions (
+    version      bigint PRIMARY KEY,
+    name         text NOT NULL,
+    installed_at timestamptz NOT NULL DEFAULT now()
+)";
 
 /// PostgreSQL 13: the first that draws random UUIDs by itself.
 const OLDEST_SERVER: i32 = 130_000;
@@ -41,9 +47,11 @@ enum Schema {
 /// A user that may not do so needs a current one.
 pub(super) async fn bring_up_to_date(
     connection: &mut PgConnection,
+    begin: Arc<str>,
     name: &Name,
 ) -> Result<u128, CatalogError> {
-    let mut transaction = connection.begin().await.map_err(|error| name.error(error))?;
+    let begun = connection.begin_with(AssertSqlSafe(begin)).await;
+    let mut transaction = begun.map_err(|error| name.error(error))?;
     check_server(&mut transaction, name).await?;
     let before = inspect(&mut transaction, name).await?;
     if before != Schema::Current {
@@ -68,43 +76,59 @@ fn not_upgraded(before: Schema, error: CatalogError) -> CatalogError {
 
 /// Reads the identity that the first migration drew.
 async fn identity(connection: &mut PgConnection, name: &Name) -> Result<u128, CatalogError> {
-    let value: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM refrain.meta WHERE name = 'identity'")
-        .fetch_optional(connection)
-        .await
-        .map_err(|error| name.error(error))?;
-    let bytes: Option<[u8; 16]> = value.and_then(|value| value.try_into().ok());
+    let sql = "SELECT value FROM refrain.meta WHERE name = 'identity'";
+    let row = connection.fetch_optional(once(sql)).await;
+    let value = row.and_then(|row| row.map(|row| row.try_get::<Vec<u8>, _>(0)).transpose());
+    let bytes: Option<[u8; 16]> =
+        value.map_err(|error| name.error(error))?.and_then(|value| value.try_into().ok());
     bytes.map(u128::from_be_bytes).ok_or_else(|| name.corrupt("its identity is missing"))
 }
 
+/// By hand, since sqlx's own migrator leaves prepared statements in the session, and a pooler gives that to others.
 async fn upgrade(connection: &mut PgConnection, name: &Name) -> Result<(), CatalogError> {
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(WRITER_LOCK)
-        .execute(&mut *connection)
-        .await
-        .map_err(|error| name.error(error))?;
+    let lock = format!("SELECT pg_advisory_xact_lock({WRITER_LOCK})");
+    run(connection, AssertSqlSafe(lock), name).await?;
     // Another process may have been faster.
     let now = inspect(connection, name).await?;
     if now == Schema::Missing {
-        sqlx::query("CREATE SCHEMA refrain")
-            .execute(&mut *connection)
-            .await
-            .map_err(|error| name.error(error))?;
+        run(connection, "CREATE SCHEMA refrain", name).await?;
     }
-    if now != Schema::Current {
-        migrator().run_direct(None, connection, false).await.map_err(|error| failed(name, error))?;
+    let found = match now {
+        Schema::Current => return Ok(()),
+        Schema::Old(found) => found,
+        Schema::Missing | Schema::Empty => {
+            run(connection, VERSIONS, name).await?;
+            0
+        }
+    };
+    for (number, title, text) in MIGRATIONS.into_iter().filter(|migration| migration.0 > found) {
+        run(connection, text, name).await?;
+        let sql = "INSERT INTO refrain.schema_versions (version, name) VALUES ($1, $2)";
+        let done = connection.execute(once(sql).bind(number).bind(title)).await;
+        done.map_err(|error| name.error(error))?;
     }
     Ok(())
 }
 
+async fn run(connection: &mut PgConnection, sql: impl SqlSafeStr, name: &Name) -> Result<(), CatalogError> {
+    sqlx::raw_sql(sql).execute(connection).await.map(drop).map_err(|error| name.error(error))
+}
+
+/// A statement that leaves nothing behind in the session.
+fn once(sql: &'static str) -> Question {
+    sqlx::query(sql).persistent(false)
+}
+
 /// Texts are in every script, so a database of another encoding would refuse some of them later.
 async fn check_server(connection: &mut PgConnection, name: &Name) -> Result<(), CatalogError> {
-    let (version, shown, encoding): (i32, String, String) = sqlx::query_as(
-        "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
-         current_setting('server_encoding')",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(|error| name.error(error))?;
+    let row = connection
+        .fetch_one(once(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
+             current_setting('server_encoding')",
+        ))
+        .await;
+    let read: Result<(i32, String, String), _> = row.and_then(|row| FromRow::from_row(&row));
+    let (version, shown, encoding) = read.map_err(|error| name.error(error))?;
     if version < OLDEST_SERVER {
         let oldest = OLDEST_SERVER / 10_000;
         return Err(
@@ -121,14 +145,15 @@ async fn check_server(connection: &mut PgConnection, name: &Name) -> Result<(), 
 
 async fn inspect(connection: &mut PgConnection, name: &Name) -> Result<Schema, CatalogError> {
     // By the system's tables, which everybody may read: what is missing there is missing, not forbidden.
-    let (schema, versions, objects): (bool, bool, i64) = sqlx::query_as(
-        "SELECT n.oid IS NOT NULL, coalesce(bool_or(c.relname = 'schema_versions'), false), count(c.oid) \
-         FROM (SELECT 1) AS always LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'refrain' \
-         LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid GROUP BY n.oid",
-    )
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(|error| name.error(error))?;
+    let row = connection
+        .fetch_one(once(
+            "SELECT n.oid IS NOT NULL, coalesce(bool_or(c.relname = 'schema_versions'), false), count(c.oid) \
+             FROM (SELECT 1) AS always LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'refrain' \
+             LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid GROUP BY n.oid",
+        ))
+        .await;
+    let read: Result<(bool, bool, i64), _> = row.and_then(|row| FromRow::from_row(&row));
+    let (schema, versions, objects) = read.map_err(|error| name.error(error))?;
     match (schema, versions, objects) {
         (false, _, _) => return Ok(Schema::Missing),
         (true, true, _) => {}
@@ -138,33 +163,14 @@ async fn inspect(connection: &mut PgConnection, name: &Name) -> Result<Schema, C
             return Err(CatalogError::NotACatalog { catalog: name.url.clone(), reason });
         }
     }
-    let found: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM refrain.schema_versions")
-        .fetch_one(connection)
-        .await
-        .map_err(|error| name.error(error))?;
+    let row = connection.fetch_one(once("SELECT max(version) FROM refrain.schema_versions")).await;
+    let found: Result<Option<i64>, _> = row.and_then(|row| row.try_get(0));
+    let found = found.map_err(|error| name.error(error))?;
     match found.unwrap_or(0) {
         found if found > SUPPORTED => {
             Err(CatalogError::TooNew { catalog: name.url.clone(), found, supported: SUPPORTED })
         }
         SUPPORTED => Ok(Schema::Current),
         found => Ok(Schema::Old(found)),
-    }
-}
-
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.iter().map(|&(number, name, text)| {
-        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
-    });
-    let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.dangerous_set_table_name(TABLE);
-    // The transaction holds a lock already; sqlx's own belongs to a session, which a pooler may take away.
-    migrator.set_locking(false);
-    migrator
-}
-
-fn failed(name: &Name, error: MigrateError) -> CatalogError {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => name.error(error),
-        error => CatalogError::Database { catalog: name.url.clone(), source: error.into() },
     }
 }

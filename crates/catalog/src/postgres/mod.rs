@@ -23,7 +23,6 @@ mod row;
 mod transaction;
 mod write;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,6 +35,7 @@ use crate::{
 pub(crate) use address::address;
 use error::Name;
 use listen::Listener;
+use transaction::Begin;
 
 /// Key of the advisory lock that the one who writes holds until its transaction ends: "refrain!".
 const WRITER_LOCK: i64 = i64::from_be_bytes(*b"refrain!");
@@ -47,8 +47,9 @@ pub(crate) struct PostgresCatalog {
     options: PgConnectOptions,
     settings: PostgresSettings,
     pool: PgPool,
-    /// The SQL that begins every transaction.
-    begin: Arc<str>,
+    begin: Begin,
+    /// Whether statements may be prepared under a name.
+    prepared: bool,
     listener: Listener,
     identity: u128,
 }

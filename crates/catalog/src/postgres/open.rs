@@ -1,7 +1,7 @@
 //! Connecting and parting.
 
+use std::borrow::Cow;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -9,41 +9,43 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::error::Name;
 use super::listen::Listener;
+use super::transaction::Begin;
 use super::{PostgresCatalog, migrate};
 use crate::{CatalogError, PostgresSettings};
 
 /// How long a server may take to answer at all.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a transaction may stand still before the server ends it: a writer whose machine died would stop all
-/// others, and the server alone cannot see that.
-const IDLE_WAIT: Duration = Duration::from_secs(60);
+/// As long as anybody waits: 24 days, the longest that PostgreSQL has a number for.
+pub(super) const EVER: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// More than any server has; the pool reserves room for all of them.
+const MOST_CONNECTIONS: u32 = 10_000;
+
+/// The parameter of a URL that turns prepared statements off.
+const CACHE_OFF: (Cow<'_, str>, Cow<'_, str>) =
+    (Cow::Borrowed("statement-cache-capacity"), Cow::Borrowed("0"));
 
 impl PostgresCatalog {
     /// Opens the catalogue in the database that `url` names; makes its tables where there are none.
     pub(crate) async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, CatalogError> {
+        let settings = bounded(settings);
         let options = options(url)?;
         let name = Name::new(&options);
+        let prepared = !options.to_url_lossy().query_pairs().any(|pair| pair == CACHE_OFF);
         // Not through the pool, which would keep why it cannot connect to itself.
         let mut connection = connect(&options, &name).await?;
-        let identity = migrate::bring_up_to_date(&mut connection, &name).await?;
+        let begin = Begin::new(&settings);
+        let identity = migrate::bring_up_to_date(&mut connection, begin.upgrade.clone(), &name).await?;
         // What was asked is answered; a farewell that fails loses nothing.
         let _ = connection.close().await;
         let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections.max(1))
+            .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
             // A call on a connection that died meanwhile is done again, so asking before is not worth the time.
             .test_before_acquire(false)
             .connect_lazy_with(options.clone());
-        Ok(Self {
-            name,
-            options,
-            settings: settings.clone(),
-            pool,
-            begin: begin(settings),
-            listener: Listener::default(),
-            identity,
-        })
+        Ok(Self { name, options, settings, pool, begin, prepared, listener: Listener::default(), identity })
     }
 
     /// Ends all connections, once the calls that use them are over.
@@ -51,6 +53,16 @@ impl PostgresCatalog {
         self.listener.stop();
         self.pool.close().await;
         Ok(())
+    }
+}
+
+/// As what follows can reckon with: without a pool that is empty for ever, or a time beyond the end of clocks.
+fn bounded(settings: &PostgresSettings) -> PostgresSettings {
+    PostgresSettings {
+        max_connections: settings.max_connections.clamp(1, MOST_CONNECTIONS),
+        acquire_timeout: settings.acquire_timeout.min(EVER),
+        statement_timeout: settings.statement_timeout.min(EVER),
+        retry_for: settings.retry_for.min(EVER),
     }
 }
 
@@ -78,21 +90,4 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, CatalogError> {
     let options = if named { options } else { options.application_name("refrain") };
     // PgBouncer refuses this parameter, and numbers come in binary anyway.
     Ok(options.extra_float_digits(None).disable_statement_logging())
-}
-
-/// Begins every transaction. Nothing is set for longer than that: behind PgBouncer the next one may run on
-/// another connection, and somebody else's on this one.
-fn begin(settings: &PostgresSettings) -> Arc<str> {
-    format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
-         SET LOCAL idle_in_transaction_session_timeout = {}",
-        milliseconds(settings.statement_timeout),
-        milliseconds(settings.acquire_timeout),
-        milliseconds(IDLE_WAIT),
-    )
-    .into()
-}
-
-fn milliseconds(time: Duration) -> i32 {
-    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }

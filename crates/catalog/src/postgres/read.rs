@@ -1,11 +1,11 @@
 //! Questions. Each is one statement in a transaction of its own.
 
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
-use sqlx::{FromRow, Postgres};
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
 
 use super::PostgresCatalog;
 use super::row::{self, select_tracks};
+use super::transaction::Question;
 use crate::{
     CatalogError, Change, ChangeKind, ContentHash, NearDuplicate, Track, TrackFilter, TrackId, TrackNumber,
     search,
@@ -14,9 +14,6 @@ use crate::{
 pub(super) const ADDED: i16 = 1;
 pub(super) const REMOVED: i16 = 2;
 pub(super) const RELABELLED: i16 = 3;
-
-/// A statement with its parameters.
-pub(super) type Question = Query<'static, Postgres, PgArguments>;
 
 impl PostgresCatalog {
     pub(super) async fn track_by_content(
@@ -192,7 +189,7 @@ impl PostgresCatalog {
         sql: &'static str,
         bind: impl Fn(Question) -> Question,
     ) -> Result<Vec<PgRow>, CatalogError> {
-        self.patiently(|| self.rows_once(bind(sqlx::query(sql)))).await
+        self.patiently(|| self.rows_once(bind(self.query(sql)))).await
     }
 
     async fn rows_once(&self, question: Question) -> Result<Vec<PgRow>, CatalogError> {

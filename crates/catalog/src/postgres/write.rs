@@ -2,10 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use super::PostgresCatalog;
 use super::read::{RELABELLED, REMOVED};
+use super::retry::Patience;
 use super::row::{self, select_tracks};
 use crate::{CatalogError, Metadata, NearDuplicate, Rule, Track, TrackId, TrackNumber, TrackUpdate, search};
 
@@ -29,7 +30,7 @@ impl PostgresCatalog {
         track.metadata = update.metadata.clone().unwrap_or(track.metadata);
         track.rule = update.rule.clone().unwrap_or(track.rule);
         let metadata = &track.metadata;
-        sqlx::query(
+        self.query(
             "UPDATE refrain.tracks SET title = $2, artist = $3, album = $4, isrc = $5, label = $6, vendor = $7, \
              upc = $8, release_date = $9, category = $10, extra = $11, rule = $12, search = $13 \
              WHERE number = $1",
@@ -56,10 +57,10 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn remove_track(&self, id: TrackId) -> Result<bool, CatalogError> {
-        let mut patience = self.patience();
+        let mut patience = Patience::new();
         let mut sent = false;
         loop {
-            match self.remove_once(id, &mut sent).await {
+            match self.attempt(self.remove_once(id, &mut sent)).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
                 done => return done,
             }
@@ -92,18 +93,15 @@ impl PostgresCatalog {
     async fn link_once(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
         let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
         let mut transaction = self.begin_writing().await?;
-        let known: i64 = sqlx::query_scalar("SELECT count(*) FROM refrain.tracks WHERE number IN ($1, $2)")
-            .bind(track)
-            .bind(of)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(|error| self.name.error(error))?;
+        let known = self.query("SELECT count(*) FROM refrain.tracks WHERE number IN ($1, $2)");
+        let known = known.bind(track).bind(of).fetch_one(&mut *transaction).await;
+        let known: i64 = known.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))?;
         if known < 2 {
             self.commit(transaction).await?;
             let what = format!("a link between tracks {track} and {of}: it does not know both");
             return Err(self.name.invalid(what));
         }
-        sqlx::query(
+        self.query(
             "INSERT INTO refrain.near_duplicates (track, of, seconds) SELECT $1, $2, $3 WHERE NOT EXISTS \
              (SELECT 1 FROM refrain.near_duplicates \
              WHERE (track = $1 AND of = $2) OR (track = $2 AND of = $1))",
@@ -122,7 +120,7 @@ impl PostgresCatalog {
         connection: &mut PgConnection,
         id: TrackId,
     ) -> Result<Option<Track>, CatalogError> {
-        let query = sqlx::query(select_tracks!("WHERE id = $1 AND removed_at IS NULL")).bind(id.0);
+        let query = self.query(select_tracks!("WHERE id = $1 AND removed_at IS NULL")).bind(id.0);
         let row = query.fetch_optional(connection).await.map_err(|error| self.name.error(error))?;
         row.map(|row| row::track(&row, &self.name)).transpose()
     }
@@ -134,13 +132,13 @@ impl PostgresCatalog {
         numbers: &[TrackNumber],
     ) -> Result<(), CatalogError> {
         let numbers: Vec<_> = numbers.iter().map(|number| i64::from(number.0)).collect();
-        sqlx::query("UPDATE refrain.tracks SET removed_at = $2 WHERE number = ANY($1)")
+        self.query("UPDATE refrain.tracks SET removed_at = $2 WHERE number = ANY($1)")
             .bind(&numbers)
             .bind(now())
             .execute(&mut *connection)
             .await
             .map_err(|error| self.name.error(error))?;
-        sqlx::query("DELETE FROM refrain.constellations WHERE track = ANY($1)")
+        self.query("DELETE FROM refrain.constellations WHERE track = ANY($1)")
             .bind(&numbers)
             .execute(&mut *connection)
             .await
@@ -156,7 +154,7 @@ impl PostgresCatalog {
     ) -> Result<(), CatalogError> {
         let (tracks, kinds): (Vec<i64>, Vec<i16>) =
             changes.map(|(track, kind)| (i64::from(track.0), kind)).unzip();
-        sqlx::query(
+        self.query(
             "WITH counted AS (UPDATE refrain.newest SET position = position + cardinality($1::bigint[]) \
              RETURNING position - cardinality($1) AS before, pg_notify('refrain_changes', '')) \
              INSERT INTO refrain.changes (position, track, kind) SELECT before + n, track, kind \

@@ -14,6 +14,7 @@ mod away;
 mod limits;
 mod login;
 mod notice;
+mod pooled;
 mod proxy;
 mod rights;
 mod schema;

@@ -1,0 +1,128 @@
+//! Behind PgBouncer in transaction mode: each transaction may run on another connection of the server.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use refrain_catalog::{Catalog, CatalogError};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgSslMode;
+
+use super::Database;
+use crate::contract::{Place, changes, listing, new_track, packed, races, tracks};
+
+/// Ends with this process, however that ends: then its standard input does.
+const WATCHER: &str = r#"PATH=$PATH:/usr/sbin; pgbouncer "$1" & read -r word; kill $!; wait $!"#;
+
+/// A database of its own, and a pooler before it.
+struct Pooled {
+    database: Database,
+    port: u16,
+    watcher: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Pooled {
+    fn new() -> Self {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let database = Database::new();
+        let server = database.options();
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let file = folder.path().join("pgbouncer.ini");
+        let (host, user) = (server.get_host(), server.get_username());
+        let config = format!(
+            "[databases]\n* = host={host} port={} user={user}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n\
+             unix_socket_dir =\n",
+            server.get_port()
+        );
+        std::fs::write(&file, config).unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCHER, "sh"]).arg(&file).stdin(Stdio::piped());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        if std::fs::metadata(&file).unwrap().uid() == 0 {
+            // It refuses to be root; anybody else will do.
+            std::os::unix::process::CommandExt::uid(&mut command, 65534);
+        }
+        let watcher = command.spawn().unwrap();
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(30), "scripts/test installs pgbouncer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { database, port, watcher, _folder: folder }
+    }
+
+    fn url(&self, parameters: &str) -> String {
+        let options = self.database.options().host("127.0.0.1").port(self.port).ssl_mode(PgSslMode::Disable);
+        let mut url = options.to_url_lossy();
+        url.set_query((!parameters.is_empty()).then_some(parameters));
+        url.into()
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        drop(self.watcher.stdin.take());
+        self.watcher.wait().unwrap();
+    }
+}
+
+#[async_trait]
+impl Place for Pooled {
+    async fn open(&self) -> Arc<dyn Catalog> {
+        refrain_catalog::open(&self.url("statement-cache-capacity=0")).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_behind_a_pooler() {
+    races::one_source_added_by_many_is_one_track(&Pooled::new()).await;
+    races::a_dropped_call_leaves_nothing_half(&Pooled::new()).await;
+    races::readers_are_never_in_the_way(&Pooled::new()).await;
+    tracks::many_are_added_like_one_after_the_other(&Pooled::new()).await;
+    tracks::update_changes_what_it_names(&Pooled::new()).await;
+    tracks::near_duplicates_are_links(&Pooled::new()).await;
+    listing::filters_choose(&Pooled::new()).await;
+    changes::a_change_is_waited_for(&Pooled::new()).await;
+}
+
+#[tokio::test]
+async fn a_large_batch_is_copied_behind_a_pooler() {
+    let place = Pooled::new();
+    let catalog = place.open().await;
+    let songs = (0..100).map(|n| refrain_catalog::NewTrack {
+        constellation: packed(n, 30_000),
+        ..new_track(&format!("song {n}"), n)
+    });
+    assert!(catalog.add_all(songs.collect()).await.unwrap().iter().all(Result::is_ok));
+    races::consistent(&*catalog).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prepared_statements_behind_a_pooler_are_named() {
+    let place = Pooled::new();
+    let mut tasks = Vec::new();
+    for n in 0..4 {
+        let url = place.url("");
+        tasks.push(tokio::spawn(async move {
+            for step in 0..50 {
+                let catalog = refrain_catalog::open(&url).await?;
+                catalog.add(new_track(&format!("{n} {step}"), n)).await?;
+            }
+            Ok::<_, CatalogError>(())
+        }));
+    }
+    let mut failed = Vec::new();
+    for task in tasks {
+        failed.extend(task.await.unwrap().err());
+    }
+    assert!(!failed.is_empty(), "the pooler hands statements on");
+    for error in failed {
+        assert!(error.to_string().contains("statement-cache-capacity=0"), "{error:?}");
+    }
+}
