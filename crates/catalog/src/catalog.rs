@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AddOutcome, CatalogError, Change, ContentHash, Journal, NearDuplicate, NewTrack, Runs, Track,
+    AddOutcome, CatalogError, Change, ContentHash, Fact, Journal, NearDuplicate, NewTrack, Runs, Track,
     TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 
@@ -125,6 +125,13 @@ pub trait Catalog: Send + Sync {
     /// When this returns, every transaction so far survives a power cut as well. Whoever derives files from
     /// the catalogue calls it first, so that they are never ahead of it.
     async fn settle(&self) -> Result<(), CatalogError>;
+
+    /// What this kind of database says of its own state, for a person. Where it is `thorough` everything that is
+    /// stored is looked at, which takes as long as reading it.
+    ///
+    /// # Errors
+    /// What keeps the catalogue from answering at all.
+    async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError>;
 
     /// Ends work in good order: the last process to do so leaves one tidy file. Nothing can be asked after.
     async fn close(&self) -> Result<(), CatalogError>;

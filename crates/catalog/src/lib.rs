@@ -7,6 +7,7 @@
 
 mod catalog;
 mod error;
+mod health;
 mod journal;
 mod library;
 mod model;
@@ -20,6 +21,7 @@ mod url;
 
 pub use catalog::Catalog;
 pub use error::CatalogError;
+pub use health::{Fact, Health};
 pub use journal::{
     AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId, HeardIn, Journal,
     NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, StreamState,

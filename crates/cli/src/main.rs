@@ -1,7 +1,7 @@
 //! The `refrain` command: learn songs, find them in files.
 //!
 //! ```text
-//! args (clap) ─► settings ─► index │ identify │ plot │ tracks │ demo ─► output
+//! args (clap) ─► settings ─► index │ identify │ plot │ tracks │ doctor │ demo ─► output
 //!                      └─ sound, metadata, search, store, work ─┘
 //! ```
 //! `store` is the only way to the catalogue, `search` to its index, `sound` to the decoder, `work` the only place
@@ -9,6 +9,7 @@
 
 mod args;
 mod demo;
+mod doctor;
 mod exit;
 mod identify;
 mod index;
@@ -60,12 +61,14 @@ fn refused(error: &clap::Error, output: &Output) -> ExitCode {
 
 fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
     let variables: Vec<_> = std::env::vars_os().collect();
-    let settings = Settings::resolve(cli, &variables)?;
-    match &cli.command {
-        Command::Index(args) => index::run(args, &settings, output),
-        Command::Identify(args) => identify::run(args, &settings, output),
-        Command::Plot(args) => plot::run(args, &settings, output),
-        Command::Tracks(args) => tracks::run(args, &settings, output),
-        Command::Demo(_) => demo::run(&settings, output),
+    match (&cli.command, Settings::resolve(cli, &variables)) {
+        // What is wrong with the settings is for the doctor to say.
+        (Command::Doctor(args), settings) => doctor::run(args, settings, output),
+        (_, Err(error)) => Err(error),
+        (Command::Index(args), Ok(settings)) => index::run(args, &settings, output),
+        (Command::Identify(args), Ok(settings)) => identify::run(args, &settings, output),
+        (Command::Plot(args), Ok(settings)) => plot::run(args, &settings, output),
+        (Command::Tracks(args), Ok(settings)) => tracks::run(args, &settings, output),
+        (Command::Demo(_), Ok(settings)) => demo::run(&settings, output),
     }
 }

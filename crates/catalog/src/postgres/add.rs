@@ -8,6 +8,7 @@ use super::PostgresCatalog;
 use super::insert::NewRow;
 use super::plan::{Candidate, Plan, Spot, plan};
 use super::read::{ADDED, REMOVED};
+use super::retry::Patience;
 use super::row::{self, select_tracks};
 use super::write::now;
 use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
@@ -52,10 +53,10 @@ impl PostgresCatalog {
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let mut patience = self.patience();
+        let mut patience = Patience::new();
         let mut sent = None;
         loop {
-            match self.add_once(candidates, &mut sent).await {
+            match self.attempt(self.add_once(candidates, &mut sent)).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
                 done => return done,
             }
@@ -69,10 +70,10 @@ impl PostgresCatalog {
     ) -> Result<Outcomes, CatalogError> {
         let mut transaction = self.begin_writing().await?;
         if let Some(earlier) = &*sent {
-            let there = self.is_there(&mut transaction, earlier).await?;
-            if let Some(earlier) = sent.take_if(|_| there) {
+            if self.is_there(&mut transaction, earlier).await? {
+                // Only then is it forgotten: this connection may be lost as well.
                 self.commit(transaction).await?;
-                return Ok(earlier.outcomes);
+                return Ok(sent.take().map(|sent| sent.outcomes).unwrap_or_default());
             }
             *sent = None;
         }

@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::PostgresCatalog;
+use super::open::EVER;
 use crate::CatalogError;
 
 /// What writers notify, in the transaction of their change.
@@ -58,7 +59,7 @@ impl Listener {
 
 impl PostgresCatalog {
     pub(super) async fn change_after(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
-        let until = Instant::now() + at_most;
+        let until = Instant::now() + at_most.min(EVER);
         let mut heard = self.listener.heard(&self.options);
         loop {
             // What is notified from here on is not missed: it is still to be heard after the position was asked for.

@@ -11,6 +11,7 @@ mod add;
 mod address;
 mod copy;
 mod error;
+mod health;
 mod insert;
 mod journal;
 mod links;
@@ -32,7 +33,7 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::{
-    AddOutcome, Catalog, CatalogError, Change, ContentHash, Journal, NearDuplicate, NewTrack,
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, Fact, Journal, NearDuplicate, NewTrack,
     PostgresSettings, Runs, Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 pub(crate) use address::address;
@@ -163,6 +164,10 @@ impl Catalog for PostgresCatalog {
 
     async fn settle(&self) -> Result<(), CatalogError> {
         Ok(())
+    }
+
+    async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
+        self.facts(thorough).await
     }
 
     async fn close(&self) -> Result<(), CatalogError> {

@@ -16,6 +16,12 @@ use crate::{CatalogError, PostgresSettings};
 /// How long a server may take to answer at all.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
+/// As long as anybody waits: 24 days, the longest that PostgreSQL has a number for.
+pub(super) const EVER: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// More than any server has; the pool reserves room for all of them.
+const MOST_CONNECTIONS: u32 = 10_000;
+
 /// The parameter of a URL that turns prepared statements off.
 const CACHE_OFF: (Cow<'_, str>, Cow<'_, str>) =
     (Cow::Borrowed("statement-cache-capacity"), Cow::Borrowed("0"));
@@ -23,31 +29,23 @@ const CACHE_OFF: (Cow<'_, str>, Cow<'_, str>) =
 impl PostgresCatalog {
     /// Opens the catalogue in the database that `url` names; makes its tables where there are none.
     pub(crate) async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, CatalogError> {
+        let settings = bounded(settings);
         let options = options(url)?;
         let name = Name::new(&options);
         let prepared = !options.to_url_lossy().query_pairs().any(|pair| pair == CACHE_OFF);
         // Not through the pool, which would keep why it cannot connect to itself.
         let mut connection = connect(&options, &name).await?;
-        let begin = Begin::new(settings);
+        let begin = Begin::new(&settings);
         let identity = migrate::bring_up_to_date(&mut connection, begin.upgrade.clone(), &name).await?;
         // What was asked is answered; a farewell that fails loses nothing.
         let _ = connection.close().await;
         let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections.max(1))
+            .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
             // A call on a connection that died meanwhile is done again, so asking before is not worth the time.
             .test_before_acquire(false)
             .connect_lazy_with(options.clone());
-        Ok(Self {
-            name,
-            options,
-            settings: settings.clone(),
-            pool,
-            begin,
-            prepared,
-            listener: Listener::default(),
-            identity,
-        })
+        Ok(Self { name, options, settings, pool, begin, prepared, listener: Listener::default(), identity })
     }
 
     /// Ends all connections, once the calls that use them are over.
@@ -55,6 +53,16 @@ impl PostgresCatalog {
         self.listener.stop();
         self.pool.close().await;
         Ok(())
+    }
+}
+
+/// As what follows can reckon with: without a pool that is empty for ever, or a time beyond the end of clocks.
+fn bounded(settings: &PostgresSettings) -> PostgresSettings {
+    PostgresSettings {
+        max_connections: settings.max_connections.clamp(1, MOST_CONNECTIONS),
+        acquire_timeout: settings.acquire_timeout.min(EVER),
+        statement_timeout: settings.statement_timeout.min(EVER),
+        retry_for: settings.retry_for.min(EVER),
     }
 }
 

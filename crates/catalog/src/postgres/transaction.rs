@@ -76,23 +76,23 @@ pub(super) struct Begin {
 
 impl Begin {
     pub(super) fn new(settings: &PostgresSettings) -> Self {
-        let begin = |statement_timeout| {
+        let begin = |statement_timeout: Duration| {
             format!(
                 "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {}; \
                  SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
-                milliseconds(statement_timeout),
-                milliseconds(settings.acquire_timeout),
-                milliseconds(IDLE_WAIT),
+                statement_timeout.as_millis(),
+                settings.acquire_timeout.as_millis(),
+                IDLE_WAIT.as_millis(),
             )
         };
         let read = begin(settings.statement_timeout);
-        let write = format!("{read}; SELECT pg_advisory_xact_lock({WRITER_LOCK})");
+        // What was committed has to survive a power cut, whatever the database does for others by default.
+        let write = format!(
+            "{read}; SELECT set_config('synchronous_commit', 'on', true) \
+             WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock({WRITER_LOCK})"
+        );
         Self { read: read.into(), write: write.into(), upgrade: begin(Duration::ZERO).into() }
     }
-}
-
-fn milliseconds(time: Duration) -> i32 {
-    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }
 
 impl PostgresCatalog {

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Row};
 
 use super::PostgresCatalog;
 use super::read::{RELABELLED, REMOVED};
+use super::retry::Patience;
 use super::row::{self, select_tracks};
 use crate::{CatalogError, Metadata, NearDuplicate, Rule, Track, TrackId, TrackNumber, TrackUpdate, search};
 
@@ -56,10 +57,10 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn remove_track(&self, id: TrackId) -> Result<bool, CatalogError> {
-        let mut patience = self.patience();
+        let mut patience = Patience::new();
         let mut sent = false;
         loop {
-            match self.remove_once(id, &mut sent).await {
+            match self.attempt(self.remove_once(id, &mut sent)).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
                 done => return done,
             }

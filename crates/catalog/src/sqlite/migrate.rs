@@ -18,7 +18,7 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
 ];
 
 /// Newest schema that this program knows.
-const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+pub(super) const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
 /// `PRAGMA application_id` of a catalogue, set by the first migration.
 const APPLICATION_ID: i64 = 1_382_445_678;

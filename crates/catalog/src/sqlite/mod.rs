@@ -5,6 +5,7 @@
 //! (`BEGIN IMMEDIATE`), so it waits before it has done anything and never fails halfway.
 
 mod error;
+mod health;
 mod journal;
 mod links;
 mod migrate;
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqlitePool;
 
 use crate::{
-    AddOutcome, Catalog, CatalogError, Change, ContentHash, Journal, NearDuplicate, NewTrack, Track,
+    AddOutcome, Catalog, CatalogError, Change, ContentHash, Fact, Journal, NearDuplicate, NewTrack, Track,
     TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 use error::Name;
@@ -147,6 +148,10 @@ impl Catalog for SqliteCatalog {
 
     async fn settle(&self) -> Result<(), CatalogError> {
         self.sync_log().await
+    }
+
+    async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
+        self.facts(thorough).await
     }
 
     async fn close(&self) -> Result<(), CatalogError> {

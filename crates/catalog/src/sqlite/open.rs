@@ -132,7 +132,7 @@ fn make_folder(path: &Path, name: &Name) -> Result<(), CatalogError> {
         .map_err(|error| name.cannot_open(&format!("cannot make folder {}: {error}", folder.display())))
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

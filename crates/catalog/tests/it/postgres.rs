@@ -17,6 +17,7 @@ mod login;
 mod notice;
 mod pooled;
 mod proxy;
+mod rights;
 mod schema;
 
 /// A database of its own on the server that `TEST_POSTGRES_URL` names; dropped at the end.

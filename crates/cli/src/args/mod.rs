@@ -1,10 +1,12 @@
 //! The command line as typed: what clap reads, before settings are checked.
 
+mod doctor;
 mod identify;
 mod index;
 mod plot;
 mod tracks;
 
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use identify::{EffortArg, IdentifyArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use plot::PlotArgs;
@@ -27,6 +29,7 @@ Examples:
   refrain identify --json *.wav          one JSON line per file
   refrain plot clip.mp3                  pictures of why it matched, or not
   refrain tracks list --text queen       what the catalogue knows
+  refrain doctor                         what is wrong, and what to do
 
 Settings come from flags, else from the environment (REFRAIN_CATALOG,
 REFRAIN_CACHE_DIR, REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_EFFORT,
@@ -77,6 +80,7 @@ pub(crate) enum Command {
     Identify(IdentifyArgs),
     Plot(PlotArgs),
     Tracks(TracksArgs),
+    Doctor(DoctorArgs),
     Demo(DemoArgs),
 }
 

@@ -7,7 +7,7 @@ mod secrets;
 mod style;
 mod table;
 
-pub(crate) use numbers::{clock, confidence, hours, timestamp};
+pub(crate) use numbers::{bytes, clock, confidence, hours, timestamp};
 pub(crate) use progress::{Counter, Progress};
 pub(crate) use reason::reason;
 pub(crate) use secrets::without_secrets;

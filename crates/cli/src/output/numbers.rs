@@ -27,6 +27,16 @@ pub(crate) fn hours(seconds: f64) -> String {
     }
 }
 
+/// An amount of data: `4.4 GB`, `12.3 MB` or `20.0 kB`.
+pub(crate) fn bytes(count: u64) -> String {
+    let (unit, name) = match count {
+        1_000_000_000.. => (1e9, "GB"),
+        1_000_000.. => (1e6, "MB"),
+        _ => (1e3, "kB"),
+    };
+    format!("{:.1} {name}", count as f64 / unit)
+}
+
 /// How sure a match is, from the probability that it is chance.
 pub(crate) fn confidence(false_positive_probability: f64) -> String {
     let percent = 100.0 * (1.0 - false_positive_probability.clamp(0.0, 1.0));

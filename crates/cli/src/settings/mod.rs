@@ -30,6 +30,8 @@ const WIDEST_PITCH: f64 = 700.0;
 /// What every command works with; only [`Settings::resolve`] makes one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
+    /// The settings file that was read, if any.
+    pub(crate) config: Option<PathBuf>,
     /// Where the catalogue is.
     pub(crate) catalog: CatalogUrl,
     /// Folder of index caches, if somebody named one.
@@ -54,14 +56,11 @@ impl Settings {
     /// Checks the flags, the given environment and the settings file, and makes one set of settings of them.
     pub(crate) fn resolve(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<Self> {
         let environment = environment::read(variables)?;
-        let file = match cli.global.config.clone().or(environment.config) {
-            Some(path) => file::read(&path)?,
-            None => match places::config_file(variables).filter(|path| path.exists()) {
-                Some(path) => file::read(&path)?,
-                None => Layer::default(),
-            },
-        };
-        Layer::from_flags(cli).over(environment.layer).over(file).check(variables)
+        let named = cli.global.config.clone().or(environment.config);
+        let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
+        let file = config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        let layers = Layer::from_flags(cli).over(environment.layer).over(file);
+        Ok(Self { config, ..layers.check(variables)? })
     }
 
     /// Settings for another catalogue, which is a file with its cache beside it.
@@ -118,6 +117,7 @@ impl Layer {
         let effort = self.effort.map_or_else(Effort::default, Effort::from);
         let rule = self.rule;
         Ok(Settings {
+            config: None,
             catalog,
             cache_dir,
             cache_home,

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod demo;
+mod doctor;
 mod identify;
 mod index;
 mod metadata;

@@ -47,6 +47,7 @@ fn help_has_examples_for_every_command() {
         &["tracks", "remove"],
         &["tracks", "export"],
         &["tracks", "import"],
+        &["doctor"],
         &["demo"],
     ] {
         let ran = sandbox.run(&[words, &["--help"]].concat()).expect(0);

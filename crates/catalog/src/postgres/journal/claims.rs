@@ -8,6 +8,7 @@ use super::Question;
 use super::streams::with_streams;
 use crate::journal::{milliseconds, moment, text};
 use crate::postgres::PostgresCatalog;
+use crate::postgres::retry::Patience;
 use crate::{CatalogError, Stream, StreamReport, StreamState};
 
 /// Claims what is free, and once more what an earlier attempt has claimed ($4).
@@ -30,10 +31,10 @@ impl PostgresCatalog {
         most: u32,
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError> {
-        let mut patience = self.patience();
+        let mut patience = Patience::new();
         let mut sent = Vec::new();
         loop {
-            match self.lease_once(owner, most, lease, &mut sent).await {
+            match self.attempt(self.lease_once(owner, most, lease, &mut sent)).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
                 done => return done,
             }

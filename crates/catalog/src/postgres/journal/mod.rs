@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 
 use super::PostgresCatalog;
+use super::retry::Patience;
 use super::transaction::Question;
 use crate::{
     AfterFailure, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
@@ -160,10 +161,10 @@ impl PostgresCatalog {
         sql: &'static str,
         bind: impl Fn(Question) -> Question,
     ) -> Result<Vec<PgRow>, CatalogError> {
-        let mut patience = self.patience();
+        let mut patience = Patience::new();
         let mut sent = Vec::new();
         loop {
-            match self.write_once(bind(sqlx::query(sql)), &mut sent).await {
+            match self.attempt(self.write_once(bind(sqlx::query(sql)), &mut sent)).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
                 Ok(()) => return Ok(sent),
             }

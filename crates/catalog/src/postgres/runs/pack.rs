@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use refrain_core::index::rows::{Row, RowRun, pack, units_of};
 
 use super::super::PostgresCatalog;
+use super::super::retry::Patience;
 use super::super::transaction::Transaction;
 use super::{PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_rows, insert_run, new_run};
 use crate::library::{Batch, cut, lasting, thread_died, unpack};
@@ -27,10 +28,10 @@ struct State {
 impl PostgresCatalog {
     pub(super) async fn pack_changes(&self) -> Result<Refreshed, LibraryError> {
         let mut done = Refreshed::default();
-        let mut patience = self.patience();
+        let mut patience = Patience::new();
         loop {
             match self.pack_batch(&mut done).await {
-                Ok(true) => patience = self.patience(),
+                Ok(true) => patience = Patience::new(),
                 Ok(false) => return Ok(done),
                 Err(LibraryError::Catalog(error)) => self.wait_out(error, &mut patience).await?,
                 Err(error) => return Err(error),

@@ -9,6 +9,7 @@ use refrain_catalog::{
 
 pub(crate) mod changes;
 pub(crate) mod detections;
+pub(crate) mod health;
 pub(crate) mod identity;
 pub(crate) mod leases;
 pub(crate) mod listing;
@@ -38,6 +39,7 @@ macro_rules! contract_suite {
                 links_are_listed_in_pages;
             changes: changes_tell_what_can_be_heard, constellations_go_with_their_track, constellations_of_any_size,
                 a_new_label_is_told, a_change_is_waited_for;
+            health: a_good_catalogue_is_well;
             identity: each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;
             races: one_source_added_by_many_is_one_track, replacing_and_removing_at_once, readers_are_never_in_the_way,
                 a_dropped_call_leaves_nothing_half;

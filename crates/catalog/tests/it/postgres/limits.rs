@@ -151,6 +151,19 @@ async fn a_lock_that_is_never_let_go_is_an_error_that_may_be_tried_again() {
     added(&*catalog, new_track("a", 1)).await;
 }
 
+#[tokio::test]
+async fn settings_may_be_without_measure() {
+    let database = Database::new();
+    let (ever, never) = (Duration::MAX, Duration::ZERO);
+    for (max_connections, time, statement_timeout) in [(u32::MAX, ever, ever), (0, ever, never)] {
+        let settings =
+            PostgresSettings { max_connections, acquire_timeout: time, statement_timeout, retry_for: time };
+        let catalog = open_with(&database.url(), settings).await.unwrap();
+        catalog.add(new_track("a", 1)).await.unwrap();
+        assert!(catalog.wait_for_change(0, ever).await.unwrap());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_is_enough_for_many_calls() {
     let database = Database::new();
@@ -170,34 +183,37 @@ async fn one_connection_is_enough_for_many_calls() {
     consistent(&*catalog).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_all_in_use() {
     let database = Database::new();
-    database.open().await.close().await.unwrap();
-    // Whoever waits for a connection gives up before whoever waits for the table.
-    let settings = PostgresSettings { max_connections: 1, ..waiting(1000) };
+    let settings = PostgresSettings { max_connections: 1, ..waiting(300) };
     let catalog = open_with(&database.url(), settings).await.unwrap();
+    // An addition takes as long as this test wants.
+    database
+        .run(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
+             CREATE TRIGGER wait BEFORE UPDATE ON refrain.newest FOR EACH ROW EXECUTE FUNCTION wait();
+             ALTER FUNCTION wait() SET lock_timeout = 0",
+        )
+        .await;
     let mut other = database.connect().await;
-    lock_tables(&mut other).await;
-    let call = || {
+    other.execute("SELECT pg_advisory_lock(1)").await.unwrap();
+    let adding = {
         let catalog = Arc::clone(&catalog);
-        tokio::spawn(async move { catalog.count().await })
+        tokio::spawn(async move { added(&*catalog, new_track("a", 1)).await })
     };
-    let outcomes = [call(), call(), call()];
-    let mut busy = 0;
-    for outcome in outcomes {
-        match outcome.await.unwrap().unwrap_err() {
-            error @ CatalogError::Busy { .. } => {
-                assert!(error.is_retryable());
-                busy += 1;
-            }
-            CatalogError::Locked { .. } => {}
-            error => panic!("{error:?}"),
-        }
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND application_name = 'refrain' AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut other).await.unwrap() == 0 {
+        assert!(!adding.is_finished());
+        tokio::task::yield_now().await;
     }
-    assert!(busy > 0);
-    other.execute("ROLLBACK").await.unwrap();
-    assert_eq!(catalog.count().await.unwrap(), 0);
+    let error = catalog.count().await.unwrap_err();
+    assert!(matches!(error, CatalogError::Busy { .. }) && error.is_retryable(), "{error:?}");
+    other.close().await.unwrap();
+    adding.await.unwrap();
+    assert_eq!(catalog.count().await.unwrap(), 1);
 }
 
 #[tokio::test]

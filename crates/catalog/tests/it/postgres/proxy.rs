@@ -3,14 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use refrain_catalog::{AddOutcome, NewTrack, TrackUpdate};
+use refrain_catalog::{AddOutcome, NewTrack, PostgresSettings, TrackUpdate};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgSslMode;
 
-use super::Database;
+use super::{Database, open_with};
 use crate::contract::races::consistent;
 use crate::contract::{Place, added, id, new_track, rule};
 
@@ -19,23 +20,42 @@ const NEVER: u8 = 0;
 pub(super) const BEFORE: u8 = 1;
 pub(super) const AFTER: u8 = 2;
 
-/// Passes everything on between clients and a server, but for commits.
+/// Passes everything on between clients and a server, but for what it is to lose.
 pub(super) struct Proxy {
     port: u16,
     lose: Arc<AtomicU8>,
+    /// Connections before this one are silent: nothing comes through, and nobody is told.
+    first_heard: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+}
+
+/// What becomes of some bytes.
+enum Fate {
+    Pass,
+    Lost,
+    CutOff,
 }
 
 impl Proxy {
     pub(super) fn to(host: &str, port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let lose = Arc::new(AtomicU8::new(NEVER));
-        let proxy = Self { port: listener.local_addr().unwrap().port(), lose: Arc::clone(&lose) };
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            lose: Arc::clone(&lose),
+            first_heard: Arc::default(),
+            connections: Arc::default(),
+        };
+        let (first_heard, connections) = (Arc::clone(&proxy.first_heard), Arc::clone(&proxy.connections));
         let server = (host.to_owned(), port);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
                 let Ok(server) = TcpStream::connect((server.0.as_str(), server.1)) else { continue };
-                pump(client, server, Arc::clone(&lose));
+                let number = connections.fetch_add(1, Ordering::SeqCst);
+                let first_heard = Arc::clone(&first_heard);
+                let silent = move || number < first_heard.load(Ordering::SeqCst);
+                pump(client, server, Arc::clone(&lose), silent);
             }
         });
         proxy
@@ -51,41 +71,58 @@ impl Proxy {
         self.lose.store(when, Ordering::SeqCst);
     }
 
+    /// All connections of now go silent; later ones are good.
+    fn go_silent(&self) {
+        self.first_heard.store(self.connections.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
     pub(super) fn has_lost(&self) -> bool {
         self.lose.load(Ordering::SeqCst) == NEVER
     }
 }
 
-fn pump(client: TcpStream, server: TcpStream, lose: Arc<AtomicU8>) {
+fn pump(
+    client: TcpStream,
+    server: TcpStream,
+    lose: Arc<AtomicU8>,
+    silent: impl Fn() -> bool + Clone + Send + 'static,
+) {
     let deaf = Arc::new(AtomicBool::new(false));
     let (to_client, from_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    let also_deaf = Arc::clone(&deaf);
+    let (also_deaf, also_silent) = (Arc::clone(&deaf), silent.clone());
     thread::spawn(move || {
-        pass(from_server, to_client, |_| !also_deaf.load(Ordering::SeqCst));
+        pass(from_server, to_client, |_| match also_deaf.load(Ordering::SeqCst) {
+            true => Fate::CutOff,
+            false if also_silent() => Fate::Lost,
+            false => Fate::Pass,
+        });
     });
     thread::spawn(move || {
         pass(client, server, |bytes| {
+            if silent() {
+                return Fate::Lost;
+            }
             if !bytes.windows(7).any(|window| window == b"COMMIT\0") {
-                return true;
+                return Fate::Pass;
             }
             match lose.swap(NEVER, Ordering::SeqCst) {
-                BEFORE => false,
-                AFTER => {
-                    deaf.store(true, Ordering::SeqCst);
-                    true
-                }
-                _ => true,
+                BEFORE => return Fate::CutOff,
+                AFTER => deaf.store(true, Ordering::SeqCst),
+                _ => {}
             }
+            Fate::Pass
         });
     });
 }
 
-/// Passes bytes on until there are no more, or some are not to pass; then both sides are cut off.
-fn pass(mut from: TcpStream, mut to: TcpStream, may_pass: impl Fn(&[u8]) -> bool) {
+/// Passes bytes on until there are no more, or both sides are to be cut off.
+fn pass(mut from: TcpStream, mut to: TcpStream, fate: impl Fn(&[u8]) -> Fate) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        if !may_pass(&buffer[..length]) || to.write_all(&buffer[..length]).is_err() {
-            break;
+        match fate(&buffer[..length]) {
+            Fate::Pass if to.write_all(&buffer[..length]).is_ok() => {}
+            Fate::Lost => {}
+            Fate::Pass | Fate::CutOff => break,
         }
     }
     let _ = from.shutdown(Shutdown::Both);
@@ -142,4 +179,21 @@ async fn a_commit_that_never_arrives() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_is_lost() {
     every_change_happens_once(AFTER).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_goes_silent() {
+    let database = Database::new();
+    let options = database.options();
+    let proxy = Proxy::to(options.get_host(), options.get_port());
+    let (statement_timeout, acquire_timeout) = (Duration::from_millis(400), Duration::from_millis(400));
+    let settings = PostgresSettings { statement_timeout, acquire_timeout, ..PostgresSettings::default() };
+    let catalog = open_with(&proxy.url(&database), settings).await.unwrap();
+    let old = added(&*catalog, new_track("old", 1)).await;
+    proxy.go_silent();
+    assert_eq!(catalog.by_id(old.id).await.unwrap(), Some(old));
+    proxy.go_silent();
+    added(&*catalog, new_track("new", 2)).await;
+    assert_eq!(catalog.position().await.unwrap(), 2);
+    consistent(&*database.open().await).await;
 }

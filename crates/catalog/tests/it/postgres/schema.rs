@@ -1,6 +1,9 @@
 //! Schemas of other versions, and users that may do little.
 
+use std::time::Duration;
+
 use refrain_catalog::{CatalogError, TrackFilter};
+use refrain_testkit::PostgresServer;
 use sqlx::Executor;
 
 use super::{Database, refused};
@@ -170,7 +173,7 @@ async fn a_role_that_may_only_read() {
     let listed = catalog.list(&TrackFilter::default(), None, 9).await.unwrap();
     assert_eq!(listed, std::slice::from_ref(&track));
     assert_eq!(catalog.constellations(&[track.number]).await.unwrap().len(), 1);
-    assert!(catalog.wait_for_change(0, std::time::Duration::from_secs(5)).await.unwrap());
+    assert!(catalog.wait_for_change(0, Duration::from_secs(5)).await.unwrap());
     for refused in [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
     {
         assert!(matches!(refused, Err(CatalogError::NotAllowed { .. })), "{refused:?}");
@@ -195,6 +198,51 @@ async fn a_role_may_write_without_owning() {
     let track = added(&*catalog, new_track("a", 1)).await;
     catalog.update(track.id, refrain_catalog::TrackUpdate::default()).await.unwrap().unwrap();
     assert!(catalog.remove(track.id).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_standby_can_be_read() {
+    let mut server = tokio::task::spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
+    let url = server.create_database("songs").unwrap();
+    let track = added(&*refrain_catalog::open(&url).await.unwrap(), new_track("a", 1)).await;
+    let folder = server.run_sql("songs", "SHOW data_directory").unwrap();
+    server.stop().unwrap();
+    std::fs::write(std::path::Path::new(&folder).join("standby.signal"), "").unwrap();
+    server.start().unwrap();
+    assert_eq!(server.run_sql("songs", "SELECT pg_is_in_recovery()").unwrap(), "t");
+    let catalog = refrain_catalog::open(&url).await.unwrap();
+    assert_eq!(catalog.constellations(&[track.number]).await.unwrap().len(), 1);
+    assert!(!catalog.wait_for_change(1, Duration::from_millis(50)).await.unwrap());
+    for refused in [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
+    {
+        assert!(matches!(refused, Err(CatalogError::ReadOnly { .. })), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_on_the_disk_whatever_others_want() {
+    let database = Database::new();
+    database
+        .run(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); \
+             END $$",
+        )
+        .await;
+    let catalog = database.open().await;
+    database
+        .run(
+            "CREATE TABLE seen (setting text);
+             CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO public.seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$;
+             CREATE TRIGGER look BEFORE UPDATE ON refrain.newest FOR EACH ROW EXECUTE FUNCTION look()",
+        )
+        .await;
+    added(&*catalog, new_track("a", 1)).await;
+    let seen: Vec<String> = sqlx::query_scalar("SELECT setting FROM seen")
+        .fetch_all(&mut database.connect().await)
+        .await
+        .unwrap();
+    assert_eq!(seen, ["on"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Files that are no catalogue, or none for this program.
 
-use refrain_catalog::CatalogError;
+use refrain_catalog::{CatalogError, Health};
 use sqlx::{ConnectOptions, Connection};
 
 use super::File;
@@ -118,6 +118,9 @@ async fn a_damaged_catalogue_is_named() {
     let error = outcomes.into_iter().find_map(Result::err).expect("damage is found");
     assert!(matches!(error, CatalogError::Corrupt { .. }), "{error:?}");
     assert!(!error.is_retryable());
+    let facts = catalog.health(true).await.unwrap();
+    let integrity = facts.iter().find(|fact| fact.name == "integrity").unwrap();
+    assert_eq!(integrity.health, Health::Failing, "{facts:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use refrain_catalog::{CatalogError, TrackFilter};
+use refrain_catalog::{CatalogError, Health, TrackFilter};
 
 use super::File;
 use crate::contract::{Place, added, new_track};
@@ -32,6 +32,9 @@ async fn child_that_may_not_write() {
     assert!(matches!(refused, Err(CatalogError::ReadOnly { .. })), "{refused:?}");
     let refused = catalog.remove(track.id).await;
     assert!(matches!(refused, Err(CatalogError::ReadOnly { .. })), "{refused:?}");
+    let health = catalog.health(true).await.unwrap();
+    let may = health.iter().find(|fact| fact.name == "may write tracks").unwrap();
+    assert_eq!((may.health, may.value.as_str()), (Health::Warning, "no"));
     catalog.settle().await.unwrap();
     catalog.close().await.unwrap();
 

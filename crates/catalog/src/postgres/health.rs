@@ -1,0 +1,114 @@
+//! What a server says of its own state, and of what its user may do.
+
+use super::PostgresCatalog;
+use crate::health::size;
+use crate::{CatalogError, Fact};
+
+/// Part of the server's connections above which others may soon get none.
+const CROWDED: f64 = 0.9;
+
+/// What each kind of work needs, and the grants that are missing. Tables that this schema does not have are passed over.
+const RIGHTS: &str = "\
+    WITH needed (kind, what, relation, privilege) AS (VALUES \
+        (1, 'TABLE', 'meta', 'SELECT'), (1, 'TABLE', 'tracks', 'SELECT'), \
+        (1, 'TABLE', 'constellations', 'SELECT'), (1, 'TABLE', 'changes', 'SELECT'), \
+        (1, 'TABLE', 'newest', 'SELECT'), (1, 'TABLE', 'near_duplicates', 'SELECT'), \
+        (2, 'TABLE', 'tracks', 'INSERT'), (2, 'TABLE', 'tracks', 'UPDATE'), \
+        (2, 'TABLE', 'constellations', 'INSERT'), (2, 'TABLE', 'constellations', 'DELETE'), \
+        (2, 'TABLE', 'changes', 'INSERT'), (2, 'TABLE', 'newest', 'UPDATE'), \
+        (2, 'TABLE', 'near_duplicates', 'INSERT'), (2, 'SEQUENCE', 'tracks_number_seq', 'USAGE'), \
+        (3, 'TABLE', 'streams', 'INSERT'), (3, 'TABLE', 'streams', 'UPDATE'), (3, 'TABLE', 'streams', 'DELETE'), \
+        (3, 'TABLE', 'detections', 'INSERT'), (3, 'TABLE', 'detections', 'UPDATE'), \
+        (3, 'TABLE', 'detections', 'DELETE'), (3, 'TABLE', 'outbox', 'INSERT'), \
+        (3, 'TABLE', 'outbox', 'UPDATE'), (3, 'TABLE', 'outbox', 'DELETE')), \
+    looked AS (SELECT *, CASE what \
+            WHEN 'SEQUENCE' THEN has_sequence_privilege(to_regclass('refrain.' || relation), privilege) \
+            ELSE has_table_privilege(to_regclass('refrain.' || relation), privilege) END AS granted \
+        FROM needed WHERE to_regclass('refrain.' || relation) IS NOT NULL), \
+    grants AS (SELECT kind, format('GRANT %s ON %s refrain.%s TO %I', \
+            string_agg(privilege, ', ') FILTER (WHERE NOT granted), what, relation, current_user) AS text, \
+            bool_or(NOT granted) AS missing \
+        FROM looked GROUP BY kind, what, relation) \
+    SELECT kind, current_user::text, string_agg(text, '; ' ORDER BY text) FILTER (WHERE missing) \
+    FROM grants GROUP BY kind ORDER BY kind";
+
+impl PostgresCatalog {
+    pub(super) async fn facts(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
+        let mut facts = self.server().await?;
+        facts.extend(self.rights().await?);
+        if thorough {
+            let sql = "SELECT count(*) FROM refrain.tracks t WHERE removed_at IS NULL \
+                       AND NOT EXISTS (SELECT 1 FROM refrain.constellations c WHERE c.track = t.number)";
+            facts.push(Fact::without_constellation(self.one::<(i64,)>(sql).await?.0));
+        }
+        Ok(facts)
+    }
+
+    async fn server(&self) -> Result<Vec<Fact>, CatalogError> {
+        let sql = "SELECT current_setting('server_version'), pg_is_in_recovery(), \
+                   (SELECT max(version) FROM refrain.schema_versions), \
+                   pg_database_size(current_database()), \
+                   (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL), \
+                   current_setting('max_connections')::bigint, \
+                   coalesce((SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()), '')";
+        let (version, standby, schema, bytes, used, most, tls): (String, bool, i64, i64, i64, i64, String) =
+            self.one(sql).await?;
+        let mut facts = vec![Fact::fine("server version", version)];
+        if standby {
+            facts.push(Fact::warning(
+                "standby",
+                "yes",
+                "it can be searched, not changed; name the primary server to index",
+            ));
+        }
+        facts.push(Fact::fine("schema version", schema.to_string()));
+        facts.push(Fact::fine("database size", size(u64::try_from(bytes).unwrap_or(0))));
+        let value = format!("{used} of {most} in use");
+        facts.push(if (used as f64) < CROWDED * most as f64 {
+            Fact::fine("connections", value)
+        } else {
+            Fact::warning("connections", value, "raise the server's max_connections, or use a pooler")
+        });
+        facts.push(self.encryption(tls));
+        Ok(facts)
+    }
+
+    fn encryption(&self, tls: String) -> Fact {
+        let host = self.options.get_host();
+        let near = host.starts_with('/') || matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]");
+        match (tls.is_empty(), near) {
+            (false, _) => Fact::fine("encryption", tls),
+            (true, true) => Fact::fine("encryption", "none, and none is needed on one machine"),
+            (true, false) => Fact::warning(
+                "encryption",
+                "none",
+                "add sslmode=verify-full to the parameters of the URL, unless the network is trusted",
+            ),
+        }
+    }
+
+    async fn rights(&self) -> Result<Vec<Fact>, CatalogError> {
+        let rows: Vec<(i32, String, Option<String>)> = self.rows_as(RIGHTS, |query| query).await?;
+        let fact = |(kind, user, missing): (i32, String, Option<String>)| {
+            let name = match kind {
+                1 => "may read",
+                2 => "may write tracks",
+                _ => "may write detections",
+            };
+            match missing {
+                None => Fact::fine(name, format!("yes, as {user}")),
+                Some(grants) => {
+                    Fact::warning(name, format!("no, as {user}"), format!("unless that is meant: {grants}"))
+                }
+            }
+        };
+        Ok(rows.into_iter().map(fact).collect())
+    }
+
+    async fn one<T>(&self, sql: &'static str) -> Result<T, CatalogError>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    {
+        self.rows_as(sql, |query| query).await?.pop().ok_or_else(|| self.name.corrupt("it answered nothing"))
+    }
+}

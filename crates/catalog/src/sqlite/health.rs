@@ -1,0 +1,105 @@
+//! What a file says of its own state.
+
+use std::path::Path;
+
+use super::SqliteCatalog;
+use super::migrate::SUPPORTED;
+use super::open::beside;
+use crate::health::size;
+use crate::{CatalogError, Fact, Health};
+
+/// A log of this many bytes is emptied no more: somebody keeps reading what was there before it.
+const LARGE_LOG: u64 = 1 << 30;
+
+impl SqliteCatalog {
+    pub(super) async fn facts(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
+        let mut facts = vec![
+            Fact::fine("schema version", SUPPORTED.to_string()),
+            self.file_size(),
+            self.journal_mode().await?,
+            self.rights().await?,
+        ];
+        if thorough {
+            let integrity = self.integrity().await?;
+            let whole = integrity.health == Health::Fine;
+            facts.push(integrity);
+            if whole {
+                facts.push(self.lost_constellations().await?);
+            }
+        }
+        Ok(facts)
+    }
+
+    fn file_size(&self) -> Fact {
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let (file, log) = (bytes(&self.path), bytes(&beside(&self.path, "-wal")));
+        let value = format!("{}, and {} in its log", size(file), size(log));
+        if log < LARGE_LOG {
+            return Fact::fine("file size", value);
+        }
+        Fact::warning(
+            "file size",
+            value,
+            "end the process that reads it for long, so that the log is emptied",
+        )
+    }
+
+    async fn journal_mode(&self) -> Result<Fact, CatalogError> {
+        let mode: String = self.ask("PRAGMA journal_mode").await?;
+        Ok(match mode.as_str() {
+            "wal" => Fact::fine("journal mode", mode),
+            _ => Fact::warning(
+                "journal mode",
+                mode,
+                "readers and writers wait for each other; open it once where its folder can be written",
+            ),
+        })
+    }
+
+    async fn rights(&self) -> Result<Fact, CatalogError> {
+        match self.try_to_write().await {
+            Ok(()) => Ok(Fact::fine("may write tracks", "yes")),
+            Err(CatalogError::Locked { .. }) => {
+                Ok(Fact::fine("may write tracks", "yes, when another process has finished doing so"))
+            }
+            Err(CatalogError::ReadOnly { .. }) => Ok(Fact::warning(
+                "may write tracks",
+                "no",
+                "allow writing to the file and its folder, unless it is only to be searched",
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A file that may only be read is opened all the same, and says so at the first change; this one is taken back.
+    async fn try_to_write(&self) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        let same = sqlx::query("UPDATE meta SET value = value").execute(&mut *transaction).await;
+        same.map_err(|error| self.name.error(error))?;
+        transaction.rollback().await.map_err(|error| self.name.error(error))
+    }
+
+    async fn integrity(&self) -> Result<Fact, CatalogError> {
+        let advice = "restore a copy, or export what can be read into a new catalogue";
+        match self.ask::<String>("PRAGMA quick_check(1)").await {
+            Ok(found) if found == "ok" => Ok(Fact::fine("integrity", found)),
+            Ok(detail) | Err(CatalogError::Corrupt { detail, .. }) => {
+                Ok(Fact::failing("integrity", detail.replace('\n', " "), advice))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn lost_constellations(&self) -> Result<Fact, CatalogError> {
+        let sql = "SELECT count(*) FROM tracks t WHERE removed_at IS NULL \
+                   AND NOT EXISTS (SELECT 1 FROM constellations c WHERE c.track = t.number)";
+        Ok(Fact::without_constellation(self.ask(sql).await?))
+    }
+
+    async fn ask<T>(&self, sql: &'static str) -> Result<T, CatalogError>
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + Send + Unpin,
+    {
+        sqlx::query_scalar(sql).fetch_one(&self.readers).await.map_err(|error| self.name.error(error))
+    }
+}

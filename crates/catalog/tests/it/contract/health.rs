@@ -1,0 +1,20 @@
+//! What a catalogue says of itself.
+
+use refrain_catalog::Health;
+
+use super::*;
+
+pub(crate) async fn a_good_catalogue_is_well(place: &dyn Place) {
+    let catalog = place.open().await;
+    added(&*catalog, new_track("a", 1)).await;
+    let quick = catalog.health(false).await.unwrap();
+    let thorough = catalog.health(true).await.unwrap();
+    for fact in quick.iter().chain(&thorough) {
+        assert_eq!((fact.health, &fact.advice), (Health::Fine, &None), "{fact:?}");
+    }
+    let of = |name: &str| thorough.iter().find(|fact| fact.name == name).map(|fact| fact.value.as_str());
+    assert!(of("schema version").is_some_and(|version| version.parse::<u32>().is_ok()), "{thorough:?}");
+    assert!(of("may write tracks").is_some_and(|may| may.starts_with("yes")), "{thorough:?}");
+    assert_eq!(of("constellations"), Some("every track has one"));
+    assert!(quick.len() < thorough.len());
+}

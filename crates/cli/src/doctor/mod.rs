@@ -1,0 +1,50 @@
+//! `refrain doctor`: what is wrong, and what to do about it.
+
+mod cache;
+mod catalogue;
+mod check;
+mod disk;
+
+use anyhow::Result;
+
+use crate::args::DoctorArgs;
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::settings::Settings;
+
+use check::{Check, Report};
+
+/// Runs the command; settings that cannot be read are one of its findings.
+pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output) -> Result<Outcome> {
+    let mut report = Report::new(args.json, output);
+    report.add(Check::fine("version", version()))?;
+    match settings {
+        Err(error) => {
+            report.add(Check::error("settings", &error))?;
+        }
+        Ok(settings) => {
+            report.add(Check::fine("settings", source(&settings)))?;
+            let catalogue = catalogue::look(&settings, args.thorough, &mut report)?;
+            cache::look(&settings, catalogue.as_ref(), &mut report)?;
+            disk::look(&settings, &mut report)?;
+            if let Some(catalogue) = catalogue {
+                // Only reading was done: whether the database can be tidied up now is no matter.
+                let _ = catalogue.store.close();
+            }
+        }
+    }
+    report.end()
+}
+
+fn version() -> String {
+    let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    format!("refrain {} for {system} on {machine}, {cores} cores", env!("CARGO_PKG_VERSION"))
+}
+
+fn source(settings: &Settings) -> String {
+    match &settings.config {
+        Some(path) => format!("from {}", path.display()),
+        None => "no file; flags, environment and defaults".to_owned(),
+    }
+}
