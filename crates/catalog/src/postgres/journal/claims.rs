@@ -49,7 +49,8 @@ impl PostgresCatalog {
         sent: &mut Vec<String>,
     ) -> Result<Vec<Stream>, CatalogError> {
         let mut transaction = self.begin().await?;
-        let rows = sqlx::query(CLAIM)
+        let rows = self
+            .query(CLAIM)
             .bind(text(owner))
             .bind(i64::from(most))
             .bind(milliseconds(lease))

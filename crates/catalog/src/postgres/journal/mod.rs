@@ -164,7 +164,7 @@ impl PostgresCatalog {
         let mut patience = Patience::new();
         let mut sent = Vec::new();
         loop {
-            match self.attempt(self.write_once(bind(sqlx::query(sql)), &mut sent)).await {
+            match self.attempt(self.write_once(bind(self.query(sql)), &mut sent)).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
                 Ok(()) => return Ok(sent),
             }

@@ -11,7 +11,9 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgSslMode;
 
 use super::Database;
-use crate::contract::{Place, changes, listing, new_track, packed, races, tracks};
+use crate::contract::{
+    Place, changes, detections, leases, listing, new_track, outbox, packed, races, streams, tracks,
+};
 
 /// Ends with this process, however that ends: then its standard input does.
 const WATCHER: &str = r#"PATH=$PATH:/usr/sbin; pgbouncer "$1" & read -r word; kill $!; wait $!"#;
@@ -89,6 +91,10 @@ async fn the_contract_holds_behind_a_pooler() {
     tracks::near_duplicates_are_links(&Pooled::new()).await;
     listing::filters_choose(&Pooled::new()).await;
     changes::a_change_is_waited_for(&Pooled::new()).await;
+    streams::many_tell_of_the_same_starts(&Pooled::new()).await;
+    leases::many_claim_each_stream_once(&Pooled::new()).await;
+    detections::the_last_state_of_an_airing_wins_a_race(&Pooled::new()).await;
+    outbox::many_claim_each_message_once(&Pooled::new()).await;
 }
 
 #[tokio::test]
