@@ -27,4 +27,4 @@ pub use model::{
 pub use refrain_core::index::TrackNumber;
 pub use response::ResponseMetadata;
 pub use settings::{OpenSettings, PostgresSettings};
-pub use url::{Address, address, default_cache_prefix, open, open_with};
+pub use url::{Address, address, default_cache_prefix, open, open_existing, open_with};

@@ -97,6 +97,10 @@ impl Place for Database {
     async fn open(&self) -> Arc<dyn Catalog> {
         refrain_catalog::open(&self.url()).await.unwrap()
     }
+
+    fn url(&self) -> String {
+        self.url()
+    }
 }
 
 /// Settings of a handle that waits for a server no longer than this.
