@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use crate::contract::{Place, contract_suite};
 
 mod away;
+mod following;
 mod limits;
 mod login;
 mod notice;
