@@ -201,6 +201,12 @@ pub enum CatalogError {
         /// The server's reason.
         detail: String,
     },
+    /// There is no catalogue yet, and none was to be made.
+    #[error("there is no catalogue in {catalog}; check its name, or make one by indexing songs into it")]
+    NoCatalogue {
+        /// URL without secrets.
+        catalog: String,
+    },
     /// The database refused for another reason.
     #[error("catalogue {catalog} failed: {source}; please report this")]
     Database {

@@ -35,4 +35,4 @@ pub use refrain_core::index::TrackNumber;
 pub use response::ResponseMetadata;
 pub use runs::{DatabaseIndex, Runs};
 pub use settings::{OpenSettings, PostgresSettings};
-pub use url::{Address, address, default_cache_prefix, open, open_with};
+pub use url::{Address, address, default_cache_prefix, open, open_existing, open_with};

@@ -24,12 +24,32 @@ pub async fn open(url: &str) -> Result<Arc<dyn Catalog>, CatalogError> {
 /// # Errors
 /// As [`open`].
 pub async fn open_with(url: &str, settings: &OpenSettings) -> Result<Arc<dyn Catalog>, CatalogError> {
+    open_or_make(url, settings, true).await
+}
+
+/// Opens a catalogue that is there, with settings: for whoever only asks, to whom an empty catalogue made in passing
+/// would hide a mistyped name.
+///
+/// # Errors
+/// As [`open`]; [`CatalogError::NoCatalogue`] where there is none.
+pub async fn open_existing(url: &str, settings: &OpenSettings) -> Result<Arc<dyn Catalog>, CatalogError> {
+    open_or_make(url, settings, false).await
+}
+
+async fn open_or_make(
+    url: &str,
+    settings: &OpenSettings,
+    make: bool,
+) -> Result<Arc<dyn Catalog>, CatalogError> {
     if let Some(path) = sqlite_path(url) {
+        if !make && !path.as_os_str().is_empty() && !path.exists() {
+            return Err(CatalogError::NoCatalogue { catalog: address(url)?.url });
+        }
         return Ok(Arc::new(sqlite::SqliteCatalog::open(&path).await?));
     }
     match scheme(url) {
         "postgres" | "postgresql" => {
-            Ok(Arc::new(postgres::PostgresCatalog::open(url, &settings.postgres).await?))
+            Ok(Arc::new(postgres::PostgresCatalog::open(url, &settings.postgres, make).await?))
         }
         other => Err(CatalogError::UnsupportedScheme { scheme: other.to_owned() }),
     }

@@ -43,19 +43,23 @@ enum Schema {
     Current,
 }
 
-/// Makes or upgrades the schema where that is needed, and gives the catalogue's identity. All in one transaction,
+/// Upgrades the schema where that is needed, or makes it if that is wanted, and gives the catalogue's identity. All in one transaction,
 /// which excludes other processes where something is changed.
 ///
 /// A user that may not do so needs a current one.
 pub(super) async fn bring_up_to_date(
     connection: &mut PgConnection,
     begin: Arc<str>,
+    make: bool,
     name: &Name,
 ) -> Result<u128, CatalogError> {
     let begun = connection.begin_with(AssertSqlSafe(begin)).await;
     let mut transaction = begun.map_err(|error| name.error(error))?;
     check_server(&mut transaction, name).await?;
     let before = inspect(&mut transaction, name).await?;
+    if !make && matches!(before, Schema::Missing | Schema::Empty) {
+        return Err(CatalogError::NoCatalogue { catalog: name.url.clone() });
+    }
     if before != Schema::Current {
         upgrade(&mut transaction, name).await.map_err(|error| not_upgraded(before, error))?;
     }

@@ -27,8 +27,12 @@ const CACHE_OFF: (Cow<'_, str>, Cow<'_, str>) =
     (Cow::Borrowed("statement-cache-capacity"), Cow::Borrowed("0"));
 
 impl PostgresCatalog {
-    /// Opens the catalogue in the database that `url` names; makes its tables where there are none.
-    pub(crate) async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, CatalogError> {
+    /// Opens the catalogue in the database that `url` names; where there are no tables, makes them if it is to.
+    pub(crate) async fn open(
+        url: &str,
+        settings: &PostgresSettings,
+        make: bool,
+    ) -> Result<Self, CatalogError> {
         let settings = bounded(settings);
         let options = options(url)?;
         let name = Name::new(&options);
@@ -36,7 +40,7 @@ impl PostgresCatalog {
         // Not through the pool, which would keep why it cannot connect to itself.
         let mut connection = connect(&options, &name).await?;
         let begin = Begin::new(&settings);
-        let identity = migrate::bring_up_to_date(&mut connection, begin.upgrade.clone(), &name).await?;
+        let identity = migrate::bring_up_to_date(&mut connection, begin.upgrade.clone(), make, &name).await?;
         // What was asked is answered; a farewell that fails loses nothing.
         let _ = connection.close().await;
         let pool = PgPoolOptions::new()

@@ -10,7 +10,7 @@ use refrain_core::index::CacheState;
 use crate::contract::{Place, added, new_track, replaced};
 use crate::sqlite::File;
 
-mod follow;
+pub(crate) mod follow;
 
 fn prefix(file: &File) -> PathBuf {
     refrain_catalog::default_cache_prefix(&file.url()).unwrap()
@@ -21,7 +21,7 @@ async fn open(file: &File) -> (Library, CacheState) {
 }
 
 /// A track with a constellation that can be read.
-fn song(source: &str, n: u64) -> NewTrack {
+pub(crate) fn song(source: &str, n: u64) -> NewTrack {
     let peak = |i: u64| Peak {
         time: (i * 40 + (i * i * (n + 3)) % 37) as u32,
         frequency: (200 + (i * 131 + n * 977) % 2500) as u16,
@@ -31,7 +31,7 @@ fn song(source: &str, n: u64) -> NewTrack {
     NewTrack { constellation: constellation.to_bytes(), ..new_track(source, n) }
 }
 
-async fn songs(catalog: &dyn Catalog, numbers: std::ops::Range<u64>) -> Vec<Track> {
+pub(crate) async fn songs(catalog: &dyn Catalog, numbers: std::ops::Range<u64>) -> Vec<Track> {
     let mut tracks = Vec::new();
     for n in numbers {
         tracks.push(added(catalog, song(&format!("song {n}"), n)).await);

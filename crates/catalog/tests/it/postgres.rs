@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use crate::contract::{Place, contract_suite};
 
 mod away;
+mod following;
 mod journal;
 mod limits;
 mod login;
@@ -97,6 +98,10 @@ impl Drop for Database {
 impl Place for Database {
     async fn open(&self) -> Arc<dyn Catalog> {
         refrain_catalog::open(&self.url()).await.unwrap()
+    }
+
+    fn url(&self) -> String {
+        self.url()
     }
 }
 

@@ -35,6 +35,10 @@ impl Place for File {
     async fn open(&self) -> Arc<dyn Catalog> {
         refrain_catalog::open(&self.url()).await.unwrap()
     }
+
+    fn url(&self) -> String {
+        self.url()
+    }
 }
 
 contract_suite!(crate::sqlite::File::new());

@@ -42,7 +42,12 @@ impl Store {
             .enable_all()
             .build()
             .context("cannot start a thread")?;
-        let catalog = runtime.block_on(refrain_catalog::open_with(url, &settings.database))?;
+        let catalog = runtime.block_on(async {
+            match missing {
+                Missing::Create => refrain_catalog::open_with(url, &settings.database).await,
+                Missing::Refuse => refrain_catalog::open_existing(url, &settings.database).await,
+            }
+        })?;
         Ok(Self { runtime, catalog, settings: settings.clone() })
     }
 

@@ -1,6 +1,23 @@
 //! Handles and identity.
 
+use refrain_catalog::{CatalogError, OpenSettings, open_existing};
+
 use super::*;
+
+pub(crate) async fn none_is_made_in_passing(place: &dyn Place) {
+    let settings = OpenSettings::default();
+    for _ in 0..2 {
+        match open_existing(&place.url(), &settings).await {
+            Err(error @ CatalogError::NoCatalogue { .. }) => {
+                assert!(error.to_string().contains("check its name"), "{error}");
+            }
+            Err(error) => panic!("{error:?}"),
+            Ok(_) => panic!("made in passing"),
+        }
+    }
+    let catalog = place.open().await;
+    assert_eq!(open_existing(&place.url(), &settings).await.unwrap().identity(), catalog.identity());
+}
 
 pub(crate) async fn each_catalogue_has_its_own(place: &dyn Place) {
     let identity = place.open().await.identity();

@@ -22,6 +22,9 @@ pub(crate) mod tracks;
 #[async_trait]
 pub(crate) trait Place: Send + Sync {
     async fn open(&self) -> Arc<dyn Catalog>;
+
+    /// Its URL.
+    fn url(&self) -> String;
 }
 
 /// One test per promise. `$place` makes a fresh place.
@@ -40,7 +43,7 @@ macro_rules! contract_suite {
             changes: changes_tell_what_can_be_heard, constellations_go_with_their_track, constellations_of_any_size,
                 a_new_label_is_told, a_change_is_waited_for;
             health: a_good_catalogue_is_well;
-            identity: each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;
+            identity: none_is_made_in_passing, each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;
             races: one_source_added_by_many_is_one_track, replacing_and_removing_at_once, readers_are_never_in_the_way,
                 a_dropped_call_leaves_nothing_half;
             streams: a_start_that_is_told_twice_is_one_stream, a_late_start_of_an_earlier_session_is_known,

@@ -12,15 +12,15 @@ use crate::contract::{Place, rule};
 
 /// Everything that a follower told.
 #[derive(Debug, Default)]
-struct Told {
-    changes: Vec<(u32, ChangeKind)>,
-    failures: Vec<String>,
-    recovered: usize,
+pub(crate) struct Told {
+    pub(crate) changes: Vec<(u32, ChangeKind)>,
+    pub(crate) failures: Vec<String>,
+    pub(crate) recovered: usize,
 }
 
-type Diary = Arc<Mutex<Told>>;
+pub(crate) type Diary = Arc<Mutex<Told>>;
 
-fn follow(library: Library) -> (Follower, Diary) {
+pub(crate) fn follow(library: Library) -> (Follower, Diary) {
     let diary = Diary::default();
     let told = Arc::clone(&diary);
     let follower = Follower::start(library, move |news| {
@@ -38,7 +38,7 @@ fn follow(library: Library) -> (Follower, Diary) {
 }
 
 /// Waits for what has to come; a test that waits in vain fails.
-async fn until(what: &str, mut there: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut there: impl FnMut() -> bool) {
     for _ in 0..1500 {
         if there() {
             return;
@@ -48,7 +48,7 @@ async fn until(what: &str, mut there: impl FnMut() -> bool) {
     panic!("waited in vain: {what}");
 }
 
-async fn relabel(catalog: &dyn Catalog, track: &refrain_catalog::Track) {
+pub(crate) async fn relabel(catalog: &dyn Catalog, track: &refrain_catalog::Track) {
     let update = TrackUpdate { rule: Some(Some(rule("block"))), ..TrackUpdate::default() };
     catalog.update(track.id, update).await.unwrap().unwrap();
 }

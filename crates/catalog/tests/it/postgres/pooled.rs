@@ -77,7 +77,11 @@ impl Drop for Pooled {
 #[async_trait]
 impl Place for Pooled {
     async fn open(&self) -> Arc<dyn Catalog> {
-        refrain_catalog::open(&self.url("statement-cache-capacity=0")).await.unwrap()
+        refrain_catalog::open(&Place::url(self)).await.unwrap()
+    }
+
+    fn url(&self) -> String {
+        self.url("statement-cache-capacity=0")
     }
 }
 

@@ -1,0 +1,64 @@
+//! An index that follows a server.
+
+use std::sync::Arc;
+
+use refrain_catalog::{ChangeKind, Follower, Library};
+use refrain_testkit::PostgresServer;
+use tokio::task::spawn_blocking;
+
+use super::{Database, open_with, waiting};
+use crate::contract::Place;
+use crate::library::follow::{Diary, follow, relabel, until};
+use crate::library::songs;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_do_is_followed() {
+    let (database, folder) = (Database::new(), tempfile::tempdir().unwrap());
+    let other = database.open().await;
+    let (library, _) = Library::open(database.open().await, &folder.path().join("index")).await.unwrap();
+    let (follower, diary) = follow(library);
+    let tracks = songs(&*other, 0..3).await;
+    until("three tracks", || follower.snapshot().tracks() == 3).await;
+    relabel(&*other, &tracks[1]).await;
+    other.remove(tracks[0].id).await.unwrap();
+    until("two tracks", || follower.snapshot().tracks() == 2).await;
+    until("all news", || diary.lock().unwrap().changes.len() == 5).await;
+    let expected = [(tracks[1].number.0, ChangeKind::Relabelled), (tracks[0].number.0, ChangeKind::Removed)];
+    assert_eq!(diary.lock().unwrap().changes[3..], expected);
+}
+
+async fn followed(url: &str, folder: &tempfile::TempDir) -> (Follower, Diary) {
+    let catalog = open_with(url, waiting(50)).await.unwrap();
+    let (mut library, _) = Library::open(catalog, &folder.path().join("index")).await.unwrap();
+    library.refresh().await.unwrap();
+    follow(library)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_told_of_and_waited_for() {
+    let mut server = spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
+    let url = server.create_database("songs").unwrap();
+    let other = refrain_catalog::open(&url).await.unwrap();
+    songs(&*other, 0..2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (follower, diary) = followed(&url, &folder).await;
+    let before = follower.snapshot();
+    server = spawn_blocking(move || {
+        server.kill().unwrap();
+        server
+    })
+    .await
+    .unwrap();
+    until("two failures", || diary.lock().unwrap().failures.len() >= 2).await;
+    assert!(diary.lock().unwrap().failures[0].contains("cannot reach the server"), "{diary:?}");
+    assert!(Arc::ptr_eq(&before, &follower.snapshot()), "what was there can be searched");
+    let _server = spawn_blocking(move || {
+        server.start().unwrap();
+        server
+    })
+    .await
+    .unwrap();
+    songs(&*other, 2..4).await;
+    until("all tracks", || follower.snapshot().tracks() == 4).await;
+    until("recovery", || diary.lock().unwrap().recovered >= 1).await;
+}
