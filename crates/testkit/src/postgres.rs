@@ -144,9 +144,32 @@ impl PostgresServer {
     /// # Errors
     /// What PostgreSQL says.
     pub fn run_sql(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
+        self.psql(database, |psql| psql.args(["-c", sql]))
+    }
+
+    /// Runs a file of SQL, as psql reads it with these variables, in a database as the superuser.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub fn run_script(
+        &self,
+        database: &str,
+        script: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<String, PostgresError> {
+        let variables =
+            variables.iter().flat_map(|(name, value)| ["-v".to_owned(), format!("{name}={value}")]);
+        self.psql(database, |psql| psql.args(variables).arg("-f").arg(script))
+    }
+
+    fn psql(
+        &self,
+        database: &str,
+        work: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Result<String, PostgresError> {
         let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql]);
-        let output = checked(&mut psql)?;
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database)]);
+        let output = checked(work(&mut psql))?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use sqlx::Error;
 use sqlx::error::DatabaseError;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 
 use crate::CatalogError;
 
@@ -69,7 +69,7 @@ impl Name {
             )),
             "42P01" | "3F000" | "XX001" | "XX002" => self.corrupt(detail),
             "58030" => CatalogError::Io { catalog, detail },
-            code if code.starts_with("08") => self.unreachable(detail),
+            code if code.starts_with("08") => self.unreachable(with_reason(detail, &*error)),
             _ => CatalogError::Database { catalog, source: Error::Database(error).into() },
         }
     }
@@ -110,5 +110,14 @@ impl Name {
             "check sslmode, sslrootcert, sslcert and sslkey in its URL"
         };
         CatalogError::Tls { catalog: self.url.clone(), detail: detail.to_owned(), advice }
+    }
+}
+
+/// A server that lost another one, behind postgres_fdw, tells in the details which one and why.
+fn with_reason(message: String, error: &dyn DatabaseError) -> String {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    match error.and_then(PgDatabaseError::detail).and_then(|detail| detail.lines().next()) {
+        Some(reason) => format!("{message}: {reason}"),
+        None => message,
     }
 }

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
 use crate::contract::{Place, contract_suite};
 
-mod away;
+pub(crate) mod away;
 mod following;
 mod journal;
 mod limits;

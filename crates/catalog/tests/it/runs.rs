@@ -11,6 +11,8 @@ use sqlx::Row;
 use crate::contract::{Place, added, new_track, replaced};
 use crate::postgres::Database;
 
+mod spread;
+
 /// Numbers that look random, the same ones each time.
 fn random(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

@@ -10,7 +10,7 @@ mod store;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use refrain_core::index::rows::{RowTrack, RunShape};
+use refrain_core::index::rows::{Row, RowTrack, RunShape};
 use sqlx::PgConnection;
 
 use super::PostgresCatalog;
@@ -96,27 +96,35 @@ async fn insert_run(
 
 /// From so many rows on they are copied.
 const COPY_FROM: usize = 1000;
+/// Rows of one statement where they are not copied: 15 MB or so.
+const INSERTED_AT_ONCE: usize = 10_000;
 
 /// Writes rows of a run.
-async fn insert_rows(
-    connection: &mut PgConnection,
-    run: i32,
-    rows: &[refrain_core::index::rows::Row],
-) -> Result<(), sqlx::Error> {
-    if rows.len() < COPY_FROM {
+async fn insert_rows(connection: &mut PgConnection, run: i32, rows: &[Row]) -> Result<(), sqlx::Error> {
+    if rows.len() >= COPY_FROM && !is_spread(connection).await? {
+        let sql = "COPY refrain.postings (bucket, run, packed) FROM STDIN (FORMAT binary)";
+        return copy_in(connection, sql, rows.iter(), |out, row| {
+            let bucket = row.bucket.cast_signed();
+            out.row(3).value(&bucket.to_be_bytes()).value(&run.to_be_bytes()).value(&row.packed);
+        })
+        .await;
+    }
+    for rows in rows.chunks(INSERTED_AT_ONCE) {
         let sql = "INSERT INTO refrain.postings (bucket, run, packed) \
              SELECT b, $1, p FROM unnest($2::integer[], $3::bytea[]) AS r (b, p)";
         let buckets: Vec<i32> = rows.iter().map(|row| row.bucket.cast_signed()).collect();
         let packed: Vec<&[u8]> = rows.iter().map(|row| row.packed.as_slice()).collect();
         let query = sqlx::query(sql).bind(run).bind(buckets).bind(packed);
-        return query.execute(connection).await.map(drop);
+        query.execute(&mut *connection).await?;
     }
-    let sql = "COPY refrain.postings (bucket, run, packed) FROM STDIN (FORMAT binary)";
-    copy_in(connection, sql, rows.iter(), |out, row| {
-        let bucket = row.bucket.cast_signed();
-        out.row(3).value(&bucket.to_be_bytes()).value(&run.to_be_bytes()).value(&row.packed);
-    })
-    .await
+    Ok(())
+}
+
+/// Whether partitions are on other servers. Before PostgreSQL 16 a copy sends those each row alone, and waits for it.
+async fn is_spread(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_foreign_table f \
+         ON f.ftrelid = i.inhrelid WHERE i.inhparent = 'refrain.postings'::regclass)";
+    sqlx::query_scalar(sql).fetch_one(connection).await
 }
 
 /// The groups as they stand in `refrain.search`.

@@ -28,7 +28,7 @@ async fn index(catalog: Arc<dyn Catalog>) {
 }
 
 /// Waits until something is so, for which there is time enough.
-async fn until(mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !holds().await {
         assert!(started.elapsed() < Duration::from_secs(60), "it never came");

@@ -1,0 +1,76 @@
+-- Moves partitions of refrain.postings to another PostgreSQL server, where postgres_fdw reaches them; the program does
+-- not notice. Once for each other server, in the catalogue's database, as a superuser (docs/spread.md):
+--
+--   psql -X -d postgres://postgres@MAIN/refrain -f scripts/sql/spread-fdw.sql \
+--     -v host=db2.example.org -v port=5432 -v dbname=refrain -v user=refrain -v parts=2,3,4
+--
+-- host, port, dbname, user   the other server, as both this machine and the main server know it; its database has to
+--                            be there, user owns the tables that are made in it
+-- parts                      numbers of the partitions, 0 to 7
+-- role                       who works in the catalogue on the main server; without: who runs this
+-- sslmode                    of the connections between the servers; without: prefer
+--
+-- psql takes its own passwords from ~/.pgpass. The main server logs in with what stands in the environment variable
+-- SPREAD_PASSWORD, if it is set.
+--
+-- Needs PostgreSQL 14, for the asynchronous append, on both sides; 16 is faster, its COPY sends many rows at once.
+-- Rows that are there are moved; searches wait meanwhile. Whatever fails, the main server stays as it was. Then drop
+-- what was made on the other server (refrain.postings_N, which nobody reads) before another try.
+
+\set ON_ERROR_STOP on
+\set QUIET on
+SET client_min_messages = warning;
+\if :{?role} \else \set role :USER \endif
+\if :{?sslmode} \else \set sslmode prefer \endif
+\set password `printf %s "$SPREAD_PASSWORD"`
+SELECT :'password' <> '' AS has_password \gset
+\set main 'host=' :HOST ' port=' :PORT ' dbname=' :DBNAME ' user=' :USER
+\set other 'host=' :host ' port=' :port ' dbname=' :dbname ' user=' :user ' sslmode=' :sslmode
+
+-- The other server: tables as those of migrations/postgres/0004_runs.sql.
+
+\connect -reuse-previous=off :other
+SET client_min_messages = warning;
+BEGIN;
+CREATE SCHEMA IF NOT EXISTS refrain;
+SELECT
+    format('CREATE TABLE refrain.postings_%s (bucket integer NOT NULL, run integer NOT NULL, packed bytea NOT NULL, '
+           'PRIMARY KEY (bucket, run)) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05)', part),
+    format('ALTER TABLE refrain.postings_%s ALTER COLUMN packed SET STORAGE EXTERNAL', part)
+FROM unnest(string_to_array(:'parts', ',')::integer[]) AS part \gexec
+COMMIT;
+
+-- The main server.
+
+\connect -reuse-previous=off :main
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS postgres_fdw;
+BEGIN;
+LOCK TABLE refrain.postings IN ACCESS EXCLUSIVE MODE;
+
+-- A server for each partition, though some are the same machine: a connection does one thing at a time, so partitions
+-- that shared one would be read one after the other.
+-- fetch_size: a lookup's rows of a partition, some thousand of 1.5 kB, come in one piece.
+-- batch_size: rows of a new run go over in statements of a megabyte or so, not one by one.
+-- use_remote_estimate: there is one good plan whatever the estimates are; asking would be a round trip a partition.
+-- keepalives, connect_timeout: a machine that is gone without a word is missed in half a minute.
+SELECT
+    format('CREATE SERVER %I FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L, sslmode %L, '
+           'async_capable ''true'', fetch_size ''10000'', batch_size ''1000'', use_remote_estimate ''false'', '
+           'connect_timeout ''10'', keepalives_idle ''10'', keepalives_interval ''5'', keepalives_count ''4'')',
+           server, :'host', :'port', :'dbname', :'sslmode'),
+    -- The transactions on the other servers end at once, not one after the other.
+    CASE WHEN :SERVER_VERSION_NUM >= 150000 THEN format('ALTER SERVER %I OPTIONS (parallel_commit ''true'')', server) END,
+    format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (user %L)', :'role', server, :'user'),
+    CASE WHEN :'has_password' THEN
+        format('ALTER USER MAPPING FOR %I SERVER %I OPTIONS (password %L)', :'role', server, :'password') END,
+    format('GRANT USAGE ON FOREIGN SERVER %I TO %I', server, :'role'),
+    format('ALTER TABLE refrain.postings DETACH PARTITION refrain.postings_%s', part),
+    format('ALTER TABLE refrain.postings_%s RENAME TO postings_%s_here', part, part),
+    format('CREATE FOREIGN TABLE refrain.postings_%s PARTITION OF refrain.postings '
+           'FOR VALUES WITH (MODULUS 8, REMAINDER %s) SERVER %I', part, part, server),
+    format('INSERT INTO refrain.postings_%s SELECT * FROM refrain.postings_%s_here', part, part),
+    format('DROP TABLE refrain.postings_%s_here', part)
+FROM unnest(string_to_array(:'parts', ',')::integer[]) AS part,
+     LATERAL (SELECT format('refrain_%s@%s:%s', part, :'host', :'port') AS server) AS named \gexec
+COMMIT;
