@@ -1,0 +1,72 @@
+//! What a source hands to the ear, in order.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// The next thing of a stream.
+#[derive(Debug, Clone)]
+pub enum Delivery {
+    /// A whole segment of HLS, decrypted.
+    Segment(Segment),
+    /// The next bytes of a stream that has no segments: radio, standard input, UDP.
+    Bytes(Bytes),
+    /// Media that is missing.
+    Gap(Gap),
+    /// What follows is another connection's: nothing that was held over fits to it. The time between is not known.
+    Reconnected,
+}
+
+/// A segment of HLS.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Its bytes: MPEG-TS, a fragment of MP4, or packed audio; what it is shows only in them.
+    pub bytes: Bytes,
+    /// The EXT-X-MAP section that it needs, if it needs one; the same `Arc` as long as the section is the same.
+    pub init: Option<Arc<InitSection>>,
+    /// Media sequence number.
+    pub sequence: u64,
+    /// Duration as the playlist says, seconds.
+    pub seconds: f64,
+    /// Whether time stamps or encoding begin anew with this segment (EXT-X-DISCONTINUITY, another rendition).
+    pub discontinuity: bool,
+    /// EXT-X-PROGRAM-DATE-TIME of its first sample, seconds since 1970; given or counted on from an earlier one.
+    pub program_date_time: Option<f64>,
+    /// When it was seen in a playlist for the first time, by this machine's clock, seconds since 1970.
+    pub seen: f64,
+    /// Whether the playlist marks it as an advertisement.
+    pub ad: bool,
+}
+
+/// An EXT-X-MAP section.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InitSection {
+    /// Its bytes: `ftyp` and `moov` of MP4, or PAT and PMT of MPEG-TS.
+    pub bytes: Bytes,
+}
+
+/// Media that is missing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gap {
+    /// Its length, seconds.
+    pub seconds: f64,
+    /// Why it is missing.
+    pub reason: GapReason,
+    /// EXT-X-PROGRAM-DATE-TIME of its start, seconds since 1970, if known.
+    pub program_date_time: Option<f64>,
+}
+
+/// Why media is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GapReason {
+    /// The playlist says so (EXT-X-GAP).
+    Marked,
+    /// The server did not give it in time.
+    NotFetched,
+    /// It left the playlist before it was seen.
+    Missed,
+    /// It could not be decrypted or decoded.
+    Unreadable,
+    /// This machine could not keep up and dropped it.
+    Dropped,
+}

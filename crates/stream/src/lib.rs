@@ -1,0 +1,12 @@
+//! Live sources as timed audio: HLS, HTTP radio, standard input, MPEG-TS over UDP.
+//!
+//! ```text
+//! source (network, async) ─► Delivery: bytes in order, gaps ─► ear (CPU, sync): demux ─► decode ─► resample ─► Sound
+//! ```
+//!
+//! A source runs on the async runtime and never looks into the bytes further than a playlist needs; everything that
+//! costs processor time stands behind [`Delivery`], where one ear a stream lives across all its segments.
+
+mod delivery;
+
+pub use delivery::{Delivery, Gap, GapReason, InitSection, Segment};
