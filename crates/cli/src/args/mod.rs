@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::settings::CatalogUrl;
+use crate::settings::{CatalogUrl, SearchHome};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,11 +32,11 @@ Examples:
   refrain doctor                         what is wrong, and what to do
 
 Settings come from flags, else from the environment (REFRAIN_CATALOG,
-REFRAIN_CACHE_DIR, REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_EFFORT,
-REFRAIN_SPEED_RANGE, REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE, REFRAIN_RULE,
-REFRAIN_CONFIG), else from the TOML file (keys catalog, cache_dir, jobs,
-false_positive_rate, effort, speed_range, tempo_range, pitch_range, rule), else
-from DATABASE_URL (the catalogue), else from defaults. Unknown keys are refused.
+REFRAIN_CACHE_DIR, REFRAIN_SEARCH, REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE,
+REFRAIN_EFFORT, REFRAIN_SPEED_RANGE, REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE,
+REFRAIN_RULE, REFRAIN_CONFIG), else from the TOML file (keys catalog, cache_dir,
+search, jobs, false_positive_rate, effort, speed_range, tempo_range, pitch_range,
+rule), else from DATABASE_URL (the catalogue), else from defaults. Unknown keys are refused.
 How a database is used is said in the table [database] of the file, or in
 REFRAIN_DATABASE_MAX_CONNECTIONS and so on: max_connections,
 acquire_timeout_seconds, statement_timeout_seconds (0: none) and retry_seconds,
@@ -66,6 +66,10 @@ pub(crate) struct GlobalArgs {
     /// for a database refrain/ in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Where the search index is: local (files of this machine, the fastest) or database (rows in the catalogue's
+    /// PostgreSQL; nothing is kept here, for short tasks and for catalogues that outgrow a machine). Default: local
+    #[arg(long, global = true, value_name = "HOME", hide_possible_values = true)]
+    pub(crate) search: Option<SearchHome>,
     /// Settings file (TOML). Default: refrain/config.toml in the user's configuration folder
     /// ($XDG_CONFIG_HOME, else ~/.config), if it is there
     #[arg(long, global = true, value_name = "FILE")]

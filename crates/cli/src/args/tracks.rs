@@ -30,6 +30,7 @@ pub(crate) enum TracksCommand {
     Remove(RemoveArgs),
     Export(ExportArgs),
     Import(ImportArgs),
+    Reindex(ReindexArgs),
 }
 
 /// List tracks
@@ -133,3 +134,15 @@ pub(crate) struct ImportArgs {
     /// File to read; - is standard input
     pub(crate) file: PathBuf,
 }
+
+/// Make the search index anew from the catalogue
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The index is a cache: everything in it comes from the catalogue's constellations, and commands bring it up to date by
+themselves. This makes it from nothing, for one that is damaged, or before the first search of a large catalogue. With
+--search database it is the one in the database, with which nobody can search until this is done.
+
+Examples:
+  refrain tracks reindex
+  refrain --catalog postgres://host/music tracks reindex --search database")]
+pub(crate) struct ReindexArgs {}

@@ -1,6 +1,7 @@
 //! Searching from many threads, and healing an index cache that turns out to be damaged meanwhile.
 
 mod following;
+mod rows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,11 +12,12 @@ use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::{MatchSettings, Matches, identify};
 
 use crate::output::Output;
-use crate::settings::Settings;
+use crate::settings::{SearchHome, Settings};
 use crate::store::Store;
 
 use following::Following;
 pub(crate) use following::News;
+use rows::Rows;
 
 /// How often one search has a damaged index built again: the first copy may be replaced by one that is no better.
 const HEALS: usize = 2;
@@ -28,11 +30,13 @@ pub(crate) struct Searcher<'a> {
     store: &'a Store,
     output: &'a Output,
     settings: MatchSettings,
-    index: Index,
+    index: Index<'a>,
 }
 
-/// How the index gets to know of changes.
-enum Index {
+/// Where the index is, and how it gets to know of changes.
+enum Index<'a> {
+    /// In the database; by looking now and then.
+    Rows(Rows<'a>),
     /// When it is told to look.
     Asked(Mutex<Library>),
     /// By itself.
@@ -43,14 +47,29 @@ impl<'a> Searcher<'a> {
     /// Opens the index and brings it up to date with the catalogue.
     pub(crate) fn open(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
         keep_to(settings.jobs);
-        let index = Index::Asked(Mutex::new(store.library(output)?));
+        let index = match settings.search {
+            SearchHome::Local => Index::Asked(Mutex::new(store.library(output)?)),
+            SearchHome::Database => Index::Rows(Rows::open(store, output)?),
+        };
         Ok(Self { store, output, settings: settings.matching(), index })
     }
 
-    /// The same; from here on the index follows by itself what any process changes.
+    /// The same with an index that is made from nothing.
+    pub(crate) fn rebuilt(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
+        match settings.search {
+            SearchHome::Local => store.discard_library()?,
+            SearchHome::Database => Rows::discard(store)?,
+        }
+        Self::open(store, settings, output)
+    }
+
+    /// The same as [`Self::open`]; from here on the index follows by itself what any process changes.
     pub(crate) fn following(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
         keep_to(settings.jobs);
-        let index = Index::Following(Following::open(store, output)?);
+        let index = match settings.search {
+            SearchHome::Local => Index::Following(Following::open(store, output)?),
+            SearchHome::Database => Index::Rows(Rows::open(store, output)?),
+        };
         Ok(Self { store, output, settings: settings.matching(), index })
     }
 
@@ -59,12 +78,17 @@ impl<'a> Searcher<'a> {
         match &self.index {
             Index::Asked(_) => News::default(),
             Index::Following(following) => following.news(),
+            Index::Rows(rows) => rows.news(),
         }
     }
 
     /// Number of tracks that can be found.
     pub(crate) fn tracks(&self) -> usize {
-        self.snapshot().tracks()
+        match &self.index {
+            Index::Asked(library) => lock(library).snapshot().tracks(),
+            Index::Following(following) => following.snapshot().tracks(),
+            Index::Rows(rows) => rows.tracks(),
+        }
     }
 
     /// Makes tracks that were added meanwhile searchable.
@@ -72,13 +96,19 @@ impl<'a> Searcher<'a> {
         match &self.index {
             Index::Asked(library) => self.store.refresh(&mut lock(library), self.output),
             Index::Following(_) => Ok(()),
+            Index::Rows(rows) => rows.refresh(),
         }
     }
 
     /// Finds every song in a query.
     pub(crate) fn identify(&self, query: &Constellation) -> Result<Matches> {
+        let current: &dyn Fn() -> Arc<Snapshot> = match &self.index {
+            Index::Asked(library) => &|| lock(library).snapshot(),
+            Index::Following(following) => &|| following.snapshot(),
+            Index::Rows(rows) => return rows.identify(query, &self.settings),
+        };
         for _ in 0..HEALS {
-            let snapshot = self.snapshot();
+            let snapshot = current();
             match identify(&snapshot, query, &self.settings) {
                 Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
                     self.heal(&snapshot, &error)?;
@@ -86,7 +116,7 @@ impl<'a> Searcher<'a> {
                 result => return Ok(result?),
             }
         }
-        Ok(identify(&self.snapshot(), query, &self.settings)?)
+        Ok(identify(&current(), query, &self.settings)?)
     }
 
     /// All tracks that a query would be found in if each were the only one: the matches, and copies of
@@ -100,18 +130,13 @@ impl<'a> Searcher<'a> {
         Ok(tracks)
     }
 
-    fn snapshot(&self) -> Arc<Snapshot> {
-        match &self.index {
-            Index::Asked(library) => lock(library).snapshot(),
-            Index::Following(following) => following.snapshot(),
-        }
-    }
-
     /// Builds the cache again, unless another thread was faster.
     fn heal(&self, bad: &Arc<Snapshot>, error: &IndexError) -> Result<()> {
         let library = match &self.index {
             Index::Asked(library) => library,
             Index::Following(following) => return following.heal(bad, error, self.store, self.output),
+            // Its damage is not this machine's; the error says what to do.
+            Index::Rows(_) => return Ok(()),
         };
         let mut library = lock(library);
         if Arc::ptr_eq(bad, &library.snapshot()) {

@@ -47,9 +47,7 @@ struct State {
 impl<'a> Rows<'a> {
     /// Opens the index and brings it up to date.
     pub(super) fn open(store: &'a Store, output: &'a Output) -> Result<Self> {
-        let runs = store.shared_catalog().runs().context(
-            "only a catalogue in PostgreSQL keeps a search index in its database; leave out --search database",
-        )?;
+        let runs = runs(store)?;
         let (index, position) = store.wait(Arc::clone(&runs).open())?;
         let told = store.wait(store.catalog().position())?;
         let state = State {
@@ -65,6 +63,11 @@ impl<'a> Rows<'a> {
             this.refresh()?;
         }
         Ok(this)
+    }
+
+    /// Empties the index.
+    pub(super) fn discard(store: &Store) -> Result<()> {
+        Ok(store.wait(runs(store)?.reset())?)
     }
 
     pub(super) fn tracks(&self) -> usize {
@@ -152,6 +155,12 @@ impl<'a> Rows<'a> {
             state.merging = Some(self.store.begin(work));
         }
     }
+}
+
+fn runs(store: &Store) -> Result<Arc<dyn Runs>> {
+    store.shared_catalog().runs().context(
+        "only a catalogue in PostgreSQL keeps a search index in its database; leave out --search database",
+    )
 }
 
 impl Drop for Rows<'_> {

@@ -21,7 +21,7 @@ pub(super) struct Environment {
 
 const PREFIX: &str = "REFRAIN_";
 
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "CACHE_DIR",
     "CATALOG",
     "CONFIG",
@@ -34,6 +34,7 @@ const KNOWN: [&str; 14] = [
     "JOBS",
     "PITCH_RANGE",
     "RULE",
+    "SEARCH",
     "SPEED_RANGE",
     "TEMPO_RANGE",
 ];
@@ -66,6 +67,7 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
             "JOBS" => layer.jobs = Some(parse(key, value)?),
             "FALSE_POSITIVE_RATE" => layer.false_positive_rate = Some(parse(key, value)?),
             "EFFORT" => layer.effort = Some(choice(key, value)?),
+            "SEARCH" => layer.search = Some(choice(key, value)?),
             "SPEED_RANGE" => layer.speed_range = Some(parse(key, value)?),
             "TEMPO_RANGE" => layer.tempo_range = Some(parse(key, value)?),
             "PITCH_RANGE" => layer.pitch_range = Some(parse(key, value)?),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use refrain_catalog::Rule;
 use serde::Deserialize;
 
+use super::SearchHome;
 use super::database::DatabaseLayer;
 use super::url::CatalogUrl;
 use crate::args::{Cli, Command, EffortArg};
@@ -16,6 +17,7 @@ use crate::args::{Cli, Command, EffortArg};
 pub(super) struct Layer {
     pub(super) catalog: Option<CatalogUrl>,
     pub(super) cache_dir: Option<PathBuf>,
+    pub(super) search: Option<SearchHome>,
     pub(super) jobs: Option<NonZeroUsize>,
     pub(super) false_positive_rate: Option<f64>,
     pub(super) effort: Option<EffortArg>,
@@ -32,6 +34,7 @@ impl Layer {
         Self {
             catalog: self.catalog.or(below.catalog),
             cache_dir: self.cache_dir.or(below.cache_dir),
+            search: self.search.or(below.search),
             jobs: self.jobs.or(below.jobs),
             false_positive_rate: self.false_positive_rate.or(below.false_positive_rate),
             effort: self.effort.or(below.effort),
@@ -45,8 +48,12 @@ impl Layer {
 
     pub(super) fn from_flags(cli: &Cli) -> Self {
         let global = &cli.global;
-        let mut layer =
-            Self { catalog: global.catalog.clone(), cache_dir: global.cache_dir.clone(), ..Self::default() };
+        let mut layer = Self {
+            catalog: global.catalog.clone(),
+            cache_dir: global.cache_dir.clone(),
+            search: global.search,
+            ..Self::default()
+        };
         match &cli.command {
             Command::Index(args) => {
                 layer.jobs = args.jobs.jobs;

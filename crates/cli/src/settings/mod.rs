@@ -12,8 +12,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use refrain_catalog::{OpenSettings, Rule};
 use refrain_core::matching::{Effort, MatchSettings, Ranges};
+use serde::Deserialize;
 
 use crate::args::Cli;
 use layer::Layer;
@@ -27,6 +29,17 @@ const WIDEST_RANGE: f64 = 0.5;
 /// The same for the pitch, cents.
 const WIDEST_PITCH: f64 = 700.0;
 
+/// Where the search index is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SearchHome {
+    /// In files of this machine, built from the catalogue: the fastest
+    #[default]
+    Local,
+    /// In the catalogue's own PostgreSQL database: nothing is kept here
+    Database,
+}
+
 /// What every command works with; only [`Settings::resolve`] makes one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
@@ -38,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) cache_dir: Option<PathBuf>,
     /// Folder of the caches of catalogues that are no file, if the environment tells of one.
     cache_home: Option<PathBuf>,
+    /// Where the search index is.
+    pub(crate) search: SearchHome,
     /// How databases are used.
     pub(crate) database: OpenSettings,
     /// Files worked on at once.
@@ -65,7 +80,12 @@ impl Settings {
 
     /// Settings for another catalogue, which is a file with its cache beside it.
     pub(crate) fn with_file(&self, path: &str) -> Self {
-        Self { catalog: format!("sqlite:{path}").into(), cache_dir: None, ..self.clone() }
+        Self {
+            catalog: format!("sqlite:{path}").into(),
+            cache_dir: None,
+            search: SearchHome::Local,
+            ..self.clone()
+        }
     }
 
     /// Where the files of the index cache are: each begins with this.
@@ -118,6 +138,7 @@ impl Layer {
         let rule = self.rule;
         Ok(Settings {
             config: None,
+            search: self.search.unwrap_or_default(),
             catalog,
             cache_dir,
             cache_home,

@@ -86,6 +86,13 @@ impl Store {
         Ok(library)
     }
 
+    /// Throws the index cache away.
+    pub(crate) fn discard_library(&self) -> Result<()> {
+        let prefix = self.settings.cache_prefix()?;
+        let (mut library, _) = self.wait(Library::open(Arc::clone(&self.catalog), &prefix))?;
+        Ok(self.wait(library.discard())?)
+    }
+
     /// Brings the index cache up to date; tracks that cannot be searched are named.
     pub(crate) fn refresh(&self, library: &mut Library, output: &Output) -> Result<()> {
         let refreshed = self.wait(library.refresh())?;

@@ -12,6 +12,8 @@ use crate::identify::song;
 use crate::index::source_name;
 use crate::metadata::Fields;
 use crate::output::{Output, clean, reason};
+use crate::search::Searcher;
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// Names that look like fields but are facts of the file.
@@ -47,7 +49,12 @@ pub(super) fn set(args: &SetArgs, store: &Store, output: &Output) -> Result<Outc
 }
 
 /// Removes tracks; one that is not there does not keep the others.
-pub(super) fn remove(args: &RemoveArgs, store: &Store, output: &Output) -> Result<Outcome> {
+pub(super) fn remove(
+    args: &RemoveArgs,
+    store: &Store,
+    settings: &Settings,
+    output: &Output,
+) -> Result<Outcome> {
     let by_id = args.ids.iter().map(|id| find(store, id, false));
     let by_source = args.source.iter().map(|path| find_source(store, path));
     let (mut done, mut failed) = (0, 0);
@@ -64,7 +71,7 @@ pub(super) fn remove(args: &RemoveArgs, store: &Store, output: &Output) -> Resul
         }
     }
     if done > 0 {
-        store.library(output)?;
+        Searcher::open(store, settings, output)?;
     }
     Ok(Outcome::of(done, failed))
 }

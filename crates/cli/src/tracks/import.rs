@@ -13,6 +13,8 @@ use super::row::Row;
 use crate::args::ImportArgs;
 use crate::exit::Outcome;
 use crate::output::{Counter, Output, reason};
+use crate::search::Searcher;
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// Longest line that is read: the constellation of a day of sound, with room.
@@ -25,7 +27,12 @@ const BATCH_TRACKS: usize = 64;
 const BATCH_BYTES: usize = 16 << 20;
 
 /// Adds the tracks of an export; damaged lines are named and skipped.
-pub(super) fn import(args: &ImportArgs, store: &Store, output: &Output) -> Result<Outcome> {
+pub(super) fn import(
+    args: &ImportArgs,
+    store: &Store,
+    settings: &Settings,
+    output: &Output,
+) -> Result<Outcome> {
     let name = args.file.display().to_string();
     let cannot = || format!("cannot read {name}");
     let (mut lines, bytes): (Box<dyn BufRead>, _) = if name == "-" {
@@ -37,14 +44,14 @@ pub(super) fn import(args: &ImportArgs, store: &Store, output: &Output) -> Resul
     };
     let header = next_line(&mut lines).with_context(cannot)?.unwrap_or_default();
     let header = Header::read(&header).with_context(|| name.clone())?;
-    let mut library = store.library(output)?;
+    let searcher = Searcher::open(store, settings, output)?;
     let mut import =
         Import { store, output, name: &name, waiting: Vec::new(), bytes: 0, tally: Tally::default() };
     let progress = output.count("lines", bytes);
     let result = import.all(&mut lines, &header, &progress);
     drop(progress);
     // Also after an error: what is in the catalogue shall be found.
-    let refreshed = store.refresh(&mut library, output);
+    let refreshed = searcher.refresh();
     let tally = import.tally;
     output.line(&tally.line())?;
     match result.and(refreshed) {

@@ -6,6 +6,7 @@ mod find;
 mod format;
 mod import;
 mod list;
+mod reindex;
 mod row;
 
 use anyhow::Result;
@@ -27,16 +28,17 @@ pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Re
         TracksCommand::List(args) => list::list(args, &store, output),
         TracksCommand::Show(args) => list::show(args, &store, output),
         TracksCommand::Set(args) => change::set(args, &store, output),
-        TracksCommand::Remove(args) => change::remove(args, &store, output),
+        TracksCommand::Remove(args) => change::remove(args, &store, settings, output),
         TracksCommand::Export(args) => export::export(args, &store, output),
-        TracksCommand::Import(args) => import::import(args, &store, output),
+        TracksCommand::Import(args) => import::import(args, &store, settings, output),
+        TracksCommand::Reindex(_) => reindex::reindex(&store, settings, output),
     };
     // Whoever only reads does not care whether the file can be tidied up, for example on a full disk.
     let closed = store.close();
     let outcome = outcome?;
     match args.command {
         TracksCommand::List(_) | TracksCommand::Show(_) | TracksCommand::Export(_) => {}
-        TracksCommand::Set(_) | TracksCommand::Remove(_) | TracksCommand::Import(_) => closed?,
+        _ => closed?,
     }
     Ok(outcome)
 }

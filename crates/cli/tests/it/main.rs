@@ -10,6 +10,7 @@ mod index;
 mod metadata;
 mod output;
 mod plot;
+mod postgres;
 mod settings;
 mod support;
 mod together;

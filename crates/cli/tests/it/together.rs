@@ -83,7 +83,7 @@ fn two_index_runs_share_a_catalogue() {
 }
 
 /// Writes a file into a pipe as soon as somebody reads from that; whoever waits for an answer need not wait here.
-fn feed(pipe: &Path, file: &Path) {
+pub(crate) fn feed(pipe: &Path, file: &Path) {
     let (bytes, pipe) = (std::fs::read(file).unwrap(), pipe.to_owned());
     std::thread::spawn(move || std::fs::write(pipe, bytes));
 }

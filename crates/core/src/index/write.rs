@@ -313,7 +313,7 @@ pub(crate) fn count_groups(postings: &[u64]) -> Vec<(usize, u32)> {
     let mut rest = postings;
     while let Some(first) = rest.first() {
         let group = group((first >> 32) as u32);
-        let bound = (group as u64 + 1) * u64::from(GROUP_HASHES) << 32;
+        let bound = ((group as u64 + 1) * u64::from(GROUP_HASHES)) << 32;
         let (now, later) = rest.split_at(rest.partition_point(|p| *p < bound));
         counts.push((group, now.len() as u32));
         rest = later;

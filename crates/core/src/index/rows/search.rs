@@ -92,12 +92,12 @@ struct Remote<'a, S> {
 
 impl<S: RowStore> Remote<'_, S> {
     /// Buckets that the probes ask for, of all shapes that there are.
-    fn buckets<'p>(&self, probes: impl Iterator<Item = &'p Probe> + Clone) -> BTreeSet<u32> {
+    fn buckets(&self, lookups: &[Vec<Probe>]) -> BTreeSet<u32> {
         let mut shapes: Vec<RunShape> = self.index.runs.iter().map(|(_, shape)| *shape).collect();
         shapes.sort_unstable();
         shapes.dedup_by_key(|shape| shape.bucket_bits);
         let of_shape = |shape: RunShape| {
-            probes.clone().flat_map(move |probe| shape.bucket(probe.low)..=shape.bucket(probe.high))
+            lookups.iter().flatten().flat_map(move |probe| shape.bucket(probe.low)..=shape.bucket(probe.high))
         };
         shapes.into_iter().flat_map(of_shape).collect()
     }
@@ -106,7 +106,7 @@ impl<S: RowStore> Remote<'_, S> {
 impl<S: RowStore> Session for Remote<'_, S> {
     fn prepare(&mut self, lookups: &[Vec<Probe>]) -> Result<(), IndexError> {
         self.rows.clear();
-        let buckets: Vec<u32> = self.buckets(lookups.iter().flatten()).into_iter().collect();
+        let buckets: Vec<u32> = self.buckets(lookups).into_iter().collect();
         if buckets.is_empty() {
             return Ok(());
         }

@@ -1,0 +1,19 @@
+//! `refrain tracks reindex`.
+
+use anyhow::Result;
+
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::search::Searcher;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// Makes the search index from nothing.
+pub(super) fn reindex(store: &Store, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let searcher = Searcher::rebuilt(store, settings, output)?;
+    for note in searcher.news().notes {
+        output.note(&format!("refrain: {note}"));
+    }
+    output.line(&format!("{} tracks can be found", searcher.tracks()))?;
+    Ok(Outcome::Done)
+}

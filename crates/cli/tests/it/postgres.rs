@@ -1,0 +1,217 @@
+//! A catalogue in PostgreSQL, and both homes of its index.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use refrain_testkit::PostgresServer;
+use serde_json::Value;
+
+use crate::support::{NAMES, Ran, Sandbox, best, music};
+use crate::together::feed;
+
+/// The server that these tests share; it goes with this process.
+fn server() -> &'static PostgresServer {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    SERVER.get_or_init(|| PostgresServer::new().unwrap())
+}
+
+/// An empty database: its name and URL.
+fn database() -> (String, String) {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let name = format!("cli{}", MADE.fetch_add(1, Ordering::Relaxed));
+    let url = server().create_database(&name).unwrap();
+    (name, url)
+}
+
+/// Runs the binary on a catalogue.
+fn run(sandbox: &Sandbox, url: &str, args: &[&str]) -> Ran {
+    Ran::from(sandbox.command(&["--catalog", url]).args(args).output().unwrap())
+}
+
+/// A sandbox, and its catalogue of three songs in a database.
+fn with_songs() -> (Sandbox, String, String) {
+    let (sandbox, (name, url)) = (Sandbox::with_catalog(), database());
+    sandbox.run(&["tracks", "export", "songs.jsonl"]).expect(0);
+    let ran = run(&sandbox, &url, &["tracks", "import", "songs.jsonl"]).expect(0);
+    assert!(ran.stdout.starts_with("3 added"), "{ran:#?}");
+    (sandbox, name, url)
+}
+
+#[test]
+fn answers_are_the_same_in_every_home() {
+    let (sandbox, _, url) = with_songs();
+    for (k, song) in music().known.iter().enumerate() {
+        sandbox.clip(&format!("clips/{k}.wav"), song, 3.0 + k as f64, 7.0);
+    }
+    sandbox.clip("clips/9.wav", &music().unknown, 5.0, 10.0);
+    let clips = ["clips/0.wav", "clips/1.wav", "clips/2.wav", "clips/9.wav"];
+    let (expected, lines) = sandbox.identify(&clips);
+    assert_eq!(lines.iter().filter_map(best).collect::<Vec<_>>(), NAMES);
+    let identify = [&["identify", "--json"], &clips[..]].concat();
+    let local = run(&sandbox, &url, &identify).expect(0);
+    assert_eq!((&local.stdout, &local.stderr), (&expected.stdout, &expected.stderr));
+    let database = run(&sandbox, &url, &[&["--search", "database"], &identify[..]].concat()).expect(0);
+    assert_eq!((database.stdout, database.stderr), (expected.stdout, expected.stderr));
+    // The whole catalogue comes back as it went.
+    run(&sandbox, &url, &["tracks", "export", "back.jsonl"]).expect(0);
+    let bytes = |name: &str| std::fs::read_to_string(sandbox.path(name)).unwrap();
+    let tracks = |name: &str| -> Vec<String> {
+        let text = bytes(name);
+        text.lines().filter(|line| line.contains("constellation")).map(without_times).collect()
+    };
+    assert_eq!(tracks("back.jsonl").len(), 3);
+    assert!(tracks("back.jsonl") == tracks("songs.jsonl"));
+}
+
+/// The track of a line of an export, without the time when it was taken in.
+fn without_times(line: &str) -> String {
+    let mut line: Value = serde_json::from_str(line).unwrap();
+    line["track"].as_object_mut().unwrap().remove("added_at");
+    line["track"].to_string()
+}
+
+#[test]
+fn songs_come_and_go_where_the_index_is_in_the_database() {
+    let (sandbox, name, url) = with_songs();
+    let clip = sandbox.clip("clip.wav", &music().known[0], 4.0, 8.0);
+    let clip = clip.to_str().unwrap();
+    let on_database = |args: &[&str]| run(&sandbox, &url, &[&["--search", "database"], args].concat());
+    assert!(on_database(&["identify", clip]).expect(0).stdout.contains("one"));
+    let rows = || -> u32 {
+        let count = server().run_sql(&name, "SELECT count(*) FROM refrain.postings").unwrap();
+        count.parse().unwrap()
+    };
+    assert!(rows() > 0);
+    let cache = sandbox.path(".cache");
+    std::fs::remove_dir_all(&cache).unwrap();
+    let ids = on_database(&["tracks", "list", "--json", "--text", "one.wav"]).expect(0);
+    let id = serde_json::from_str::<Value>(&ids.stdout).unwrap()["id"].as_str().unwrap().to_owned();
+    on_database(&["tracks", "remove", &id]).expect(0);
+    on_database(&["identify", clip]).expect(1);
+    let songs = music().folder.join("songs");
+    on_database(&["index", songs.to_str().unwrap()]).expect(0);
+    assert!(on_database(&["identify", clip]).expect(0).stdout.contains("one"));
+    server().run_sql(&name, "UPDATE refrain.postings SET packed = 'nonsense'").unwrap();
+    let ran = on_database(&["identify", clip]).expect(2);
+    assert!(ran.stderr.contains("refrain tracks reindex"), "{ran:#?}");
+    assert_eq!(on_database(&["tracks", "reindex"]).expect(0).stdout, "3 tracks can be found\n");
+    on_database(&["identify", clip]).expect(0);
+    assert!(!cache.exists(), "nothing is kept on this machine");
+    let ran = sandbox.run(&["--search", "database", "identify", clip]).expect(2);
+    ran.says("only a catalogue in PostgreSQL keeps a search index in its database");
+    assert_eq!(sandbox.run(&["tracks", "reindex"]).expect(0).stdout, "3 tracks can be found\n");
+}
+
+#[test]
+fn a_role_that_may_only_read_is_enough_to_search() {
+    let (sandbox, name, url) = with_songs();
+    let clip = sandbox.clip("clip.wav", &music().known[1], 4.0, 8.0);
+    let clip = clip.to_str().unwrap();
+    server()
+        .run_sql(
+            &name,
+            "CREATE ROLE reader LOGIN PASSWORD 'geheim'; GRANT USAGE ON SCHEMA refrain TO reader; \
+             GRANT SELECT ON ALL TABLES IN SCHEMA refrain TO reader",
+        )
+        .unwrap();
+    let reader = url.replace("//postgres@", "//reader:geheim@");
+    for home in ["local", "database"] {
+        // Nobody has searched in the database yet: it is empty, which a reader cannot change.
+        let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]);
+        if home == "database" {
+            ran.expect(1).says("the newest tracks are not found");
+            run(&sandbox, &url, &["--search", home, "tracks", "reindex"]).expect(0);
+        }
+        let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]).expect(0);
+        assert_eq!(ran.stderr, "", "{ran:#?}");
+    }
+    let songs = music().folder.join("songs");
+    let ran = run(&sandbox, &reader, &["index", "--rule", "block", songs.to_str().unwrap()]).expect(3);
+    assert!(ran.stderr.contains("may not") && !ran.stderr.contains("geheim"), "{ran:#?}");
+}
+
+#[test]
+fn a_wrong_password_is_said_without_it() {
+    let server = PostgresServer::builder().password("right").start().unwrap();
+    let sandbox = Sandbox::new();
+    let url = server.url("postgres").replace(":right@", ":wr0ng-secret@");
+    let ran = run(&sandbox, &url, &["tracks", "list"]).expect(2);
+    assert!(ran.stderr.contains("password") && !ran.stderr.contains("wr0ng-secret"), "{ran:#?}");
+    assert!(ran.stdout.is_empty());
+}
+
+#[test]
+fn a_server_that_is_killed_while_songs_are_indexed() {
+    let mut server = PostgresServer::new().unwrap();
+    let url = server.create_database("songs").unwrap();
+    let sandbox = Sandbox::new();
+    for k in 0..12 {
+        sandbox.clip(&format!("m/{k:02}.wav"), &music().known[k % 3], (k / 3) as f64 * 6.0, 6.0);
+    }
+    let mut child = sandbox.command(&["--catalog", &url, "index", "--jobs", "1", "m"]);
+    let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Wherever it is then: opening the catalogue, writing, or between two batches.
+    while server.run_sql("songs", "SELECT count(*) FROM refrain.tracks").is_err() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for _ in 0..3 {
+        server.kill().unwrap();
+        server.start().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let ran = Ran::from(child.wait_with_output().unwrap()).expect(0);
+    assert!(ran.stdout.starts_with("12 added, 0 unchanged, 0 replaced, 0 failed"), "{ran:#?}");
+    let counts = "SELECT count(*), count(DISTINCT source), max(number) FROM refrain.tracks";
+    assert_eq!(server.run_sql("songs", counts).unwrap(), "12|12|12");
+    for k in 0..12 {
+        let clip = format!("m/{k:02}.wav");
+        let ran = run(&sandbox, &url, &["identify", "--json", &clip]).expect(0);
+        assert_eq!(best(&serde_json::from_str(&ran.stdout).unwrap()), clip.strip_prefix("m/"));
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_between_searches() {
+    let mut server = PostgresServer::new().unwrap();
+    let url = server.create_database("songs").unwrap();
+    let sandbox = Sandbox::with_catalog();
+    sandbox.run(&["tracks", "export", "songs.jsonl"]).expect(0);
+    run(&sandbox, &url, &["tracks", "import", "songs.jsonl"]).expect(0);
+    let clips = [0, 1, 2].map(|k| sandbox.clip(&format!("{k}.wav"), &music().known[k], 4.0, 8.0));
+    for home in ["local", "database"] {
+        let pipes = [0, 1, 2, 3].map(|k| sandbox.path(format!("{home}{k}")));
+        assert!(std::process::Command::new("mkfifo").args(&pipes).status().unwrap().success());
+        let args = ["--catalog", &url, "--search", home, "identify", "--json", "--jobs", "1"];
+        let mut child = sandbox
+            .command(&args)
+            .args(&pipes)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut pipes = pipes.iter();
+        let mut ask = |clip: &Path| -> Value {
+            feed(pipes.next().unwrap(), clip);
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
+        };
+        assert_eq!(best(&ask(&clips[0])), Some(NAMES[0]));
+        server.kill().unwrap();
+        let answer = std::thread::scope(|scope| {
+            // It asks a server that is away, and waits for it.
+            let answer = scope.spawn(|| ask(&clips[1]));
+            std::thread::sleep(Duration::from_millis(300));
+            server.start().unwrap();
+            answer.join().unwrap()
+        });
+        assert_eq!(best(&answer), Some(NAMES[1]));
+        assert_eq!(best(&ask(&clips[0])), Some(NAMES[0]));
+        assert_eq!(best(&ask(&clips[2])), Some(NAMES[2]));
+        let stderr = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+        assert!(!stderr.contains("panic"), "{stderr}");
+    }
+}
