@@ -102,8 +102,8 @@ impl<'a> Run<'a> {
         match learned {
             Ok(Learned::Known(known)) => {
                 let (track, update) = *known;
-                summary.unchanged += 1;
                 self.update(&track, update, summary)?;
+                summary.unchanged += 1;
             }
             Ok(Learned::New(new)) => {
                 if let Some(damage) = &new.damage {
