@@ -100,7 +100,7 @@ async fn rows_on_three_servers_give_the_same_answers() {
     songs(&*catalog, 12..90).await;
     assert_eq!(index.pack().await.unwrap().added, 78);
     let rows = servers.rows();
-    assert!(rows.iter().all(|count| *count > 100), "{rows:?}");
+    assert!(rows.iter().all(|count| *count > 40), "{rows:?}");
     let answers = compare(&catalog, 6..16).await;
     assert!(found(&answers).len() >= 29);
     for n in 0..12 {
