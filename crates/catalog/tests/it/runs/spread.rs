@@ -96,7 +96,6 @@ async fn rows_on_three_servers_give_the_same_answers() {
         index.pack().await.unwrap();
         while index.merge().await.unwrap() {}
     }
-    // Large enough to be more than one statement could send at once.
     songs(&*catalog, 12..90).await;
     assert_eq!(index.pack().await.unwrap().added, 78);
     let rows = servers.rows();
