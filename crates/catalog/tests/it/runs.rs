@@ -64,14 +64,14 @@ fn song(source: &str, n: u64) -> NewTrack {
     NewTrack { seconds: 30.0, constellation: sound(n).to_bytes(), ..new_track(source, n) }
 }
 
-async fn songs(catalog: &dyn Catalog, numbers: std::ops::Range<u64>) {
+pub(crate) async fn songs(catalog: &dyn Catalog, numbers: std::ops::Range<u64>) {
     let batch = numbers.map(|n| song(&format!("song {n}"), n)).collect();
     for outcome in catalog.add_all(batch).await.unwrap() {
         outcome.unwrap();
     }
 }
 
-fn runs(catalog: &Arc<dyn Catalog>) -> Arc<dyn Runs> {
+pub(crate) fn runs(catalog: &Arc<dyn Catalog>) -> Arc<dyn Runs> {
     Arc::clone(catalog).runs().unwrap()
 }
 
@@ -89,7 +89,7 @@ async fn ask(index: &Arc<DatabaseIndex>, query: Constellation) -> Result<Matches
 }
 
 /// What both homes say of the same questions.
-async fn compare(catalog: &Arc<dyn Catalog>, asked: std::ops::Range<u64>) -> Vec<Matches> {
+pub(crate) async fn compare(catalog: &Arc<dyn Catalog>, asked: std::ops::Range<u64>) -> Vec<Matches> {
     let folder = tempfile::tempdir().unwrap();
     let (mut library, _) = Library::open(Arc::clone(catalog), &folder.path().join("cache")).await.unwrap();
     library.refresh().await.unwrap();
@@ -108,7 +108,7 @@ async fn compare(catalog: &Arc<dyn Catalog>, asked: std::ops::Range<u64>) -> Vec
     answers
 }
 
-fn found(answers: &[Matches]) -> Vec<TrackNumber> {
+pub(crate) fn found(answers: &[Matches]) -> Vec<TrackNumber> {
     answers.iter().flat_map(|answer| &answer.found).map(|row| row.track).collect()
 }
 

@@ -28,13 +28,14 @@ impl PostgresCatalog {
         let mut transaction = self.begin().await?;
         let fail = |error| self.name.error(error);
         let mine: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+            .persistent(false)
             .bind(MERGE_LOCK)
             .fetch_one(&mut *transaction)
             .await
             .map_err(fail)?;
         let runs: Vec<RunRecord> = sqlx::query_as(
             "SELECT run, bucket_bits, time_bits, postings, tracks, gone FROM refrain.runs ORDER BY postings, run",
-        )
+        ).persistent(false)
         .fetch_all(&mut *transaction)
         .await
         .map_err(fail)?;
@@ -51,7 +52,14 @@ impl PostgresCatalog {
         let merged = self.merge_chunks(&mut transaction, merge, &sources, number).await?;
         self.replace(&mut transaction, &chosen, number, &merged).await?;
         self.commit(transaction).await?;
+        self.reuse_space().await;
         Ok(true)
+    }
+
+    /// Gives the old rows' space to the next rows at once: the next merge often follows before autovacuum looks, and
+    /// the table would grow once more. Where it is not allowed or takes too long, autovacuum does it later.
+    async fn reuse_space(&self) {
+        let _ = sqlx::raw_sql("VACUUM refrain.postings").execute(&self.pool).await;
     }
 
     /// The chosen runs with their tracks, and which of these are removed.
@@ -65,6 +73,7 @@ impl PostgresCatalog {
             let rows: Vec<(i64, i64, i64, bool)> = sqlx::query_as(
                 "SELECT start, length, track, gone FROM refrain.run_tracks WHERE run = $1 ORDER BY start",
             )
+            .persistent(false)
             .bind(run)
             .fetch_all(&mut **transaction)
             .await
@@ -123,6 +132,7 @@ impl PostgresCatalog {
                 "DELETE FROM refrain.postings WHERE bucket BETWEEN $1 AND $2 AND run = ANY($3) \
                  RETURNING run, bucket, packed",
             )
+            .persistent(false)
             .bind(first.cast_signed())
             .bind(last.cast_signed())
             .bind(&runs)
@@ -159,6 +169,7 @@ impl PostgresCatalog {
              WHERE n.run = $2 AND o.run = ANY($1) AND o.gone AND n.track = o.track RETURNING 1) \
              UPDATE refrain.runs SET gone = (SELECT count(*)::integer FROM late) WHERE run = $2",
         )
+        .persistent(false)
         .bind(&old)
         .bind(number)
         .execute(&mut **transaction)
@@ -168,17 +179,20 @@ impl PostgresCatalog {
             "WITH tracks AS (DELETE FROM refrain.run_tracks WHERE run = ANY($1)) \
              DELETE FROM refrain.runs WHERE run = ANY($1)",
         )
+        .persistent(false)
         .bind(&old)
         .execute(&mut **transaction)
         .await
         .map_err(fail)?;
         let groups: Vec<u8> = sqlx::query_scalar("SELECT groups FROM refrain.search")
+            .persistent(false)
             .fetch_one(&mut **transaction)
             .await
             .map_err(fail)?;
         let mut groups = groups_from_bytes(&groups);
         groups.iter_mut().zip(&merged.dropped).for_each(|(sum, gone)| *sum = sum.saturating_sub(*gone));
         sqlx::query("UPDATE refrain.search SET generation = generation + 1, groups = $1")
+            .persistent(false)
             .bind(groups_to_bytes(&groups))
             .execute(&mut **transaction)
             .await

@@ -2,6 +2,7 @@
 //!
 //! `pack` makes a run of new tracks, `merge` one run of several, both in one transaction, so that a reader sees all
 //! of a run or nothing. Who packs holds one lock, who merges another, so that new tracks need not wait for a merge.
+//! Nothing here is prepared under a name: it is seldom, and behind PgBouncer names are not ours.
 
 mod merge;
 mod pack;
@@ -51,14 +52,17 @@ impl Runs for PostgresCatalog {
 impl PostgresCatalog {
     /// Takes a lock until the transaction ends.
     async fn lock(&self, transaction: &mut Transaction, key: i64) -> Result<(), CatalogError> {
-        let taken = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key);
+        let taken = sqlx::query("SELECT pg_advisory_xact_lock($1)").persistent(false).bind(key);
         taken.execute(&mut **transaction).await.map(drop).map_err(|error| self.name.error(error))
     }
 }
 
 /// A number for a new run.
 async fn new_run(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar("SELECT nextval('refrain.runs_run_seq')::integer").fetch_one(connection).await
+    sqlx::query_scalar("SELECT nextval('refrain.runs_run_seq')::integer")
+        .persistent(false)
+        .fetch_one(connection)
+        .await
 }
 
 /// Writes what is known of a run beside its rows.
@@ -73,6 +77,7 @@ async fn insert_run(
         "INSERT INTO refrain.runs (run, bucket_bits, time_bits, postings, tracks) OVERRIDING SYSTEM VALUE \
          VALUES ($1, $2, $3, $4, $5)",
     )
+    .persistent(false)
     .bind(run)
     .bind(i16::from(shape.bucket_bits))
     .bind(i16::from(shape.time_bits))
@@ -85,6 +90,7 @@ async fn insert_run(
         "INSERT INTO refrain.run_tracks (run, start, length, track) \
          SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[])",
     )
+    .persistent(false)
     .bind(run)
     .bind(column(|track| track.start))
     .bind(column(|track| track.length))
@@ -114,7 +120,7 @@ async fn insert_rows(connection: &mut PgConnection, run: i32, rows: &[Row]) -> R
              SELECT b, $1, p FROM unnest($2::integer[], $3::bytea[]) AS r (b, p)";
         let buckets: Vec<i32> = rows.iter().map(|row| row.bucket.cast_signed()).collect();
         let packed: Vec<&[u8]> = rows.iter().map(|row| row.packed.as_slice()).collect();
-        let query = sqlx::query(sql).bind(run).bind(buckets).bind(packed);
+        let query = sqlx::query(sql).persistent(false).bind(run).bind(buckets).bind(packed);
         query.execute(&mut *connection).await?;
     }
     Ok(())
@@ -124,7 +130,7 @@ async fn insert_rows(connection: &mut PgConnection, run: i32, rows: &[Row]) -> R
 async fn is_spread(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_foreign_table f \
          ON f.ftrelid = i.inhrelid WHERE i.inhparent = 'refrain.postings'::regclass)";
-    sqlx::query_scalar(sql).fetch_one(connection).await
+    sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await
 }
 
 /// The groups as they stand in `refrain.search`.

@@ -74,6 +74,7 @@ impl PostgresCatalog {
     async fn state(&self, transaction: &mut Transaction) -> Result<State, CatalogError> {
         let (position, tracks, units, groups): (i64, i64, i64, Vec<u8>) =
             sqlx::query_as("SELECT position, tracks, units, groups FROM refrain.search")
+                .persistent(false)
                 .fetch_one(&mut **transaction)
                 .await
                 .map_err(|error| self.name.error(error))?;
@@ -108,6 +109,7 @@ impl PostgresCatalog {
                 .for_each(|(sum, count)| *sum = sum.saturating_add(*count));
         }
         sqlx::query("UPDATE refrain.search SET position = $1, tracks = $2, units = $3, groups = $4")
+            .persistent(false)
             .bind(batch.position.cast_signed())
             .bind(state.tracks)
             .bind(state.units)
@@ -132,6 +134,7 @@ impl PostgresCatalog {
              FROM (SELECT run, count(*)::integer AS many FROM there GROUP BY run) n WHERE r.run = n.run) \
              SELECT length FROM there",
         )
+        .persistent(false)
         .bind(&removed)
         .fetch_all(&mut **transaction)
         .await

@@ -14,6 +14,7 @@ use super::Database;
 use crate::contract::{
     Place, changes, detections, leases, listing, new_track, outbox, packed, races, streams, tracks,
 };
+use crate::runs::{compare, found, runs, songs};
 
 /// Ends with this process, however that ends: then its standard input does.
 const WATCHER: &str = r#"PATH=$PATH:/usr/sbin; pgbouncer "$1" & read -r word; kill $!; wait $!"#;
@@ -111,6 +112,20 @@ async fn a_large_batch_is_copied_behind_a_pooler() {
     });
     assert!(catalog.add_all(songs.collect()).await.unwrap().iter().all(Result::is_ok));
     races::consistent(&*catalog).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_index_in_the_database_works_behind_a_pooler() {
+    let place = Pooled::new();
+    let catalog = place.open().await;
+    for n in 0..9 {
+        songs(&*catalog, n..n + 1).await;
+        runs(&catalog).pack().await.unwrap();
+    }
+    while runs(&catalog).merge().await.unwrap() {}
+    assert_eq!(found(&compare(&catalog, 0..2).await).len(), 6);
+    runs(&catalog).reset().await.unwrap();
+    assert_eq!(runs(&catalog).pack().await.unwrap().added, 9);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
