@@ -7,7 +7,7 @@
 -- host, port, dbname, user   the other server, as both this machine and the main server know it; its database has to
 --                            be there, user owns the tables that are made in it
 -- parts                      numbers of the partitions, 0 to 7
--- role                       who works in the catalogue on the main server; without: who runs this
+-- role                       who owns the catalogue on the main server, and works in it; without: who runs this
 -- sslmode                    of the connections between the servers; without: prefer
 --
 -- psql takes its own passwords from ~/.pgpass. The main server logs in with what stands in the environment variable
@@ -64,11 +64,17 @@ SELECT
     format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (user %L)', :'role', server, :'user'),
     CASE WHEN :'has_password' THEN
         format('ALTER USER MAPPING FOR %I SERVER %I OPTIONS (password %L)', :'role', server, :'password') END,
+    -- Whoever runs this moves the rows, and goes to the other server for it.
+    CASE WHEN :'role' <> current_user THEN
+        format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (user %L)', server, :'user') END,
+    CASE WHEN :'role' <> current_user AND :'has_password' THEN
+        format('ALTER USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (password %L)', server, :'password') END,
     format('GRANT USAGE ON FOREIGN SERVER %I TO %I', server, :'role'),
     format('ALTER TABLE refrain.postings DETACH PARTITION refrain.postings_%s', part),
     format('ALTER TABLE refrain.postings_%s RENAME TO postings_%s_here', part, part),
     format('CREATE FOREIGN TABLE refrain.postings_%s PARTITION OF refrain.postings '
            'FOR VALUES WITH (MODULUS 8, REMAINDER %s) SERVER %I', part, part, server),
+    format('ALTER FOREIGN TABLE refrain.postings_%s OWNER TO %I', part, :'role'),
     format('INSERT INTO refrain.postings_%s SELECT * FROM refrain.postings_%s_here', part, part),
     format('DROP TABLE refrain.postings_%s_here', part)
 FROM unnest(string_to_array(:'parts', ',')::integer[]) AS part,
