@@ -7,7 +7,8 @@ CREATE TABLE refrain.runs (
     time_bits   smallint NOT NULL, -- bits of a time on the run's time line
     postings    bigint   NOT NULL,
     tracks      integer  NOT NULL,
-    gone        integer  NOT NULL DEFAULT 0 -- of these, tracks that were removed since
+    gone        integer  NOT NULL DEFAULT 0, -- of these, tracks that were removed since
+    dropped     boolean  NOT NULL DEFAULT false -- another run took its place; its rows are still to be deleted
 );
 
 -- Places of tracks on the time lines of their runs, in units of 23 ms.
@@ -29,6 +30,7 @@ CREATE TABLE refrain.search (
     generation bigint NOT NULL, -- counts up when runs go: whoever searched them has to begin again
     tracks     bigint NOT NULL, -- that can be found
     units      bigint NOT NULL, -- their part of the time lines
+    scheme     integer NOT NULL DEFAULT 0, -- version of hashes and rows; what is of another one is made again
     groups     bytea  NOT NULL  -- postings of each group of hashes, 4 bytes each, little endian; empty for none
 );
 

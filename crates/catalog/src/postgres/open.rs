@@ -1,6 +1,5 @@
 //! Connecting and parting.
 
-use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -23,8 +22,7 @@ pub(super) const EVER: Duration = Duration::from_millis(i32::MAX as u64);
 const MOST_CONNECTIONS: u32 = 10_000;
 
 /// The parameter of a URL that turns prepared statements off.
-const CACHE_OFF: (Cow<'_, str>, Cow<'_, str>) =
-    (Cow::Borrowed("statement-cache-capacity"), Cow::Borrowed("0"));
+const CACHE_OFF: &str = "statement-cache-capacity=0";
 
 impl PostgresCatalog {
     /// Opens the catalogue in the database that `url` names; where there are no tables, makes them if it is to.
@@ -36,7 +34,8 @@ impl PostgresCatalog {
         let settings = bounded(settings);
         let options = options(url)?;
         let name = Name::new(&options);
-        let prepared = !options.to_url_lossy().query_pairs().any(|pair| pair == CACHE_OFF);
+        let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+        let prepared = !parameters.split('&').any(|parameter| parameter == CACHE_OFF);
         // Not through the pool, which would keep why it cannot connect to itself.
         let mut connection = connect(&options, &name).await?;
         let begin = Begin::new(&settings);

@@ -248,3 +248,51 @@ async fn a_damaged_row_is_an_error_with_a_remedy() {
     let done: Result<_, LibraryError> = runs(&catalog).pack().await;
     assert_eq!(done.unwrap().skipped[0].track, bad.number);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_another_version_are_made_again() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    songs(&*catalog, 0..3).await;
+    runs(&catalog).pack().await.unwrap();
+    let before = compare(&catalog, 0..2).await;
+    database.run("UPDATE refrain.search SET scheme = 7").await;
+    let (index, position) = runs(&catalog).open().await.unwrap();
+    assert_eq!((index.tracks(), index.runs_count(), position), (0, 0, 0));
+    assert_eq!(runs(&catalog).pack().await.unwrap().added, 3);
+    assert_eq!(compare(&catalog, 0..2).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_that_died_before_it_swept_is_finished_by_the_next() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    for n in 0..9 {
+        songs(&*catalog, n..n + 1).await;
+        runs(&catalog).pack().await.unwrap();
+    }
+    let before = compare(&catalog, 0..9).await;
+    // As it is left: the old rows are there, their runs are nobody's.
+    database.run("CREATE TABLE old AS SELECT * FROM refrain.postings").await;
+    database.run("CREATE TABLE old_runs AS SELECT * FROM refrain.runs").await;
+    assert!(runs(&catalog).merge().await.unwrap());
+    let count = async || {
+        let mut connection = database.connect().await;
+        let row = sqlx::query("SELECT count(*), count(DISTINCT run) FROM refrain.postings");
+        let row = row.fetch_one(&mut connection).await.unwrap();
+        (row.get::<i64, _>(0), row.get::<i64, _>(1))
+    };
+    let merged = count().await;
+    database.run("INSERT INTO refrain.postings SELECT * FROM old ON CONFLICT DO NOTHING").await;
+    database
+        .run(
+            "INSERT INTO refrain.runs OVERRIDING SYSTEM VALUE SELECT run, bucket_bits, time_bits, postings, tracks, \
+             gone, true FROM old_runs ON CONFLICT DO NOTHING",
+        )
+        .await;
+    assert!(count().await > merged);
+    assert_eq!(compare(&catalog, 0..9).await, before);
+    assert!(!runs(&catalog).merge().await.unwrap(), "nothing to merge, only to sweep");
+    assert_eq!(count().await, merged);
+    assert_eq!(compare(&catalog, 0..9).await, before);
+}

@@ -1,6 +1,6 @@
 //! Several runs become one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use refrain_core::index::rows::{
     Chunk, LARGEST_RUN, Merge, MergeSource, Merged, Row, RowTrack, RunRow, RunShape,
@@ -17,6 +17,8 @@ use crate::{CatalogError, LibraryError, TrackNumber};
 const MERGED_AT_ONCE: usize = 8;
 /// Runs are of one size if their postings have the same logarithm to this base of two: up to eightfold.
 const SIZE_BITS: u32 = 3;
+/// Buckets whose old rows are deleted in one statement.
+const SWEPT_AT_ONCE: usize = 1 << 16;
 /// A run is written again alone when this part of its tracks is removed.
 const GONE_RATIO: i32 = 4;
 
@@ -24,17 +26,26 @@ const GONE_RATIO: i32 = 4;
 type RunRecord = (i32, i16, i16, i64, i32, i32);
 
 impl PostgresCatalog {
+    /// Where rows lie on several servers these do not commit at the same moment. So the old rows stay until the new run
+    /// is in their place, and are deleted after that: whatever dies in between, a search finds all of one or the other.
     pub(super) async fn merge_runs(&self) -> Result<bool, LibraryError> {
+        let swept = self.sweep().await?;
+        let merged = self.replace_runs().await?;
+        if merged {
+            self.sweep().await?;
+        }
+        if swept || merged {
+            self.reuse_space().await;
+        }
+        Ok(merged)
+    }
+
+    async fn replace_runs(&self) -> Result<bool, LibraryError> {
         let mut transaction = self.begin().await?;
         let fail = |error| self.name.error(error);
-        let mine: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
-            .persistent(false)
-            .bind(MERGE_LOCK)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(fail)?;
+        let mine = self.try_lock(&mut transaction).await?;
         let runs: Vec<RunRecord> = sqlx::query_as(
-            "SELECT run, bucket_bits, time_bits, postings, tracks, gone FROM refrain.runs ORDER BY postings, run",
+            "SELECT run, bucket_bits, time_bits, postings, tracks, gone FROM refrain.runs WHERE NOT dropped ORDER BY postings, run",
         ).persistent(false)
         .fetch_all(&mut *transaction)
         .await
@@ -52,8 +63,49 @@ impl PostgresCatalog {
         let merged = self.merge_chunks(&mut transaction, merge, &sources, number).await?;
         self.replace(&mut transaction, &chosen, number, &merged).await?;
         self.commit(transaction).await?;
-        self.reuse_space().await;
         Ok(true)
+    }
+
+    /// Deletes the rows of runs in whose place another one is; false where there are none, or another process does it.
+    async fn sweep(&self) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let fail = |error| self.name.error(error);
+        let dropped: Vec<(i32, i16)> = if self.try_lock(&mut transaction).await? {
+            sqlx::query_as("SELECT run, bucket_bits FROM refrain.runs WHERE dropped")
+                .persistent(false)
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(fail)?
+        } else {
+            Vec::new()
+        };
+        let shapes: BTreeSet<i16> = dropped.iter().map(|(_, bits)| *bits).collect();
+        for bits in shapes {
+            let runs: Vec<i32> = dropped.iter().filter(|(_, b)| *b == bits).map(|(run, _)| *run).collect();
+            for first in (1_i64 << bits..2 << bits).step_by(SWEPT_AT_ONCE) {
+                let last = first + SWEPT_AT_ONCE as i64 - 1;
+                let sql = "DELETE FROM refrain.postings WHERE bucket BETWEEN $1 AND $2 AND run = ANY($3)";
+                let query = sqlx::query(sql).persistent(false).bind(first).bind(last).bind(&runs);
+                query.execute(&mut *transaction).await.map_err(fail)?;
+            }
+        }
+        let numbers: Vec<i32> = dropped.iter().map(|(run, _)| *run).collect();
+        if !numbers.is_empty() {
+            let query = sqlx::query("DELETE FROM refrain.runs WHERE run = ANY($1)").persistent(false);
+            query.bind(&numbers).execute(&mut *transaction).await.map_err(fail)?;
+        }
+        self.commit(transaction).await?;
+        Ok(!numbers.is_empty())
+    }
+
+    /// Takes the lock of who merges, if nobody has it.
+    async fn try_lock(&self, transaction: &mut Transaction) -> Result<bool, CatalogError> {
+        sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+            .persistent(false)
+            .bind(MERGE_LOCK)
+            .fetch_one(&mut **transaction)
+            .await
+            .map_err(|error| self.name.error(error))
     }
 
     /// Gives the old rows' space to the next rows at once: the next merge often follows before autovacuum looks, and
@@ -92,7 +144,7 @@ impl PostgresCatalog {
         Ok((sources, removed))
     }
 
-    /// Takes the old rows out and puts the new ones in, range by range.
+    /// Puts the new rows beside the old ones, range by range.
     async fn merge_chunks(
         &self,
         transaction: &mut Transaction,
@@ -101,7 +153,7 @@ impl PostgresCatalog {
         number: i32,
     ) -> Result<Merged, LibraryError> {
         for chunk in merge.chunks() {
-            let mut old = self.take_rows(transaction, sources, chunk).await?;
+            let mut old = self.old_rows(transaction, sources, chunk).await?;
             let work = move || -> (Merge, Option<Vec<Row>>) {
                 let rows = merge.merge(chunk, &mut old);
                 (merge, rows)
@@ -114,7 +166,7 @@ impl PostgresCatalog {
         Ok(merge.finish())
     }
 
-    async fn take_rows(
+    async fn old_rows(
         &self,
         transaction: &mut Transaction,
         sources: &[MergeSource],
@@ -129,8 +181,7 @@ impl PostgresCatalog {
         for (shape, runs) in by_bits.into_values() {
             let (first, last) = chunk.buckets(shape);
             let rows: Vec<(i32, i32, Vec<u8>)> = sqlx::query_as(
-                "DELETE FROM refrain.postings WHERE bucket BETWEEN $1 AND $2 AND run = ANY($3) \
-                 RETURNING run, bucket, packed",
+                "SELECT run, bucket, packed FROM refrain.postings WHERE bucket BETWEEN $1 AND $2 AND run = ANY($3)",
             )
             .persistent(false)
             .bind(first.cast_signed())
@@ -177,7 +228,7 @@ impl PostgresCatalog {
         .map_err(fail)?;
         sqlx::query(
             "WITH tracks AS (DELETE FROM refrain.run_tracks WHERE run = ANY($1)) \
-             DELETE FROM refrain.runs WHERE run = ANY($1)",
+             UPDATE refrain.runs SET dropped = true WHERE run = ANY($1)",
         )
         .persistent(false)
         .bind(&old)

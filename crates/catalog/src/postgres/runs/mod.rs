@@ -38,6 +38,12 @@ impl Runs for PostgresCatalog {
     }
 
     async fn reset(&self) -> Result<(), LibraryError> {
+        Ok(self.reset_runs().await?)
+    }
+}
+
+impl PostgresCatalog {
+    async fn reset_runs(&self) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
         self.lock(&mut transaction, MERGE_LOCK).await?;
         self.lock(&mut transaction, PACK_LOCK).await?;
@@ -45,11 +51,9 @@ impl Runs for PostgresCatalog {
              UPDATE refrain.search SET position = 0, generation = generation + 1, tracks = 0, units = 0, groups = ''";
         let done = sqlx::raw_sql(sql).execute(&mut *transaction).await;
         done.map_err(|error| self.name.error(error))?;
-        Ok(self.commit(transaction).await?)
+        self.commit(transaction).await
     }
-}
 
-impl PostgresCatalog {
     /// Takes a lock until the transaction ends.
     async fn lock(&self, transaction: &mut Transaction, key: i64) -> Result<(), CatalogError> {
         let taken = sqlx::query("SELECT pg_advisory_xact_lock($1)").persistent(false).bind(key);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use refrain_core::index::rows::{Row, RowRun, pack, units_of};
+use refrain_core::index::rows::{ROWS_VERSION, Row, RowRun, pack, units_of};
 
 use super::super::PostgresCatalog;
 use super::super::retry::Patience;
@@ -23,6 +23,7 @@ struct State {
     tracks: i64,
     units: i64,
     groups: Vec<u32>,
+    scheme: i32,
 }
 
 impl PostgresCatalog {
@@ -44,6 +45,11 @@ impl PostgresCatalog {
         let mut transaction = self.begin().await?;
         self.lock(&mut transaction, PACK_LOCK).await?;
         let state = self.state(&mut transaction).await?;
+        if state.position > 0 && state.scheme != ROWS_VERSION {
+            self.commit(transaction).await?;
+            self.reset_runs().await?;
+            return Ok(true);
+        }
         let changes = self.changes(state.position, PAGE_CHANGES).await?;
         if changes.is_empty() {
             self.commit(transaction).await?;
@@ -72,13 +78,19 @@ impl PostgresCatalog {
     }
 
     async fn state(&self, transaction: &mut Transaction) -> Result<State, CatalogError> {
-        let (position, tracks, units, groups): (i64, i64, i64, Vec<u8>) =
-            sqlx::query_as("SELECT position, tracks, units, groups FROM refrain.search")
+        let (position, tracks, units, groups, scheme): (i64, i64, i64, Vec<u8>, i32) =
+            sqlx::query_as("SELECT position, tracks, units, groups, scheme FROM refrain.search")
                 .persistent(false)
                 .fetch_one(&mut **transaction)
                 .await
                 .map_err(|error| self.name.error(error))?;
-        Ok(State { position: position.cast_unsigned(), tracks, units, groups: groups_from_bytes(&groups) })
+        Ok(State {
+            position: position.cast_unsigned(),
+            tracks,
+            units,
+            groups: groups_from_bytes(&groups),
+            scheme,
+        })
     }
 
     async fn write_batch(
@@ -108,16 +120,19 @@ impl PostgresCatalog {
                 .zip(&run.groups)
                 .for_each(|(sum, count)| *sum = sum.saturating_add(*count));
         }
-        sqlx::query("UPDATE refrain.search SET position = $1, tracks = $2, units = $3, groups = $4")
-            .persistent(false)
-            .bind(batch.position.cast_signed())
-            .bind(state.tracks)
-            .bind(state.units)
-            .bind(groups_to_bytes(&state.groups))
-            .execute(&mut **transaction)
-            .await
-            .map(drop)
-            .map_err(fail)
+        sqlx::query(
+            "UPDATE refrain.search SET position = $1, tracks = $2, units = $3, groups = $4, scheme = $5",
+        )
+        .persistent(false)
+        .bind(batch.position.cast_signed())
+        .bind(state.tracks)
+        .bind(state.units)
+        .bind(groups_to_bytes(&state.groups))
+        .bind(ROWS_VERSION)
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
+        .map_err(fail)
     }
 
     /// Counts removed tracks in their runs, which a merge drops them from; how many there were, and their units.

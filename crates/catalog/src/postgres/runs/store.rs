@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use refrain_core::index::rows::{Row, RowCandidate, RowError, RowIndex, RowSpot, RowStore, RunRow, RunShape};
+use refrain_core::index::rows::{
+    ROWS_VERSION, Row, RowCandidate, RowError, RowIndex, RowSpot, RowStore, RunRow, RunShape,
+};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use tokio::runtime::Handle;
 
 use super::super::PostgresCatalog;
+use super::super::transaction::Question;
 use super::groups_from_bytes;
 use crate::{CatalogError, DatabaseIndex, LibraryError, TrackNumber};
 
@@ -35,19 +38,39 @@ pub(super) async fn open(catalog: Arc<PostgresCatalog>) -> Result<(DatabaseIndex
     let (position, generation) = (number("position")?.cast_unsigned(), number("generation")?);
     let (tracks, units) = (number("tracks")?, number("units")?);
     let groups = groups_from_bytes(row.try_get("groups").map_err(fail)?);
+    let scheme: i32 = row.try_get("scheme").map_err(fail)?;
+    let readable = scheme == ROWS_VERSION;
     let store = Store { catalog: Arc::clone(&catalog), runtime: Handle::current(), generation };
     let store: Box<dyn RowStore> = Box::new(store);
-    let index = RowIndex::new(store, runs, groups, tracks.max(0) as usize, units.max(0).cast_unsigned());
-    Ok((index, position))
+    // Rows of another version are as good as none, until who packs has made them again.
+    let index = if readable {
+        RowIndex::new(store, runs, groups, tracks.max(0) as usize, units.max(0).cast_unsigned())
+    } else {
+        RowIndex::new(store, Vec::new(), Vec::new(), 0, 0)
+    };
+    Ok((index, if readable { position } else { 0 }))
+}
+
+/// One statement. Behind PgBouncer its parts would reach different connections, were there no transaction around it.
+async fn ask(catalog: &PostgresCatalog, question: Question) -> Result<Vec<PgRow>, CatalogError> {
+    let fail = |error| catalog.name.error(error);
+    if catalog.prepared {
+        return question.fetch_all(&catalog.pool).await.map_err(fail);
+    }
+    let mut transaction = catalog.begin().await?;
+    let rows = question.fetch_all(&mut *transaction).await.map_err(fail)?;
+    catalog.commit(transaction).await?;
+    Ok(rows)
 }
 
 /// One statement, so that all belongs together.
 async fn read_state(catalog: &PostgresCatalog) -> Result<PgRow, CatalogError> {
-    let sql = "SELECT s.position, s.generation, s.tracks, s.units, s.groups, r.runs, r.bucket_bits, r.time_bits \
+    let sql = "SELECT s.position, s.generation, s.scheme, s.tracks, s.units, s.groups, r.runs, r.bucket_bits, r.time_bits \
          FROM refrain.search s, (SELECT coalesce(array_agg(run ORDER BY run), '{}') AS runs, \
          coalesce(array_agg(bucket_bits ORDER BY run), '{}') AS bucket_bits, \
-         coalesce(array_agg(time_bits ORDER BY run), '{}') AS time_bits FROM refrain.runs) r";
-    catalog.query(sql).fetch_one(&catalog.pool).await.map_err(|error| catalog.name.error(error))
+         coalesce(array_agg(time_bits ORDER BY run), '{}') AS time_bits FROM refrain.runs WHERE NOT dropped) r";
+    let rows = ask(catalog, catalog.query(sql)).await?;
+    rows.into_iter().next().ok_or_else(|| catalog.name.corrupt("refrain.search is empty"))
 }
 
 impl RowStore for Store {
@@ -82,13 +105,13 @@ impl Store {
     async fn read_rows(&self, buckets: &[i32]) -> Answer<Vec<RunRow>> {
         let sql = "SELECT s.generation, p.bucket, p.run, p.packed \
              FROM refrain.search s LEFT JOIN refrain.postings p ON p.bucket = ANY($1)";
-        let rows = self.catalog.query(sql).bind(buckets).fetch_all(&self.catalog.pool).await;
+        let rows = ask(&self.catalog, self.catalog.query(sql).bind(buckets.to_vec())).await?;
         let read = |row: &PgRow| -> Result<Option<RunRow>, sqlx::Error> {
             let Some(bucket) = row.try_get::<Option<i32>, _>(1)? else { return Ok(None) };
             let (run, packed): (i32, Vec<u8>) = (row.try_get(2)?, row.try_get(3)?);
             Ok(Some(RunRow { run: run as u64, row: Row { bucket: bucket.cast_unsigned(), packed } }))
         };
-        self.current(rows, read)
+        self.current(&rows, read)
     }
 
     async fn read_places(
@@ -113,17 +136,16 @@ impl Store {
         let column = |value: fn(&RowSpot) -> i32| spots.iter().map(value).collect::<Vec<_>>();
         let places: Vec<i64> = spots.iter().map(|spot| i64::from(spot.place)).collect();
         let known: Vec<i64> = known.iter().map(|track| i64::from(track.0)).collect();
-        let rows = self
+        let question = self
             .catalog
             .query(sql)
             .bind(column(|spot| spot.list.cast_signed()))
             .bind(column(|spot| spot.run as i32))
-            .bind(&places)
+            .bind(places)
             .bind(column(|spot| spot.votes.cast_signed()))
             .bind(i64::try_from(most).unwrap_or(i64::MAX))
-            .bind(&known)
-            .fetch_all(&self.catalog.pool)
-            .await;
+            .bind(known);
+        let rows = ask(&self.catalog, question).await?;
         let read = |row: &PgRow| -> Result<Option<RowCandidate>, sqlx::Error> {
             let Some(spot) = row.try_get::<Option<i64>, _>(1)? else { return Ok(None) };
             let (track, start): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
@@ -131,19 +153,18 @@ impl Store {
             let packed = row.try_get(4)?;
             Ok(Some(RowCandidate { spot: spot as usize - 1, track, start: start as u32, packed }))
         };
-        self.current(rows, read)
+        self.current(&rows, read)
     }
 
     /// Reads rows whose first column is the generation; `None` where that is another one.
     fn current<T>(
         &self,
-        rows: Result<Vec<PgRow>, sqlx::Error>,
+        rows: &[PgRow],
         read: impl Fn(&PgRow) -> Result<Option<T>, sqlx::Error>,
     ) -> Answer<Vec<T>> {
         let fail = |error| self.catalog.name.error(error);
-        let rows = rows.map_err(fail)?;
         let mut all = Vec::with_capacity(rows.len());
-        for row in &rows {
+        for row in rows {
             if row.try_get::<i64, _>(0).map_err(fail)? != self.generation {
                 return Ok(None);
             }

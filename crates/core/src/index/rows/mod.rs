@@ -16,7 +16,10 @@ pub use search::RowIndex;
 
 use super::TrackNumber;
 use super::postings::BucketShape;
-use crate::fingerprint::landmark::HASH_BITS;
+use crate::fingerprint::landmark::{HASH_BITS, SCHEME_VERSION};
+
+/// Version of rows: of their layout (high half) and of the landmarks' hashes. Rows of another one are made again.
+pub const ROWS_VERSION: i32 = 1 << 16 | SCHEME_VERSION as i32;
 
 /// How a run's postings are cut into rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
