@@ -13,6 +13,8 @@ const RIGHTS: &str = "\
         (1, 'TABLE', 'meta', 'SELECT'), (1, 'TABLE', 'tracks', 'SELECT'), \
         (1, 'TABLE', 'constellations', 'SELECT'), (1, 'TABLE', 'changes', 'SELECT'), \
         (1, 'TABLE', 'newest', 'SELECT'), (1, 'TABLE', 'near_duplicates', 'SELECT'), \
+        (1, 'TABLE', 'runs', 'SELECT'), (1, 'TABLE', 'run_tracks', 'SELECT'), \
+        (1, 'TABLE', 'search', 'SELECT'), (1, 'TABLE', 'postings', 'SELECT'), \
         (2, 'TABLE', 'tracks', 'INSERT'), (2, 'TABLE', 'tracks', 'UPDATE'), \
         (2, 'TABLE', 'constellations', 'INSERT'), (2, 'TABLE', 'constellations', 'DELETE'), \
         (2, 'TABLE', 'changes', 'INSERT'), (2, 'TABLE', 'newest', 'UPDATE'), \

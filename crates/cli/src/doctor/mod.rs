@@ -4,13 +4,14 @@ mod cache;
 mod catalogue;
 mod check;
 mod disk;
+mod rows;
 
 use anyhow::Result;
 
 use crate::args::DoctorArgs;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::settings::Settings;
+use crate::settings::{SearchHome, Settings};
 
 use check::{Check, Report};
 
@@ -25,8 +26,13 @@ pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output
         Ok(settings) => {
             report.add(Check::fine("settings", source(&settings)))?;
             let catalogue = catalogue::look(&settings, args.thorough, &mut report)?;
-            cache::look(&settings, catalogue.as_ref(), &mut report)?;
-            disk::look(&settings, &mut report)?;
+            match settings.search {
+                SearchHome::Local => {
+                    cache::look(&settings, catalogue.as_ref(), &mut report)?;
+                    disk::look(&settings, &mut report)?;
+                }
+                SearchHome::Database => rows::look(catalogue.as_ref(), &mut report)?,
+            }
             if let Some(catalogue) = catalogue {
                 // Only reading was done: whether the database can be tidied up now is no matter.
                 let _ = catalogue.store.close();

@@ -119,6 +119,8 @@ fn a_role_that_may_only_read_is_enough_to_search() {
         )
         .unwrap();
     let reader = url.replace("//postgres@", "//reader:geheim@");
+    let doctor = |args: &[&str]| run(&sandbox, &reader, &[args, &["doctor"]].concat());
+    doctor(&["--search", "database"]).expect(3).finds("index in the database", "changes behind");
     for home in ["local", "database"] {
         // Nobody has searched in the database yet: it is empty, which a reader cannot change.
         let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]);
@@ -129,6 +131,7 @@ fn a_role_that_may_only_read_is_enough_to_search() {
         let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]).expect(0);
         assert_eq!(ran.stderr, "", "{ran:#?}");
     }
+    doctor(&["--search", "database"]).expect(3).finds("index in the database", "3 tracks in 1 runs, in step");
     let songs = music().folder.join("songs");
     let ran = run(&sandbox, &reader, &["index", "--rule", "block", songs.to_str().unwrap()]).expect(2);
     assert!(ran.stderr.contains("may not") && !ran.stderr.contains("geheim"), "{ran:#?}");

@@ -129,6 +129,12 @@ impl Ran {
         self
     }
 
+    /// Checks that a line of `doctor` says something.
+    #[track_caller]
+    pub(crate) fn finds(&self, name: &str, part: &str) {
+        assert!(self.stdout.lines().any(|line| line.contains(name) && line.contains(part)), "{self:#?}");
+    }
+
     /// Checks that standard error says something.
     #[track_caller]
     pub(crate) fn says(self, part: &str) -> Self {

@@ -1,0 +1,39 @@
+//! The index in the database: does it know what the catalogue knows?
+
+use anyhow::Result;
+
+use super::catalogue::Catalogue;
+use super::check::{Check, Report};
+
+const NAME: &str = "index in the database";
+
+pub(super) fn look(catalogue: Option<&Catalogue>, report: &mut Report<'_>) -> Result<()> {
+    match catalogue {
+        Some(catalogue) => report.add(index(catalogue)),
+        None => Ok(()),
+    }
+}
+
+fn index(Catalogue { store, tracks, position }: &Catalogue) -> Check {
+    let Some(runs) = store.shared_catalog().runs() else {
+        return Check::failing(NAME, "only PostgreSQL keeps one", "leave out --search database");
+    };
+    let (index, reached) = match store.wait(runs.open()) {
+        Ok(opened) => opened,
+        Err(error) => return Check::error(NAME, &error.into()),
+    };
+    let (searchable, behind) = (index.tracks() as u64, position.saturating_sub(reached));
+    if behind > 0 {
+        let found = format!("{searchable} of {tracks} tracks, {behind} changes behind");
+        return Check::warning(
+            NAME,
+            found,
+            "the next search of a user who may write takes these in first; `refrain tracks reindex --search database` \
+             makes it anew",
+        );
+    }
+    Check::fine(
+        NAME,
+        format!("{searchable} tracks in {} runs, in step with the catalogue", index.runs_count()),
+    )
+}
