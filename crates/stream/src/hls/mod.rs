@@ -1,0 +1,3 @@
+//! HLS, live and recorded.
+
+pub mod playlist;
