@@ -114,10 +114,7 @@ impl HttpError {
 
     /// Whether asking for the same again can help.
     pub fn is_transient(&self) -> bool {
-        match self.reason {
-            HttpFailure::Scheme(_) | HttpFailure::Refused => false,
-            _ => true,
-        }
+        !matches!(self.reason, HttpFailure::Scheme(_) | HttpFailure::Refused)
     }
 }
 

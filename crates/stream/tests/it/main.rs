@@ -1,1 +1,3 @@
-#![allow(missing_docs)]
+//! The sources through their public interface, against servers of their own.
+
+mod hls;

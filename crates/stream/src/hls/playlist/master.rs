@@ -5,7 +5,7 @@ use url::Url;
 
 use super::model::{AudioMedia, MasterPlaylist, Variant};
 
-pub(super) fn complete(read: m3u8_rs::MasterPlaylist, base: &Url) -> MasterPlaylist {
+pub(super) fn complete(read: &m3u8_rs::MasterPlaylist, base: &Url) -> MasterPlaylist {
     let variants =
         read.variants.iter().filter_map(|stream| variant(stream, &read.alternatives, base)).collect();
     let audio = read.alternatives.iter().filter_map(|media| audio(media, base)).collect();

@@ -116,6 +116,7 @@ impl<'a> Carried<'a> {
         let segment = MediaSegment {
             range: read.byte_range.as_ref().and_then(|range| self.range(&read.uri, range)),
             sequence: self.sequence,
+            number: self.sequence,
             seconds,
             discontinuity: read.discontinuity,
             discontinuity_sequence: self.discontinuities,

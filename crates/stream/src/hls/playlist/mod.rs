@@ -63,7 +63,7 @@ pub fn parse(bytes: &[u8], base: &Url) -> Result<Playlist, PlaylistError> {
         Rewritten::Master(text) => {
             let master =
                 m3u8_rs::parse_master_playlist_res(text.as_bytes()).map_err(|_| PlaylistError::Malformed)?;
-            Ok(Playlist::Master(master::complete(master, base)))
+            Ok(Playlist::Master(master::complete(&master, base)))
         }
         Rewritten::Media(text) => {
             let media =

@@ -91,6 +91,8 @@ pub struct MediaSegment {
     pub range: Option<ByteRange>,
     /// Media sequence number.
     pub sequence: u64,
+    /// Media sequence number as the playlist has it: the initialisation vector of what is encrypted without one.
+    pub number: u64,
     /// EXTINF, seconds.
     pub seconds: f64,
     /// Whether EXT-X-DISCONTINUITY stands before it.

@@ -1,0 +1,325 @@
+//! The playlist's side: loads it again and again, and plans what is to be fetched.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use url::Url;
+
+use super::backoff::Backoff;
+use super::resolve::{Loaded, Loader, Rendition};
+use super::timeline::{Advance, Step, Timeline};
+use super::window::Shared;
+use crate::delivery::Gap;
+use crate::hls::playlist::{MediaPlaylist, MediaSegment, Playlist};
+use crate::hls::settings::HlsSettings;
+use crate::hls::status::{EndReason, HlsError, SourceState};
+
+/// So many loads of a media playlist may say 404 before the master playlist is asked whether it has moved.
+const MISSING_LOADS: u32 = 3;
+
+/// Something to be fetched or told.
+#[derive(Debug)]
+pub(super) enum Planned {
+    Segment(Box<Due>),
+    Gap(Gap),
+}
+
+/// A segment that is to be fetched.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) segment: MediaSegment,
+    /// When it was seen, seconds since 1970.
+    pub(super) seen: f64,
+    /// When it is too late to begin with it; `None` for what is not live.
+    pub(super) drop_after: Option<Instant>,
+}
+
+pub(super) struct Poller {
+    pub(super) loader: Loader,
+    pub(super) entry: Url,
+    pub(super) shared: Arc<Shared>,
+    pub(super) plan: mpsc::Sender<Planned>,
+    timeline: Timeline,
+    rendition: Option<Rendition>,
+    /// Whether the next playlist comes from another URL than the last one.
+    moved: bool,
+    /// Whether what comes next is of another rendition than what came before.
+    changed_rendition: bool,
+    label: Option<Option<String>>,
+    resolved: Option<Instant>,
+    progress: Instant,
+    backoff: Backoff,
+    /// Loads in a row that brought nothing new.
+    idle: u32,
+    /// Whether the server answers a blocking reload at once, without news.
+    cannot_block: bool,
+}
+
+/// What is known after a load.
+struct Seen {
+    target: Duration,
+    next_sequence: u64,
+    can_block: bool,
+    changed: bool,
+}
+
+impl Poller {
+    pub(super) fn new(loader: Loader, entry: Url, shared: Arc<Shared>, plan: mpsc::Sender<Planned>) -> Self {
+        let backoff = Backoff::new(loader.settings.retry);
+        Self {
+            loader,
+            entry,
+            shared,
+            plan,
+            timeline: Timeline::default(),
+            rendition: None,
+            moved: false,
+            changed_rendition: false,
+            label: None,
+            resolved: None,
+            progress: Instant::now(),
+            backoff,
+            idle: 0,
+            cannot_block: false,
+        }
+    }
+
+    fn settings(&self) -> &HlsSettings {
+        &self.loader.settings
+    }
+
+    /// Runs until the stream is over, and says why. Also ends when nobody takes what is planned.
+    pub(super) async fn run(mut self) -> Result<EndReason, HlsError> {
+        let mut last: Option<Seen> = None;
+        loop {
+            let began = Instant::now();
+            let pause = match self.load(last.as_ref()).await {
+                Ok(Some(list)) => match self.digest(list).await {
+                    Ok(seen) => {
+                        let pause = self.pause(&seen);
+                        last = Some(seen);
+                        pause
+                    }
+                    Err(end) => return Ok(end),
+                },
+                Ok(None) => {
+                    let seen = last.get_or_insert(Seen::FIRST);
+                    seen.changed = false;
+                    self.idle = self.idle.saturating_add(1);
+                    self.pause(seen)
+                }
+                Err(error) => self.failed(error)?,
+            };
+            if self.progress.elapsed() >= self.settings().give_up_after {
+                return self.give_up();
+            }
+            self.mark_stalled(last.as_ref());
+            self.wait(began + pause).await;
+            if self.plan.is_closed() {
+                return Ok(EndReason::Silent);
+            }
+        }
+    }
+
+    /// Waits for the time of the next load, or for a reason to resolve the master playlist now.
+    async fn wait(&mut self, until: Instant) {
+        let shared = self.shared.clone();
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return,
+                () = self.plan.closed() => return,
+                () = shared.expired.notified() => if self.expire() { return },
+            }
+        }
+    }
+
+    /// The media playlist, if it is not the same as the last time.
+    async fn load(&mut self, last: Option<&Seen>) -> Result<Option<MediaPlaylist>, HlsError> {
+        if let Some(first) = self.resolve_if_due().await? {
+            return Ok(Some(first));
+        }
+        let block = last.filter(|seen| seen.can_block && seen.changed && !self.cannot_block && !self.moved);
+        let block = block.map(|seen| (seen.next_sequence, seen.target * 3));
+        let Some(rendition) = &mut self.rendition else { return Ok(None) };
+        let began = Instant::now();
+        match self.loader.load(rendition, block).await? {
+            Loaded::NotModified => {
+                self.backoff.reset();
+                self.shared.count(|status| status.not_modified += 1);
+                Ok(None)
+            }
+            Loaded::Playlist(list) => match *list {
+                Playlist::Media(list) => {
+                    // It did not wait, and has no news either.
+                    let at_once = |wait: Duration| began.elapsed() < wait / 6;
+                    self.cannot_block |=
+                        block.is_some_and(|(wanted, wait)| list.next_sequence() <= wanted && at_once(wait));
+                    Ok(Some(list))
+                }
+                Playlist::Master(_) => Err(HlsError::NestedMaster((&rendition.url).into())),
+            },
+        }
+    }
+
+    /// Resolves the master playlist at first, after a refusal, and now and then. While there is a rendition to go on
+    /// with, a failure of that is no harm.
+    async fn resolve_if_due(&mut self) -> Result<Option<MediaPlaylist>, HlsError> {
+        let since = self.resolved.map(|at| at.elapsed());
+        let is_master = self.label.as_ref().is_none_or(Option::is_some);
+        let regular = is_master && since.is_some_and(|since| since >= self.settings().resolve_every);
+        if self.rendition.is_some() && !regular {
+            return Ok(None);
+        }
+        let again = self.label.is_some();
+        if again {
+            self.shared.count(|status| status.resolutions += 1);
+        }
+        self.resolved = Some(Instant::now());
+        let resolved = match self.loader.resolve(&self.entry).await {
+            Ok(resolved) => resolved,
+            Err(error) if self.rendition.is_some() => {
+                self.shared.complain(&error);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let label = resolved.rendition.label.clone();
+        self.changed_rendition |= self.label.as_ref().is_some_and(|before| *before != label);
+        self.moved |=
+            self.rendition.as_ref().is_none_or(|before| before.url != resolved.rendition.url) && again;
+        self.shared.count(|status| status.rendition.clone_from(&label));
+        self.label = Some(label);
+        self.rendition = Some(resolved.rendition);
+        Ok(resolved.first)
+    }
+
+    /// Plans what is new of a playlist. `Err` is the end.
+    async fn digest(&mut self, list: MediaPlaylist) -> Result<Seen, EndReason> {
+        self.backoff.reset();
+        self.shared.count(|status| status.playlist_loads += 1);
+        let list = Arc::new(list);
+        let advance = self.timeline.advance(&list, self.settings().start_segments_back, self.moved);
+        if !advance.stale {
+            self.moved = false;
+            self.shared.show(list.clone(), advance.shift);
+        }
+        let seen = Seen {
+            target: Duration::from_secs_f64(list.target),
+            next_sequence: list.next_sequence(),
+            can_block: list.low_latency.can_block_reload && !list.end,
+            changed: !advance.steps.is_empty(),
+        };
+        self.plan(advance, list.end).await?;
+        if list.end {
+            return Err(EndReason::EndList);
+        }
+        Ok(seen)
+    }
+
+    async fn plan(&mut self, advance: Advance, recorded: bool) -> Result<(), EndReason> {
+        if advance.reset {
+            tracing::debug!("playlist began anew");
+            self.shared.count(|status| status.resets += 1);
+        }
+        if advance.steps.is_empty() {
+            self.idle = self.idle.saturating_add(1);
+            return Ok(());
+        }
+        self.idle = 0;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let drop_after = (!recorded).then(|| Instant::now() + self.settings().max_behind);
+        for step in advance.steps {
+            let planned = match step {
+                Step::Gap(gap) => Planned::Gap(gap),
+                Step::Segment(mut segment) => {
+                    segment.discontinuity |= std::mem::take(&mut self.changed_rendition);
+                    Planned::Segment(Box::new(Due { segment, seen: now, drop_after }))
+                }
+            };
+            self.plan.send(planned).await.map_err(|_| EndReason::Silent)?;
+        }
+        // After sending, which waits for the consumer: a slow one is not the stream's fault.
+        self.progress = Instant::now();
+        self.shared.enter(SourceState::Live);
+        Ok(())
+    }
+
+    /// When to load again, from the beginning of the last load (RFC 8216 section 6.3.4): a target duration after news,
+    /// half of one after none; at once where the server keeps the answer until there is news; slower after a while.
+    fn pause(&self, seen: &Seen) -> Duration {
+        let (shortest, longest) = self.settings().reload;
+        if seen.changed && seen.can_block && !self.cannot_block {
+            return Duration::ZERO;
+        }
+        let slower = f64::from(self.idle.saturating_sub(self.patience())).min(8.0) / 2.0;
+        let factor = if seen.changed { 1.0 } else { 0.5 + slower };
+        seen.target.mul_f64(factor).clamp(shortest, longest.max(shortest))
+    }
+
+    /// So many loads without news are no stall: each takes half a target duration.
+    fn patience(&self) -> u32 {
+        (self.settings().stalled_after * 2.0).ceil().max(1.0) as u32
+    }
+
+    fn mark_stalled(&self, last: Option<&Seen>) {
+        let Some(seen) = last else { return };
+        let (shortest, longest) = self.settings().reload;
+        let target = seen.target.clamp(shortest, longest.max(shortest));
+        if self.progress.elapsed() > target.mul_f64(self.settings().stalled_after) {
+            self.shared.enter(SourceState::Stalled);
+        }
+    }
+
+    /// After a failed load: when to try again, or that it makes no sense.
+    fn failed(&mut self, error: HlsError) -> Result<Duration, HlsError> {
+        self.shared.complain(&error);
+        self.shared.count(|status| status.playlist_errors += 1);
+        let pause = self.backoff.next();
+        let missing = error.status() == Some(404) && self.backoff.tries() >= MISSING_LOADS;
+        if matches!(error.status(), Some(403 | 410)) || missing {
+            self.expire();
+        }
+        // What was good once may become good again.
+        if !error.is_transient() && self.timeline.is_empty() {
+            return Err(error);
+        }
+        self.shared.count(|status| status.retries += 1);
+        Ok(if self.rendition.is_none() { pause.max(self.until_resolve()) } else { pause })
+    }
+
+    /// Has the master playlist resolved again before the next load, if that was not done just now. Says whether.
+    fn expire(&mut self) -> bool {
+        let is_master = self.label.as_ref().is_some_and(Option::is_some);
+        let now = is_master && self.until_resolve().is_zero();
+        if now {
+            self.rendition = None;
+            self.moved = true;
+        }
+        now
+    }
+
+    fn until_resolve(&self) -> Duration {
+        let since = self.resolved.map_or(Duration::MAX, |at| at.elapsed());
+        // At first, when nothing has come yet, a master playlist may just not be there yet.
+        if self.label.is_none() {
+            Duration::ZERO
+        } else {
+            self.settings().resolve_pause.saturating_sub(since)
+        }
+    }
+
+    fn give_up(&self) -> Result<EndReason, HlsError> {
+        let error = self.shared.status.borrow().last_error.clone();
+        match error {
+            Some(error) if self.backoff.tries() > 0 => Err(error),
+            _ => Ok(EndReason::Silent),
+        }
+    }
+}
+
+impl Seen {
+    const FIRST: Self =
+        Self { target: Duration::from_secs(2), next_sequence: 0, can_block: false, changed: false };
+}
