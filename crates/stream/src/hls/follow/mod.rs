@@ -12,6 +12,8 @@ mod cache;
 mod fetch;
 mod poll;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod window;
 

@@ -73,7 +73,13 @@ impl Timeline {
         let mut advance = Advance::default();
         let mut from = 0;
         match self.place(list, back, moved) {
-            Place::From(index, shift) => (from, advance.shift) = (index, shift),
+            Place::From(index, shift) => {
+                (from, advance.shift) = (index, shift);
+                if self.taken.is_empty() {
+                    // What we begin after is known too: an older copy of the playlist may end with it.
+                    list.segments.iter().take(from).for_each(|segment| drop(self.take(segment.clone())));
+                }
+            }
             Place::Missed(count) => advance.steps.extend(self.missed(list, count).map(Step::Gap)),
             Place::Old => {
                 advance.stale = list.segments.last().is_some_and(|newest| !self.is_last(newest));
@@ -105,6 +111,12 @@ impl Timeline {
         self.taken.is_empty()
     }
 
+    /// How many segments are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.taken.len()
+    }
+
     fn place(&self, list: &MediaPlaylist, back: usize, moved: bool) -> Place {
         let Some(first) = list.segments.first() else { return Place::Old };
         let Some(last) = self.taken.back() else {
@@ -124,10 +136,7 @@ impl Timeline {
         if let Some(index) = list.segments.iter().rposition(|segment| last.is(segment)) {
             return Place::From(index + 1, shift_to(last.sequence, list, index));
         }
-        let newest_known = list
-            .segments
-            .last()
-            .is_some_and(|newest| self.taken.iter().any(|taken| taken.is_number_and_name(newest)));
+        let newest_known = list.segments.last().is_some_and(|newest| self.knows(newest));
         if newest_known {
             return Place::Old;
         }
@@ -189,6 +198,15 @@ impl Timeline {
         Step::Segment(segment)
     }
 
+    /// Whether `segment` was taken, or is one of those that were missed.
+    fn knows(&self, segment: &MediaSegment) -> bool {
+        let oldest = self.taken.front().map_or(u64::MAX, |oldest| oldest.sequence);
+        match self.taken.iter().find(|taken| taken.sequence == segment.sequence) {
+            Some(taken) => taken.is(segment),
+            None => segment.sequence > oldest,
+        }
+    }
+
     fn is_last(&self, segment: &MediaSegment) -> bool {
         self.taken.back().is_some_and(|last| last.is(segment))
     }
@@ -208,10 +226,6 @@ impl Taken {
     /// Whether `segment` is this one, whatever its number: the same name, and not another date.
     fn is(&self, segment: &MediaSegment) -> bool {
         self.name == name(segment) && self.same_date(segment) != Some(false)
-    }
-
-    fn is_number_and_name(&self, segment: &MediaSegment) -> bool {
-        self.sequence == segment.sequence && self.is(segment)
     }
 
     /// Whether both have the same date, if both have one. Dates that were counted on differ by roundings.
