@@ -48,8 +48,9 @@ impl HttpClient {
         Ok(Self { public, private, settings: Arc::new(settings) })
     }
 
-    /// How far an operator's own `url` reaches: whoever names a host of a private network means it.
-    pub async fn reach_of(&self, url: &Url) -> Reach {
+    /// How far an operator's own `url` reaches: whoever names a host of a private network means it. `None` if its name
+    /// cannot be looked up now.
+    pub async fn reach_of(&self, url: &Url) -> Option<Reach> {
         let private = match url.host() {
             Some(Host::Ipv4(v4)) => address::is_private(v4.into()),
             Some(Host::Ipv6(v6)) => address::is_private(v6.into()),
@@ -58,12 +59,12 @@ impl HttpClient {
                     tokio::time::timeout(self.settings.connect, tokio::net::lookup_host((name, 0)));
                 match looked_up.await {
                     Ok(Ok(mut found)) => found.any(|address| address::is_private(address.ip())),
-                    _ => false,
+                    _ => return None,
                 }
             }
             None => false,
         };
-        if private { Reach::Private } else { Reach::Public }
+        Some(if private { Reach::Private } else { Reach::Public })
     }
 
     fn of(&self, reach: Reach) -> &reqwest::Client {

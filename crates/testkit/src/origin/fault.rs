@@ -30,6 +30,8 @@ pub enum Fault {
     Late(Duration),
     /// The whole resource with status 200 though a range was asked for.
     IgnoreRange,
+    /// 200 with these bytes under `Content-Encoding: gzip`.
+    Compressed(bytes::Bytes),
     /// The body of another resource in place of the right one.
     Instead(bytes::Bytes),
 }

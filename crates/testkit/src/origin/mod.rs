@@ -11,11 +11,14 @@ mod body;
 mod encode;
 mod fault;
 mod live;
+mod options;
 mod playlist;
+mod response;
 mod server;
 
 pub use encode::{Clips, Container, EncodeError, encode};
 pub use fault::{Fault, Times};
-pub use live::{Clip, LiveOptions, LiveStream, Marks};
+pub use live::{Clip, LiveStream};
+pub use options::{LiveOptions, Marks};
 pub use playlist::DateStyle;
 pub use server::{Asked, Origin};

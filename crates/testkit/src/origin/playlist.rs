@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
 
-use super::live::{LiveOptions, LiveStream, Marks};
+use super::live::LiveStream;
+use super::options::{LiveOptions, Marks};
 
 /// Spellings of EXT-X-PROGRAM-DATE-TIME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

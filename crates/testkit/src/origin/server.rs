@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::body::Answer;
 use super::fault::{Fault, Faults, Times};
 use super::live::LiveStream;
+use super::response::{conditional, huge, redirect, set, status_only, whole};
 
 /// Most requests that are remembered; the oldest are forgotten.
 const MAX_LOG: usize = 100_000;
@@ -219,6 +220,11 @@ async fn answer<B>(request: Request<B>, shared: Arc<Shared>) -> Result<Response<
         Some(Fault::Huge(size)) => Ok(whole(huge(size), "application/vnd.apple.mpegurl")),
         Some(Fault::Empty) => Ok(whole(Bytes::new(), "application/octet-stream")),
         Some(Fault::Instead(bytes)) => Ok(whole(bytes, "application/octet-stream")),
+        Some(Fault::Compressed(bytes)) => {
+            let mut response = whole(bytes, "application/vnd.apple.mpegurl");
+            set(&mut response, header::CONTENT_ENCODING, "gzip");
+            Ok(response)
+        }
         Some(Fault::Endless) => Ok(Response::new(Answer::Endless(Bytes::from_static(&[0x47; 64 * 1024])))),
         Some(Fault::Redirect(target)) => Ok(redirect(&target)),
         fault => Ok(right(&path, &query, &headers, &shared, fault).await),
@@ -248,69 +254,5 @@ async fn right(
         Some(Fault::WrongType(kind)) => whole(bytes, kind),
         Some(Fault::IgnoreRange) => whole(bytes, kind),
         _ => conditional(bytes, kind, headers),
-    }
-}
-
-/// With ETag, If-None-Match and Range understood.
-fn conditional(bytes: Bytes, kind: &'static str, headers: &HeaderMap) -> Response<Answer> {
-    let etag = format!("\"{:x}\"", digest(&bytes));
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
-    let mut response = if known {
-        status_only(304)
-    } else if let Some((from, to)) = headers.get(header::RANGE).and_then(|range| range_of(range, bytes.len()))
-    {
-        let told = format!("bytes {from}-{}/{}", to - 1, bytes.len());
-        let mut response = whole(bytes.slice(from..to), kind);
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        set(&mut response, header::CONTENT_RANGE, &told);
-        response
-    } else {
-        whole(bytes, kind)
-    };
-    set(&mut response, header::ETAG, &etag);
-    response
-}
-
-/// FNV-1a: enough to tell playlists apart.
-fn digest(bytes: &[u8]) -> u64 {
-    let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().take(1 << 16).fold(0xcbf2_9ce4_8422_2325, step)
-}
-
-/// First byte and end of `bytes=A-B`.
-fn range_of(value: &HeaderValue, length: usize) -> Option<(usize, usize)> {
-    let (from, to) = value.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
-    let from: usize = from.parse().ok()?;
-    let to = to.parse::<usize>().map_or(length, |last| last.saturating_add(1).min(length));
-    (from < to).then_some((from, to))
-}
-
-fn huge(size: usize) -> Bytes {
-    let mut text = b"#EXTM3U\n".to_vec();
-    text.resize(size, b'#');
-    text.into()
-}
-
-fn whole(bytes: Bytes, kind: &str) -> Response<Answer> {
-    let mut response = Response::new(Answer::whole(bytes));
-    set(&mut response, header::CONTENT_TYPE, kind);
-    response
-}
-
-fn redirect(target: &str) -> Response<Answer> {
-    let mut response = status_only(302);
-    set(&mut response, header::LOCATION, target);
-    response
-}
-
-fn status_only(status: u16) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(None));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-}
-
-fn set(response: &mut Response<Answer>, name: header::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
     }
 }

@@ -14,6 +14,8 @@ use url::Url;
 use super::backoff::Backoff;
 use super::cache::{Cache, Sections};
 use super::poll::{Due, Planned};
+use super::range::{begin, part};
+use super::trouble::{MAX_BAD_TRIES, Trouble};
 use super::window::{Shared, Whereabouts};
 use crate::delivery::{Delivery, Gap, GapReason, InitSection, Segment};
 use crate::hls::key::{KEY_BYTES, decrypt};
@@ -24,9 +26,6 @@ use crate::http::{HttpClient, HttpError, HttpFailure, Limits, Question, Reach};
 /// Largest answer in place of a key, bytes: more than a key, to see that it is none.
 const MAX_KEY_BYTES: u64 = 4096;
 
-/// Most tries of something that comes, but is not what it should be: it will not get better for long.
-const MAX_BAD_TRIES: u32 = 3;
-
 pub(super) struct Fetcher {
     pub(super) client: HttpClient,
     pub(super) reach: Reach,
@@ -34,17 +33,6 @@ pub(super) struct Fetcher {
     pub(super) shared: Arc<Shared>,
     keys: Cache<Url, [u8; KEY_BYTES], Trouble>,
     sections: Sections<Map, Trouble>,
-}
-
-/// Why a segment is not there.
-#[derive(Debug, Clone)]
-enum Trouble {
-    /// A request failed.
-    Http(HttpError),
-    /// What came cannot be a segment.
-    NoMedia(&'static str),
-    /// Its key cannot be had, or does not fit.
-    Locked(String),
 }
 
 impl Fetcher {
@@ -227,8 +215,8 @@ impl Fetcher {
         })?;
         let body = match range {
             None => body,
-            Some(range) => part(&body, range, answer.status() == 206).ok_or_else(|| {
-                Trouble::Http(HttpError::new(url, HttpFailure::Broken("less than the byte range".to_owned())))
+            Some(range) => part(&body, range, begin(&answer)).ok_or_else(|| {
+                Trouble::Http(HttpError::new(url, HttpFailure::Broken("not the byte range".to_owned())))
             })?,
         };
         match body.trim_ascii_start() {
@@ -244,37 +232,6 @@ impl Fetcher {
             self.shared.expired.notify_one();
         }
     }
-}
-
-impl Trouble {
-    fn reason(&self) -> GapReason {
-        match self {
-            Self::Http(_) | Self::NoMedia(_) => GapReason::NotFetched,
-            Self::Locked(_) => GapReason::Unreadable,
-        }
-    }
-
-    /// Whether another try can help, after so many.
-    fn may_pass(&self, tries: u32) -> bool {
-        match self {
-            Self::Http(error) => error.is_transient() && !matches!(error.reason, HttpFailure::TooLarge(_)),
-            Self::NoMedia(what) => {
-                tracing::debug!(what, "no media");
-                tries < MAX_BAD_TRIES
-            }
-            Self::Locked(why) => {
-                tracing::debug!(why, "no key");
-                false
-            }
-        }
-    }
-}
-
-/// The part of a resource that was asked for, of a server that gave it alone or that gave the whole.
-fn part(body: &Bytes, range: ByteRange, alone: bool) -> Option<Bytes> {
-    let offset = if alone { 0 } else { usize::try_from(range.offset).ok()? };
-    let end = offset.checked_add(usize::try_from(range.length).ok()?)?;
-    (end <= body.len()).then(|| body.slice(offset..end))
 }
 
 /// A break that falls on a gap holds for the segment after it.

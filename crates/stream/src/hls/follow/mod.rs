@@ -10,23 +10,28 @@
 mod backoff;
 mod cache;
 mod fetch;
+mod pace;
 mod poll;
+mod range;
 mod resolve;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod trouble;
 mod window;
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::settings::HlsSettings;
 use super::status::{HlsError, SourceState, SourceStatus};
 use crate::delivery::Delivery;
 use crate::http::{HttpClient, Reach};
+use backoff::Backoff;
 use fetch::Fetcher;
 use poll::Poller;
 use resolve::Loader;
@@ -78,6 +83,23 @@ impl Drop for HlsSource {
     }
 }
 
+/// How far the stream reaches. A name that cannot be looked up may be so later.
+async fn reach(url: &Url, client: &HttpClient, settings: &HlsSettings) -> Reach {
+    if settings.allow_private {
+        return Reach::Private;
+    }
+    let give_up = Instant::now() + settings.give_up_after;
+    let mut backoff = Backoff::new(settings.retry);
+    loop {
+        match client.reach_of(url).await {
+            Some(reach) => return reach,
+            // The request then says what is wrong with it.
+            None if Instant::now() > give_up => return Reach::Public,
+            None => sleep(backoff.next()).await,
+        }
+    }
+}
+
 async fn follow(
     url: Url,
     client: HttpClient,
@@ -85,7 +107,7 @@ async fn follow(
     shared: Arc<Shared>,
     out: mpsc::Sender<Delivery>,
 ) {
-    let reach = if settings.allow_private { Reach::Private } else { client.reach_of(&url).await };
+    let reach = reach(&url, &client, &settings).await;
     let (plan, planned) = mpsc::channel(PLANNED);
     let loader = Loader { client: client.clone(), reach, settings: settings.clone() };
     let poller = Poller::new(loader, url, shared.clone(), plan);

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::backoff::Backoff;
+use super::pace::{Pace, Seen};
 use super::resolve::{Loaded, Loader, Rendition};
 use super::timeline::{Advance, Step, Timeline};
 use super::window::Shared;
@@ -47,27 +48,18 @@ pub(super) struct Poller {
     moved: bool,
     /// Whether what comes next is of another rendition than what came before.
     changed_rendition: bool,
+    /// What the rendition is called; `Some(None)`: the URL that was given is a media playlist itself.
     label: Option<Option<String>>,
+    /// When the master playlist was resolved for the last time.
     resolved: Option<Instant>,
-    progress: Instant,
     backoff: Backoff,
-    /// Loads in a row that brought nothing new.
-    idle: u32,
-    /// Whether the server answers a blocking reload at once, without news.
-    cannot_block: bool,
-}
-
-/// What is known after a load.
-struct Seen {
-    target: Duration,
-    next_sequence: u64,
-    can_block: bool,
-    changed: bool,
+    pace: Pace,
 }
 
 impl Poller {
     pub(super) fn new(loader: Loader, entry: Url, shared: Arc<Shared>, plan: mpsc::Sender<Planned>) -> Self {
         let backoff = Backoff::new(loader.settings.retry);
+        let pace = Pace::new(loader.settings.clone());
         Self {
             loader,
             entry,
@@ -79,10 +71,8 @@ impl Poller {
             changed_rendition: false,
             label: None,
             resolved: None,
-            progress: Instant::now(),
             backoff,
-            idle: 0,
-            cannot_block: false,
+            pace,
         }
     }
 
@@ -98,7 +88,7 @@ impl Poller {
             let pause = match self.load(last.as_ref()).await {
                 Ok(Some(list)) => match self.digest(list).await {
                     Ok(seen) => {
-                        let pause = self.pause(&seen);
+                        let pause = self.pace.pause(&seen);
                         last = Some(seen);
                         pause
                     }
@@ -107,15 +97,17 @@ impl Poller {
                 Ok(None) => {
                     let seen = last.get_or_insert(Seen::FIRST);
                     seen.changed = false;
-                    self.idle = self.idle.saturating_add(1);
-                    self.pause(seen)
+                    self.pace.no_news();
+                    self.pace.pause(seen)
                 }
                 Err(error) => self.failed(error)?,
             };
-            if self.progress.elapsed() >= self.settings().give_up_after {
+            if self.pace.is_over() {
                 return self.give_up();
             }
-            self.mark_stalled(last.as_ref());
+            if last.as_ref().is_some_and(|seen| self.pace.is_stalled(seen)) {
+                self.shared.enter(SourceState::Stalled);
+            }
             self.wait(began + pause).await;
             if self.plan.is_closed() {
                 return Ok(EndReason::Silent);
@@ -140,8 +132,7 @@ impl Poller {
         if let Some(first) = self.resolve_if_due().await? {
             return Ok(Some(first));
         }
-        let block = last.filter(|seen| seen.can_block && seen.changed && !self.cannot_block && !self.moved);
-        let block = block.map(|seen| (seen.next_sequence, seen.target * 3));
+        let block = last.filter(|_| !self.moved).and_then(|seen| self.pace.block(seen));
         let Some(rendition) = &mut self.rendition else { return Ok(None) };
         let began = Instant::now();
         match self.loader.load(rendition, block).await? {
@@ -152,10 +143,9 @@ impl Poller {
             }
             Loaded::Playlist(list) => match *list {
                 Playlist::Media(list) => {
-                    // It did not wait, and has no news either.
-                    let at_once = |wait: Duration| began.elapsed() < wait / 6;
-                    self.cannot_block |=
-                        block.is_some_and(|(wanted, wait)| list.next_sequence() <= wanted && at_once(wait));
+                    if let Some(asked) = block {
+                        self.pace.blocked(asked, began.elapsed(), list.next_sequence());
+                    }
                     Ok(Some(list))
                 }
                 Playlist::Master(_) => Err(HlsError::NestedMaster((&rendition.url).into())),
@@ -224,10 +214,9 @@ impl Poller {
             self.shared.count(|status| status.resets += 1);
         }
         if advance.steps.is_empty() {
-            self.idle = self.idle.saturating_add(1);
+            self.pace.no_news();
             return Ok(());
         }
-        self.idle = 0;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let drop_after = (!recorded).then(|| Instant::now() + self.settings().max_behind);
         for step in advance.steps {
@@ -241,35 +230,9 @@ impl Poller {
             self.plan.send(planned).await.map_err(|_| EndReason::Silent)?;
         }
         // After sending, which waits for the consumer: a slow one is not the stream's fault.
-        self.progress = Instant::now();
+        self.pace.news();
         self.shared.enter(SourceState::Live);
         Ok(())
-    }
-
-    /// When to load again, from the beginning of the last load (RFC 8216 section 6.3.4): a target duration after news,
-    /// half of one after none; at once where the server keeps the answer until there is news; slower after a while.
-    fn pause(&self, seen: &Seen) -> Duration {
-        let (shortest, longest) = self.settings().reload;
-        if seen.changed && seen.can_block && !self.cannot_block {
-            return Duration::ZERO;
-        }
-        let slower = f64::from(self.idle.saturating_sub(self.patience())).min(8.0) / 2.0;
-        let factor = if seen.changed { 1.0 } else { 0.5 + slower };
-        seen.target.mul_f64(factor).clamp(shortest, longest.max(shortest))
-    }
-
-    /// So many loads without news are no stall: each takes half a target duration.
-    fn patience(&self) -> u32 {
-        (self.settings().stalled_after * 2.0).ceil().max(1.0) as u32
-    }
-
-    fn mark_stalled(&self, last: Option<&Seen>) {
-        let Some(seen) = last else { return };
-        let (shortest, longest) = self.settings().reload;
-        let target = seen.target.clamp(shortest, longest.max(shortest));
-        if self.progress.elapsed() > target.mul_f64(self.settings().stalled_after) {
-            self.shared.enter(SourceState::Stalled);
-        }
     }
 
     /// After a failed load: when to try again, or that it makes no sense.
@@ -317,9 +280,4 @@ impl Poller {
             _ => Ok(EndReason::Silent),
         }
     }
-}
-
-impl Seen {
-    const FIRST: Self =
-        Self { target: Duration::from_secs(2), next_sequence: 0, can_block: false, changed: false };
 }

@@ -145,6 +145,23 @@ fn a_stream_of_ten_hours_takes_no_more_memory_than_one_of_ten_minutes() {
 }
 
 #[test]
+fn a_stream_that_begins_anew_under_the_same_numbers_and_names_is_found_out() {
+    let mut timeline = Timeline::default();
+    for told in 5..100 {
+        timeline.advance(&list(told - 5, told, told - 5, false, 0), 1, false);
+    }
+    let mut resets = Vec::new();
+    let mut taken = 0;
+    for told in 6..40 {
+        let advance = timeline.advance(&list(told - 5, told, told - 5, false, 0), 1, false);
+        resets.extend(advance.reset.then_some(told));
+        taken += advance.steps.len();
+    }
+    // Nine loads of a window of five, to be sure.
+    assert_eq!((resets, taken), (vec![15], 29));
+}
+
+#[test]
 fn names_that_come_round_again_are_new_segments() {
     let mut timeline = Timeline::default();
     let mut taken = 0;

@@ -16,6 +16,9 @@ const MEMORY: usize = 256;
 /// Most segments that can be missed: a larger step in the numbers is another numbering (a day of 2-s segments).
 const MOST_MISSED: u64 = 43_200;
 
+/// How much further than its window an older copy may move on before it is taken for another stream, loads.
+const OLDER_SLACK: usize = 3;
+
 /// The next thing of a playlist.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -42,6 +45,8 @@ pub(super) struct Timeline {
     taken: VecDeque<Taken>,
     /// Date of what follows the last one taken.
     next_date: Option<f64>,
+    /// Of older copies in a row: the end of the last one, and how often it moved on.
+    older: Option<(u64, usize)>,
 }
 
 /// A segment that was taken.
@@ -81,12 +86,17 @@ impl Timeline {
                 }
             }
             Place::Missed(count) => advance.steps.extend(self.missed(list, count).map(Step::Gap)),
+            Place::Old if self.is_another(list) => {
+                *self = Self::default();
+                advance.reset = true;
+            }
             Place::Old => {
                 advance.stale = list.segments.last().is_some_and(|newest| !self.is_last(newest));
                 return advance;
             }
             Place::Reset => advance.reset = true,
         }
+        self.older = None;
         let after_gap = !advance.steps.is_empty();
         let mut begins = advance.reset;
         for (nth, segment) in list.segments.iter().skip(from).enumerate() {
@@ -205,6 +215,16 @@ impl Timeline {
             Some(taken) => taken.is(segment),
             None => segment.sequence > oldest,
         }
+    }
+
+    /// Whether what looks like an older copy is another stream under the same numbers and names: a server that lags
+    /// shows what we have before its window has passed once.
+    fn is_another(&mut self, list: &MediaPlaylist) -> bool {
+        let end = list.next_sequence();
+        let (before, moves) = self.older.unwrap_or((end, 0));
+        let moves = moves + usize::from(end > before);
+        self.older = Some((end, moves));
+        moves > list.segments.len() + OLDER_SLACK
     }
 
     fn is_last(&self, segment: &MediaSegment) -> bool {

@@ -7,7 +7,7 @@ use refrain_testkit::origin::{Fault, Times};
 use super::*;
 
 /// A followed stream of which the first five segments are told and three are taken.
-async fn begun(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
+pub(super) async fn begun(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
     let origin = origin().await;
     let live = stream(5, options);
     let mut source = open(&origin.live("/a", &live));
@@ -169,137 +169,6 @@ async fn a_stream_that_goes_away_fails_with_why() {
         matches!(&state, SourceState::Failed(HlsError::Http(error)) if error.status() == Some(404)),
         "{state}"
     );
-}
-
-#[tokio::test]
-async fn a_playlist_that_goes_back_in_time_repeats_nothing() {
-    let (_origin, live, mut source) = begun(LiveOptions::default()).await;
-    for index in 5..15 {
-        live.change(|options| options.behind = index % 4);
-        let loads = |status: &SourceStatus| status.playlist_loads + status.not_modified;
-        let before = loads(&status(&source));
-        live.publish(1);
-        until(&source, |status| loads(status) > before + 1).await;
-    }
-    live.change(|options| options.behind = 0);
-    expect(&mut source, 5, 10).await;
-    assert_eq!((status(&source).resets, status(&source).gaps.total().count), (0, 0));
-}
-
-#[tokio::test]
-async fn a_server_that_forgets_to_count_repeats_nothing() {
-    let options = LiveOptions { told_sequence: Some(77), ..LiveOptions::default() };
-    let (_origin, live, mut source) = begun(options).await;
-    for index in 5..20 {
-        live.publish(1);
-        expect(&mut source, index, 1).await;
-    }
-    assert_eq!((status(&source).resets, status(&source).gaps.total().count), (0, 0));
-}
-
-#[tokio::test]
-async fn tags_that_are_lost_for_a_while_cost_nothing() {
-    let (_origin, live, mut source) =
-        begun(LiveOptions { first_sequence: 500, ..LiveOptions::default() }).await;
-    let lost = ["#EXT-X-MEDIA-SEQUENCE", "#EXT-X-PROGRAM", "#EXT-X-TARGET", "#EXTM3U", "#EXTINF", "#EXT-X-"];
-    for (index, tag) in (5..).step_by(2).zip(lost) {
-        live.change(|options| options.lost = vec![tag.to_owned()]);
-        live.publish(1);
-        expect(&mut source, index, 1).await;
-        live.change(|options| options.lost.clear());
-        live.publish(1);
-        expect(&mut source, index + 1, 1).await;
-    }
-    assert_eq!((status(&source).resets, status(&source).gaps.total().count), (0, 0));
-}
-
-#[tokio::test]
-async fn a_stream_that_begins_anew_is_followed_anew() {
-    for names in ["again", "seg"] {
-        let before = LiveOptions { first_sequence: 5000, ..LiveOptions::default() };
-        let (origin, _live, mut source) = begun(before).await;
-        let anew = LiveOptions { names: names.to_owned(), epoch: 1_700_005_000.0, ..LiveOptions::default() };
-        let anew = stream(3, anew);
-        origin.live("/a", &anew);
-        let first = segment(&mut source).await;
-        assert_eq!((first.bytes, first.discontinuity, first.sequence), (content(0), true, 0), "{names}");
-        expect(&mut source, 1, 2).await;
-        anew.publish(1);
-        expect(&mut source, 3, 1).await;
-        assert_eq!((status(&source).resets, status(&source).gaps.total().count), (1, 0));
-    }
-}
-
-#[tokio::test]
-async fn expired_urls_are_resolved_again() {
-    let origin = origin().await;
-    let master = |folder: &str| {
-        format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,NAME=\"audio_only\"\n{folder}/index.m3u8\n")
-    };
-    let live = stream(5, LiveOptions::default());
-    origin.put("/m.m3u8", master("one"), "");
-    origin.live("/one", &live);
-    origin.live("/two", &live);
-    origin.live("/three", &live);
-    let mut source = open(&origin.url("/m.m3u8"));
-    expect(&mut source, 2, 3).await;
-    // The playlist's URL expires.
-    origin.put("/m.m3u8", master("two"), "");
-    origin.fault("/one/*", Fault::Status(403), Times::Always);
-    for index in 5..10 {
-        live.publish(1);
-        expect(&mut source, index, 1).await;
-    }
-    // Only the segments' URLs do.
-    origin.put("/m.m3u8", master("three"), "");
-    origin.fault("/two/*.ts", Fault::Status(410), Times::Always);
-    for index in 10..15 {
-        live.publish(1);
-        expect(&mut source, index, 1).await;
-    }
-    let status = status(&source);
-    assert!((2..10).contains(&status.resolutions), "{status:?}");
-    assert_eq!((status.resets, status.gaps.total().count), (0, 0));
-    assert_eq!(origin.times_asked("/m.m3u8") as u64, status.resolutions + 1);
-}
-
-#[tokio::test]
-async fn a_master_is_resolved_now_and_then_and_its_failure_does_no_harm() {
-    let origin = origin().await;
-    let live = stream(5, LiveOptions::default());
-    origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8?s=1\n", "");
-    origin.live("/a", &live);
-    let settings = HlsSettings { resolve_every: Duration::from_millis(50), ..hasty() };
-    let mut source = HlsSource::open(&origin.url("/m.m3u8"), &client(), settings).unwrap();
-    expect(&mut source, 2, 3).await;
-    origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8?s=2\n", "");
-    until(&source, |status| status.resolutions >= 2).await;
-    live.publish(1);
-    expect(&mut source, 5, 1).await;
-    assert!(origin.asked().iter().any(|asked| asked.query == "s=2"));
-    origin.fault("/m.m3u8", Fault::Status(403), Times::Always);
-    let seen = status(&source).resolutions;
-    until(&source, |status| status.resolutions >= seen + 2).await;
-    live.publish(1);
-    expect(&mut source, 6, 1).await;
-    assert_eq!(status(&source).gaps.total().count, 0);
-}
-
-#[tokio::test]
-async fn another_rendition_is_a_discontinuity() {
-    let origin = origin().await;
-    let live = stream(5, LiveOptions::default());
-    origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\none/index.m3u8\n", "");
-    origin.live("/one", &live);
-    origin.live("/two", &live);
-    let mut source = open(&origin.url("/m.m3u8"));
-    expect(&mut source, 2, 3).await;
-    origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\ntwo/index.m3u8\n", "");
-    origin.fault("/one/*", Fault::Status(403), Times::Always);
-    live.publish(2);
-    let first = segment(&mut source).await;
-    assert_eq!((first.bytes, first.discontinuity), (content(5), true));
-    assert!(!segment(&mut source).await.discontinuity);
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! HLS through `HlsSource`, against the fault-injecting origin.
 
+mod chance;
 mod faults;
 mod following;
 mod formats;
+mod odd;
+mod resolving;
 mod safety;
 
 use std::time::Duration;

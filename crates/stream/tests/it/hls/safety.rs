@@ -112,13 +112,45 @@ async fn no_error_holds_a_token() {
     )
     .unwrap();
     ended(&source).await;
-    let closed = format!("http://user:hunter2@127.0.0.1:1/x?token=secret");
     let error = client()
-        .fetch(Question::new(&Url::parse(&closed).unwrap(), Reach::Private), LIMITS)
+        .fetch(
+            Question::new(
+                &Url::parse("http://user:hunter2@127.0.0.1:1/x?token=secret").unwrap(),
+                Reach::Private,
+            ),
+            LIMITS,
+        )
         .await
         .unwrap_err();
     for text in [format!("{error}"), format!("{error:?}"), format!("{:?}", status(&source))] {
         assert!(!text.contains("secret") && !text.contains("hunter2"), "{text}");
         assert!(text.contains("127.0.0.1"), "{text}");
     }
+}
+
+fn gzip(bytes: &[u8]) -> Bytes {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let mut gzip =
+        Command::new("gzip").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = gzip.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    let writing = std::thread::spawn(move || stdin.write_all(&bytes).unwrap());
+    let output = gzip.wait_with_output().unwrap();
+    writing.join().unwrap();
+    output.stdout.into()
+}
+
+#[tokio::test]
+async fn compressed_playlists_are_read_and_their_size_counts_unpacked() {
+    let origin = origin().await;
+    let live = stream(3, LiveOptions::default());
+    let url = origin.live("/a", &live);
+    origin.fault("/a/index.m3u8", Fault::Compressed(gzip(&vec![b'#'; 50_000_000])), Times::First(1));
+    origin.fault("/a/index.m3u8", Fault::Compressed(gzip(live.playlist().as_bytes())), Times::First(1));
+    let mut source = open(&url);
+    expect(&mut source, 0, 3).await;
+    let status = status(&source);
+    assert_eq!(status.playlist_errors, 1);
+    assert!(status.last_error.unwrap().to_string().ends_with("it is larger than 2097152 bytes"));
 }
