@@ -159,6 +159,11 @@ impl LiveStream {
         index > 0 && index.is_multiple_of(self.inner.clips.len().max(1) as u64)
     }
 
+    /// How often the list starts again before segment `index`.
+    pub(super) fn loops_before(&self, index: u64) -> u64 {
+        index.saturating_sub(1) / self.inner.clips.len().max(1) as u64
+    }
+
     pub(super) fn has_init(&self) -> bool {
         self.inner.init.is_some()
     }

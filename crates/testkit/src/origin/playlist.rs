@@ -23,6 +23,9 @@ pub enum DateStyle {
     NoZone,
 }
 
+/// Parts of a segment of low latency.
+const PARTS: usize = 4;
+
 /// The playlist when `published` segments have been told.
 pub(super) fn write(stream: &LiveStream, options: &LiveOptions, published: u64) -> String {
     let until = published.saturating_sub(options.behind);
@@ -33,7 +36,9 @@ pub(super) fn write(stream: &LiveStream, options: &LiveOptions, published: u64) 
     let _ = writeln!(text, "#EXT-X-TARGETDURATION:{target}");
     let sequence = options.told_sequence.unwrap_or(options.first_sequence + from);
     let _ = writeln!(text, "#EXT-X-MEDIA-SEQUENCE:{sequence}");
-    let breaks = (0..from).filter(|index| is_break(stream, options, *index)).count();
+    let marked =
+        options.marks.range(..from).filter(|(index, marks)| marks.discontinuity && !stream.loops_at(**index));
+    let breaks = stream.loops_before(from) + marked.count() as u64;
     let _ = writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{breaks}");
     if let Some(kind) = options.kind {
         let _ = writeln!(text, "#EXT-X-PLAYLIST-TYPE:{kind}");
@@ -46,7 +51,10 @@ pub(super) fn write(stream: &LiveStream, options: &LiveOptions, published: u64) 
         let _ = writeln!(text, "#EXT-X-MAP:URI=\"init.mp4{}\"", options.query);
     }
     for index in from..until {
-        segment(&mut text, stream, options, index, index == from);
+        if options.low_latency && index + 2 >= until {
+            write_parts(&mut text, stream, options, index);
+        }
+        segment(&mut text, stream, options, index);
     }
     if options.low_latency {
         let _ =
@@ -73,7 +81,7 @@ fn write_key(text: &mut String, options: &LiveOptions) {
     }
 }
 
-fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64, first: bool) {
+fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
     let Some(clip) = stream.clip(index) else { return };
     let plain = Marks { title: options.title.clone(), ..Marks::default() };
     let marks = options.marks.get(&index).unwrap_or(&plain);
@@ -83,7 +91,7 @@ fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index:
     for line in &marks.lines {
         let _ = writeln!(text, "{line}");
     }
-    if index.is_multiple_of(options.dates_every.max(1)) || (first && options.dates_every == 1) {
+    if index.is_multiple_of(options.dates_every.max(1)) {
         write_date(text, options.dates, options.epoch + stream.start_of(index));
     }
     if marks.gap {
@@ -96,6 +104,17 @@ fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index:
         let _ = writeln!(text, "all.{extension}{}", options.query);
     } else {
         let _ = writeln!(text, "{}{index}.{extension}{}", options.names, options.query);
+    }
+}
+
+/// A segment's parts, which are ranges of it.
+fn write_parts(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
+    let Some(clip) = stream.clip(index) else { return };
+    let length = clip.bytes.len() / PARTS;
+    for part in 0..PARTS {
+        let _ = write!(text, "#EXT-X-PART:DURATION={:.6},URI=\"", clip.seconds / PARTS as f64);
+        let _ = write!(text, "{}{index}.{}{}\"", options.names, stream.extension_name(), options.query);
+        let _ = writeln!(text, ",BYTERANGE=\"{length}@{}\",INDEPENDENT=YES", part * length);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::future::{Either, ready};
 use futures_util::stream::FuturesOrdered;
 use reqwest::header;
 use tokio::sync::mpsc;
@@ -49,21 +50,22 @@ impl Fetcher {
     pub(super) async fn run(&self, mut plan: mpsc::Receiver<Planned>, out: mpsc::Sender<Delivery>) {
         let room = self.settings.prefetch.max(1);
         let mut fetching = FuturesOrdered::new();
-        let mut ready: VecDeque<Delivery> = VecDeque::new();
+        let mut waiting: VecDeque<Delivery> = VecDeque::new();
         let mut planned_all = false;
         let mut owed = false;
-        while !(planned_all && fetching.is_empty() && ready.is_empty()) {
+        while !(planned_all && fetching.is_empty() && waiting.is_empty()) {
             tokio::select! {
-                planned = plan.recv(), if !planned_all && fetching.len() + ready.len() < room => match planned {
-                    Some(planned) => fetching.push_back(self.deliver(planned)),
-                    None => planned_all = true,
+                planned = plan.recv(), if !planned_all && fetching.len() + waiting.len() < room => match planned {
+                    Some(Planned::Segment(due)) => fetching.push_back(Either::Left(self.deliver(due))),
+                    Some(Planned::Gap(gap)) => fetching.push_back(Either::Right(ready((Delivery::Gap(gap), false)))),
+                    Some(Planned::End) | None => planned_all = true,
                 },
                 Some((delivery, breaks)) = fetching.next(), if !fetching.is_empty() => {
-                    ready.push_back(with_break(delivery, breaks, &mut owed));
+                    waiting.push_back(with_break(delivery, breaks, &mut owed));
                 }
-                permit = out.reserve(), if !ready.is_empty() => {
+                permit = out.reserve(), if !waiting.is_empty() => {
                     let Ok(permit) = permit else { return };
-                    if let Some(delivery) = ready.pop_front() {
+                    if let Some(delivery) = waiting.pop_front() {
                         self.shared.count(|status| status.count(&delivery));
                         permit.send(delivery);
                     }
@@ -72,12 +74,8 @@ impl Fetcher {
         }
     }
 
-    /// What becomes of something planned, and whether time stamps begin anew with it.
-    async fn deliver(&self, planned: Planned) -> (Delivery, bool) {
-        let due = match planned {
-            Planned::Gap(gap) => return (Delivery::Gap(gap), false),
-            Planned::Segment(due) => due,
-        };
+    /// What becomes of a segment, and whether time stamps begin anew with it.
+    async fn deliver(&self, due: Box<Due>) -> (Delivery, bool) {
         let breaks = due.segment.discontinuity;
         let delivery = match self.segment(&due).await {
             Ok(segment) => Delivery::Segment(segment),

@@ -25,6 +25,8 @@ const MISSING_LOADS: u32 = 3;
 pub(super) enum Planned {
     Segment(Box<Due>),
     Gap(Gap),
+    /// That was all.
+    End,
 }
 
 /// A segment that is to be fetched.
@@ -48,6 +50,8 @@ pub(super) struct Poller {
     moved: bool,
     /// Whether what comes next is of another rendition than what came before.
     changed_rendition: bool,
+    /// What is to be added to the playlist's numbers to get ours.
+    shift: i128,
     /// What the rendition is called; `Some(None)`: the URL that was given is a media playlist itself.
     label: Option<Option<String>>,
     /// When the master playlist was resolved for the last time.
@@ -69,6 +73,7 @@ impl Poller {
             rendition: None,
             moved: false,
             changed_rendition: false,
+            shift: 0,
             label: None,
             resolved: None,
             backoff,
@@ -92,6 +97,7 @@ impl Poller {
                         last = Some(seen);
                         pause
                     }
+                    Err(EndReason::EndList) => return Ok(self.finish().await),
                     Err(end) => return Ok(end),
                 },
                 Ok(None) => {
@@ -112,6 +118,45 @@ impl Poller {
             if self.plan.is_closed() {
                 return Ok(EndReason::Silent);
             }
+        }
+    }
+
+    /// Stays until everything is fetched: URLs of long recordings expire too.
+    async fn finish(&mut self) -> EndReason {
+        if self.send(Planned::End).await.is_ok() {
+            let shared = self.shared.clone();
+            loop {
+                tokio::select! {
+                    () = self.plan.closed() => break,
+                    () = shared.expired.notified() => self.refresh().await,
+                }
+            }
+        }
+        EndReason::EndList
+    }
+
+    /// Plans something, as soon as there is room for it.
+    async fn send(&mut self, planned: Planned) -> Result<(), EndReason> {
+        let (shared, plan) = (self.shared.clone(), self.plan.clone());
+        loop {
+            tokio::select! {
+                permit = plan.reserve() => {
+                    return permit.map(|permit| permit.send(planned)).map_err(|_| EndReason::Silent);
+                }
+                () = shared.expired.notified() => self.refresh().await,
+            }
+        }
+    }
+
+    /// Finds out where the segments are now that are planned already.
+    async fn refresh(&mut self) {
+        if !self.expire() {
+            return;
+        }
+        match self.load(None).await {
+            Ok(Some(list)) => self.shared.show(Arc::new(list), self.shift),
+            Ok(None) => {}
+            Err(error) => self.shared.complain(&error),
         }
     }
 
@@ -193,6 +238,7 @@ impl Poller {
         let advance = self.timeline.advance(&list, self.settings().start_segments_back, self.moved);
         if !advance.stale {
             self.moved = false;
+            self.shift = advance.shift;
             self.shared.show(list.clone(), advance.shift);
         }
         let seen = Seen {
@@ -227,7 +273,7 @@ impl Poller {
                     Planned::Segment(Box::new(Due { segment, seen: now, drop_after }))
                 }
             };
-            self.plan.send(planned).await.map_err(|_| EndReason::Silent)?;
+            self.send(planned).await?;
         }
         // After sending, which waits for the consumer: a slow one is not the stream's fault.
         self.pace.news();

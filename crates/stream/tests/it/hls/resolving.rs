@@ -60,6 +60,26 @@ async fn a_master_is_resolved_now_and_then_and_its_failure_does_no_harm() {
 }
 
 #[tokio::test]
+async fn urls_of_a_long_recording_expire_while_it_is_fetched() {
+    let origin = origin().await;
+    let recording = |query: &str| {
+        let options =
+            LiveOptions { kind: Some("VOD"), end: true, query: query.to_owned(), ..LiveOptions::default() };
+        stream(300, options)
+    };
+    origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\none/index.m3u8\n", "");
+    origin.live("/one", &recording("?t=1"));
+    origin.live("/two", &recording("?t=2"));
+    let mut source = open(&origin.url("/m.m3u8"));
+    expect(&mut source, 0, 100).await;
+    origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\ntwo/index.m3u8\n", "");
+    origin.fault("/one/*", Fault::Status(403), Times::Always);
+    expect(&mut source, 100, 200).await;
+    assert!(next(&mut source).await.is_none());
+    assert_eq!(status(&source).gaps.total().count, 0);
+}
+
+#[tokio::test]
 async fn another_rendition_is_a_discontinuity() {
     let origin = origin().await;
     let live = stream(5, LiveOptions::default());
