@@ -14,6 +14,7 @@ mod pace;
 mod poll;
 mod range;
 mod resolve;
+mod route;
 #[cfg(test)]
 mod tests;
 mod timeline;

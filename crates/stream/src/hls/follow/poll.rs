@@ -9,11 +9,12 @@ use url::Url;
 
 use super::backoff::Backoff;
 use super::pace::{Pace, Seen};
-use super::resolve::{Loaded, Loader, Rendition};
+use super::resolve::Loader;
+use super::route::Route;
 use super::timeline::{Advance, Step, Timeline};
 use super::window::Shared;
 use crate::delivery::Gap;
-use crate::hls::playlist::{MediaPlaylist, MediaSegment, Playlist};
+use crate::hls::playlist::{MediaPlaylist, MediaSegment};
 use crate::hls::settings::HlsSettings;
 use crate::hls::status::{EndReason, HlsError, SourceState};
 
@@ -40,49 +41,23 @@ pub(super) struct Due {
 }
 
 pub(super) struct Poller {
-    pub(super) loader: Loader,
-    pub(super) entry: Url,
-    pub(super) shared: Arc<Shared>,
-    pub(super) plan: mpsc::Sender<Planned>,
+    settings: Arc<HlsSettings>,
+    route: Route,
+    shared: Arc<Shared>,
+    plan: mpsc::Sender<Planned>,
     timeline: Timeline,
-    rendition: Option<Rendition>,
-    /// Whether the next playlist comes from another URL than the last one.
-    moved: bool,
-    /// Whether what comes next is of another rendition than what came before.
-    changed_rendition: bool,
     /// What is to be added to the playlist's numbers to get ours.
     shift: i128,
-    /// What the rendition is called; `Some(None)`: the URL that was given is a media playlist itself.
-    label: Option<Option<String>>,
-    /// When the master playlist was resolved for the last time.
-    resolved: Option<Instant>,
     backoff: Backoff,
     pace: Pace,
 }
 
 impl Poller {
     pub(super) fn new(loader: Loader, entry: Url, shared: Arc<Shared>, plan: mpsc::Sender<Planned>) -> Self {
-        let backoff = Backoff::new(loader.settings.retry);
-        let pace = Pace::new(loader.settings.clone());
-        Self {
-            loader,
-            entry,
-            shared,
-            plan,
-            timeline: Timeline::default(),
-            rendition: None,
-            moved: false,
-            changed_rendition: false,
-            shift: 0,
-            label: None,
-            resolved: None,
-            backoff,
-            pace,
-        }
-    }
-
-    fn settings(&self) -> &HlsSettings {
-        &self.loader.settings
+        let settings = loader.settings.clone();
+        let (backoff, pace) = (Backoff::new(settings.retry), Pace::new(settings.clone()));
+        let route = Route::new(loader, entry, shared.clone());
+        Self { settings, route, shared, plan, timeline: Timeline::default(), shift: 0, backoff, pace }
     }
 
     /// Runs until the stream is over, and says why. Also ends when nobody takes what is planned.
@@ -106,7 +81,11 @@ impl Poller {
                     self.pace.no_news();
                     self.pace.pause(seen)
                 }
-                Err(error) => self.failed(error)?,
+                Err(error) => {
+                    // No news; and whoever did not answer a question that was to wait is asked another way.
+                    last.iter_mut().for_each(|seen| seen.changed = false);
+                    self.failed(error)?
+                }
             };
             if self.pace.is_over() {
                 return self.give_up();
@@ -150,14 +129,16 @@ impl Poller {
 
     /// Finds out where the segments are now that are planned already.
     async fn refresh(&mut self) {
-        if !self.expire() {
+        if !self.route.expire() {
             return;
         }
-        match self.load(None).await {
+        match self.route.load(None).await {
             Ok(Some(list)) => self.shared.show(Arc::new(list), self.shift),
             Ok(None) => {}
             Err(error) => self.shared.complain(&error),
         }
+        // What is new of it has not been taken.
+        self.route.forget();
     }
 
     /// Waits for the time of the next load, or for a reason to resolve the master playlist now.
@@ -167,77 +148,30 @@ impl Poller {
             tokio::select! {
                 () = sleep_until(until) => return,
                 () = self.plan.closed() => return,
-                () = shared.expired.notified() => if self.expire() { return },
+                () = shared.expired.notified() => if self.route.expire() { return },
             }
         }
     }
 
     /// The media playlist, if it is not the same as the last time.
     async fn load(&mut self, last: Option<&Seen>) -> Result<Option<MediaPlaylist>, HlsError> {
-        if let Some(first) = self.resolve_if_due().await? {
-            return Ok(Some(first));
-        }
-        let block = last.filter(|_| !self.moved).and_then(|seen| self.pace.block(seen));
-        let Some(rendition) = &mut self.rendition else { return Ok(None) };
+        let block = last.and_then(|seen| self.pace.block(seen));
         let began = Instant::now();
-        match self.loader.load(rendition, block).await? {
-            Loaded::NotModified => {
-                self.backoff.reset();
-                self.shared.count(|status| status.not_modified += 1);
-                Ok(None)
-            }
-            Loaded::Playlist(list) => match *list {
-                Playlist::Media(list) => {
-                    if let Some(asked) = block {
-                        self.pace.blocked(asked, began.elapsed(), list.next_sequence());
-                    }
-                    Ok(Some(list))
-                }
-                Playlist::Master(_) => Err(HlsError::NestedMaster((&rendition.url).into())),
-            },
+        let list = self.route.load(block).await?;
+        self.backoff.reset();
+        if let (Some(asked), Some(list)) = (block, &list) {
+            self.pace.blocked(asked, began.elapsed(), list.next_sequence());
         }
-    }
-
-    /// Resolves the master playlist at first, after a refusal, and now and then. While there is a rendition to go on
-    /// with, a failure of that is no harm.
-    async fn resolve_if_due(&mut self) -> Result<Option<MediaPlaylist>, HlsError> {
-        let since = self.resolved.map(|at| at.elapsed());
-        let is_master = self.label.as_ref().is_none_or(Option::is_some);
-        let regular = is_master && since.is_some_and(|since| since >= self.settings().resolve_every);
-        if self.rendition.is_some() && !regular {
-            return Ok(None);
-        }
-        let again = self.label.is_some();
-        if again {
-            self.shared.count(|status| status.resolutions += 1);
-        }
-        self.resolved = Some(Instant::now());
-        let resolved = match self.loader.resolve(&self.entry).await {
-            Ok(resolved) => resolved,
-            Err(error) if self.rendition.is_some() => {
-                self.shared.complain(&error);
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        let label = resolved.rendition.label.clone();
-        self.changed_rendition |= self.label.as_ref().is_some_and(|before| *before != label);
-        self.moved |=
-            self.rendition.as_ref().is_none_or(|before| before.url != resolved.rendition.url) && again;
-        self.shared.count(|status| status.rendition.clone_from(&label));
-        self.label = Some(label);
-        self.rendition = Some(resolved.rendition);
-        Ok(resolved.first)
+        Ok(list)
     }
 
     /// Plans what is new of a playlist. `Err` is the end.
     async fn digest(&mut self, list: MediaPlaylist) -> Result<Seen, EndReason> {
-        self.backoff.reset();
         self.shared.count(|status| status.playlist_loads += 1);
         let list = Arc::new(list);
-        let advance = self.timeline.advance(&list, self.settings().start_segments_back, self.moved);
+        let advance = self.timeline.advance(&list, self.settings.start_segments_back, self.route.has_moved());
         if !advance.stale {
-            self.moved = false;
+            self.route.arrived();
             self.shift = advance.shift;
             self.shared.show(list.clone(), advance.shift);
         }
@@ -264,20 +198,21 @@ impl Poller {
             return Ok(());
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let drop_after = (!recorded).then(|| Instant::now() + self.settings().max_behind);
+        let drop_after = (!recorded).then(|| Instant::now() + self.settings.max_behind);
+        self.pace.news();
+        self.shared.enter(SourceState::Live);
         for step in advance.steps {
             let planned = match step {
                 Step::Gap(gap) => Planned::Gap(gap),
                 Step::Segment(mut segment) => {
-                    segment.discontinuity |= std::mem::take(&mut self.changed_rendition);
+                    segment.discontinuity |= self.route.take_change();
                     Planned::Segment(Box::new(Due { segment, seen: now, drop_after }))
                 }
             };
             self.send(planned).await?;
         }
-        // After sending, which waits for the consumer: a slow one is not the stream's fault.
+        // Sending waits for the consumer: a slow one is not the stream's fault.
         self.pace.news();
-        self.shared.enter(SourceState::Live);
         Ok(())
     }
 
@@ -288,35 +223,14 @@ impl Poller {
         let pause = self.backoff.next();
         let missing = error.status() == Some(404) && self.backoff.tries() >= MISSING_LOADS;
         if matches!(error.status(), Some(403 | 410)) || missing {
-            self.expire();
+            self.route.expire();
         }
         // What was good once may become good again.
         if !error.is_transient() && self.timeline.is_empty() {
             return Err(error);
         }
         self.shared.count(|status| status.retries += 1);
-        Ok(if self.rendition.is_none() { pause.max(self.until_resolve()) } else { pause })
-    }
-
-    /// Has the master playlist resolved again before the next load, if that was not done just now. Says whether.
-    fn expire(&mut self) -> bool {
-        let is_master = self.label.as_ref().is_some_and(Option::is_some);
-        let now = is_master && self.until_resolve().is_zero();
-        if now {
-            self.rendition = None;
-            self.moved = true;
-        }
-        now
-    }
-
-    fn until_resolve(&self) -> Duration {
-        let since = self.resolved.map_or(Duration::MAX, |at| at.elapsed());
-        // At first, when nothing has come yet, a master playlist may just not be there yet.
-        if self.label.is_none() {
-            Duration::ZERO
-        } else {
-            self.settings().resolve_pause.saturating_sub(since)
-        }
+        Ok(pause.max(self.route.pause()))
     }
 
     fn give_up(&self) -> Result<EndReason, HlsError> {

@@ -30,6 +30,13 @@ pub(super) struct Rendition {
     modified: Option<String>,
 }
 
+impl Rendition {
+    /// Forgets what is known of its last load.
+    pub(super) fn forget(&mut self) {
+        (self.etag, self.modified) = (None, None);
+    }
+}
+
 /// What a load gave.
 #[derive(Debug)]
 pub(super) enum Loaded {

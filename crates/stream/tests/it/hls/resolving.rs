@@ -60,6 +60,21 @@ async fn a_master_is_resolved_now_and_then_and_its_failure_does_no_harm() {
 }
 
 #[tokio::test]
+async fn a_refusal_in_passing_does_not_lose_a_stream_whose_master_is_good_for_once() {
+    let origin = origin().await;
+    let live = stream(5, LiveOptions::default());
+    origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8\n", "");
+    origin.live("/a", &live);
+    let mut source = open(&origin.url("/m.m3u8?token=once"));
+    expect(&mut source, 2, 3).await;
+    origin.fault("/m.m3u8", Fault::Status(403), Times::Always);
+    origin.fault("/a/index.m3u8", Fault::Status(403), Times::First(3));
+    live.publish(2);
+    expect(&mut source, 5, 2).await;
+    assert!(status(&source).resolutions >= 1);
+}
+
+#[tokio::test]
 async fn urls_of_a_long_recording_expire_while_it_is_fetched() {
     let origin = origin().await;
     let recording = |query: &str| {
