@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::{Interval, interval};
+use tokio::time::{Instant, Interval, interval, interval_at};
+
+/// How long a connection that is to be closed has for what was written.
+const BEFORE_CLOSE: Duration = Duration::from_millis(5);
 
 /// The body of an answer.
 pub(super) enum Answer {
@@ -17,13 +20,17 @@ pub(super) enum Answer {
     Trickle(Bytes, Interval),
     /// The same bytes again and again.
     Endless(Bytes),
-    /// These bytes, then the connection is closed.
-    Torn(Option<Bytes>),
+    /// These bytes, and once they are on their way the connection is closed.
+    Torn(Option<Bytes>, Interval),
 }
 
 impl Answer {
     pub(super) fn whole(bytes: Bytes) -> Self {
         Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    pub(super) fn torn(bytes: Bytes) -> Self {
+        Self::Torn(Some(bytes), interval_at(Instant::now() + BEFORE_CLOSE, BEFORE_CLOSE))
     }
 
     pub(super) fn trickle(bytes: Bytes, pause: Duration) -> Self {
@@ -49,9 +56,12 @@ impl Body for Answer {
                 Some(bytes.split_to(1))
             }
             Self::Endless(bytes) => Some(bytes.clone()),
-            Self::Torn(bytes) => match bytes.take() {
+            Self::Torn(bytes, pause) => match bytes.take() {
                 Some(bytes) => Some(bytes),
-                None => return Poll::Ready(Some(Err(io::Error::other("torn on purpose")))),
+                None => {
+                    std::task::ready!(pause.poll_tick(cx));
+                    return Poll::Ready(Some(Err(io::Error::other("torn on purpose"))));
+                }
             },
         };
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))

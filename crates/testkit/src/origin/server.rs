@@ -247,7 +247,7 @@ async fn right(
         Some(Fault::Trickle(pause)) => Response::new(Answer::trickle(bytes, pause)),
         Some(Fault::Truncated(length)) => {
             let whole = bytes.len();
-            let mut response = Response::new(Answer::Torn(Some(bytes.slice(..length.min(whole)))));
+            let mut response = Response::new(Answer::torn(bytes.slice(..length.min(whole))));
             set(&mut response, header::CONTENT_LENGTH, &whole.to_string());
             response
         }
