@@ -162,6 +162,22 @@ fn a_stream_that_begins_anew_under_the_same_numbers_and_names_is_found_out() {
 }
 
 #[test]
+fn dates_that_waver_do_not_matter_where_numbers_and_names_hold() {
+    let mut timeline = Timeline::default();
+    let mut taken = 0;
+    for told in 5..100_u64 {
+        let mut wavering = list(told - 5, told, told - 5, true, 0);
+        for segment in &mut wavering.segments {
+            segment.program_date_time = segment.program_date_time.map(|date| date + (told % 7) as f64 * 3.0);
+        }
+        let advance = timeline.advance(&wavering, 1, false);
+        assert!(!advance.reset && !advance.stale);
+        taken += advance.steps.len();
+    }
+    assert_eq!(taken, 95);
+}
+
+#[test]
 fn names_that_come_round_again_are_new_segments() {
     let mut timeline = Timeline::default();
     let mut taken = 0;

@@ -86,7 +86,7 @@ impl Timeline {
                 }
             }
             Place::Missed(count) => advance.steps.extend(self.missed(list, count).map(Step::Gap)),
-            Place::Old if self.is_another(list) => {
+            Place::Old if !list.segments.is_empty() && self.is_another(list) => {
                 *self = Self::default();
                 advance.reset = true;
             }
@@ -136,7 +136,7 @@ impl Timeline {
         let ahead = last.sequence.checked_sub(first.sequence).and_then(|index| usize::try_from(index).ok());
         let same_number = ahead.and_then(|index| Some((index, list.segments.get(index)?)));
         if let Some((index, segment)) = same_number
-            && (last.is(segment) || last.same_date(segment).unwrap_or(moved))
+            && last.is_at_its_number(segment, moved)
         {
             return Place::From(index + 1, 0);
         }
@@ -210,10 +210,11 @@ impl Timeline {
 
     /// Whether `segment` was taken, or is one of those that were missed.
     fn knows(&self, segment: &MediaSegment) -> bool {
-        let oldest = self.taken.front().map_or(u64::MAX, |oldest| oldest.sequence);
+        let sequence_of = |taken: Option<&Taken>| taken.map_or(0, |taken| taken.sequence);
+        let (oldest, newest) = (sequence_of(self.taken.front()), sequence_of(self.taken.back()));
         match self.taken.iter().find(|taken| taken.sequence == segment.sequence) {
             Some(taken) => taken.is(segment),
-            None => segment.sequence > oldest,
+            None => (oldest..newest).contains(&segment.sequence),
         }
     }
 
@@ -246,6 +247,16 @@ impl Taken {
     /// Whether `segment` is this one, whatever its number: the same name, and not another date.
     fn is(&self, segment: &MediaSegment) -> bool {
         self.name == name(segment) && self.same_date(segment) != Some(false)
+    }
+
+    /// Whether `segment`, which has the number of this one, is this one. The same name is enough, as some servers'
+    /// dates waver; after a move numbers may be others', so that dates decide if there are any.
+    fn is_at_its_number(&self, segment: &MediaSegment, moved: bool) -> bool {
+        match self.same_date(segment) {
+            Some(same) if moved => same,
+            Some(true) => true,
+            _ => moved || self.name == name(segment),
+        }
     }
 
     /// Whether both have the same date, if both have one. Dates that were counted on differ by roundings.
