@@ -8,5 +8,7 @@
 //! costs processor time stands behind [`Delivery`], where one ear a stream lives across all its segments.
 
 mod delivery;
+pub mod hls;
+pub mod http;
 
 pub use delivery::{Delivery, Gap, GapReason, InitSection, Segment};

@@ -10,6 +10,8 @@
 //! `exp` or `pow`, and random numbers come from this crate's own generator. Golden hashes in the tests
 //! hold that.
 //!
+//! [`origin`] serves segments as live streams over HTTP, well and badly.
+//!
 //! Unlike the songs, [`PostgresServer`] is not of our making: a temporary server for tests of what talks to one.
 //!
 //! All audio is 44.1 kHz ([`RATE`]), nominally within ±1.
@@ -18,6 +20,7 @@ pub mod composer;
 mod dsp;
 pub mod effects;
 mod math;
+pub mod origin;
 #[cfg(unix)]
 mod postgres;
 mod rng;

@@ -1,0 +1,48 @@
+//! Pauses between tries.
+
+use std::time::Duration;
+
+/// Doubling pauses, each spread over its half so that a thousand streams of one host do not come back together.
+#[derive(Debug, Clone)]
+pub(super) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    tries: u32,
+}
+
+impl Backoff {
+    pub(super) fn new((first, longest): (Duration, Duration)) -> Self {
+        Self { first, longest, tries: 0 }
+    }
+
+    /// The next pause.
+    pub(super) fn next(&mut self) -> Duration {
+        let doubled = self.first.saturating_mul(1_u32.checked_shl(self.tries).unwrap_or(u32::MAX));
+        self.tries = self.tries.saturating_add(1);
+        doubled.min(self.longest).mul_f64(0.5 + 0.5 * fastrand::f64())
+    }
+
+    /// Number of pauses so far.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.tries = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let mut backoff = Backoff::new((Duration::from_millis(100), Duration::from_secs(1)));
+        for longest in [100, 200, 400, 800, 1000, 1000] {
+            let pause = backoff.next().as_millis();
+            assert!((longest / 2..=longest).contains(&pause), "{pause} of {longest}");
+        }
+        (0..100).for_each(|_| assert!(backoff.next() <= Duration::from_secs(1)));
+    }
+}

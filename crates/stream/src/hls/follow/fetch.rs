@@ -1,0 +1,256 @@
+//! The segments' side: fetches what is planned, several at once, and delivers in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, ready};
+use futures_util::stream::FuturesOrdered;
+use reqwest::header;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use super::backoff::Backoff;
+use super::cache::{Cache, Sections};
+use super::poll::{Due, Planned};
+use super::range::{begin, part};
+use super::trouble::{MAX_BAD_TRIES, Trouble};
+use super::window::{Shared, Whereabouts};
+use crate::delivery::{Delivery, Gap, GapReason, InitSection, Segment};
+use crate::hls::key::{KEY_BYTES, decrypt};
+use crate::hls::playlist::{ByteRange, Encryption, Map, MediaSegment};
+use crate::hls::settings::HlsSettings;
+use crate::http::{HttpClient, HttpError, HttpFailure, Limits, Question, Reach};
+
+/// Largest answer in place of a key, bytes: more than a key, to see that it is none.
+const MAX_KEY_BYTES: u64 = 4096;
+
+pub(super) struct Fetcher {
+    pub(super) client: HttpClient,
+    pub(super) reach: Reach,
+    pub(super) settings: Arc<HlsSettings>,
+    pub(super) shared: Arc<Shared>,
+    keys: Cache<Url, [u8; KEY_BYTES], Trouble>,
+    sections: Sections<Map, Trouble>,
+}
+
+impl Fetcher {
+    pub(super) fn new(
+        client: HttpClient,
+        reach: Reach,
+        settings: Arc<HlsSettings>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { client, reach, settings, shared, keys: Cache::default(), sections: Sections::default() }
+    }
+
+    /// Runs until everything planned is delivered, or nobody takes it.
+    pub(super) async fn run(&self, mut plan: mpsc::Receiver<Planned>, out: mpsc::Sender<Delivery>) {
+        let room = self.settings.prefetch.max(1);
+        let mut fetching = FuturesOrdered::new();
+        let mut waiting: VecDeque<Delivery> = VecDeque::new();
+        let mut planned_all = false;
+        let mut owed = false;
+        while !(planned_all && fetching.is_empty() && waiting.is_empty()) {
+            tokio::select! {
+                planned = plan.recv(), if !planned_all && fetching.len() + waiting.len() < room => match planned {
+                    Some(Planned::Segment(due)) => fetching.push_back(Either::Left(self.deliver(due))),
+                    Some(Planned::Gap(gap)) => fetching.push_back(Either::Right(ready((Delivery::Gap(gap), false)))),
+                    Some(Planned::End) | None => planned_all = true,
+                },
+                Some((delivery, breaks)) = fetching.next(), if !fetching.is_empty() => {
+                    waiting.push_back(with_break(delivery, breaks, &mut owed));
+                }
+                permit = out.reserve(), if !waiting.is_empty() => {
+                    let Ok(permit) = permit else { return };
+                    if let Some(delivery) = waiting.pop_front() {
+                        self.shared.count(|status| status.count(&delivery));
+                        permit.send(delivery);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What becomes of a segment, and whether time stamps begin anew with it.
+    async fn deliver(&self, due: Box<Due>) -> (Delivery, bool) {
+        let breaks = due.segment.discontinuity;
+        let delivery = match self.segment(&due).await {
+            Ok(segment) => Delivery::Segment(segment),
+            Err(reason) => {
+                tracing::debug!(sequence = due.segment.sequence, ?reason, "segment is missing");
+                let Due { segment, .. } = &*due;
+                let date = segment.program_date_time;
+                Delivery::Gap(Gap { seconds: segment.seconds, reason, program_date_time: date })
+            }
+        };
+        (delivery, breaks)
+    }
+
+    async fn segment(&self, due: &Due) -> Result<Segment, GapReason> {
+        let segment = &due.segment;
+        if segment.gap {
+            return Err(GapReason::Marked);
+        }
+        if due.drop_after.is_some_and(|late| Instant::now() > late) {
+            return Err(GapReason::Dropped);
+        }
+        if let Some(Encryption::Unsupported(method)) = segment.encryption.as_deref() {
+            tracing::debug!(method, "encryption that is not supported");
+            return Err(GapReason::Unreadable);
+        }
+        let give_up = Instant::now() + self.settings.segment_patience;
+        let mut backoff = Backoff::new(self.settings.retry);
+        let mut url = segment.url.clone();
+        loop {
+            let trouble = match self.attempt(segment, &url).await {
+                Ok((bytes, init)) => return Ok(delivered(due, bytes, init)),
+                Err(trouble) => trouble,
+            };
+            let pause = backoff.next();
+            let reason = trouble.reason();
+            if !trouble.may_pass(backoff.tries()) || Instant::now() + pause > give_up {
+                self.blame(trouble);
+                return Err(reason);
+            }
+            self.shared.count(|status| status.retries += 1);
+            sleep(pause).await;
+            match self.shared.find(segment.sequence) {
+                Whereabouts::At(now) => url = now,
+                Whereabouts::Gone => {
+                    self.blame(trouble);
+                    return Err(reason);
+                }
+                Whereabouts::Unknown => {}
+            }
+        }
+    }
+
+    fn blame(&self, trouble: Trouble) {
+        if let Trouble::Http(error) = trouble {
+            self.shared.count(|status| status.last_error = Some(error.into()));
+        }
+    }
+
+    async fn attempt(
+        &self,
+        segment: &MediaSegment,
+        url: &Url,
+    ) -> Result<(Bytes, Option<Arc<InitSection>>), Trouble> {
+        let init = match &segment.map {
+            Some(map) => Some(self.section(map).await?),
+            None => None,
+        };
+        let bytes = self.resource(url, segment.range).await?;
+        let bytes = self.clear(bytes, segment.encryption.as_deref(), segment.number).await?;
+        Ok((bytes, init))
+    }
+
+    async fn section(&self, map: &Arc<Map>) -> Result<Arc<InitSection>, Trouble> {
+        let fetch = async {
+            let bytes = self.resource(&map.url, map.range).await?;
+            let bytes = self.clear(bytes, map.encryption.as_deref(), 0).await?;
+            Ok(Arc::new(InitSection { bytes }))
+        };
+        self.sections.get(map, async { fetch.await.map_err(|trouble| (trouble, None)) }).await
+    }
+
+    async fn clear(
+        &self,
+        bytes: Bytes,
+        encryption: Option<&Encryption>,
+        number: u64,
+    ) -> Result<Bytes, Trouble> {
+        match encryption {
+            None => Ok(bytes),
+            Some(Encryption::Unsupported(method)) => Err(Trouble::Locked(method.clone())),
+            Some(Encryption::Aes128 { key, iv }) => {
+                let known = self.keys.get(key, self.key(key)).await?;
+                decrypt(&bytes, known, *iv, number).ok_or_else(|| {
+                    Trouble::Locked("the key does not fit, or the segment is damaged".to_owned())
+                })
+            }
+        }
+    }
+
+    /// Fetches a key. That it cannot be had is believed for a while, or each segment would wait for it again.
+    async fn key(&self, url: &Url) -> Result<[u8; KEY_BYTES], (Trouble, Option<Instant>)> {
+        let limits = Limits { bytes: MAX_KEY_BYTES, ..self.settings.segment };
+        let until = || Some(Instant::now() + self.settings.key_pause);
+        let mut backoff = Backoff::new(self.settings.retry);
+        loop {
+            let missing = match self.client.fetch(Question::new(url, self.reach).identity(), limits).await {
+                Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
+                    Ok(key) => return Ok(key),
+                    Err(_) => "what came in place of the key is none".to_owned(),
+                },
+                Err(error) => {
+                    self.note_expiry(&error);
+                    error.to_string()
+                }
+            };
+            let pause = backoff.next();
+            if backoff.tries() >= MAX_BAD_TRIES {
+                return Err((Trouble::Locked(missing), until()));
+            }
+            self.shared.count(|status| status.retries += 1);
+            sleep(pause).await;
+        }
+    }
+
+    /// A resource or a part of it.
+    async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, Trouble> {
+        let mut question = Question::new(url, self.reach).identity();
+        if let Some(ByteRange { offset, length }) = range {
+            let last = offset.saturating_add(length).saturating_sub(1);
+            question = question.header(header::RANGE, &format!("bytes={offset}-{last}"));
+        }
+        let (answer, body) = self.client.fetch(question, self.settings.segment).await.map_err(|error| {
+            self.note_expiry(&error);
+            Trouble::Http(error)
+        })?;
+        let body = match range {
+            None => body,
+            Some(range) => part(&body, range, begin(&answer)).ok_or_else(|| {
+                Trouble::Http(HttpError::new(url, HttpFailure::Broken("not the byte range".to_owned())))
+            })?,
+        };
+        match body.trim_ascii_start() {
+            [] => Err(Trouble::NoMedia("an empty segment")),
+            [b'<', b'!' | b'h' | b'H' | b'?', ..] => Err(Trouble::NoMedia("HTML in place of a segment")),
+            _ => Ok(body),
+        }
+    }
+
+    /// URLs that have expired are told to the playlist's side, which resolves the master playlist again.
+    fn note_expiry(&self, error: &HttpError) {
+        if matches!(error.status(), Some(403 | 410)) {
+            self.shared.expired.notify_one();
+        }
+    }
+}
+
+/// A break that falls on a gap holds for the segment after it.
+fn with_break(mut delivery: Delivery, breaks: bool, owed: &mut bool) -> Delivery {
+    match &mut delivery {
+        Delivery::Segment(segment) => segment.discontinuity |= std::mem::take(owed),
+        _ => *owed |= breaks,
+    }
+    delivery
+}
+
+fn delivered(due: &Due, bytes: Bytes, init: Option<Arc<InitSection>>) -> Segment {
+    let segment = &due.segment;
+    Segment {
+        bytes,
+        init,
+        sequence: segment.sequence,
+        seconds: segment.seconds,
+        discontinuity: segment.discontinuity,
+        program_date_time: segment.program_date_time,
+        seen: due.seen,
+        ad: segment.ad,
+    }
+}

@@ -1,0 +1,121 @@
+//! A playlist being followed: one task a stream, with two sides.
+//!
+//! ```text
+//! Poller: load, Timeline: what is new ──plan──► Fetcher: several at once, in order ──queue──► consumer
+//! ```
+//!
+//! Both queues are short. A consumer that is slow stops the fetcher, then the poller; what leaves the playlist
+//! meanwhile, or waits too long, becomes a gap.
+
+mod backoff;
+mod cache;
+mod fetch;
+mod pace;
+mod poll;
+mod range;
+mod resolve;
+mod route;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod trouble;
+mod window;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use super::settings::HlsSettings;
+use super::status::{HlsError, SourceState, SourceStatus};
+use crate::delivery::Delivery;
+use crate::http::{HttpClient, Reach};
+use backoff::Backoff;
+use fetch::Fetcher;
+use poll::Poller;
+use resolve::Loader;
+use window::Shared;
+
+/// How many segments may be known that are not yet being fetched.
+const PLANNED: usize = 64;
+
+/// A stream of HLS that is being followed. Dropping it ends that.
+#[derive(Debug)]
+pub struct HlsSource {
+    deliveries: mpsc::Receiver<Delivery>,
+    status: watch::Receiver<SourceStatus>,
+    task: JoinHandle<()>,
+}
+
+impl HlsSource {
+    /// Begins to follow the playlist at `url`, master or media, on the current tokio runtime. Whether that works shows
+    /// in the [`status`](Self::status): a playlist that is not there yet is waited for.
+    ///
+    /// # Errors
+    /// [`HlsError::NoUrl`] if `url` is none.
+    pub fn open(url: &str, client: &HttpClient, settings: HlsSettings) -> Result<Self, HlsError> {
+        let url = Url::parse(url).map_err(|_| HlsError::NoUrl)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(HlsError::NoUrl);
+        }
+        let (out, deliveries) = mpsc::channel(settings.queue.max(1));
+        let (sender, status) = watch::channel(SourceStatus::default());
+        let shared = Arc::new(Shared::new(sender));
+        let task = tokio::spawn(follow(url, client.clone(), Arc::new(settings), shared, out));
+        Ok(Self { deliveries, status, task })
+    }
+
+    /// The next segment or gap; `None` when the stream is over: then the status says why. Safe to drop while it waits.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        self.deliveries.recv().await
+    }
+
+    /// State and counters, now and whenever they change.
+    pub fn status(&self) -> watch::Receiver<SourceStatus> {
+        self.status.clone()
+    }
+}
+
+impl Drop for HlsSource {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How far the stream reaches. A name that cannot be looked up may be so later.
+async fn reach(url: &Url, client: &HttpClient, settings: &HlsSettings) -> Reach {
+    if settings.allow_private {
+        return Reach::Private;
+    }
+    let give_up = Instant::now() + settings.give_up_after;
+    let mut backoff = Backoff::new(settings.retry);
+    loop {
+        match client.reach_of(url).await {
+            Some(reach) => return reach,
+            // The request then says what is wrong with it.
+            None if Instant::now() > give_up => return Reach::Public,
+            None => sleep(backoff.next()).await,
+        }
+    }
+}
+
+async fn follow(
+    url: Url,
+    client: HttpClient,
+    settings: Arc<HlsSettings>,
+    shared: Arc<Shared>,
+    out: mpsc::Sender<Delivery>,
+) {
+    let reach = reach(&url, &client, &settings).await;
+    let (plan, planned) = mpsc::channel(PLANNED);
+    let loader = Loader { client: client.clone(), reach, settings: settings.clone() };
+    let poller = Poller::new(loader, url, shared.clone(), plan);
+    let fetcher = Fetcher::new(client, reach, settings, shared.clone());
+    let (end, ()) = futures_util::future::join(poller.run(), fetcher.run(planned, out)).await;
+    shared.enter(match end {
+        Ok(reason) => SourceState::Ended(reason),
+        Err(error) => SourceState::Failed(error),
+    });
+}

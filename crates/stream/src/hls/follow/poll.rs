@@ -1,0 +1,243 @@
+//! The playlist's side: loads it again and again, and plans what is to be fetched.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use url::Url;
+
+use super::backoff::Backoff;
+use super::pace::{Pace, Seen};
+use super::resolve::Loader;
+use super::route::Route;
+use super::timeline::{Advance, Step, Timeline};
+use super::window::Shared;
+use crate::delivery::Gap;
+use crate::hls::playlist::{MediaPlaylist, MediaSegment};
+use crate::hls::settings::HlsSettings;
+use crate::hls::status::{EndReason, HlsError, SourceState};
+
+/// So many loads of a media playlist may say 404 before the master playlist is asked whether it has moved.
+const MISSING_LOADS: u32 = 3;
+
+/// Something to be fetched or told.
+#[derive(Debug)]
+pub(super) enum Planned {
+    Segment(Box<Due>),
+    Gap(Gap),
+    /// That was all.
+    End,
+}
+
+/// A segment that is to be fetched.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) segment: MediaSegment,
+    /// When it was seen, seconds since 1970.
+    pub(super) seen: f64,
+    /// When it is too late to begin with it; `None` for what is not live.
+    pub(super) drop_after: Option<Instant>,
+}
+
+pub(super) struct Poller {
+    settings: Arc<HlsSettings>,
+    route: Route,
+    shared: Arc<Shared>,
+    plan: mpsc::Sender<Planned>,
+    timeline: Timeline,
+    /// What is to be added to the playlist's numbers to get ours.
+    shift: i128,
+    backoff: Backoff,
+    pace: Pace,
+}
+
+impl Poller {
+    pub(super) fn new(loader: Loader, entry: Url, shared: Arc<Shared>, plan: mpsc::Sender<Planned>) -> Self {
+        let settings = loader.settings.clone();
+        let (backoff, pace) = (Backoff::new(settings.retry), Pace::new(settings.clone()));
+        let route = Route::new(loader, entry, shared.clone());
+        Self { settings, route, shared, plan, timeline: Timeline::default(), shift: 0, backoff, pace }
+    }
+
+    /// Runs until the stream is over, and says why. Also ends when nobody takes what is planned.
+    pub(super) async fn run(mut self) -> Result<EndReason, HlsError> {
+        let mut last: Option<Seen> = None;
+        loop {
+            let began = Instant::now();
+            let pause = match self.load(last.as_ref()).await {
+                Ok(Some(list)) => match self.digest(list).await {
+                    Ok(seen) => {
+                        let pause = self.pace.pause(&seen);
+                        last = Some(seen);
+                        pause
+                    }
+                    Err(EndReason::EndList) => return Ok(self.finish().await),
+                    Err(end) => return Ok(end),
+                },
+                Ok(None) => {
+                    let seen = last.get_or_insert(Seen::FIRST);
+                    seen.changed = false;
+                    self.pace.no_news();
+                    self.pace.pause(seen)
+                }
+                Err(error) => {
+                    // No news; and whoever did not answer a question that was to wait is asked another way.
+                    last.iter_mut().for_each(|seen| seen.changed = false);
+                    self.failed(error)?
+                }
+            };
+            if self.pace.is_over() {
+                return self.give_up();
+            }
+            if last.as_ref().is_some_and(|seen| self.pace.is_stalled(seen)) {
+                self.shared.enter(SourceState::Stalled);
+            }
+            self.wait(began + pause).await;
+            if self.plan.is_closed() {
+                return Ok(EndReason::Silent);
+            }
+        }
+    }
+
+    /// Stays until everything is fetched: URLs of long recordings expire too.
+    async fn finish(&mut self) -> EndReason {
+        if self.send(Planned::End).await.is_ok() {
+            let shared = self.shared.clone();
+            loop {
+                tokio::select! {
+                    () = self.plan.closed() => break,
+                    () = shared.expired.notified() => self.refresh().await,
+                }
+            }
+        }
+        EndReason::EndList
+    }
+
+    /// Plans something, as soon as there is room for it.
+    async fn send(&mut self, planned: Planned) -> Result<(), EndReason> {
+        let (shared, plan) = (self.shared.clone(), self.plan.clone());
+        loop {
+            tokio::select! {
+                permit = plan.reserve() => {
+                    return permit.map(|permit| permit.send(planned)).map_err(|_| EndReason::Silent);
+                }
+                () = shared.expired.notified() => self.refresh().await,
+            }
+        }
+    }
+
+    /// Finds out where the segments are now that are planned already.
+    async fn refresh(&mut self) {
+        if !self.route.expire() {
+            return;
+        }
+        match self.route.load(None).await {
+            Ok(Some(list)) => self.shared.show(Arc::new(list), self.shift),
+            Ok(None) => {}
+            Err(error) => self.shared.complain(&error),
+        }
+        // What is new of it has not been taken.
+        self.route.forget();
+    }
+
+    /// Waits for the time of the next load, or for a reason to resolve the master playlist now.
+    async fn wait(&mut self, until: Instant) {
+        let shared = self.shared.clone();
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return,
+                () = self.plan.closed() => return,
+                () = shared.expired.notified() => if self.route.expire() { return },
+            }
+        }
+    }
+
+    /// The media playlist, if it is not the same as the last time.
+    async fn load(&mut self, last: Option<&Seen>) -> Result<Option<MediaPlaylist>, HlsError> {
+        let block = last.and_then(|seen| self.pace.block(seen));
+        let began = Instant::now();
+        let list = self.route.load(block).await?;
+        self.backoff.reset();
+        if let (Some(asked), Some(list)) = (block, &list) {
+            self.pace.blocked(asked, began.elapsed(), list.next_sequence());
+        }
+        Ok(list)
+    }
+
+    /// Plans what is new of a playlist. `Err` is the end.
+    async fn digest(&mut self, list: MediaPlaylist) -> Result<Seen, EndReason> {
+        self.shared.count(|status| status.playlist_loads += 1);
+        let list = Arc::new(list);
+        let advance = self.timeline.advance(&list, self.settings.start_segments_back, self.route.has_moved());
+        if !advance.stale {
+            self.route.arrived();
+            self.shift = advance.shift;
+            self.shared.show(list.clone(), advance.shift);
+        }
+        let seen = Seen {
+            target: Duration::from_secs_f64(list.target),
+            next_sequence: list.next_sequence(),
+            can_block: list.low_latency.can_block_reload && !list.end,
+            changed: !advance.steps.is_empty(),
+        };
+        self.plan(advance, list.end).await?;
+        if list.end {
+            return Err(EndReason::EndList);
+        }
+        Ok(seen)
+    }
+
+    async fn plan(&mut self, advance: Advance, recorded: bool) -> Result<(), EndReason> {
+        if advance.reset {
+            tracing::debug!("playlist began anew");
+            self.shared.count(|status| status.resets += 1);
+        }
+        if advance.steps.is_empty() {
+            self.pace.no_news();
+            return Ok(());
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let drop_after = (!recorded).then(|| Instant::now() + self.settings.max_behind);
+        self.pace.news();
+        self.shared.enter(SourceState::Live);
+        for step in advance.steps {
+            let planned = match step {
+                Step::Gap(gap) => Planned::Gap(gap),
+                Step::Segment(mut segment) => {
+                    segment.discontinuity |= self.route.take_change();
+                    Planned::Segment(Box::new(Due { segment, seen: now, drop_after }))
+                }
+            };
+            self.send(planned).await?;
+        }
+        // Sending waits for the consumer: a slow one is not the stream's fault.
+        self.pace.news();
+        Ok(())
+    }
+
+    /// After a failed load: when to try again, or that it makes no sense.
+    fn failed(&mut self, error: HlsError) -> Result<Duration, HlsError> {
+        self.shared.complain(&error);
+        self.shared.count(|status| status.playlist_errors += 1);
+        let pause = self.backoff.next();
+        let missing = error.status() == Some(404) && self.backoff.tries() >= MISSING_LOADS;
+        if matches!(error.status(), Some(403 | 410)) || missing {
+            self.route.expire();
+        }
+        // What was good once may become good again.
+        if !error.is_transient() && self.timeline.is_empty() {
+            return Err(error);
+        }
+        self.shared.count(|status| status.retries += 1);
+        Ok(pause.max(self.route.pause()))
+    }
+
+    fn give_up(&self) -> Result<EndReason, HlsError> {
+        let error = self.shared.status.borrow().last_error.clone();
+        match error {
+            Some(error) if self.backoff.tries() > 0 => Err(error),
+            _ => Ok(EndReason::Silent),
+        }
+    }
+}

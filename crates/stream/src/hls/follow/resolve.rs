@@ -1,0 +1,122 @@
+//! From the URL that was given to a media playlist.
+
+use std::time::Duration;
+
+use reqwest::header;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
+use crate::hls::rendition::{self, Chosen};
+use crate::hls::settings::HlsSettings;
+use crate::hls::status::HlsError;
+use crate::http::{HttpClient, Limits, Question, Reach, ShownUrl};
+
+/// Asks for playlists.
+#[derive(Debug)]
+pub(super) struct Loader {
+    pub(super) client: HttpClient,
+    pub(super) reach: Reach,
+    pub(super) settings: std::sync::Arc<HlsSettings>,
+}
+
+/// The media playlist that is followed.
+#[derive(Debug, Clone)]
+pub(super) struct Rendition {
+    pub(super) url: Url,
+    /// `None`: the URL that was given is a media playlist itself.
+    pub(super) label: Option<String>,
+    etag: Option<String>,
+    modified: Option<String>,
+}
+
+impl Rendition {
+    /// Forgets what is known of its last load.
+    pub(super) fn forget(&mut self) {
+        (self.etag, self.modified) = (None, None);
+    }
+}
+
+/// What a load gave.
+#[derive(Debug)]
+pub(super) enum Loaded {
+    Playlist(Box<Playlist>),
+    NotModified,
+}
+
+/// What a resolution gave.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    pub(super) rendition: Rendition,
+    /// Its playlist, if it came already: the URL may be good for one use only.
+    pub(super) first: Option<MediaPlaylist>,
+}
+
+impl Loader {
+    /// The media playlist behind `entry`.
+    pub(super) async fn resolve(&self, entry: &Url) -> Result<Resolved, HlsError> {
+        let mut own = Rendition { url: entry.clone(), label: None, etag: None, modified: None };
+        match self.load(&mut own, None).await? {
+            Loaded::Playlist(list) => match *list {
+                Playlist::Media(list) => Ok(Resolved { rendition: own, first: Some(list) }),
+                Playlist::Master(master) => {
+                    let choice = &self.settings.rendition;
+                    let Chosen { url, label } =
+                        rendition::choose(&master, choice).ok_or_else(|| HlsError::NoRendition {
+                            url: entry.into(),
+                            wanted: format!("{choice:?}"),
+                            found: rendition::names(&master),
+                        })?;
+                    let rendition = Rendition { url, label: Some(label), etag: None, modified: None };
+                    Ok(Resolved { rendition, first: None })
+                }
+            },
+            Loaded::NotModified => Ok(Resolved { rendition: own, first: None }),
+        }
+    }
+
+    /// Loads a playlist, unless it is the same as the last time. `block`: the media sequence number that the server is
+    /// to wait for, and for how long that may be.
+    pub(super) async fn load(
+        &self,
+        rendition: &mut Rendition,
+        block: Option<(u64, Duration)>,
+    ) -> Result<Loaded, HlsError> {
+        let Limits { bytes, total } = self.settings.playlist;
+        let blocking = block.map(|(sequence, _)| with_query(&rendition.url, &format!("_HLS_msn={sequence}")));
+        let url = blocking.as_ref().unwrap_or(&rendition.url);
+        let mut question = Question::new(url, self.reach);
+        if block.is_none() {
+            let known =
+                [(header::IF_NONE_MATCH, &rendition.etag), (header::IF_MODIFIED_SINCE, &rendition.modified)];
+            for (name, value) in known {
+                if let Some(value) = value {
+                    question = question.header(name, value);
+                }
+            }
+        }
+        let total = total + block.map_or(Duration::ZERO, |(_, wait)| wait);
+        let began = Instant::now();
+        let (answer, body) = self.client.fetch(question, Limits { bytes, total }).await?;
+        tracing::trace!(url = %ShownUrl::from(url), status = answer.status(), took = ?began.elapsed(), "playlist");
+        if answer.status() == 304 {
+            return Ok(Loaded::NotModified);
+        }
+        let playlist = parse(&body, answer.url())
+            .map_err(|error| HlsError::Playlist { url: answer.url().into(), error })?;
+        let own = |name| answer.header(name).map(str::to_owned);
+        (rendition.etag, rendition.modified) = (own(header::ETAG), own(header::LAST_MODIFIED));
+        Ok(Loaded::Playlist(Box::new(playlist)))
+    }
+}
+
+/// The URL with one more pair in its query; what is there stays as it is.
+fn with_query(url: &Url, pair: &str) -> Url {
+    let query = match url.query() {
+        Some(query) if !query.is_empty() => format!("{query}&{pair}"),
+        _ => pair.to_owned(),
+    };
+    let mut url = url.clone();
+    url.set_query(Some(&query));
+    url
+}

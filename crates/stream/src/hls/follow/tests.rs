@@ -1,0 +1,208 @@
+//! Laws of what is taken of playlists.
+
+use proptest::prelude::*;
+use url::Url;
+
+use super::timeline::{Step, Timeline};
+use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
+
+/// Duration of segment `index`, seconds: no two neighbours are alike.
+fn seconds(index: u64) -> f64 {
+    2.0 + (index % 3) as f64 / 4.0
+}
+
+fn start(index: u64) -> f64 {
+    1_700_000_000.0 + (0..index).map(seconds).sum::<f64>()
+}
+
+/// The playlist of the segments `from..until`, whose numbers begin at `first`.
+fn list(from: u64, until: u64, first: u64, dated: bool, query: u64) -> MediaPlaylist {
+    let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
+    for index in from..until {
+        if dated {
+            let date =
+                chrono::DateTime::from_timestamp_millis((start(index) * 1000.0).round() as i64).unwrap();
+            text.push_str(&format!("#EXT-X-PROGRAM-DATE-TIME:{}\n", date.to_rfc3339()));
+        }
+        text.push_str(&format!("#EXTINF:{},\nseg{index}.ts?token={query}\n", seconds(index)));
+    }
+    match parse(text.as_bytes(), &Url::parse("http://h.example/x/l.m3u8").unwrap()) {
+        Ok(Playlist::Media(list)) => list,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Numbers in the names of the segments taken, and the seconds of media that they and the gaps make.
+fn names(steps: &[Step]) -> (Vec<u64>, f64) {
+    let mut indices = Vec::new();
+    let mut media = 0.0;
+    for step in steps {
+        match step {
+            Step::Gap(gap) => media += gap.seconds,
+            Step::Segment(segment) => {
+                let name =
+                    segment.url.path().strip_prefix("/x/seg").and_then(|name| name.strip_suffix(".ts"));
+                indices.push(name.unwrap().parse().unwrap());
+                media += segment.seconds;
+            }
+        }
+    }
+    (indices, media)
+}
+
+/// What a server does between two loads.
+#[derive(Debug, Clone)]
+enum Event {
+    /// It adds so many segments.
+    Add(u64),
+    /// It serves a copy that is so many segments older, once.
+    Old(u64),
+    /// It forgets the media sequence number, once.
+    Forget,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        4 => (0..4_u64).prop_map(Event::Add),
+        1 => (1..4_u64).prop_map(Event::Old),
+        1 => Just(Event::Forget),
+    ];
+    prop::collection::vec(event, 1..60)
+}
+
+const WINDOW: u64 = 10;
+
+proptest! {
+    #[test]
+    fn every_segment_is_taken_once_and_in_order(events in events(), dated: bool, first in 0..1000_u64) {
+        let mut timeline = Timeline::default();
+        let mut taken = Vec::new();
+        let mut told = 10;
+        // What may have left the window before it was seen is not for this law.
+        let mut shown = 10;
+        for (query, event) in (0..).zip([Event::Add(0)].into_iter().chain(events).chain([Event::Add(0)])) {
+            let (mut until, mut forget) = (told, false);
+            match event {
+                Event::Add(count) => until += count,
+                Event::Old(back) => until = until.saturating_sub(back).max(1),
+                Event::Forget => forget = true,
+            }
+            told = told.max(until);
+            let from = until.saturating_sub(WINDOW);
+            let number = if forget { 0 } else { first + from };
+            let advance = timeline.advance(&list(from, until, number, dated, query), 3, false);
+            prop_assert!(!advance.reset);
+            prop_assert!(advance.stale == (until < shown) || forget, "{} of {}", until, shown);
+            shown = shown.max(until);
+            taken.extend(names(&advance.steps).0);
+        }
+        prop_assert_eq!(taken, (7..told).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_missed_has_its_length(steps in prop::collection::vec(0..40_u64, 1..40), dated: bool) {
+        let mut timeline = Timeline::default();
+        let mut told = 10;
+        let (mut seen, mut media) = (Vec::new(), 0.0);
+        for added in [0].into_iter().chain(steps) {
+            told += added;
+            let advance = timeline.advance(&list(told - WINDOW, told, told - WINDOW, dated, 0), 3, false);
+            let (indices, seconds) = names(&advance.steps);
+            seen.extend(indices);
+            media += seconds;
+        }
+        prop_assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
+        let whole = start(told) - start(7);
+        // Without dates the length is an estimate.
+        let tolerance = if dated { 0.01 } else { whole * 0.05 };
+        prop_assert!((media - whole).abs() <= tolerance, "{} of {}", media, whole);
+    }
+
+    #[test]
+    fn moving_to_another_server_repeats_nothing(added in 0..6_u64, offset in 0..100_000_u64, renamed: bool) {
+        let mut timeline = Timeline::default();
+        timeline.advance(&list(0, 10, 0, true, 0), 3, false);
+        let mut other = list(added, 10 + added, offset, true, 1);
+        if renamed {
+            for segment in &mut other.segments {
+                segment.url.set_path(&format!("/y{}", segment.url.path().replace("seg", "x")));
+            }
+        }
+        let advance = timeline.advance(&other, 3, true);
+        let count = advance.steps.iter().filter(|step| matches!(step, Step::Segment(_))).count();
+        prop_assert_eq!(count as u64, added);
+    }
+}
+
+#[test]
+fn a_stream_of_ten_hours_takes_no_more_memory_than_one_of_ten_minutes() {
+    let mut timeline = Timeline::default();
+    for told in 10..18_000 {
+        let advance = timeline.advance(&list(told - 5, told, told - 5, false, 0), 1, false);
+        assert_eq!(advance.steps.len(), 1);
+    }
+    assert!(timeline.remembered() <= 256);
+}
+
+#[test]
+fn a_stream_that_begins_anew_under_the_same_numbers_and_names_is_found_out() {
+    let mut timeline = Timeline::default();
+    for told in 5..100 {
+        timeline.advance(&list(told - 5, told, told - 5, false, 0), 1, false);
+    }
+    let mut resets = Vec::new();
+    let mut taken = 0;
+    for told in 6..40 {
+        let advance = timeline.advance(&list(told - 5, told, told - 5, false, 0), 1, false);
+        resets.extend(advance.reset.then_some(told));
+        taken += advance.steps.len();
+    }
+    // Nine loads of a window of five, to be sure.
+    assert_eq!((resets, taken), (vec![15], 29));
+}
+
+#[test]
+fn dates_that_waver_do_not_matter_where_numbers_and_names_hold() {
+    let mut timeline = Timeline::default();
+    let mut taken = 0;
+    for told in 5..100_u64 {
+        let mut wavering = list(told - 5, told, told - 5, true, 0);
+        for segment in &mut wavering.segments {
+            segment.program_date_time = segment.program_date_time.map(|date| date + (told % 7) as f64 * 3.0);
+        }
+        let advance = timeline.advance(&wavering, 1, false);
+        assert!(!advance.reset && !advance.stale);
+        taken += advance.steps.len();
+    }
+    assert_eq!(taken, 95);
+}
+
+#[test]
+fn names_that_come_round_again_are_new_segments() {
+    let mut timeline = Timeline::default();
+    let mut taken = 0;
+    for told in 5..200_u64 {
+        let mut round = list(told - 5, told, told - 5, false, 0);
+        for segment in &mut round.segments {
+            segment.url.set_path(&format!("/x/seg{}.ts", segment.sequence % 7));
+        }
+        let advance = timeline.advance(&round, 1, false);
+        assert!(!advance.reset);
+        taken += advance.steps.len();
+    }
+    assert_eq!(taken, 195);
+}
+
+#[test]
+fn the_discontinuity_that_was_missed_is_told() {
+    let mut timeline = Timeline::default();
+    timeline.advance(&list(0, 5, 0, false, 0), 1, false);
+    let mut later = list(10, 15, 10, false, 0);
+    for segment in &mut later.segments {
+        segment.discontinuity_sequence = 1;
+    }
+    let advance = timeline.advance(&later, 1, false);
+    let marks: Vec<bool> =
+        advance.steps.iter().map(|step| matches!(step, Step::Segment(s) if s.discontinuity)).collect();
+    assert_eq!(marks, [false, true, false, false, false, false]);
+}

@@ -1,0 +1,16 @@
+//! HLS, live and recorded (RFC 8216, and of its successor what Low-Latency HLS needs).
+//!
+//! [`HlsSource`] follows a playlist: it chooses a rendition, loads the playlist as the specification times it, fetches
+//! each segment once, decrypts it, and delivers segments and gaps in order. It goes on whatever the server does,
+//! and says in its [`SourceStatus`] how it is doing; it ends with the playlist, or after a long time without news.
+
+mod follow;
+mod key;
+pub mod playlist;
+mod rendition;
+mod settings;
+mod status;
+
+pub use follow::HlsSource;
+pub use settings::{HlsSettings, RenditionChoice};
+pub use status::{EndReason, GapCount, GapCounts, HlsError, SourceState, SourceStatus};

@@ -1,0 +1,104 @@
+//! Which segments are advertisements.
+
+use m3u8_rs::ExtTag;
+use url::Url;
+
+use super::attributes::Attributes;
+use super::dates::epoch_seconds;
+use super::media::inf;
+use super::rewrite::RANGE;
+
+/// An ad whose end nobody tells lasts at most so long, seconds.
+const LONGEST: f64 = 600.0;
+
+/// Follows a playlist's marks of ads: titles of segments (IVS), EXT-X-DATERANGE with a class that says so or with SCTE-35
+/// cues, EXT-X-CUE-OUT and -IN.
+pub(super) struct Ads {
+    /// Whether a title other than `live` is an ad: elsewhere it is a song's.
+    by_title: bool,
+    /// Times of ads by EXT-X-DATERANGE, seconds since 1970.
+    spans: Vec<(f64, f64)>,
+    /// Seconds that are left of the ad that a cue began.
+    left: f64,
+}
+
+impl Ads {
+    pub(super) fn new(read: &m3u8_rs::MediaPlaylist, base: &Url) -> Self {
+        let tags = || read.segments.iter().flat_map(|segment| &segment.unknown_tags);
+        let by_title = is_ivs(base)
+            || tags().any(|tag| tag.tag.starts_with("X-TWITCH"))
+            || read.segments.iter().any(|segment| inf(&segment.unknown_tags).1 == "live");
+        let spans =
+            tags().filter(|tag| tag.tag == RANGE).filter_map(|tag| span(tag.rest.as_deref()?)).collect();
+        Self { by_title, spans, left: 0.0 }
+    }
+
+    /// Whether the next segment is an ad.
+    pub(super) fn next(&mut self, tags: &[ExtTag], title: &str, date: Option<f64>, seconds: f64) -> bool {
+        for tag in tags {
+            let rest = tag.rest.as_deref().unwrap_or_default();
+            match tag.tag.as_str() {
+                "X-CUE-OUT" => self.left = duration(rest).unwrap_or(LONGEST),
+                "X-CUE-OUT-CONT" if self.left <= 0.0 => self.left = remaining(rest).unwrap_or(LONGEST),
+                "X-CUE-IN" => self.left = 0.0,
+                RANGE => self.cue(rest),
+                _ => {}
+            }
+        }
+        // Half a segment of tolerance: cues and segments do not end at the same frame.
+        let cued = self.left > seconds / 2.0;
+        self.left -= seconds;
+        let middle = date.map(|date| date + seconds / 2.0);
+        let within = middle.is_some_and(|at| self.spans.iter().any(|(from, to)| (*from..*to).contains(&at)));
+        let titled = self.by_title && !title.is_empty() && title != "live";
+        cued || within || titled
+    }
+
+    fn cue(&mut self, list: &str) {
+        let list = Attributes::parse(list);
+        if list.get("SCTE35-IN").is_some() {
+            self.left = 0.0;
+        } else if list.get("SCTE35-OUT").is_some() {
+            self.left = seconds(&list).unwrap_or(LONGEST);
+        }
+    }
+}
+
+fn is_ivs(base: &Url) -> bool {
+    base.host_str().is_some_and(|host| host.ends_with(".live-video.net") || host.ends_with(".ttvnw.net"))
+}
+
+/// The time of a date range that is an ad by its class.
+fn span(list: &str) -> Option<(f64, f64)> {
+    let list = Attributes::parse(list);
+    let class = list.get("CLASS")?.to_ascii_lowercase();
+    if !class.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "ad" | "ads" | "advert"))
+    {
+        return None;
+    }
+    let from = epoch_seconds(list.get("START-DATE")?)?;
+    let to = list.get("END-DATE").and_then(epoch_seconds);
+    Some((from, to.unwrap_or(from + seconds(&list).unwrap_or(LONGEST))))
+}
+
+fn seconds(list: &Attributes<'_>) -> Option<f64> {
+    let text = list.get("DURATION").or_else(|| list.get("PLANNED-DURATION"))?;
+    text.parse::<f64>().ok().filter(|seconds| *seconds >= 0.0)
+}
+
+/// `30`, `DURATION=30`.
+fn duration(rest: &str) -> Option<f64> {
+    rest.trim().parse().ok().filter(|seconds| *seconds > 0.0).or_else(|| seconds(&Attributes::parse(rest)))
+}
+
+/// `ElapsedTime=10,Duration=30`, `10/30`.
+fn remaining(rest: &str) -> Option<f64> {
+    let (elapsed, whole) = match rest.split_once('/') {
+        Some((elapsed, whole)) => (elapsed.trim().parse::<f64>().ok()?, whole.trim().parse::<f64>().ok()?),
+        None => {
+            let list = Attributes::parse(rest);
+            (list.get("ElapsedTime")?.parse::<f64>().ok()?, seconds(&list)?)
+        }
+    };
+    Some((whole - elapsed).max(0.0))
+}

@@ -1,0 +1,90 @@
+//! Attribute lists (RFC 8216 section 4.2).
+
+/// The attributes of a tag, in order: names as written, values without their quotes.
+pub(super) struct Attributes<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Attributes<'a> {
+    /// Reads what is well-formed of `list`; the rest is left out.
+    pub(super) fn parse(mut list: &'a str) -> Self {
+        let mut found = Vec::new();
+        while let Some((name, rest)) = list.split_once('=') {
+            let (value, rest) = match rest.strip_prefix('"') {
+                Some(quoted) => {
+                    let (value, rest) = quoted.split_once('"').unwrap_or((quoted, ""));
+                    (value, rest.split_once(',').map_or("", |(_, rest)| rest))
+                }
+                None => rest.split_once(',').unwrap_or((rest, "")),
+            };
+            // What stands before a comma without `=` belongs to no attribute.
+            let name = name.rsplit(',').next().unwrap_or(name);
+            found.push((name.trim(), value.trim()));
+            list = rest;
+        }
+        Self(found)
+    }
+
+    /// The value of the first attribute of this name; empty ones count as missing.
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+        let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| *value).filter(|value| !value.is_empty())
+    }
+
+    /// Whether the attribute is YES.
+    pub(super) fn is_yes(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"))
+    }
+}
+
+/// Writes attributes the way m3u8-rs reads them.
+#[derive(Default)]
+pub(super) struct Written(String);
+
+impl Written {
+    /// Adds one that is a word or a number; a value that could end it early is left out.
+    pub(super) fn plain(mut self, name: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value.filter(|value| !value.is_empty() && !value.contains([',', '"', '='])) {
+            self.separate();
+            self.0.push_str(&format!("{name}={value}"));
+        }
+        self
+    }
+
+    /// Adds one that is a string.
+    pub(super) fn quoted(mut self, name: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            self.separate();
+            self.0.push_str(&format!("{name}=\"{value}\""));
+        }
+        self
+    }
+
+    fn separate(&mut self) {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+    }
+
+    pub(super) fn text(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_may_be_quoted_hold_commas_and_be_spaced() {
+        let list = Attributes::parse("A=1, B=\"x,y=z\" ,C=YES,D=\"\",junk,E=0x1f");
+        assert_eq!(list.get("A"), Some("1"));
+        assert_eq!(list.get("B"), Some("x,y=z"));
+        assert!(list.is_yes("c"));
+        assert_eq!(list.get("D"), None);
+        assert_eq!(list.get("E"), Some("0x1f"));
+    }
+
+    #[test]
+    fn an_open_quote_ends_with_the_line() {
+        assert_eq!(Attributes::parse("URI=\"a.key,IV=0").get("URI"), Some("a.key,IV=0"));
+    }
+}

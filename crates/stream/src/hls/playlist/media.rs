@@ -1,0 +1,190 @@
+//! Media playlists, completed: what holds until it is changed is written out on each segment.
+
+use std::sync::Arc;
+
+use m3u8_rs::{ExtTag, KeyMethod, MediaPlaylistType};
+use url::Url;
+
+use super::ads::Ads;
+use super::attributes::Attributes;
+use super::dates::epoch_seconds;
+use super::model::{ByteRange, Encryption, LowLatency, Map, MediaPlaylist, MediaSegment};
+use super::rewrite::{DATE, DRM, INF, TAIL};
+
+/// Longest duration of a segment that is believed, seconds.
+const MAX_SEGMENT_SECONDS: f64 = 3600.0;
+
+/// Target duration of a playlist that says none and has no durations either, seconds.
+const FALLBACK_TARGET: f64 = 6.0;
+
+pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPlaylist {
+    let low_latency = low_latency(&read);
+    if read.segments.last().is_some_and(|last| last.uri == TAIL) {
+        read.segments.pop();
+    }
+    let target = target(&read);
+    let mut carried = Carried::new(&read, base, target);
+    let mut segments: Vec<MediaSegment> =
+        read.segments.iter().map(|segment| carried.complete(segment)).collect();
+    count_back(&mut segments);
+    MediaPlaylist {
+        target,
+        segments,
+        media_sequence: read.media_sequence,
+        end: read.end_list,
+        vod: read.playlist_type == Some(MediaPlaylistType::Vod),
+        low_latency,
+    }
+}
+
+/// The value of the last tag of this name.
+pub(super) fn value<'a>(tags: &'a [ExtTag], name: &str) -> Option<&'a str> {
+    let tag = tags.iter().rev().find(|tag| tag.tag == name)?;
+    Some(tag.rest.as_deref().unwrap_or_default())
+}
+
+/// Duration and title of EXTINF.
+pub(super) fn inf(tags: &[ExtTag]) -> (Option<f64>, &str) {
+    let text = value(tags, INF).unwrap_or_default();
+    let (seconds, title) = text.split_once(',').unwrap_or((text, ""));
+    let seconds = seconds.trim().parse::<f64>().ok();
+    (seconds.filter(|seconds| (0.0..=MAX_SEGMENT_SECONDS).contains(seconds)), title.trim())
+}
+
+fn target(read: &m3u8_rs::MediaPlaylist) -> f64 {
+    if read.target_duration > 0 {
+        return (read.target_duration as f64).min(MAX_SEGMENT_SECONDS);
+    }
+    let longest = read.segments.iter().filter_map(|segment| inf(&segment.unknown_tags).0).fold(0.0, f64::max);
+    if longest > 0.0 { longest.max(0.1) } else { FALLBACK_TARGET }
+}
+
+fn low_latency(read: &m3u8_rs::MediaPlaylist) -> LowLatency {
+    let all = || read.segments.iter().flat_map(|segment| &segment.unknown_tags);
+    let control = all().find(|tag| tag.tag == "X-SERVER-CONTROL").and_then(|tag| tag.rest.as_deref());
+    let tail =
+        read.segments.last().filter(|last| last.uri == TAIL).map_or(&[][..], |last| &last.unknown_tags);
+    LowLatency {
+        can_block_reload: control.is_some_and(|list| Attributes::parse(list).is_yes("CAN-BLOCK-RELOAD")),
+        parts_ahead: tail.iter().filter(|tag| tag.tag == "X-PART").count(),
+        hint: tail.iter().any(|tag| matches!(tag.tag.as_str(), "X-PRELOAD-HINT" | "X-PREFETCH")),
+    }
+}
+
+/// What holds until a segment changes it.
+struct Carried<'a> {
+    base: &'a Url,
+    target: f64,
+    sequence: u64,
+    discontinuities: u64,
+    encryption: Option<Arc<Encryption>>,
+    map: Option<Arc<Map>>,
+    /// Resource and end of the last byte range.
+    range_end: Option<(String, u64)>,
+    date: Option<f64>,
+    ads: Ads,
+}
+
+impl<'a> Carried<'a> {
+    fn new(read: &m3u8_rs::MediaPlaylist, base: &'a Url, target: f64) -> Self {
+        Self {
+            base,
+            target,
+            sequence: read.media_sequence,
+            discontinuities: read.discontinuity_sequence,
+            encryption: None,
+            map: None,
+            range_end: None,
+            date: None,
+            ads: Ads::new(read, base),
+        }
+    }
+
+    fn complete(&mut self, read: &m3u8_rs::MediaSegment) -> MediaSegment {
+        let tags = &read.unknown_tags;
+        let (seconds, title) = inf(tags);
+        let seconds = seconds.unwrap_or(self.target);
+        if read.discontinuity {
+            self.discontinuities = self.discontinuities.saturating_add(1);
+            // Whatever comes has a clock of its own.
+            self.date = None;
+        }
+        self.date = value(tags, DATE).and_then(epoch_seconds).or(self.date);
+        self.change_encryption(read);
+        self.change_map(read);
+        let url = self.base.join(&read.uri);
+        let segment = MediaSegment {
+            range: read.byte_range.as_ref().and_then(|range| self.range(&read.uri, range)),
+            sequence: self.sequence,
+            number: self.sequence,
+            seconds,
+            discontinuity: read.discontinuity,
+            discontinuity_sequence: self.discontinuities,
+            program_date_time: self.date,
+            encryption: self.encryption.clone(),
+            map: self.map.clone(),
+            // What is no URL leads to nothing.
+            gap: url.is_err() || value(tags, "X-GAP").is_some(),
+            ad: self.ads.next(tags, title, self.date, seconds),
+            url: url.unwrap_or_else(|_| self.base.clone()),
+        };
+        self.sequence = self.sequence.saturating_add(1);
+        self.date = self.date.map(|date| date + seconds);
+        segment
+    }
+
+    fn change_encryption(&mut self, read: &m3u8_rs::MediaSegment) {
+        let unsupported = |method: &str| Some(Arc::new(Encryption::Unsupported(method.to_owned())));
+        if let Some(key) = &read.key {
+            self.encryption = match (&key.method, key.uri.as_ref().and_then(|uri| self.base.join(uri).ok())) {
+                (KeyMethod::None, _) => None,
+                (KeyMethod::AES128, Some(url)) => match key.iv.as_deref().map(vector) {
+                    Some(None) => unsupported("AES-128 with a malformed IV"),
+                    iv => Some(Arc::new(Encryption::Aes128 { key: url, iv: iv.flatten() })),
+                },
+                (KeyMethod::AES128, None) => unsupported("AES-128 without a URI of its key"),
+                (method, _) => unsupported(&method.to_string()),
+            };
+        } else if let Some(method) = value(&read.unknown_tags, DRM) {
+            self.encryption = unsupported(&format!("{method} with digital rights management"));
+        } else if value(&read.unknown_tags, "X-KEY").is_some() {
+            self.encryption = unsupported("EXT-X-KEY without a method");
+        }
+    }
+
+    fn change_map(&mut self, read: &m3u8_rs::MediaSegment) {
+        let Some(map) = &read.map else { return };
+        let Ok(url) = self.base.join(&map.uri) else { return };
+        // A range of a section starts at 0 if it does not say where (RFC 8216 section 4.3.2.5 wants both).
+        let range = map.byte_range.as_ref();
+        let range = range.map(|range| ByteRange { offset: range.offset.unwrap_or(0), length: range.length });
+        self.map = Some(Arc::new(Map { url, range, encryption: self.encryption.clone() }));
+    }
+
+    /// A byte range; one without an offset follows the last one of the same resource.
+    fn range(&mut self, uri: &str, range: &m3u8_rs::ByteRange) -> Option<ByteRange> {
+        let follows = self.range_end.take().filter(|(last, _)| last == uri).map_or(0, |(_, end)| end);
+        let offset = range.offset.unwrap_or(follows);
+        self.range_end = Some((uri.to_owned(), offset.checked_add(range.length)?));
+        Some(ByteRange { offset, length: range.length })
+    }
+}
+
+/// An initialisation vector of up to 32 hexadecimal digits.
+fn vector(text: &str) -> Option<[u8; 16]> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
+}
+
+/// Dates of segments before the first one that has its own.
+fn count_back(segments: &mut [MediaSegment]) {
+    let mut after: Option<(f64, bool)> = None;
+    for segment in segments.iter_mut().rev() {
+        if segment.program_date_time.is_none()
+            && let Some((date, false)) = after
+        {
+            segment.program_date_time = Some(date - segment.seconds);
+        }
+        after = segment.program_date_time.map(|date| (date, segment.discontinuity));
+    }
+}

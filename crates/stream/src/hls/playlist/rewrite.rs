@@ -1,0 +1,187 @@
+//! A playlist's text, in the dialect that m3u8-rs reads right.
+//!
+//! m3u8-rs gives up on a byte order mark, reads a fractional target duration as a segment, loses what follows the last
+//! URI, takes the rest of a title with a comma for a URI, refuses dates as ffmpeg writes them and KEY:METHOD=NONE, and
+//! an attribute list without end swallows the lines after it. So: only lines that it knows pass, one way of
+//! spelling each; attribute lists are written anew; what it reads wrong goes past it under names that it does not
+//! know ([`INF`], [`DATE`], [`RANGE`]), which it leaves on their segment; and a last URI collects what has none.
+
+use super::PlaylistError;
+use super::attributes::{Attributes, Written};
+
+/// EXTINF, past m3u8-rs.
+pub(super) const INF: &str = "REFRAIN-INF";
+/// EXT-X-PROGRAM-DATE-TIME, past m3u8-rs.
+pub(super) const DATE: &str = "REFRAIN-DATE";
+/// EXT-X-DATERANGE, past m3u8-rs.
+pub(super) const RANGE: &str = "REFRAIN-RANGE";
+/// A key that is for digital rights management only.
+pub(super) const DRM: &str = "REFRAIN-DRM";
+
+/// The URI behind the last one.
+pub(super) const TAIL: &str = "refrain-tail";
+
+/// Longest line, bytes. URLs of signed segments have 2,000.
+const MAX_LINE: usize = 64 * 1024;
+
+/// Most URIs in a playlist: a day of 2-s segments, rounded up.
+const MAX_URIS: usize = 50_000;
+
+/// Most tags in a playlist.
+const MAX_LINES: usize = 400_000;
+
+/// What m3u8-rs is to read.
+pub(super) enum Rewritten {
+    Master(String),
+    Media(String),
+}
+
+/// Rewrites `text`, which starts behind its byte order mark.
+pub(super) fn rewrite(text: &str) -> Result<Rewritten, PlaylistError> {
+    let lines = || text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+    let mut uris = 0;
+    let mut master = false;
+    let mut known = false;
+    for (count, line) in lines().enumerate() {
+        if line.len() > MAX_LINE {
+            return Err(PlaylistError::LongLine(MAX_LINE));
+        }
+        if count >= MAX_LINES {
+            return Err(PlaylistError::ManyLines(MAX_LINES));
+        }
+        uris += usize::from(!line.starts_with('#'));
+        master |= line.starts_with("#EXT-X-STREAM-INF:");
+        known |= ["#EXTM3U", "#EXTINF", "#EXT-X-"].iter().any(|tag| line.starts_with(tag));
+    }
+    if !known {
+        return Err(PlaylistError::NotAPlaylist(super::guess(text)));
+    }
+    if uris > MAX_URIS {
+        return Err(PlaylistError::ManySegments(MAX_URIS));
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    out.push_str("#EXTM3U\n");
+    for line in lines() {
+        let line = if master { master_line(line) } else { media_line(line) };
+        if let Some(line) = line {
+            out.push_str(&line);
+            out.push('\n');
+        }
+    }
+    if master {
+        return Ok(Rewritten::Master(out));
+    }
+    out.push_str(TAIL);
+    out.push('\n');
+    Ok(Rewritten::Media(out))
+}
+
+fn master_line(line: &str) -> Option<String> {
+    if !line.starts_with('#') {
+        return Some(line.to_owned());
+    }
+    let (tag, value) = line.split_once(':')?;
+    let list = Attributes::parse(value);
+    match tag {
+        "#EXT-X-STREAM-INF" => {
+            let bandwidth = list.get("BANDWIDTH").filter(|text| text.parse::<u64>().is_ok());
+            let name = list.get("IVS-NAME").or_else(|| list.get("NAME"));
+            let written = Written::default()
+                .plain("BANDWIDTH", Some(bandwidth.unwrap_or("0")))
+                .plain("RESOLUTION", list.get("RESOLUTION").filter(|text| is_resolution(text)))
+                .quoted("CODECS", list.get("CODECS"))
+                .quoted("AUDIO", list.get("AUDIO"))
+                .quoted("VIDEO", list.get("VIDEO"))
+                .quoted("NAME", name);
+            Some(format!("{tag}:{}", written.text()))
+        }
+        "#EXT-X-MEDIA" => {
+            let kind = list.get("TYPE").filter(|kind| matches!(*kind, "AUDIO" | "VIDEO"))?;
+            let written = Written::default()
+                .plain("TYPE", Some(kind))
+                .quoted("GROUP-ID", Some(list.get("GROUP-ID")?))
+                .quoted("NAME", Some(list.get("NAME").unwrap_or("unnamed")))
+                .quoted("URI", list.get("URI"))
+                .quoted("LANGUAGE", list.get("LANGUAGE"))
+                .plain("DEFAULT", list.is_yes("DEFAULT").then_some("YES"));
+            Some(format!("{tag}:{}", written.text()))
+        }
+        _ => None,
+    }
+}
+
+fn is_resolution(text: &str) -> bool {
+    text.split_once('x').is_some_and(|(w, h)| w.parse::<u64>().is_ok() && h.parse::<u64>().is_ok())
+}
+
+fn media_line(line: &str) -> Option<String> {
+    if !line.starts_with('#') {
+        return Some(line.to_owned());
+    }
+    let (tag, value) = line.split_once(':').unwrap_or((line, ""));
+    let number = |value: &str| value.trim().parse::<u64>().ok();
+    match tag {
+        "#EXTINF" => Some(format!("#EXT-{INF}:{value}")),
+        "#EXT-X-PROGRAM-DATE-TIME" => Some(format!("#EXT-{DATE}:{value}")),
+        "#EXT-X-DATERANGE" => Some(format!("#EXT-{RANGE}:{value}")),
+        "#EXT-X-TARGETDURATION" => {
+            let seconds =
+                value.trim().parse::<f64>().ok().filter(|seconds| (0.0..86_400.0).contains(seconds))?;
+            Some(format!("{tag}:{}", seconds.ceil()))
+        }
+        "#EXT-X-MEDIA-SEQUENCE" | "#EXT-X-DISCONTINUITY-SEQUENCE" => {
+            Some(format!("{tag}:{}", number(value)?))
+        }
+        "#EXT-X-PLAYLIST-TYPE" => matches!(value, "VOD" | "EVENT").then(|| format!("{tag}:{value}")),
+        "#EXT-X-ENDLIST" | "#EXT-X-DISCONTINUITY" | "#EXT-X-GAP" => Some(tag.to_owned()),
+        "#EXT-X-BYTERANGE" => Some(format!("{tag}:{}", range(value)?)),
+        "#EXT-X-KEY" => Some(key_line(&Attributes::parse(value))),
+        "#EXT-X-MAP" => {
+            let list = Attributes::parse(value);
+            let range = list.get("BYTERANGE").and_then(range);
+            let written = Written::default()
+                .quoted("URI", Some(list.get("URI")?))
+                .quoted("BYTERANGE", range.as_deref());
+            Some(format!("{tag}:{}", written.text()))
+        }
+        _ if past(tag) => Some(if value.is_empty() { tag.to_owned() } else { format!("{tag}:{value}") }),
+        _ => None,
+    }
+}
+
+/// Tags that m3u8-rs does not know, and that are wanted.
+fn past(tag: &str) -> bool {
+    [
+        "#EXT-X-CUE",
+        "#EXT-X-PART",
+        "#EXT-X-PRELOAD-HINT",
+        "#EXT-X-PREFETCH",
+        "#EXT-X-SERVER-CONTROL",
+        "#EXT-X-TWITCH",
+    ]
+    .iter()
+    .any(|known| tag.starts_with(known))
+}
+
+/// `length` or `length@offset`, without spaces.
+fn range(value: &str) -> Option<String> {
+    let (length, offset) =
+        value.split_once('@').map_or((value, None), |(length, offset)| (length, Some(offset)));
+    let length: u64 = length.trim().parse().ok()?;
+    match offset {
+        Some(offset) => Some(format!("{length}@{}", offset.trim().parse::<u64>().ok()?)),
+        None => Some(length.to_string()),
+    }
+}
+
+fn key_line(list: &Attributes<'_>) -> String {
+    let method = list.get("METHOD").unwrap_or_default();
+    if list.get("KEYFORMAT").is_some_and(|format| format != "identity") && method != "NONE" {
+        return format!("#EXT-{DRM}:{method}");
+    }
+    // m3u8-rs wants a vector with METHOD=NONE, of all methods.
+    let iv = if method == "NONE" { Some("0x0") } else { list.get("IV") };
+    let written =
+        Written::default().plain("METHOD", Some(method)).quoted("URI", list.get("URI")).plain("IV", iv);
+    format!("#EXT-X-KEY:{}", written.text())
+}

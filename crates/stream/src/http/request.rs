@@ -1,0 +1,194 @@
+//! One question, its redirects, and its answer read within limits.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use super::{HttpClient, HttpError, HttpFailure, HttpSettings, Limits, Reach, check};
+
+/// Most redirects of one question.
+const MAX_REDIRECTS: usize = 5;
+
+/// Bytes that are reserved for a body before it has come: what a server announces is not believed further.
+const RESERVE: usize = 256 * 1024;
+
+/// What to ask for.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    url: &'a Url,
+    reach: Reach,
+    headers: HeaderMap,
+}
+
+impl<'a> Question<'a> {
+    /// A GET of `url`, of a stream that reaches this far.
+    pub fn new(url: &'a Url, reach: Reach) -> Self {
+        Self { url, reach, headers: HeaderMap::new() }
+    }
+
+    /// With a header; a value that cannot be one is left out.
+    #[must_use]
+    pub fn header(mut self, name: header::HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// As it is, not compressed: for what is compressed already.
+    #[must_use]
+    pub fn identity(self) -> Self {
+        self.header(header::ACCEPT_ENCODING, "identity")
+    }
+}
+
+/// The answer to a question: status and headers, and a body that is still to be read.
+#[derive(Debug)]
+pub struct Answer {
+    response: reqwest::Response,
+    url: Url,
+    began: Instant,
+    bytes: u64,
+    silence: Duration,
+    rate_grace: Duration,
+    least_rate: u64,
+}
+
+impl HttpClient {
+    /// Asks, follows redirects, and gives the answer if its status is a success or 304.
+    ///
+    /// # Errors
+    /// Each [`HttpFailure`] but `TooLarge` and `TooSlow`. No answer within `patience` is a timeout.
+    pub async fn ask(&self, question: Question<'_>, patience: Duration) -> Result<Answer, HttpError> {
+        match timeout(patience, self.follow(&question)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HttpError::new(question.url, HttpFailure::Timeout(patience.as_secs_f64()))),
+        }
+    }
+
+    /// Asks, and reads the whole answer within `limits`. A 304 has an empty body.
+    ///
+    /// # Errors
+    /// Each [`HttpFailure`].
+    pub async fn fetch(&self, question: Question<'_>, limits: Limits) -> Result<(Answer, Bytes), HttpError> {
+        let url = question.url;
+        let all = async {
+            let mut answer = self.follow(&question).await?;
+            let body = answer.read(limits.bytes).await?;
+            Ok((answer, body))
+        };
+        match timeout(limits.total, all).await {
+            Ok(done) => done,
+            Err(_) => Err(HttpError::new(url, HttpFailure::Timeout(limits.total.as_secs_f64()))),
+        }
+    }
+
+    async fn follow(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
+        let mut url = question.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            check(&url, question.reach).map_err(|reason| HttpError::new(&url, reason))?;
+            let request = self.of(question.reach).get(url.clone()).headers(headers(question, &url));
+            let response = request.send().await.map_err(|error| HttpError::of(&url, &error))?;
+            let status = response.status();
+            if status.is_success() || status == reqwest::StatusCode::NOT_MODIFIED {
+                return Ok(Answer::new(response, url, &self.settings));
+            }
+            if !status.is_redirection() {
+                return Err(HttpError::new(&url, HttpFailure::Status(status.as_u16())));
+            }
+            url = target(&url, &response)?;
+        }
+        Err(HttpError::new(&url, HttpFailure::Redirects(MAX_REDIRECTS)))
+    }
+}
+
+/// The headers of a question; another host gets none of the credentials that were meant for the first.
+fn headers(question: &Question<'_>, url: &Url) -> HeaderMap {
+    let mut headers = question.headers.clone();
+    if url.origin() != question.url.origin() {
+        headers.remove(header::AUTHORIZATION);
+        headers.remove(header::COOKIE);
+    }
+    headers
+}
+
+fn target(url: &Url, response: &reqwest::Response) -> Result<Url, HttpError> {
+    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    location
+        .and_then(|location| url.join(location).ok())
+        .ok_or_else(|| HttpError::new(url, HttpFailure::RedirectTarget))
+}
+
+impl Answer {
+    fn new(response: reqwest::Response, url: Url, settings: &HttpSettings) -> Self {
+        Self {
+            response,
+            url,
+            began: Instant::now(),
+            bytes: 0,
+            silence: settings.silence,
+            rate_grace: settings.rate_grace,
+            least_rate: settings.least_rate,
+        }
+    }
+
+    /// Where the answer came from, after redirects.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Its status: a success, or 304.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// The next bytes of the body; `None` at its end. Safe to drop while it waits.
+    ///
+    /// # Errors
+    /// [`HttpFailure::Timeout`] after a silence, [`HttpFailure::TooSlow`] below the least rate,
+    /// [`HttpFailure::Broken`] if the body ends before its announced length.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
+        let fail = |url: &Url, reason| Err(HttpError::new(url, reason));
+        let chunk = match timeout(self.silence, self.response.chunk()).await {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(error)) => return Err(HttpError::of(&self.url, &error)),
+            Err(_) => return fail(&self.url, HttpFailure::Timeout(self.silence.as_secs_f64())),
+        };
+        let Some(chunk) = chunk else { return Ok(None) };
+        self.bytes = self.bytes.saturating_add(chunk.len() as u64);
+        let elapsed = self.began.elapsed();
+        if elapsed > self.rate_grace && (self.bytes as f64) < elapsed.as_secs_f64() * self.least_rate as f64 {
+            return fail(&self.url, HttpFailure::TooSlow(self.least_rate));
+        }
+        Ok(Some(chunk))
+    }
+
+    /// The rest of the body, if it has at most `limit` bytes.
+    async fn read(&mut self, limit: u64) -> Result<Bytes, HttpError> {
+        let too_large = |url: &Url| HttpError::new(url, HttpFailure::TooLarge(limit));
+        let announced = self.response.content_length().unwrap_or_default();
+        if announced > limit {
+            return Err(too_large(&self.url));
+        }
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        let announced = usize::try_from(announced).unwrap_or(RESERVE).min(RESERVE);
+        let mut body = BytesMut::with_capacity(announced.max(first.len()));
+        let mut next = Some(first);
+        while let Some(chunk) = next {
+            if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
+                return Err(too_large(&self.url));
+            }
+            body.extend_from_slice(&chunk);
+            next = self.chunk().await?;
+        }
+        Ok(body.freeze())
+    }
+}

@@ -1,0 +1,129 @@
+//! Encryption, sections, byte ranges, and segments of ffmpeg.
+
+use refrain_stream::GapReason;
+use refrain_testkit::origin::{Container, Fault, Marks, Times, encode};
+
+use super::*;
+
+#[tokio::test]
+async fn encrypted_segments_are_delivered_in_clear_with_one_look_at_the_key() {
+    for iv in [None, Some([3; 16])] {
+        let origin = origin().await;
+        let live =
+            stream(5, LiveOptions { key: Some([42; 16]), iv, first_sequence: 90, ..LiveOptions::default() });
+        let mut source = open(&origin.live("/a", &live));
+        expect(&mut source, 2, 3).await;
+        live.publish(5);
+        expect(&mut source, 5, 5).await;
+        assert_eq!(origin.times_asked("/a/key"), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_its_key_a_segment_is_unreadable_and_the_stream_goes_on() {
+    let origin = origin().await;
+    let live = stream(3, LiveOptions { key: Some([42; 16]), ..LiveOptions::default() });
+    let url = origin.live("/a", &live);
+    origin.fault("/a/key", Fault::Status(404), Times::Always);
+    let mut source = open(&url);
+    for _ in 0..3 {
+        let locked = gap(&mut source).await;
+        assert_eq!((locked.reason, locked.seconds), (GapReason::Unreadable, 2.0));
+    }
+    assert!(origin.times_asked("/a/key") <= 9);
+    origin.heal("/a/key");
+    // That it is missing is believed for a while.
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    live.publish(1);
+    expect(&mut source, 3, 1).await;
+    for wrong in [Fault::Html, Fault::Instead(Bytes::from_static(&[1; 16]))] {
+        let live = stream(1, LiveOptions { key: Some([42; 16]), ..LiveOptions::default() });
+        let url = origin.live("/b", &live);
+        origin.fault("/b/key", wrong, Times::Always);
+        assert_eq!(gap(&mut open(&url)).await.reason, GapReason::Unreadable);
+        origin.heal("/b/key");
+    }
+}
+
+#[tokio::test]
+async fn methods_that_are_not_ours_are_gaps_at_once() {
+    let origin = origin().await;
+    let mut options = LiveOptions::default();
+    let line = |line: &str| Marks { lines: vec![line.to_owned()], ..Marks::default() };
+    options.marks.insert(0, line("#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"key\""));
+    options.marks.insert(2, line("#EXT-X-KEY:METHOD=NONE"));
+    let mut source = open(&origin.live("/a", &stream(3, options)));
+    assert_eq!(gap(&mut source).await.reason, GapReason::Unreadable);
+    assert_eq!(gap(&mut source).await.reason, GapReason::Unreadable);
+    expect(&mut source, 2, 1).await;
+    assert_eq!(origin.times_asked("/a/seg0.ts"), 0);
+}
+
+#[tokio::test]
+async fn a_section_is_fetched_once_and_shared() {
+    let origin = origin().await;
+    let live =
+        LiveStream::manual(clips(100), 5, LiveOptions::default()).init(Some(Bytes::from_static(b"ftypmoov")));
+    let url = origin.live("/a", &live);
+    origin.fault("/a/init.mp4", Fault::Status(500), Times::First(2));
+    let mut source = open(&url);
+    let first = segment(&mut source).await.init.unwrap();
+    assert_eq!(&first.bytes[..], b"ftypmoov");
+    for _ in 3..15 {
+        live.publish(1);
+        assert!(std::sync::Arc::ptr_eq(&first, &segment(&mut source).await.init.unwrap()));
+    }
+    assert_eq!(origin.times_asked("/a/init.mp4"), 3);
+}
+
+#[tokio::test]
+async fn byte_ranges_are_taken_also_of_servers_that_give_the_whole() {
+    let origin = origin().await;
+    let options = LiveOptions { ranges: true, kind: Some("VOD"), end: true, ..LiveOptions::default() };
+    let url = origin.live("/a", &LiveStream::manual(clips(20), 20, options));
+    expect(&mut open(&url), 0, 20).await;
+    let asked = origin.asked();
+    let range = |index: usize| {
+        let all = asked.iter().filter(|asked| asked.path == "/a/all.ts");
+        all.map(|asked| asked.headers["range"].to_str().unwrap().to_owned()).nth(index)
+    };
+    assert_eq!(range(0).as_deref(), Some("bytes=0-179"));
+    origin.fault("/a/all.ts", Fault::IgnoreRange, Times::Always);
+    expect(&mut open(&url), 0, 20).await;
+}
+
+#[tokio::test]
+async fn segments_of_ffmpeg_arrive_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = folder.path().join("tone.wav");
+    let samples: Vec<f32> = (0..44_100 * 7).map(|at| 0.3 * (at as f32 * 0.05).sin()).collect();
+    refrain_testkit::write_wav(&wav, &samples, 44_100).unwrap();
+    for container in [Container::Ts, Container::Fmp4, Container::Packed] {
+        let made = encode(&wav, container, 2.0).unwrap();
+        assert_eq!(made.clips.len(), 4, "{container:?}");
+        let seconds: f64 = made.clips.iter().map(|clip| clip.seconds).sum();
+        assert!((seconds - 7.0).abs() < 0.1, "{container:?}: {seconds}");
+        assert_eq!(made.init.is_some(), container == Container::Fmp4);
+        let options = LiveOptions { kind: Some("VOD"), end: true, ..LiveOptions::default() };
+        let live = LiveStream::manual(made.clips.clone(), 4, options)
+            .init(made.init)
+            .extension(container.extension());
+        let origin = origin().await;
+        let mut source = open(&origin.live("/a", &live));
+        let all = rest(&mut source).await;
+        let bytes: Vec<Bytes> = all
+            .iter()
+            .map(|delivery| match delivery {
+                Delivery::Segment(segment) => segment.bytes.clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(bytes, made.clips.iter().map(|clip| clip.bytes.clone()).collect::<Vec<_>>());
+        let start: &[u8] = match container {
+            Container::Ts => &[0x47],
+            Container::Fmp4 => &[0, 0, 0],
+            Container::Packed => b"ID3",
+        };
+        assert!(bytes.iter().all(|bytes| bytes.starts_with(start)), "{container:?}");
+    }
+}

@@ -1,0 +1,63 @@
+//! Playlists that do not keep to the rules.
+
+use super::faults::begun;
+use super::*;
+
+#[tokio::test]
+async fn a_playlist_that_goes_back_in_time_repeats_nothing() {
+    let (_origin, live, mut source) = begun(LiveOptions::default()).await;
+    for index in 5..15 {
+        live.change(|options| options.behind = index % 4);
+        let loads = |status: &SourceStatus| status.playlist_loads + status.not_modified;
+        let before = loads(&status(&source));
+        live.publish(1);
+        until(&source, |status| loads(status) > before + 1).await;
+    }
+    live.change(|options| options.behind = 0);
+    expect(&mut source, 5, 10).await;
+    assert_eq!((status(&source).resets, status(&source).gaps.total().count), (0, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_to_count_repeats_nothing() {
+    let options = LiveOptions { told_sequence: Some(77), ..LiveOptions::default() };
+    let (_origin, live, mut source) = begun(options).await;
+    for index in 5..20 {
+        live.publish(1);
+        expect(&mut source, index, 1).await;
+    }
+    assert_eq!((status(&source).resets, status(&source).gaps.total().count), (0, 0));
+}
+
+#[tokio::test]
+async fn tags_that_are_lost_for_a_while_cost_nothing() {
+    let (_origin, live, mut source) =
+        begun(LiveOptions { first_sequence: 500, ..LiveOptions::default() }).await;
+    let lost = ["#EXT-X-MEDIA-SEQUENCE", "#EXT-X-PROGRAM", "#EXT-X-TARGET", "#EXTM3U", "#EXTINF", "#EXT-X-"];
+    for (index, tag) in (5..).step_by(2).zip(lost) {
+        live.change(|options| options.lost = vec![tag.to_owned()]);
+        live.publish(1);
+        expect(&mut source, index, 1).await;
+        live.change(|options| options.lost.clear());
+        live.publish(1);
+        expect(&mut source, index + 1, 1).await;
+    }
+    assert_eq!((status(&source).resets, status(&source).gaps.total().count), (0, 0));
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_anew_is_followed_anew() {
+    for names in ["again", "seg"] {
+        let before = LiveOptions { first_sequence: 5000, ..LiveOptions::default() };
+        let (origin, _live, mut source) = begun(before).await;
+        let anew = LiveOptions { names: names.to_owned(), epoch: 1_700_005_000.0, ..LiveOptions::default() };
+        let anew = stream(3, anew);
+        origin.live("/a", &anew);
+        let first = segment(&mut source).await;
+        assert_eq!((first.bytes, first.discontinuity, first.sequence), (content(0), true, 0), "{names}");
+        expect(&mut source, 1, 2).await;
+        anew.publish(1);
+        expect(&mut source, 3, 1).await;
+        assert_eq!((status(&source).resets, status(&source).gaps.total().count), (1, 0));
+    }
+}

@@ -1,0 +1,80 @@
+//! Bodies, well-behaved and not.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Interval, interval, interval_at};
+
+/// How long a connection that is to be closed has for what was written.
+const BEFORE_CLOSE: Duration = Duration::from_millis(5);
+
+/// The body of an answer.
+pub(super) enum Answer {
+    /// All at once.
+    Whole(Option<Bytes>),
+    /// A byte at a time.
+    Trickle(Bytes, Interval),
+    /// The same bytes again and again.
+    Endless(Bytes),
+    /// These bytes, and once they are on their way the connection is closed.
+    Torn(Option<Bytes>, Interval),
+}
+
+impl Answer {
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    pub(super) fn torn(bytes: Bytes) -> Self {
+        Self::Torn(Some(bytes), interval_at(Instant::now() + BEFORE_CLOSE, BEFORE_CLOSE))
+    }
+
+    pub(super) fn trickle(bytes: Bytes, pause: Duration) -> Self {
+        Self::Trickle(bytes, interval(pause))
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let piece = match self.get_mut() {
+            Self::Whole(bytes) => bytes.take(),
+            Self::Trickle(bytes, pause) => {
+                if bytes.is_empty() {
+                    return Poll::Ready(None);
+                }
+                std::task::ready!(pause.poll_tick(cx));
+                Some(bytes.split_to(1))
+            }
+            Self::Endless(bytes) => Some(bytes.clone()),
+            Self::Torn(bytes, pause) => match bytes.take() {
+                Some(bytes) => Some(bytes),
+                None => {
+                    std::task::ready!(pause.poll_tick(cx));
+                    return Poll::Ready(Some(Err(io::Error::other("torn on purpose"))));
+                }
+            },
+        };
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            _ => SizeHint::default(),
+        }
+    }
+}

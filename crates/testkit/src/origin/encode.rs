@@ -1,0 +1,156 @@
+//! Segments from samples, with ffmpeg's help.
+
+use std::path::Path;
+use std::process::Command;
+use std::{fmt, fs, io};
+
+use bytes::Bytes;
+
+use super::live::Clip;
+
+/// How segments are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    /// MPEG-TS.
+    Ts,
+    /// Fragments of MP4 behind an EXT-X-MAP section.
+    Fmp4,
+    /// ADTS frames behind an ID3 tag with the time stamp (RFC 8216 section 3.4).
+    Packed,
+}
+
+impl Container {
+    /// The extension of segment names.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Ts => "ts",
+            Self::Fmp4 => "m4s",
+            Self::Packed => "aac",
+        }
+    }
+}
+
+/// A file in segments.
+#[derive(Debug, Clone)]
+pub struct Clips {
+    /// The segments, in order.
+    pub clips: Vec<Clip>,
+    /// The EXT-X-MAP section, if they need one.
+    pub init: Option<Bytes>,
+}
+
+/// Segments could not be made.
+#[derive(Debug)]
+pub struct EncodeError(String);
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+impl From<io::Error> for EncodeError {
+    fn from(error: io::Error) -> Self {
+        Self(format!("segments could not be made; is ffmpeg installed? {error}"))
+    }
+}
+
+/// Makes an audio file into segments of about `seconds`: AAC of 96 kbit/s at 48 kHz.
+///
+/// # Errors
+/// If ffmpeg is missing or fails.
+pub fn encode(audio: &Path, container: Container, seconds: f64) -> Result<Clips, EncodeError> {
+    let folder = tempfile::tempdir()?;
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg
+        .current_dir(folder.path())
+        .args(["-v", "error", "-nostdin", "-y", "-i"])
+        .arg(fs::canonicalize(audio)?);
+    ffmpeg.args(["-vn", "-c:a", "aac", "-b:a", "96k", "-ar", "48000"]);
+    if container == Container::Packed {
+        ffmpeg.args(["-f", "adts", "all.aac"]);
+    } else {
+        let kind = if container == Container::Ts { "mpegts" } else { "fmp4" };
+        let length = seconds.to_string();
+        ffmpeg.args([
+            "-f",
+            "hls",
+            "-hls_list_size",
+            "0",
+            "-hls_time",
+            &length,
+            "-hls_segment_type",
+            kind,
+            "list.m3u8",
+        ]);
+    }
+    let output = ffmpeg.output()?;
+    if !output.status.success() {
+        return Err(EncodeError(format!("ffmpeg failed: {}", String::from_utf8_lossy(&output.stderr))));
+    }
+    if container == Container::Packed {
+        let clips = pack(&fs::read(folder.path().join("all.aac"))?, seconds)?;
+        return Ok(Clips { clips, init: None });
+    }
+    let list = fs::read_to_string(folder.path().join("list.m3u8"))?;
+    let init = folder.path().join("init.mp4");
+    let init = if init.exists() { Some(fs::read(init)?.into()) } else { None };
+    Ok(Clips { clips: listed(&list, folder.path())?, init })
+}
+
+/// The segments of a playlist as ffmpeg writes it.
+fn listed(list: &str, folder: &Path) -> Result<Vec<Clip>, EncodeError> {
+    let mut clips = Vec::new();
+    let mut seconds = 0.0;
+    for line in list.lines() {
+        if let Some(inf) = line.strip_prefix("#EXTINF:") {
+            seconds = inf.trim_end_matches(',').parse().unwrap_or_default();
+        } else if !line.starts_with('#') && !line.is_empty() {
+            clips.push(Clip { bytes: fs::read(folder.join(line))?.into(), seconds });
+        }
+    }
+    Ok(clips)
+}
+
+/// Samples of a frame of AAC.
+const FRAME: f64 = 1024.0;
+/// Samples a second.
+const RATE: f64 = 48_000.0;
+/// Ticks of MPEG's clock a second.
+const CLOCK: f64 = 90_000.0;
+
+/// Cuts ADTS frames into packed segments, each with an ID3 tag that has its time stamp.
+fn pack(adts: &[u8], seconds: f64) -> Result<Vec<Clip>, EncodeError> {
+    let per_segment = (seconds * RATE / FRAME).round().max(1.0) as usize;
+    let mut frames = Vec::new();
+    let mut rest = adts;
+    while let [0xff, _, _, high, middle, low, ..] = *rest {
+        let length = usize::from(high & 3) << 11 | usize::from(middle) << 3 | usize::from(low >> 5);
+        let split = rest.split_at_checked(length).filter(|_| length > 7);
+        let (frame, behind) =
+            split.ok_or_else(|| EncodeError("ffmpeg wrote a broken ADTS frame".to_owned()))?;
+        frames.push(frame);
+        rest = behind;
+    }
+    let mut clips = Vec::new();
+    for (index, group) in frames.chunks(per_segment).enumerate() {
+        let start = (index * per_segment) as f64 * FRAME / RATE;
+        let mut bytes = id3((start * CLOCK).round() as u64);
+        bytes.extend(group.iter().copied().flatten());
+        clips.push(Clip { bytes: bytes.into(), seconds: group.len() as f64 * FRAME / RATE });
+    }
+    Ok(clips)
+}
+
+/// An ID3v2.4 tag with one PRIV frame: the time stamp of the first sample, in ticks of 90 kHz.
+fn id3(ticks: u64) -> Vec<u8> {
+    let owner = b"com.apple.streaming.transportStreamTimestamp\0";
+    let content = (owner.len() + 8) as u8;
+    let mut tag = vec![b'I', b'D', b'3', 4, 0, 0, 0, 0, 0, content + 10];
+    tag.extend_from_slice(&[b'P', b'R', b'I', b'V', 0, 0, 0, content, 0, 0]);
+    tag.extend_from_slice(owner);
+    tag.extend_from_slice(&(ticks & 0x1_ffff_ffff).to_be_bytes());
+    tag
+}

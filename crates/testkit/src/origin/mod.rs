@@ -1,0 +1,24 @@
+//! A web server with bad manners, for tests of what listens to live streams.
+//!
+//! [`Origin`] listens on a free port of 127.0.0.1. It serves [`LiveStream`]s, whose playlists it writes for each
+//! request from a list of segments and a clock (the real one, or one that a test advances by hand), and plain
+//! resources. A [`Fault`] makes it misbehave on chosen paths, a chosen number of times. It writes down what it was
+//! asked. Segments come from [`encode`], which calls ffmpeg.
+//!
+//! Segments are shared: a thousand streams of the same segments cost no more memory than one.
+
+mod body;
+mod encode;
+mod fault;
+mod live;
+mod options;
+mod playlist;
+mod response;
+mod server;
+
+pub use encode::{Clips, Container, EncodeError, encode};
+pub use fault::{Fault, Times};
+pub use live::{Clip, LiveStream};
+pub use options::{LiveOptions, Marks};
+pub use playlist::DateStyle;
+pub use server::{Asked, Origin};

@@ -1,0 +1,179 @@
+//! The text of a live stream's playlist.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
+
+use super::live::LiveStream;
+use super::options::{LiveOptions, Marks};
+
+/// Spellings of EXT-X-PROGRAM-DATE-TIME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateStyle {
+    /// None at all.
+    Absent,
+    /// `2023-05-23T10:57:55.250Z`.
+    Zulu,
+    /// `2023-05-23T10:57:55.250+0000`, as ffmpeg writes it.
+    NoColon,
+    /// `2023-05-23T12:57:55.250+02:00`.
+    Zone,
+    /// `2023-05-23T10:57:55.250`.
+    NoZone,
+}
+
+/// Parts of a segment of low latency.
+const PARTS: usize = 4;
+
+/// The playlist when `published` segments have been told.
+pub(super) fn write(stream: &LiveStream, options: &LiveOptions, published: u64) -> String {
+    let until = published.saturating_sub(options.behind);
+    let all = options.kind.is_some() || options.window == 0;
+    let from = if all { 0 } else { until.saturating_sub(options.window as u64) };
+    let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:6\n");
+    let target = options.target.clone().unwrap_or_else(|| format!("{}", stream.longest().ceil()));
+    let _ = writeln!(text, "#EXT-X-TARGETDURATION:{target}");
+    let sequence = options.told_sequence.unwrap_or(options.first_sequence + from);
+    let _ = writeln!(text, "#EXT-X-MEDIA-SEQUENCE:{sequence}");
+    let marked =
+        options.marks.range(..from).filter(|(index, marks)| marks.discontinuity && !stream.loops_at(**index));
+    let breaks = stream.loops_before(from) + marked.count() as u64;
+    let _ = writeln!(text, "#EXT-X-DISCONTINUITY-SEQUENCE:{breaks}");
+    if let Some(kind) = options.kind {
+        let _ = writeln!(text, "#EXT-X-PLAYLIST-TYPE:{kind}");
+    }
+    if options.low_latency {
+        text.push_str("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5\n#EXT-X-PART-INF:PART-TARGET=0.5\n");
+    }
+    write_key(&mut text, options);
+    if stream.has_init() {
+        let _ = writeln!(text, "#EXT-X-MAP:URI=\"init.mp4{}\"", options.query);
+    }
+    for index in from..until {
+        if options.low_latency && index + 2 >= until {
+            write_parts(&mut text, stream, options, index);
+        }
+        segment(&mut text, stream, options, index);
+    }
+    if options.low_latency {
+        let _ =
+            writeln!(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part{until}.0.{}\"", stream.extension_name());
+    }
+    if options.end {
+        text.push_str("#EXT-X-ENDLIST\n");
+    }
+    let kept = |line: &&str| !options.lost.iter().any(|lost| line.starts_with(lost.as_str()));
+    text.split_inclusive('\n').filter(kept).collect()
+}
+
+fn is_break(stream: &LiveStream, options: &LiveOptions, index: u64) -> bool {
+    stream.loops_at(index) || options.marks.get(&index).is_some_and(|marks| marks.discontinuity)
+}
+
+fn write_key(text: &mut String, options: &LiveOptions) {
+    if options.key.is_some() {
+        let _ = write!(text, "#EXT-X-KEY:METHOD=AES-128,URI=\"key{}\"", options.query);
+        if let Some(iv) = options.iv {
+            let _ = write!(text, ",IV=0x{:032x}", u128::from_be_bytes(iv));
+        }
+        text.push('\n');
+    }
+}
+
+fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
+    let Some(clip) = stream.clip(index) else { return };
+    let plain = Marks { title: options.title.clone(), ..Marks::default() };
+    let marks = options.marks.get(&index).unwrap_or(&plain);
+    if is_break(stream, options, index) {
+        text.push_str("#EXT-X-DISCONTINUITY\n");
+    }
+    for line in &marks.lines {
+        let _ = writeln!(text, "{line}");
+    }
+    if index.is_multiple_of(options.dates_every.max(1)) {
+        write_date(text, options.dates, options.epoch + stream.start_of(index));
+    }
+    if marks.gap {
+        text.push_str("#EXT-X-GAP\n");
+    }
+    let extension = stream.extension_name();
+    let _ = writeln!(text, "#EXTINF:{:.6},{}", clip.seconds, marks.title);
+    if options.ranges {
+        let _ = writeln!(text, "#EXT-X-BYTERANGE:{}@{}", clip.bytes.len(), offset(stream, index));
+        let _ = writeln!(text, "all.{extension}{}", options.query);
+    } else {
+        let _ = writeln!(text, "{}{index}.{extension}{}", options.names, options.query);
+    }
+}
+
+/// A segment's parts, which are ranges of it.
+fn write_parts(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
+    let Some(clip) = stream.clip(index) else { return };
+    let length = clip.bytes.len() / PARTS;
+    for part in 0..PARTS {
+        let _ = write!(text, "#EXT-X-PART:DURATION={:.6},URI=\"", clip.seconds / PARTS as f64);
+        let _ = write!(text, "{}{index}.{}{}\"", options.names, stream.extension_name(), options.query);
+        let _ = writeln!(text, ",BYTERANGE=\"{length}@{}\",INDEPENDENT=YES", part * length);
+    }
+}
+
+/// Where a segment begins in the resource of all.
+fn offset(stream: &LiveStream, index: u64) -> usize {
+    let first = (0..=index).rev().find(|earlier| *earlier == 0 || stream.loops_at(*earlier)).unwrap_or(0);
+    (first..index).filter_map(|earlier| stream.clip(earlier)).map(|clip| clip.bytes.len()).sum()
+}
+
+fn write_date(text: &mut String, style: DateStyle, epoch: f64) {
+    let (offset, zone) = match style {
+        DateStyle::Absent => return,
+        DateStyle::Zulu => (0.0, "Z"),
+        DateStyle::NoColon => (0.0, "+0000"),
+        DateStyle::Zone => (7200.0, "+02:00"),
+        DateStyle::NoZone => (0.0, ""),
+    };
+    let _ = writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{}{zone}", iso(epoch + offset));
+}
+
+/// Date and time with milliseconds. The day is found by counting: this is no calendar for other uses.
+fn iso(epoch: f64) -> String {
+    let ms = (epoch * 1000.0).round() as u64;
+    let (mut days, within) = (ms / 86_400_000, ms % 86_400_000);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let (hour, minute) = (within / 3_600_000, within / 60_000 % 60);
+    let (second, milli) = (within / 1000 % 60, within % 1000);
+    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}", days + 1)
+}
+
+/// AES-128 as HLS has it: CBC, PKCS #7, the vector given or the media sequence number.
+pub(super) fn encrypt(bytes: &Bytes, key: [u8; 16], iv: Option<[u8; 16]>, sequence: u64) -> Bytes {
+    let iv = iv.unwrap_or_else(|| u128::from(sequence).to_be_bytes());
+    let cipher = cbc::Encryptor::<aes::Aes128>::new(&key.into(), &iv.into());
+    Bytes::from(cipher.encrypt_padded_vec::<Pkcs7>(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right_over_leap_years() {
+        assert_eq!(iso(0.0), "1970-01-01T00:00:00.000");
+        assert_eq!(iso(951_782_400.25), "2000-02-29T00:00:00.250");
+        assert_eq!(iso(1_684_839_475.25), "2023-05-23T10:57:55.250");
+    }
+}

@@ -1,0 +1,258 @@
+//! The server.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use hyper::header::{self, HeaderMap};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::body::Answer;
+use super::fault::{Fault, Faults, Times};
+use super::live::LiveStream;
+use super::response::{conditional, huge, redirect, set, status_only, whole};
+
+/// Most requests that are remembered; the oldest are forgotten.
+const MAX_LOG: usize = 100_000;
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Path, without the query.
+    pub path: String,
+    /// Query, without its question mark; empty if there is none.
+    pub query: String,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// When.
+    pub at: Instant,
+}
+
+/// A web server on 127.0.0.1. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Origin {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    faults: Faults,
+    contents: Mutex<Contents>,
+    log: Mutex<std::collections::VecDeque<Asked>>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    plain: BTreeMap<String, (Bytes, &'static str)>,
+    live: BTreeMap<String, LiveStream>,
+}
+
+/// A connection is to be reset.
+#[derive(Debug)]
+struct Reset;
+
+impl std::fmt::Display for Reset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("reset on purpose")
+    }
+}
+
+impl std::error::Error for Reset {}
+
+impl Origin {
+    /// Starts on a free port, on the current tokio runtime.
+    ///
+    /// # Errors
+    /// If there is no port.
+    pub async fn start() -> io::Result<Self> {
+        Self::start_on("127.0.0.1:0").await
+    }
+
+    /// Starts on an address.
+    ///
+    /// # Errors
+    /// If it is taken.
+    pub async fn start_on(address: &str) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let accepting = tokio::spawn(accept(listener, shared.clone()));
+        Ok(Self { address, shared, accepting })
+    }
+
+    /// The URL of a path, which starts with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `bytes` at `path`.
+    pub fn put(&self, path: &str, bytes: impl Into<Bytes>, content_type: &'static str) {
+        self.shared.contents().plain.insert(path.to_owned(), (bytes.into(), content_type));
+    }
+
+    /// Serves `stream` under `folder`, which starts with a slash and ends without one. Its URL is `FOLDER/index.m3u8`.
+    pub fn live(&self, folder: &str, stream: &LiveStream) -> String {
+        self.shared.contents().live.insert(folder.to_owned(), stream.clone());
+        self.url(&format!("{folder}/index.m3u8"))
+    }
+
+    /// Serves nothing more under `folder`.
+    pub fn remove_live(&self, folder: &str) {
+        self.shared.contents().live.remove(folder);
+    }
+
+    /// Misbehaves where a path fits `pattern`: a path, in which one `*` stands for anything.
+    pub fn fault(&self, pattern: &str, fault: Fault, times: Times) {
+        self.shared.faults.add(pattern, fault, times);
+    }
+
+    /// Forgets all faults of this very pattern.
+    pub fn heal(&self, pattern: &str) {
+        self.shared.faults.heal(pattern);
+    }
+
+    /// What was asked for, oldest first.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.shared.log().iter().cloned().collect()
+    }
+
+    /// Number of requests of a path so far.
+    pub fn times_asked(&self, path: &str) -> usize {
+        self.shared.log().iter().filter(|asked| asked.path == path).count()
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Shared {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, std::collections::VecDeque<Asked>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_down(&self, asked: Asked) {
+        let mut log = self.log();
+        if log.len() >= MAX_LOG {
+            log.pop_front();
+        }
+        log.push_back(asked);
+    }
+
+    /// The right bytes of `path` and their type.
+    async fn find(&self, path: &str, query: &str) -> Option<(Bytes, &'static str)> {
+        if let Some(found) = self.contents().plain.get(path) {
+            return Some(found.clone());
+        }
+        let (folder, name) = path.rsplit_once('/')?;
+        let stream = self.contents().live.get(folder)?.clone();
+        if name != "index.m3u8" {
+            return Some((stream.resource(name)?, "application/octet-stream"));
+        }
+        let wanted = query.split('&').find_map(|pair| pair.strip_prefix("_HLS_msn="));
+        if let Some(wanted) = wanted.and_then(|text| text.parse().ok()) {
+            stream.wait_for(wanted).await;
+        }
+        Some((stream.playlist().into(), "application/vnd.apple.mpegurl"))
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(serve(stream, shared.clone()));
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| Box::pin(answer(request, shared.clone())));
+    let mut connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let ended = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    if ended.is_err_and(|error| {
+        std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<Reset>)
+    }) {
+        let _ = connection.into_parts().io.into_inner().set_zero_linger();
+    }
+}
+
+async fn answer<B>(request: Request<B>, shared: Arc<Shared>) -> Result<Response<Answer>, Reset> {
+    let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let headers = request.headers().clone();
+    shared.write_down(Asked {
+        path: path.clone(),
+        query: query.clone(),
+        headers: headers.clone(),
+        at: Instant::now(),
+    });
+    match shared.faults.take(&path) {
+        Some(Fault::Status(status)) => Ok(status_only(status)),
+        Some(Fault::Reset) => Err(Reset),
+        Some(Fault::Html) => Ok(whole(
+            "<!DOCTYPE html><html><body>Sign in to the hotel's network</body></html>".into(),
+            "text/html",
+        )),
+        Some(Fault::Huge(size)) => Ok(whole(huge(size), "application/vnd.apple.mpegurl")),
+        Some(Fault::Empty) => Ok(whole(Bytes::new(), "application/octet-stream")),
+        Some(Fault::Instead(bytes)) => Ok(whole(bytes, "application/octet-stream")),
+        Some(Fault::Compressed(bytes)) => {
+            let mut response = whole(bytes, "application/vnd.apple.mpegurl");
+            set(&mut response, header::CONTENT_ENCODING, "gzip");
+            Ok(response)
+        }
+        Some(Fault::Endless) => Ok(Response::new(Answer::Endless(Bytes::from_static(&[0x47; 64 * 1024])))),
+        Some(Fault::Redirect(target)) => Ok(redirect(&target)),
+        fault => Ok(right(&path, &query, &headers, &shared, fault).await),
+    }
+}
+
+/// The right answer, or one that is nearly right.
+async fn right(
+    path: &str,
+    query: &str,
+    headers: &HeaderMap,
+    shared: &Shared,
+    fault: Option<Fault>,
+) -> Response<Answer> {
+    if let Some(Fault::Late(pause)) = fault {
+        tokio::time::sleep(pause).await;
+    }
+    let Some((bytes, kind)) = shared.find(path, query).await else { return status_only(404) };
+    match fault {
+        Some(Fault::Trickle(pause)) => Response::new(Answer::trickle(bytes, pause)),
+        Some(Fault::Truncated(length)) => {
+            let whole = bytes.len();
+            let mut response = Response::new(Answer::torn(bytes.slice(..length.min(whole))));
+            set(&mut response, header::CONTENT_LENGTH, &whole.to_string());
+            response
+        }
+        Some(Fault::WrongType(kind)) => whole(bytes, kind),
+        Some(Fault::IgnoreRange) => whole(bytes, kind),
+        _ => conditional(bytes, kind, headers),
+    }
+}

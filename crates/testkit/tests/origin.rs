@@ -1,0 +1,81 @@
+//! The origin: what a live stream tells as time goes by, and that its server serves it.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use refrain_testkit::origin::{Clip, DateStyle, Fault, LiveOptions, LiveStream, Origin, Times};
+
+fn clips(count: usize) -> Vec<Clip> {
+    (0..count)
+        .map(|index| Clip { bytes: format!("clip {index}").into_bytes().into(), seconds: 2.0 })
+        .collect()
+}
+
+fn lines(text: &str, start: &str) -> Vec<String> {
+    text.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect()
+}
+
+#[test]
+fn in_real_time_what_is_over_is_told_and_the_list_repeats() {
+    let options = LiveOptions { first_sequence: 10, dates: DateStyle::Zulu, ..LiveOptions::default() };
+    let stream = LiveStream::real_time(clips(4), 15.0, options);
+    let text = stream.playlist();
+    assert_eq!(stream.published(), 7);
+    assert_eq!(lines(&text, "#EXT-X-MEDIA-SEQUENCE"), ["#EXT-X-MEDIA-SEQUENCE:12"]);
+    assert_eq!(lines(&text, "seg"), ["seg2.ts", "seg3.ts", "seg4.ts", "seg5.ts", "seg6.ts"]);
+    // The list starts again with segment 4, and its time stamps with it.
+    assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1);
+    assert!(text.find("#EXT-X-DISCONTINUITY\n") > text.find("seg3.ts"));
+    assert_eq!(
+        lines(&text, "#EXT-X-PROGRAM-DATE-TIME")[0],
+        "#EXT-X-PROGRAM-DATE-TIME:2023-11-14T22:13:24.000Z"
+    );
+    let later = LiveStream::real_time(clips(4), 31.0, LiveOptions::default());
+    assert_eq!(
+        lines(&later.playlist(), "#EXT-X-DISCONTINUITY-SEQUENCE"),
+        ["#EXT-X-DISCONTINUITY-SEQUENCE:2"]
+    );
+}
+
+#[test]
+fn by_hand_nothing_is_told_before_its_time() {
+    let stream = LiveStream::manual(clips(50), 2, LiveOptions::default());
+    assert_eq!(lines(&stream.playlist(), "seg"), ["seg0.ts", "seg1.ts"]);
+    stream.publish(1);
+    stream.change(|options| options.end = true);
+    let text = stream.playlist();
+    assert_eq!(lines(&text, "seg").len(), 3);
+    assert!(text.ends_with("#EXT-X-ENDLIST\n"));
+}
+
+/// The answer to a request, as it comes over the wire.
+fn get(origin: &Origin, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(origin.address()).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap_or_default();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_plain_files_ranges_and_faults_are_served_and_written_down() {
+    let origin = Origin::start().await.unwrap();
+    origin.live("/a", &LiveStream::manual(clips(5), 3, LiveOptions::default()));
+    origin.put("/x.txt", "0123456789", "text/plain");
+    assert!(get(&origin, "/a/index.m3u8?t=1", "").contains("seg2.ts"));
+    assert!(get(&origin, "/a/seg2.ts", "").ends_with("clip 2"));
+    assert!(get(&origin, "/a/seg3.ts", "").starts_with("HTTP/1.1 404"));
+    let part = get(&origin, "/x.txt", "Range: bytes=2-4\r\n");
+    assert!(part.starts_with("HTTP/1.1 206") && part.ends_with("234"), "{part}");
+    origin.fault("/x*", Fault::Status(503), Times::First(1));
+    origin.fault("/x.txt", Fault::Truncated(4), Times::First(1));
+    assert!(get(&origin, "/x.txt", "").starts_with("HTTP/1.1 503"));
+    assert!(get(&origin, "/x.txt", "").ends_with("0123"));
+    assert!(get(&origin, "/x.txt", "").ends_with("0123456789"));
+    let asked = origin.asked();
+    assert_eq!((asked[0].path.as_str(), asked[0].query.as_str()), ("/a/index.m3u8", "t=1"));
+    assert_eq!(origin.times_asked("/x.txt"), 4);
+    assert_eq!(asked[3].headers["range"], "bytes=2-4");
+}
