@@ -47,6 +47,8 @@ pub struct FrameSplitter {
     locked: Option<FrameHeader>,
     gap: bool,
     frames: VecDeque<AudioFrame>,
+    /// Memory of frames that were given back.
+    spare: Vec<Vec<u8>>,
     damaged: u64,
 }
 
@@ -65,6 +67,7 @@ impl FrameSplitter {
             locked: None,
             gap: false,
             frames: VecDeque::new(),
+            spare: Vec::new(),
             damaged: 0,
         }
     }
@@ -109,6 +112,15 @@ impl FrameSplitter {
     /// The next complete frame.
     pub fn next_frame(&mut self) -> Option<AudioFrame> {
         self.frames.pop_front()
+    }
+
+    /// Takes back the memory of a frame that is done with, for one to come.
+    pub fn recycle(&mut self, frame: AudioFrame) {
+        /// More frames than lie between two pushes of some kilobytes.
+        const MAX_SPARE: usize = 16;
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(frame.data);
+        }
     }
 
     /// Places where frames were damaged or lost so far.
@@ -174,28 +186,34 @@ impl FrameSplitter {
         while let Some((_, pts)) = self.stamps.pop_front_if(|(from, _)| *from <= position) {
             self.clock = Some(Clock { pts, samples: 0 });
         }
-        let data = &self.buffer[self.at + header.strip..self.at + header.length];
-        let frames = match header.format {
-            Some(format) => vec![(format, data.to_vec())],
-            None => self.latm.unpack(data).unwrap_or_default(),
-        };
-        if frames.is_empty() {
-            self.damaged += 1;
-            self.gap = true;
-            self.clock = None;
-        }
-        for (format, data) in frames {
-            let pts = self.clock.map(|clock| {
-                let ticks = clock.samples * u64::from(PTS_CLOCK) / u64::from(format.rate());
-                (clock.pts + ticks) % PTS_WRAP
-            });
-            if let Some(clock) = &mut self.clock {
-                clock.samples += u64::from(format.samples());
+        let bytes = &self.buffer[self.at + header.strip..self.at + header.length];
+        if let Some(format) = header.format {
+            let mut data = self.spare.pop().unwrap_or_default();
+            data.clear();
+            data.extend_from_slice(bytes);
+            self.give(format, data);
+        } else {
+            let frames = self.latm.unpack(bytes).unwrap_or_default();
+            if frames.is_empty() {
+                self.damaged += 1;
+                self.gap = true;
+                self.clock = None;
             }
-            self.frames.push_back(AudioFrame { pts, format, data, after_gap: std::mem::take(&mut self.gap) });
+            frames.into_iter().for_each(|(format, data)| self.give(format, data));
         }
         self.locked = Some(header);
         self.at += header.length;
+    }
+
+    fn give(&mut self, format: FrameFormat, data: Vec<u8>) {
+        let pts = self.clock.map(|clock| {
+            let ticks = clock.samples * u64::from(PTS_CLOCK) / u64::from(format.rate());
+            (clock.pts + ticks) % PTS_WRAP
+        });
+        if let Some(clock) = &mut self.clock {
+            clock.samples += u64::from(format.samples());
+        }
+        self.frames.push_back(AudioFrame { pts, format, data, after_gap: std::mem::take(&mut self.gap) });
     }
 }
 

@@ -21,7 +21,7 @@ pub use demuxer::{TsDamage, TsDemuxer, TsStream};
 pub use frames::{AudioFrame, FrameSplitter};
 pub use headers::{AudioCoding, FrameFormat};
 
-pub(super) use reader::TsReader;
+pub(super) use reader::{TsReader, parameters};
 pub(super) use sync::looks_like_ts;
 
 /// Ticks per second of presentation time stamps.

@@ -23,6 +23,11 @@ pub(in super::super) fn looks_like_ts(head: &[u8]) -> bool {
     (0..head.len().min(204)).any(|at| STRIDES.iter().any(|&stride| runs(&head[at..], stride, IN_A_ROW)))
 }
 
+/// Whether a packet begins with the first of these bytes, and others follow it.
+pub(super) fn starts_with_packets(bytes: &[u8]) -> bool {
+    STRIDES.iter().any(|&stride| runs(bytes, stride, IN_A_ROW))
+}
+
 /// Whether sync bytes stand at this distance, `wanted` of them or, in a short input, all and at least two.
 fn runs(bytes: &[u8], stride: usize, wanted: usize) -> bool {
     let count = bytes.len().div_ceil(stride).min(wanted);
@@ -47,6 +52,12 @@ impl PacketSync {
         self.buffer.drain(..self.at);
         self.at = 0;
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Gives up an incomplete packet; the next bytes begin a new one.
+    pub(super) fn restart(&mut self) {
+        self.buffer.clear();
+        (self.at, self.skip) = (0, 0);
     }
 
     /// Whether bytes are left that make no packet.
