@@ -11,6 +11,8 @@ pub enum Delivery {
     Segment(Segment),
     /// The next bytes of a stream that has no segments: radio, standard input, UDP.
     Bytes(Bytes),
+    /// Sound that the source decoded itself: 44.1 kHz mono.
+    Decoded(Vec<f32>),
     /// Media that is missing.
     Gap(Gap),
     /// What follows is another connection's: nothing that was held over fits to it. The time between is not known.
@@ -69,4 +71,12 @@ pub enum GapReason {
     Unreadable,
     /// This machine could not keep up and dropped it.
     Dropped,
+    /// It is missing within what was given: time stamps jump.
+    Lost,
+}
+
+impl GapReason {
+    /// All of them, in their order.
+    pub const ALL: [Self; 6] =
+        [Self::Marked, Self::NotFetched, Self::Missed, Self::Unreadable, Self::Dropped, Self::Lost];
 }

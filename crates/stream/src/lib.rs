@@ -8,5 +8,7 @@
 //! costs processor time stands behind [`Delivery`], where one ear a stream lives across all its segments.
 
 mod delivery;
+mod ear;
 
 pub use delivery::{Delivery, Gap, GapReason, InitSection, Segment};
+pub use ear::{Clock, ClockSource, Ear, EarReport, EarSettings, Gaps, Media, Sound};

@@ -72,6 +72,26 @@ impl FrameSplitter {
         }
     }
 
+    /// How bare frames are coded, by some kilobytes of them; nothing if they are none. They may begin within a frame.
+    #[must_use]
+    pub fn sniff(bytes: &[u8]) -> Option<AudioCoding> {
+        /// Frames that show a coding, unless all bytes are fewer.
+        const ENOUGH: usize = 3;
+        let covered = |coding| {
+            let mut splitter = Self::new(coding);
+            splitter.push(bytes, None);
+            splitter.finish();
+            let frames: Vec<_> = splitter.frames.iter().map(|frame| frame.data.len()).collect();
+            let sum: usize = frames.iter().sum();
+            (sum, frames.len() >= ENOUGH || sum + 16 >= bytes.len())
+        };
+        let codings = [AudioCoding::Adts, AudioCoding::Latm, AudioCoding::Mpeg];
+        let best = codings.into_iter().map(|coding| (covered(coding), coding)).max_by_key(|((sum, _), _)| *sum)?;
+        let ((sum, enough), coding) = best;
+        // The rest are halves of frames at both ends, and headers.
+        (enough && 2 * sum > bytes.len()).then_some(coding)
+    }
+
     /// How the frames are coded.
     #[must_use]
     pub fn coding(&self) -> AudioCoding {
@@ -243,6 +263,19 @@ mod tests {
         let stamps: Vec<_> = frames.iter().map(|f| f.1).collect();
         assert_eq!(stamps, [Some(PTS_WRAP - 1_000), Some(1_089), Some(5_000), Some(7_089)]);
         assert!(frames.iter().zip(1..).all(|(f, i)| f.0 == [i; 20] && !f.2));
+    }
+
+    #[test]
+    fn codings_are_told_from_noise() {
+        let adts: Vec<u8> = (1..=9).flat_map(|i| frame(&[i; 200])).collect();
+        assert_eq!(FrameSplitter::sniff(&adts[40..]), Some(AudioCoding::Adts));
+        assert_eq!(FrameSplitter::sniff(&adts[..207]), Some(AudioCoding::Adts));
+        let mpeg = [&[0xFF, 0xFB, 0x90, 0x00][..], &[7; 413]].concat().repeat(5);
+        assert_eq!(FrameSplitter::sniff(&mpeg[100..]), Some(AudioCoding::Mpeg));
+        let noise: Vec<u8> = (0..40_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        assert_eq!(FrameSplitter::sniff(&noise), None);
+        assert_eq!(FrameSplitter::sniff(b"<html><body>404</body></html>"), None);
+        assert_eq!(FrameSplitter::sniff(b""), None);
     }
 
     #[test]

@@ -20,9 +20,9 @@ mod sync;
 pub use demuxer::{TsDamage, TsDemuxer, TsStream};
 pub use frames::{AudioFrame, FrameSplitter};
 pub use headers::{AudioCoding, FrameFormat};
+pub use sync::looks_like_ts;
 
 pub(super) use reader::{TsReader, parameters};
-pub(super) use sync::looks_like_ts;
 
 /// Ticks per second of presentation time stamps.
 pub const PTS_CLOCK: u32 = 90_000;

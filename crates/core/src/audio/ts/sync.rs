@@ -14,7 +14,8 @@ const REACH: usize = (IN_A_ROW - 1) * 204 + 1;
 
 /// Whether bytes at the start of a file, at least some kilobytes if there are as many, are those of a
 /// transport stream. It may begin within a packet.
-pub(in super::super) fn looks_like_ts(head: &[u8]) -> bool {
+#[must_use]
+pub fn looks_like_ts(head: &[u8]) -> bool {
     const OTHERS: [&[u8]; 8] =
         [b"RIFF", b"FORM", b"OggS", b"fLaC", b"caff", b"ID3", b"\x1A\x45\xDF\xA3", b"RF64"];
     if OTHERS.iter().any(|magic| head.starts_with(magic)) || head.get(4..8) == Some(b"ftyp") {
