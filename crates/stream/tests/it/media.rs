@@ -11,29 +11,29 @@ use refrain_testkit::{WavEncoding, compose_stereo, write_wav_stereo};
 use tempfile::TempDir;
 
 /// A folder with a song in it.
-pub struct Studio {
+pub(crate) struct Studio {
     folder: TempDir,
 }
 
 impl Studio {
     /// Composes a song into `song.wav`.
-    pub fn new(seed: u64, seconds: f64) -> Self {
+    pub(crate) fn new(seed: u64, seconds: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let song = compose_stereo(seed, seconds);
         write_wav_stereo(folder.path().join("song.wav"), &song.left, &song.right, 44_100, WavEncoding::Int16).unwrap();
         Self { folder }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap()
     }
 
     /// Runs ffmpeg in the folder; arguments are separated by spaces.
-    pub fn ffmpeg(&self, arguments: &str) {
+    pub(crate) fn ffmpeg(&self, arguments: &str) {
         let run = Command::new("ffmpeg")
             .args(["-v", "error", "-nostdin", "-y"])
             .args(arguments.split(' '))
@@ -44,17 +44,23 @@ impl Studio {
     }
 
     /// Encodes the song and gives it back decoded whole.
-    pub fn encode(&self, name: &str, arguments: &str) -> Vec<f32> {
+    pub(crate) fn encode(&self, name: &str, arguments: &str) -> Vec<f32> {
         self.ffmpeg(&format!("-i song.wav {arguments} {name}"));
         whole(&self.path(name))
     }
 
     /// Cuts an encoded file into segments of HLS without encoding it again. `extension`: ts, m4s, aac, mp3.
-    pub fn segments(&self, from: &str, seconds: f64, extension: &str) -> Vec<Segment> {
-        let kind = if extension == "m4s" { "-hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4" } else { "" };
+    pub(crate) fn segments(&self, from: &str, seconds: f64, extension: &str) -> Vec<Segment> {
+        let kind = match extension {
+            "m4s" if from.ends_with(".aac") => {
+                "-bsf:a aac_adtstoasc -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4"
+            }
+            "m4s" => "-hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4",
+            _ => "-hls_segment_type mpegts",
+        };
         let name = format!("{}-{extension}", from.replace('.', "-"));
-        let options = format!("-c copy -f hls -hls_time {seconds} -hls_list_size 0 {kind}").replace("  ", " ");
-        self.ffmpeg(&format!("-i {from} {} -hls_segment_filename {name}-%03d.{extension} {name}.m3u8", options.trim()));
+        let options = format!("-c copy -f hls -hls_time {seconds} -hls_list_size 0 {kind}");
+        self.ffmpeg(&format!("-i {from} {options} -hls_segment_filename {name}-%03d.{extension} {name}.m3u8"));
         let playlist = fs::read_to_string(self.path(&format!("{name}.m3u8"))).unwrap();
         let init = self.path("init.mp4");
         let init = (extension == "m4s").then(|| Arc::new(InitSection { bytes: fs::read(init).unwrap().into() }));
@@ -72,7 +78,7 @@ impl Studio {
 }
 
 /// A segment of which no more is known.
-pub fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
+pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
     Segment {
         bytes: bytes.into(),
         init: None,
@@ -86,7 +92,7 @@ pub fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
 }
 
 /// A file decoded by the engine.
-pub fn whole(path: &Path) -> Vec<f32> {
+pub(crate) fn whole(path: &Path) -> Vec<f32> {
     let mut reader = AudioReader::open(path, &Limits::default()).unwrap();
     let mut sound = Vec::new();
     while let Some(chunk) = reader.next_chunk().unwrap() {

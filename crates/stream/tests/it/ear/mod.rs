@@ -6,14 +6,14 @@ use refrain_stream::{Delivery, Ear, EarReport, EarSettings, GapReason, Media, Se
 
 /// Everything that an ear gave, put together.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// The stream's sound, zeros where it is missing.
-    pub sound: Vec<f32>,
+    pub(crate) sound: Vec<f32>,
     /// Gaps: start and length in samples, reason.
-    pub gaps: Vec<(u64, u64, GapReason)>,
+    pub(crate) gaps: Vec<(u64, u64, GapReason)>,
     /// Position and epoch of each stretch.
-    pub times: Vec<(f64, f64)>,
-    pub report: EarReport,
+    pub(crate) times: Vec<(f64, f64)>,
+    pub(crate) report: EarReport,
 }
 
 impl Heard {
@@ -35,7 +35,7 @@ impl Heard {
 }
 
 /// Lets an ear hear a stream to its end.
-pub fn hear(deliveries: impl IntoIterator<Item = Delivery>) -> Heard {
+pub(crate) fn hear(deliveries: impl IntoIterator<Item = Delivery>) -> Heard {
     let mut heard = Heard::default();
     let mut ear = Ear::new(EarSettings { wall_clock: || 1_600_000_000.0 });
     for delivery in deliveries {
@@ -47,13 +47,13 @@ pub fn hear(deliveries: impl IntoIterator<Item = Delivery>) -> Heard {
     heard
 }
 
-pub fn hear_segments(segments: &[Segment]) -> Heard {
+pub(crate) fn hear_segments(segments: &[Segment]) -> Heard {
     hear(segments.iter().cloned().map(Delivery::Segment))
 }
 
 /// That two sounds are the same, sample for sample.
 #[track_caller]
-pub fn assert_same(one: &[f32], other: &[f32]) {
+pub(crate) fn assert_same(one: &[f32], other: &[f32]) {
     assert_eq!(one.len(), other.len(), "lengths");
     let differs = one.iter().zip(other).position(|(a, b)| a != b);
     assert_eq!(differs, None, "the first sample that differs, of {}", one.len());
