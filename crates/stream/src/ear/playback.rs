@@ -77,7 +77,8 @@ impl Playback {
 
     /// Samples up to the end of what came, gaps that were not given yet included.
     pub(super) fn position(&self) -> u64 {
-        self.head() + samples(self.waiting())
+        let head = self.head();
+        head + if head > 0 { samples(self.waiting()) } else { 0 }
     }
 
     /// Time stamps begin anew here.
@@ -99,6 +100,7 @@ impl Playback {
     /// Takes a frame.
     pub(super) fn hear(&mut self, frame: Frame<'_>, sink: Sink<'_>) {
         self.frames.0 += 1;
+        self.begin();
         let (head, waiting) = (seconds(self.head()), self.waiting());
         let place = match frame.time {
             Some(time) => self.timeline.place(time, head, waiting),
@@ -145,6 +147,7 @@ impl Playback {
 
     /// Takes sound that is decoded already: 44.1 kHz mono.
     pub(super) fn hear_decoded(&mut self, sound: &[f32], sink: Sink<'_>) {
+        self.begin();
         let gap = self.waiting();
         self.anchor(seconds(self.head()) + gap);
         self.leave_out(gap, 0.0, sink);
@@ -155,7 +158,7 @@ impl Playback {
     /// Gives out what is ready at the end of a delivery.
     pub(super) fn settle(&mut self, sink: Sink<'_>) {
         let waiting = self.waiting();
-        if waiting > MAX_WAITING && self.clock.source().is_some() {
+        if waiting > MAX_WAITING && self.head() > 0 {
             self.leave_out(waiting - MAX_WAITING, MAX_WAITING, sink);
         }
         self.give(sink);
@@ -164,11 +167,19 @@ impl Playback {
     /// Ends the stream.
     pub(super) fn finish(&mut self, sink: Sink<'_>) {
         let waiting = self.waiting();
-        if self.clock.source().is_some() {
+        if self.head() > 0 {
             self.leave_out(waiting, 0.0, sink);
         }
         self.decoder.finish();
         self.give(sink);
+    }
+
+    /// What is missing before the first sound is before the stream's start.
+    fn begin(&mut self) {
+        if self.head() == 0 {
+            self.missing = Default::default();
+            self.timeline.forget();
+        }
     }
 
     /// The end of what was taken, in samples.

@@ -13,7 +13,7 @@ const MAX_HOLE: f64 = 30.0;
 /// Longest stretch that may come twice, seconds: a segment. A longer step back is another clock.
 const MAX_REPEAT: f64 = 15.0;
 
-/// How near to its place repeated audio must end to go on, seconds: half a frame.
+/// How near to its place audio must be after a repetition or an announced gap to go right on, seconds: half a frame.
 const ON_PLACE: f64 = 0.012;
 
 /// Where a frame belongs.
@@ -47,6 +47,11 @@ impl Timeline {
         Self { anchor: None, wrap, behind: false }
     }
 
+    /// Begins anew with the next stamp.
+    pub(super) fn forget(&mut self) {
+        self.anchor = None;
+    }
+
     /// Whether there were stamps.
     pub(super) fn is_known(&self) -> bool {
         self.anchor.is_some()
@@ -62,7 +67,7 @@ impl Timeline {
         let time = self.wrap.map_or(time, |wrap| time + wrap * ((expected - time) / wrap).round());
         let missing = time - expected + announced;
         let least = if self.behind { -ON_PLACE } else { -JITTER };
-        let known = if announced > 0.0 { 0.0 } else { JITTER };
+        let known = if announced > 0.0 { ON_PLACE } else { JITTER };
         let far = time - expected > MAX_HOLE || missing < -MAX_REPEAT;
         if far {
             self.behind = false;

@@ -24,6 +24,11 @@ impl Studio {
         Self { folder }
     }
 
+    /// A folder without a song.
+    pub(crate) fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
