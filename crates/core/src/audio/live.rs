@@ -106,13 +106,17 @@ impl LiveDecoder {
             container.choose("the section").map(|chosen| (container.track(), chosen.codec))
         };
         let opened = guarded(open).unwrap_or_else(|| {
-            Err(AudioError::Damaged { name: String::new(), reason: "its header breaks the demuxer".to_owned() })
+            Err(AudioError::Damaged {
+                name: String::new(),
+                reason: "its header breaks the demuxer".to_owned(),
+            })
         });
         let ((id, timescale), codec) = opened.map_err(|error| match error {
             AudioError::UnsupportedCodec { codec, .. } => FrameError::Unsupported(codec),
             other => FrameError::Damaged(other.to_string()),
         })?;
-        let timescale = timescale.ok_or_else(|| FrameError::Damaged("a track without a timescale".to_owned()))?;
+        let timescale =
+            timescale.ok_or_else(|| FrameError::Damaged("a track without a timescale".to_owned()))?;
         self.codec = Some((Origin::Mp4, codec));
         Ok(Mp4Track { id, timescale })
     }

@@ -10,6 +10,10 @@ const JITTER: f64 = 1.0;
 /// backwards: a second in a minute.
 const SMOOTHING: f64 = 60.0;
 
+/// Delays of arrival up to this are the network's and the server's, seconds: a few segments. After a longer one, the
+/// stream itself must have stood still.
+const LATE: f64 = 10.0;
+
 /// How near two segments' times must agree to be believed when they both jump, seconds.
 const AGREEMENT: f64 = 0.5;
 
@@ -110,13 +114,15 @@ impl Clock {
         }
     }
 
-    /// A position arrived here at `time`. That counts if nothing better is known, and if time was lost before it.
-    pub(super) fn arrival(&mut self, position: f64, time: f64) {
+    /// A position arrived here at `time`. That counts if nothing better is known, and if time was lost before it;
+    /// `certain` after a connection was lost.
+    pub(super) fn arrival(&mut self, position: f64, time: f64, certain: bool) {
         if self.source == Some(ClockSource::ProgramDateTime) || !time.is_finite() {
             return;
         }
         self.source = Some(ClockSource::Arrival);
-        if self.epoch(position).is_none_or(|now| time - now > JITTER) {
+        let late = if certain { JITTER } else { LATE };
+        if self.epoch(position).is_none_or(|now| time - now > late) {
             self.start(position, time);
         }
     }
@@ -153,7 +159,8 @@ mod tests {
     #[test]
     fn jitter_is_averaged_and_jumps_are_followed() {
         let jitter = |i: i32| if i % 2 == 0 { 0.3 } else { -0.3 };
-        let times: Vec<_> = (0..100).map(|i| (2.0 * f64::from(i), 1e9 + 2.0 * f64::from(i) + jitter(i))).collect();
+        let times: Vec<_> =
+            (0..100).map(|i| (2.0 * f64::from(i), 1e9 + 2.0 * f64::from(i) + jitter(i))).collect();
         let error = clock(&times).epoch(190.0).unwrap() - 1e9 - 190.0;
         assert!(error.abs() < 0.05, "{error}");
         let jumped = clock(&[(0.0, 1e9), (2.0, 1e9 + 2.0), (4.0, 1e9 + 104.0), (6.0, 1e9 + 106.0)]);
@@ -177,14 +184,19 @@ mod tests {
     fn arrival_counts_until_the_stream_says_better() {
         let mut clock = Clock::default();
         assert_eq!(clock.epoch(0.0), None);
-        clock.arrival(0.0, 1e9);
-        clock.arrival(2.0, 1e9 + 2.9);
+        clock.arrival(0.0, 1e9, false);
+        clock.arrival(2.0, 1e9 + 11.9, false);
         assert_eq!((clock.epoch(3.0), clock.source()), (Some(1e9 + 3.0), Some(ClockSource::Arrival)));
-        clock.arrival(4.0, 1e9 + 60.0);
+        clock.arrival(4.0, 1e9 + 50.0, false);
+        assert_eq!(clock.epoch(5.0), Some(1e9 + 51.0));
+        clock.arrival(4.0, 1e9 + 60.0, true);
         assert_eq!(clock.epoch(5.0), Some(1e9 + 61.0));
         clock.program_date_time(6.0, 1e9 + 70.0, false);
-        clock.arrival(8.0, 1e9 + 99.0);
-        assert_eq!((clock.epoch(9.0), clock.source()), (Some(1e9 + 73.0), Some(ClockSource::ProgramDateTime)));
+        clock.arrival(8.0, 1e9 + 99.0, true);
+        assert_eq!(
+            (clock.epoch(9.0), clock.source()),
+            (Some(1e9 + 73.0), Some(ClockSource::ProgramDateTime))
+        );
         clock.seen(1e9 + 73.0, 1e9 + 80.5);
         assert_eq!(clock.arrival_offset(), Some(7.5));
     }
@@ -199,7 +211,7 @@ mod tests {
             for (step, jump, kind, certain) in says {
                 let jump = if kind < 6 { jump / 10_000.0 } else { jump };
                 match kind {
-                    8 => clock.arrival(position, 1e9 + position + jump),
+                    8 => clock.arrival(position, 1e9 + position + jump, certain),
                     _ => clock.program_date_time(position, 1e9 + position + jump, certain),
                 }
                 let told: Vec<_> = (0..20).map(|i| position + step * f64::from(i) / 20.0).collect();

@@ -99,7 +99,13 @@ impl Demux {
     }
 
     /// Reads a segment.
-    pub(super) fn segment(&mut self, media: Media<'_>, segment: &Segment, playback: &mut Playback, sink: Sink<'_>) {
+    pub(super) fn segment(
+        &mut self,
+        media: Media<'_>,
+        segment: &Segment,
+        playback: &mut Playback,
+        sink: Sink<'_>,
+    ) {
         match media {
             Media::Ts => {
                 if !matches!(self.kind, Kind::Ts(_)) {

@@ -4,9 +4,8 @@
 //! leaves out where they are in time (`tfdt`).
 
 /// Names of boxes that begin a segment or a section.
-const FIRST: [&[u8; 4]; 11] = [
-    b"styp", b"moof", b"sidx", b"emsg", b"prft", b"ftyp", b"moov", b"mdat", b"free", b"skip", b"uuid",
-];
+const FIRST: [&[u8; 4]; 11] =
+    [b"styp", b"moof", b"sidx", b"emsg", b"prft", b"ftyp", b"moov", b"mdat", b"free", b"skip", b"uuid"];
 
 /// Whether bytes begin like a segment of MP4.
 pub(super) fn looks_like_mp4(bytes: &[u8]) -> bool {
@@ -47,7 +46,8 @@ pub(super) struct Defaults {
 impl Defaults {
     /// Reads `trex` of a track from an initialization section.
     pub(super) fn read(init: &[u8], track: u32) -> Self {
-        let trex = child(init, b"moov").and_then(|moov| child(moov, b"mvex")).into_iter().flat_map(Boxes::new);
+        let trex =
+            child(init, b"moov").and_then(|moov| child(moov, b"mvex")).into_iter().flat_map(Boxes::new);
         let read = |body: &[u8]| {
             let mut fields = Fields(body);
             fields.skip(4)?;
@@ -61,7 +61,12 @@ impl Defaults {
 }
 
 /// Gives the samples of a track in a segment, in order. What is damaged ends its fragment.
-pub(super) fn samples<'a>(segment: &'a [u8], track: u32, defaults: Defaults, give: &mut dyn FnMut(Sample<'a>)) {
+pub(super) fn samples<'a>(
+    segment: &'a [u8],
+    track: u32,
+    defaults: Defaults,
+    give: &mut dyn FnMut(Sample<'a>),
+) {
     for moof in Boxes::new(segment).filter(|found| &found.name == b"moof") {
         let mut end = moof.start;
         for traf in Boxes::new(moof.body).filter(|found| &found.name == b"traf") {
@@ -105,7 +110,13 @@ impl Fragment {
     }
 
     /// Gives the samples of all runs if they are of `track`. Returns where the last one's data end.
-    fn run<'a>(&self, traf: &[u8], segment: &'a [u8], track: u32, give: &mut dyn FnMut(Sample<'a>)) -> Option<usize> {
+    fn run<'a>(
+        &self,
+        traf: &[u8],
+        segment: &'a [u8],
+        track: u32,
+        give: &mut dyn FnMut(Sample<'a>),
+    ) -> Option<usize> {
         let (mut at, mut time) = (self.base, self.time);
         for trun in Boxes::new(traf).filter(|found| &found.name == b"trun") {
             let mut fields = Fields(trun.body);
@@ -271,7 +282,10 @@ mod tests {
         assert_eq!(Defaults::read(&init, 2), Defaults { duration: 1_024, size: 22 });
         assert_eq!(Defaults::read(&init, 3), Defaults::default());
         assert!(looks_like_mp4(&init) && !looks_like_mp4(b"<html></html>"));
-        assert_eq!(own_init(&[init.clone(), segment()].concat()), Some(&[init, make(b"styp", b"msdh")].concat()[..]));
+        assert_eq!(
+            own_init(&[init.clone(), segment()].concat()),
+            Some(&[init, make(b"styp", b"msdh")].concat()[..])
+        );
         assert_eq!(own_init(&segment()), None);
     }
 }

@@ -158,7 +158,7 @@ impl Ear {
     fn connect(&mut self) {
         if std::mem::take(&mut self.connected) {
             let arrival = (self.settings.wall_clock)();
-            self.playback.mark(Mark { program_date_time: None, arrival, certain: false });
+            self.playback.mark(Mark { program_date_time: None, arrival, certain: true });
         }
     }
 }

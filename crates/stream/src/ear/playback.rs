@@ -203,7 +203,7 @@ impl Playback {
         let Some((mark, passed)) = self.mark.take() else { return };
         match mark.program_date_time {
             Some(time) => self.clock.program_date_time(position, time + passed, mark.certain),
-            None => self.clock.arrival(position, mark.arrival + passed),
+            None => self.clock.arrival(position, mark.arrival + passed, mark.certain),
         }
     }
 
@@ -240,7 +240,8 @@ impl Playback {
             }
         }
         for part in &mut self.missing {
-            *part = Gaps { count: 0, seconds: if waiting > 0.0 { part.seconds * rest / waiting } else { 0.0 } };
+            *part =
+                Gaps { count: 0, seconds: if waiting > 0.0 { part.seconds * rest / waiting } else { 0.0 } };
         }
     }
 

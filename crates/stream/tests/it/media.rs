@@ -20,7 +20,8 @@ impl Studio {
     pub(crate) fn new(seed: u64, seconds: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let song = compose_stereo(seed, seconds);
-        write_wav_stereo(folder.path().join("song.wav"), &song.left, &song.right, 44_100, WavEncoding::Int16).unwrap();
+        write_wav_stereo(folder.path().join("song.wav"), &song.left, &song.right, 44_100, WavEncoding::Int16)
+            .unwrap();
         Self { folder }
     }
 
@@ -65,17 +66,23 @@ impl Studio {
         };
         let name = format!("{}-{extension}", from.replace('.', "-"));
         let options = format!("-c copy -f hls -hls_time {seconds} -hls_list_size 0 {kind}");
-        self.ffmpeg(&format!("-i {from} {options} -hls_segment_filename {name}-%03d.{extension} {name}.m3u8"));
+        self.ffmpeg(&format!(
+            "-i {from} {options} -hls_segment_filename {name}-%03d.{extension} {name}.m3u8"
+        ));
         let playlist = fs::read_to_string(self.path(&format!("{name}.m3u8"))).unwrap();
         let init = self.path("init.mp4");
-        let init = (extension == "m4s").then(|| Arc::new(InitSection { bytes: fs::read(init).unwrap().into() }));
+        let init =
+            (extension == "m4s").then(|| Arc::new(InitSection { bytes: fs::read(init).unwrap().into() }));
         let mut length = 0.0;
         let mut segments = Vec::new();
         for line in playlist.lines() {
             if let Some(info) = line.strip_prefix("#EXTINF:") {
                 length = info.trim_end_matches(',').parse().unwrap();
             } else if !line.starts_with('#') {
-                segments.push(Segment { init: init.clone(), ..segment(self.read(line), segments.len() as u64, length) });
+                segments.push(Segment {
+                    init: init.clone(),
+                    ..segment(self.read(line), segments.len() as u64, length)
+                });
             }
         }
         segments

@@ -86,7 +86,8 @@ impl FrameSplitter {
             (sum, frames.len() >= ENOUGH || sum + 16 >= bytes.len())
         };
         let codings = [AudioCoding::Adts, AudioCoding::Latm, AudioCoding::Mpeg];
-        let best = codings.into_iter().map(|coding| (covered(coding), coding)).max_by_key(|((sum, _), _)| *sum)?;
+        let best =
+            codings.into_iter().map(|coding| (covered(coding), coding)).max_by_key(|((sum, _), _)| *sum)?;
         let ((sum, enough), coding) = best;
         // The rest are halves of frames at both ends, and headers.
         (enough && 2 * sum > bytes.len()).then_some(coding)

@@ -1,6 +1,8 @@
 //! The ear: segments and bytes in, timed sound out.
 
+mod damage;
 mod seams;
+mod time;
 
 use refrain_stream::{Delivery, Ear, EarReport, EarSettings, GapReason, Media, Segment, Sound};
 
