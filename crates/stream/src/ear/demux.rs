@@ -36,6 +36,7 @@ pub(super) enum Content<'a> {
 }
 
 /// Media in a segment.
+#[derive(Clone, Copy)]
 pub(super) enum Media<'a> {
     Ts,
     Mp4,
