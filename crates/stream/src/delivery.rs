@@ -13,6 +13,8 @@ pub enum Delivery {
     Bytes(Bytes),
     /// Sound that the source decoded itself: 44.1 kHz mono.
     Decoded(Vec<f32>),
+    /// What a radio station says that it plays from here on; a hint, often late or wrong.
+    Title(String),
     /// Media that is missing.
     Gap(Gap),
     /// What follows is another connection's: nothing that was held over fits to it. The time between is not known.

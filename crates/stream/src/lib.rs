@@ -9,6 +9,8 @@
 
 mod delivery;
 mod ear;
+mod pipe;
 
 pub use delivery::{Delivery, Gap, GapReason, InitSection, Segment};
-pub use ear::{Clock, ClockSource, Ear, EarReport, EarSettings, Gaps, Media, Sound};
+pub use ear::{Clock, ClockSource, Ear, EarReport, EarSettings, Gaps, Media, Sound, Title};
+pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};

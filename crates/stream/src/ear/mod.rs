@@ -28,7 +28,7 @@ use demux::{Content, Demux};
 use playback::{Mark, Playback, Sink};
 
 pub use clock::{Clock, ClockSource};
-pub use report::{EarReport, Gaps};
+pub use report::{EarReport, Gaps, Title};
 pub use sound::{Media, Sound};
 
 /// Shortest segment that counts as unreadable when no frame is in it, seconds: a few frames.
@@ -77,6 +77,10 @@ impl Ear {
             Delivery::Decoded(sound) => {
                 self.connect();
                 self.playback.hear_decoded(&sound, sink);
+            }
+            Delivery::Title(text) => {
+                let position = sound::seconds(self.playback.position());
+                self.playback.report.title = Some(Title { text, position });
             }
             Delivery::Gap(gap) => self.gap(&gap, sink),
             Delivery::Reconnected => {

@@ -31,7 +31,18 @@ pub struct EarReport {
     pub format: Option<(String, u32, usize)>,
     /// The last codec that cannot be decoded, if there was one.
     pub unsupported: Option<String>,
+    /// What the station said last that it plays.
+    pub title: Option<Title>,
     gaps: [Gaps; GapReason::ALL.len()],
+}
+
+/// What a radio station says that it plays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Title {
+    /// Its words.
+    pub text: String,
+    /// Where in the stream it said so, seconds from the first sample.
+    pub position: f64,
 }
 
 /// Gaps of one reason.

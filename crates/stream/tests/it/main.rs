@@ -3,3 +3,4 @@
 
 mod ear;
 mod media;
+mod pipe;
