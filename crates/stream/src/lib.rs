@@ -10,7 +10,11 @@
 mod delivery;
 mod ear;
 mod pipe;
+mod radio;
+mod udp;
 
 pub use delivery::{Delivery, Gap, GapReason, InitSection, Segment};
 pub use ear::{Clock, ClockSource, Ear, EarReport, EarSettings, Gaps, Media, Sound, Title};
 pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
+pub use radio::{RadioError, RadioSettings, RadioSource, RadioStatus, Station};
+pub use udp::{UdpError, UdpSettings, UdpSource, UdpStatus};

@@ -4,3 +4,5 @@
 mod ear;
 mod media;
 mod pipe;
+mod radio;
+mod udp;
