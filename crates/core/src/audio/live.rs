@@ -195,6 +195,12 @@ impl LiveDecoder {
         self.output.held()
     }
 
+    /// Whether there is a decoder. There is none before the first format, and after one that broke.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.codec.is_some()
+    }
+
     /// The codec's name; empty before the first.
     #[must_use]
     pub fn codec(&self) -> &str {

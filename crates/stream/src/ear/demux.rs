@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use refrain_core::audio::ts::{self, AudioFrame, FrameSplitter, PTS_CLOCK, TsDemuxer};
-use refrain_core::audio::{FrameError, Mp4Track};
 
-use super::fmp4::{self, Defaults};
+use super::fmp4;
+use super::fragments::Fragments;
 use super::id3::{self, Tagged};
 use super::playback::{Frame, Playback, Sink};
 use super::report::EarReport;
@@ -14,7 +14,7 @@ use super::timeline::Timeline;
 use crate::delivery::{InitSection, Segment};
 
 /// Bytes that are demuxed at a time: what a demuxer holds of a segment stays small.
-const SLICE: usize = 16 << 10;
+const SLICE: usize = 8 << 10;
 
 /// Bytes at the start of a segment or stream that tell what it is: half a second of radio.
 const HEAD: usize = 8 << 10;
@@ -50,17 +50,7 @@ enum Kind {
     Unknown,
     Ts(Box<TsDemuxer>),
     Frames(FrameSplitter),
-    Mp4(Mp4),
-}
-
-/// A track in fragments of MP4.
-#[derive(Debug)]
-struct Mp4 {
-    /// The section that it was opened with.
-    init: Vec<u8>,
-    /// The same, as it was delivered.
-    delivered: Option<Arc<InitSection>>,
-    track: Result<(Mp4Track, Defaults), FrameError>,
+    Mp4(Fragments),
 }
 
 /// Demuxes a stream.
@@ -260,40 +250,13 @@ impl Demux {
         }
     }
 
+    /// Reads the fragments of MP4 in a segment.
     fn fragments(&mut self, segment: &Segment, playback: &mut Playback, sink: Sink<'_>) {
-        let bytes = &segment.bytes[..];
-        let known = match (&self.kind, fmp4::own_init(bytes), &segment.init) {
-            (Kind::Mp4(mp4), Some(own), _) => mp4.init == own,
-            (Kind::Mp4(mp4), None, Some(init)) => {
-                mp4.delivered.as_ref().is_some_and(|one| Arc::ptr_eq(one, init)) || mp4.init == init.bytes
-            }
-            (Kind::Mp4(_), None, None) => true,
-            _ => false,
-        };
-        if !known {
-            let delivered = segment.init.clone();
-            let init = fmp4::own_init(bytes).or(delivered.as_ref().map(|init| &init.bytes[..]));
-            let init = init.unwrap_or_default().to_vec();
-            playback.note_format();
-            let mp4 = Mp4 { track: Err(FrameError::Damaged(String::new())), init, delivered };
-            self.change(Kind::Mp4(mp4), playback, sink);
+        if !matches!(&self.kind, Kind::Mp4(track) if track.describes(segment)) {
+            self.change(Kind::Mp4(Fragments::of(segment)), playback, sink);
         }
-        let Kind::Mp4(mp4) = &mut self.kind else { return };
-        if !known {
-            let open = playback.decoder.use_mp4(&mp4.init);
-            mp4.track = open.map(|track| (track, Defaults::read(&mp4.init, track.id)));
-        }
-        match &mp4.track {
-            Ok((track, defaults)) => {
-                let ticks = f64::from(track.timescale.max(1));
-                fmp4::samples(bytes, track.id, *defaults, &mut |sample| {
-                    let time = sample.time.map(|time| time as f64 / ticks);
-                    let seconds = f64::from(sample.duration) / ticks;
-                    playback.hear(Frame { data: sample.data, format: None, seconds, time }, sink);
-                });
-            }
-            Err(FrameError::Unsupported(codec)) => playback.report.unsupported = Some(codec.clone()),
-            Err(_) => {}
+        if let Kind::Mp4(track) = &mut self.kind {
+            track.hear(&segment.bytes, playback, sink);
         }
     }
 }

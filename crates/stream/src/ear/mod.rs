@@ -14,6 +14,7 @@
 mod clock;
 mod demux;
 mod fmp4;
+mod fragments;
 mod id3;
 mod meter;
 mod playback;

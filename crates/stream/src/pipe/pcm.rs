@@ -121,13 +121,13 @@ impl PcmFormat {
         match self.encoding {
             SampleEncoding::U8 => samples.extend(bytes.iter().map(|&b| (f32::from(b) - 128.0) / 128.0)),
             SampleEncoding::S16 { big_endian } => {
-                words(bytes, big_endian, samples, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0)
+                words(bytes, big_endian, samples, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0);
             }
             SampleEncoding::S24 { big_endian } => words(bytes, big_endian, samples, |[a, b, c]| {
                 (i32::from_le_bytes([0, a, b, c]) >> 8) as f32 / 8_388_608.0
             }),
             SampleEncoding::S32 { big_endian } => {
-                words(bytes, big_endian, samples, |b| i32::from_le_bytes(b) as f32 / 2_147_483_648.0)
+                words(bytes, big_endian, samples, |b| i32::from_le_bytes(b) as f32 / 2_147_483_648.0);
             }
             SampleEncoding::F32 { big_endian } => words(bytes, big_endian, samples, f32::from_le_bytes),
         }

@@ -177,10 +177,10 @@ fn bind(at: SocketAddr, settings: &UdpSettings) -> std::io::Result<UdpSocket> {
     socket.bind(&SockAddr::from(local))?;
     match at.ip() {
         IpAddr::V4(group) if group.is_multicast() => {
-            socket.join_multicast_v4(&group, &settings.interface.0)?
+            socket.join_multicast_v4(&group, &settings.interface.0)?;
         }
         IpAddr::V6(group) if group.is_multicast() => {
-            socket.join_multicast_v6(&group, settings.interface.1)?
+            socket.join_multicast_v6(&group, settings.interface.1)?;
         }
         _ => {}
     }

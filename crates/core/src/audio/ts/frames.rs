@@ -138,7 +138,7 @@ impl FrameSplitter {
     /// Takes back the memory of a frame that is done with, for one to come.
     pub fn recycle(&mut self, frame: AudioFrame) {
         /// More frames than lie between two pushes of some kilobytes.
-        const MAX_SPARE: usize = 16;
+        const MAX_SPARE: usize = 64;
         if self.spare.len() < MAX_SPARE {
             self.spare.push(frame.data);
         }
