@@ -263,7 +263,8 @@ impl Demux {
 
 /// A frame as it is heard.
 fn of(frame: &AudioFrame, time: Option<f64>) -> Frame<'_> {
-    Frame { data: &frame.data, format: Some(frame.format), seconds: length(frame), time }
+    let (format, after_loss) = (Some(frame.format), frame.after_gap);
+    Frame { data: &frame.data, format, seconds: length(frame), time, after_loss }
 }
 
 /// Seconds of a frame.

@@ -53,7 +53,8 @@ impl Fragments {
                 fmp4::samples(bytes, track.id, *defaults, &mut |sample| {
                     let time = sample.time.map(|time| time as f64 / ticks);
                     let seconds = f64::from(sample.duration) / ticks;
-                    playback.hear(Frame { data: sample.data, format: None, seconds, time }, sink);
+                    let frame = Frame { data: sample.data, format: None, seconds, time, after_loss: false };
+                    playback.hear(frame, sink);
                 });
             }
             Some(Err(FrameError::Unsupported(codec))) => playback.report.unsupported = Some(codec.clone()),

@@ -32,6 +32,8 @@ pub(super) struct Frame<'a> {
     pub(super) seconds: f64,
     /// Its time stamp, seconds.
     pub(super) time: Option<f64>,
+    /// Whether something was lost right before it.
+    pub(super) after_loss: bool,
 }
 
 /// When the next frame is, by what came around it.
@@ -103,7 +105,7 @@ impl Playback {
         self.begin();
         let (head, waiting) = (seconds(self.head()), self.waiting());
         let place = match frame.time {
-            Some(time) => self.timeline.place(time, head, waiting),
+            Some(time) => self.timeline.place(time, head, waiting, frame.after_loss),
             None if waiting > 0.0 => Place::After(waiting),
             None => Place::Next,
         };

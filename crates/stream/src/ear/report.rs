@@ -19,8 +19,8 @@ pub struct EarReport {
     pub seconds: f64,
     /// Seconds of sound below −60 dBFS.
     pub silence_seconds: f64,
-    /// Level of the last second or so, dBFS; −120 at the lowest.
-    pub level: f64,
+    /// Level of the last second or so, dBFS, −120 at the lowest; nothing before there is sound.
+    pub level: Option<f64>,
     /// Seconds of audio that came twice and were left out.
     pub repeated_seconds: f64,
     /// Times that time stamps began anew, announced or not, and connections.

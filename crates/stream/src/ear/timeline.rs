@@ -6,6 +6,10 @@ use refrain_core::audio::ts::{PTS_CLOCK, PTS_WRAP};
 /// jitter by some of them; frames are 20 to 50 ms long, so a lost one or two pass as well and the next stamps stay exact.
 const JITTER: f64 = 0.1;
 
+/// The same where frames are known to be damaged or lost: more than a frame. Not less, for a packager that counts its
+/// packets anew in each segment looks like a loss at each.
+const LOSS: f64 = 0.03;
+
 /// Longest stretch that time stamps alone may show to be missing, seconds, and most that they may differ from gaps that
 /// were announced: some segments. A longer jump is another clock.
 const MAX_HOLE: f64 = 30.0;
@@ -57,8 +61,9 @@ impl Timeline {
         self.anchor.is_some()
     }
 
-    /// Judges a frame with stamp `time`, when `head` of the stream is heard and `announced` is known to be missing.
-    pub(super) fn place(&mut self, time: f64, head: f64, announced: f64) -> Place {
+    /// Judges a frame with stamp `time`, when `head` of the stream is heard and `announced` is known to be missing;
+    /// `damaged` if something was lost right before it.
+    pub(super) fn place(&mut self, time: f64, head: f64, announced: f64, damaged: bool) -> Place {
         let Some((from, at)) = self.anchor else {
             self.anchor = Some((time, head + announced));
             return if announced > 0.0 { Place::After(announced) } else { Place::Next };
@@ -67,7 +72,11 @@ impl Timeline {
         let time = self.wrap.map_or(time, |wrap| time + wrap * ((expected - time) / wrap).round());
         let missing = time - expected + announced;
         let least = if self.behind { -ON_PLACE } else { -JITTER };
-        let known = if announced > 0.0 { ON_PLACE } else { JITTER };
+        let known = match damaged {
+            _ if announced > 0.0 => ON_PLACE,
+            true => LOSS,
+            false => JITTER,
+        };
         let far = time - expected > MAX_HOLE || missing < -MAX_REPEAT;
         if far {
             self.behind = false;
@@ -87,9 +96,26 @@ impl Timeline {
 mod tests {
     use super::*;
 
+    struct Stamps(Timeline);
+
+    impl Stamps {
+        fn place(&mut self, time: f64, head: f64, announced: f64) -> Place {
+            self.0.place(time, head, announced, false)
+        }
+    }
+
+    #[test]
+    fn a_lost_frame_counts_where_a_loss_is_known() {
+        let mut timeline = Timeline::new(true);
+        timeline.place(0.0, 0.0, 0.0, false);
+        assert_eq!(timeline.place(1.0625, 1.0, 0.0, false), Place::Next);
+        assert_eq!(timeline.place(1.0625, 1.0, 0.0, true), Place::After(0.0625));
+        assert_eq!(timeline.place(2.02, 2.0, 0.0, true), Place::Next);
+    }
+
     #[test]
     fn jitter_passes_holes_show_and_repeats_are_left_out() {
-        let mut timeline = Timeline::new(true);
+        let mut timeline = Stamps(Timeline::new(true));
         assert_eq!(timeline.place(500.0, 0.0, 0.0), Place::Next);
         assert_eq!(timeline.place(510.05, 10.0, 0.0), Place::Next);
         assert_eq!(timeline.place(512.0, 10.0, 0.0), Place::After(2.0));
@@ -103,7 +129,7 @@ mod tests {
 
     #[test]
     fn stamps_tell_exactly_how_long_an_announced_gap_is() {
-        let mut timeline = Timeline::new(false);
+        let mut timeline = Stamps(Timeline::new(false));
         timeline.place(0.0, 0.0, 0.0);
         assert_eq!(timeline.place(3.25, 1.0, 2.0), Place::After(2.25));
         assert_eq!(timeline.place(3.25, 3.25, 6.0), Place::Next, "nothing is missing");
@@ -114,7 +140,7 @@ mod tests {
     #[test]
     fn the_counter_of_33_bits_wraps() {
         let wrap = PTS_WRAP as f64 / f64::from(PTS_CLOCK);
-        let mut timeline = Timeline::new(true);
+        let mut timeline = Stamps(Timeline::new(true));
         timeline.place(wrap - 5.0, 100.0, 0.0);
         assert_eq!(timeline.place(5.0, 110.0, 0.0), Place::Next);
         assert_eq!(timeline.place(wrap - 2.0, 110.0, 0.0), Place::Repeated);
