@@ -16,8 +16,11 @@ use crate::delivery::{InitSection, Segment};
 /// Bytes that are demuxed at a time: what a demuxer holds of a segment stays small.
 const SLICE: usize = 8 << 10;
 
-/// Bytes at the start of a segment or stream that tell what it is: half a second of radio.
+/// Bytes at the start of a segment that tell what it is.
 const HEAD: usize = 8 << 10;
+
+/// Bytes at the start of a stream without segments that tell what it is: the thinnest radio sends them in a second.
+const START: usize = 2 << 10;
 
 /// Bytes of a stream without segments that are searched for audio before they are given up.
 const MAX_SEARCH: usize = 64 << 10;
@@ -129,7 +132,7 @@ impl Demux {
             return self.push(bytes, None, playback, sink);
         }
         self.head.extend_from_slice(bytes);
-        if self.head.len() >= HEAD {
+        if self.head.len() >= START {
             self.recognize(playback, sink);
         }
     }
