@@ -129,15 +129,12 @@ fn packet_counters_that_begin_anew_cost_nothing() {
     let studio = Studio::new(6, 8.0);
     let whole = studio.encode("song.aac", AAC);
     let as_made = studio.segments("song.aac", 2.0, "ts");
-    for first in 0..16 {
+    for first in 0..16_u32 {
         let mut segments = as_made.clone();
         for segment in &mut segments {
             let mut bytes = segment.bytes.to_vec();
-            let mut counter = first;
-            for packet in bytes.chunks_mut(188).filter(|packet| (packet[1] & 0x1F, packet[2]) == (1, 0)) {
-                packet[3] = packet[3] & 0xF0 | counter % 16;
-                counter += 1;
-            }
+            let audio = bytes.chunks_mut(188).filter(|packet| (packet[1] & 0x1F, packet[2]) == (1, 0));
+            audio.zip(first..).for_each(|(packet, count)| packet[3] = packet[3] & 0xF0 | count as u8 % 16);
             segment.bytes = bytes.into();
         }
         let heard = hear_segments(&segments);
