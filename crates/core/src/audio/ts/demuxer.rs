@@ -2,6 +2,7 @@
 
 use super::frames::{AudioFrame, FrameSplitter};
 use super::headers::AudioCoding;
+use super::packet::{is_copy, payload};
 use super::pes::Pes;
 use super::psi::{self, Entry, Sections};
 use super::sync::{self, PACKET, PacketSync};
@@ -286,29 +287,8 @@ impl TsDemuxer {
     }
 }
 
-/// Whether a packet is another's copy (ISO/IEC 13818-1, 2.4.3.3). The clock in an adaptation field may differ, so only
-/// the end is compared: all of most packets, enough of the others.
-fn is_copy(packet: &[u8; PACKET], before: &[u8; PACKET]) -> bool {
-    /// Bytes behind the longest clock field: 4 of header, 2 of flags, 6 of clock.
-    const CLOCK_END: usize = 12;
-    packet[..4] == before[..4] && packet[CLOCK_END..] == before[CLOCK_END..]
-}
-
 enum Continuity {
     Next,
     Repeated,
     Jump(u64),
-}
-
-/// A packet's payload, and whether a jump of its counter is announced; nothing if there is no payload.
-fn payload(packet: &[u8; PACKET], control: u8) -> Option<(&[u8], bool)> {
-    match control >> 4 & 3 {
-        1 => Some((&packet[4..], false)),
-        3 => {
-            let length = usize::from(packet[4]);
-            let announced = length > 0 && packet[5] & 0x80 != 0;
-            packet.get(5 + length..).map(|payload| (payload, announced))
-        }
-        _ => None,
-    }
 }

@@ -12,6 +12,7 @@ mod demuxer;
 mod frames;
 mod headers;
 mod latm;
+mod packet;
 mod pes;
 mod psi;
 mod reader;

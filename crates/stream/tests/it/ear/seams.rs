@@ -134,7 +134,9 @@ fn packet_counters_that_begin_anew_cost_nothing() {
         for segment in &mut segments {
             let mut bytes = segment.bytes.to_vec();
             let audio = bytes.chunks_mut(188).filter(|packet| (packet[1] & 0x1F, packet[2]) == (1, 0));
-            audio.zip(first..).for_each(|(packet, count)| packet[3] = packet[3] & 0xF0 | count as u8 % 16);
+            audio
+                .zip(first..)
+                .for_each(|(packet, count)| packet[3] = (packet[3] & 0xF0) | (count as u8 % 16));
             segment.bytes = bytes.into();
         }
         let heard = hear_segments(&segments);
