@@ -61,7 +61,7 @@ impl Studio {
             "m4s" if from.ends_with(".aac") => {
                 "-bsf:a aac_adtstoasc -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4"
             }
-            "m4s" => "-hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4",
+            "m4s" => "-strict -2 -hls_segment_type fmp4 -hls_fmp4_init_filename init.mp4",
             _ => "-hls_segment_type mpegts",
         };
         let name = format!("{}-{extension}", from.replace('.', "-"));

@@ -144,3 +144,44 @@ fn packet_counters_that_begin_anew_cost_nothing() {
         assert_same(&heard.sound, &whole);
     }
 }
+
+#[test]
+fn other_codecs_in_fragments_are_what_they_are_whole() {
+    let studio = Studio::new(7, 8.0);
+    for (codec, name) in
+        [("libopus -b:a 96k", "opus.mp4"), ("flac -strict -2", "flac.mp4"), ("alac", "alac.mp4")]
+    {
+        let whole = studio.encode(name, &format!("-c:a {codec}"));
+        let segments = studio.segments(name, 2.0, "m4s");
+        let heard = hear_segments(&segments);
+        // Only a whole file says how much of the last packet is padding.
+        assert!(
+            heard.sound.len().abs_diff(whole.len()) < 4_608,
+            "{name}: {} of {}",
+            heard.sound.len(),
+            whole.len()
+        );
+        let length = whole.len().min(heard.sound.len());
+        assert_same(&heard.sound[..length], &whole[..length]);
+        assert_eq!((heard.gaps.len(), heard.report.decode_errors), (0, 0), "{name}");
+    }
+}
+
+/// Whoever joins late lacks what earlier frames left for the first ones, and nothing after.
+#[test]
+fn joining_in_the_middle_is_heard_from_there() {
+    let studio = Studio::new(8, 8.0);
+    studio.encode("song.mp3", "-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0");
+    studio.encode("song.aac", "-c:a aac -b:a 96k -aac_pns 0 -f adts");
+    for (name, extension) in
+        [("song.mp3", "ts"), ("song.mp3", "mp3"), ("song.aac", "ts"), ("song.aac", "m4s")]
+    {
+        let segments = studio.segments(name, 2.0, extension);
+        let (all, late) = (hear_segments(&segments), hear_segments(&segments[2..]));
+        assert!(late.sound.len() > 170_000, "{name} in {extension}: {}", late.sound.len());
+        assert_eq!((late.gaps.len(), late.times[0].0), (0, 0.0));
+        let settle = 4 * 1_152;
+        let tail = &late.sound[settle..];
+        assert_same(tail, &all.sound[all.sound.len() - tail.len()..]);
+    }
+}
