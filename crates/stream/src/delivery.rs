@@ -11,6 +11,10 @@ pub enum Delivery {
     Segment(Segment),
     /// The next bytes of a stream that has no segments: radio, standard input, UDP.
     Bytes(Bytes),
+    /// Sound that the source decoded itself: 44.1 kHz mono.
+    Decoded(Vec<f32>),
+    /// What a radio station says that it plays from here on; a hint, often late or wrong.
+    Title(String),
     /// Media that is missing.
     Gap(Gap),
     /// What follows is another connection's: nothing that was held over fits to it. The time between is not known.
@@ -69,4 +73,12 @@ pub enum GapReason {
     Unreadable,
     /// This machine could not keep up and dropped it.
     Dropped,
+    /// It is missing within what was given: time stamps jump.
+    Lost,
+}
+
+impl GapReason {
+    /// All of them, in their order.
+    pub const ALL: [Self; 6] =
+        [Self::Marked, Self::NotFetched, Self::Missed, Self::Unreadable, Self::Dropped, Self::Lost];
 }

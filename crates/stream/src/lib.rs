@@ -4,11 +4,22 @@
 //! source (network, async) ─► Delivery: bytes in order, gaps ─► ear (CPU, sync): demux ─► decode ─► resample ─► Sound
 //! ```
 //!
+//! Sources: HTTP radio ([`RadioSource`]), standard input and other pipes ([`PipeSource`]), MPEG-TS over UDP
+//! ([`UdpSource`]). All give [`Delivery`] after [`Delivery`]; an [`Ear`] makes timed sound of them.
+//!
 //! A source runs on the async runtime and never looks into the bytes further than a playlist needs; everything that
 //! costs processor time stands behind [`Delivery`], where one ear a stream lives across all its segments.
 
 mod delivery;
+mod ear;
 pub mod hls;
 pub mod http;
+mod pipe;
+mod radio;
+mod udp;
 
 pub use delivery::{Delivery, Gap, GapReason, InitSection, Segment};
+pub use ear::{Clock, ClockSource, Ear, EarReport, EarSettings, Gaps, Media, Sound, Title};
+pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
+pub use radio::{RadioError, RadioSettings, RadioSource, RadioStatus, Station};
+pub use udp::{UdpError, UdpSettings, UdpSource, UdpStatus};

@@ -62,6 +62,14 @@ impl Codec {
         &self.name
     }
 
+    /// Forgets what earlier packets left: what comes next does not continue them.
+    pub(super) fn reset(&mut self) {
+        match &mut self.kind {
+            Kind::Opus(track) => track.reset(),
+            Kind::Symphonia { decoder, .. } => decoder.reset(),
+        }
+    }
+
     /// Decodes a packet and appends its sound.
     pub(super) fn decode(&mut self, packet: &PacketRef<'_>, mono: &mut Vec<f32>) -> Result<Shape, Error> {
         let frames = |duration: u64| usize::try_from(duration).unwrap_or(usize::MAX);

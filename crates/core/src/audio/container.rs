@@ -107,6 +107,12 @@ impl Container {
         })
     }
 
+    /// Id of the chosen track and its ticks per second, if those are whole.
+    pub(super) fn track(&self) -> (u32, Option<u32>) {
+        let base = self.time_base.filter(|base| base.numer.get() == 1);
+        (self.track, base.map(|base| base.denom.get()))
+    }
+
     /// What comes next on the chosen track.
     pub(super) fn next(&mut self) -> Event {
         loop {

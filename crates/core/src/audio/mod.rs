@@ -12,7 +12,8 @@
 //! times after it stay right, and [`DecodeReport`] counts it. Everything that comes from the file is bounded
 //! by [`Limits`]; what exceeds them is an [`AudioError`] that names the file.
 //!
-//! [`ts`] is usable by itself: it takes pushed MPEG-TS bytes and gives timed audio frames, for live streams.
+//! For live streams there are pieces that are pushed: [`ts`] takes bytes and gives timed audio frames,
+//! [`LiveDecoder`] takes frames and gives sound.
 
 mod aac_config;
 mod bits;
@@ -23,6 +24,7 @@ mod error;
 mod extensions;
 mod guard;
 mod limits;
+mod live;
 mod mix;
 mod open;
 mod opus;
@@ -38,6 +40,7 @@ pub mod ts;
 pub use error::{AudioError, LimitKind};
 pub use extensions::{SUPPORTED_EXTENSIONS, supported_extension};
 pub use limits::Limits;
+pub use live::{FrameError, LiveDecoder, Mp4Track};
 pub use reader::AudioReader;
 pub use report::{DecodeReport, Format};
 pub use tags::Tags;

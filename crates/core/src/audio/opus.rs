@@ -80,6 +80,15 @@ impl OpusTrack {
         self.channels
     }
 
+    /// Forgets what earlier packets left.
+    pub(super) fn reset(&mut self) {
+        // Resetting fails for no decoder that could be made.
+        match &mut self.kind {
+            Kind::Mono(decoder) => _ = decoder.reset_state(),
+            Kind::Surround(decoder) => decoder.streams_mut().iter_mut().for_each(|s| _ = s.reset_state()),
+        }
+    }
+
     /// Appends a packet's sound without the last `drop` samples.
     pub(super) fn decode(&mut self, packet: &[u8], drop: usize, mono: &mut Vec<f32>) -> Result<(), String> {
         let start = mono.len();

@@ -31,8 +31,13 @@ impl Output {
         }
     }
 
-    /// Brings out what the resampler holds back.
+    /// Samples at 44.1 kHz that the resampler holds back.
+    pub(super) fn held(&self) -> u64 {
+        self.resampler.as_ref().map_or(0, Resampler::held)
+    }
+
+    /// Brings out what the resampler holds back; what comes next is another sound.
     pub(super) fn finish(&mut self) -> Result<(), String> {
-        self.resampler.take().map_or(Ok(()), |mut resampler| resampler.finish(&mut self.ready))
+        self.resampler.as_mut().map_or(Ok(()), |resampler| resampler.finish(&mut self.ready))
     }
 }

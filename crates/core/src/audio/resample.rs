@@ -67,10 +67,29 @@ impl Resampler {
         Ok(())
     }
 
-    /// Ends the sound: appends the rest, so that all output together is as long as the input.
-    pub(super) fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), String> {
+    /// Output samples that are held back: what [`Resampler::finish`] would bring out.
+    pub(super) fn held(&self) -> u64 {
+        self.wanted().saturating_sub(self.given)
+    }
+
+    /// Begins anew, with the filter that is planned already.
+    fn reset(&mut self) {
+        self.fft.reset();
+        self.pending.clear();
+        self.delay = self.fft.output_delay();
+        (self.taken, self.given) = (0, 0);
+    }
+
+    /// Output samples for the input so far.
+    fn wanted(&self) -> u64 {
         let (rate, to) = (u64::from(self.rate), u64::from(SAMPLE_RATE));
-        let wanted = (self.taken * to + rate / 2) / rate;
+        (self.taken * to + rate / 2) / rate
+    }
+
+    /// Ends the sound: appends the rest, so that all output together is as long as the input. What is pushed
+    /// next is another sound.
+    pub(super) fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), String> {
+        let wanted = self.wanted();
         let silence = vec![0.0; self.fft.input_frames_next()];
         while self.given < wanted {
             let fill = silence.len() - self.pending.len();
@@ -78,6 +97,7 @@ impl Resampler {
         }
         let excess = usize::try_from(self.given - wanted).unwrap_or(0);
         out.truncate(out.len().saturating_sub(excess));
+        self.reset();
         Ok(())
     }
 
@@ -129,6 +149,20 @@ mod tests {
             let worst = error.fold(0.0, f32::max);
             assert!(worst < 2e-3, "{rate} Hz: off by {worst}");
         }
+    }
+
+    #[test]
+    fn after_its_end_a_resampler_is_a_new_one() {
+        let input = sine(48_000, 0.3);
+        let (mut resampler, mut out) = (Resampler::new(48_000).unwrap(), Vec::new());
+        resampler.push(&input[..7_000], &mut out).unwrap();
+        assert_eq!(resampler.held(), 6_431 - out.len() as u64);
+        resampler.finish(&mut out).unwrap();
+        assert_eq!((out.len(), resampler.held()), (6_431, 0));
+        out.clear();
+        resampler.push(&input, &mut out).unwrap();
+        resampler.finish(&mut out).unwrap();
+        assert_eq!(out, resample(&input, 48_000, input.len()));
     }
 
     #[test]

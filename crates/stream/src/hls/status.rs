@@ -169,7 +169,7 @@ impl GapCounts {
             GapReason::Marked => &mut self.marked,
             GapReason::NotFetched => &mut self.not_fetched,
             GapReason::Missed => &mut self.missed,
-            GapReason::Unreadable => &mut self.unreadable,
+            GapReason::Unreadable | GapReason::Lost => &mut self.unreadable,
             GapReason::Dropped => &mut self.dropped,
         };
         count.count += 1;
@@ -197,7 +197,7 @@ impl SourceStatus {
                 self.ads += u64::from(segment.ad);
             }
             Delivery::Gap(gap) => self.gaps.add(gap.reason, gap.seconds),
-            Delivery::Bytes(_) | Delivery::Reconnected => {}
+            Delivery::Bytes(_) | Delivery::Decoded(_) | Delivery::Title(_) | Delivery::Reconnected => {}
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::frames::{AudioFrame, FrameSplitter};
 use super::headers::AudioCoding;
+use super::packet::{is_copy, payload};
 use super::pes::Pes;
 use super::psi::{self, Entry, Sections};
-use super::sync::{PACKET, PacketSync};
+use super::sync::{self, PACKET, PacketSync};
 
 /// Packet ids are 13 bits.
 const PIDS: usize = 1 << 13;
@@ -57,6 +58,8 @@ pub struct TsDemuxer {
     splitter: Option<FrameSplitter>,
     /// Frames of streams that were followed before.
     left: Vec<AudioFrame>,
+    /// The last packet of the audio stream, to know its copy from one that only counts the same.
+    last: [u8; PACKET],
     damage: TsDamage,
     cut: bool,
 }
@@ -82,6 +85,7 @@ impl TsDemuxer {
             pes: Pes::default(),
             splitter: None,
             left: Vec::new(),
+            last: [0; PACKET],
             damage: TsDamage::default(),
             cut: false,
         }
@@ -95,11 +99,31 @@ impl TsDemuxer {
         }
     }
 
+    /// Notes that another segment begins, with these bytes, which are still to be pushed: if they begin with a packet
+    /// while one is incomplete, that one was cut off and is given up.
+    pub fn begin_segment(&mut self, head: &[u8]) {
+        if self.sync.has_rest() && sync::starts_with_packets(head) {
+            self.drain();
+            self.cut |= self.sync.has_rest();
+            self.sync.restart();
+        }
+    }
+
+    /// Notes that a stretch of the stream is missing here: complete frames before it can still be asked for, what is
+    /// incomplete is given up. Which stream is followed stays known.
+    pub fn interrupt(&mut self) {
+        self.drain();
+        self.sync.restart();
+        self.counters.fill(UNKNOWN);
+        self.pes = Pes::default();
+        self.splitter.iter_mut().for_each(FrameSplitter::gap);
+        self.pat.gap();
+        self.tables.iter_mut().for_each(|(_, sections)| sections.gap());
+    }
+
     /// Ends the stream: what is complete can still be asked for.
     pub fn finish(&mut self) {
-        while let Some(packet) = self.sync.next(true) {
-            self.take(&packet);
-        }
+        self.drain();
         self.cut |= self.sync.has_rest();
         self.cut |= self.splitter.as_mut().is_some_and(FrameSplitter::finish);
     }
@@ -110,6 +134,13 @@ impl TsDemuxer {
             return self.splitter.as_mut()?.next_frame();
         }
         Some(self.left.remove(0))
+    }
+
+    /// Takes back the memory of a frame that is done with, for one to come.
+    pub fn recycle(&mut self, frame: AudioFrame) {
+        if let Some(splitter) = &mut self.splitter {
+            splitter.recycle(frame);
+        }
     }
 
     /// The stream that is followed, once a table named one.
@@ -143,6 +174,13 @@ impl TsDemuxer {
         self.cut
     }
 
+    /// Takes the packets that stand at an end.
+    fn drain(&mut self) {
+        while let Some(packet) = self.sync.next(true) {
+            self.take(&packet);
+        }
+    }
+
     fn take(&mut self, packet: &[u8; PACKET]) {
         let [_, flags, low, control, ..] = *packet;
         let pid = u16::from_be_bytes([flags & 0x1F, low]);
@@ -156,8 +194,11 @@ impl TsDemuxer {
             return;
         }
         let Some((payload, announced)) = payload(packet, control) else { return };
+        let copy = !audio || is_copy(packet, &std::mem::replace(&mut self.last, *packet));
         match self.continuity(pid, control & 0xF) {
-            Continuity::Repeated => return,
+            Continuity::Repeated if copy => return,
+            // A packager that counts anew in each segment, or a loss of sixteen packets.
+            Continuity::Repeated => self.gap(pid, audio, 0),
             Continuity::Next => {}
             Continuity::Jump(missing) => self.gap(pid, audio, if announced { 0 } else { missing }),
         }
@@ -250,17 +291,4 @@ enum Continuity {
     Next,
     Repeated,
     Jump(u64),
-}
-
-/// A packet's payload, and whether a jump of its counter is announced; nothing if there is no payload.
-fn payload(packet: &[u8; PACKET], control: u8) -> Option<(&[u8], bool)> {
-    match control >> 4 & 3 {
-        1 => Some((&packet[4..], false)),
-        3 => {
-            let length = usize::from(packet[4]);
-            let announced = length > 0 && packet[5] & 0x80 != 0;
-            packet.get(5 + length..).map(|payload| (payload, announced))
-        }
-        _ => None,
-    }
 }

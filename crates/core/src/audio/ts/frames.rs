@@ -47,6 +47,8 @@ pub struct FrameSplitter {
     locked: Option<FrameHeader>,
     gap: bool,
     frames: VecDeque<AudioFrame>,
+    /// Memory of frames that were given back.
+    spare: Vec<Vec<u8>>,
     damaged: u64,
 }
 
@@ -65,8 +67,30 @@ impl FrameSplitter {
             locked: None,
             gap: false,
             frames: VecDeque::new(),
+            spare: Vec::new(),
             damaged: 0,
         }
+    }
+
+    /// How bare frames are coded, by some kilobytes of them; nothing if they are none. They may begin within a frame.
+    #[must_use]
+    pub fn sniff(bytes: &[u8]) -> Option<AudioCoding> {
+        /// Frames that show a coding, unless all bytes are fewer.
+        const ENOUGH: usize = 3;
+        let covered = |coding| {
+            let mut splitter = Self::new(coding);
+            splitter.push(bytes, None);
+            splitter.finish();
+            let frames: Vec<_> = splitter.frames.iter().map(|frame| frame.data.len()).collect();
+            let sum: usize = frames.iter().sum();
+            (sum, frames.len() >= ENOUGH || sum + 16 >= bytes.len())
+        };
+        let codings = [AudioCoding::Adts, AudioCoding::Latm, AudioCoding::Mpeg];
+        let best =
+            codings.into_iter().map(|coding| (covered(coding), coding)).max_by_key(|((sum, _), _)| *sum)?;
+        let ((sum, enough), coding) = best;
+        // The rest are halves of frames at both ends, and headers.
+        (enough && 2 * sum > bytes.len()).then_some(coding)
     }
 
     /// How the frames are coded.
@@ -109,6 +133,15 @@ impl FrameSplitter {
     /// The next complete frame.
     pub fn next_frame(&mut self) -> Option<AudioFrame> {
         self.frames.pop_front()
+    }
+
+    /// Takes back the memory of a frame that is done with, for one to come.
+    pub fn recycle(&mut self, frame: AudioFrame) {
+        /// More frames than lie between two pushes of some kilobytes.
+        const MAX_SPARE: usize = 64;
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(frame.data);
+        }
     }
 
     /// Places where frames were damaged or lost so far.
@@ -174,28 +207,34 @@ impl FrameSplitter {
         while let Some((_, pts)) = self.stamps.pop_front_if(|(from, _)| *from <= position) {
             self.clock = Some(Clock { pts, samples: 0 });
         }
-        let data = &self.buffer[self.at + header.strip..self.at + header.length];
-        let frames = match header.format {
-            Some(format) => vec![(format, data.to_vec())],
-            None => self.latm.unpack(data).unwrap_or_default(),
-        };
-        if frames.is_empty() {
-            self.damaged += 1;
-            self.gap = true;
-            self.clock = None;
-        }
-        for (format, data) in frames {
-            let pts = self.clock.map(|clock| {
-                let ticks = clock.samples * u64::from(PTS_CLOCK) / u64::from(format.rate());
-                (clock.pts + ticks) % PTS_WRAP
-            });
-            if let Some(clock) = &mut self.clock {
-                clock.samples += u64::from(format.samples());
+        let bytes = &self.buffer[self.at + header.strip..self.at + header.length];
+        if let Some(format) = header.format {
+            let mut data = self.spare.pop().unwrap_or_default();
+            data.clear();
+            data.extend_from_slice(bytes);
+            self.give(format, data);
+        } else {
+            let frames = self.latm.unpack(bytes).unwrap_or_default();
+            if frames.is_empty() {
+                self.damaged += 1;
+                self.gap = true;
+                self.clock = None;
             }
-            self.frames.push_back(AudioFrame { pts, format, data, after_gap: std::mem::take(&mut self.gap) });
+            frames.into_iter().for_each(|(format, data)| self.give(format, data));
         }
         self.locked = Some(header);
         self.at += header.length;
+    }
+
+    fn give(&mut self, format: FrameFormat, data: Vec<u8>) {
+        let pts = self.clock.map(|clock| {
+            let ticks = clock.samples * u64::from(PTS_CLOCK) / u64::from(format.rate());
+            (clock.pts + ticks) % PTS_WRAP
+        });
+        if let Some(clock) = &mut self.clock {
+            clock.samples += u64::from(format.samples());
+        }
+        self.frames.push_back(AudioFrame { pts, format, data, after_gap: std::mem::take(&mut self.gap) });
     }
 }
 
@@ -225,6 +264,19 @@ mod tests {
         let stamps: Vec<_> = frames.iter().map(|f| f.1).collect();
         assert_eq!(stamps, [Some(PTS_WRAP - 1_000), Some(1_089), Some(5_000), Some(7_089)]);
         assert!(frames.iter().zip(1..).all(|(f, i)| f.0 == [i; 20] && !f.2));
+    }
+
+    #[test]
+    fn codings_are_told_from_noise() {
+        let adts: Vec<u8> = (1..=9).flat_map(|i| frame(&[i; 200])).collect();
+        assert_eq!(FrameSplitter::sniff(&adts[40..]), Some(AudioCoding::Adts));
+        assert_eq!(FrameSplitter::sniff(&adts[..207]), Some(AudioCoding::Adts));
+        let mpeg = [&[0xFF, 0xFB, 0x90, 0x00][..], &[7; 413]].concat().repeat(5);
+        assert_eq!(FrameSplitter::sniff(&mpeg[100..]), Some(AudioCoding::Mpeg));
+        let noise: Vec<u8> = (0..40_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        assert_eq!(FrameSplitter::sniff(&noise), None);
+        assert_eq!(FrameSplitter::sniff(b"<html><body>404</body></html>"), None);
+        assert_eq!(FrameSplitter::sniff(b""), None);
     }
 
     #[test]

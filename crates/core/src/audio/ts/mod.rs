@@ -12,6 +12,7 @@ mod demuxer;
 mod frames;
 mod headers;
 mod latm;
+mod packet;
 mod pes;
 mod psi;
 mod reader;
@@ -20,9 +21,9 @@ mod sync;
 pub use demuxer::{TsDamage, TsDemuxer, TsStream};
 pub use frames::{AudioFrame, FrameSplitter};
 pub use headers::{AudioCoding, FrameFormat};
+pub use sync::looks_like_ts;
 
-pub(super) use reader::TsReader;
-pub(super) use sync::looks_like_ts;
+pub(super) use reader::{TsReader, parameters};
 
 /// Ticks per second of presentation time stamps.
 pub const PTS_CLOCK: u32 = 90_000;

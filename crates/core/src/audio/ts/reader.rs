@@ -172,7 +172,8 @@ impl TsReader {
     }
 }
 
-fn parameters(format: FrameFormat) -> Result<AudioCodecParameters, String> {
+/// What a decoder must know of such frames, or what of them is not supported.
+pub(in super::super) fn parameters(format: FrameFormat) -> Result<AudioCodecParameters, String> {
     match format {
         FrameFormat::Aac { rate, channel_configuration } => {
             let channels = core_channels(channel_configuration.into())?;

@@ -14,13 +14,19 @@ const REACH: usize = (IN_A_ROW - 1) * 204 + 1;
 
 /// Whether bytes at the start of a file, at least some kilobytes if there are as many, are those of a
 /// transport stream. It may begin within a packet.
-pub(in super::super) fn looks_like_ts(head: &[u8]) -> bool {
+#[must_use]
+pub fn looks_like_ts(head: &[u8]) -> bool {
     const OTHERS: [&[u8]; 8] =
         [b"RIFF", b"FORM", b"OggS", b"fLaC", b"caff", b"ID3", b"\x1A\x45\xDF\xA3", b"RF64"];
     if OTHERS.iter().any(|magic| head.starts_with(magic)) || head.get(4..8) == Some(b"ftyp") {
         return false;
     }
     (0..head.len().min(204)).any(|at| STRIDES.iter().any(|&stride| runs(&head[at..], stride, IN_A_ROW)))
+}
+
+/// Whether a packet begins with the first of these bytes, and others follow it.
+pub(super) fn starts_with_packets(bytes: &[u8]) -> bool {
+    STRIDES.iter().any(|&stride| runs(bytes, stride, IN_A_ROW))
 }
 
 /// Whether sync bytes stand at this distance, `wanted` of them or, in a short input, all and at least two.
@@ -47,6 +53,12 @@ impl PacketSync {
         self.buffer.drain(..self.at);
         self.at = 0;
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Gives up an incomplete packet; the next bytes begin a new one.
+    pub(super) fn restart(&mut self) {
+        self.buffer.clear();
+        (self.at, self.skip) = (0, 0);
     }
 
     /// Whether bytes are left that make no packet.

@@ -1,0 +1,64 @@
+//! A track in fragments of MP4, from one initialization section to the next.
+
+use std::sync::Arc;
+
+use refrain_core::audio::{FrameError, Mp4Track};
+
+use super::fmp4::{self, Defaults};
+use super::playback::{Frame, Playback, Sink};
+use crate::delivery::{InitSection, Segment};
+
+/// The track that a section describes.
+#[derive(Debug)]
+pub(super) struct Fragments {
+    /// The section: `ftyp` and `moov`.
+    init: Vec<u8>,
+    /// The same as it was delivered, to be known again at a glance.
+    delivered: Option<Arc<InitSection>>,
+    /// Nothing until it was opened.
+    track: Option<Result<(Mp4Track, Defaults), FrameError>>,
+}
+
+impl Fragments {
+    /// The track of a segment, by its own header or the section that came with it.
+    pub(super) fn of(segment: &Segment) -> Self {
+        let delivered = segment.init.clone();
+        let init = fmp4::own_init(&segment.bytes).or(delivered.as_ref().map(|init| &init.bytes[..]));
+        Self { init: init.unwrap_or_default().to_vec(), delivered, track: None }
+    }
+
+    /// Whether a segment is of this track.
+    pub(super) fn describes(&self, segment: &Segment) -> bool {
+        let same = |init: &Arc<InitSection>| {
+            self.delivered.as_ref().is_some_and(|known| Arc::ptr_eq(known, init)) || self.init == init.bytes
+        };
+        match fmp4::own_init(&segment.bytes) {
+            Some(own) => self.init == own,
+            None => segment.init.as_ref().is_none_or(same),
+        }
+    }
+
+    /// Hears the samples of a segment.
+    pub(super) fn hear(&mut self, bytes: &[u8], playback: &mut Playback, sink: Sink<'_>) {
+        // A panic of the decoder takes it away.
+        let lost = matches!(self.track, Some(Ok(_))) && !playback.decoder.is_open();
+        if self.track.is_none() || lost {
+            let opened = playback.decoder.use_mp4(&self.init);
+            self.track = Some(opened.map(|track| (track, Defaults::read(&self.init, track.id))));
+            playback.note_format();
+        }
+        match &self.track {
+            Some(Ok((track, defaults))) => {
+                let ticks = f64::from(track.timescale.max(1));
+                fmp4::samples(bytes, track.id, *defaults, &mut |sample| {
+                    let time = sample.time.map(|time| time as f64 / ticks);
+                    let seconds = f64::from(sample.duration) / ticks;
+                    let frame = Frame { data: sample.data, format: None, seconds, time, after_loss: false };
+                    playback.hear(frame, sink);
+                });
+            }
+            Some(Err(FrameError::Unsupported(codec))) => playback.report.unsupported = Some(codec.clone()),
+            Some(Err(_)) | None => {}
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The tag before packed audio: where its first frame is in time (RFC 8216, 3.4; ID3v2.4.0 structure, 3 and 4).
+
+/// Bytes of a tag's and of a frame's header.
+const HEADER: usize = 10;
+
+/// Who the time stamp belongs to.
+const OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
+
+/// What stands in front of packed audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tagged<'a> {
+    /// Time stamp of the first frame, 33 bits of 90 kHz.
+    pub(super) pts: Option<u64>,
+    /// The audio.
+    pub(super) audio: &'a [u8],
+}
+
+/// Splits packed audio from its tags.
+pub(super) fn split(mut bytes: &[u8]) -> Tagged<'_> {
+    let mut pts = None;
+    while let Some((length, body)) = tag(bytes) {
+        pts = pts.or_else(|| time_stamp(body));
+        bytes = bytes.get(length..).unwrap_or_default();
+    }
+    Tagged { pts, audio: bytes }
+}
+
+/// Length and frames of the tag at the start.
+fn tag(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let [b'I', b'D', b'3', _, _, flags, a, b, c, d, rest @ ..] = bytes else { return None };
+    let size = synchsafe([*a, *b, *c, *d])?;
+    let footer = if flags & 0x10 != 0 { HEADER } else { 0 };
+    Some((HEADER + size + footer, rest.get(..size).unwrap_or(rest)))
+}
+
+/// The value of the PRIV frame that has one.
+fn time_stamp(mut frames: &[u8]) -> Option<u64> {
+    loop {
+        let [name @ .., a, b, c, d, _, _] = frames.get(..HEADER)? else { return None };
+        let size = synchsafe([*a, *b, *c, *d])?;
+        let body = frames.get(HEADER..HEADER + size)?;
+        if name == b"PRIV"
+            && let Some(value) = body.strip_prefix(OWNER).and_then(|value| value.first_chunk())
+        {
+            return Some(u64::from_be_bytes(*value) & 0x1_FFFF_FFFF);
+        }
+        frames = frames.get(HEADER + size..)?;
+    }
+}
+
+/// 28 bits, seven a byte.
+fn synchsafe(bytes: [u8; 4]) -> Option<usize> {
+    bytes.iter().try_fold(0, |value, &byte| (byte < 0x80).then_some(value << 7 | usize::from(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag_of(frames: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+        let frame = |(name, body): &(&[u8; 4], Vec<u8>)| {
+            [&name[..], &[0, 0, 0, body.len() as u8, 0, 0], &body[..]].concat()
+        };
+        let body: Vec<u8> = frames.iter().flat_map(frame).collect();
+        [b"ID3\x04\0\0\0\0".as_slice(), &[(body.len() >> 7) as u8, body.len() as u8 & 0x7F], &body].concat()
+    }
+
+    #[test]
+    fn the_stamp_is_the_owners() {
+        let stamp = |owner: &[u8]| (b"PRIV", [owner, &[0, 0, 0, 1, 0, 0, 0, 9]].concat());
+        let bytes = [tag_of(&[stamp(b"someone.else\0"), stamp(OWNER)]), vec![0xFF, 0xF1]].concat();
+        assert_eq!(split(&bytes), Tagged { pts: Some(0x1_0000_0009), audio: &[0xFF, 0xF1] });
+        let other = tag_of(&[(b"TIT2", vec![3, b'x']), stamp(b"someone.else\0")]);
+        assert_eq!(split(&other), Tagged { pts: None, audio: &[] });
+        let two = [other, bytes].concat();
+        assert_eq!(split(&two).pts, Some(0x1_0000_0009));
+        assert_eq!(split(&[0xFF, 0xF1]), Tagged { pts: None, audio: &[0xFF, 0xF1] });
+    }
+
+    #[test]
+    fn damaged_tags_are_skipped_or_left() {
+        let whole = tag_of(&[(b"PRIV", [OWNER, &[0; 8]].concat())]);
+        for cut in 0..whole.len() {
+            assert_eq!(split(&whole[..cut]).pts, None);
+        }
+        assert_eq!(split(b"ID3\x04\0\0\xFF\xFF\xFF\xFFxx").pts, None);
+    }
+}

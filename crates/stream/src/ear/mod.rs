@@ -1,0 +1,169 @@
+//! One stream's bytes to timed sound: demuxed, decoded, resampled, placed.
+//!
+//! ```text
+//! Delivery ─► content told by its bytes ─► TsDemuxer · FrameSplitter · fragments of MP4 ─► frames
+//!    frame ─► Timeline: next, after a gap, repeated? ─► LiveDecoder ─► Sound
+//! ```
+//!
+//! One [`Ear`] lives as long as its stream, across all segments, so frames may straddle them and nothing clicks where
+//! they meet. Positions count samples from the stream's first one and never jump; what is missing is a gap of the right
+//! length, as the time stamps behind it tell. [`Clock`] maps positions to the time of day.
+//!
+//! An ear works where it is called, waits for nothing and fails at nothing: what cannot be read is counted.
+
+mod clock;
+mod demux;
+mod fmp4;
+mod fragments;
+mod id3;
+mod meter;
+mod playback;
+mod report;
+mod sound;
+mod timeline;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::delivery::{Delivery, Gap, GapReason, Segment};
+use demux::{Content, Demux};
+use playback::{Mark, Playback, Sink};
+
+pub use clock::{Clock, ClockSource};
+pub use report::{EarReport, Gaps, Title};
+pub use sound::{Media, Sound};
+
+/// Shortest segment that counts as unreadable when no frame is in it, seconds: a few frames.
+const SHORTEST: f64 = 0.1;
+
+/// How an ear works.
+#[derive(Debug, Clone)]
+pub struct EarSettings {
+    /// The time of day, seconds since 1970; asked only for streams that have no segments, when their first byte comes.
+    /// Default: this machine's clock.
+    pub wall_clock: fn() -> f64,
+}
+
+impl Default for EarSettings {
+    fn default() -> Self {
+        Self { wall_clock: || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() }
+    }
+}
+
+/// Hears one stream.
+#[derive(Debug)]
+pub struct Ear {
+    settings: EarSettings,
+    demux: Demux,
+    playback: Playback,
+    /// Whether the next bytes are the first of a connection.
+    connected: bool,
+}
+
+impl Ear {
+    /// An ear for one stream, at its start.
+    #[must_use]
+    pub fn new(settings: EarSettings) -> Self {
+        Self { settings, demux: Demux::default(), playback: Playback::default(), connected: true }
+    }
+
+    /// Takes what comes next, and gives what is to be heard of it to `sink`, in order.
+    pub fn hear(&mut self, delivery: Delivery, mut sink: impl FnMut(Sound<'_>)) {
+        let sink: Sink<'_> = &mut sink;
+        match delivery {
+            Delivery::Segment(segment) => self.segment(&segment, sink),
+            Delivery::Bytes(bytes) => {
+                self.connect();
+                self.demux.bytes(&bytes, &mut self.playback, sink);
+            }
+            Delivery::Decoded(sound) => {
+                self.connect();
+                self.playback.hear_decoded(&sound, sink);
+            }
+            Delivery::Title(text) => {
+                let position = sound::seconds(self.playback.position());
+                self.playback.report.title = Some(Title { text, position });
+            }
+            Delivery::Gap(gap) => self.gap(&gap, sink),
+            Delivery::Reconnected => {
+                self.demux.end(&mut self.playback, sink);
+                self.playback.report.discontinuities += 1;
+                self.connected = true;
+            }
+        }
+        self.demux.count(&mut self.playback.report);
+        self.playback.settle(sink);
+    }
+
+    /// Ends the stream: gives what is held back.
+    pub fn finish(&mut self, mut sink: impl FnMut(Sound<'_>)) {
+        let sink: Sink<'_> = &mut sink;
+        self.demux.end(&mut self.playback, sink);
+        self.demux.count(&mut self.playback.report);
+        self.playback.finish(sink);
+    }
+
+    /// What became of the stream so far.
+    #[must_use]
+    pub fn report(&self) -> &EarReport {
+        &self.playback.report
+    }
+
+    /// The map from position to time of day.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.playback.clock
+    }
+
+    /// Samples at 44.1 kHz from the stream's first one to the end of what came. Some of them may not be given yet.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.playback.position()
+    }
+
+    fn segment(&mut self, segment: &Segment, sink: Sink<'_>) {
+        self.playback.report.segments += 1;
+        if segment.discontinuity {
+            self.demux.end(&mut self.playback, sink);
+            self.playback.report.discontinuities += 1;
+        }
+        self.playback.ad = segment.ad;
+        self.playback.mark(Mark {
+            program_date_time: segment.program_date_time,
+            arrival: segment.seen - segment.seconds,
+            certain: segment.discontinuity,
+        });
+        if let Some(start) = segment.program_date_time {
+            self.playback.clock.seen(start + segment.seconds, segment.seen);
+        }
+        let (frames, decoded) = self.playback.frames();
+        match self.demux.content(segment) {
+            Content::Media(media) => self.demux.segment(media, segment, &mut self.playback, sink),
+            Content::Nothing => self.demux.interrupt(&mut self.playback, sink),
+        }
+        let (frames_now, decoded_now) = self.playback.frames();
+        if frames_now == frames {
+            // It waits: the time stamps behind it tell whether and how much is missing.
+            self.playback.miss(GapReason::Unreadable, segment.seconds);
+        }
+        if frames_now == frames || decoded_now == decoded && segment.seconds > SHORTEST {
+            self.playback.report.unreadable_segments += 1;
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap, sink: Sink<'_>) {
+        self.demux.interrupt(&mut self.playback, sink);
+        if let Some(time) = gap.program_date_time {
+            let position = sound::seconds(self.playback.position());
+            self.playback.clock.program_date_time(position, time, false);
+        }
+        self.playback.miss(gap.reason, gap.seconds);
+    }
+
+    /// Marks the first bytes of a connection with the time of day.
+    fn connect(&mut self) {
+        if std::mem::take(&mut self.connected) {
+            let arrival = (self.settings.wall_clock)();
+            self.playback.mark(Mark { program_date_time: None, arrival, certain: true });
+        }
+    }
+}

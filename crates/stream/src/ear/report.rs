@@ -1,0 +1,79 @@
+//! What became of a stream.
+
+use crate::delivery::GapReason;
+
+/// Counters of one stream since its start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EarReport {
+    /// Segments that came.
+    pub segments: u64,
+    /// Segments that gave no sound: empty, truncated, encrypted, without audio, or no media at all.
+    pub unreadable_segments: u64,
+    /// Audio frames that came, undecodable ones included, repeated ones not.
+    pub frames: u64,
+    /// Frames that could not be decoded, and places where frames were damaged or lost on the way.
+    pub decode_errors: u64,
+    /// Packets of MPEG-TS that are missing, as far as their counters tell.
+    pub lost_packets: u64,
+    /// Seconds of sound that were given, gaps not included.
+    pub seconds: f64,
+    /// Seconds of sound below −60 dBFS.
+    pub silence_seconds: f64,
+    /// Level of the last second or so, dBFS, −120 at the lowest; nothing before there is sound.
+    pub level: Option<f64>,
+    /// Seconds of audio that came twice and were left out.
+    pub repeated_seconds: f64,
+    /// Times that time stamps began anew, announced or not, and connections.
+    pub discontinuities: u64,
+    /// Times that a decoder was made for another format than before.
+    pub format_changes: u64,
+    /// The codec, sample rate in hertz and channels of the last sound.
+    pub format: Option<(String, u32, usize)>,
+    /// The last codec that cannot be decoded, if there was one.
+    pub unsupported: Option<String>,
+    /// What the station said last that it plays.
+    pub title: Option<Title>,
+    gaps: [Gaps; GapReason::ALL.len()],
+}
+
+/// What a radio station says that it plays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Title {
+    /// Its words.
+    pub text: String,
+    /// Where in the stream it said so, seconds from the first sample.
+    pub position: f64,
+}
+
+/// Gaps of one reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Gaps {
+    /// How many.
+    pub count: u64,
+    /// Seconds of the stream that they take, all together.
+    pub seconds: f64,
+}
+
+impl EarReport {
+    /// Gaps of this reason.
+    #[must_use]
+    pub fn gaps(&self, reason: GapReason) -> Gaps {
+        self.gaps.get(reason as usize).copied().unwrap_or_default()
+    }
+
+    /// Gaps of all reasons.
+    #[must_use]
+    pub fn all_gaps(&self) -> Gaps {
+        self.gaps.iter().fold(Gaps::default(), |sum, gaps| Gaps {
+            count: sum.count + gaps.count,
+            seconds: sum.seconds + gaps.seconds,
+        })
+    }
+
+    pub(super) fn count_gap(&mut self, reason: GapReason, gap: Gaps) {
+        if let Some(gaps) = self.gaps.get_mut(reason as usize) {
+            gaps.count += gap.count;
+            gaps.seconds += gap.seconds;
+        }
+    }
+}

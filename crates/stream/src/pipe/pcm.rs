@@ -1,0 +1,191 @@
+//! Raw PCM: what bytes without any header mean.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Fewest and most samples a second that are taken.
+const RATES: std::ops::RangeInclusive<u32> = 2_000..=384_000;
+
+/// Most channels.
+const MAX_CHANNELS: usize = 64;
+
+/// How one sample is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleEncoding {
+    /// Unsigned bytes.
+    U8,
+    /// Signed integers of 16 bits.
+    S16 {
+        /// Most significant byte first.
+        big_endian: bool,
+    },
+    /// Signed integers of 24 bits in three bytes.
+    S24 {
+        /// Most significant byte first.
+        big_endian: bool,
+    },
+    /// Signed integers of 32 bits.
+    S32 {
+        /// Most significant byte first.
+        big_endian: bool,
+    },
+    /// Floating point of 32 bits, nominally within ±1.
+    F32 {
+        /// Most significant byte first.
+        big_endian: bool,
+    },
+}
+
+/// How raw PCM is to be read; written as `s16le:48000:2`, with ffmpeg's names of formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PcmFormat {
+    /// How a sample is stored.
+    pub encoding: SampleEncoding,
+    /// Samples per second and channel.
+    pub rate: u32,
+    /// Channels, interleaved.
+    pub channels: usize,
+}
+
+/// A description of raw PCM that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no PCM format; write ENCODING:RATE:CHANNELS, like s16le:48000:2, with u8, s16le, s24le, s32le, f32le or \
+     the same with be, 2000 to 384000 Hz, 1 to 64 channels"
+)]
+pub struct PcmError(String);
+
+impl FromStr for PcmFormat {
+    type Err = PcmError;
+
+    fn from_str(text: &str) -> Result<Self, PcmError> {
+        let error = || PcmError(text.to_owned());
+        let mut parts = text.split(':');
+        let mut next = || parts.next().ok_or_else(error);
+        let (encoding, rate, channels) = (next()?, next()?, next()?);
+        let encoding = encoding_of(encoding).ok_or_else(error)?;
+        let rate = rate.parse().ok().filter(|rate| RATES.contains(rate)).ok_or_else(error)?;
+        let fits = |channels: &usize| (1..=MAX_CHANNELS).contains(channels);
+        let channels = channels.parse().ok().filter(fits).ok_or_else(error)?;
+        if parts.next().is_some() { Err(error()) } else { Ok(Self { encoding, rate, channels }) }
+    }
+}
+
+fn encoding_of(name: &str) -> Option<SampleEncoding> {
+    if name == "u8" {
+        return Some(SampleEncoding::U8);
+    }
+    let (kind, order) = name.split_at_checked(3)?;
+    let big_endian = match order {
+        "le" => false,
+        "be" => true,
+        _ => return None,
+    };
+    match kind {
+        "s16" => Some(SampleEncoding::S16 { big_endian }),
+        "s24" => Some(SampleEncoding::S24 { big_endian }),
+        "s32" => Some(SampleEncoding::S32 { big_endian }),
+        "f32" => Some(SampleEncoding::F32 { big_endian }),
+        _ => None,
+    }
+}
+
+impl fmt::Display for PcmFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, big_endian) = match self.encoding {
+            SampleEncoding::U8 => return write!(f, "u8:{}:{}", self.rate, self.channels),
+            SampleEncoding::S16 { big_endian } => ("s16", big_endian),
+            SampleEncoding::S24 { big_endian } => ("s24", big_endian),
+            SampleEncoding::S32 { big_endian } => ("s32", big_endian),
+            SampleEncoding::F32 { big_endian } => ("f32", big_endian),
+        };
+        let order = if big_endian { "be" } else { "le" };
+        write!(f, "{name}{order}:{}:{}", self.rate, self.channels)
+    }
+}
+
+impl PcmFormat {
+    /// Bytes of one sample of all channels.
+    pub(super) fn frame(&self) -> usize {
+        let bytes = match self.encoding {
+            SampleEncoding::U8 => 1,
+            SampleEncoding::S16 { .. } => 2,
+            SampleEncoding::S24 { .. } => 3,
+            SampleEncoding::S32 { .. } | SampleEncoding::F32 { .. } => 4,
+        };
+        bytes * self.channels
+    }
+
+    /// Appends the samples in these bytes; an incomplete one at the end is left out.
+    pub(super) fn read(&self, bytes: &[u8], samples: &mut Vec<f32>) {
+        match self.encoding {
+            SampleEncoding::U8 => samples.extend(bytes.iter().map(|&b| (f32::from(b) - 128.0) / 128.0)),
+            SampleEncoding::S16 { big_endian } => {
+                words(bytes, big_endian, samples, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0);
+            }
+            SampleEncoding::S24 { big_endian } => words(bytes, big_endian, samples, |[a, b, c]| {
+                (i32::from_le_bytes([0, a, b, c]) >> 8) as f32 / 8_388_608.0
+            }),
+            SampleEncoding::S32 { big_endian } => {
+                words(bytes, big_endian, samples, |b| i32::from_le_bytes(b) as f32 / 2_147_483_648.0);
+            }
+            SampleEncoding::F32 { big_endian } => words(bytes, big_endian, samples, f32::from_le_bytes),
+        }
+    }
+}
+
+/// Reads words of N bytes, brought to the least significant byte first.
+fn words<const N: usize>(bytes: &[u8], big: bool, samples: &mut Vec<f32>, value: impl Fn([u8; N]) -> f32) {
+    let (words, _) = bytes.as_chunks::<N>();
+    samples.extend(words.iter().map(|&word| {
+        let mut word = word;
+        if big {
+            word.reverse();
+        }
+        value(word)
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_encoding_is_read_and_written() {
+        let half: [(&str, &[u8]); 9] = [
+            ("u8", &[192]),
+            ("s16le", &[0, 64]),
+            ("s16be", &[64, 0]),
+            ("s24le", &[0, 0, 64]),
+            ("s24be", &[64, 0, 0]),
+            ("s32le", &[0, 0, 0, 64]),
+            ("s32be", &[64, 0, 0, 0]),
+            ("f32le", &[0, 0, 0, 63]),
+            ("f32be", &[63, 0, 0, 0]),
+        ];
+        for (name, bytes) in half {
+            let text = format!("{name}:48000:2");
+            let format: PcmFormat = text.parse().unwrap();
+            assert_eq!((format.to_string(), format.frame()), (text, 2 * bytes.len()));
+            let mut samples = Vec::new();
+            format.read(&[bytes, bytes, &bytes[1..]].concat(), &mut samples);
+            assert_eq!(samples, [0.5, 0.5], "{name}");
+        }
+        let mut low = Vec::new();
+        "s24le:8000:1".parse::<PcmFormat>().unwrap().read(&[0, 0, 0x80], &mut low);
+        assert_eq!(low, [-1.0]);
+    }
+
+    #[test]
+    fn what_is_no_format_is_refused() {
+        for text in
+            ["", "s16le", "s16le:48000", "s16le:48000:2:1", "s17le:48000:2", "s16:48000:2", "s16le:0:2"]
+        {
+            assert!(text.parse::<PcmFormat>().is_err(), "{text}");
+        }
+        let error = "mp3:44100:2".parse::<PcmFormat>().unwrap_err().to_string();
+        assert!(error.contains("s16le:48000:2"), "{error}");
+        assert!("s16le:48000:0".parse::<PcmFormat>().is_err());
+        assert!("s16le:999999:2".parse::<PcmFormat>().is_err());
+    }
+}

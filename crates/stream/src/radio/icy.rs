@@ -1,0 +1,179 @@
+//! What SHOUTcast puts between the audio (`icy-metaint`), and the header of its oldest servers.
+
+use bytes::{Bytes, BytesMut};
+
+/// Bytes that a length of 1 in a metadata block stands for.
+const UNIT: usize = 16;
+
+/// A part of the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    Audio(Bytes),
+    /// What plays, where it changed.
+    Title(String),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// So many bytes of audio.
+    Audio(usize),
+    /// The length of the metadata.
+    Length,
+    /// So many bytes of metadata.
+    Metadata(usize),
+}
+
+/// Takes metadata out of a body.
+#[derive(Debug)]
+pub(super) struct IcySplitter {
+    /// Bytes of audio between metadata; nothing if there is none.
+    interval: Option<usize>,
+    next: Next,
+    metadata: BytesMut,
+    title: Option<String>,
+}
+
+impl IcySplitter {
+    /// A splitter at the start of a body, with `icy-metaint` as the server says it.
+    pub(super) fn new(interval: Option<usize>) -> Self {
+        let interval = interval.filter(|&bytes| bytes > 0);
+        Self { interval, next: Next::Audio(interval.unwrap_or(0)), metadata: BytesMut::new(), title: None }
+    }
+
+    /// Takes bytes and gives their parts.
+    pub(super) fn push(&mut self, mut bytes: Bytes, give: &mut impl FnMut(Part)) {
+        let Some(interval) = self.interval else {
+            return give(Part::Audio(bytes));
+        };
+        while !bytes.is_empty() {
+            match self.next {
+                Next::Audio(0) => self.next = Next::Length,
+                Next::Audio(left) => {
+                    let now = bytes.split_to(left.min(bytes.len()));
+                    self.next = Next::Audio(left - now.len());
+                    give(Part::Audio(now));
+                }
+                Next::Length => {
+                    let length = bytes.split_to(1).first().map_or(0, |&length| usize::from(length));
+                    self.next =
+                        if length == 0 { Next::Audio(interval) } else { Next::Metadata(length * UNIT) };
+                }
+                Next::Metadata(left) => {
+                    let now = bytes.split_to(left.min(bytes.len()));
+                    self.metadata.extend_from_slice(&now);
+                    self.next = Next::Metadata(left - now.len());
+                    if now.len() == left {
+                        self.next = Next::Audio(interval);
+                        let title = title(&std::mem::take(&mut self.metadata));
+                        if title.is_some() && title != self.title {
+                            self.title.clone_from(&title);
+                            title.into_iter().for_each(|title| give(Part::Title(title)));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The value of `StreamTitle='…';`, which may hold quotes itself. Old stations write Latin-1.
+fn title(metadata: &[u8]) -> Option<String> {
+    let latin = || metadata.iter().copied().map(char::from).collect();
+    let text = std::str::from_utf8(metadata).map_or_else(|_| latin(), str::to_owned);
+    let text = text.trim_end_matches('\0');
+    let (_, value) = text.split_once("StreamTitle='")?;
+    let end = value.find("';").or_else(|| value.rfind('\''))?;
+    let value = value.get(..end)?.trim();
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// The header of a server that answers `ICY 200 OK`, which no HTTP library takes for one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct IcyHeader {
+    /// Its bytes.
+    pub(super) length: usize,
+    /// `icy-metaint`.
+    pub(super) interval: Option<usize>,
+}
+
+impl IcyHeader {
+    /// Reads the header that a body begins with. Nothing while it is not complete; an error if there is none.
+    pub(super) fn read(body: &[u8]) -> Result<Option<Self>, ()> {
+        /// Longest header that is waited for.
+        const MAX: usize = 8 << 10;
+        const START: &[u8] = b"ICY ";
+        let known = body.len().min(START.len());
+        if body.get(..known) != START.get(..known) {
+            return Err(());
+        }
+        let Some(end) = body.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return if body.len() < MAX { Ok(None) } else { Err(()) };
+        };
+        let text = String::from_utf8_lossy(body.get(..end).unwrap_or_default());
+        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+        let interval = fields.find(|(name, _)| name.eq_ignore_ascii_case("icy-metaint"));
+        let interval = interval.and_then(|(_, value)| value.trim().parse().ok());
+        Ok(Some(Self { length: end + 4, interval }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A body of `0..count` with metadata after every `interval` bytes.
+    fn body(count: u8, interval: usize, titles: &[&[u8]]) -> Vec<u8> {
+        let mut titles = titles.iter();
+        let audio: Vec<u8> = (0..count).collect();
+        let block = |audio: &[u8]| {
+            let mut block = audio.to_vec();
+            if audio.len() == interval {
+                let metadata =
+                    titles.next().map_or(Vec::new(), |title| [b"StreamTitle='", *title, b"';"].concat());
+                block.push(metadata.len().div_ceil(UNIT) as u8);
+                block.extend(&metadata);
+                block.resize(block.len() + metadata.len().next_multiple_of(UNIT) - metadata.len(), 0);
+            }
+            block
+        };
+        audio.chunks(interval).flat_map(block).collect()
+    }
+
+    fn split(bytes: &[u8], interval: usize, push: usize) -> (Vec<u8>, Vec<String>) {
+        let mut splitter = IcySplitter::new(Some(interval));
+        let (mut audio, mut titles) = (Vec::new(), Vec::new());
+        for piece in bytes.chunks(push) {
+            splitter.push(Bytes::copy_from_slice(piece), &mut |part| match part {
+                Part::Audio(bytes) => audio.extend(bytes),
+                Part::Title(title) => titles.push(title),
+            });
+        }
+        (audio, titles)
+    }
+
+    proptest! {
+        #[test]
+        fn metadata_is_taken_out_however_it_is_cut(interval in 1..50_usize, push in 1..200_usize) {
+            let bytes = body(200, interval, &[b"It's a 'song'", b"It's a 'song'", b"", b"Caf\xE9"]);
+            let (audio, titles) = split(&bytes, interval, push);
+            prop_assert_eq!(audio, (0..200).collect::<Vec<u8>>());
+            prop_assert_eq!(titles, ["It's a 'song'", "Café"]);
+        }
+    }
+
+    #[test]
+    fn a_body_without_metadata_is_audio() {
+        let mut parts = Vec::new();
+        IcySplitter::new(None).push(Bytes::from_static(b"abc"), &mut |part| parts.push(part));
+        assert_eq!(parts, [Part::Audio(Bytes::from_static(b"abc"))]);
+    }
+
+    #[test]
+    fn headers_of_old_servers_are_read() {
+        let header = b"ICY 200 OK\r\nicy-name: x\r\nIcy-MetaInt:8192\r\n\r\n\xFF\xFB";
+        assert_eq!(IcyHeader::read(header), Ok(Some(IcyHeader { length: 45, interval: Some(8_192) })));
+        assert!((0..44).all(|cut| IcyHeader::read(&header[..cut]) == Ok(None)));
+        assert_eq!(IcyHeader::read(b"\xFF\xFB"), Err(()));
+    }
+}

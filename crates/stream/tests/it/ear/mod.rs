@@ -1,0 +1,62 @@
+//! The ear: segments and bytes in, timed sound out.
+
+mod damage;
+mod seams;
+mod time;
+
+use refrain_stream::{Delivery, Ear, EarReport, EarSettings, GapReason, Media, Segment, Sound};
+
+/// Everything that an ear gave, put together.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// The stream's sound, zeros where it is missing.
+    pub(crate) sound: Vec<f32>,
+    /// Gaps: start and length in samples, reason.
+    pub(crate) gaps: Vec<(u64, u64, GapReason)>,
+    /// Position and epoch of each stretch.
+    pub(crate) times: Vec<(f64, f64)>,
+    pub(crate) report: EarReport,
+}
+
+impl Heard {
+    fn take(&mut self, sound: Sound<'_>) {
+        assert_eq!(sound.position, self.sound.len() as u64, "stretches follow each other");
+        assert!(sound.length() > 0);
+        if let Some((_, before)) = self.times.last() {
+            assert!(sound.epoch >= *before, "time runs back");
+        }
+        self.times.push((sound.seconds(), sound.epoch));
+        match sound.media {
+            Media::Samples(samples) => self.sound.extend_from_slice(samples),
+            Media::Gap { samples, reason } => {
+                self.gaps.push((sound.position, samples, reason));
+                self.sound.resize(self.sound.len() + samples as usize, 0.0);
+            }
+        }
+    }
+}
+
+/// Lets an ear hear a stream to its end.
+pub(crate) fn hear(deliveries: impl IntoIterator<Item = Delivery>) -> Heard {
+    let mut heard = Heard::default();
+    let mut ear = Ear::new(EarSettings { wall_clock: || 1_600_000_000.0 });
+    for delivery in deliveries {
+        ear.hear(delivery, |sound| heard.take(sound));
+    }
+    ear.finish(|sound| heard.take(sound));
+    assert_eq!(ear.position(), heard.sound.len() as u64);
+    heard.report = ear.report().clone();
+    heard
+}
+
+pub(crate) fn hear_segments(segments: &[Segment]) -> Heard {
+    hear(segments.iter().cloned().map(Delivery::Segment))
+}
+
+/// That two sounds are the same, sample for sample.
+#[track_caller]
+pub(crate) fn assert_same(one: &[f32], other: &[f32]) {
+    assert_eq!(one.len(), other.len(), "lengths");
+    let differs = one.iter().zip(other).position(|(a, b)| a != b);
+    assert_eq!(differs, None, "the first sample that differs, of {}", one.len());
+}

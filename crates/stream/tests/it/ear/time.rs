@@ -1,0 +1,87 @@
+//! When things were.
+
+use std::sync::LazyLock;
+
+use refrain_stream::{ClockSource, Delivery, Ear, EarSettings, Gap, GapReason, Segment};
+
+use super::{hear, hear_segments};
+use crate::media::Studio;
+
+/// Twelve seconds in six segments, without dates.
+static SONG: LazyLock<Vec<Segment>> = LazyLock::new(|| {
+    let studio = Studio::new(20, 12.0);
+    studio.encode("song.aac", "-c:a aac -b:a 64k -ar 48000 -f adts");
+    studio.segments("song.aac", 2.0, "ts")
+});
+
+fn dated(shift: impl Fn(usize) -> f64) -> Vec<Segment> {
+    let mut start = 1.65e9;
+    let date = |(i, segment): (usize, &Segment)| {
+        let dated = Segment { program_date_time: Some(start + shift(i)), ..segment.clone() };
+        start += segment.seconds;
+        dated
+    };
+    SONG.iter().enumerate().map(date).collect()
+}
+
+#[test]
+fn dates_of_segments_are_the_time_of_their_samples() {
+    let heard = hear_segments(&dated(|i| if i % 2 == 1 { 0.12 } else { 0.0 }));
+    let off = heard.times.iter().map(|(position, epoch)| (epoch - position - 1.65e9).abs());
+    assert!(off.fold(0.0, f64::max) < 0.03, "{:?}", heard.times);
+}
+
+#[test]
+fn dates_that_jump_are_followed_forward_and_counted_on_backward() {
+    let mut segments = dated(|i| if i < 3 { 0.0 } else { 60.0 });
+    segments[3].discontinuity = true;
+    let mut ear = Ear::new(EarSettings::default());
+    let mut last = (0.0, 0.0);
+    for segment in segments {
+        ear.hear(Delivery::Segment(segment), |sound| last = (sound.seconds(), sound.epoch));
+    }
+    assert!((last.1 - last.0 - 1.65e9 - 60.0).abs() < 0.03, "{last:?}");
+    assert!((ear.clock().epoch(1.0).unwrap() - 1.65e9 - 1.0).abs() < 0.03, "before the jump");
+    assert_eq!((ear.clock().source(), ear.clock().set_back()), (Some(ClockSource::ProgramDateTime), 0.0));
+    let mut ear = Ear::new(EarSettings::default());
+    for segment in dated(|i| if i < 3 { 0.0 } else { -500.0 }) {
+        ear.hear(Delivery::Segment(segment), |sound| last = (sound.seconds(), sound.epoch));
+    }
+    assert!((last.1 - last.0 - 1.65e9).abs() < 0.03, "{last:?}");
+    assert!((ear.clock().set_back() - 500.0).abs() < 0.03);
+}
+
+#[test]
+fn without_dates_the_first_arrival_counts() {
+    let mut segments = SONG.clone();
+    segments.iter_mut().zip(0..).for_each(|(segment, i)| segment.seen = 1.7e9 + 2.3 * f64::from(i));
+    let start = 1.7e9 - segments[0].seconds;
+    let heard = hear_segments(&segments);
+    let off = heard.times.iter().map(|(position, epoch)| (epoch - position - start).abs());
+    assert!(off.fold(0.0, f64::max) < 1e-3, "{:?}", heard.times);
+}
+
+#[test]
+fn the_delay_of_arrival_is_told() {
+    let mut ear = Ear::new(EarSettings::default());
+    for segment in dated(|_| 0.0) {
+        let end = segment.program_date_time.unwrap() + segment.seconds;
+        ear.hear(Delivery::Segment(Segment { seen: end + 7.25, ..segment }), |_| ());
+    }
+    assert!((ear.clock().arrival_offset().unwrap() - 7.25).abs() < 1e-6);
+}
+
+#[test]
+fn gaps_take_their_time() {
+    let segments = dated(|_| 0.0);
+    let gap = Gap {
+        seconds: segments[1].seconds,
+        reason: GapReason::Marked,
+        program_date_time: segments[1].program_date_time,
+    };
+    let rest = segments[2..].iter().cloned().map(Delivery::Segment);
+    let heard = hear([Delivery::Segment(segments[0].clone()), Delivery::Gap(gap)].into_iter().chain(rest));
+    assert_eq!(heard.gaps.len(), 1);
+    let off = heard.times.iter().map(|(position, epoch)| (epoch - position - 1.65e9).abs());
+    assert!(off.fold(0.0, f64::max) < 0.03, "{:?}", heard.times);
+}

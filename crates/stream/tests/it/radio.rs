@@ -1,0 +1,179 @@
+//! Radio stations of a few lines: what they send, byte by byte, and how they hang up.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use refrain_stream::{Delivery, RadioError, RadioSettings, RadioSource, RadioStatus};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::ear::{assert_same, hear};
+use crate::media::{Studio, whole};
+
+/// A server that gives each connection its answer, header included, and hangs up; nothing is silence. The last answer
+/// stays.
+async fn station(answers: Vec<Option<Vec<u8>>>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/radio?token=secret", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        for turn in 0.. {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(connection.read_u8().await.unwrap());
+            }
+            log.lock().unwrap().push(String::from_utf8(request).unwrap().to_ascii_lowercase());
+            match &answers[turn.min(answers.len() - 1)] {
+                Some(answer) => {
+                    // In pieces that meet no boundary.
+                    for piece in answer.chunks(1_111) {
+                        connection.write_all(piece).await.unwrap();
+                    }
+                    connection.shutdown().await.unwrap();
+                }
+                None => held.push(connection),
+            }
+        }
+    });
+    (address, asked)
+}
+
+fn answer(header: &str, body: &[u8]) -> Option<Vec<u8>> {
+    Some([header.replace('\n', "\r\n").as_bytes(), b"\r\n\r\n", body].concat())
+}
+
+fn gone() -> Option<Vec<u8>> {
+    answer("HTTP/1.1 410 Gone\nContent-Length: 0", b"")
+}
+
+/// Puts a title after every so many bytes.
+fn with_titles(audio: &[u8], interval: usize, titles: &[&str]) -> Vec<u8> {
+    let mut titles = titles.iter();
+    let mut body = Vec::new();
+    for piece in audio.chunks(interval) {
+        body.extend(piece);
+        if piece.len() == interval {
+            let text =
+                titles.next().map_or(String::new(), |title| format!("StreamTitle='{title}';StreamUrl='';"));
+            let blocks = text.len().div_ceil(16);
+            body.push(blocks as u8);
+            body.extend(text.as_bytes());
+            body.resize(body.len() + 16 * blocks - text.len(), 0);
+        }
+    }
+    body
+}
+
+async fn listen(address: &str) -> (Vec<Delivery>, RadioStatus) {
+    let client = reqwest::Client::builder().no_proxy().http09_responses().build().unwrap();
+    let millis = Duration::from_millis;
+    let settings = RadioSettings {
+        silence: millis(300),
+        retry: (millis(1), millis(10)),
+        give_up_after: Duration::from_secs(20),
+        ..RadioSettings::default()
+    };
+    let mut source = RadioSource::open(address, client, settings).unwrap();
+    let mut all = Vec::new();
+    while let Some(delivery) = source.next().await {
+        all.push(delivery);
+    }
+    (all, source.status().clone())
+}
+
+#[tokio::test]
+async fn mp3_with_titles_is_heard_over_broken_connections() {
+    let studio = Studio::new(40, 4.0);
+    let whole = studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
+    let bytes = studio.read("song.mp3");
+    let header = "HTTP/1.0 200 OK\nContent-Type: audio/mpeg\nicy-name: Test\nicy-metaint: 8000";
+    let first = answer(header, &with_titles(&bytes, 8_000, &["One", "", "Two", "Two"]));
+    let error = answer("HTTP/1.1 503 Full\nContent-Length: 0", b"");
+    let second = answer("HTTP/1.0 200 OK\nContent-Type: audio/mpeg", &bytes);
+    let (address, asked) = station(vec![None, first, error, second, gone()]).await;
+    let (all, status) = listen(&address).await;
+    let titles: Vec<_> =
+        all.iter().filter_map(|d| if let Delivery::Title(t) = d { Some(&t[..]) } else { None }).collect();
+    assert_eq!(titles, ["One", "Two"]);
+    assert!(asked.lock().unwrap().iter().all(|request| request.contains("icy-metadata: 1")));
+    assert_eq!((status.connections, status.failures), (2, 5));
+    assert!(matches!(status.last_error, Some(RadioError::Status { status: 410, .. })));
+    let heard = hear(all);
+    // Both end within a frame that lacks nothing but a next one to confirm it, or a byte reservoir.
+    assert!(
+        heard.sound.len().abs_diff(2 * whole.len()) <= 3 * 1_152,
+        "{} of {}",
+        heard.sound.len(),
+        whole.len()
+    );
+    assert_same(&heard.sound[..whole.len() - 2_304], &whole[..whole.len() - 2_304]);
+    assert_eq!((heard.report.discontinuities, heard.report.all_gaps().count), (1, 0));
+    assert_eq!(heard.report.title.unwrap().text, "Two");
+}
+
+#[tokio::test]
+async fn the_oldest_servers_are_understood() {
+    let studio = Studio::new(41, 3.0);
+    let whole = studio.encode("song.aac", "-c:a aac -b:a 64k -f adts");
+    let body = with_titles(&studio.read("song.aac"), 4_096, &["Old"]);
+    let first = answer("ICY 200 OK\nicy-name:Test\nicy-metaint:4096", &body);
+    let (address, _) = station(vec![first, gone()]).await;
+    let (all, status) = listen(&address).await;
+    assert_eq!(status.connections, 1, "{status:?}");
+    let heard = hear(all);
+    assert_same(&heard.sound, &whole);
+    assert_eq!(heard.report.title.unwrap().text, "Old");
+}
+
+#[tokio::test]
+async fn ogg_is_decoded_to_its_last_page() {
+    let studio = Studio::new(42, 3.0);
+    for (name, codec) in [("song.ogg", "libvorbis"), ("song.opus", "libopus"), ("song.flac", "flac")] {
+        let whole = studio.encode(name, &format!("-c:a {codec}"));
+        let first = answer("HTTP/1.1 200 OK\nContent-Type: application/ogg", &studio.read(name));
+        let (address, _) = station(vec![first.clone(), first, gone()]).await;
+        let (all, status) = listen(&address).await;
+        let heard = hear(all);
+        assert_same(&heard.sound, &[&whole[..], &whole].concat());
+        assert_eq!((status.connections, heard.report.discontinuities), (2, 1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_station_is_told_without_secrets() {
+    let page = answer("HTTP/1.1 200 OK\nContent-Type: text/html; charset=utf-8", b"<html>Listen now!</html>");
+    let (address, asked) = station(vec![page]).await;
+    let (all, status) = listen(&address).await;
+    assert!(all.is_empty());
+    assert_eq!(asked.lock().unwrap().len(), 1, "a page stays a page");
+    let error = status.last_error.unwrap().to_string();
+    assert!(error.contains("text/html") && !error.contains("secret"), "{error}");
+    assert!(
+        RadioSource::open("file:///etc/passwd", reqwest::Client::new(), RadioSettings::default()).is_err()
+    );
+}
+
+#[tokio::test]
+async fn nobody_there_is_given_up() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let settings = RadioSettings {
+        retry: (Duration::from_millis(1), Duration::from_millis(5)),
+        give_up_after: Duration::from_millis(200),
+        ..RadioSettings::default()
+    };
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut source = RadioSource::open(&format!("http://{free}/?token=secret"), client, settings).unwrap();
+    assert!(source.next().await.is_none());
+    assert!(source.status().failures > 1);
+    let error = source.status().last_error.as_ref().unwrap().to_string();
+    assert!(error.contains("127.0.0.1") && !error.contains("secret"), "{error}");
+}
+
+#[test]
+fn the_fixture_inserts_what_it_says() {
+    assert_eq!(with_titles(b"abcd", 2, &["T"]).len(), 4 + 1 + 48 + 1 - 16);
+    assert!(!whole(&Studio::new(43, 0.5).path("song.wav")).is_empty());
+}

@@ -1,0 +1,89 @@
+//! MPEG-TS over UDP on the loopback interface.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Duration;
+
+use refrain_stream::{Delivery, GapReason, UdpSettings, UdpSource};
+
+use crate::ear::{Heard, assert_same, hear};
+use crate::media::{Studio, whole};
+
+/// Sends packets of seven to a source, as broadcasters do, and gives what it delivered. `rtp` puts a header in front.
+async fn send(
+    source: &mut UdpSource,
+    to: &str,
+    bytes: &[u8],
+    rtp: bool,
+    lost: std::ops::Range<usize>,
+) -> Vec<Delivery> {
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut all = Vec::new();
+    for (i, packets) in bytes.chunks(7 * 188).enumerate().filter(|(i, _)| !lost.contains(i)) {
+        let header = if rtp { vec![0x80, 33, 0, i as u8, 0, 0, 0, 0, 0, 0, 0, 0] } else { Vec::new() };
+        sender.send_to(&[&header[..], packets].concat(), to).unwrap();
+        if i % 20 == 19 {
+            all.push(source.next().await); // no buffer is endless
+        }
+    }
+    while let Ok(delivery) = tokio::time::timeout(Duration::from_millis(500), source.next()).await {
+        all.push(delivery);
+    }
+    all
+}
+
+async fn heard(address: &str, bytes: &[u8], rtp: bool, lost: std::ops::Range<usize>) -> Heard {
+    let settings = UdpSettings { interface: (Ipv4Addr::LOCALHOST, 0), ..UdpSettings::default() };
+    let mut source = UdpSource::open(address, &settings).unwrap();
+    let to = source.address().unwrap().to_string();
+    hear(send(&mut source, &to, bytes, rtp, lost).await)
+}
+
+#[tokio::test]
+async fn packets_with_and_without_rtp_are_the_stream() {
+    let studio = Studio::new(50, 4.0);
+    studio.ffmpeg("-i song.wav -c:a aac -aac_pns 0 -f mpegts song.ts");
+    let (bytes, whole) = (studio.read("song.ts"), whole(&studio.path("song.ts")));
+    for rtp in [false, true] {
+        let heard = heard("udp://127.0.0.1:0", &bytes, rtp, 0..0).await;
+        assert_same(&heard.sound, &whole);
+        assert_eq!(heard.report.lost_packets, 0);
+    }
+    for (lost, least) in [(10..21, 0.5), (15..16, 0.03)] {
+        let lossy = heard("127.0.0.1:0", &bytes, true, lost).await;
+        assert!(lossy.sound.len().abs_diff(whole.len()) <= 1, "{} of {}", lossy.sound.len(), whole.len());
+        let gap = lossy.report.gaps(GapReason::Lost);
+        assert!(gap.count == 1 && gap.seconds > least && lossy.report.lost_packets > 0, "{:?}", lossy.report);
+        let behind = whole.len() - 44_100;
+        let in_place = [behind - 1, behind, behind + 1]
+            .iter()
+            .any(|&from| lossy.sound[from..from + 40_000] == whole[behind..behind + 40_000]);
+        assert!(in_place, "what is behind the loss is out of place");
+    }
+}
+
+#[tokio::test]
+async fn foreign_datagrams_and_addresses_are_refused() {
+    let settings = UdpSettings::default();
+    for address in ["udp://radio.example:5000", "239.1.2.3", ""] {
+        assert!(UdpSource::open(address, &settings).unwrap_err().to_string().contains("udp://"));
+    }
+    let mut source = UdpSource::open("udp://@127.0.0.1:0", &settings).unwrap();
+    let to = source.address().unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.send_to(b"hello", to).unwrap();
+    sender.send_to(&[&[0x47; 188][..]].concat(), to).unwrap();
+    assert!(matches!(source.next().await, Delivery::Bytes(bytes) if bytes.len() == 188));
+    assert_eq!((source.status().datagrams, source.status().foreign), (2, 1));
+}
+
+#[tokio::test]
+async fn a_group_is_joined() {
+    let settings = UdpSettings { interface: (Ipv4Addr::LOCALHOST, 0), ..UdpSettings::default() };
+    let mut source = UdpSource::open("udp://@239.255.77.1:0", &settings).unwrap();
+    let to = source.address().unwrap();
+    assert!(to.ip().is_multicast());
+    let sender = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    sender.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+    sender.send_to(&[0x47; 188], &to.into()).unwrap();
+    assert!(matches!(source.next().await, Delivery::Bytes(bytes) if bytes.len() == 188));
+}
