@@ -1,5 +1,7 @@
 //! Alignments: where and how fast a track runs beside the query.
 
+use std::ops::Range;
+
 use crate::fingerprint::Peak;
 
 /// A straight line between the times of a query and of a track, with the ratio of their frequencies.
@@ -72,14 +74,29 @@ pub(crate) fn compare(
     tolerance: Tolerance,
     out: &mut Vec<Outcome>,
 ) {
-    out.clear();
     let first = reference.partition_point(|p| f64::from(p.time) < line.reference(from));
     let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to)).max(first);
+    compare_range(reference, first..end, peaks, line, tolerance, out);
+}
+
+/// The same for the track's peaks of these indices, which are its own.
+pub(crate) fn compare_range(
+    reference: &[Peak],
+    range: Range<usize>,
+    peaks: &[Peak],
+    line: &Line,
+    tolerance: Tolerance,
+    out: &mut Vec<Outcome>,
+) {
+    out.clear();
+    let first = range.start;
+    let Some(start) = reference.get(first) else { return };
+    let from = line.query(f64::from(start.time)) - 1.0;
     let mut low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time);
     let inverse = 1.0 / line.speed;
     let early = (tolerance.time * PARTS) as i64;
     let parts = |p: &Peak| i64::from(p.time) * PARTS as i64;
-    for (index, peak) in reference[first..end].iter().enumerate() {
+    for (index, peak) in reference[range].iter().enumerate() {
         let time = ((f64::from(peak.time) - line.offset) * inverse * PARTS) as i64;
         let frequency = (f64::from(peak.frequency) * line.pitch) as f32;
         let reach = tolerance.frequency as f32 + tolerance.relative as f32 * frequency;
