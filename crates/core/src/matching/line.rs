@@ -76,7 +76,8 @@ pub(crate) fn compare(
 ) {
     let first = reference.partition_point(|p| f64::from(p.time) < line.reference(from));
     let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to)).max(first);
-    compare_range(reference, first..end, peaks, line, tolerance, out);
+    let low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time);
+    look_up(reference, first..end, (peaks, low), line, tolerance, out);
 }
 
 /// The same for the track's peaks of these indices, which are its own.
@@ -88,11 +89,23 @@ pub(crate) fn compare_range(
     tolerance: Tolerance,
     out: &mut Vec<Outcome>,
 ) {
+    let from = reference.get(range.start).map_or(0.0, |p| line.query(f64::from(p.time)));
+    // A tick more, because times are compared in parts of one.
+    let low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time - 1.0);
+    look_up(reference, range, (peaks, low), line, tolerance, out);
+}
+
+/// Looks for the track's peaks of these indices among the query's from `low` on.
+fn look_up(
+    reference: &[Peak],
+    range: Range<usize>,
+    (peaks, mut low): (&[Peak], usize),
+    line: &Line,
+    tolerance: Tolerance,
+    out: &mut Vec<Outcome>,
+) {
     out.clear();
     let first = range.start;
-    let Some(start) = reference.get(first) else { return };
-    let from = line.query(f64::from(start.time)) - 1.0;
-    let mut low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time);
     let inverse = 1.0 / line.speed;
     let early = (tolerance.time * PARTS) as i64;
     let parts = |p: &Peak| i64::from(p.time) * PARTS as i64;
