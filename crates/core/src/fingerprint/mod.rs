@@ -70,7 +70,10 @@ impl Thinner {
 
     /// Time, ticks, before which no peak can come any more: one lies within half a frame of its frame.
     fn ready_until(&self) -> u32 {
-        self.thinning.decided().saturating_mul(params::TICKS_PER_FRAME).saturating_sub(params::TICKS_PER_FRAME / 2)
+        self.thinning
+            .decided()
+            .saturating_mul(params::TICKS_PER_FRAME)
+            .saturating_sub(params::TICKS_PER_FRAME / 2)
     }
 
     fn flush(&mut self) {

@@ -67,8 +67,7 @@ impl End {
     /// Where an airing that ends here and one that begins there follow each other without a gap.
     pub(crate) fn meets(self, behind: Self) -> Option<f64> {
         // First as if no peak were missing by chance, then as if some were.
-        let bounds =
-            [(self.missing + BLURRED, behind.missing - BLURRED), (self.lost, behind.lost)];
+        let bounds = [(self.missing + BLURRED, behind.missing - BLURRED), (self.lost, behind.lost)];
         let cuts = bounds.map(|(last, first)| (self.found.max(first), behind.found.min(last)));
         cuts.into_iter().find(|(from, to)| from <= to).map(|(from, to)| (from + to) / 2.0)
     }

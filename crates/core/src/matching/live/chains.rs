@@ -6,9 +6,10 @@ use crate::matching::line::Outcome;
 use crate::matching::trace::{Query, Trace};
 use crate::matching::verify::{Verified, Window};
 
-use super::event::{LiveEvent, LiveEventKind};
+use super::event::{Airing, LiveEvent, LiveEventKind};
 use super::history::oldest;
 use super::locked::Locked;
+use super::resume::Sought;
 
 /// Part of an airing that another place of the same track must explain as well to be what was heard from the
 /// start: a song that repeats itself exactly may be locked at the wrong repetition until that ends.
@@ -20,7 +21,10 @@ pub(super) struct Chains {
     pub(super) open: Vec<Locked>,
     /// Ended ones whose sound is still remembered.
     closed: Vec<Locked>,
-    pub(super) next: u64,
+    /// Those of another matcher that were not found again yet.
+    pub(super) sought: Vec<Sought>,
+    /// Highest number that was given.
+    pub(super) last: u64,
 }
 
 impl Chains {
@@ -43,13 +47,52 @@ impl Chains {
         (i < self.open.len()).then(|| self.open.remove(i))
     }
 
+    /// Whether nothing goes on.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.sought.is_empty()
+    }
+
+    /// What another matcher needs to continue all that goes on, in the order in which it was found.
+    pub(super) fn airings(&self) -> Vec<Airing> {
+        let sought = self.sought.iter().map(|sought| sought.airing.clone());
+        let mut airings: Vec<Airing> = self.open.iter().map(Locked::export).chain(sought).collect();
+        airings.sort_by_key(|airing| airing.id);
+        airings
+    }
+
     /// Latest time at which one was heard, ticks.
     pub(super) fn last_heard(&self) -> Option<f64> {
         self.open.iter().chain(&self.closed).map(Locked::last_heard).reduce(f64::max)
     }
 
+    /// Looks for the airings of another matcher.
+    pub(super) fn seek(
+        &mut self,
+        query: &Query<'_>,
+        correction: f64,
+        outcomes: &mut Vec<Outcome>,
+        out: &mut Vec<LiveEvent>,
+    ) {
+        for sought in std::mem::take(&mut self.sought) {
+            let used = self.explained(sought.airing.track, query, outcomes);
+            if let Some(trace) = sought.find(query, &used) {
+                self.open.push(Locked::continued(sought.airing, &trace, correction, query.to));
+            } else if sought.is_over(query.to) {
+                out.push(sought.end(query.to));
+            } else {
+                self.sought.push(sought);
+            }
+        }
+    }
+
     /// Ends what is over; `out` gets the events. All, if the stream is.
-    pub(super) fn close(&mut self, query: &Query<'_>, all: bool, outcomes: &mut Vec<Outcome>, out: &mut Vec<LiveEvent>) {
+    pub(super) fn close(
+        &mut self,
+        query: &Query<'_>,
+        all: bool,
+        outcomes: &mut Vec<Outcome>,
+        out: &mut Vec<LiveEvent>,
+    ) {
         let mut i = 0;
         while let Some(airing) = self.open.get(i) {
             let others = self.open.iter().filter(|other| other.id != airing.id).map(|other| other.from);
@@ -59,15 +102,30 @@ impl Chains {
                 i += 1;
             }
         }
+        if all {
+            out.extend(self.sought.drain(..).map(|sought| sought.end(query.to)));
+        }
         self.closed.retain(|airing| airing.to > oldest(query.to));
     }
 
     /// Ends the airings of tracks for which `gone` holds, as they are.
-    pub(super) fn drop_tracks(&mut self, at: f64, gone: impl Fn(TrackNumber) -> bool, out: &mut Vec<LiveEvent>) {
+    pub(super) fn drop_tracks(
+        &mut self,
+        at: f64,
+        gone: impl Fn(TrackNumber) -> bool,
+        out: &mut Vec<LiveEvent>,
+    ) {
         self.open.retain(|airing| {
             let gone = gone(airing.reference.number);
             if gone {
                 out.push(event(LiveEventKind::Final, airing, at));
+            }
+            !gone
+        });
+        self.sought.retain(|sought| {
+            let gone = gone(sought.airing.track);
+            if gone {
+                out.push(sought.end(at));
             }
             !gone
         });
@@ -82,7 +140,8 @@ impl Chains {
         let behind = self.open.iter_mut().filter(|next| next.from > airing.from);
         for next in behind {
             if let Some(cut) = airing.end.meets(next.start) {
-                (airing.to, next.from) = (cut, cut);
+                airing.to = cut;
+                next.begin_at(cut);
             }
         }
         out.push(event(LiveEventKind::Final, &airing, query.to));
@@ -148,10 +207,20 @@ impl Chains {
         if let Some(i) = same {
             self.end(i, query, outcomes, out);
         }
-        self.next += 1;
-        let mut airing = Locked::new(self.next, &trace, correction, query.to);
-        let before = self.closed.iter().filter_map(|before| before.end.meets(airing.start)).next_back();
-        airing.from = before.unwrap_or(airing.from);
+        if let Some(i) = self.sought.iter().position(|sought| sought.airing.track == number) {
+            let sought = self.sought.remove(i);
+            if sought.is(one, query.to) {
+                self.open.push(Locked::continued(sought.airing, &trace, correction, query.to));
+                return;
+            }
+            out.push(sought.end(query.to));
+        }
+        self.last += 1;
+        let mut airing = Locked::new(self.last, &trace, correction, query.to);
+        if let Some(cut) = self.closed.iter().filter_map(|before| before.end.meets(airing.start)).next_back()
+        {
+            airing.begin_at(cut);
+        }
         out.push(event(LiveEventKind::Start, &airing, query.to));
         self.open.push(airing);
     }

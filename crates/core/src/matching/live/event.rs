@@ -57,6 +57,24 @@ pub struct Airing {
     pub matched_peaks: u32,
 }
 
+impl Airing {
+    /// What was known of it.
+    pub(super) fn as_match(&self) -> Match {
+        Match {
+            track: self.track,
+            query_start: self.query_start,
+            query_end: self.query_end,
+            reference_start: self.reference_start,
+            speed: self.speed,
+            pitch_cents: self.pitch_cents,
+            false_positive_probability: self.false_positive_probability,
+            aligned_landmarks: self.aligned_landmarks,
+            expected_peaks: self.expected_peaks,
+            matched_peaks: self.matched_peaks,
+        }
+    }
+}
+
 /// What a stream is doing, for a status line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveState {
@@ -64,6 +82,8 @@ pub struct LiveState {
     pub decided_until: f64,
     /// Airings that are going on, in the order in which they were found.
     pub airings: Vec<Airing>,
+    /// Highest number that was given to an airing.
+    pub last_airing: u64,
     /// Whether the last second was silent, or held nothing tonal.
     pub silent: bool,
     /// Since when, seconds, there is sound that no airing explains; `None` in silence and while one is heard.

@@ -225,6 +225,12 @@ impl Locked {
         at - heard > patience && self.expected(at) - self.heard >= MISSED
     }
 
+    /// Moves its start, ticks.
+    pub(super) fn begin_at(&mut self, from: f64) {
+        self.reference_from = (self.reference_from + (from - self.from) * self.line.speed).max(0.0);
+        self.from = from;
+    }
+
     /// Whether so much more of it was heard that it should be followed back again.
     pub(super) fn is_to_be_retraced(&self) -> bool {
         RETRACED_AT.get(self.retraced).is_some_and(|length| self.last_heard() - self.from > *length)
@@ -312,7 +318,8 @@ impl Locked {
     /// Speed over the whole: from end to end where that is more exact than the fit to a part.
     fn speed(&self) -> f64 {
         let length = self.to - self.from;
-        if length <= FITTED { self.line.speed } else { (self.line.reference(self.to) - self.reference_from) / length }
+        let exact = length <= FITTED || self.before.is_some();
+        if exact { self.line.speed } else { (self.line.reference(self.to) - self.reference_from) / length }
     }
 
     /// Aligned landmarks, expected and matched peaks.

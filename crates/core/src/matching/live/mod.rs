@@ -17,6 +17,7 @@ mod event;
 mod history;
 mod hunt;
 mod locked;
+mod resume;
 mod settings;
 
 use std::sync::Weak;
@@ -37,6 +38,7 @@ pub use settings::LiveSettings;
 use chains::Chains;
 use history::{History, is_silent, oldest, since};
 use hunt::{Hunt, Look, Plan, SEARCHES_PER_HOUR, is_fresh};
+use resume::Sought;
 
 /// Ticks from decision to decision: 0.5 s.
 const DECISION: u32 = 86;
@@ -85,6 +87,26 @@ impl LiveMatcher {
             chains: Chains::default(),
             seen: Weak::new(),
         }
+    }
+
+    /// A matcher that continues a stream which another one had followed. `airings` are those that were going on, in a
+    /// time that begins anew with the first sample that this matcher gets: what was before is negative. They are looked
+    /// for where they should be by now, and their chains go on without another `Start`; those that are not found
+    /// within 12 s get their `Final`. `last_airing` is the highest number that was given.
+    ///
+    /// # Errors
+    /// [`IndexError`] if a track cannot be read.
+    pub fn resume(
+        settings: LiveSettings,
+        airings: &[Airing],
+        last_airing: u64,
+        snapshot: &Snapshot,
+    ) -> Result<Self, IndexError> {
+        let mut this = Self::new(settings);
+        this.chains.last = airings.iter().map(|airing| airing.id).fold(last_airing, u64::max);
+        let sought = airings.iter().map(|airing| Sought::new(airing.clone(), snapshot));
+        this.chains.sought = sought.collect::<Result<_, _>>()?;
+        Ok(this)
     }
 
     /// Takes the next peaks of the stream, of [`crate::fingerprint::Density::Query`], in order of time (ticks since the
@@ -156,7 +178,8 @@ impl LiveMatcher {
         let unknown_since = (!silent && !heard).then(|| self.hunt.since() / TICKS_PER_SECOND);
         LiveState {
             decided_until: at / TICKS_PER_SECOND,
-            airings: self.chains.open.iter().map(locked::Locked::export).collect(),
+            airings: self.chains.airings(),
+            last_airing: self.chains.last,
             silent,
             unknown_since,
         }
@@ -172,9 +195,11 @@ impl LiveMatcher {
         let at = f64::from(self.decided);
         let lost = self.forget_removed(snapshot, out);
         let peaks = self.history.at(at);
-        if !self.chains.open.is_empty() {
+        if !self.chains.is_idle() {
             buffers.measure(peaks, at);
             let query = Query { peaks, from: oldest(at), to: at, chance: &buffers.chance };
+            let correction = log_hypotheses(snapshot, SEARCHES_PER_HOUR as usize);
+            self.chains.seek(&query, correction, &mut buffers.outcomes, out);
             self.chains.extend(&query, &mut buffers.outcomes);
             self.chains.close(&query, false, &mut buffers.outcomes, out);
         }
@@ -195,9 +220,9 @@ impl LiveMatcher {
         }
         self.seen = new;
         let mut gone = Vec::new();
-        for airing in &self.chains.open {
-            if snapshot.find(airing.reference.number)?.is_none() {
-                gone.push(airing.reference.number);
+        for airing in self.chains.airings() {
+            if snapshot.find(airing.track)?.is_none() {
+                gone.push(airing.track);
             }
         }
         self.chains.drop_tracks(f64::from(self.decided), |track| gone.contains(&track), out);

@@ -2,83 +2,121 @@
 
 mod airings;
 mod chunks;
+mod edges;
 mod nothing;
+mod takeover;
 
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
-use refrain_core::index::Snapshot;
+use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::Match;
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
 
-use crate::songs::{brief, library, query};
+use crate::songs::{RATE, brief, library};
 
-/// Samples of a segment: 2 s.
-const SEGMENT: usize = 88_200;
+/// Samples that are pushed at once: a quarter of a second.
+const PIECE: usize = 11_025;
 
-/// All events of a stream, and for each the stream time, seconds, that had been pushed when it came.
-pub(crate) fn follow(samples: &[f32]) -> Vec<(f64, LiveEvent)> {
-    follow_in(&library().snapshot, samples)
+/// An event, and the stream time (seconds) that had been pushed when it came.
+type Told = (f64, LiveEvent);
+
+/// A stream on its way through a matcher.
+struct Stream {
+    fingerprinter: Fingerprinter,
+    matcher: LiveMatcher,
+    buffers: LiveBuffers,
+    pushed: f64,
+    told: Vec<Told>,
 }
 
-pub(crate) fn follow_in(snapshot: &Snapshot, samples: &[f32]) -> Vec<(f64, LiveEvent)> {
-    let mut matcher = LiveMatcher::new(LiveSettings::default());
-    let mut buffers = LiveBuffers::default();
-    let mut fingerprinter = Fingerprinter::new(Density::Query);
-    let (mut events, mut told, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
-    let mut pushed = 0.0;
-    for segment in samples.chunks(SEGMENT / 8) {
-        fingerprinter.push(segment);
-        peaks.clear();
-        fingerprinter.take_ready(&mut peaks);
-        matcher.push(&peaks, fingerprinter.ready_until(), snapshot, &mut buffers, &mut told).unwrap();
-        pushed += segment.len() as f64 / 44_100.0;
-        events.extend(told.drain(..).map(|event| (pushed, event)));
+impl Default for Stream {
+    fn default() -> Self {
+        let settings = LiveSettings { update_seconds: Some(5.0), ..LiveSettings::default() };
+        Self::of(LiveMatcher::new(settings))
     }
-    matcher.finish(&fingerprinter.finish(), snapshot, &mut buffers, &mut told).unwrap();
-    events.extend(told.drain(..).map(|event| (pushed, event)));
-    events
 }
 
-/// Events of a stream whose peaks are known, given to the matcher in pieces that end at these times (ticks).
-pub(crate) fn follow_peaks(constellation: &Constellation, cuts: &[u32]) -> Vec<LiveEvent> {
-    let mut matcher = LiveMatcher::new(LiveSettings { update_seconds: Some(5.0), ..LiveSettings::default() });
-    let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
-    let mut rest = constellation.clone();
-    for cut in cuts {
-        let ready = rest.peaks.partition_point(|p| p.time < *cut);
-        let peaks: Vec<_> = rest.peaks.drain(..ready).collect();
-        matcher.push(&peaks, *cut, &library().snapshot, &mut buffers, &mut events).unwrap();
+impl Stream {
+    fn of(matcher: LiveMatcher) -> Self {
+        Self {
+            fingerprinter: Fingerprinter::new(Density::Query),
+            matcher,
+            buffers: LiveBuffers::default(),
+            pushed: 0.0,
+            told: Vec::new(),
+        }
     }
-    matcher.finish(&rest, &library().snapshot, &mut buffers, &mut events).unwrap();
-    events
+
+    fn push(&mut self, snapshot: &Snapshot, samples: &[f32]) -> Result<(), IndexError> {
+        let (mut peaks, mut events) = (Vec::new(), Vec::new());
+        let mut result = Ok(());
+        for piece in samples.chunks(PIECE) {
+            self.fingerprinter.push(piece);
+            peaks.clear();
+            self.fingerprinter.take_ready(&mut peaks);
+            let until = self.fingerprinter.ready_until();
+            let pushed = self.matcher.push(&peaks, until, snapshot, &mut self.buffers, &mut events);
+            result = result.and(pushed);
+            self.pushed += piece.len() as f64 / RATE;
+            self.told.extend(events.drain(..).map(|event| (self.pushed, event)));
+        }
+        result
+    }
+
+    fn finish(mut self, snapshot: &Snapshot) -> Vec<Told> {
+        let rest = self.fingerprinter.finish();
+        let mut events = Vec::new();
+        self.matcher.finish(&rest, snapshot, &mut self.buffers, &mut events).unwrap();
+        self.told.extend(events.into_iter().map(|event| (self.pushed, event)));
+        self.told
+    }
+
+    /// Events of a stream whose peaks are known, given to the matcher in pieces that end at these times (ticks).
+    fn peaks(mut self, constellation: &Constellation, cuts: &[u32]) -> Vec<LiveEvent> {
+        let snapshot = &library().snapshot;
+        let (mut rest, mut events) = (constellation.clone(), Vec::new());
+        let end = (rest.seconds * refrain_core::fingerprint::TICKS_PER_SECOND) as u32;
+        for cut in cuts.iter().take_while(|cut| **cut < end) {
+            let ready = rest.peaks.partition_point(|p| p.time < *cut);
+            let peaks: Vec<_> = rest.peaks.drain(..ready).collect();
+            self.matcher.push(&peaks, *cut, snapshot, &mut self.buffers, &mut events).unwrap();
+        }
+        self.matcher.finish(&rest, snapshot, &mut self.buffers, &mut events).unwrap();
+        events
+    }
 }
 
-/// The `Final`s of a stream by start, after checking that each airing has one `Start`, before its one `Final`.
-pub(crate) fn finals(events: &[(f64, LiveEvent)]) -> Vec<&Match> {
-    let of = |kind| events.iter().filter(move |(_, event)| event.kind == kind).map(|(_, event)| event);
-    let mut started: Vec<u64> = of(LiveEventKind::Start).map(|event| event.airing).collect();
-    let mut ended: Vec<u64> = of(LiveEventKind::Final).map(|event| event.airing).collect();
-    assert!(started.is_sorted_by(|a, b| a < b), "{}", table(events));
+/// All events of a stream.
+fn follow(samples: &[f32]) -> Vec<Told> {
+    let mut stream = Stream::default();
+    stream.push(&library().snapshot, samples).unwrap();
+    stream.finish(&library().snapshot)
+}
+
+fn of_kind(events: &[Told], kind: LiveEventKind) -> impl Iterator<Item = &Told> {
+    events.iter().filter(move |(_, event)| event.kind == kind)
+}
+
+/// The `Final`s of a stream by start, after checking that each airing has one `Start` and then one `Final`.
+fn finals(events: &[Told]) -> Vec<&Match> {
+    let airings = |kind| of_kind(events, kind).map(|(_, event)| event.airing).collect::<Vec<u64>>();
+    let (started, mut ended) = (airings(LiveEventKind::Start), airings(LiveEventKind::Final));
     ended.sort_unstable();
-    started.sort_unstable();
+    assert!(started.is_sorted_by(|a, b| a < b), "{}", table(events));
     assert_eq!(started, ended, "{}", table(events));
     for airing in started {
         let kinds: Vec<_> = events.iter().filter(|(_, e)| e.airing == airing).map(|(_, e)| e.kind).collect();
-        assert_eq!((kinds[0], kinds[kinds.len() - 1]), (LiveEventKind::Start, LiveEventKind::Final));
+        let ends = (kinds.first(), kinds.last());
+        assert_eq!(ends, (Some(&LiveEventKind::Start), Some(&LiveEventKind::Final)), "{}", table(events));
     }
-    let mut finals: Vec<&Match> = of(LiveEventKind::Final).map(|event| &event.heard).collect();
+    let mut finals: Vec<&Match> = of_kind(events, LiveEventKind::Final).map(|(_, e)| &e.heard).collect();
     finals.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
     finals
 }
 
 /// All events in short, for messages.
-pub(crate) fn table(events: &[(f64, LiveEvent)]) -> String {
-    let line = |(pushed, e): &(f64, LiveEvent)| {
+fn table(events: &[Told]) -> String {
+    let line = |(pushed, e): &Told| {
         format!("\n{pushed:7.2} {:7.2} {:?} #{} {}", e.known_at, e.kind, e.airing, brief(&e.heard))
     };
     events.iter().map(line).collect()
-}
-
-/// The peaks of a stream.
-pub(crate) fn heard(samples: &[f32]) -> Constellation {
-    query(samples)
 }
