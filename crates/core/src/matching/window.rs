@@ -7,7 +7,7 @@ use crate::fingerprint::landmark::Depth;
 use crate::index::{Candidate, Home, IndexError, Session};
 
 use super::line::Line;
-use super::rivals::scrutinize;
+use super::rivals::{BESIDE, scrutinize};
 use super::screen::Screen;
 use super::search::{Lookup, Search};
 use super::settings::{Effort, MatchSettings};
@@ -93,6 +93,8 @@ pub(crate) struct WindowSearch<'a> {
     buffers: Buffers,
     /// Logarithm of the probability by which an alignment must beat chance.
     limit: f64,
+    /// Part of what other places of the same track reach that chance is trusted to reach.
+    beside: f64,
 }
 
 /// Natural logarithm of the number of alignments that a search of so many windows tries at one scale.
@@ -103,7 +105,7 @@ pub(crate) fn log_hypotheses(home: &dyn Home, windows: usize) -> f64 {
 
 impl<'a> WindowSearch<'a> {
     pub(crate) fn new(home: &'a dyn Home, settings: &'a MatchSettings, limit: f64) -> Self {
-        Self::with(Buffers::default(), home, settings, limit)
+        Self::with(Buffers::default(), home, settings, (limit, BESIDE))
     }
 
     /// A search that goes on with the buffers of another one of the same catalogue.
@@ -111,9 +113,9 @@ impl<'a> WindowSearch<'a> {
         buffers: Buffers,
         home: &'a dyn Home,
         settings: &'a MatchSettings,
-        limit: f64,
+        (limit, beside): (f64, f64),
     ) -> Self {
-        Self { home, session: home.session(), settings, ladder: ladder(settings), buffers, limit }
+        Self { home, session: home.session(), settings, ladder: ladder(settings), buffers, limit, beside }
     }
 
     /// The buffers, for the next search.
@@ -158,7 +160,10 @@ impl<'a> WindowSearch<'a> {
             let near = Verified::near(&reference, self.plain(line), window, &self.buffers.chance);
             keep_better(&mut verified, near, window);
         }
-        Ok(self.judge(&mut verified, window))
+        let found = self.judge(&mut verified, window);
+        // What is not obvious may have rivals that only a closer look shows.
+        let sure = found.accepted.iter().all(|(_, log_p)| *log_p < OBVIOUS);
+        if sure { Ok(found) } else { self.find(window) }
     }
 
     /// Looks for rivals of what a step of the ladder found: at its own scale, deeply.
@@ -336,7 +341,8 @@ impl<'a> WindowSearch<'a> {
                 .filter(|(j, other)| *j != i && !found.has(other))
                 .map(|(_, other)| other)
                 .collect();
-            let log_p = scrutinize(one, &rivals, window, &self.buffers.chance, &free, self.limit);
+            let log_p =
+                scrutinize(one, &rivals, window, &self.buffers.chance, &free, (self.limit, self.beside));
             if log_p <= self.limit {
                 one.outcomes.iter().filter_map(|o| place(o.query?)).for_each(|place| used[place] = true);
                 found.accepted.push((one.clone(), log_p));

@@ -25,6 +25,8 @@ const LATEST: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_
 const FEWEST: usize = 5;
 /// The line is fitted to the last 20 s (ticks): long enough to be exact, short enough to follow a drifting clock.
 const FITTED: f64 = 20.0 * TICKS_PER_SECOND;
+/// Starts nearer than this, ticks, are the same.
+const SAME_START: f64 = 0.2 * TICKS_PER_SECOND;
 /// An airing of which nothing was heard for so long (10 s, ticks) is over …
 const LOST: f64 = 10.0 * TICKS_PER_SECOND;
 /// … sooner (3 s) where another one has begun since …
@@ -106,7 +108,8 @@ impl Locked {
         this.from = airing.query_start * TICKS_PER_SECOND;
         this.start = End::at(this.from);
         this.reference_from = airing.reference_start * TICKS_PER_SECOND;
-        this.window_log_p = airing.false_positive_probability.max(f64::MIN_POSITIVE).ln() - correction;
+        let p = airing.false_positive_probability.max(f64::MIN_POSITIVE);
+        this.window_log_p = (p.ln() - correction) / super::TRUSTED;
         this.retraced = RETRACED_AT.len();
         this.before = Some(airing);
         this
@@ -243,9 +246,26 @@ impl Locked {
             return;
         }
         let trace = Trace::grow(&self.seed(self.from), query, used);
-        if let Some(trace) = trace.filter(|trace| trace.to > self.last_heard() - BREAK) {
+        if let Some(trace) = trace.filter(|trace| trace.to > self.last_heard() - BREAK)
+            && !self.loses(&trace, query)
+        {
             self.adopt(&trace);
         }
+    }
+
+    /// Whether a trace leaves out a beginning that proves itself: less of it is heard than of the rest, below speech.
+    fn loses(&self, trace: &Trace, query: &Query<'_>) -> bool {
+        if trace.from < self.from + SAME_START {
+            return false;
+        }
+        let index = |time: f64| {
+            let at = trace.line.reference(time);
+            self.reference.peaks.partition_point(|p| f64::from(p.time) < at)
+        };
+        let range = index(self.from)..index(trace.from).max(index(self.from));
+        let mut outcomes = Vec::new();
+        compare_range(&self.reference.peaks, range, query.peaks, &trace.line, FINE, &mut outcomes);
+        weigh(&self.reference, &outcomes, &trace.line, query).log_p() <= STILL_HEARD
     }
 
     fn seed(&self, from: f64) -> Seed<'_> {
@@ -270,7 +290,7 @@ impl Locked {
         if trace.to < heard - BREAK {
             return;
         }
-        if short {
+        if short && !self.loses(&trace, query) {
             self.adopt(&trace);
         } else {
             (self.to, self.end) = (trace.to, trace.ends[1]);
@@ -312,7 +332,7 @@ impl Locked {
     }
 
     fn probability(&self) -> f64 {
-        (self.log_p() + self.correction).min(0.0).exp()
+        (self.log_p() * super::TRUSTED + self.correction).min(0.0).exp()
     }
 
     /// Speed over the whole: from end to end where that is more exact than the fit to a part.
