@@ -39,6 +39,7 @@ impl Chains {
             }
             let Some(mut airing) = self.take(i) else { continue };
             airing.retrace(query, &self.explained(airing.reference.number, query, outcomes));
+            airing.reach_ends((self.free_before(airing.from), airing.to));
             self.open.insert(i, airing);
         }
     }
@@ -136,6 +137,9 @@ impl Chains {
         let Some(mut airing) = self.take(i) else { return };
         let used = self.explained(airing.reference.number, query, outcomes);
         airing.close(query, &used);
+        let others = self.open.iter().map(|other| other.from).filter(|from| *from > airing.from);
+        let free = others.fold(query.to, f64::min);
+        airing.reach_ends((self.free_before(airing.from), free));
         // Where the next one follows without a gap, both meet.
         let behind = self.open.iter_mut().filter(|next| next.from > airing.from);
         for next in behind {
@@ -162,6 +166,12 @@ impl Chains {
             }
         }
         used
+    }
+
+    /// End of the last airing that was over before a time, ticks.
+    fn free_before(&self, from: f64) -> f64 {
+        let all = self.open.iter().chain(&self.closed).map(|other| other.to);
+        all.filter(|to| *to <= from).fold(0.0, f64::max)
     }
 
     /// The peaks that no open airing explains.
@@ -221,6 +231,7 @@ impl Chains {
         {
             airing.begin_at(cut);
         }
+        airing.reach_ends((self.free_before(airing.from), airing.to));
         out.push(event(LiveEventKind::Start, &airing, query.to));
         self.open.push(airing);
     }

@@ -15,16 +15,15 @@ const YOUNG: u64 = 12;
 const GLANCE_EVERY: u64 = 2;
 const GLANCE: f64 = 5.0 * TICKS_PER_SECOND;
 /// What speech or noise cover, or another speed hides, is looked for in the last 10 s (ticks), when the stretch has
-/// these lengths …
+/// these lengths (6, 10, 16 and 25 s) …
 const FULL: f64 = 10.0 * TICKS_PER_SECOND;
-const FULL_AT: [u64; 4] = [12, 20, 32, 50];
-/// … of them, here at all scales …
-const THOROUGH_AT: u64 = 20;
-/// … and then every so often (15 s).
-const FULL_EVERY: u64 = 30;
-/// While an airing is heard, what it does not explain is looked at every so often (2.5 s and 15 s).
-const BESIDE_EVERY: u64 = 5;
-const BESIDE_FULL_EVERY: u64 = 30;
+const FULL_AT: [(u64, Look); 4] =
+    [(12, Look::Plain), (20, Look::Thorough), (32, Look::Plain), (50, Look::InTurn)];
+/// … and then every so often (30 s), at some of the other scales every second time.
+const FULL_EVERY: u64 = 60;
+/// While an airing is heard, what it does not explain is looked at every so often (3 s), the last part of it (ticks).
+const BESIDE_EVERY: u64 = 6;
+const BESIDE: f64 = 6.0 * TICKS_PER_SECOND;
 
 /// Searches of an hour, at most: the accepted number of false events is shared by so many.
 pub(super) const SEARCHES_PER_HOUR: f64 = 3600.0 * TICKS_PER_SECOND / DECISION as f64;
@@ -59,7 +58,6 @@ pub(super) struct Hunt {
 impl Hunt {
     /// What to search at a time (ticks). `heard` is the latest time at which an airing was heard.
     pub(super) fn plan(&mut self, at: u64, heard: Option<f64>, silent: bool) -> Option<Plan> {
-        let decision = at / u64::from(DECISION);
         let now = at as f64;
         if silent {
             self.since = now;
@@ -67,19 +65,13 @@ impl Hunt {
         }
         self.since = self.since.max(heard.unwrap_or(0.0)).min(now);
         if heard.is_some_and(|heard| is_fresh(heard, now)) {
-            return beside(decision).map(|look| Plan { look, from: (now - FULL).max(0.0) });
+            let due = (at / u64::from(DECISION)).is_multiple_of(BESIDE_EVERY);
+            return due.then(|| Plan { look: Look::Glance, from: (now - BESIDE).max(0.0) });
         }
         let age = ((now - self.since) / f64::from(DECISION)) as u64;
-        let plan = |look, longest: f64| Some(Plan { look, from: self.since.max(now - longest) });
-        match age {
-            0..FIRST => None,
-            THOROUGH_AT => plan(Look::Thorough, FULL),
-            _ if FULL_AT.contains(&age) => plan(Look::InTurn, FULL),
-            _ if age % FULL_EVERY == 0 && age > YOUNG => plan(Look::InTurn, FULL),
-            FIRST..YOUNG => plan(Look::Glance, FULL),
-            _ if age % GLANCE_EVERY == 0 => plan(Look::Glance, GLANCE),
-            _ => None,
-        }
+        let look = look_at(age)?;
+        let longest = if look == Look::Glance && age > YOUNG { GLANCE } else { FULL };
+        Some(Plan { look, from: self.since.max(now - longest) })
     }
 
     /// The last search of a stream that ends at a time.
@@ -94,11 +86,17 @@ impl Hunt {
     }
 }
 
-fn beside(decision: u64) -> Option<Look> {
-    if decision.is_multiple_of(BESIDE_FULL_EVERY) {
-        Some(Look::Plain)
-    } else {
-        decision.is_multiple_of(BESIDE_EVERY).then_some(Look::Glance)
+/// How hard to look at a stretch of so many decisions, if at all.
+fn look_at(age: u64) -> Option<Look> {
+    if let Some((_, look)) = FULL_AT.iter().find(|(at, _)| *at == age) {
+        return Some(*look);
+    }
+    match age {
+        0..FIRST => None,
+        FIRST..YOUNG => Some(Look::Glance),
+        _ if age.is_multiple_of(2 * FULL_EVERY) => Some(Look::InTurn),
+        _ if age.is_multiple_of(FULL_EVERY) => Some(Look::Plain),
+        _ => age.is_multiple_of(GLANCE_EVERY).then_some(Look::Glance),
     }
 }
 

@@ -25,6 +25,10 @@ const LATEST: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_
 const FEWEST: usize = 5;
 /// The line is fitted to the last 20 s (ticks): long enough to be exact, short enough to follow a drifting clock.
 const FITTED: f64 = 20.0 * TICKS_PER_SECOND;
+/// Beginnings and ends up to this long (6 s, ticks) may be hidden by speech …
+const HIDDEN: f64 = 6.0 * TICKS_PER_SECOND;
+/// … which shows in so much (5 s) beside them.
+const AROUND: f64 = 5.0 * TICKS_PER_SECOND;
 /// Starts nearer than this, ticks, are the same.
 const SAME_START: f64 = 0.2 * TICKS_PER_SECOND;
 /// An airing of which nothing was heard for so long (10 s, ticks) is over …
@@ -297,6 +301,36 @@ impl Locked {
             self.line = trace.line;
             self.heard = trace.outcomes.last().map_or(self.heard, |o| o.reference as usize + 1);
         }
+    }
+
+    /// A song is seldom cut a few seconds after its beginning or before its end, and often talked over there: where it is
+    /// worn so much that missing peaks say little, its ends are those of the track. They do not reach beyond
+    /// `free` (ticks of the stream).
+    pub(super) fn reach_ends(&mut self, free: (f64, f64)) {
+        let beginning = self.line.query(0.0);
+        if self.from - beginning < HIDDEN
+            && beginning >= free.0
+            && self.is_worn(self.from, self.from + AROUND)
+        {
+            self.begin_at(beginning);
+            self.start = End::at(beginning);
+        }
+        let end = self.line.query(self.reference.ticks);
+        if end - self.to < HIDDEN && end <= free.1 && self.is_worn(self.to - AROUND, self.to) {
+            self.to = end;
+            self.end = End::at(end);
+        }
+    }
+
+    /// Whether less than half of the peaks were found between two times, ticks.
+    fn is_worn(&self, from: f64, to: f64) -> bool {
+        let index = |time: f64| {
+            let at = self.line.reference(time);
+            self.reference.peaks.partition_point(|p| f64::from(p.time) < at)
+        };
+        let range = index(from)..index(to);
+        let found = range.clone().filter(|index| self.is_found(*index)).count();
+        2 * found < range.len()
     }
 
     /// Whether a line of a track is this one at a time, ticks.
