@@ -328,9 +328,9 @@ impl Locked {
             let at = self.line.reference(time);
             self.reference.peaks.partition_point(|p| f64::from(p.time) < at)
         };
-        let range = index(from)..index(to);
+        let range = index(from).max(self.first)..index(to).min(self.heard);
         let found = range.clone().filter(|index| self.is_found(*index)).count();
-        2 * found < range.len()
+        range.len() >= MISSED && 2 * found < range.len()
     }
 
     /// Whether a line of a track is this one at a time, ticks.
