@@ -11,16 +11,18 @@ use super::DECISION;
 const FIRST: u64 = 4;
 /// … then at each decision, as a whole, until it is so long (6 s) …
 const YOUNG: u64 = 12;
-/// … and then every so often (1 s), the last part of it (ticks).
+/// … and then every so often (1 s), or a little less often (1.5 s) when it is long (60 s), the last part of it (ticks).
 const GLANCE_EVERY: u64 = 2;
+const GLANCE_LATE_EVERY: u64 = 3;
+const LONG: u64 = 120;
 const GLANCE: f64 = 5.0 * TICKS_PER_SECOND;
 /// What speech or noise cover, or another speed hides, is looked for in the last 10 s (ticks), when the stretch has
 /// these lengths (6, 10, 16 and 25 s) …
 const FULL: f64 = 10.0 * TICKS_PER_SECOND;
 const FULL_AT: [(u64, Look); 4] =
     [(12, Look::Plain), (20, Look::Thorough), (32, Look::Plain), (50, Look::InTurn)];
-/// … and then every so often (30 s), at some of the other scales every second time.
-const FULL_EVERY: u64 = 60;
+/// … and then every so often (40 s), at some of the other scales every second time.
+const FULL_EVERY: u64 = 80;
 /// While an airing is heard, what it does not explain is looked at every so often (3 s), the last part of it (ticks).
 const BESIDE_EVERY: u64 = 6;
 const BESIDE: f64 = 6.0 * TICKS_PER_SECOND;
@@ -96,7 +98,8 @@ fn look_at(age: u64) -> Option<Look> {
         FIRST..YOUNG => Some(Look::Glance),
         _ if age.is_multiple_of(2 * FULL_EVERY) => Some(Look::InTurn),
         _ if age.is_multiple_of(FULL_EVERY) => Some(Look::Plain),
-        _ => age.is_multiple_of(GLANCE_EVERY).then_some(Look::Glance),
+        _ if age < LONG => age.is_multiple_of(GLANCE_EVERY).then_some(Look::Glance),
+        _ => age.is_multiple_of(GLANCE_LATE_EVERY).then_some(Look::Glance),
     }
 }
 

@@ -27,8 +27,8 @@ impl Default for LiveSettings {
     }
 }
 
-/// Scales that are tried per second of sound where nothing was found for long.
-const STEPS_PER_SECOND: f64 = 2.0;
+/// Scales that a search tries per second of its sound, where not all at once.
+const STEPS_PER_SECOND: f64 = 4.0;
 
 impl LiveSettings {
     /// Settings of a search that tries all scales, …

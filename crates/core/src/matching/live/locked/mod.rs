@@ -1,16 +1,18 @@
 //! An airing that was found: from then on it is only verified against its own track, at the expected place.
 
+mod ends;
+mod report;
+
 use std::sync::Arc;
 
 use crate::fingerprint::TICKS_PER_SECOND;
-use crate::matching::Match;
 use crate::matching::line::{Line, Outcome, compare_range, fit};
 use crate::matching::significance::{Evidence, Survival};
-use crate::matching::timeline::aligned_landmarks;
-use crate::matching::trace::{End, FOLLOWING, Query, SAME_TICKS, Seed, Trace, stretch, weigh};
+use crate::matching::trace::{End, FOLLOWING, Query, SAME_TICKS, Trace, stretch, weigh};
 use crate::matching::verify::{FINE, Reference};
 
 use super::event::Airing;
+use ends::RETRACED_AT;
 
 /// A peak of the track is looked for when the stream is so far beyond its place (ticks) that it cannot come later.
 const BEHIND: f64 = FINE.time + 1.0;
@@ -25,21 +27,12 @@ const LATEST: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_
 const FEWEST: usize = 5;
 /// The line is fitted to the last 20 s (ticks): long enough to be exact, short enough to follow a drifting clock.
 const FITTED: f64 = 20.0 * TICKS_PER_SECOND;
-/// Beginnings and ends up to this long (6 s, ticks) may be hidden by speech …
-const HIDDEN: f64 = 6.0 * TICKS_PER_SECOND;
-/// … which shows in so much (5 s) beside them.
-const AROUND: f64 = 5.0 * TICKS_PER_SECOND;
-/// Starts nearer than this, ticks, are the same.
-const SAME_START: f64 = 0.2 * TICKS_PER_SECOND;
 /// An airing of which nothing was heard for so long (10 s, ticks) is over …
 const LOST: f64 = 10.0 * TICKS_PER_SECOND;
 /// … sooner (3 s) where another one has begun since …
 const LOST_BESIDE: f64 = 3.0 * TICKS_PER_SECOND;
 /// … if so many peaks should have been heard meanwhile: a song may hold a pause.
 const MISSED: usize = 20;
-/// Found a few seconds after its beginning, an airing is followed back again when more of it is known: when it has
-/// these lengths, ticks.
-const RETRACED_AT: [f64; 3] = [5.0 * TICKS_PER_SECOND, 10.0 * TICKS_PER_SECOND, 20.0 * TICKS_PER_SECOND];
 
 /// An airing.
 #[derive(Debug)]
@@ -232,107 +225,6 @@ impl Locked {
         at - heard > patience && self.expected(at) - self.heard >= MISSED
     }
 
-    /// Moves its start, ticks.
-    pub(super) fn begin_at(&mut self, from: f64) {
-        self.reference_from = (self.reference_from + (from - self.from) * self.line.speed).max(0.0);
-        self.from = from;
-    }
-
-    /// Whether so much more of it was heard that it should be followed back again.
-    pub(super) fn is_to_be_retraced(&self) -> bool {
-        RETRACED_AT.get(self.retraced).is_some_and(|length| self.last_heard() - self.from > *length)
-    }
-
-    /// Follows it back again. `used` are peaks of others.
-    pub(super) fn retrace(&mut self, query: &Query<'_>, used: &[bool]) {
-        self.retraced += 1;
-        if self.since > self.from || self.from < query.from + TICKS_PER_SECOND && query.from > 0.0 {
-            return;
-        }
-        let trace = Trace::grow(&self.seed(self.from), query, used);
-        if let Some(trace) = trace.filter(|trace| trace.to > self.last_heard() - BREAK)
-            && !self.loses(&trace, query)
-        {
-            self.adopt(&trace);
-        }
-    }
-
-    /// Whether a trace leaves out a beginning that proves itself: less of it is heard than of the rest, below speech.
-    fn loses(&self, trace: &Trace, query: &Query<'_>) -> bool {
-        if trace.from < self.from + SAME_START {
-            return false;
-        }
-        let index = |time: f64| {
-            let at = trace.line.reference(time);
-            self.reference.peaks.partition_point(|p| f64::from(p.time) < at)
-        };
-        let range = index(self.from)..index(trace.from).max(index(self.from));
-        let mut outcomes = Vec::new();
-        compare_range(&self.reference.peaks, range, query.peaks, &trace.line, FINE, &mut outcomes);
-        weigh(&self.reference, &outcomes, &trace.line, query).log_p() <= STILL_HEARD
-    }
-
-    fn seed(&self, from: f64) -> Seed<'_> {
-        Seed {
-            reference: &self.reference,
-            line: self.line,
-            from,
-            to: self.last_heard(),
-            survival: self.survival,
-            window_log_p: self.window_log_p,
-            tried: self.tried,
-        }
-    }
-
-    /// Settles its end, and its start if it is short. `used` are peaks of others.
-    pub(super) fn close(&mut self, query: &Query<'_>, used: &[bool]) {
-        let heard = self.last_heard();
-        let latest = self.since.max(heard - FITTED).max(query.from);
-        let short = self.before.is_none() && latest <= self.from;
-        let part = Query { from: if short { query.from } else { latest }, ..*query };
-        let Some(trace) = Trace::grow(&self.seed(latest), &part, used) else { return };
-        if trace.to < heard - BREAK {
-            return;
-        }
-        if short && !self.loses(&trace, query) {
-            self.adopt(&trace);
-        } else {
-            (self.to, self.end) = (trace.to, trace.ends[1]);
-            self.line = trace.line;
-            self.heard = trace.outcomes.last().map_or(self.heard, |o| o.reference as usize + 1);
-        }
-    }
-
-    /// A song is seldom cut a few seconds after its beginning or before its end, and often talked over there: where it is
-    /// worn so much that missing peaks say little, its ends are those of the track. They do not reach beyond
-    /// `free` (ticks of the stream).
-    pub(super) fn reach_ends(&mut self, free: (f64, f64)) {
-        let beginning = self.line.query(0.0);
-        if self.from - beginning < HIDDEN
-            && beginning >= free.0
-            && self.is_worn(self.from, self.from + AROUND)
-        {
-            self.begin_at(beginning);
-            self.start = End::at(beginning);
-        }
-        let end = self.line.query(self.reference.ticks);
-        if end - self.to < HIDDEN && end <= free.1 && self.is_worn(self.to - AROUND, self.to) {
-            self.to = end;
-            self.end = End::at(end);
-        }
-    }
-
-    /// Whether less than half of the peaks were found between two times, ticks.
-    fn is_worn(&self, from: f64, to: f64) -> bool {
-        let index = |time: f64| {
-            let at = self.line.reference(time);
-            self.reference.peaks.partition_point(|p| f64::from(p.time) < at)
-        };
-        let range = index(from).max(self.first)..index(to).min(self.heard);
-        let found = range.clone().filter(|index| self.is_found(*index)).count();
-        range.len() >= MISSED && 2 * found < range.len()
-    }
-
     /// Whether a line of a track is this one at a time, ticks.
     pub(super) fn is_along(&self, reference: &Reference, line: &Line, at: f64) -> bool {
         self.reference.number == reference.number
@@ -357,70 +249,5 @@ impl Locked {
     /// Whether it is heard at a time, ticks.
     pub(super) fn is_heard(&self, at: f64) -> bool {
         super::hunt::is_fresh(self.last_heard(), at)
-    }
-
-    fn log_p(&self) -> f64 {
-        // Each end was chosen among all peaks of its side.
-        let choices = f64::from(self.evidence.expected / 2).max(1.0).ln();
-        (self.evidence.log_p() + self.tried + 2.0 * choices).max(self.window_log_p)
-    }
-
-    fn probability(&self) -> f64 {
-        (self.log_p() * super::TRUSTED + self.correction).min(0.0).exp()
-    }
-
-    /// Speed over the whole: from end to end where that is more exact than the fit to a part.
-    fn speed(&self) -> f64 {
-        let length = self.to - self.from;
-        let exact = length <= FITTED || self.before.is_some();
-        if exact { self.line.speed } else { (self.line.reference(self.to) - self.reference_from) / length }
-    }
-
-    /// Aligned landmarks, expected and matched peaks.
-    fn counts(&self) -> [u32; 3] {
-        let range = self.first..self.heard.max(self.first);
-        let matched = range.clone().filter(|index| self.is_found(*index)).count() as u32;
-        let peaks = self.reference.peaks.get(range.clone()).unwrap_or_default();
-        let aligned = aligned_landmarks(peaks, |index| self.is_found(self.first + index as usize));
-        let before = self.before.as_ref();
-        let before = before.map_or([0; 3], |b| [b.aligned_landmarks, b.expected_peaks, b.matched_peaks]);
-        let own = [aligned, range.len() as u32, matched];
-        std::array::from_fn(|i| own[i].saturating_add(before[i]))
-    }
-
-    /// What is known of it.
-    pub(super) fn report(&self) -> Match {
-        let [aligned_landmarks, expected_peaks, matched_peaks] = self.counts();
-        Match {
-            track: self.reference.number,
-            query_start: self.from / TICKS_PER_SECOND,
-            query_end: self.to / TICKS_PER_SECOND,
-            reference_start: self.reference_from / TICKS_PER_SECOND,
-            speed: self.speed(),
-            pitch_cents: 1200.0 * self.line.pitch.log2(),
-            false_positive_probability: self.probability(),
-            aligned_landmarks,
-            expected_peaks,
-            matched_peaks,
-        }
-    }
-
-    /// What another matcher needs to continue it.
-    pub(super) fn export(&self) -> Airing {
-        let heard = self.report();
-        Airing {
-            id: self.id,
-            track: heard.track,
-            query_start: heard.query_start,
-            query_end: heard.query_end,
-            reference_start: heard.reference_start,
-            reference_end: self.line.reference(self.to) / TICKS_PER_SECOND,
-            speed: self.line.speed,
-            pitch_cents: heard.pitch_cents,
-            false_positive_probability: heard.false_positive_probability,
-            aligned_landmarks: heard.aligned_landmarks,
-            expected_peaks: heard.expected_peaks,
-            matched_peaks: heard.matched_peaks,
-        }
     }
 }
