@@ -1,9 +1,11 @@
 //! What airings are told, and how soon.
 
+use refrain_core::fingerprint::{Density, Fingerprinter};
+use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::live::LiveEventKind;
 use refrain_testkit::effects::{Clip, Mix, babble, overlay, speed};
 
-use super::{Told, finals, follow, of_kind, table};
+use super::{Stream, Told, finals, follow, of_kind, table};
 use crate::songs::{RATE, airings, clip, length, library, unknown, whole};
 
 /// Number that stands for a song which is in no catalogue.
@@ -129,5 +131,33 @@ fn a_changed_speed_is_kept() {
         assert!(rows.iter().all(|row| (row.speed - factor).abs() < 0.001), "{}", table(&events));
         let edges = [rows[0].query_start, rows[0].query_end - cut, rows[1].query_start - cut];
         assert!(edges.iter().all(|edge| edge.abs() < 0.5), "{}", table(&events));
+    }
+}
+
+#[test]
+fn a_song_that_repeats_itself_is_one_airing() {
+    // The same 9 s twice, then others: which of the two is heard shows only when they are over.
+    let song = |number: usize, from: f64, seconds: f64| {
+        let at = |time: f64| (time * RATE) as usize;
+        &library().songs[number][at(from)..at(from + seconds)]
+    };
+    let track = [song(24, 3.0, 9.0), song(24, 3.0, 9.0), song(29, 4.0, 10.0)].concat();
+    let reference = Fingerprinter::fingerprint(Density::Reference, &track);
+    let mut tracks = library().tracks[..20].to_vec();
+    tracks.push((TrackNumber(100), reference));
+    let snapshot = Snapshot::from_tracks(&tracks).unwrap();
+    for from in [0.0, 9.0] {
+        let mut stream = Stream::default();
+        stream.push(&snapshot, &track[(from * RATE) as usize..]).unwrap();
+        let events = stream.finish(&snapshot);
+        let rows = finals(&events);
+        assert_eq!(rows.len(), 1, "{}", table(&events));
+        let end = track.len() as f64 / RATE - from;
+        assert!(
+            (rows[0].reference_start - from).abs() < 0.2 && rows[0].query_start < 0.2,
+            "{}",
+            table(&events)
+        );
+        assert!((rows[0].query_end - end).abs() < 0.3, "{}", table(&events));
     }
 }
