@@ -223,13 +223,13 @@ impl LiveMatcher {
         if Weak::ptr_eq(&self.seen, &new) {
             return Ok(());
         }
-        self.seen = new;
         let mut gone = Vec::new();
         for airing in self.chains.airings() {
             if snapshot.find(airing.track)?.is_none() {
                 gone.push(airing.track);
             }
         }
+        self.seen = new;
         self.chains.drop_tracks(f64::from(self.decided), |track| gone.contains(&track), out);
         Ok(())
     }

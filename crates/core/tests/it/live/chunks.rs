@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use refrain_core::fingerprint::Constellation;
-use refrain_core::matching::live::{LiveEvent, LiveEventKind};
+use refrain_core::fingerprint::{Constellation, TICKS_PER_SECOND};
+use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind};
 use refrain_testkit::effects::{Clip, add_babble, overlay};
 
-use super::{Stream, finals};
+use super::{Stream, finals, new_matcher};
 use crate::songs::{airings, clip, library, query, unknown, whole};
 
 /// Cuts, a silence, a song that nobody knows, two at once, speech, a replay: everything that a decision is made about.
@@ -62,4 +62,32 @@ fn the_stream_of_that_test_holds_all_kinds_of_events() {
     let songs: Vec<u32> = finals(&events).iter().map(|row| row.track.0).collect();
     assert_eq!(songs, [0, 1, 2, 3, 5, 3, 4], "{}", super::table(&events));
     assert!(events.iter().filter(|(_, event)| event.kind == LiveEventKind::Update).count() >= 8);
+}
+
+#[test]
+fn streams_that_share_buffers_do_not_notice() {
+    let other = query(&[unknown(50, 20.0), library().songs[9].clone()].concat());
+    let snapshot = &library().snapshot;
+    let mut buffers = LiveBuffers::default();
+    let mut run = [(stream(), 0), (&other, 0)].map(|(peaks, next)| (peaks, next, new_matcher(), Vec::new()));
+    let end = (stream().seconds * TICKS_PER_SECOND) as u32;
+    for until in (500..end).step_by(500) {
+        for (constellation, next, matcher, events) in &mut run {
+            let ready = constellation.peaks.partition_point(|p| p.time < until);
+            matcher.push(&constellation.peaks[*next..ready], until, snapshot, &mut buffers, events).unwrap();
+            *next = ready;
+        }
+    }
+    let [(constellation, next, matcher, mut events), (.., others)] = run;
+    let rest = Constellation { peaks: constellation.peaks[next..].to_vec(), ..*constellation };
+    matcher.finish(&rest, snapshot, &mut buffers, &mut events).unwrap();
+    assert_eq!(events, whole_stream());
+    assert!(others.iter().any(|event| event.kind == LiveEventKind::Final && event.heard.track.0 == 9));
+}
+
+#[test]
+fn matchers_and_buffers_can_go_to_other_threads() {
+    fn can_be_sent<T: Send>(_: &T) {}
+    can_be_sent(&new_matcher());
+    can_be_sent(&LiveBuffers::default());
 }

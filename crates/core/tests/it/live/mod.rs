@@ -30,9 +30,13 @@ struct Stream {
 
 impl Default for Stream {
     fn default() -> Self {
-        let settings = LiveSettings { update_seconds: Some(5.0), ..LiveSettings::default() };
-        Self::of(LiveMatcher::new(settings))
+        Self::of(new_matcher())
     }
+}
+
+/// A matcher that tells of airings every 5 s.
+fn new_matcher() -> LiveMatcher {
+    LiveMatcher::new(LiveSettings { update_seconds: Some(5.0), ..LiveSettings::default() })
 }
 
 impl Stream {
