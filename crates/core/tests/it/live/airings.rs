@@ -1,12 +1,13 @@
 //! What airings are told, and how soon.
 
-use refrain_core::fingerprint::{Density, Fingerprinter};
+use refrain_core::fingerprint::{Density, Fingerprinter, TICKS_PER_SECOND};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::live::LiveEventKind;
+use refrain_testkit::compose;
 use refrain_testkit::effects::{Clip, Mix, babble, overlay, speed};
 
 use super::{Stream, Told, finals, follow, of_kind, table};
-use crate::songs::{RATE, airings, clip, length, library, unknown, whole};
+use crate::songs::{RATE, airings, clip, length, library, query, unknown, whole};
 
 /// Number that stands for a song which is in no catalogue.
 const UNKNOWN: usize = usize::MAX;
@@ -160,4 +161,27 @@ fn a_song_that_repeats_itself_is_one_airing() {
         );
         assert!((rows[0].query_end - end).abs() < 0.3, "{}", table(&events));
     }
+}
+
+#[test]
+fn a_clock_that_drifts_does_not_lose_a_long_song() {
+    let song = compose(77, 200.0).samples;
+    let reference = Fingerprinter::fingerprint(Density::Reference, &song);
+    let mut tracks = library().tracks[..12].to_vec();
+    tracks.push((TrackNumber(100), reference));
+    let snapshot = Snapshot::from_tracks(&tracks).unwrap();
+    // A part in two thousand too fast, and too slow from the middle on: two ticks a 20 s, 86 in all.
+    let mut heard = query(&song);
+    let middle = 100.0 * TICKS_PER_SECOND;
+    for peak in &mut heard.peaks {
+        let time = f64::from(peak.time);
+        peak.time =
+            (if time < middle { time / 1.0005 } else { middle / 1.0005 + (time - middle) / 0.9995 }) as u32;
+    }
+    let events = Stream::default().peaks_in(&snapshot, &heard, &[]);
+    let events: Vec<Told> = events.into_iter().map(|event| (0.0, event)).collect();
+    let rows = finals(&events);
+    assert_eq!(rows.len(), 1, "{}", table(&events));
+    assert!(rows[0].query_start < 0.2 && (rows[0].query_end - 200.0).abs() < 0.3, "{}", table(&events));
+    assert!((rows[0].speed - 1.0).abs() < 1e-4, "{}", table(&events));
 }

@@ -75,8 +75,16 @@ impl Stream {
     }
 
     /// Events of a stream whose peaks are known, given to the matcher in pieces that end at these times (ticks).
-    fn peaks(mut self, constellation: &Constellation, cuts: &[u32]) -> Vec<LiveEvent> {
-        let snapshot = &library().snapshot;
+    fn peaks(self, constellation: &Constellation, cuts: &[u32]) -> Vec<LiveEvent> {
+        self.peaks_in(&library().snapshot, constellation, cuts)
+    }
+
+    fn peaks_in(
+        mut self,
+        snapshot: &Snapshot,
+        constellation: &Constellation,
+        cuts: &[u32],
+    ) -> Vec<LiveEvent> {
         let (mut rest, mut events) = (constellation.clone(), Vec::new());
         let end = (rest.seconds * refrain_core::fingerprint::TICKS_PER_SECOND) as u32;
         for cut in cuts.iter().take_while(|cut| **cut < end) {
