@@ -8,8 +8,9 @@ use crate::index::rows::{RowIndex, RowStore};
 use crate::index::{Home, IndexError, Snapshot};
 
 use super::alternatives::others;
+use super::edges::join;
 use super::significance::Chance;
-use super::trace::{Query, Trace, join};
+use super::trace::{Query, Trace};
 use super::verify::{FINE, Verified, Window};
 use super::window::{Found, WindowSearch, log_hypotheses};
 use super::{Match, MatchSettings, Matches};

@@ -1,8 +1,9 @@
 //! Where an airing begins and ends.
 
 use crate::fingerprint::TICKS_PER_SECOND;
+use crate::matching::edges::End;
 use crate::matching::line::compare_range;
-use crate::matching::trace::{End, Query, Seed, Trace, weigh};
+use crate::matching::trace::{Query, Seed, Trace, weigh};
 use crate::matching::verify::FINE;
 
 use super::{BREAK, FITTED, Locked, MISSED, STILL_HEARD};

@@ -6,9 +6,10 @@ mod report;
 use std::sync::Arc;
 
 use crate::fingerprint::TICKS_PER_SECOND;
+use crate::matching::edges::End;
 use crate::matching::line::{Line, Outcome, compare_range, fit};
 use crate::matching::significance::{Evidence, Survival};
-use crate::matching::trace::{End, FOLLOWING, Query, SAME_TICKS, Trace, stretch, weigh};
+use crate::matching::trace::{FOLLOWING, Query, SAME_TICKS, Trace, stretch, weigh};
 use crate::matching::verify::{FINE, Reference};
 
 use super::event::Airing;
