@@ -1,7 +1,9 @@
 //! Matching: candidates → alignment → verification → significance → timeline.
 
 mod alternatives;
+mod edges;
 mod line;
+pub mod live;
 mod rivals;
 mod screen;
 pub(crate) mod search;

@@ -1,0 +1,76 @@
+//! What is told of an airing.
+
+use crate::fingerprint::TICKS_PER_SECOND;
+use crate::matching::Match;
+use crate::matching::live::TRUSTED;
+use crate::matching::live::event::Airing;
+use crate::matching::timeline::aligned_landmarks;
+
+use super::{FITTED, Locked};
+
+impl Locked {
+    fn log_p(&self) -> f64 {
+        // Each end was chosen among all peaks of its side.
+        let choices = f64::from(self.evidence.expected / 2).max(1.0).ln();
+        (self.evidence.log_p() + self.tried + 2.0 * choices).max(self.window_log_p)
+    }
+
+    fn probability(&self) -> f64 {
+        (self.log_p() * TRUSTED + self.correction).min(0.0).exp()
+    }
+
+    /// Speed over the whole: from end to end where that is more exact than the fit to a part.
+    fn speed(&self) -> f64 {
+        let length = self.to - self.from;
+        let exact = length <= FITTED || self.before.is_some();
+        if exact { self.line.speed } else { (self.line.reference(self.to) - self.reference_from) / length }
+    }
+
+    /// Aligned landmarks, expected and matched peaks.
+    fn counts(&self) -> [u32; 3] {
+        let range = self.first..self.heard.max(self.first);
+        let matched = range.clone().filter(|index| self.is_found(*index)).count() as u32;
+        let peaks = self.reference.peaks.get(range.clone()).unwrap_or_default();
+        let aligned = aligned_landmarks(peaks, |index| self.is_found(self.first + index as usize));
+        let before = self.before.as_ref();
+        let before = before.map_or([0; 3], |b| [b.aligned_landmarks, b.expected_peaks, b.matched_peaks]);
+        let own = [aligned, range.len() as u32, matched];
+        std::array::from_fn(|i| own[i].saturating_add(before[i]))
+    }
+
+    /// What is known of it.
+    pub(in crate::matching::live) fn report(&self) -> Match {
+        let [aligned_landmarks, expected_peaks, matched_peaks] = self.counts();
+        Match {
+            track: self.reference.number,
+            query_start: self.from / TICKS_PER_SECOND,
+            query_end: self.to / TICKS_PER_SECOND,
+            reference_start: self.reference_from / TICKS_PER_SECOND,
+            speed: self.speed(),
+            pitch_cents: 1200.0 * self.line.pitch.log2(),
+            false_positive_probability: self.probability(),
+            aligned_landmarks,
+            expected_peaks,
+            matched_peaks,
+        }
+    }
+
+    /// What another matcher needs to continue it.
+    pub(in crate::matching::live) fn export(&self) -> Airing {
+        let heard = self.report();
+        Airing {
+            id: self.id,
+            track: heard.track,
+            query_start: heard.query_start,
+            query_end: heard.query_end,
+            reference_start: heard.reference_start,
+            reference_end: self.line.reference(self.to) / TICKS_PER_SECOND,
+            speed: self.line.speed,
+            pitch_cents: heard.pitch_cents,
+            false_positive_probability: heard.false_positive_probability,
+            aligned_landmarks: heard.aligned_landmarks,
+            expected_peaks: heard.expected_peaks,
+            matched_peaks: heard.matched_peaks,
+        }
+    }
+}
