@@ -68,11 +68,24 @@ impl Thinner {
         thinning.advance(finder.searched(), |c, rank| peaks.push(peak(c, rank)));
     }
 
+    /// Time, ticks, before which no peak can come any more: one lies within half a frame of its frame.
+    fn ready_until(&self) -> u32 {
+        self.thinning
+            .decided()
+            .saturating_mul(params::TICKS_PER_FRAME)
+            .saturating_sub(params::TICKS_PER_FRAME / 2)
+    }
+
     fn flush(&mut self) {
         let Self { finder, thinning, peaks } = self;
         finder.flush(|candidate| thinning.push(candidate));
         thinning.flush(finder.searched(), |c, rank| peaks.push(peak(c, rank)));
     }
+}
+
+/// Order of a constellation; equal powers beside each other can give two peaks of one place.
+fn order(peak: &Peak) -> (u32, u16, u8) {
+    (peak.time, peak.frequency, peak.rank)
 }
 
 fn peak(candidate: peaks::Candidate, rank: u8) -> Peak {
@@ -102,7 +115,25 @@ impl Fingerprinter {
         decimator.push(samples, |block| spectrogram.push(block, |row| thinner.row(row)));
     }
 
-    /// Ends the sound and gives its constellation.
+    /// Time, in ticks, before which all peaks are known: about 0.6 s behind what was pushed.
+    #[must_use]
+    pub fn ready_until(&self) -> u32 {
+        self.thinner.ready_until()
+    }
+
+    /// Moves the peaks before [`Self::ready_until`] that were not taken yet to the end of `out`, in order of time, then
+    /// frequency. All that is taken, and then what [`Self::finish`] gives, is the constellation of the whole sound.
+    /// Whoever takes after each push can go on without end (for 288 days, until ticks run out of bits): no more
+    /// than a second of peaks is kept.
+    pub fn take_ready(&mut self, out: &mut Vec<Peak>) {
+        let until = self.ready_until();
+        let peaks = &mut self.thinner.peaks;
+        peaks.sort_unstable_by_key(order);
+        let ready = peaks.partition_point(|p| p.time < until);
+        out.extend(peaks.drain(..ready));
+    }
+
+    /// Ends the sound and gives its constellation, without the peaks that were taken before.
     #[must_use]
     pub fn finish(self) -> Constellation {
         let Self { mut decimator, mut spectrogram, mut thinner, samples } = self;
@@ -113,7 +144,7 @@ impl Fingerprinter {
         let mut peaks = thinner.peaks;
         let end = (seconds * TICKS_PER_SECOND) as u32;
         peaks.retain(|p| p.time <= end);
-        peaks.sort_unstable_by_key(|p| (p.time, p.frequency));
+        peaks.sort_unstable_by_key(order);
         Constellation { seconds, peaks }
     }
 

@@ -52,6 +52,11 @@ impl Thinning {
         }
     }
 
+    /// Frames that were decided: no candidate of theirs is still waiting.
+    pub(crate) fn decided(&self) -> u32 {
+        self.next
+    }
+
     /// Decides the rest.
     pub(crate) fn flush(&mut self, frames: u32, sink: impl FnMut(Candidate, u8)) {
         self.advance(frames + REACH_FRAMES + 1, sink);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::layout::{POSTING_TICKS, TRACK_MARGIN, taken};
+use super::layout::{POSTING_TICKS, TRACK_MARGIN, TrackEntry, taken};
 use super::run::Run;
 use super::write::{WriteError, write_tracks};
 use super::{IndexError, TrackNumber};
@@ -19,6 +19,8 @@ pub struct Snapshot {
     seconds: f64,
     /// Postings of each group of hashes; empty for none.
     groups: Arc<[u32]>,
+    /// Its own, shared with its clones only.
+    identity: Arc<()>,
 }
 
 impl Snapshot {
@@ -39,7 +41,7 @@ impl Snapshot {
         let ticks = units as f64 * f64::from(POSTING_TICKS);
         let tracks = tracks.saturating_sub(removed.len());
         let seconds = ticks / crate::fingerprint::TICKS_PER_SECOND;
-        Ok(Self { runs, removed, tracks, seconds, groups: groups.into() })
+        Ok(Self { runs, removed, tracks, seconds, groups: groups.into(), identity: Arc::default() })
     }
 
     /// An index in memory, of these tracks.
@@ -86,6 +88,27 @@ impl Snapshot {
 
     pub(crate) fn groups(&self) -> &[u32] {
         &self.groups
+    }
+
+    /// What tells this view from every other: clones share it.
+    pub(crate) fn identity(&self) -> &Arc<()> {
+        &self.identity
+    }
+
+    /// The run that holds a track, and the track's entry, unless it was removed.
+    pub(crate) fn find(&self, track: TrackNumber) -> Result<Option<(&Run, TrackEntry)>, IndexError> {
+        if self.is_removed(track) {
+            return Ok(None);
+        }
+        for run in &self.runs {
+            for index in 0..run.tracks() {
+                let entry = run.track(index)?;
+                if entry.number == track.0 {
+                    return Ok(Some((run, entry)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Length of all indexed sound with its margins, seconds: the number of places where a match can lie.

@@ -1,5 +1,7 @@
 //! Alignments: where and how fast a track runs beside the query.
 
+use std::ops::Range;
+
 use crate::fingerprint::Peak;
 
 /// A straight line between the times of a query and of a track, with the ratio of their frequencies.
@@ -72,14 +74,42 @@ pub(crate) fn compare(
     tolerance: Tolerance,
     out: &mut Vec<Outcome>,
 ) {
-    out.clear();
     let first = reference.partition_point(|p| f64::from(p.time) < line.reference(from));
     let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to)).max(first);
-    let mut low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time);
+    let low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time);
+    look_up(reference, first..end, (peaks, low), line, tolerance, out);
+}
+
+/// The same for the track's peaks of these indices, which are its own.
+pub(crate) fn compare_range(
+    reference: &[Peak],
+    range: Range<usize>,
+    peaks: &[Peak],
+    line: &Line,
+    tolerance: Tolerance,
+    out: &mut Vec<Outcome>,
+) {
+    let from = reference.get(range.start).map_or(0.0, |p| line.query(f64::from(p.time)));
+    // A tick more, because times are compared in parts of one.
+    let low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time - 1.0);
+    look_up(reference, range, (peaks, low), line, tolerance, out);
+}
+
+/// Looks for the track's peaks of these indices among the query's from `low` on.
+fn look_up(
+    reference: &[Peak],
+    range: Range<usize>,
+    (peaks, mut low): (&[Peak], usize),
+    line: &Line,
+    tolerance: Tolerance,
+    out: &mut Vec<Outcome>,
+) {
+    out.clear();
+    let first = range.start;
     let inverse = 1.0 / line.speed;
     let early = (tolerance.time * PARTS) as i64;
     let parts = |p: &Peak| i64::from(p.time) * PARTS as i64;
-    for (index, peak) in reference[first..end].iter().enumerate() {
+    for (index, peak) in reference[range].iter().enumerate() {
         let time = ((f64::from(peak.time) - line.offset) * inverse * PARTS) as i64;
         let frequency = (f64::from(peak.frequency) * line.pitch) as f32;
         let reach = tolerance.frequency as f32 + tolerance.relative as f32 * frequency;

@@ -2,6 +2,7 @@
 
 mod alternatives;
 mod line;
+pub mod live;
 mod rivals;
 mod screen;
 pub(crate) mod search;

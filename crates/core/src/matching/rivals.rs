@@ -22,7 +22,7 @@ const LEAST_TAKEN: f64 = 0.1;
 /// What another track reaches in the same query, chance reaches too, and a little more …
 const ELSEWHERE: f64 = 1.3;
 /// … and a part of what the same track reaches at places that sound different: its beat alone.
-const BESIDE: f64 = 0.2;
+pub(crate) const BESIDE: f64 = 0.2;
 /// Part of the shorter one of two stretches that they may share where one ends and the other begins.
 const APART: f64 = 0.5;
 /// Few coincidences reach this: it is a song that ends where the other begins.
@@ -38,18 +38,18 @@ const EXPLAINED: f32 = 0.7;
 const SAME_SOUND: f64 = 0.35;
 
 /// The logarithm of the probability of chance that is left to a match beside its rivals, best first; above
-/// `enough` it need not be exact. Of the query's peaks those count that `counts` lets count.
+/// `enough` it need not be exact; `beside_part` of what other places of the same track reach is taken off. Of the query's peaks those count that `counts` lets count.
 pub(crate) fn scrutinize(
     one: &Verified,
     rivals: &[&Verified],
     window: &Window<'_>,
     chance: &Chance,
     counts: &impl Fn(u32) -> bool,
-    enough: f64,
+    (enough, beside_part): (f64, f64),
 ) -> f64 {
     let own = one.prove(window.peaks, chance, counts, |_| 0.0).log_p + one.tried;
     let (mut left, mut elsewhere, mut beside, mut taken) = (own, 0.0_f64, 0.0_f64, 0);
-    let rest = |left: f64, elsewhere: f64, beside: f64| left - ELSEWHERE * elsewhere - BESIDE * beside;
+    let rest = |left: f64, elsewhere: f64, beside: f64| left - ELSEWHERE * elsewhere - beside_part * beside;
     for rival in rivals.iter().filter(|rival| rival.proof <= WORTH_COMPARING) {
         let proof = if rival.proof < SURELY_A_SONG && is_apart(one.part, rival.part) {
             // Another song that is heard before or behind is none, but for what it has in common.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::fingerprint::landmark::landmarks;
-use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
+use crate::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use crate::index::rows::{RowIndex, RowStore};
 use crate::index::{Home, IndexError, Snapshot};
 
@@ -56,7 +56,7 @@ fn identify_at(
     let mut chance = Chance::default();
     let ticks = query.seconds * TICKS_PER_SECOND;
     chance.measure(&query.peaks, ticks, FINE);
-    let query = Query { peaks: &query.peaks, ticks, chance: &chance };
+    let query = Query { peaks: &query.peaks, from: 0.0, to: ticks, chance: &chance };
     let traces = resolve(&windows, &found, &query, limit);
     let (alternatives, rejected) = others(&windows, &found, &traces, &query, correction, limit);
     Ok(Matches {
@@ -169,11 +169,15 @@ impl Trace {
     fn aligned_landmarks(&self) -> u32 {
         let (Some(first), Some(last)) = (self.outcomes.first(), self.outcomes.last()) else { return 0 };
         let peaks = &self.reference.peaks[first.reference as usize..=last.reference as usize];
-        let found = |i: u32| self.outcomes.get(i as usize).is_some_and(|o| o.query.is_some());
-        let mut aligned = 0;
-        landmarks(peaks, |l| aligned += u32::from(found(l.first) && found(l.second)));
-        aligned
+        aligned_landmarks(peaks, |i| self.outcomes.get(i as usize).is_some_and(|o| o.query.is_some()))
     }
+}
+
+/// Landmarks of a stretch of a track both of whose peaks were found.
+pub(crate) fn aligned_landmarks(peaks: &[Peak], found: impl Fn(u32) -> bool) -> u32 {
+    let mut aligned = 0;
+    landmarks(peaks, |l| aligned += u32::from(found(l.first) && found(l.second)));
+    aligned
 }
 
 impl Verified {

@@ -14,7 +14,7 @@ const SHORTEST_ROUND: f64 = 10.0 * TICKS_PER_SECOND;
 /// … for so many rounds, each as long as all before: 10 s to 11 hours.
 const MOST_ROUNDS: usize = 12;
 /// Peaks are looked for a little wider while the line is still being fitted.
-const FOLLOWING: Tolerance = Tolerance { time: 5.0, frequency: 6.0, relative: 0.0 };
+pub(crate) const FOLLOWING: Tolerance = Tolerance { time: 5.0, frequency: 6.0, relative: 0.0 };
 /// A line that a round moves by less, ticks, is done.
 const SETTLED: f64 = 1.0;
 /// Beyond the last found peak an airing reaches half-way to the first missing one, at most so far (ticks).
@@ -36,7 +36,7 @@ pub(crate) struct Trace {
     pub(crate) from: f64,
     pub(crate) to: f64,
     /// What is known of the start and of the end.
-    ends: [End; 2],
+    pub(crate) ends: [End; 2],
     pub(crate) evidence: Evidence,
     /// Peaks of the track within the stretch.
     pub(crate) outcomes: Vec<Outcome>,
@@ -50,7 +50,7 @@ pub(crate) struct Trace {
 
 /// Times in the query that bound an end, ticks, from within to without.
 #[derive(Debug, Clone, Copy)]
-struct End {
+pub(crate) struct End {
     /// The outermost peak that was found.
     found: f64,
     /// The next one, which is missing, be it by chance.
@@ -60,8 +60,16 @@ struct End {
 }
 
 impl End {
-    fn at(time: f64) -> Self {
+    pub(crate) fn at(time: f64) -> Self {
         Self { found: time, missing: time, lost: time }
+    }
+
+    /// Where an airing that ends here and one that begins there follow each other without a gap.
+    pub(crate) fn meets(self, behind: Self) -> Option<f64> {
+        // First as if no peak were missing by chance, then as if some were.
+        let bounds = [(self.missing + BLURRED, behind.missing - BLURRED), (self.lost, behind.lost)];
+        let cuts = bounds.map(|(last, first)| (self.found.max(first), behind.found.min(last)));
+        cuts.into_iter().find(|(from, to)| from <= to).map(|(from, to)| (from + to) / 2.0)
     }
 
     /// The best guess: between the found and the missing peak, near the found one if they are far apart.
@@ -73,9 +81,26 @@ impl End {
 /// What all traces of a query share.
 pub(crate) struct Query<'a> {
     pub(crate) peaks: &'a [Peak],
-    pub(crate) ticks: f64,
+    /// What is known of it: start and end, ticks.
+    pub(crate) from: f64,
+    pub(crate) to: f64,
     /// Chance over the whole query.
     pub(crate) chance: &'a Chance,
+}
+
+/// What a trace begins with.
+#[derive(Debug)]
+pub(crate) struct Seed<'a> {
+    pub(crate) reference: &'a Arc<Reference>,
+    pub(crate) line: Line,
+    /// Stretch of the query that is known to be of the airing, ticks.
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) survival: Survival,
+    /// What a window alone proves beside its rivals.
+    pub(crate) window_log_p: f64,
+    /// Logarithm of the number of scales that were tried for a line like this.
+    pub(crate) tried: f64,
 }
 
 impl Trace {
@@ -86,15 +111,26 @@ impl Trace {
         query: &Query<'_>,
         used: &[bool],
     ) -> Option<Self> {
-        let reference = &seed.reference;
-        let mut line = seed.line;
-        let (mut from, mut to) = (window.from, window.to);
+        let seed = Seed {
+            reference: &seed.reference,
+            line: seed.line,
+            from: window.from,
+            to: window.to,
+            survival: seed.evidence.survival(),
+            window_log_p,
+            tried: seed.tried,
+        };
+        Self::grow(&seed, query, used)
+    }
+
+    /// Follows a stretch to its ends.
+    pub(crate) fn grow(seed: &Seed<'_>, query: &Query<'_>, used: &[bool]) -> Option<Self> {
+        let Seed { reference, mut line, mut from, mut to, mut survival, .. } = *seed;
         let mut outcomes = Vec::new();
         let mut choices = 1.0;
-        let mut survival = seed.evidence.survival();
         for _ in 0..MOST_ROUNDS {
             let step = (to - from).max(SHORTEST_ROUND);
-            let span = ((from - step).max(0.0), (to + step).min(query.ticks));
+            let span = ((from - step).max(query.from), (to + step).min(query.to));
             compare(&reference.peaks, query.peaks, &line, span, FOLLOWING, &mut outcomes);
             outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
             let (first, end) = stretch(reference, &outcomes, &line, query, survival)?;
@@ -105,7 +141,7 @@ impl Trace {
             let settled = turned.iter().all(|ticks| *ticks < SETTLED);
             survival = weigh(reference, &outcomes[first..end], &line, query).survival();
             let time = |i: usize| line.query(f64::from(reference.peaks[outcomes[i].reference as usize].time));
-            let next = (time(first).max(0.0), time(end - 1).min(query.ticks));
+            let next = (time(first).max(query.from), time(end - 1).min(query.to));
             let grown = (from - next.0).max(next.1 - to);
             // Beyond one round's reach lies nothing new once an end was found inside it.
             let open = (next.0 - span.0).min(span.1 - next.1) < step / 4.0;
@@ -123,7 +159,7 @@ impl Trace {
             evidence: Evidence::default(),
             outcomes,
             choices,
-            window_log_p,
+            window_log_p: seed.window_log_p,
             tried: seed.tried,
         };
         this.finish(query, used, survival)?;
@@ -133,7 +169,7 @@ impl Trace {
     /// Settles the ends, with the tolerance of evidence.
     fn finish(&mut self, query: &Query<'_>, used: &[bool], survival: Survival) -> Option<()> {
         let Self { reference, line, outcomes, .. } = self;
-        let span = ((self.from - FARTHEST_EDGE).max(0.0), (self.to + FARTHEST_EDGE).min(query.ticks));
+        let span = ((self.from - FARTHEST_EDGE).max(query.from), (self.to + FARTHEST_EDGE).min(query.to));
         compare(&reference.peaks, query.peaks, line, span, FINE, outcomes);
         outcomes.iter_mut().for_each(|o| o.query = o.query.filter(|q| !used[*q as usize]));
         let (first, end) = stretch(reference, outcomes, line, query, survival)?;
@@ -184,7 +220,7 @@ impl Trace {
 }
 
 /// What speaks for these outcomes, with the chance of the whole query.
-fn weigh(reference: &Reference, outcomes: &[Outcome], line: &Line, query: &Query<'_>) -> Evidence {
+pub(crate) fn weigh(reference: &Reference, outcomes: &[Outcome], line: &Line, query: &Query<'_>) -> Evidence {
     let mut evidence = Evidence::default();
     for outcome in outcomes {
         let peak = &reference.peaks[outcome.reference as usize];
@@ -203,7 +239,7 @@ pub(crate) const SAME_TICKS: f64 = 10.0;
 
 /// The stretch of outcomes that is likeliest to be the airing: the one whose sum of what speaks for and
 /// against it is highest (Kadane's algorithm). Index of its first one and behind its last; both were found.
-fn stretch(
+pub(crate) fn stretch(
     reference: &Reference,
     outcomes: &[Outcome],
     line: &Line,
@@ -236,14 +272,14 @@ fn edges(
     (first, end): (usize, usize),
 ) -> [End; 2] {
     let at = |index: usize| line.query(f64::from(reference.peaks[index].time));
-    let clear = |time: f64, length: f64| (BLURRED..=length - BLURRED).contains(&time);
+    let clear = |time: f64, from: f64, to: f64| (from + BLURRED..=to - BLURRED).contains(&time);
     let (head, tail) = (outcomes[first].reference as usize, outcomes[end - 1].reference as usize);
     // Missing peaks that speak more against the limit than it is likelier; none if the limit comes before.
     let missing = |indices: &mut dyn Iterator<Item = usize>| -> Vec<f64> {
         let (mut times, mut loss) = (Vec::new(), 0.0);
         for index in indices {
             let (time, peak) = (at(index), &reference.peaks[index]);
-            if !clear(f64::from(peak.time), reference.ticks) || !clear(time, query.ticks) {
+            if !clear(f64::from(peak.time), 0.0, reference.ticks) || !clear(time, query.from, query.to) {
                 break;
             }
             times.push(time);
@@ -262,8 +298,8 @@ fn edges(
     let before = missing(&mut (0..head).rev());
     let behind = missing(&mut (tail + 1..reference.peaks.len()));
     [
-        edge(at(head), before, line.query(0.0).max(0.0)),
-        edge(at(tail), behind, line.query(reference.ticks).min(query.ticks)),
+        edge(at(head), before, line.query(0.0).max(query.from)),
+        edge(at(tail), behind, line.query(reference.ticks).min(query.to)),
     ]
 }
 
@@ -272,11 +308,7 @@ pub(crate) fn join(traces: &mut [Trace]) {
     traces.sort_by(|a, b| a.from.total_cmp(&b.from));
     for i in 1..traces.len() {
         let (before, behind) = (traces[i - 1].ends[1], traces[i].ends[0]);
-        // First as if no peak were missing by chance, then as if some were.
-        let bounds = [(before.missing + BLURRED, behind.missing - BLURRED), (before.lost, behind.lost)];
-        let cuts = bounds.map(|(last, first)| (before.found.max(first), behind.found.min(last)));
-        if let Some((from, to)) = cuts.into_iter().find(|(from, to)| from <= to) {
-            let cut = (from + to) / 2.0;
+        if let Some(cut) = before.meets(behind) {
             (traces[i - 1].to, traces[i].from) = (cut, cut);
         }
     }

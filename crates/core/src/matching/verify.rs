@@ -42,7 +42,7 @@ pub(crate) struct Reference {
 /// Tracks that are kept unpacked at once: about 100 MB.
 const MOST_LOADED: usize = 2000;
 
-/// Tracks unpacked during one identification.
+/// Tracks that were unpacked, of one catalogue.
 #[derive(Debug, Default)]
 pub(crate) struct References {
     loaded: HashMap<TrackNumber, Arc<Reference>>,
@@ -68,6 +68,13 @@ impl References {
         }
         self.loaded.insert(number, Arc::clone(&reference));
         Ok((reference, at))
+    }
+
+    /// Forgets all if they are more than this: between searches, for within one each track must stay the same.
+    pub(crate) fn trim(&mut self, most: usize) {
+        if self.loaded.len() > most {
+            self.loaded.clear();
+        }
     }
 }
 

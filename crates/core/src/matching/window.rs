@@ -7,7 +7,7 @@ use crate::fingerprint::landmark::Depth;
 use crate::index::{Candidate, Home, IndexError, Session};
 
 use super::line::Line;
-use super::rivals::scrutinize;
+use super::rivals::{BESIDE, scrutinize};
 use super::screen::Screen;
 use super::search::{Lookup, Search};
 use super::settings::{Effort, MatchSettings};
@@ -47,6 +47,10 @@ const MOST_FINE: usize = 3;
 const BEYOND_DOUBT: f64 = -300.0;
 /// Scales nearer to the plain one than this are plain.
 const CHANGED: f64 = 0.01;
+/// Candidates that tell at a glance whether there is anything: a song that is heard well leads by votes.
+const MOST_GLANCED: usize = 6;
+/// Part of the limit that the best of them must reach by its quick bound, which underrates true ones.
+const PROMISING: f64 = 0.5;
 /// Alignments whose evidence is weighed in full.
 const MOST_WEIGHED: usize = 40;
 /// Of them, those that are compared with all others.
@@ -71,18 +75,26 @@ pub(crate) struct Found {
     pub(crate) rejected: Vec<(Verified, f64)>,
 }
 
-/// Searches windows; owns the buffers.
+/// What searches of one catalogue use again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    pub(crate) references: References,
+    search: Search,
+    screen: Screen,
+    chance: Chance,
+}
+
+/// Searches windows.
 pub(crate) struct WindowSearch<'a> {
     home: &'a dyn Home,
     session: Box<dyn Session + 'a>,
     settings: &'a MatchSettings,
     ladder: Vec<Scale>,
-    references: References,
-    search: Search,
-    screen: Screen,
-    chance: Chance,
+    buffers: Buffers,
     /// Logarithm of the probability by which an alignment must beat chance.
     limit: f64,
+    /// Part of what other places of the same track reach that chance is trusted to reach.
+    beside: f64,
 }
 
 /// Natural logarithm of the number of alignments that a search of so many windows tries at one scale.
@@ -93,24 +105,29 @@ pub(crate) fn log_hypotheses(home: &dyn Home, windows: usize) -> f64 {
 
 impl<'a> WindowSearch<'a> {
     pub(crate) fn new(home: &'a dyn Home, settings: &'a MatchSettings, limit: f64) -> Self {
-        Self {
-            home,
-            session: home.session(),
-            settings,
-            ladder: ladder(settings),
-            references: References::default(),
-            search: Search::default(),
-            screen: Screen::default(),
-            chance: Chance::default(),
-            limit,
-        }
+        Self::with(Buffers::default(), home, settings, (limit, BESIDE))
+    }
+
+    /// A search that goes on with the buffers of another one of the same catalogue.
+    pub(crate) fn with(
+        buffers: Buffers,
+        home: &'a dyn Home,
+        settings: &'a MatchSettings,
+        (limit, beside): (f64, f64),
+    ) -> Self {
+        Self { home, session: home.session(), settings, ladder: ladder(settings), buffers, limit, beside }
+    }
+
+    /// The buffers, for the next search.
+    pub(crate) fn into_buffers(self) -> Buffers {
+        self.buffers
     }
 
     /// Finds what a window holds: the cheap way first, until something obvious is found. Something less may
     /// be a wrong place in the right track, which shows at another scale.
     pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
         let peaks = window.own_peaks();
-        self.chance.measure(peaks, window.to - window.from, FINE);
+        self.buffers.chance.measure(peaks, window.to - window.from, FINE);
         let mut verified: Vec<Verified> = Vec::new();
         self.shallow(window, &mut verified)?;
         let mut found = self.judge(&mut verified, window);
@@ -129,6 +146,26 @@ impl<'a> WindowSearch<'a> {
         Ok(found)
     }
 
+    /// Finds what is heard well in a window, at its own speed; gives up early where nothing shows at once.
+    pub(crate) fn glance(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
+        let peaks = window.own_peaks();
+        self.buffers.chance.measure(peaks, window.to - window.from, FINE);
+        let candidates = self.candidates(window, SHALLOW, Scale::PLAIN, MOST_CANDIDATES)?;
+        let mut verified = Vec::new();
+        for (i, candidate) in candidates.iter().enumerate() {
+            if i == MOST_GLANCED && verified.iter().all(|v: &Verified| v.quick > PROMISING * self.limit) {
+                return Ok(Found::default());
+            }
+            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
+            let near = Verified::near(&reference, self.plain(line), window, &self.buffers.chance);
+            keep_better(&mut verified, near, window);
+        }
+        let found = self.judge(&mut verified, window);
+        // What is not obvious may have rivals that only a closer look shows.
+        let sure = found.accepted.iter().all(|(_, log_p)| *log_p < OBVIOUS);
+        if sure { Ok(found) } else { self.find(window) }
+    }
+
     /// Looks for rivals of what a step of the ladder found: at its own scale, deeply.
     fn look_beside(
         &mut self,
@@ -139,7 +176,7 @@ impl<'a> WindowSearch<'a> {
         let scale = Scale { speed, pitch };
         for candidate in self.candidates(window, DEEP, scale, MOST_CANDIDATES)? {
             let (reference, line) = self.line(&candidate, scale, window)?;
-            let near = Verified::near(&reference, self.changed(line), window, &self.chance);
+            let near = Verified::near(&reference, self.changed(line), window, &self.buffers.chance);
             keep_better(verified, near, window);
         }
         Ok(())
@@ -154,7 +191,7 @@ impl<'a> WindowSearch<'a> {
                 break;
             }
             let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            let near = Verified::near(&reference, self.plain(line), window, &self.chance);
+            let near = Verified::near(&reference, self.plain(line), window, &self.buffers.chance);
             keep_better(verified, near, window);
             rough.push((reference, line));
         }
@@ -165,17 +202,17 @@ impl<'a> WindowSearch<'a> {
     /// The second pass: any peaks, many candidates.
     fn deep(&mut self, window: &Window<'_>, verified: &mut Vec<Verified>) -> Result<(), IndexError> {
         let candidates = self.candidates(window, DEEP, Scale::PLAIN, MOST_SCREENED)?;
-        self.screen.map(window.own_peaks(), window, &self.chance);
+        self.buffers.screen.map(window.own_peaks(), window, &self.buffers.chance);
         let mut lines = Vec::new();
         for candidate in &candidates {
             let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            lines.push((self.screen.promise(&reference, &line, window), reference, line));
+            lines.push((self.buffers.screen.promise(&reference, &line, window), reference, line));
         }
         // A stable sort: the most votes first among equals.
         lines.sort_by(|a, b| b.0.total_cmp(&a.0));
         let lines: Vec<_> = lines.into_iter().take(MOST_PROMISING).map(|(_, r, line)| (r, line)).collect();
         for (reference, line) in &lines {
-            let near = Verified::near(reference, self.plain(*line), window, &self.chance);
+            let near = Verified::near(reference, self.plain(*line), window, &self.buffers.chance);
             keep_better(verified, near, window);
         }
         self.refit(&lines, window, verified);
@@ -186,7 +223,7 @@ impl<'a> WindowSearch<'a> {
     fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Vec<Verified>) {
         if verified.iter().all(|v| v.quick > OBVIOUS) {
             for (reference, line) in lines.iter().take(MOST_REFITTED) {
-                let far = Verified::far(reference, self.plain(*line), window, &self.chance);
+                let far = Verified::far(reference, self.plain(*line), window, &self.buffers.chance);
                 keep_better(verified, far, window);
             }
         }
@@ -210,7 +247,7 @@ impl<'a> WindowSearch<'a> {
         self.climb(&fine, window, &mut found)?;
         for (candidate, scale) in found.iter().take(MOST_OF_LADDER) {
             let (reference, line) = self.line(candidate, *scale, window)?;
-            let far = Verified::far(&reference, self.changed(line), window, &self.chance);
+            let far = Verified::far(&reference, self.changed(line), window, &self.buffers.chance);
             keep_better(verified, far, window);
         }
         Ok(!found.is_empty())
@@ -250,7 +287,7 @@ impl<'a> WindowSearch<'a> {
         lookups: &[Lookup],
         most: usize,
     ) -> Result<Vec<Vec<Candidate>>, IndexError> {
-        let Self { home, session, search, .. } = self;
+        let Self { home, session, buffers: Buffers { search, .. }, .. } = self;
         let peaks = (window.own_peaks(), window.from as u32);
         search.candidates(&mut **session, home.groups(), peaks, lookups, most)
     }
@@ -262,7 +299,7 @@ impl<'a> WindowSearch<'a> {
         Scale { speed, pitch }: Scale,
         window: &Window<'_>,
     ) -> Result<(Arc<Reference>, Line), IndexError> {
-        let (reference, offset) = self.references.of(&mut *self.session, candidate)?;
+        let (reference, offset) = self.buffers.references.of(&mut *self.session, candidate)?;
         Ok((reference, Line { offset: offset - speed * window.from.floor(), speed, pitch }))
     }
 
@@ -281,7 +318,7 @@ impl<'a> WindowSearch<'a> {
             .sort_by(|a, b| a.quick.total_cmp(&b.quick).then(a.reference.number.cmp(&b.reference.number)));
         verified.truncate(2 * (MOST_CANDIDATES + MOST_PROMISING));
         let promising = verified.iter().take(MOST_WEIGHED).filter(|v| v.quick < 0.0);
-        let mut weighed: Vec<Verified> = promising.map(|v| v.weighed(window, &self.chance)).collect();
+        let mut weighed: Vec<Verified> = promising.map(|v| v.weighed(window, &self.buffers.chance)).collect();
         let number = |v: &Verified| v.reference.number;
         weighed.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()).then(number(a).cmp(&number(b))));
         let first = window.first_peak();
@@ -304,7 +341,8 @@ impl<'a> WindowSearch<'a> {
                 .filter(|(j, other)| *j != i && !found.has(other))
                 .map(|(_, other)| other)
                 .collect();
-            let log_p = scrutinize(one, &rivals, window, &self.chance, &free, self.limit);
+            let log_p =
+                scrutinize(one, &rivals, window, &self.buffers.chance, &free, (self.limit, self.beside));
             if log_p <= self.limit {
                 one.outcomes.iter().filter_map(|o| place(o.query?)).for_each(|place| used[place] = true);
                 found.accepted.push((one.clone(), log_p));

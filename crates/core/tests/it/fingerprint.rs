@@ -60,6 +60,34 @@ proptest! {
     }
 
     #[test]
+    fn what_is_taken_on_the_way_and_the_rest_are_the_whole(
+        steps in prop::collection::vec((prop_oneof![0usize..8, 1usize..3000, 1usize..60_000], any::<bool>()), 1..40),
+        query: bool,
+    ) {
+        let density = DENSITIES[usize::from(query)];
+        let sound = &song()[..5 * 44_100];
+        let mut fingerprinter = Fingerprinter::new(density);
+        let (mut taken, mut rest) = (Vec::new(), sound);
+        for (size, take) in steps {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            fingerprinter.push(now);
+            rest = later;
+            let (before, until) = (taken.len(), fingerprinter.ready_until());
+            if take {
+                fingerprinter.take_ready(&mut taken);
+                prop_assert!(taken[before..].iter().all(|p| p.time < until));
+            }
+            let pushed = (sound.len() - rest.len()) as f64 / RATE;
+            prop_assert!(pushed - f64::from(until) / TICKS_PER_SECOND < 0.7, "{until} after {pushed} s");
+        }
+        fingerprinter.push(rest);
+        let end = fingerprinter.finish();
+        taken.extend(&end.peaks);
+        prop_assert_eq!(end.seconds, 5.0);
+        prop_assert_eq!(taken, of(density, sound).peaks);
+    }
+
+    #[test]
     fn sound_of_any_length_and_kind_gives_ordered_peaks_within_it(
         samples in prop::collection::vec(prop_oneof![
             -1.0f32..1.0,

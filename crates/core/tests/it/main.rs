@@ -5,6 +5,7 @@ mod audio;
 mod fingerprint;
 mod hostile;
 mod index;
+mod live;
 mod matching;
 mod melody;
 mod picture;

@@ -1,0 +1,426 @@
+//! An airing that was found: from then on it is only verified against its own track, at the expected place.
+
+use std::sync::Arc;
+
+use crate::fingerprint::TICKS_PER_SECOND;
+use crate::matching::Match;
+use crate::matching::line::{Line, Outcome, compare_range, fit};
+use crate::matching::significance::{Evidence, Survival};
+use crate::matching::timeline::aligned_landmarks;
+use crate::matching::trace::{End, FOLLOWING, Query, SAME_TICKS, Seed, Trace, stretch, weigh};
+use crate::matching::verify::{FINE, Reference};
+
+use super::event::Airing;
+
+/// A peak of the track is looked for when the stream is so far beyond its place (ticks) that it cannot come later.
+const BEHIND: f64 = FINE.time + 1.0;
+/// What follows without a break is still the airing below this logarithm of the probability of chance …
+const STILL_HEARD: f64 = -8.0;
+/// … and what follows after a break (2 s, ticks) below this: it could have been many.
+const HEARD_AGAIN: f64 = -14.0;
+const BREAK: f64 = 2.0 * TICKS_PER_SECOND;
+/// Stretches (ticks) before now that may show alone that it is heard again.
+const LATEST: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_PER_SECOND];
+/// Fewer peaks show nothing.
+const FEWEST: usize = 5;
+/// The line is fitted to the last 20 s (ticks): long enough to be exact, short enough to follow a drifting clock.
+const FITTED: f64 = 20.0 * TICKS_PER_SECOND;
+/// Beginnings and ends up to this long (6 s, ticks) may be hidden by speech …
+const HIDDEN: f64 = 6.0 * TICKS_PER_SECOND;
+/// … which shows in so much (5 s) beside them.
+const AROUND: f64 = 5.0 * TICKS_PER_SECOND;
+/// Starts nearer than this, ticks, are the same.
+const SAME_START: f64 = 0.2 * TICKS_PER_SECOND;
+/// An airing of which nothing was heard for so long (10 s, ticks) is over …
+const LOST: f64 = 10.0 * TICKS_PER_SECOND;
+/// … sooner (3 s) where another one has begun since …
+const LOST_BESIDE: f64 = 3.0 * TICKS_PER_SECOND;
+/// … if so many peaks should have been heard meanwhile: a song may hold a pause.
+const MISSED: usize = 20;
+/// Found a few seconds after its beginning, an airing is followed back again when more of it is known: when it has
+/// these lengths, ticks.
+const RETRACED_AT: [f64; 3] = [5.0 * TICKS_PER_SECOND, 10.0 * TICKS_PER_SECOND, 20.0 * TICKS_PER_SECOND];
+
+/// An airing.
+#[derive(Debug)]
+pub(super) struct Locked {
+    pub(super) id: u64,
+    pub(super) reference: Arc<Reference>,
+    pub(super) line: Line,
+    /// Start in the stream, ticks, with its bounds, and the time in the track there.
+    pub(super) from: f64,
+    pub(super) start: End,
+    reference_from: f64,
+    /// End in the stream, ticks, with its bounds: so far, the last peak that was heard.
+    pub(super) to: f64,
+    pub(super) end: End,
+    /// Since when it was heard without a break, ticks.
+    since: f64,
+    /// Index of the track's first peak in the airing, and behind that of the last one that was heard.
+    first: usize,
+    heard: usize,
+    /// Which of the track's peaks were found, a bit each.
+    found: Vec<u64>,
+    evidence: Evidence,
+    survival: Survival,
+    /// Natural logarithms of what the window proved in which it was found, of the scales tried for it, and of the
+    /// hypotheses of an hour.
+    window_log_p: f64,
+    tried: f64,
+    correction: f64,
+    /// Times that it was followed back.
+    retraced: usize,
+    /// What was counted before this matcher took over.
+    before: Option<Airing>,
+    /// When it was told of last, ticks.
+    pub(super) told: f64,
+}
+
+impl Locked {
+    /// An airing that begins with what was traced so far.
+    pub(super) fn new(id: u64, trace: &Trace, correction: f64, now: f64) -> Self {
+        let mut this = Self {
+            id,
+            reference: Arc::clone(&trace.reference),
+            line: trace.line,
+            from: trace.from,
+            start: trace.ends[0],
+            reference_from: 0.0,
+            to: trace.to,
+            end: trace.ends[1],
+            since: trace.from,
+            first: 0,
+            heard: 0,
+            found: Vec::new(),
+            evidence: Evidence::default(),
+            survival: trace.evidence.survival(),
+            window_log_p: trace.window_log_p,
+            tried: trace.tried,
+            correction,
+            retraced: 0,
+            before: None,
+            told: now,
+        };
+        this.retraced = RETRACED_AT.iter().filter(|length| this.to - this.from > **length).count();
+        this.adopt(trace);
+        this
+    }
+
+    /// One that another matcher had found: its start is kept.
+    pub(super) fn continued(airing: Airing, trace: &Trace, correction: f64, now: f64) -> Self {
+        let mut this = Self::new(airing.id, trace, correction, now);
+        this.from = airing.query_start * TICKS_PER_SECOND;
+        this.start = End::at(this.from);
+        this.reference_from = airing.reference_start * TICKS_PER_SECOND;
+        let p = airing.false_positive_probability.max(f64::MIN_POSITIVE);
+        this.window_log_p = (p.ln() - correction) / super::TRUSTED;
+        this.retraced = RETRACED_AT.len();
+        this.before = Some(airing);
+        this
+    }
+
+    /// Takes what was traced in the place of what was known.
+    pub(super) fn adopt(&mut self, trace: &Trace) {
+        let (Some(first), Some(last)) = (trace.outcomes.first(), trace.outcomes.last()) else { return };
+        self.line = trace.line;
+        (self.from, self.start) = (trace.from, trace.ends[0]);
+        (self.to, self.end) = (trace.to, trace.ends[1]);
+        self.reference_from = trace.line.reference(trace.from).max(0.0);
+        self.since = trace.from;
+        (self.first, self.heard) = (first.reference as usize, last.reference as usize + 1);
+        self.evidence = trace.evidence;
+        self.survival = trace.evidence.survival();
+        self.found.clear();
+        self.found.resize(self.reference.peaks.len().div_ceil(64), 0);
+        self.mark(&trace.outcomes);
+    }
+
+    fn mark(&mut self, outcomes: &[Outcome]) {
+        for outcome in outcomes.iter().filter(|o| o.query.is_some()) {
+            if let Some(bits) = self.found.get_mut(outcome.reference as usize / 64) {
+                *bits |= 1 << (outcome.reference % 64);
+            }
+        }
+    }
+
+    fn is_found(&self, index: usize) -> bool {
+        self.found.get(index / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1)
+    }
+
+    /// Time in the stream of a peak of the track.
+    fn time(&self, index: usize) -> f64 {
+        self.reference.peaks.get(index).map_or(self.from, |p| self.line.query(f64::from(p.time)))
+    }
+
+    /// Time in the stream of the last peak that was heard, ticks.
+    pub(super) fn last_heard(&self) -> f64 {
+        self.heard.checked_sub(1).map_or(self.from, |index| self.time(index))
+    }
+
+    /// Index behind the last peak of the track that was expected before a time, ticks.
+    fn expected(&self, at: f64) -> usize {
+        let limit = self.line.reference(at);
+        self.reference.peaks.partition_point(|p| f64::from(p.time) < limit).max(self.heard)
+    }
+
+    /// Looks for what should have been heard since.
+    pub(super) fn extend(&mut self, query: &Query<'_>, outcomes: &mut Vec<Outcome>) {
+        let expected = self.heard..self.expected(query.to - BEHIND);
+        compare_range(&self.reference.peaks, expected, query.peaks, &self.line, FINE, outcomes);
+        let unheard = query.to - self.last_heard();
+        for latest in std::iter::once(f64::INFINITY).chain(LATEST) {
+            if latest.is_finite() && latest >= unheard {
+                continue;
+            }
+            let first = outcomes.partition_point(|o| self.time(o.reference as usize) < query.to - latest);
+            let part = &outcomes[first..];
+            if part.len() < FEWEST {
+                return;
+            }
+            let evidence = weigh(&self.reference, part, &self.line, query);
+            let limit = if unheard < BREAK { STILL_HEARD } else { HEARD_AGAIN };
+            if evidence.log_p() > limit {
+                continue;
+            }
+            self.survival = evidence.survival();
+            let Some((start, end)) = stretch(&self.reference, part, &self.line, query, self.survival) else {
+                continue;
+            };
+            self.take(&outcomes[..first + end], first + start, query);
+            self.refit(query, outcomes);
+            return;
+        }
+    }
+
+    /// Takes in outcomes, of which those from `start` on were heard.
+    fn take(&mut self, outcomes: &[Outcome], start: usize, query: &Query<'_>) {
+        let resumed = outcomes.get(start).map_or(self.from, |o| self.time(o.reference as usize));
+        if resumed - self.last_heard() > BREAK {
+            self.since = resumed;
+        }
+        for outcome in outcomes {
+            let Some(peak) = self.reference.peaks.get(outcome.reference as usize) else { continue };
+            let found = outcome.query.and_then(|q| query.peaks.get(q as usize));
+            let found = found.map(|found| self.line.sighting(peak, found));
+            self.evidence.add(peak, found, query.chance, query.chance.of(peak, &self.line), 0.0);
+        }
+        self.mark(outcomes);
+        self.heard = outcomes.last().map_or(self.heard, |o| o.reference as usize + 1);
+        self.to = self.last_heard();
+        self.end = End::at(self.to);
+    }
+
+    /// Fits the line to what was heard lately without a break.
+    fn refit(&mut self, query: &Query<'_>, outcomes: &mut Vec<Outcome>) {
+        let from = self.line.reference(self.since.max(self.last_heard() - FITTED).max(query.from));
+        let peaks = &self.reference.peaks;
+        let first = peaks.partition_point(|p| f64::from(p.time) < from).min(self.heard);
+        compare_range(peaks, first..self.heard, query.peaks, &self.line, FOLLOWING, outcomes);
+        self.line = fit(peaks, query.peaks, outcomes, &self.line);
+        self.to = self.last_heard();
+        self.end = End::at(self.to);
+    }
+
+    /// Whether it has ended, or is no longer heard; `beside` is the latest start of another one.
+    pub(super) fn is_over(&self, at: f64, beside: Option<f64>) -> bool {
+        let heard = self.last_heard();
+        if self.line.query(self.reference.ticks) + BEHIND <= at {
+            return true;
+        }
+        let follows = beside.is_some_and(|start| start > heard - TICKS_PER_SECOND);
+        let patience = if follows { LOST_BESIDE } else { LOST };
+        at - heard > patience && self.expected(at) - self.heard >= MISSED
+    }
+
+    /// Moves its start, ticks.
+    pub(super) fn begin_at(&mut self, from: f64) {
+        self.reference_from = (self.reference_from + (from - self.from) * self.line.speed).max(0.0);
+        self.from = from;
+    }
+
+    /// Whether so much more of it was heard that it should be followed back again.
+    pub(super) fn is_to_be_retraced(&self) -> bool {
+        RETRACED_AT.get(self.retraced).is_some_and(|length| self.last_heard() - self.from > *length)
+    }
+
+    /// Follows it back again. `used` are peaks of others.
+    pub(super) fn retrace(&mut self, query: &Query<'_>, used: &[bool]) {
+        self.retraced += 1;
+        if self.since > self.from || self.from < query.from + TICKS_PER_SECOND && query.from > 0.0 {
+            return;
+        }
+        let trace = Trace::grow(&self.seed(self.from), query, used);
+        if let Some(trace) = trace.filter(|trace| trace.to > self.last_heard() - BREAK)
+            && !self.loses(&trace, query)
+        {
+            self.adopt(&trace);
+        }
+    }
+
+    /// Whether a trace leaves out a beginning that proves itself: less of it is heard than of the rest, below speech.
+    fn loses(&self, trace: &Trace, query: &Query<'_>) -> bool {
+        if trace.from < self.from + SAME_START {
+            return false;
+        }
+        let index = |time: f64| {
+            let at = trace.line.reference(time);
+            self.reference.peaks.partition_point(|p| f64::from(p.time) < at)
+        };
+        let range = index(self.from)..index(trace.from).max(index(self.from));
+        let mut outcomes = Vec::new();
+        compare_range(&self.reference.peaks, range, query.peaks, &trace.line, FINE, &mut outcomes);
+        weigh(&self.reference, &outcomes, &trace.line, query).log_p() <= STILL_HEARD
+    }
+
+    fn seed(&self, from: f64) -> Seed<'_> {
+        Seed {
+            reference: &self.reference,
+            line: self.line,
+            from,
+            to: self.last_heard(),
+            survival: self.survival,
+            window_log_p: self.window_log_p,
+            tried: self.tried,
+        }
+    }
+
+    /// Settles its end, and its start if it is short. `used` are peaks of others.
+    pub(super) fn close(&mut self, query: &Query<'_>, used: &[bool]) {
+        let heard = self.last_heard();
+        let latest = self.since.max(heard - FITTED).max(query.from);
+        let short = self.before.is_none() && latest <= self.from;
+        let part = Query { from: if short { query.from } else { latest }, ..*query };
+        let Some(trace) = Trace::grow(&self.seed(latest), &part, used) else { return };
+        if trace.to < heard - BREAK {
+            return;
+        }
+        if short && !self.loses(&trace, query) {
+            self.adopt(&trace);
+        } else {
+            (self.to, self.end) = (trace.to, trace.ends[1]);
+            self.line = trace.line;
+            self.heard = trace.outcomes.last().map_or(self.heard, |o| o.reference as usize + 1);
+        }
+    }
+
+    /// A song is seldom cut a few seconds after its beginning or before its end, and often talked over there: where it is
+    /// worn so much that missing peaks say little, its ends are those of the track. They do not reach beyond
+    /// `free` (ticks of the stream).
+    pub(super) fn reach_ends(&mut self, free: (f64, f64)) {
+        let beginning = self.line.query(0.0);
+        if self.from - beginning < HIDDEN
+            && beginning >= free.0
+            && self.is_worn(self.from, self.from + AROUND)
+        {
+            self.begin_at(beginning);
+            self.start = End::at(beginning);
+        }
+        let end = self.line.query(self.reference.ticks);
+        if end - self.to < HIDDEN && end <= free.1 && self.is_worn(self.to - AROUND, self.to) {
+            self.to = end;
+            self.end = End::at(end);
+        }
+    }
+
+    /// Whether less than half of the peaks were found between two times, ticks.
+    fn is_worn(&self, from: f64, to: f64) -> bool {
+        let index = |time: f64| {
+            let at = self.line.reference(time);
+            self.reference.peaks.partition_point(|p| f64::from(p.time) < at)
+        };
+        let range = index(from).max(self.first)..index(to).min(self.heard);
+        let found = range.clone().filter(|index| self.is_found(*index)).count();
+        range.len() >= MISSED && 2 * found < range.len()
+    }
+
+    /// Whether a line of a track is this one at a time, ticks.
+    pub(super) fn is_along(&self, reference: &Reference, line: &Line, at: f64) -> bool {
+        self.reference.number == reference.number
+            && (self.line.reference(at) - line.reference(at)).abs() <= SAME_TICKS
+    }
+
+    /// Marks the peaks that it explains from a time on.
+    pub(super) fn explain(&self, query: &Query<'_>, outcomes: &mut Vec<Outcome>, used: &mut [bool]) {
+        let peaks = &self.reference.peaks;
+        let from = self.line.reference(query.from.max(self.from));
+        let first = peaks.partition_point(|p| f64::from(p.time) < from).min(self.heard);
+        // What was not looked at yet is likely explained too: it is tried in the place where it is expected.
+        let end = if self.is_heard(query.to) { self.expected(query.to) } else { self.heard };
+        compare_range(peaks, first..end, query.peaks, &self.line, FINE, outcomes);
+        for query in outcomes.iter().filter_map(|o| o.query) {
+            if let Some(used) = used.get_mut(query as usize) {
+                *used = true;
+            }
+        }
+    }
+
+    /// Whether it is heard at a time, ticks.
+    pub(super) fn is_heard(&self, at: f64) -> bool {
+        super::hunt::is_fresh(self.last_heard(), at)
+    }
+
+    fn log_p(&self) -> f64 {
+        // Each end was chosen among all peaks of its side.
+        let choices = f64::from(self.evidence.expected / 2).max(1.0).ln();
+        (self.evidence.log_p() + self.tried + 2.0 * choices).max(self.window_log_p)
+    }
+
+    fn probability(&self) -> f64 {
+        (self.log_p() * super::TRUSTED + self.correction).min(0.0).exp()
+    }
+
+    /// Speed over the whole: from end to end where that is more exact than the fit to a part.
+    fn speed(&self) -> f64 {
+        let length = self.to - self.from;
+        let exact = length <= FITTED || self.before.is_some();
+        if exact { self.line.speed } else { (self.line.reference(self.to) - self.reference_from) / length }
+    }
+
+    /// Aligned landmarks, expected and matched peaks.
+    fn counts(&self) -> [u32; 3] {
+        let range = self.first..self.heard.max(self.first);
+        let matched = range.clone().filter(|index| self.is_found(*index)).count() as u32;
+        let peaks = self.reference.peaks.get(range.clone()).unwrap_or_default();
+        let aligned = aligned_landmarks(peaks, |index| self.is_found(self.first + index as usize));
+        let before = self.before.as_ref();
+        let before = before.map_or([0; 3], |b| [b.aligned_landmarks, b.expected_peaks, b.matched_peaks]);
+        let own = [aligned, range.len() as u32, matched];
+        std::array::from_fn(|i| own[i].saturating_add(before[i]))
+    }
+
+    /// What is known of it.
+    pub(super) fn report(&self) -> Match {
+        let [aligned_landmarks, expected_peaks, matched_peaks] = self.counts();
+        Match {
+            track: self.reference.number,
+            query_start: self.from / TICKS_PER_SECOND,
+            query_end: self.to / TICKS_PER_SECOND,
+            reference_start: self.reference_from / TICKS_PER_SECOND,
+            speed: self.speed(),
+            pitch_cents: 1200.0 * self.line.pitch.log2(),
+            false_positive_probability: self.probability(),
+            aligned_landmarks,
+            expected_peaks,
+            matched_peaks,
+        }
+    }
+
+    /// What another matcher needs to continue it.
+    pub(super) fn export(&self) -> Airing {
+        let heard = self.report();
+        Airing {
+            id: self.id,
+            track: heard.track,
+            query_start: heard.query_start,
+            query_end: heard.query_end,
+            reference_start: heard.reference_start,
+            reference_end: self.line.reference(self.to) / TICKS_PER_SECOND,
+            speed: self.line.speed,
+            pitch_cents: heard.pitch_cents,
+            false_positive_probability: heard.false_positive_probability,
+            aligned_landmarks: heard.aligned_landmarks,
+            expected_peaks: heard.expected_peaks,
+            matched_peaks: heard.matched_peaks,
+        }
+    }
+}

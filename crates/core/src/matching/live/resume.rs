@@ -1,0 +1,92 @@
+//! Airings that another matcher had found, looked for where they should be.
+//!
+//! Whoever takes a stream over knows what was going on, but time may be off by a little between the two. So each
+//! airing is first looked for around its expected place, which needs far less proof than a search of the catalogue.
+
+use std::sync::Arc;
+
+use crate::fingerprint::TICKS_PER_SECOND;
+use crate::index::{IndexError, Snapshot};
+use crate::matching::line::Line;
+use crate::matching::trace::{Query, Trace};
+use crate::matching::verify::{Reference, Rough, Verified, Window};
+
+use super::event::{Airing, LiveEvent, LiveEventKind};
+
+/// It is looked for as soon as so much was heard (1.5 s, ticks), in the latest sound up to so much (10 s) …
+const SHORTEST: f64 = 1.5 * TICKS_PER_SECOND;
+const LONGEST: f64 = 10.0 * TICKS_PER_SECOND;
+/// … so far (2 s, ticks) to both sides of its place, in steps that the fit of a line bridges.
+const REACH: f64 = 2.0 * TICKS_PER_SECOND;
+const STEP: f64 = 8.0;
+/// It is found below this logarithm of the probability of chance.
+const FOUND: f64 = -14.0;
+/// What a search of the catalogue finds is this airing if it is so near (15 s, ticks) to its place.
+const NEAR: f64 = 15.0 * TICKS_PER_SECOND;
+/// It is over if it was not found for so long (12 s, ticks).
+const PATIENCE: f64 = 12.0 * TICKS_PER_SECOND;
+
+/// An airing that is to be continued.
+#[derive(Debug)]
+pub(super) struct Sought {
+    pub(super) airing: Airing,
+    /// Its track, unless it was removed.
+    reference: Option<Arc<Reference>>,
+    line: Line,
+}
+
+impl Sought {
+    pub(super) fn new(airing: Airing, snapshot: &Snapshot) -> Result<Self, IndexError> {
+        let reference = match snapshot.find(airing.track)? {
+            None => None,
+            Some((run, entry)) => {
+                let constellation = run.constellation(&entry)?;
+                let ticks = constellation.seconds * TICKS_PER_SECOND;
+                Some(Arc::new(Reference { number: airing.track, peaks: constellation.peaks, ticks }))
+            }
+        };
+        let speed = if airing.speed > 0.0 { airing.speed } else { 1.0 };
+        let offset = (airing.reference_end - airing.query_end * speed) * TICKS_PER_SECOND;
+        let line = Line { offset, speed, pitch: (airing.pitch_cents / 1200.0).exp2() };
+        Ok(Self { airing, reference, line })
+    }
+
+    /// Looks for it in the latest sound. `used` are peaks of others.
+    pub(super) fn find(&self, query: &Query<'_>, used: &[bool]) -> Option<Trace> {
+        let reference = self.reference.as_ref()?;
+        if query.to < SHORTEST {
+            return None;
+        }
+        let window = Window { peaks: query.peaks, from: (query.to - LONGEST).max(0.0).floor(), to: query.to };
+        let steps = (REACH / STEP) as i32;
+        let tried = f64::from(2 * steps + 1).ln();
+        let near = |step: i32| {
+            let line = Line { offset: self.line.offset + f64::from(step) * STEP, ..self.line };
+            Verified::near(reference, Rough { line, tried }, &window, query.chance)
+        };
+        let best = (-steps..=steps).map(near).min_by(|a, b| a.quick.total_cmp(&b.quick))?;
+        let best = best.weighed(&window, query.chance);
+        if best.log_p() > FOUND {
+            return None;
+        }
+        Trace::follow((&best, best.log_p()), &window, query, used).filter(Trace::is_airing)
+    }
+
+    /// Whether what was found elsewhere is this airing.
+    pub(super) fn is(&self, found: &Verified, at: f64) -> bool {
+        self.airing.track == found.reference.number
+            && (self.line.reference(at) - found.line.reference(at)).abs() <= NEAR
+    }
+
+    /// Whether it is no use to go on.
+    pub(super) fn is_over(&self, at: f64) -> bool {
+        self.reference.is_none() || at > PATIENCE
+    }
+
+    /// Its last event, if it was not found again.
+    pub(super) fn end(&self, at: f64) -> LiveEvent {
+        let Airing { id, .. } = self.airing;
+        let kind = LiveEventKind::Final;
+        LiveEvent { kind, airing: id, known_at: at / TICKS_PER_SECOND, heard: self.airing.as_match() }
+    }
+}

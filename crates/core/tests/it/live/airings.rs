@@ -1,0 +1,133 @@
+//! What airings are told, and how soon.
+
+use refrain_core::matching::live::LiveEventKind;
+use refrain_testkit::effects::{Clip, Mix, babble, overlay, speed};
+
+use super::{Told, finals, follow, of_kind, table};
+use crate::songs::{RATE, airings, clip, length, library, unknown, whole};
+
+/// Number that stands for a song which is in no catalogue.
+const UNKNOWN: usize = usize::MAX;
+
+fn after(gap: f64, clip: Clip<'static>) -> Clip<'static> {
+    Clip { fade: -gap, ..clip }
+}
+
+/// Checks the events of clips that are played one after the other: ends, places, and how soon each is told.
+fn check(clips: &[(usize, Clip<'static>)], close: f64, latest: f64) -> Vec<Told> {
+    let (Mix { samples, airings }, songs) = airings(clips);
+    let events = follow(&samples);
+    let rows = finals(&events);
+    let truth: Vec<_> = airings.iter().filter(|airing| songs[airing.clip] != UNKNOWN).collect();
+    let found: Vec<_> = rows.iter().map(|row| row.track.0 as usize).collect();
+    assert_eq!(found, truth.iter().map(|a| songs[a.clip]).collect::<Vec<_>>(), "{}", table(&events));
+    for ((row, airing), (told, _)) in rows.iter().zip(&truth).zip(of_kind(&events, LiveEventKind::Start)) {
+        let (start, end) = (row.query_start - airing.start, row.query_end - airing.start - airing.seconds);
+        let place = row.reference_start - row.query_start - (airing.song_start - airing.start);
+        let late = told - airing.start;
+        let right = start.abs() < close && end.abs() < close && place.abs() < 0.1 && late < latest;
+        assert!(right, "{}: {start:.3} {end:.3} {place:.3} {late:.2}{}", row.track.0, table(&events));
+        assert!((row.speed - 1.0).abs() < 0.003 && row.pitch_cents.abs() < 5.0, "{}", table(&events));
+    }
+    events
+}
+
+#[test]
+fn songs_back_to_back_are_each_told_once_and_soon() {
+    for first in (0..32).step_by(8) {
+        check(&[0, 1, 2, 3, 4].map(|i| (first + i, whole(first + i))), 0.35, 4.0);
+    }
+}
+
+#[test]
+fn hard_cuts_are_known_to_a_part_of_a_second() {
+    for group in 0..4 {
+        let cut = |i: usize| {
+            let song = (group * 8 + i) * 5 % 32;
+            (song, clip(song, 1.3 + 0.6 * i as f64, 7.0 + 1.1 * ((i * 3 + group) % 7) as f64))
+        };
+        check(&[0, 1, 2, 3, 4, 5, 6, 7].map(cut), 0.5, 4.5);
+    }
+}
+
+#[test]
+fn silence_between_songs_is_in_neither() {
+    let clips =
+        [(8, whole(8)), (9, after(6.0, whole(9))), (10, after(0.5, whole(10))), (11, after(20.0, whole(11)))];
+    check(&clips, 0.2, 4.0);
+}
+
+#[test]
+fn a_song_between_unknown_ones_is_found_as_soon() {
+    let stranger: &'static [f32] = unknown(1, 25.0).leak();
+    let stranger = Clip { samples: stranger, from: 0.0, seconds: 25.0, fade: 0.0 };
+    let clips = [(UNKNOWN, stranger), (8, whole(8)), (UNKNOWN, stranger), (9, whole(9)), (UNKNOWN, stranger)];
+    check(&clips, 0.3, 4.5);
+}
+
+#[test]
+fn a_song_played_again_is_another_airing() {
+    check(&[(10, whole(10)), (10, whole(10))], 0.2, 4.0);
+    check(&[(10, clip(10, 5.0, 12.0)), (10, clip(10, 0.0, 12.0))], 0.5, 4.0);
+}
+
+#[test]
+fn a_jump_within_a_song_is_another_airing() {
+    check(&[(12, clip(12, 2.0, 9.0)), (12, clip(12, 16.0, 9.0))], 0.5, 4.0);
+}
+
+#[test]
+fn a_mix_is_two_airings_that_overlap() {
+    for (one, other) in [(13, 14), (20, 21), (6, 7)] {
+        let (mix, _) = airings(&[(one, whole(one)), (other, Clip { fade: 8.0, ..whole(other) })]);
+        let events = follow(&mix.samples);
+        let rows = finals(&events);
+        let found: Vec<_> = rows.iter().map(|row| row.track.0 as usize).collect();
+        assert_eq!(found, [one, other], "{}", table(&events));
+        let (cut, end) = (mix.airings[1].start, length(one));
+        assert!((cut - 0.2..cut + 4.0).contains(&rows[1].query_start), "{}", table(&events));
+        assert!((cut + 4.0..end + 0.3).contains(&rows[0].query_end), "{}", table(&events));
+    }
+}
+
+#[test]
+fn a_drop_out_does_not_end_an_airing() {
+    for (song, seconds) in [(15, 3.0), (16, 5.0), (17, 8.0)] {
+        let mut samples = library().songs[song].clone();
+        let from = (9.0 * RATE) as usize;
+        samples[from..from + (seconds * RATE) as usize].fill(0.0);
+        let events = follow(&samples);
+        let rows = finals(&events);
+        assert_eq!(rows.len(), 1, "{}", table(&events));
+        let (start, end) = (rows[0].query_start, rows[0].query_end - length(song));
+        assert!(start.abs() < 0.2 && end.abs() < 0.3, "{}", table(&events));
+    }
+}
+
+#[test]
+fn what_is_talked_over_goes_on() {
+    for song in [15, 18, 22] {
+        // Speech 6 dB above the music.
+        let music = &library().songs[song];
+        let events = follow(&overlay(music, &babble((9.0 * RATE) as usize, 5), 8.0, 6.0));
+        let rows = finals(&events);
+        assert_eq!(rows.len(), 1, "{}", table(&events));
+        let (start, end) = (rows[0].query_start, rows[0].query_end - length(song));
+        assert!(start.abs() < 0.2 && end.abs() < 0.3, "{}", table(&events));
+    }
+}
+
+#[test]
+fn a_changed_speed_is_kept() {
+    for factor in [0.97, 1.03, 1.0005] {
+        let songs = [19, 23].map(|song| library().songs[song].as_slice()).concat();
+        let events = follow(&speed(&songs, factor));
+        let rows = finals(&events);
+        let found: Vec<_> = rows.iter().map(|row| row.track.0).collect();
+        assert_eq!(found, [19, 23], "{}", table(&events));
+        let cut = length(19) / factor;
+        assert!(rows.iter().all(|row| (row.speed - factor).abs() < 0.001), "{}", table(&events));
+        let edges = [rows[0].query_start, rows[0].query_end - cut, rows[1].query_start - cut];
+        assert!(edges.iter().all(|edge| edge.abs() < 0.5), "{}", table(&events));
+    }
+}

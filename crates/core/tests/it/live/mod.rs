@@ -1,0 +1,122 @@
+//! Streams: what is told of them, and when.
+
+mod airings;
+mod chunks;
+mod edges;
+mod nothing;
+mod takeover;
+
+use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
+use refrain_core::index::{IndexError, Snapshot};
+use refrain_core::matching::Match;
+use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
+
+use crate::songs::{RATE, brief, library};
+
+/// Samples that are pushed at once: a quarter of a second.
+const PIECE: usize = 11_025;
+
+/// An event, and the stream time (seconds) that had been pushed when it came.
+type Told = (f64, LiveEvent);
+
+/// A stream on its way through a matcher.
+struct Stream {
+    fingerprinter: Fingerprinter,
+    matcher: LiveMatcher,
+    buffers: LiveBuffers,
+    pushed: f64,
+    told: Vec<Told>,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        let settings = LiveSettings { update_seconds: Some(5.0), ..LiveSettings::default() };
+        Self::of(LiveMatcher::new(settings))
+    }
+}
+
+impl Stream {
+    fn of(matcher: LiveMatcher) -> Self {
+        Self {
+            fingerprinter: Fingerprinter::new(Density::Query),
+            matcher,
+            buffers: LiveBuffers::default(),
+            pushed: 0.0,
+            told: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, snapshot: &Snapshot, samples: &[f32]) -> Result<(), IndexError> {
+        let (mut peaks, mut events) = (Vec::new(), Vec::new());
+        let mut result = Ok(());
+        for piece in samples.chunks(PIECE) {
+            self.fingerprinter.push(piece);
+            peaks.clear();
+            self.fingerprinter.take_ready(&mut peaks);
+            let until = self.fingerprinter.ready_until();
+            let pushed = self.matcher.push(&peaks, until, snapshot, &mut self.buffers, &mut events);
+            result = result.and(pushed);
+            self.pushed += piece.len() as f64 / RATE;
+            self.told.extend(events.drain(..).map(|event| (self.pushed, event)));
+        }
+        result
+    }
+
+    fn finish(mut self, snapshot: &Snapshot) -> Vec<Told> {
+        let rest = self.fingerprinter.finish();
+        let mut events = Vec::new();
+        self.matcher.finish(&rest, snapshot, &mut self.buffers, &mut events).unwrap();
+        self.told.extend(events.into_iter().map(|event| (self.pushed, event)));
+        self.told
+    }
+
+    /// Events of a stream whose peaks are known, given to the matcher in pieces that end at these times (ticks).
+    fn peaks(mut self, constellation: &Constellation, cuts: &[u32]) -> Vec<LiveEvent> {
+        let snapshot = &library().snapshot;
+        let (mut rest, mut events) = (constellation.clone(), Vec::new());
+        let end = (rest.seconds * refrain_core::fingerprint::TICKS_PER_SECOND) as u32;
+        for cut in cuts.iter().take_while(|cut| **cut < end) {
+            let ready = rest.peaks.partition_point(|p| p.time < *cut);
+            let peaks: Vec<_> = rest.peaks.drain(..ready).collect();
+            self.matcher.push(&peaks, *cut, snapshot, &mut self.buffers, &mut events).unwrap();
+        }
+        self.matcher.finish(&rest, snapshot, &mut self.buffers, &mut events).unwrap();
+        events
+    }
+}
+
+/// All events of a stream.
+fn follow(samples: &[f32]) -> Vec<Told> {
+    let mut stream = Stream::default();
+    stream.push(&library().snapshot, samples).unwrap();
+    stream.finish(&library().snapshot)
+}
+
+fn of_kind(events: &[Told], kind: LiveEventKind) -> impl Iterator<Item = &Told> {
+    events.iter().filter(move |(_, event)| event.kind == kind)
+}
+
+/// The `Final`s of a stream by start, after checking that each airing has one `Start` and then one `Final`.
+fn finals(events: &[Told]) -> Vec<&Match> {
+    let airings = |kind| of_kind(events, kind).map(|(_, event)| event.airing).collect::<Vec<u64>>();
+    let (started, mut ended) = (airings(LiveEventKind::Start), airings(LiveEventKind::Final));
+    ended.sort_unstable();
+    assert!(started.is_sorted_by(|a, b| a < b), "{}", table(events));
+    assert_eq!(started, ended, "{}", table(events));
+    for airing in started {
+        let kinds: Vec<_> = events.iter().filter(|(_, e)| e.airing == airing).map(|(_, e)| e.kind).collect();
+        let ends = (kinds.first(), kinds.last());
+        assert_eq!(ends, (Some(&LiveEventKind::Start), Some(&LiveEventKind::Final)), "{}", table(events));
+    }
+    let mut finals: Vec<&Match> = of_kind(events, LiveEventKind::Final).map(|(_, e)| &e.heard).collect();
+    finals.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
+    finals
+}
+
+/// All events in short, for messages.
+fn table(events: &[Told]) -> String {
+    let line = |(pushed, e): &Told| {
+        format!("\n{pushed:7.2} {:7.2} {:?} #{} {}", e.known_at, e.kind, e.airing, brief(&e.heard))
+    };
+    events.iter().map(line).collect()
+}

@@ -1,0 +1,96 @@
+//! A stream that another matcher takes over.
+
+use refrain_core::index::Snapshot;
+use refrain_core::matching::live::{Airing, LiveEventKind, LiveMatcher, LiveSettings};
+use refrain_testkit::effects::add_babble;
+
+use super::{Stream, Told, finals, table};
+use crate::songs::{RATE, airings, length, library, whole};
+
+/// What one matcher knows of a stream after so many seconds.
+fn first_part(samples: &[f32], seconds: f64) -> (Vec<Told>, Vec<Airing>, u64) {
+    let mut stream = Stream::default();
+    stream.push(&library().snapshot, &samples[..(seconds * RATE) as usize]).unwrap();
+    let state = stream.matcher.state();
+    (stream.told, state.airings, state.last_airing)
+}
+
+/// What another one tells that begins at `from`, and believes that it began `off` seconds later.
+fn second_part(
+    samples: &[f32],
+    from: f64,
+    off: f64,
+    known: (&[Airing], u64),
+    snapshot: &Snapshot,
+) -> Vec<Told> {
+    let moved: Vec<Airing> = known
+        .0
+        .iter()
+        .map(|airing| Airing {
+            query_start: airing.query_start - from - off,
+            query_end: airing.query_end - from - off,
+            ..airing.clone()
+        })
+        .collect();
+    let matcher = LiveMatcher::resume(LiveSettings::default(), &moved, known.1, snapshot).unwrap();
+    let mut stream = Stream::of(matcher);
+    stream.push(snapshot, &samples[(from * RATE) as usize..]).unwrap();
+    stream.finish(snapshot)
+}
+
+#[test]
+fn a_chain_goes_on_where_another_matcher_left_it() {
+    let (mix, _) = airings(&[(1, whole(1)), (2, whole(2))]);
+    // A gap of 3 s, clocks that differ by up to a second, speech.
+    for (off, samples) in
+        [(0.0, mix.samples.clone()), (0.9, mix.samples.clone()), (-0.8, add_babble(&mix.samples, 3.0, 1))]
+    {
+        let (mut events, open, last) = first_part(&samples, 12.0);
+        let rest = second_part(&samples, 15.0, off, (&open, last), &library().snapshot);
+        let first = &rest.first().unwrap().1;
+        assert_eq!((first.airing, first.kind), (1, LiveEventKind::Final), "{}", table(&rest));
+        events.extend(rest.into_iter().map(|(pushed, mut event)| {
+            event.heard.query_start += 15.0;
+            event.heard.query_end += 15.0;
+            (pushed, event)
+        }));
+        let rows = finals(&events);
+        assert_eq!(rows.iter().map(|row| row.track.0).collect::<Vec<_>>(), [1, 2], "{}", table(&events));
+        assert!((rows[0].query_start + off).abs() < 0.3, "{}", table(&events));
+        assert!((rows[0].query_end - length(1)).abs() < 1.0, "{}", table(&events));
+        assert!(rows[0].expected_peaks > 400 && rows[0].matched_peaks > 200, "{}", table(&events));
+    }
+}
+
+#[test]
+fn a_chain_whose_song_is_gone_ends() {
+    let (mix, _) = airings(&[(1, whole(1)), (2, whole(2))]);
+    let (_, open, last) = first_part(&mix.samples, 12.0);
+    // Meanwhile the next song began, the track was removed, or nothing comes.
+    let removed = Snapshot::from_tracks(&library().tracks[2..]).unwrap();
+    for (from, snapshot) in
+        [(40.0, &library().snapshot), (15.0, &removed), (mix.samples.len() as f64 / RATE, &removed)]
+    {
+        let rest = second_part(&mix.samples, from, 0.0, (&open, last), snapshot);
+        let ends: Vec<_> = rest.iter().filter(|(_, event)| event.airing == 1).collect();
+        assert_eq!(ends.len(), 1, "{}", table(&rest));
+        assert_eq!(ends[0].1.kind, LiveEventKind::Final);
+        assert!((ends[0].1.heard.query_end - (open[0].query_end - from)).abs() < 1e-6, "{}", table(&rest));
+        assert!(
+            rest.iter().all(|(_, event)| event.airing == 1 || event.heard.track.0 == 2),
+            "{}",
+            table(&rest)
+        );
+    }
+}
+
+#[test]
+fn a_replay_is_no_continuation() {
+    let song = &library().songs[1];
+    let (_, open, last) = first_part(song, 22.0);
+    // The song begins again just then, far from where it should go on.
+    let rest = second_part(song, 0.0, 22.0, (&open, last), &library().snapshot);
+    let kinds: Vec<_> = rest.iter().map(|(_, event)| (event.kind, event.airing)).collect();
+    let expected = [(LiveEventKind::Final, 1), (LiveEventKind::Start, 2), (LiveEventKind::Final, 2)];
+    assert_eq!(kinds, expected, "{}", table(&rest));
+}
