@@ -1,5 +1,6 @@
 //! `refrain demo`: the whole engine on bundled songs, in a temporary folder.
 
+mod live;
 mod report;
 mod scene;
 mod songs;
@@ -66,6 +67,10 @@ fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -
     let answer = stage.identify(&mix)?;
     report.mix(&mix, &answer, &identify::tracks_of(store, &answer.matches)?);
     report.print_mix(output)?;
+
+    let title = format!("A live stream on this machine, {} times as fast as it is heard", live::FASTER);
+    output.line(&format!("\n{}", output.style().bold(&title)))?;
+    report.count(live::run(store, settings, &songs[live::SONG], output)?);
 
     output.line(&format!(
         "\n{}",

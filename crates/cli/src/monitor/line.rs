@@ -48,7 +48,7 @@ fn name(track: &Track) -> String {
 }
 
 /// An event as a line to read.
-pub(super) fn event(event: &StreamEvent, track: &Track, style: Style) -> String {
+pub(crate) fn event(event: &StreamEvent, track: &Track, style: Style) -> String {
     let heard = &event.heard;
     let what = match event.kind {
         EventKind::Start => "starts",

@@ -27,6 +27,7 @@ use crate::store::{Missing, Store, cannot_be_searched};
 
 pub(crate) use drop_in::identify_stream;
 use line::Shown;
+pub(crate) use line::event as event_line;
 use teller::{Lines, Teller};
 
 /// Events that wait to be told; then the stream waits, and drops what it cannot keep.

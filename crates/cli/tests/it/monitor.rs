@@ -54,6 +54,15 @@ impl Stage {
         Running::start(command.args(args))
     }
 
+    /// Waits until the first segments were asked for: the stream is joined at its start.
+    async fn joined(&self) {
+        let began = Instant::now();
+        while self.origin.times_asked("/live/seg0.ts") == 0 {
+            assert!(began.elapsed() < PATIENCE, "it was not joined");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn out(&self) -> PathBuf {
         self.sandbox.path("out")
     }
@@ -164,6 +173,7 @@ async fn a_live_stream_gives_a_file_at_the_start_and_one_at_the_end_of_each_song
     let (live, url) = stage.live(3);
     let out = stage.out();
     let running = stage.monitor(&[&url, "--id", "a/../b", "--out", out.to_str().unwrap()]);
+    stage.joined().await;
     // The first song is told while it plays.
     live.publish(6);
     let first = wait_for(&out, 1).await;
@@ -181,7 +191,6 @@ async fn a_live_stream_gives_a_file_at_the_start_and_one_at_the_end_of_each_song
     let ran = running.end().expect(0);
     assert_eq!(ran.stdout, "");
     let all: Vec<Value> = responses(&out).into_iter().map(|(_, response)| response).collect();
-    // It was joined three segments before its then end: at its very start.
     check_broadcast(&all, 1_700_000_000.0);
     let evidence = &all[3]["matches"][0]["evidence"];
     assert_eq!(evidence["clock"], "programDateTime");
@@ -201,6 +210,7 @@ async fn a_signal_ends_it_in_good_order() {
     let out = stage.out();
     let args = [&url, "--id", "x", "--out", out.to_str().unwrap(), "--log-json", "--json"];
     let mut running = stage.monitor(&args);
+    stage.joined().await;
     live.publish(6);
     wait_for(&out, 1).await;
     running.terminate();
@@ -224,7 +234,7 @@ async fn a_folder_that_is_away_is_waited_for() {
     let (out, away) = (stage.out(), stage.sandbox.path("away"));
     let mut running = stage.monitor(&[&url, "--id", "x", "--out", out.to_str().unwrap()]);
     let mut errors = BufReader::new(running.child().stderr.take().unwrap()).lines();
-    while !errors.next().unwrap().unwrap().contains("stream state") {}
+    stage.joined().await;
     std::fs::rename(&out, &away).unwrap();
     live.publish(stage.clips.len() as u64 - 3);
     live.change(|options| options.end = true);
