@@ -1,5 +1,6 @@
 //! `refrain demo`: the whole engine on bundled songs, in a temporary folder.
 
+mod live;
 mod report;
 mod scene;
 mod songs;
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use refrain_testkit::{RATE, write_wav};
 
 use crate::exit::Outcome;
-use crate::identify::{self, Answer, Input, Response, Show};
+use crate::identify::{self, Answer, Input, Show};
 use crate::index::{Found, Learner, Run, Summary, source_name};
 use crate::metadata::MetadataFile;
 use crate::output::{Output, hours};
@@ -67,6 +68,10 @@ fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -
     report.mix(&mix, &answer, &identify::tracks_of(store, &answer.matches)?);
     report.print_mix(output)?;
 
+    let title = format!("A live stream on this machine, {} times as fast as it is heard", live::FASTER);
+    output.line(&format!("\n{}", output.style().bold(&title)))?;
+    report.count(live::run(store, settings, &songs[live::SONG], output)?);
+
     output.line(&format!(
         "\n{}",
         output.style().bold("The first clip's answer, as `identify --json` writes it")
@@ -118,7 +123,7 @@ impl Stage<'_> {
             false_positive_rate: self.settings.false_positive_rate,
             tracks: self.searcher.tracks(),
         };
-        let response = Response::new("clip.wav", "clip", Ok(answer), &tracks, show);
+        let response = identify::response("clip.wav", "clip", Ok(answer), &tracks, show);
         Ok(serde_json::to_string_pretty(&response)?)
     }
 }

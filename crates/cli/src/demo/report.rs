@@ -105,7 +105,8 @@ impl Report {
         }
     }
 
-    fn count(&mut self, right: bool) {
+    /// Takes a verdict.
+    pub(super) fn count(&mut self, right: bool) {
         self.all += 1;
         self.right += usize::from(right);
     }

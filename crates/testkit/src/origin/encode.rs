@@ -121,16 +121,19 @@ const RATE: f64 = 48_000.0;
 /// Ticks of MPEG's clock a second.
 const CLOCK: f64 = 90_000.0;
 
-/// Cuts ADTS frames into packed segments, each with an ID3 tag that has its time stamp.
-fn pack(adts: &[u8], seconds: f64) -> Result<Vec<Clip>, EncodeError> {
+/// Cuts ADTS frames of 48 kHz into packed segments of about `seconds`, each with an ID3 tag that has its time stamp. Needs
+/// no ffmpeg.
+///
+/// # Errors
+/// If a frame is broken.
+pub fn pack(adts: &[u8], seconds: f64) -> Result<Vec<Clip>, EncodeError> {
     let per_segment = (seconds * RATE / FRAME).round().max(1.0) as usize;
     let mut frames = Vec::new();
     let mut rest = adts;
     while let [0xff, _, _, high, middle, low, ..] = *rest {
         let length = usize::from(high & 3) << 11 | usize::from(middle) << 3 | usize::from(low >> 5);
         let split = rest.split_at_checked(length).filter(|_| length > 7);
-        let (frame, behind) =
-            split.ok_or_else(|| EncodeError("ffmpeg wrote a broken ADTS frame".to_owned()))?;
+        let (frame, behind) = split.ok_or_else(|| EncodeError("a frame of ADTS is broken".to_owned()))?;
         frames.push(frame);
         rest = behind;
     }

@@ -16,7 +16,7 @@ mod playlist;
 mod response;
 mod server;
 
-pub use encode::{Clips, Container, EncodeError, encode};
+pub use encode::{Clips, Container, EncodeError, encode, pack};
 pub use fault::{Fault, Times};
 pub use live::{Clip, LiveStream};
 pub use options::{LiveOptions, Marks};

@@ -1,0 +1,8 @@
+//! The service through its public door: real segments, a real server, real songs.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod files;
+mod monitor;
+mod songs;
+mod worker;

@@ -1,0 +1,238 @@
+//! Streams through the monitor, against the fault-injecting origin.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use refrain_service::monitor::{
+    EventKind, Monitor, MonitorSettings, SourceKind, SourceSettings, StreamEvent, StreamHandle, StreamInput,
+    StreamSpec, StreamState, StreamStatus,
+};
+use refrain_stream::hls::HlsSettings;
+use refrain_stream::http::{HttpSettings, Limits};
+use refrain_stream::{ClockSource, GapReason};
+use refrain_testkit::origin::{DateStyle, Fault, LiveOptions, LiveStream, Marks, Origin, Times};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
+
+/// Longest wait for something that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn hasty() -> MonitorSettings {
+    let ms = Duration::from_millis;
+    let hls = HlsSettings {
+        reload: (ms(10), ms(15)),
+        retry: (ms(5), ms(20)),
+        segment: Limits { bytes: 1 << 20, total: ms(2000) },
+        segment_patience: ms(500),
+        resolve_pause: ms(20),
+        stalled_after: 0.2,
+        give_up_after: ms(10_000),
+        ..HlsSettings::default()
+    };
+    MonitorSettings {
+        source: SourceSettings { hls, ..SourceSettings::default() },
+        http: HttpSettings { silence: ms(1000), ..HttpSettings::default() },
+        ..MonitorSettings::default()
+    }
+}
+
+fn monitor(settings: MonitorSettings) -> Monitor {
+    Monitor::new(|| Arc::clone(&library().snapshot), settings).unwrap()
+}
+
+/// A stream whose playlist has room for everything.
+fn live(told: u64, options: LiveOptions) -> LiveStream {
+    LiveStream::manual(Arc::clone(&library().clips), told, LiveOptions { window: 1000, ..options })
+}
+
+fn begin(monitor: &Monitor, id: &str, url: &str) -> (StreamHandle, mpsc::Receiver<StreamEvent>) {
+    let (events, told) = mpsc::channel(100);
+    let spec = StreamSpec { id: id.to_owned(), input: StreamInput::Url(url.to_owned()) };
+    (monitor.start(spec, events), told)
+}
+
+async fn ended(
+    handle: &StreamHandle,
+    told: &mut mpsc::Receiver<StreamEvent>,
+) -> (StreamStatus, Vec<StreamEvent>) {
+    let all = async {
+        let mut events = Vec::new();
+        while let Some(event) = told.recv().await {
+            events.push(event);
+        }
+        (handle.ended().await, events)
+    };
+    timeout(PATIENCE, all).await.expect("it does not end")
+}
+
+async fn until(handle: &StreamHandle, what: impl FnMut(&StreamStatus) -> bool) -> StreamStatus {
+    let mut status = handle.status();
+    let found = timeout(PATIENCE, status.wait_for(what)).await;
+    found.expect("the status never became so").expect("the stream is gone").clone()
+}
+
+fn total(live: &LiveStream) -> u64 {
+    library().clips.len() as u64 - live.published()
+}
+
+/// Checks that both songs were told once, where they are.
+#[track_caller]
+fn check(events: &[StreamEvent]) {
+    let of = |kind| events.iter().filter(move |event| event.kind == kind).collect::<Vec<_>>();
+    let (starts, finals) = (of(EventKind::Start), of(EventKind::Final));
+    assert_eq!((starts.len(), finals.len()), (2, 2), "{events:?}");
+    for (track, at) in [(1, SILENCE), (2, 2.0 * SILENCE + SECONDS)] {
+        let one = finals.iter().find(|event| event.heard.track.0 == track).unwrap();
+        assert!((one.heard.query_start - at).abs() < 0.5, "{one:?}");
+        assert!((one.heard.query_end - at - SECONDS).abs() < 0.5, "{one:?}");
+        assert!(starts.iter().any(|event| event.airing == one.airing));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn urls_that_expire_break_no_airing() {
+    let origin = Origin::start().await.unwrap();
+    let master = |folder: &str| {
+        format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,NAME=\"audio_only\"\n{folder}/index.m3u8\n")
+    };
+    let live = live(3, LiveOptions::default());
+    origin.put("/m.m3u8", master("one"), "");
+    origin.live("/one", &live);
+    origin.live("/two", &live);
+    let monitor = monitor(hasty());
+    let (handle, mut told) = begin(&monitor, "x", &origin.url("/m.m3u8"));
+    live.publish(5);
+    until(&handle, |status| status.airings.len() == 1).await;
+    origin.put("/m.m3u8", master("two"), "");
+    origin.fault("/one/*", Fault::Status(403), Times::Always);
+    live.publish(total(&live));
+    live.change(|options| options.end = true);
+    let (status, events) = ended(&handle, &mut told).await;
+    check(&events);
+    assert!(matches!(status.state, StreamState::Ended(_)), "{:?}", status.state);
+    assert!(status.source.resolutions >= 1 && status.ear.all_gaps().count == 0, "{status:?}");
+    assert_eq!((status.kind, status.is_over), (Some(SourceKind::Hls), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discontinuities_break_no_airing_and_without_dates_arrival_counts() {
+    let origin = Origin::start().await.unwrap();
+    let broken = Marks { discontinuity: true, ..Marks::default() };
+    let options = LiveOptions {
+        dates: DateStyle::Absent,
+        marks: [(5, broken.clone()), (8, broken)].into(),
+        ..LiveOptions::default()
+    };
+    let live = live(3, options);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let monitor = monitor(hasty());
+    let (handle, mut told) = begin(&monitor, "x", &origin.live("/live", &live));
+    until(&handle, |status| status.ear.segments == 3).await;
+    live.publish(total(&live));
+    live.change(|options| options.end = true);
+    let (status, events) = ended(&handle, &mut told).await;
+    check(&events);
+    assert_eq!(status.ear.discontinuities, 2);
+    let event = &events[0];
+    assert_eq!((event.clock, event.clock_offset), (Some(ClockSource::Arrival), None));
+    // The first of it was made no later than a segment before it arrived.
+    let origin_epoch = event.epoch - event.heard.query_start;
+    assert!((-3.0..20.0).contains(&(origin_epoch - now)), "{}", origin_epoch - now);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_stalls_goes_on() {
+    let origin = Origin::start().await.unwrap();
+    let live = live(3, LiveOptions::default());
+    let monitor = monitor(hasty());
+    let (handle, mut told) = begin(&monitor, "x", &origin.live("/live", &live));
+    let status = until(&handle, |status| status.state == StreamState::Stalled).await;
+    assert!(status.lag().unwrap() > 0.0 && !status.is_over);
+    live.publish(total(&live));
+    until(&handle, |status| status.state == StreamState::Live).await;
+    // Stopping works on what has come.
+    until(&handle, |status| status.position > BROADCAST - 1.0).await;
+    handle.stop();
+    let (status, events) = ended(&handle, &mut told).await;
+    check(&events);
+    assert_eq!(status.state, StreamState::Ended("it was stopped".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_trickles_delays_no_other() {
+    let origin = Origin::start().await.unwrap();
+    let (slow, quick) = (live(3, LiveOptions::default()), live(3, LiveOptions::default()));
+    let settings = MonitorSettings { threads: Some(1), ..hasty() };
+    let monitor = monitor(settings);
+    origin.fault("/slow/seg*", Fault::Trickle(Duration::from_millis(50)), Times::Always);
+    let (slow_handle, mut slow_told) = begin(&monitor, "slow", &origin.live("/slow", &slow));
+    let (handle, mut told) = begin(&monitor, "quick", &origin.live("/quick", &quick));
+    quick.publish(total(&quick));
+    quick.change(|options| options.end = true);
+    let (_, events) = ended(&handle, &mut told).await;
+    check(&events);
+    assert!(events.iter().all(|event| &*event.stream == "quick"));
+    let status = slow_handle.status().borrow().clone();
+    assert!(!status.is_over && status.ear.frames == 0, "{status:?}");
+    slow_handle.stop();
+    let (status, events) = ended(&slow_handle, &mut slow_told).await;
+    assert!(events.is_empty() && status.is_over);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_kept_up_with_is_dropped_and_counted() {
+    let origin = Origin::start().await.unwrap();
+    let live = live(3, LiveOptions::default());
+    let monitor = monitor(hasty());
+    let (events, mut told) = mpsc::channel(1);
+    let url = origin.live("/live", &live);
+    let spec = StreamSpec { id: "x".to_owned(), input: StreamInput::Url(url) };
+    let handle = monitor.start(spec, events);
+    // Nobody takes events, so the second one stops the work. The list begins again and again.
+    let count = 6 * library().clips.len() as u64;
+    live.publish(count - live.published());
+    let all = |status: &StreamStatus| status.source.pieces == count && status.queued_seconds > 30.0;
+    until(&handle, all).await;
+    live.change(|options| options.end = true);
+    let (status, events) = ended(&handle, &mut told).await;
+    let dropped = status.ear.gaps(GapReason::Dropped).seconds;
+    let length = 6.0 * BROADCAST;
+    assert!(dropped > 60.0, "{dropped}");
+    assert!(
+        (dropped + status.ear.seconds - length).abs() < 6.0,
+        "{dropped} of {length} s dropped; {status:?}"
+    );
+    assert!((status.position - length).abs() < 6.0, "{}", status.position);
+    assert!(events.len() >= 4, "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_recording_nothing_is_dropped() {
+    let origin = Origin::start().await.unwrap();
+    let count = 3 * library().clips.len() as u64;
+    let options = LiveOptions { end: true, kind: Some("VOD"), ..LiveOptions::default() };
+    let live = live(count, options);
+    let monitor = monitor(hasty());
+    let (handle, mut told) = begin(&monitor, "x", &origin.live("/live", &live));
+    let (status, events) = ended(&handle, &mut told).await;
+    assert_eq!(status.ear.all_gaps().count, 0);
+    assert!((status.position - 3.0 * BROADCAST).abs() < 3.0, "{}", status.position);
+    assert_eq!(events.iter().filter(|event| event.kind == EventKind::Final).count(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_fails_with_a_reason_and_no_token() {
+    let origin = Origin::start().await.unwrap();
+    let mut settings = hasty();
+    settings.source.hls.give_up_after = Duration::from_millis(200);
+    let monitor = monitor(settings);
+    for path in ["/none.m3u8?token=secret", "/none?token=secret"] {
+        let (handle, mut told) = begin(&monitor, "x", &origin.url(path));
+        let (status, events) = ended(&handle, &mut told).await;
+        let StreamState::Failed(why) = &status.state else { panic!("{:?}", status.state) };
+        assert!(why.contains("404") && !why.contains("secret"), "{why}");
+        assert!(events.is_empty());
+    }
+}

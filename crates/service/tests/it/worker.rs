@@ -1,0 +1,117 @@
+//! One stream's work, without a network.
+
+use refrain_core::matching::live::{LiveBuffers, LiveSettings};
+use refrain_service::monitor::{EventKind, StreamEvent, StreamWorker};
+use refrain_stream::{ClockSource, Delivery, EarSettings, Gap, GapReason, Segment};
+use refrain_testkit::origin::Clip;
+
+use crate::songs::{BROADCAST, SECONDS, SILENCE, library, segments};
+
+/// When the stream begins.
+const EPOCH: f64 = 1_700_000_000.0;
+
+fn delivery(sequence: usize, clip: &Clip, time: f64) -> Delivery {
+    Delivery::Segment(Segment {
+        bytes: clip.bytes.clone(),
+        init: None,
+        sequence: sequence as u64,
+        seconds: clip.seconds,
+        discontinuity: false,
+        program_date_time: Some(EPOCH + time),
+        seen: EPOCH + time + clip.seconds + 7.0,
+        ad: false,
+    })
+}
+
+fn run(deliveries: impl IntoIterator<Item = Delivery>) -> (Vec<StreamEvent>, StreamWorker) {
+    let mut worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
+    let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
+    let snapshot = &library().snapshot;
+    for delivery in deliveries {
+        worker.hear(delivery, snapshot, &mut buffers, &mut events).unwrap();
+    }
+    worker.finish(snapshot, &mut buffers, &mut events).unwrap();
+    assert!(worker.airings().is_empty());
+    (events, worker)
+}
+
+fn in_order(clips: &[Clip]) -> Vec<Delivery> {
+    let mut time = 0.0;
+    let next = |(k, clip): (usize, &Clip)| {
+        let delivery = delivery(k, clip, time);
+        time += clip.seconds;
+        delivery
+    };
+    clips.iter().enumerate().map(next).collect()
+}
+
+/// Track, start and end of the finals, after checking the chains.
+fn finals(events: &[StreamEvent]) -> Vec<(u32, f64, f64)> {
+    let of = |kind| events.iter().filter(move |event| event.kind == kind);
+    for last in of(EventKind::Final) {
+        let chain: Vec<_> = events.iter().filter(|event| event.airing == last.airing).collect();
+        assert_eq!((chain.len(), chain[0].kind), (2, EventKind::Start));
+        assert!(chain.iter().all(|event| event.heard.track == last.heard.track));
+        assert!((last.epoch - EPOCH - last.heard.query_start).abs() < 0.1, "{last:?}");
+        assert_eq!(
+            (last.clock, last.clock_offset.unwrap().round()),
+            (Some(ClockSource::ProgramDateTime), 7.0)
+        );
+    }
+    let mut all: Vec<_> = of(EventKind::Final)
+        .map(|event| (event.heard.track.0 as u32, event.heard.query_start, event.heard.query_end))
+        .collect();
+    assert_eq!(of(EventKind::Start).count(), all.len());
+    all.sort_by(|a, b| a.1.total_cmp(&b.1));
+    all
+}
+
+#[track_caller]
+fn check(finals: &[(u32, f64, f64)], wanted: &[(u32, f64)]) {
+    assert_eq!(finals.len(), wanted.len(), "{finals:?}");
+    for ((track, from, to), (song, start)) in finals.iter().zip(wanted) {
+        assert_eq!(track, song);
+        assert!((from - start).abs() < 0.5 && (to - start - SECONDS).abs() < 0.5, "{finals:?}");
+    }
+}
+
+#[test]
+fn boundaries_of_segments_change_no_event() {
+    let wanted = [(1, SILENCE), (2, 2.0 * SILENCE + SECONDS)];
+    let mut all = Vec::new();
+    for clips in [library().clips.to_vec(), segments(&library().samples, 5.0)] {
+        let (events, worker) = run(in_order(&clips));
+        let found = finals(&events);
+        check(&found, &wanted);
+        assert!((worker.position() - BROADCAST).abs() < 0.5);
+        assert!(worker.times().decode.as_nanos() > 0 && worker.times().matching.as_nanos() > 0);
+        let starts = events.iter().filter(|event| event.kind == EventKind::Start);
+        all.push((found, starts.map(|event| event.known_at).collect::<Vec<_>>()));
+    }
+    assert_eq!(all[0], all[1]);
+}
+
+#[test]
+fn gaps_keep_their_place_however_long_they_are() {
+    for missing in [1.0, 30.0, 7200.0] {
+        let mut deliveries = in_order(&library().clips);
+        // In the silence between the songs.
+        let at = ((1.5 * SILENCE + SECONDS) / 2.0) as usize;
+        let mut later = deliveries.split_off(at);
+        let gap = Gap { seconds: missing, reason: GapReason::Missed, program_date_time: None };
+        deliveries.push(Delivery::Gap(gap));
+        for delivery in &mut later {
+            if let Delivery::Segment(segment) = delivery {
+                segment.program_date_time = segment.program_date_time.map(|time| time + missing);
+                segment.seen += missing;
+            }
+        }
+        // Time stamps begin anew behind it, so that the gap is as long as it says.
+        if let Some(Delivery::Segment(segment)) = later.first_mut() {
+            segment.discontinuity = true;
+        }
+        let (events, worker) = run(deliveries.into_iter().chain(later));
+        check(&finals(&events), &[(1, SILENCE), (2, 2.0 * SILENCE + SECONDS + missing)]);
+        assert!((worker.report().gaps(GapReason::Missed).seconds - missing).abs() < 0.1);
+    }
+}
