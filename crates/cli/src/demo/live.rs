@@ -25,7 +25,7 @@ pub(super) const FASTER: u32 = 4;
 pub(super) const SONG: usize = 7;
 
 /// 30 s of AAC: silence, the song, silence (`scripts/make-songs`).
-const RECORDING: &[u8] = include_bytes!("../../../../testdata/songs/live.aac");
+const RECORDING: &[u8] = include_bytes!("../../../../testdata/live/08-patient-corridor.aac");
 
 /// Where the song is in it, and where in the song that is, seconds.
 const PLAYED: (f64, f64) = (3.0, 27.0);
