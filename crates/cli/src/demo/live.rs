@@ -24,7 +24,7 @@ pub(super) const FASTER: u32 = 4;
 /// Which of the songs it holds.
 pub(super) const SONG: usize = 7;
 
-/// 30 s of AAC: silence, the song, silence (`scripts/make-songs`).
+/// 30 s of AAC: faint hiss, the song, faint hiss (`scripts/make-songs`).
 const RECORDING: &[u8] = include_bytes!("../../../../testdata/songs/live.aac");
 
 /// Where the song is in it, and where in the song that is, seconds.
