@@ -24,7 +24,7 @@ pub(super) const FASTER: u32 = 4;
 /// Which of the songs it holds.
 pub(super) const SONG: usize = 7;
 
-/// 30 s of AAC: silence, the song, silence (`scripts/make-songs`).
+/// 30 s of AAC: faint hiss, the song, faint hiss (`scripts/make-songs`).
 const RECORDING: &[u8] = include_bytes!("../../../../testdata/live/08-patient-corridor.aac");
 
 /// Where the song is in it, and where in the song that is, seconds.
@@ -43,10 +43,9 @@ pub(super) fn run(store: &Store, settings: &Settings, played: &Song, output: &Ou
     let mut reporter = Reporter::new(store.shared_catalog());
     let events = store.wait(async {
         let origin = Origin::start().await.context("cannot serve on 127.0.0.1")?;
-        let clips = pack(RECORDING, SEGMENT)?;
-        let url = serve(&origin, clips);
-        output.line(&output.style().dim(&url))?;
         let monitor = Monitor::new(FollowedIndex::new(follower), hasty(settings))?;
+        let url = serve(&origin, pack(RECORDING, SEGMENT)?);
+        output.line(&output.style().dim(&url))?;
         let (tell, mut told) = mpsc::channel(16);
         let handle = monitor.start(StreamSpec { id: "demo".to_owned(), input: StreamInput::Url(url) }, tell);
         let mut events = Vec::new();
@@ -66,7 +65,8 @@ pub(super) fn run(store: &Store, settings: &Settings, played: &Song, output: &Ou
 fn serve(origin: &Origin, clips: Vec<Clip>) -> String {
     let count = clips.len() as u64;
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let live = LiveStream::manual(clips, 1, LiveOptions { epoch, ..LiveOptions::default() }).extension("aac");
+    let options = LiveOptions { window: clips.len(), epoch, ..LiveOptions::default() };
+    let live = LiveStream::manual(clips, 1, options).extension("aac");
     let url = origin.live("/live", &live);
     tokio::spawn(async move {
         for _ in 1..count {
@@ -81,7 +81,9 @@ fn serve(origin: &Origin, clips: Vec<Clip>) -> String {
 /// A playlist that is told faster than it is heard has to be asked for more often than it says.
 fn hasty(settings: &Settings) -> MonitorSettings {
     let (often, seldom) = (Duration::from_millis(100), Duration::from_millis(250));
-    let hls = HlsSettings { reload: (often, seldom), ..HlsSettings::default() };
+    // However busy the machine is, from the first segment on.
+    let hls =
+        HlsSettings { reload: (often, seldom), start_segments_back: usize::MAX, ..HlsSettings::default() };
     MonitorSettings {
         threads: Some(settings.jobs),
         live: settings.live(),

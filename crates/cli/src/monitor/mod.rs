@@ -111,13 +111,13 @@ fn follow(plan: Plan<'_>, input: StreamInput, settings: &Settings, output: &Outp
     }
     interrupt::listen();
     let store = Store::open(settings, Missing::Refuse)?;
-    let outcome = in_store(plan, input, &store, output);
+    let outcome = in_store(&plan, input, &store, output);
     // Only reading was done: whether the database can be tidied up now is no matter.
     let _ = store.close();
     outcome
 }
 
-fn in_store(plan: Plan<'_>, input: StreamInput, store: &Store, output: &Output) -> Result<Outcome> {
+fn in_store(plan: &Plan<'_>, input: StreamInput, store: &Store, output: &Output) -> Result<Outcome> {
     let library = store.library(output)?;
     let status = output.status();
     if !status.is_shown() || plan.log.1 {
@@ -125,13 +125,13 @@ fn in_store(plan: Plan<'_>, input: StreamInput, store: &Store, output: &Output) 
     } else {
         status.log_writer().begin(plan.log.0.min(LevelFilter::WARN), false);
     }
-    let follower = store.follow(library, log_changes);
+    let follower = store.follow(library, |what| log_changes(&what));
     let reporter = Reporter::new(store.shared_catalog());
     let last = store.wait(async {
         let monitor = Monitor::new(FollowedIndex::new(follower), plan.monitor.clone())?;
         let (events, heard) = mpsc::channel(EVENTS);
         let handle = monitor.start(StreamSpec { id: plan.id.clone(), input }, events);
-        let teller = Teller::new(&plan, reporter, output);
+        let teller = Teller::new(plan, reporter, output);
         let shown = Shown::default();
         let lost = tokio::select! {
             lost = tell(teller, heard, &shown) => lost?,
@@ -142,7 +142,7 @@ fn in_store(plan: Plan<'_>, input: StreamInput, store: &Store, output: &Output) 
     });
     drop(status);
     let (last, lost) = last?;
-    Ok(outcome(&plan, &last, lost, output))
+    Ok(outcome(plan, &last, lost, output))
 }
 
 /// Ends the stream in good order when somebody wants that.
@@ -198,7 +198,7 @@ fn outcome(plan: &Plan<'_>, last: &StreamStatus, lost: usize, output: &Output) -
 }
 
 /// Logs what becomes of the index meanwhile.
-fn log_changes(what: refrain_catalog::Followed<'_>) {
+fn log_changes(what: &refrain_catalog::Followed<'_>) {
     use refrain_catalog::Followed;
     match what {
         Followed::Changed(done) => {

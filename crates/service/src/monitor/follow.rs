@@ -1,19 +1,21 @@
 //! The network's side of a stream: from its source into its queue.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_stream::hls::HlsSource;
+use refrain_stream::hls::{HlsSource, SourceStatus};
 use refrain_stream::http::{HttpClient, Reach};
 use refrain_stream::{PipeSource, RadioSource, UdpSource};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use url::Url;
 
 use super::kind::kind_of;
-use super::pool::{Pool, Stream};
-use super::source::{Source, SourceSettings, StreamInput};
-use super::status::{SourceKind, StreamState};
+use super::pool::Pool;
+use super::source::{Source, SourceSettings, StreamInput, counters_of, state_of, waiting};
+use super::status::{SourceCounters, SourceKind, StreamState};
+use super::stream::Stream;
 
 /// How often the state is looked at while nothing comes.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,49 +52,63 @@ pub(super) async fn follow(
 async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> StreamState {
     let kind = source.kind();
     stream.status.send_modify(|status| status.kind = Some(kind));
-    let (began, mut last) = (Instant::now(), None);
+    let (began, mut last, playlist) = (Instant::now(), None, source.watch());
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let delivery = tokio::select! {
-            biased;
-            next = source.next() => Some(next),
-            _ = tick.tick() => None,
-        };
-        match delivery {
-            Some(Some(delivery)) => {
-                last = Some(Instant::now());
-                show(stream, &source, source.state(last, began));
-                stream.push(pool, delivery, source.full()).await;
-            }
-            Some(None) => {
-                let end = source.end().await;
-                show(stream, &source, StreamState::Live);
-                return end;
-            }
-            None => {
-                let state = source.state(last, began);
-                if matches!(state, StreamState::Ended(_)) && kind == SourceKind::Udp {
+        let next = {
+            // One future until something comes: begun anew each tick, a slow connection would never be made.
+            let mut next = pin!(source.next());
+            loop {
+                tokio::select! {
+                    biased;
+                    next = &mut next => break next,
+                    _ = tick.tick() => {}
+                }
+                let state = state(playlist.as_ref(), last, began, kind);
+                if let (StreamState::Ended(_), SourceKind::Udp) = (&state, kind) {
                     return state;
                 }
-                show(stream, &source, state);
+                show(stream, playlist.as_ref().map(|status| counters_of(&status.borrow())), state);
             }
-        }
+        };
+        let Some(delivery) = next else {
+            let end = source.end().await;
+            show(stream, Some(source.counters()), end.clone());
+            return end;
+        };
+        last = Some(Instant::now());
+        show(stream, Some(source.counters()), state(playlist.as_ref(), last, began, kind));
+        stream.push(pool, delivery, source.full()).await;
+    }
+}
+
+/// How a source is doing.
+fn state(
+    playlist: Option<&watch::Receiver<SourceStatus>>,
+    last: Option<Instant>,
+    began: Instant,
+    kind: SourceKind,
+) -> StreamState {
+    match playlist {
+        Some(status) => state_of(&status.borrow().state),
+        None => waiting(last, began, kind),
     }
 }
 
 /// Tells what the source tells. That it is over is told when all of it was worked on.
-fn show(stream: &Stream, source: &Source, state: StreamState) {
-    let counters = source.counters();
+fn show(stream: &Stream, counters: Option<SourceCounters>, state: StreamState) {
     stream.status.send_if_modified(|status| {
-        let over = matches!(state, StreamState::Ended(_) | StreamState::Failed(_));
-        let changed = status.source != counters || (!over && status.state != state);
-        if changed {
+        let mut changed = false;
+        if let Some(counters) = counters.filter(|counters| *counters != status.source) {
             status.source = counters;
+            changed = true;
         }
+        let over = matches!(state, StreamState::Ended(_) | StreamState::Failed(_));
         if !over && status.state != state {
             tracing::info!(stream = %stream.id, from = %status.state, to = %state, "stream state");
             status.state = state;
+            changed = true;
         }
         changed
     });
@@ -107,7 +123,7 @@ async fn open(
     let text = match input {
         StreamInput::Pipe { read, content } => {
             let source = PipeSource::open(read, content).map_err(|error| error.to_string())?;
-            return Ok(Source::Pipe(Some(source), super::SourceCounters::default()));
+            return Ok(Source::Pipe(Some(source), SourceCounters::default()));
         }
         StreamInput::Url(url) => url,
     };

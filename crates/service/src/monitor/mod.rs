@@ -13,6 +13,7 @@
 
 mod event;
 mod follow;
+mod handle;
 mod index;
 mod kind;
 mod pool;
@@ -20,11 +21,13 @@ mod queue;
 mod report;
 mod source;
 mod status;
+mod stream;
 mod worker;
 
 pub use event::{EventKind, StreamEvent};
+pub use handle::{Monitor, MonitorError, MonitorSettings, StreamHandle};
 pub use index::FollowedIndex;
-pub use pool::{Index, Monitor, MonitorError, MonitorSettings, StreamHandle};
+pub use pool::Index;
 pub use report::{Reporter, response};
 pub use source::{SourceSettings, StreamInput, StreamSpec};
 pub use status::{AiringNow, SourceCounters, SourceKind, StreamState, StreamStatus};

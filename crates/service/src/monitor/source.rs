@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use refrain_stream::hls::{HlsSettings, HlsSource, SourceState};
+use refrain_stream::hls::{HlsSettings, HlsSource, SourceState, SourceStatus};
 use refrain_stream::{Delivery, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings, UdpSource};
+use tokio::sync::watch;
 
 use super::queue::Full;
 use super::status::{SourceCounters, SourceKind, StreamState};
@@ -91,42 +92,14 @@ impl Source {
         }
     }
 
-    /// How it is doing, when its last delivery came at `last`.
-    pub(super) fn state(&self, last: Option<Instant>, began: Instant) -> StreamState {
-        if let Self::Hls(source) = self {
-            return match &source.status().borrow().state {
-                SourceState::Starting => StreamState::Starting,
-                SourceState::Live => StreamState::Live,
-                SourceState::Stalled => StreamState::Stalled,
-                SourceState::Ended(why) => StreamState::Ended(why.to_string()),
-                SourceState::Failed(why) => StreamState::Failed(why.to_string()),
-            };
-        }
-        let silent = last.unwrap_or(began).elapsed();
-        match last {
-            _ if silent > SILENT_AFTER && matches!(self, Self::Udp(_)) => {
-                StreamState::Ended("nothing has come for a long time".to_owned())
-            }
-            None => StreamState::Starting,
-            Some(_) if silent > STALLED_AFTER => StreamState::Stalled,
-            Some(_) => StreamState::Live,
-        }
+    /// What a playlist's side tells, also while the source is waited for.
+    pub(super) fn watch(&self) -> Option<watch::Receiver<SourceStatus>> {
+        if let Self::Hls(source) = self { Some(source.status()) } else { None }
     }
 
     pub(super) fn counters(&self) -> SourceCounters {
         match self {
-            Self::Hls(source) => {
-                let status = source.status();
-                let status = status.borrow();
-                SourceCounters {
-                    pieces: status.segments,
-                    bytes: status.bytes,
-                    retries: status.retries,
-                    playlist_errors: status.playlist_errors,
-                    resolutions: status.resolutions,
-                    last_error: status.last_error.as_ref().map(ToString::to_string),
-                }
-            }
+            Self::Hls(source) => counters_of(&source.status().borrow()),
             Self::Radio(source) => {
                 let status = source.status();
                 SourceCounters {
@@ -157,9 +130,10 @@ impl Source {
                 // The last delivery may be taken before the state is told.
                 let mut status = source.status();
                 let over = |s: &SourceState| matches!(s, SourceState::Ended(_) | SourceState::Failed(_));
-                let _ = status.wait_for(|status| over(&status.state)).await;
-                drop(status);
-                self.state(None, Instant::now())
+                match status.wait_for(|status| over(&status.state)).await {
+                    Ok(last) => state_of(&last.state),
+                    Err(_) => state_of(&source.status().borrow().state),
+                }
             }
             Self::Radio(source) => match &source.status().last_error {
                 Some(error) => StreamState::Failed(error.to_string()),
@@ -174,5 +148,41 @@ impl Source {
             },
             Self::Udp(_) => StreamState::Ended("nothing has come for a long time".to_owned()),
         }
+    }
+}
+
+/// How a source without a playlist is doing that was begun at `began` and gave something last at `last`.
+pub(super) fn waiting(last: Option<Instant>, began: Instant, kind: SourceKind) -> StreamState {
+    let silent = last.unwrap_or(began).elapsed();
+    match last {
+        _ if silent > SILENT_AFTER && kind == SourceKind::Udp => {
+            StreamState::Ended("nothing has come for a long time".to_owned())
+        }
+        None => StreamState::Starting,
+        Some(_) if silent > STALLED_AFTER => StreamState::Stalled,
+        Some(_) => StreamState::Live,
+    }
+}
+
+/// How a playlist is doing.
+pub(super) fn state_of(state: &SourceState) -> StreamState {
+    match state {
+        SourceState::Starting => StreamState::Starting,
+        SourceState::Live => StreamState::Live,
+        SourceState::Stalled => StreamState::Stalled,
+        SourceState::Ended(why) => StreamState::Ended(why.to_string()),
+        SourceState::Failed(why) => StreamState::Failed(why.to_string()),
+    }
+}
+
+/// What a playlist's side counts.
+pub(super) fn counters_of(status: &SourceStatus) -> SourceCounters {
+    SourceCounters {
+        pieces: status.segments,
+        bytes: status.bytes,
+        retries: status.retries,
+        playlist_errors: status.playlist_errors,
+        resolutions: status.resolutions,
+        last_error: status.last_error.as_ref().map(ToString::to_string),
     }
 }

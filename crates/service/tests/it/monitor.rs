@@ -67,6 +67,11 @@ async fn ended(
     timeout(PATIENCE, all).await.expect("it does not end")
 }
 
+/// Waits until the first three segments are heard: the stream is joined at its start.
+async fn joined(handle: &StreamHandle) {
+    until(handle, |status| status.ear.segments == 3).await;
+}
+
 async fn until(handle: &StreamHandle, what: impl FnMut(&StreamStatus) -> bool) -> StreamStatus {
     let mut status = handle.status();
     let found = timeout(PATIENCE, status.wait_for(what)).await;
@@ -103,6 +108,7 @@ async fn urls_that_expire_break_no_airing() {
     origin.live("/two", &live);
     let monitor = monitor(hasty());
     let (handle, mut told) = begin(&monitor, "x", &origin.url("/m.m3u8"));
+    joined(&handle).await;
     live.publish(5);
     until(&handle, |status| status.airings.len() == 1).await;
     origin.put("/m.m3u8", master("two"), "");
@@ -129,7 +135,7 @@ async fn discontinuities_break_no_airing_and_without_dates_arrival_counts() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
     let monitor = monitor(hasty());
     let (handle, mut told) = begin(&monitor, "x", &origin.live("/live", &live));
-    until(&handle, |status| status.ear.segments == 3).await;
+    joined(&handle).await;
     live.publish(total(&live));
     live.change(|options| options.end = true);
     let (status, events) = ended(&handle, &mut told).await;
@@ -169,6 +175,7 @@ async fn a_stream_that_trickles_delays_no_other() {
     origin.fault("/slow/seg*", Fault::Trickle(Duration::from_millis(50)), Times::Always);
     let (slow_handle, mut slow_told) = begin(&monitor, "slow", &origin.live("/slow", &slow));
     let (handle, mut told) = begin(&monitor, "quick", &origin.live("/quick", &quick));
+    joined(&handle).await;
     quick.publish(total(&quick));
     quick.change(|options| options.end = true);
     let (_, events) = ended(&handle, &mut told).await;
@@ -191,6 +198,7 @@ async fn what_cannot_be_kept_up_with_is_dropped_and_counted() {
     let spec = StreamSpec { id: "x".to_owned(), input: StreamInput::Url(url) };
     let handle = monitor.start(spec, events);
     // Nobody takes events, so the second one stops the work. The list begins again and again.
+    joined(&handle).await;
     let count = 6 * library().clips.len() as u64;
     live.publish(count - live.published());
     let all = |status: &StreamStatus| status.source.pieces == count && status.queued_seconds > 30.0;

@@ -59,7 +59,7 @@ fn finals(events: &[StreamEvent]) -> Vec<(u32, f64, f64)> {
         );
     }
     let mut all: Vec<_> = of(EventKind::Final)
-        .map(|event| (event.heard.track.0 as u32, event.heard.query_start, event.heard.query_end))
+        .map(|event| (event.heard.track.0, event.heard.query_start, event.heard.query_end))
         .collect();
     assert_eq!(of(EventKind::Start).count(), all.len());
     all.sort_by(|a, b| a.1.total_cmp(&b.1));

@@ -1,0 +1,155 @@
+//! A stream as the threads see it: what waits, and who works on it.
+
+use std::sync::{Arc, Mutex};
+
+use refrain_core::matching::live::LiveBuffers;
+use refrain_stream::Delivery;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::event::StreamEvent;
+use super::pool::{Index, Pool, lock};
+use super::queue::{Full, Queue};
+use super::status::{StreamState, StreamStatus};
+use super::worker::StreamWorker;
+
+/// A stream as threads see it.
+pub(super) struct Stream {
+    pub(super) id: Arc<str>,
+    pub(super) status: watch::Sender<StreamStatus>,
+    inner: Mutex<Inner>,
+    /// There is room in the queue.
+    room: Notify,
+    /// Held by the one thread that works on it.
+    worker: Mutex<StreamWorker>,
+    /// Ends the network's side.
+    stop: Arc<Notify>,
+    pub(super) events: mpsc::Sender<StreamEvent>,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: Queue,
+    /// How it ended, once nothing more comes.
+    end: Option<StreamState>,
+    /// Whether it is in line or being worked on.
+    scheduled: bool,
+}
+
+/// What a thread does for a stream.
+pub(super) enum Job {
+    Hear(Delivery),
+    Finish(StreamState),
+}
+
+impl Stream {
+    /// A stream to which nothing has come yet.
+    pub(super) fn new(
+        id: Arc<str>,
+        worker: StreamWorker,
+        status: watch::Sender<StreamStatus>,
+        events: mpsc::Sender<StreamEvent>,
+        stop: Arc<Notify>,
+    ) -> Self {
+        let (inner, room) = (Mutex::default(), Notify::new());
+        Self { id, status, inner, room, worker: Mutex::new(worker), events, stop }
+    }
+
+    /// Whether it is to be put in line: it has something to be worked on and is not there already.
+    pub(super) fn take_turn(&self) -> bool {
+        let mut inner = lock(&self.inner);
+        let idle = inner.queue.is_empty() && inner.end.is_none();
+        !idle && !std::mem::replace(&mut inner.scheduled, true)
+    }
+
+    /// It was worked on.
+    pub(super) fn give_turn_back(&self) {
+        lock(&self.inner).scheduled = false;
+    }
+
+    /// Adds a delivery, as soon as there is room where the source can wait.
+    pub(super) async fn push(self: &Arc<Self>, pool: &Arc<Pool>, delivery: Delivery, full: Full) {
+        let mut delivery = delivery;
+        loop {
+            // Asked before looking, so that room made in between is noticed.
+            let room = self.room.notified();
+            let pushed = lock(&self.inner).queue.push(delivery, full);
+            match pushed {
+                Ok(()) => return pool.schedule(self),
+                Err(back) => delivery = back,
+            }
+            room.await;
+        }
+    }
+
+    /// Nothing more comes.
+    pub(super) fn end(self: &Arc<Self>, pool: &Arc<Pool>, state: StreamState) {
+        lock(&self.inner).end.get_or_insert(state);
+        pool.schedule(self);
+    }
+
+    /// What is to be done next.
+    pub(super) fn next(&self) -> Option<Job> {
+        let mut inner = lock(&self.inner);
+        if let Some(delivery) = inner.queue.pop() {
+            self.room.notify_one();
+            return Some(Job::Hear(delivery));
+        }
+        inner.end.take().map(Job::Finish)
+    }
+
+    /// Works on one thing.
+    pub(super) fn run(&self, job: Job, index: &dyn Index, buffers: &mut LiveBuffers) -> Vec<StreamEvent> {
+        let snapshot = index.snapshot();
+        let mut worker = lock(&self.worker);
+        let mut events = Vec::new();
+        let before = worker.position();
+        let (bytes, end, heard) = match job {
+            Job::Hear(delivery) => {
+                let bytes = if let Delivery::Bytes(bytes) = &delivery { bytes.len() } else { 0 };
+                (bytes, None, worker.hear(delivery, &snapshot, buffers, &mut events))
+            }
+            Job::Finish(state) => (0, Some(state), worker.finish(&snapshot, buffers, &mut events)),
+        };
+        let position = worker.position();
+        let queued = {
+            let mut inner = lock(&self.inner);
+            if bytes > 0 {
+                inner.queue.learn(bytes, position - before);
+            }
+            inner.queue.seconds()
+        };
+        self.status.send_modify(|status| {
+            status.ear.clone_from(worker.report());
+            status.position = position;
+            status.heard_until = worker.clock().epoch(position).zip(worker.clock().source());
+            status.queued_seconds = queued;
+            status.airings = worker.airings();
+            status.unknown_since = worker.unknown_since();
+            status.times = worker.times();
+            if let Err(error) = &heard {
+                status.index_errors += 1;
+                status.last_index_error = Some(error.to_string());
+            }
+            if let Some(end) = end {
+                status.state = end;
+            }
+        });
+        drop(worker);
+        if let Err(error) = heard {
+            tracing::warn!(stream = %self.id, %error, "a search failed");
+            index.is_damaged(&snapshot, &error);
+        }
+        events
+    }
+
+    /// The work on it panicked: it is over.
+    pub(super) fn broke(&self) {
+        tracing::error!(stream = %self.id, "internal error; the stream is given up");
+        let why = "internal error, a bug in refrain; please report it".to_owned();
+        self.status.send_modify(|status| status.state = StreamState::Failed(why));
+        let mut inner = lock(&self.inner);
+        inner.queue = Queue::default();
+        inner.end = None;
+        self.stop.notify_one();
+    }
+}
