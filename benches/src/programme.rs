@@ -212,11 +212,13 @@ impl Piece {
         let loud = |block: &[f32]| level(block) >= AUDIBLE;
         let first = music.chunks(LEVEL).position(loud).unwrap_or(0);
         let last = music.rchunks(LEVEL).position(loud).unwrap_or(0);
+        let quiet = (time(first * LEVEL), time(last * LEVEL));
         Airing {
             song,
             start: time(self.start),
             end: time(self.start + self.length),
-            quiet: (time(first * LEVEL), time(last * LEVEL)),
+            quiet,
+            ready: time(self.start) + quiet.0,
             under_speech: self.speech_db.is_some(),
         }
     }
@@ -240,6 +242,8 @@ pub struct Airing {
     /// Silence or near silence of the song itself at its start and its end: nobody can hear where it begins and ends
     /// there.
     pub quiet: (f64, f64),
+    /// From when on it could be told of: where it can be heard first.
+    pub ready: f64,
     /// Whether somebody talks over it.
     pub under_speech: bool,
 }

@@ -78,7 +78,7 @@ pub struct Score {
     pub wrong: usize,
     /// Chains without an end.
     pub endless: usize,
-    /// Seconds from the airing's start until its start was told.
+    /// Seconds from when an airing could be told of until it was: of clean music, and under speech.
     pub delays: [Numbers; 2],
     /// By how much (seconds) starts and ends are off: of clean music, and under speech.
     pub starts: [Numbers; 2],
@@ -124,7 +124,7 @@ impl Score {
 
     fn measure(&mut self, airing: &Airing, first: &Heard, all: &[&Heard], names: &dyn Fn(usize) -> String) {
         let kind = usize::from(airing.under_speech);
-        self.delays[kind].push(first.told - airing.start - airing.quiet.0);
+        self.delays[kind].push(first.told - airing.ready);
         self.endless += all.iter().filter(|one| !one.ended).count();
         if all.iter().any(|one| !one.ended) {
             return self.remark("without an end", airing, names(airing.song), "");
