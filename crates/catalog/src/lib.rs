@@ -12,7 +12,6 @@ mod journal;
 mod library;
 mod model;
 mod postgres;
-mod response;
 mod runs;
 mod search;
 mod settings;
@@ -32,7 +31,6 @@ pub use model::{
     TrackFilter, TrackId, TrackUpdate,
 };
 pub use refrain_core::index::TrackNumber;
-pub use response::ResponseMetadata;
 pub use runs::{DatabaseIndex, Runs};
 pub use settings::{OpenSettings, PostgresSettings};
 pub use url::{Address, address, default_cache_prefix, open, open_existing, open_with};

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use refrain_testkit::{RATE, write_wav};
 
 use crate::exit::Outcome;
-use crate::identify::{self, Answer, Input, Response, Show};
+use crate::identify::{self, Answer, Input, Show};
 use crate::index::{Found, Learner, Run, Summary, source_name};
 use crate::metadata::MetadataFile;
 use crate::output::{Output, hours};
@@ -118,7 +118,7 @@ impl Stage<'_> {
             false_positive_rate: self.settings.false_positive_rate,
             tracks: self.searcher.tracks(),
         };
-        let response = Response::new("clip.wav", "clip", Ok(answer), &tracks, show);
+        let response = identify::response("clip.wav", "clip", Ok(answer), &tracks, show);
         Ok(serde_json::to_string_pretty(&response)?)
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use refrain_core::audio::{AudioError, AudioReader, DecodeReport};
 use refrain_core::fingerprint::Density;
+use refrain_service::response::{INTERNAL, NOT_AUDIO, OVER_LIMIT, UNREADABLE};
 
 use crate::output::{hours, reason};
 use crate::sound::{self, Sound};
@@ -42,15 +43,6 @@ impl fmt::Display for InputError {
         f.write_str(&self.message)
     }
 }
-
-/// The operating system would not let us read.
-pub(crate) const UNREADABLE: u16 = 2900;
-/// No audio that can be decoded.
-pub(crate) const NOT_AUDIO: u16 = 2901;
-/// More than the limits allow.
-pub(crate) const OVER_LIMIT: u16 = 2902;
-/// The catalogue or its index failed, or we did.
-pub(crate) const INTERNAL: u16 = 2909;
 
 impl InputError {
     /// The work on an input panicked.

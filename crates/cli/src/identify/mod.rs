@@ -21,7 +21,7 @@ use crate::work::{Flow, in_order};
 
 pub(crate) use explain::{song, title};
 pub(crate) use input::{Input, InputError, check_all, damage, escaped};
-pub(crate) use response::Response;
+pub(crate) use response::response;
 
 /// Tracks kept between inputs; above this they are asked for again.
 const KNOWN_TRACKS: usize = 10_000;
@@ -149,7 +149,7 @@ impl Identifier<'_> {
         }
         if self.args.json {
             let asset = self.args.asset_id.clone().unwrap_or_else(|| input.stem());
-            let response = Response::new(input.name(), &asset, answer.as_ref(), &self.known, self.show);
+            let response = response(input.name(), &asset, answer.as_ref(), &self.known, self.show);
             self.output.line(&serde_json::to_string(&response)?)?;
         } else if let Ok(answer) = answer {
             let heading = (self.args.inputs.len() > 1).then(|| input.name());

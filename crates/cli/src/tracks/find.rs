@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use refrain_catalog::{Track, TrackFilter};
+use refrain_service::response::am_item_id;
 
 use crate::store::Store;
 
@@ -42,7 +43,7 @@ pub(super) fn find(store: &Store, text: &str, removed: bool) -> Result<Track> {
     } else {
         by_prefix(store, &digits, removed)?.with_context(unknown)?
     };
-    if suffix.is_some() && track.id.am_item_id() != text {
+    if suffix.is_some() && am_item_id(track.id) != text {
         bail!("{}", unknown());
     }
     Ok(track)

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use refrain_catalog::{Track, TrackFilter};
+use refrain_service::response::am_item_id;
 
 use super::find::{find, pages};
 use super::row::Row;
@@ -87,7 +88,7 @@ pub(super) fn show(args: &ShowArgs, store: &Store, output: &Output) -> Result<Ou
 fn values(track: &Track) -> Vec<(String, String)> {
     let metadata = &track.metadata;
     let mut values: Vec<(String, String)> =
-        vec![("id".into(), track.id.to_string()), ("amItemID".into(), track.id.am_item_id())];
+        vec![("id".into(), track.id.to_string()), ("amItemID".into(), am_item_id(track.id))];
     let named = [
         ("title", &metadata.title),
         ("artist", &metadata.artist),

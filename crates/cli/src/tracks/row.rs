@@ -1,6 +1,7 @@
 //! A track as JSON.
 
 use refrain_catalog::{Metadata, Rule, Track};
+use refrain_service::response::am_item_id;
 use serde::{Deserialize, Serialize};
 
 /// What `list`, `show` and `export` say of a track.
@@ -31,7 +32,7 @@ impl Row {
     pub(super) fn new(track: Track) -> Self {
         Self {
             id: track.id.to_string(),
-            am_item_id: track.id.am_item_id(),
+            am_item_id: am_item_id(track.id),
             source: track.source,
             content: blake3::Hash::from_bytes(track.content.0).to_hex().to_string(),
             seconds: track.seconds,

@@ -110,6 +110,8 @@ impl HlsError {
 pub struct SourceStatus {
     /// How it is doing.
     pub state: SourceState,
+    /// Whether the playlist is complete (EXT-X-ENDLIST): nothing of it gets lost by waiting.
+    pub recorded: bool,
     /// Segments delivered.
     pub segments: u64,
     /// Bytes of those segments.

@@ -67,6 +67,24 @@ impl HttpClient {
         Some(if private { Reach::Private } else { Reach::Public })
     }
 
+    /// A client for answers without end ([`crate::RadioSource`]): it follows redirects itself, each checked like a first
+    /// address, and understands the oldest servers, which answer without a version of HTTP.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn listening(&self, reach: Reach) -> Result<reqwest::Client, ClientError> {
+        let followed = Policy::custom(move |attempt| {
+            if attempt.previous().len() > request::MAX_REDIRECTS {
+                return attempt.error(HttpFailure::Redirects(request::MAX_REDIRECTS));
+            }
+            match check(attempt.url(), reach) {
+                Ok(()) => attempt.follow(),
+                Err(failure) => attempt.error(failure),
+            }
+        });
+        builder(&self.settings, reach).redirect(followed).http09_responses().build().map_err(ClientError)
+    }
+
     fn of(&self, reach: Reach) -> &reqwest::Client {
         match reach {
             Reach::Public => &self.public,
@@ -76,17 +94,18 @@ impl HttpClient {
 }
 
 fn build(settings: &HttpSettings, reach: Reach) -> Result<reqwest::Client, ClientError> {
+    builder(settings, reach).redirect(Policy::none()).build().map_err(ClientError)
+}
+
+fn builder(settings: &HttpSettings, reach: Reach) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(&settings.user_agent)
         .connect_timeout(settings.connect)
         .pool_idle_timeout(settings.keep_idle)
         .tcp_keepalive(Duration::from_secs(30))
-        .redirect(Policy::none())
         // A proxy would resolve names itself, past the filter.
         .no_proxy()
         .dns_resolver(Arc::new(resolve::Filtered(reach)))
-        .build()
-        .map_err(ClientError)
 }
 
 /// Whether `url` may be asked for at all; names are checked when they are resolved.

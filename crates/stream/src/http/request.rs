@@ -10,7 +10,7 @@ use url::Url;
 use super::{HttpClient, HttpError, HttpFailure, HttpSettings, Limits, Reach, check};
 
 /// Most redirects of one question.
-const MAX_REDIRECTS: usize = 5;
+pub(super) const MAX_REDIRECTS: usize = 5;
 
 /// Bytes that are reserved for a body before it has come: what a server announces is not believed further.
 const RESERVE: usize = 256 * 1024;

@@ -167,7 +167,10 @@ impl Poller {
 
     /// Plans what is new of a playlist. `Err` is the end.
     async fn digest(&mut self, list: MediaPlaylist) -> Result<Seen, EndReason> {
-        self.shared.count(|status| status.playlist_loads += 1);
+        self.shared.count(|status| {
+            status.playlist_loads += 1;
+            status.recorded |= list.end;
+        });
         let list = Arc::new(list);
         let advance = self.timeline.advance(&list, self.settings.start_segments_back, self.route.has_moved());
         if !advance.stale {

@@ -1,8 +1,7 @@
 //! How the catalogue's facts are written in responses.
 
+use refrain_catalog::{Metadata, TrackId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-
-use crate::{Metadata, TrackId};
 
 /// Characters of the six that follow the id in an `amItemID`. The order is part of the format.
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -10,19 +9,17 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-impl TrackId {
-    /// The `amItemID` of responses: 32 hex characters, `_`, six alphanumerics that follow from the id.
-    /// The same for ever and in every catalogue.
-    #[must_use]
-    pub fn am_item_id(&self) -> String {
-        let mut rest = fnv1a(self.0.as_bytes());
-        let mut text = format!("{}_", self.0.simple());
-        for _ in 0..6 {
-            text.push(char::from(BASE62[(rest % 62) as usize]));
-            rest /= 62;
-        }
-        text
+/// The `amItemID` of responses: 32 hex characters, `_`, six alphanumerics that follow from the id.
+/// The same for ever and in every catalogue.
+#[must_use]
+pub fn am_item_id(id: TrackId) -> String {
+    let mut rest = fnv1a(id.0.as_bytes());
+    let mut text = format!("{id}_");
+    for _ in 0..6 {
+        text.push(char::from(BASE62[(rest % 62) as usize]));
+        rest /= 62;
     }
+    text
 }
 
 /// FNV-1a, 64 bits: short enough to stand here, so that no library can change it.
@@ -59,34 +56,34 @@ impl Serialize for ResponseMetadata {
     }
 }
 
-impl Metadata {
+impl ResponseMetadata {
     /// The metadata object of a response for a track of this length in seconds.
     ///
     /// What is not known is left out, and so is a release date that is no date. A free value whose name is
     /// one of the fixed ones is left out as well.
     #[must_use]
-    pub fn to_response(&self, seconds: f64) -> ResponseMetadata {
+    pub fn of(metadata: &Metadata, seconds: f64) -> Self {
         let length = (seconds.is_finite() && seconds > 0.0).then(|| format!("{seconds:.0}"));
-        let date = self.release_date.as_deref().and_then(response_date);
+        let date = metadata.release_date.as_deref().and_then(response_date);
         let fixed = [
-            ("ContentCategory", self.category.clone()),
-            ("Title", self.title.clone()),
-            ("Artist", self.artist.clone()),
-            ("Album", self.album.clone()),
-            ("ISRC", self.isrc.clone()),
-            ("Label", self.label.clone()),
-            ("Vendor", self.vendor.clone()),
+            ("ContentCategory", metadata.category.clone()),
+            ("Title", metadata.title.clone()),
+            ("Artist", metadata.artist.clone()),
+            ("Album", metadata.album.clone()),
+            ("ISRC", metadata.isrc.clone()),
+            ("Label", metadata.label.clone()),
+            ("Vendor", metadata.vendor.clone()),
             ("AlbumReleaseDate", date),
-            ("AlbumUPC", self.upc.clone()),
+            ("AlbumUPC", metadata.upc.clone()),
             ("SongLengthInSeconds", length),
         ];
         let is_fixed = |name: &str| fixed.iter().any(|(known, _)| *known == name);
-        let extra = self.extra.iter().filter(|(name, _)| !is_fixed(name));
+        let extra = metadata.extra.iter().filter(|(name, _)| !is_fixed(name));
         let mut all: Vec<(String, String)> =
             extra.map(|(name, value)| (name.clone(), value.clone())).collect();
         let known = fixed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         all.splice(0..0, known.filter(|(_, value)| !value.is_empty()));
-        ResponseMetadata(all)
+        Self(all)
     }
 }
 
@@ -116,7 +113,7 @@ mod tests {
 
     #[test]
     fn am_item_id_is_golden() {
-        let id = |n| TrackId(Uuid::from_u128(n)).am_item_id();
+        let id = |n| am_item_id(TrackId(Uuid::from_u128(n)));
         assert_eq!(id(0x4514_a672_110f_4a4e_b96e_507b_33c5_92fd), "4514a672110f4a4eb96e507b33c592fd_XXqXsX");
         assert_eq!(id(0), "00000000000000000000000000000000_zCczPi");
         assert_eq!(id(u128::MAX), "ffffffffffffffffffffffffffffffff_viFNZ8");
@@ -137,7 +134,7 @@ mod tests {
             extra: [("Mood", "calm"), ("Title", "shadow")].map(|(k, v)| (k.into(), v.into())).into(),
         };
         assert_eq!(
-            serde_json::to_string(&metadata.to_response(194.6)).unwrap(),
+            serde_json::to_string(&ResponseMetadata::of(&metadata, 194.6)).unwrap(),
             concat!(
                 r#"{"ContentCategory":"Music","Title":"Song Title","Artist":"Song Artist","Album":"Song Album","#,
                 r#""ISRC":"USZZ00000001","Label":"Song Label","Vendor":"Song Vendor","#,
@@ -145,8 +142,11 @@ mod tests {
                 r#""Mood":"calm"}"#
             )
         );
-        assert_eq!(serde_json::to_string(&Metadata::default().to_response(f64::NAN)).unwrap(), "{}");
-        assert_eq!(metadata.to_response(1.0).get("Mood"), Some("calm"));
+        assert_eq!(
+            serde_json::to_string(&ResponseMetadata::of(&Metadata::default(), f64::NAN)).unwrap(),
+            "{}"
+        );
+        assert_eq!(ResponseMetadata::of(&metadata, 1.0).get("Mood"), Some("calm"));
     }
 
     #[test]

@@ -1,0 +1,10 @@
+//! What runs for long: the monitor of live streams, and the responses that are written of what was heard.
+//!
+//! ```text
+//! source (tokio) ─► queue ─► StreamWorker (pool of threads) ─► StreamEvent ─► Reporter ─► Response ─► file, line
+//! ```
+//!
+//! Types of HTTP and of clouds stop here: `core` knows sound, `catalog` knows tracks, `stream` knows sources.
+
+pub mod monitor;
+pub mod response;

@@ -1,0 +1,159 @@
+//! The network's side of a stream: from its source into its queue.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use refrain_stream::hls::HlsSource;
+use refrain_stream::http::{HttpClient, Reach};
+use refrain_stream::{PipeSource, RadioSource, UdpSource};
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use url::Url;
+
+use super::kind::kind_of;
+use super::pool::{Pool, Stream};
+use super::source::{Source, SourceSettings, StreamInput};
+use super::status::{SourceKind, StreamState};
+
+/// How often the state is looked at while nothing comes.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What a stream that was stopped says.
+const STOPPED: &str = "it was stopped";
+
+/// Follows a stream until it is over or stopped.
+pub(super) async fn follow(
+    pool: Arc<Pool>,
+    stream: Arc<Stream>,
+    input: StreamInput,
+    client: HttpClient,
+    settings: SourceSettings,
+    stop: Arc<Notify>,
+) {
+    let stopped = stop.notified();
+    let run = async {
+        match open(&stream, input, &client, &settings).await {
+            Ok(source) => take(&pool, &stream, source).await,
+            Err(why) => StreamState::Failed(why),
+        }
+    };
+    let end = tokio::select! {
+        biased;
+        () = stopped => StreamState::Ended(STOPPED.to_owned()),
+        end = run => end,
+    };
+    tracing::debug!(stream = %stream.id, state = %end, "nothing more comes");
+    stream.end(&pool, end);
+}
+
+/// Moves deliveries from the source to the queue.
+async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> StreamState {
+    let kind = source.kind();
+    stream.status.send_modify(|status| status.kind = Some(kind));
+    let (began, mut last) = (Instant::now(), None);
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            next = source.next() => Some(next),
+            _ = tick.tick() => None,
+        };
+        match delivery {
+            Some(Some(delivery)) => {
+                last = Some(Instant::now());
+                show(stream, &source, source.state(last, began));
+                stream.push(pool, delivery, source.full()).await;
+            }
+            Some(None) => {
+                let end = source.end().await;
+                show(stream, &source, StreamState::Live);
+                return end;
+            }
+            None => {
+                let state = source.state(last, began);
+                if matches!(state, StreamState::Ended(_)) && kind == SourceKind::Udp {
+                    return state;
+                }
+                show(stream, &source, state);
+            }
+        }
+    }
+}
+
+/// Tells what the source tells. That it is over is told when all of it was worked on.
+fn show(stream: &Stream, source: &Source, state: StreamState) {
+    let counters = source.counters();
+    stream.status.send_if_modified(|status| {
+        let over = matches!(state, StreamState::Ended(_) | StreamState::Failed(_));
+        let changed = status.source != counters || (!over && status.state != state);
+        if changed {
+            status.source = counters;
+        }
+        if !over && status.state != state {
+            tracing::info!(stream = %stream.id, from = %status.state, to = %state, "stream state");
+            status.state = state;
+        }
+        changed
+    });
+}
+
+async fn open(
+    stream: &Arc<Stream>,
+    input: StreamInput,
+    client: &HttpClient,
+    settings: &SourceSettings,
+) -> Result<Source, String> {
+    let text = match input {
+        StreamInput::Pipe { read, content } => {
+            let source = PipeSource::open(read, content).map_err(|error| error.to_string())?;
+            return Ok(Source::Pipe(Some(source), super::SourceCounters::default()));
+        }
+        StreamInput::Url(url) => url,
+    };
+    if ["udp://", "rtp://"].iter().any(|scheme| text.starts_with(scheme)) {
+        let source = UdpSource::open(&text, &settings.udp).map_err(|error| error.to_string())?;
+        return Ok(Source::Udp(Box::new(source)));
+    }
+    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or("this is no URL that can be followed: http, https, udp and rtp are")?;
+    let (kind, reach) = find_out(stream, &url, client, settings).await?;
+    if kind == SourceKind::Hls {
+        let source = HlsSource::open(&text, client, settings.hls.clone());
+        return source.map(Source::Hls).map_err(|error| error.to_string());
+    }
+    let listening = client.listening(reach).map_err(|error| error.to_string())?;
+    let source = RadioSource::open(&text, listening, settings.radio.clone());
+    source.map(|source| Source::Radio(Box::new(source))).map_err(|error| error.to_string())
+}
+
+/// What is behind a URL, and how far it reaches: asked until there is an answer, as long as a stream may be silent.
+async fn find_out(
+    stream: &Arc<Stream>,
+    url: &Url,
+    client: &HttpClient,
+    settings: &SourceSettings,
+) -> Result<(SourceKind, Reach), String> {
+    let began = Instant::now();
+    let (mut pause, longest) = settings.hls.retry;
+    loop {
+        let reach =
+            if settings.hls.allow_private { Some(Reach::Private) } else { client.reach_of(url).await };
+        // The request then says what is wrong with the name.
+        let reach = reach.unwrap_or(Reach::Public);
+        let error = match kind_of(url, client, reach).await {
+            Ok(kind) => return Ok((kind, reach)),
+            Err(error) => error,
+        };
+        stream.status.send_modify(|status| {
+            status.source.retries += 1;
+            status.source.last_error = Some(error.to_string());
+        });
+        if !error.is_transient() || began.elapsed() > settings.hls.give_up_after {
+            return Err(error.to_string());
+        }
+        tracing::debug!(stream = %stream.id, %error, "not there yet");
+        sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}

@@ -1,0 +1,29 @@
+//! Many live streams followed in one process, each song told while it plays.
+//!
+//! ```text
+//! follow (tokio, one task a stream): source ─► Queue, bounded ─┐
+//!                                                              ├─► Pool (threads): the next delivery of each in turn
+//! Index: one snapshot for all ─────────────────────────────────┘     StreamWorker: ear ► fingerprint ► match
+//!                                                                       └─► StreamEvent ─► Reporter ─► Response
+//! ```
+//!
+//! No sound is touched on a thread of tokio. A stream has at most one job at a time and gets behind all others when it is
+//! done, so one that is slow, or heavy, delays no other. What a machine cannot keep up with is dropped, oldest first, and
+//! stands in the stream as a gap that says so.
+
+mod event;
+mod follow;
+mod kind;
+mod pool;
+mod queue;
+mod report;
+mod source;
+mod status;
+mod worker;
+
+pub use event::{EventKind, StreamEvent};
+pub use pool::{Index, Monitor, MonitorError, MonitorSettings, StreamHandle};
+pub use report::{Reporter, response};
+pub use source::{SourceSettings, StreamInput, StreamSpec};
+pub use status::{AiringNow, SourceCounters, SourceKind, StreamState, StreamStatus};
+pub use worker::{StageTimes, StreamWorker};

@@ -1,0 +1,52 @@
+//! Events to responses.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use refrain_catalog::{Catalog, CatalogError, DetectionId, Track};
+
+use super::event::{EventKind, StreamEvent};
+use crate::response::{Heard, Response, ResponseMatch};
+
+/// Knows the tracks of the airings that go on.
+pub struct Reporter {
+    catalog: Arc<dyn Catalog>,
+    known: HashMap<DetectionId, Track>,
+}
+
+impl Reporter {
+    /// A reporter with this catalogue.
+    #[must_use]
+    pub fn new(catalog: Arc<dyn Catalog>) -> Self {
+        Self { catalog, known: HashMap::new() }
+    }
+
+    /// The track of an event, as it was when its airing was found. `None` if the catalogue does not know it: then it was
+    /// removed at that very time.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the catalogue cannot be asked; the same may be asked again.
+    pub async fn track(&mut self, event: &StreamEvent) -> Result<Option<Track>, CatalogError> {
+        if !self.known.contains_key(&event.airing) {
+            let found = self.catalog.by_numbers(&[event.heard.track]).await?;
+            self.known.extend(found.into_iter().map(|track| (event.airing, track)));
+        }
+        Ok(match event.kind {
+            EventKind::Final => self.known.remove(&event.airing),
+            EventKind::Start | EventKind::Update => self.known.get(&event.airing).cloned(),
+        })
+    }
+}
+
+/// The response that an event becomes.
+#[must_use]
+pub fn response<'a>(event: &StreamEvent, asset_id: &'a str, track: &'a Track) -> Response<'a> {
+    let heard = Heard {
+        event: event.kind.as_str(),
+        airing: event.airing.to_string(),
+        epoch: event.epoch,
+        clock: event.clock,
+        clock_offset: event.clock_offset,
+    };
+    Response::new(asset_id, vec![ResponseMatch::new(&event.heard, track).heard(&heard)])
+}

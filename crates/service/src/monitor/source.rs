@@ -1,0 +1,178 @@
+//! Any source, seen alike.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use refrain_stream::hls::{HlsSettings, HlsSource, SourceState};
+use refrain_stream::{Delivery, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings, UdpSource};
+
+use super::queue::Full;
+use super::status::{SourceCounters, SourceKind, StreamState};
+
+/// Without a delivery for so long a stream without a playlist is stalled, …
+const STALLED_AFTER: Duration = Duration::from_secs(10);
+
+/// … and for so long one is over that never says so.
+const SILENT_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// What is to be followed.
+pub enum StreamInput {
+    /// `http://` and `https://` (HLS or radio, which is found out) or `udp://` and `rtp://`.
+    Url(String),
+    /// What is read until it ends, no faster than it is worked on.
+    Pipe {
+        /// From where.
+        read: Box<dyn Read + Send + Sync>,
+        /// What it holds.
+        content: PipeContent,
+    },
+}
+
+/// A stream that is to be followed.
+pub struct StreamSpec {
+    /// Its id.
+    pub id: String,
+    /// Where it comes from.
+    pub input: StreamInput,
+}
+
+/// How streams are fetched.
+#[derive(Debug, Clone, Default)]
+pub struct SourceSettings {
+    /// HLS; `allow_private` counts for radio too.
+    pub hls: HlsSettings,
+    /// Radio.
+    pub radio: RadioSettings,
+    /// UDP.
+    pub udp: UdpSettings,
+}
+
+/// An open source.
+pub(super) enum Source {
+    Hls(HlsSource),
+    Radio(Box<RadioSource>),
+    Pipe(Option<PipeSource>, SourceCounters),
+    Udp(Box<UdpSource>),
+}
+
+impl Source {
+    pub(super) fn kind(&self) -> SourceKind {
+        match self {
+            Self::Hls(_) => SourceKind::Hls,
+            Self::Radio(_) => SourceKind::Radio,
+            Self::Pipe(..) => SourceKind::Pipe,
+            Self::Udp(_) => SourceKind::Udp,
+        }
+    }
+
+    /// What comes next; nothing at the end. Safe to drop while it waits.
+    pub(super) async fn next(&mut self) -> Option<Delivery> {
+        match self {
+            Self::Hls(source) => source.next().await,
+            Self::Radio(source) => source.next().await,
+            Self::Udp(source) => Some(source.next().await),
+            Self::Pipe(None, _) => None,
+            Self::Pipe(Some(source), counters) => {
+                let next = source.next().await;
+                if let Some(Delivery::Bytes(bytes)) = &next {
+                    counters.bytes += bytes.len() as u64;
+                }
+                next
+            }
+        }
+    }
+
+    /// What happens when its queue is full.
+    pub(super) fn full(&self) -> Full {
+        match self {
+            Self::Pipe(..) => Full::Wait,
+            Self::Hls(source) if source.status().borrow().recorded => Full::Wait,
+            Self::Hls(_) | Self::Radio(_) | Self::Udp(_) => Full::DropOldest,
+        }
+    }
+
+    /// How it is doing, when its last delivery came at `last`.
+    pub(super) fn state(&self, last: Option<Instant>, began: Instant) -> StreamState {
+        if let Self::Hls(source) = self {
+            return match &source.status().borrow().state {
+                SourceState::Starting => StreamState::Starting,
+                SourceState::Live => StreamState::Live,
+                SourceState::Stalled => StreamState::Stalled,
+                SourceState::Ended(why) => StreamState::Ended(why.to_string()),
+                SourceState::Failed(why) => StreamState::Failed(why.to_string()),
+            };
+        }
+        let silent = last.unwrap_or(began).elapsed();
+        match last {
+            _ if silent > SILENT_AFTER && matches!(self, Self::Udp(_)) => {
+                StreamState::Ended("nothing has come for a long time".to_owned())
+            }
+            None => StreamState::Starting,
+            Some(_) if silent > STALLED_AFTER => StreamState::Stalled,
+            Some(_) => StreamState::Live,
+        }
+    }
+
+    pub(super) fn counters(&self) -> SourceCounters {
+        match self {
+            Self::Hls(source) => {
+                let status = source.status();
+                let status = status.borrow();
+                SourceCounters {
+                    pieces: status.segments,
+                    bytes: status.bytes,
+                    retries: status.retries,
+                    playlist_errors: status.playlist_errors,
+                    resolutions: status.resolutions,
+                    last_error: status.last_error.as_ref().map(ToString::to_string),
+                }
+            }
+            Self::Radio(source) => {
+                let status = source.status();
+                SourceCounters {
+                    pieces: status.connections,
+                    bytes: status.bytes,
+                    retries: status.failures,
+                    last_error: status.last_error.as_ref().map(ToString::to_string),
+                    ..SourceCounters::default()
+                }
+            }
+            Self::Pipe(_, counters) => counters.clone(),
+            Self::Udp(source) => {
+                let status = source.status();
+                SourceCounters {
+                    pieces: status.datagrams,
+                    bytes: status.bytes,
+                    retries: status.errors,
+                    ..SourceCounters::default()
+                }
+            }
+        }
+    }
+
+    /// How it ended, after it gave nothing more.
+    pub(super) async fn end(&mut self) -> StreamState {
+        match self {
+            Self::Hls(source) => {
+                // The last delivery may be taken before the state is told.
+                let mut status = source.status();
+                let over = |s: &SourceState| matches!(s, SourceState::Ended(_) | SourceState::Failed(_));
+                let _ = status.wait_for(|status| over(&status.state)).await;
+                drop(status);
+                self.state(None, Instant::now())
+            }
+            Self::Radio(source) => match &source.status().last_error {
+                Some(error) => StreamState::Failed(error.to_string()),
+                None => StreamState::Ended("the station has ended".to_owned()),
+            },
+            Self::Pipe(source, _) => match source.take() {
+                Some(source) => match source.outcome().await {
+                    Ok(()) => StreamState::Ended("all of it was read".to_owned()),
+                    Err(error) => StreamState::Failed(error.to_string()),
+                },
+                None => StreamState::Ended("all of it was read".to_owned()),
+            },
+            Self::Udp(_) => StreamState::Ended("nothing has come for a long time".to_owned()),
+        }
+    }
+}

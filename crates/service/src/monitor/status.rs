@@ -1,0 +1,129 @@
+//! How a stream is doing.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use refrain_catalog::{DetectionId, TrackNumber};
+use refrain_stream::{ClockSource, EarReport};
+
+use super::worker::StageTimes;
+
+/// How a stream is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StreamState {
+    /// Nothing has come yet.
+    #[default]
+    Starting,
+    /// Media comes.
+    Live,
+    /// Nothing has come for some time; it is still waited for.
+    Stalled,
+    /// It is over, and why.
+    Ended(String),
+    /// It cannot be followed, or no more, and why.
+    Failed(String),
+}
+
+impl StreamState {
+    /// One word for it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Live => "live",
+            Self::Stalled => "stalled",
+            Self::Ended(_) => "ended",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl fmt::Display for StreamState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(why) | Self::Failed(why) => write!(f, "{}: {why}", self.name()),
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+/// What kind of source a stream has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// HLS.
+    Hls,
+    /// HTTP radio.
+    Radio,
+    /// Standard input or a file.
+    Pipe,
+    /// MPEG-TS over UDP.
+    Udp,
+}
+
+/// What the network side counts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SourceCounters {
+    /// Segments, or connections of a station, or datagrams.
+    pub pieces: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Tries that were repeated.
+    pub retries: u64,
+    /// Loads of playlists that failed.
+    pub playlist_errors: u64,
+    /// Resolutions of the master playlist after the first.
+    pub resolutions: u64,
+    /// The last thing that went wrong; no tokens.
+    pub last_error: Option<String>,
+}
+
+/// An airing that goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AiringNow {
+    /// Which.
+    pub id: DetectionId,
+    /// Of which track.
+    pub track: TrackNumber,
+    /// Since when, seconds since 1970.
+    pub epoch: f64,
+}
+
+/// State and counters of a stream since its start.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StreamStatus {
+    /// How it is doing.
+    pub state: StreamState,
+    /// Whether all is done: the last event is told.
+    pub is_over: bool,
+    /// What kind of source it is, once that is known.
+    pub kind: Option<SourceKind>,
+    /// What the network side counts.
+    pub source: SourceCounters,
+    /// What the ear counts: gaps by reason, decode errors, silence, level.
+    pub ear: EarReport,
+    /// Seconds of the stream that were heard, gaps included.
+    pub position: f64,
+    /// When the last of that was, seconds since 1970, and how that is known.
+    pub heard_until: Option<(f64, ClockSource)>,
+    /// Seconds of media that wait to be worked on.
+    pub queued_seconds: f64,
+    /// Airings that go on.
+    pub airings: Vec<AiringNow>,
+    /// Since when, seconds from the first sample, there is sound that no airing explains.
+    pub unknown_since: Option<f64>,
+    /// Processor time by stage.
+    pub times: StageTimes,
+    /// Searches that failed because the index is damaged.
+    pub index_errors: u64,
+    /// The last of these.
+    pub last_index_error: Option<String>,
+}
+
+impl StreamStatus {
+    /// Seconds from the last sound that was heard to now: the delay of the stream itself, and ours.
+    #[must_use]
+    pub fn lag(&self) -> Option<f64> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        self.heard_until.map(|(epoch, _)| now - epoch)
+    }
+}

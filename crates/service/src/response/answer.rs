@@ -1,0 +1,208 @@
+//! A response and its matches.
+
+use refrain_catalog::Track;
+use refrain_core::matching::Match;
+use refrain_stream::ClockSource;
+use serde::Serialize;
+
+use super::facts::{ResponseMetadata, am_item_id};
+use super::number::Decimals;
+use super::{FOUND, INTERNAL, NOT_AUDIO, NOT_FOUND, OVER_LIMIT};
+
+/// Rule code of a reference without a rule.
+const NO_RULE: &str = "notSubmitted";
+
+/// Answer to one input, or news of a stream.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response<'a> {
+    status_code: u16,
+    status_description: String,
+    #[serde(rename = "unknownAssetID")]
+    unknown_asset_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_media_file_duration: Option<Decimals<3>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    matches: Vec<ResponseMatch<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected: Option<Vec<ResponseMatch<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// A stretch of the unknown sound that is a stretch of a track.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResponseMatch<'a> {
+    rule_code: &'a str,
+    match_type: &'static str,
+    #[serde(rename = "amItemID")]
+    am_item_id: String,
+    match_time_in_unknown: Decimals<3>,
+    match_duration_in_unknown: Decimals<3>,
+    match_time_in_reference: Decimals<3>,
+    /// Ours: the `amItemID` of the match whose sound this one would explain too, less well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternative_of: Option<String>,
+    metadata: ResponseMetadata,
+    evidence: Evidence<'a>,
+}
+
+/// Ours, all of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Evidence<'a> {
+    reference: &'a str,
+    false_positive_probability: f64,
+    aligned_landmarks: u32,
+    matched_peaks: u32,
+    expected_peaks: u32,
+    /// Six places: over an hour, three would be off by seconds.
+    speed: Decimals<6>,
+    pitch_cents: Decimals<1>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    airing: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_in_stream: Option<Decimals<3>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_offset: Option<Decimals<3>>,
+}
+
+/// What only matches in streams have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// `start`, `update` or `final`.
+    pub event: &'static str,
+    /// Identity of the airing, the same in all its events.
+    pub airing: String,
+    /// Its start, seconds since 1970: the `matchTimeInUnknown` of streams.
+    pub epoch: f64,
+    /// Where epoch times come from.
+    pub clock: Option<ClockSource>,
+    /// Seconds from the time that the stream gives for its newest sound to when that arrived here.
+    pub clock_offset: Option<f64>,
+}
+
+impl<'a> Response<'a> {
+    /// A response with these matches, or without any.
+    #[must_use]
+    pub fn new(asset_id: &'a str, matches: Vec<ResponseMatch<'a>>) -> Self {
+        let code = if matches.is_empty() { NOT_FOUND } else { FOUND };
+        Self::with_code(asset_id, code, matches)
+    }
+
+    /// A response to what could not be answered: one of the codes of failures, and the reason.
+    #[must_use]
+    pub fn failed(asset_id: &'a str, code: u16, error: String) -> Self {
+        Self { error: Some(error), ..Self::with_code(asset_id, code, Vec::new()) }
+    }
+
+    fn with_code(asset_id: &'a str, code: u16, matches: Vec<ResponseMatch<'a>>) -> Self {
+        Self {
+            status_code: code,
+            status_description: format!("Status {code} ({code}) {}", description(code)),
+            unknown_asset_id: asset_id,
+            unknown_media_file_duration: None,
+            file: None,
+            matches,
+            rejected: None,
+            explanation: None,
+            error: None,
+        }
+    }
+
+    /// For a file of this name; nothing in a response of the original.
+    #[must_use]
+    pub fn of_file(self, name: &'a str) -> Self {
+        Self { file: Some(name), ..self }
+    }
+
+    /// For a file of so many seconds.
+    #[must_use]
+    pub fn lasting(self, seconds: f64) -> Self {
+        Self { unknown_media_file_duration: Some(Decimals(seconds)), ..self }
+    }
+
+    /// With candidates that were rejected.
+    #[must_use]
+    pub fn with_rejected(self, rejected: Vec<ResponseMatch<'a>>) -> Self {
+        Self { rejected: Some(rejected), ..self }
+    }
+
+    /// With words on why nothing matched.
+    #[must_use]
+    pub fn explained(self, explanation: Vec<String>) -> Self {
+        Self { explanation: Some(explanation), ..self }
+    }
+}
+
+fn description(code: u16) -> &'static str {
+    match code {
+        FOUND => "Match found",
+        NOT_FOUND => "No match found",
+        NOT_AUDIO => "No audio that can be decoded",
+        OVER_LIMIT => "Input over a limit",
+        INTERNAL => "Internal error",
+        _ => "Input could not be read",
+    }
+}
+
+impl<'a> ResponseMatch<'a> {
+    /// A match with its track; its time is that in a file.
+    #[must_use]
+    pub fn new(found: &Match, track: &'a Track) -> Self {
+        Self {
+            rule_code: track.rule.as_ref().map_or(NO_RULE, |rule| rule.as_str()),
+            match_type: "audio",
+            am_item_id: am_item_id(track.id),
+            match_time_in_unknown: Decimals(found.query_start),
+            match_duration_in_unknown: Decimals(found.query_end - found.query_start),
+            match_time_in_reference: Decimals(found.reference_start),
+            alternative_of: None,
+            metadata: ResponseMetadata::of(&track.metadata, track.seconds),
+            evidence: Evidence {
+                reference: &track.source,
+                false_positive_probability: found.false_positive_probability,
+                aligned_landmarks: found.aligned_landmarks,
+                matched_peaks: found.matched_peaks,
+                expected_peaks: found.expected_peaks,
+                speed: Decimals(found.speed),
+                pitch_cents: Decimals(found.pitch_cents),
+                event: None,
+                airing: None,
+                time_in_stream: None,
+                clock: None,
+                clock_offset: None,
+            },
+        }
+    }
+
+    /// As the second explanation of another match's sound.
+    #[must_use]
+    pub fn alternative_of(self, best: &Track) -> Self {
+        Self { alternative_of: Some(am_item_id(best.id)), ..self }
+    }
+
+    /// As news of a stream: its time becomes that of day.
+    #[must_use]
+    pub fn heard(mut self, heard: &Heard) -> Self {
+        let clock = |source| match source {
+            ClockSource::ProgramDateTime => "programDateTime",
+            ClockSource::Arrival => "arrival",
+        };
+        self.evidence.time_in_stream = Some(self.match_time_in_unknown);
+        self.match_time_in_unknown = Decimals(heard.epoch);
+        self.evidence.event = Some(heard.event);
+        self.evidence.airing = Some(heard.airing.clone());
+        self.evidence.clock = heard.clock.map(clock);
+        self.evidence.clock_offset = heard.clock_offset.map(Decimals);
+        self
+    }
+}

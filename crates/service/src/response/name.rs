@@ -1,0 +1,50 @@
+//! Names of response files.
+
+use chrono::{DateTime, TimeZone};
+
+/// Longest part of a name that an asset id makes, bytes: with time, number and `.json` it stays under the 255 that file
+/// systems allow.
+const LONGEST_ID: usize = 200;
+
+/// `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json`, in the zone of `when`; the `number`th of its second from 2 on
+/// has `_2` … behind that. The id cannot lead out of the folder: what separates paths or hides files becomes `_`.
+#[must_use]
+pub fn file_name<Z: TimeZone>(asset_id: &str, when: &DateTime<Z>, number: u32) -> String
+where
+    Z::Offset: std::fmt::Display,
+{
+    let mut id: String = asset_id.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
+    id.truncate(id.floor_char_boundary(LONGEST_ID));
+    if id.is_empty() || id.starts_with('.') {
+        id = format!("_{}", id.trim_start_matches('.'));
+    }
+    let time = when.format("%Y_%m_%dT%H_%M_%S%z");
+    let suffix = if number > 1 { format!("_{number}") } else { String::new() };
+    format!("{id}_{time}{suffix}.json")
+}
+
+/// Whether a character may stand in a file's name on any system.
+fn is_safe(c: char) -> bool {
+    !c.is_control() && !"/\\:*?\"<>|".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::FixedOffset;
+
+    #[test]
+    fn names_are_those_of_the_guide_and_stay_in_their_folder() {
+        let zone = FixedOffset::west_opt(7 * 3600).unwrap();
+        let when = zone.with_ymd_and_hms(2023, 5, 23, 10, 57, 55).unwrap();
+        let name = |id: &str, number| file_name(id, &when, number);
+        let time = "_2023_05_23T10_57_55-0700";
+        assert_eq!(name("st-1DcdEmdn2zkjR1GNFGDjF1W", 1), format!("st-1DcdEmdn2zkjR1GNFGDjF1W{time}.json"));
+        assert_eq!(name("a", 3), format!("a{time}_3.json"));
+        assert_eq!(name("../../etc/passwd", 1), format!("__.._etc_passwd{time}.json"));
+        assert_eq!(name("..", 1), format!("_{time}.json"));
+        assert_eq!(name("", 1), format!("_{time}.json"));
+        assert_eq!(name("arn:aws:ivs/a\\b\0c\n", 1), format!("arn_aws_ivs_a_b_c_{time}.json"));
+        assert!(name(&"é".repeat(500), 99).len() < 255);
+    }
+}
