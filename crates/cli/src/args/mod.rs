@@ -3,12 +3,14 @@
 mod doctor;
 mod identify;
 mod index;
+mod monitor;
 mod plot;
 mod tracks;
 
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use identify::{EffortArg, IdentifyArgs};
 pub(crate) use index::IndexArgs;
+pub(crate) use monitor::{EventArg, IdentifyStreamArgs, MonitorArgs};
 pub(crate) use plot::PlotArgs;
 pub(crate) use tracks::{
     ExportArgs, ImportArgs, ListArgs, RemoveArgs, SetArgs, ShowArgs, TracksArgs, TracksCommand,
@@ -27,6 +29,7 @@ Examples:
   refrain index Music/                   learn every song in a folder
   refrain identify clip.mp3              what song is this?
   refrain identify --json *.wav          one JSON line per file
+  refrain monitor URL --id ID --out DIR  every song of a live stream
   refrain plot clip.mp3                  pictures of why it matched, or not
   refrain tracks list --text queen       what the catalogue knows
   refrain doctor                         what is wrong, and what to do
@@ -45,7 +48,7 @@ for which a server that is away is waited for.
 Exit status: 0 done (identify, plot: a match), 1 no match, 2 error, 3 part of the
 work failed.";
 
-/// Learns songs, then finds them again in files
+/// Learns songs, then finds them again in files and live streams
 #[derive(Debug, Parser)]
 #[command(name = "refrain", version, after_help = EXAMPLES, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -82,6 +85,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     Index(IndexArgs),
     Identify(IdentifyArgs),
+    Monitor(MonitorArgs),
     Plot(PlotArgs),
     Tracks(TracksArgs),
     Doctor(DoctorArgs),

@@ -1,7 +1,6 @@
 //! `refrain index`: walk → hash → skip what is known → decode and fingerprint → catalogue → index cache.
 
 mod duplicates;
-mod interrupt;
 mod learn;
 mod run;
 mod summary;

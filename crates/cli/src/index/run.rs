@@ -6,7 +6,8 @@ use refrain_core::fingerprint::Constellation;
 
 use super::learn::{Learned, Learner};
 use super::waiting::{self, Waiting};
-use super::{Found, Summary, duplicates, interrupt};
+use super::{Found, Summary, duplicates};
+use crate::interrupt;
 use crate::output::{Output, reason};
 use crate::search::Searcher;
 use crate::settings::Settings;

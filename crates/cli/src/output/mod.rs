@@ -1,5 +1,6 @@
 //! Everything that is printed: results on standard output, the rest on standard error.
 
+mod log;
 mod numbers;
 mod progress;
 mod reason;
@@ -7,8 +8,9 @@ mod secrets;
 mod style;
 mod table;
 
+pub(crate) use log::LogWriter;
 pub(crate) use numbers::{bytes, clock, confidence, hours, timestamp};
-pub(crate) use progress::{Counter, Progress};
+pub(crate) use progress::{Counter, Progress, StatusLine};
 pub(crate) use reason::reason;
 pub(crate) use secrets::without_secrets;
 pub(crate) use style::Style;
@@ -59,6 +61,11 @@ impl Output {
         self.style
     }
 
+    /// Whether a person reads standard output.
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Writes text to standard output, at once.
     pub(crate) fn result(&self, text: &str) -> Result<(), OutputError> {
         self.beside_bar(io::stdout().is_terminal(), || {
@@ -94,6 +101,13 @@ impl Output {
         let bar = io::stderr().is_terminal().then(|| progress::counter(what, total));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
         Counter::new(self, bar, what)
+    }
+
+    /// A line that shows how something is doing, where standard error is a terminal.
+    pub(crate) fn status(&self) -> StatusLine<'_> {
+        let bar = io::stderr().is_terminal().then(progress::status);
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
+        StatusLine::new(self, bar)
     }
 
     fn end_progress(&self) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Output, hours};
+use super::{LogWriter, Output, hours};
 
 /// Time between two drawings of the bar.
 const TICK: Duration = Duration::from_millis(200);
@@ -116,6 +116,52 @@ impl<'a> Counter<'a> {
 }
 
 impl Drop for Counter<'_> {
+    fn drop(&mut self) {
+        self.output.end_progress();
+    }
+}
+
+/// A line that somebody else writes.
+pub(super) fn status() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// Shows how something is doing where standard error is a terminal, until dropped.
+#[derive(Debug)]
+pub(crate) struct StatusLine<'a> {
+    output: &'a Output,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> StatusLine<'a> {
+    pub(super) fn new(output: &'a Output, bar: Option<ProgressBar>) -> Self {
+        Self { output, bar }
+    }
+
+    /// Whether anybody sees it.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Says something else.
+    pub(crate) fn set(&self, text: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text);
+        }
+    }
+
+    /// Where log lines go, so that they do not run into it.
+    pub(crate) fn log_writer(&self) -> LogWriter {
+        LogWriter::new(self.bar.clone())
+    }
+}
+
+impl Drop for StatusLine<'_> {
     fn drop(&mut self) {
         self.output.end_progress();
     }

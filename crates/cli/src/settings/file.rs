@@ -7,6 +7,24 @@ use anyhow::{Context, Result, anyhow};
 use super::layer::Layer;
 use crate::output::without_secrets;
 
+/// Reads what is ours of any file, and gives the names of what is not. One that is not TOML is named as a whole.
+pub(super) fn read_loosely(path: &Path) -> Result<(Layer, Vec<String>)> {
+    let bytes =
+        std::fs::read(path).with_context(|| format!("cannot read configuration {}", path.display()))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let Ok(table) = text.parse::<toml::Table>() else {
+        return Ok((Layer::default(), vec!["all of it, which is no TOML".to_owned()]));
+    };
+    let (mut layer, mut ignored) = (Layer::default(), Vec::new());
+    for (key, value) in table {
+        match toml::Table::from_iter([(key.clone(), value)]).try_into::<Layer>() {
+            Ok(one) => layer = layer.over(one),
+            Err(_) => ignored.push(key),
+        }
+    }
+    Ok((layer, ignored))
+}
+
 /// Reads the file; unknown keys are errors that say where.
 pub(super) fn read(path: &Path) -> Result<Layer> {
     let text = std::fs::read_to_string(path)

@@ -9,11 +9,12 @@ mod url;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use refrain_catalog::{OpenSettings, Rule};
+use refrain_core::matching::live::LiveSettings;
 use refrain_core::matching::{Effort, MatchSettings, Ranges};
 use serde::Deserialize;
 
@@ -78,6 +79,20 @@ impl Settings {
         Ok(Self { config, ..layers.check(variables)? })
     }
 
+    /// The same for a program without flags of ours, whose file may hold anything: what of it is not ours is given back
+    /// as names.
+    pub(crate) fn resolve_loosely(
+        config: Option<&Path>,
+        variables: &[(OsString, OsString)],
+    ) -> Result<(Self, Vec<String>)> {
+        let environment = environment::read(variables)?;
+        let named = config.map(Path::to_owned).or(environment.config);
+        let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
+        let (file, ignored) = config.as_deref().map(file::read_loosely).transpose()?.unwrap_or_default();
+        let settings = environment.layer.over(file).check(variables)?;
+        Ok((Self { config, ..settings }, ignored))
+    }
+
     /// Settings for another catalogue, which is a file with its cache beside it.
     pub(crate) fn with_file(&self, path: &str) -> Self {
         Self {
@@ -102,6 +117,11 @@ impl Settings {
             ),
         };
         Ok(folder.join(places::cache_name(&refrain_catalog::address(url)?)).join("index"))
+    }
+
+    /// The part of the settings that the matcher of streams takes.
+    pub(crate) fn live(&self) -> LiveSettings {
+        LiveSettings { effort: self.effort, ranges: self.ranges, ..LiveSettings::default() }
     }
 
     /// The part of the settings that the matcher takes.

@@ -13,6 +13,7 @@
 
 mod event;
 mod follow;
+mod index;
 mod kind;
 mod pool;
 mod queue;
@@ -22,6 +23,7 @@ mod status;
 mod worker;
 
 pub use event::{EventKind, StreamEvent};
+pub use index::FollowedIndex;
 pub use pool::{Index, Monitor, MonitorError, MonitorSettings, StreamHandle};
 pub use report::{Reporter, response};
 pub use source::{SourceSettings, StreamInput, StreamSpec};

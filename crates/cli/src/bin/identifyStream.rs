@@ -1,0 +1,8 @@
+//! `identifyStream`, the drop-in: what it replaces has this name.
+#![allow(non_snake_case, reason = "the name is that of the program that it replaces")]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    refrain::identify_stream()
+}

@@ -1,0 +1,94 @@
+//! The `refrain` command: learn songs, find them in files and live streams. And `identifyStream`, the drop-in.
+//!
+//! A library only so that both programs share it; nothing else links it.
+//!
+//! ```text
+//! args (clap) ─► settings ─► index │ identify │ monitor │ plot │ tracks │ doctor │ demo ─► output
+//!                      └─ sound, metadata, search, store, work ─┘
+//! ```
+//! `store` is the only way to the catalogue, `search` to its index, `sound` to the decoder, `work` the only place
+//! with threads, and `output` the only place that prints.
+
+mod args;
+mod demo;
+mod doctor;
+mod exit;
+mod identify;
+mod index;
+mod interrupt;
+mod metadata;
+mod monitor;
+mod output;
+mod plot;
+mod search;
+mod settings;
+mod sound;
+mod store;
+mod tracks;
+mod work;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use args::{Cli, Command, IdentifyStreamArgs};
+use exit::Outcome;
+use output::{Output, OutputError, reason, without_secrets};
+use settings::Settings;
+
+/// The `refrain` command, from its arguments to its exit status.
+#[must_use]
+pub fn refrain() -> ExitCode {
+    program("refrain", run)
+}
+
+/// The `identifyStream` command, from its arguments to its exit status.
+#[must_use]
+pub fn identify_stream() -> ExitCode {
+    program("identifyStream", |args: &IdentifyStreamArgs, output| {
+        let variables: Vec<_> = std::env::vars_os().collect();
+        monitor::identify_stream(args, &variables, output)
+    })
+}
+
+fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcome>) -> ExitCode {
+    let output = Output::new();
+    let args = match A::try_parse() {
+        Ok(args) => args,
+        Err(error) => return refused(&error, &output),
+    };
+    let outcome = run(&args, &output).unwrap_or_else(|error| {
+        if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
+            return Outcome::Done;
+        }
+        output.note(&format!("{name}: {}", reason(&error)));
+        Outcome::Failed
+    });
+    outcome.into()
+}
+
+/// Help, or what is wrong with the command line: clap quotes that, and there may be a password in it.
+fn refused(error: &clap::Error, output: &Output) -> ExitCode {
+    let text = error.to_string();
+    if without_secrets(&text) == text {
+        error.exit();
+    }
+    output.note(text.trim_end());
+    Outcome::Failed.into()
+}
+
+fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
+    let variables: Vec<_> = std::env::vars_os().collect();
+    match (&cli.command, Settings::resolve(cli, &variables)) {
+        // What is wrong with the settings is for the doctor to say.
+        (Command::Doctor(args), settings) => doctor::run(args, settings, output),
+        (_, Err(error)) => Err(error),
+        (Command::Index(args), Ok(settings)) => index::run(args, &settings, output),
+        (Command::Identify(args), Ok(settings)) => identify::run(args, &settings, output),
+        (Command::Monitor(args), Ok(settings)) => monitor::run(args, &settings, output),
+        (Command::Plot(args), Ok(settings)) => plot::run(args, &settings, output),
+        (Command::Tracks(args), Ok(settings)) => tracks::run(args, &settings, output),
+        (Command::Demo(_), Ok(settings)) => demo::run(&settings, output),
+    }
+}

@@ -1,0 +1,74 @@
+//! `identifyStream`: a stream or a media file, behind the flags of the program that this one replaces.
+
+use std::ffi::OsString;
+
+use anyhow::{Context, Result, anyhow};
+use refrain_service::response::{Response, ResponseFolder, ResponseMatch};
+
+use super::input;
+use crate::args::{EventArg, IdentifyStreamArgs, MonitorArgs};
+use crate::exit::Outcome;
+use crate::identify::{self, Input};
+use crate::output::Output;
+use crate::search::Searcher;
+use crate::settings::Settings;
+use crate::store::{Missing, Store};
+
+/// Runs the command.
+pub(crate) fn identify_stream(
+    args: &IdentifyStreamArgs,
+    variables: &[(OsString, OsString)],
+    output: &Output,
+) -> Result<Outcome> {
+    let (settings, ignored) = Settings::resolve_loosely(args.config.as_deref(), variables)?;
+    if !ignored.is_empty() {
+        let file = settings.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        output.note(&format!("identifyStream: {file}: ignored, not ours: {}", ignored.join(", ")));
+    }
+    std::fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot make folder {}", args.out.display()))?;
+    if args.input != "-" && input::scheme(&args.input).is_none() {
+        return file(args, &settings, output);
+    }
+    let monitor = MonitorArgs {
+        input: args.input.clone(),
+        id: Some(args.asset_id.clone()),
+        out: Some(args.out.clone()),
+        temp: args.temp.clone(),
+        events: vec![EventArg::Start, EventArg::Final],
+        update_every: None,
+        pcm: None,
+        rendition: None,
+        allow_private: false,
+        false_events_per_hour: None,
+        json: false,
+        log_json: false,
+        verbose: false,
+    };
+    super::run(&monitor, &settings, output)
+}
+
+/// One response for a media file, if anything matches.
+fn file(args: &IdentifyStreamArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let store = Store::open(settings, Missing::Refuse)?;
+    let searcher = Searcher::open(&store, settings, output)?;
+    let input = Input::new(&args.input);
+    let answer = identify::identify(&input, &searcher).map_err(|error| anyhow!("{error}"))?;
+    if let Some(damage) = &answer.damage {
+        output.note(&format!("identifyStream: {}: {damage}", input.name()));
+    }
+    let tracks = identify::tracks_of(&store, &answer.matches)?;
+    let matches = answer.matches.found.iter();
+    let matches: Vec<_> =
+        matches.filter_map(|found| Some(ResponseMatch::new(found, tracks.get(&found.track)?))).collect();
+    if matches.is_empty() {
+        output.note("identifyStream: no match");
+    } else {
+        let response = Response::new(&args.asset_id, matches).lasting(answer.seconds);
+        let folder = ResponseFolder::new(args.out.clone(), args.temp.clone());
+        folder.write(&args.asset_id, &serde_json::to_string(&response)?)?;
+    }
+    drop(searcher);
+    let _ = store.close();
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,82 @@
+//! What a person calls a stream.
+
+use std::fs::File;
+
+use anyhow::{Context, Result, bail};
+use refrain_service::monitor::StreamInput;
+use refrain_stream::{PcmFormat, PipeContent};
+
+/// Schemes that are followed.
+const SCHEMES: [&str; 4] = ["http", "https", "udp", "rtp"];
+
+/// The stream that a word on the command line names.
+pub(super) fn open(word: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
+    let content = pcm.map_or(PipeContent::Container, PipeContent::Pcm);
+    if word == "-" {
+        return Ok(StreamInput::Pipe { read: Box::new(std::io::stdin()), content });
+    }
+    if let Some(scheme) = scheme(word) {
+        if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
+            bail!(
+                "{scheme} streams are not followed by refrain itself; pipe them: ffmpeg -i {scheme}://… -f wav - | \
+                 refrain monitor -"
+            );
+        }
+        if pcm.is_some() {
+            bail!("--pcm is for standard input and files");
+        }
+        return Ok(StreamInput::Url(word.to_owned()));
+    }
+    let file = File::open(word).with_context(|| format!("cannot open {word}"))?;
+    Ok(StreamInput::Pipe { read: Box::new(file), content })
+}
+
+/// The scheme of what is a URL.
+pub(super) fn scheme(word: &str) -> Option<&str> {
+    let (scheme, _) = word.split_once("://")?;
+    let good = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    good.then_some(scheme)
+}
+
+/// The id of a stream that got none: the last part of its name that says something.
+pub(super) fn id_of(word: &str) -> String {
+    if word == "-" {
+        return "stdin".to_owned();
+    }
+    let shown = shown(word);
+    let path = shown.split_once("://").map_or(shown.as_str(), |(_, path)| path);
+    let is_common = |part: &&str| !["", "index", "master", "playlist"].contains(part);
+    let stems = path.rsplit('/').map(|part| part.rsplit_once('.').map_or(part, |(stem, _)| stem));
+    stems.filter(is_common).map(str::to_owned).next().unwrap_or_else(|| "stream".to_owned())
+}
+
+/// What may be shown of it: no user, no query.
+pub(super) fn shown(word: &str) -> String {
+    let Some(scheme) = scheme(word) else { return word.to_owned() };
+    let rest = word.get(scheme.len() + 3..).unwrap_or_default();
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let slash = if path.is_empty() { "" } else { "/" };
+    format!("{scheme}://{host}{slash}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_called_by_what_tells_them_apart() {
+        for (word, id) in [
+            ("https://u:secret@host.example/live/studio/master.m3u8?token=x/y", "studio"),
+            ("http://radio.example:8000/rock.mp3", "rock"),
+            ("udp://239.1.2.3:5000", "239.1.2"),
+            ("music/film.ts", "film"),
+            ("-", "stdin"),
+        ] {
+            assert_eq!(id_of(word), id, "{word}");
+        }
+        assert_eq!(shown("https://u:p@host/a/b.m3u8?token=x#y"), "https://host/a/b.m3u8");
+        assert!(open("rtmp://host/app/key", None).is_err());
+    }
+}

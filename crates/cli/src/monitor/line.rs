@@ -1,0 +1,113 @@
+//! Events and status as people read them, and as logs hold them.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Local};
+use refrain_catalog::{DetectionId, Track};
+use refrain_service::monitor::{EventKind, StreamEvent, StreamStatus};
+use refrain_stream::GapReason;
+
+use crate::identify::song;
+use crate::output::{Style, clean, clock, confidence};
+
+/// What plays, by name.
+#[derive(Debug, Default)]
+pub(super) struct Shown(Mutex<BTreeMap<DetectionId, String>>);
+
+impl Shown {
+    /// Learns what is played, or that it is over.
+    pub(super) fn learn(&self, event: &StreamEvent, track: &Track) {
+        let mut playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match event.kind {
+            EventKind::Final => playing.remove(&event.airing),
+            EventKind::Start | EventKind::Update => playing.insert(event.airing, name(track)),
+        };
+    }
+
+    /// The status line.
+    pub(super) fn text(&self, id: &str, status: &StreamStatus) -> String {
+        let playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let songs = match playing.values().map(String::as_str).collect::<Vec<_>>().join(" + ") {
+            none if none.is_empty() => "no song known".to_owned(),
+            songs => songs,
+        };
+        let lag = status.lag().map(|lag| format!(", lag {lag:.1} s")).unwrap_or_default();
+        let level = status.ear.level.map(|level| format!(", {level:.0} dBFS")).unwrap_or_default();
+        let (heard, gaps) = (clock(status.position), status.ear.all_gaps());
+        let missing = if gaps.count > 0 { format!(", {:.0} s missing", gaps.seconds) } else { String::new() };
+        clean(&format!("{id}: {}, {heard}{lag}{level}{missing} | {songs}", status.state.name()))
+    }
+}
+
+fn name(track: &Track) -> String {
+    match &track.metadata.artist {
+        Some(artist) => format!("{} – {artist}", song(track)),
+        None => song(track),
+    }
+}
+
+/// An event as a line to read.
+pub(super) fn event(event: &StreamEvent, track: &Track, style: Style) -> String {
+    let heard = &event.heard;
+    let what = match event.kind {
+        EventKind::Start => "starts",
+        EventKind::Update => "plays ",
+        EventKind::Final => "played",
+    };
+    let place = match event.kind {
+        EventKind::Final => {
+            format!("{} from {} on", clock(heard.query_end - heard.query_start), clock(heard.reference_start))
+        }
+        _ => format!("at {}", clock(heard.reference_start)),
+    };
+    let sure = confidence(heard.false_positive_probability);
+    let song = style.bold(&clean(&name(track)));
+    format!("{}  {what}  {song}  {}", time_of_day(event.epoch), style.dim(&format!("{place}, {sure}")))
+}
+
+/// Seconds since 1970 as the time of day here.
+fn time_of_day(epoch: f64) -> String {
+    let time = DateTime::from_timestamp_millis((epoch * 1000.0).round() as i64);
+    time.map_or_else(|| "?".to_owned(), |time| time.with_timezone(&Local).format("%H:%M:%S").to_string())
+}
+
+/// Logs an event.
+pub(super) fn log_event(event: &StreamEvent, track: &Track) {
+    tracing::info!(
+        stream = %event.stream,
+        event = event.kind.as_str(),
+        airing = %event.airing,
+        song = name(track),
+        epoch_seconds = event.epoch,
+        seconds = event.heard.query_end - event.heard.query_start,
+        false_positive_probability = event.heard.false_positive_probability,
+        "song"
+    );
+}
+
+/// Logs state and counters.
+pub(super) fn log(id: &str, status: &StreamStatus) {
+    let (ear, source) = (&status.ear, &status.source);
+    let gaps = ear.all_gaps();
+    let dropped = ear.gaps(GapReason::Dropped);
+    tracing::info!(
+        stream = id,
+        state = %status.state,
+        position_seconds = status.position,
+        lag_seconds = status.lag(),
+        level_dbfs = ear.level,
+        playing = status.airings.len(),
+        segments = ear.segments,
+        unreadable_segments = ear.unreadable_segments,
+        bytes = source.bytes,
+        retries = source.retries,
+        gaps = gaps.count,
+        gap_seconds = gaps.seconds,
+        dropped_seconds = dropped.seconds,
+        decode_errors = ear.decode_errors,
+        silence_seconds = ear.silence_seconds,
+        index_errors = status.index_errors,
+        "stream status"
+    );
+}

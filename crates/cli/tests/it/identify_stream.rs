@@ -1,0 +1,72 @@
+//! `identifyStream`, the drop-in.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::monitor::{Running, Stage, check_broadcast, responses};
+use crate::support::{Ran, Sandbox, music};
+
+/// The program with the flags of the one that it replaces.
+fn command(sandbox: &Sandbox, input: &str, config: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_identifyStream"));
+    command.env_clear().env("HOME", sandbox.path("")).current_dir(sandbox.path(""));
+    command.args(["-i", input, "-c", config, "-e", "st-1DcdE", "-O", "results", "-t", "tmp"]);
+    std::fs::create_dir_all(sandbox.path("tmp")).unwrap();
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_followed_with_the_configuration_of_the_old_program() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(stage.clips.len() as u64);
+    live.change(|options| {
+        options.end = true;
+        options.kind = Some("VOD");
+    });
+    // TOML by accident: what is ours counts, what is not is ignored.
+    let config = format!("catalog = \"{}\"\nserver = \"x\"\nmode = 3\n", stage.sandbox.catalog());
+    stage.sandbox.file("old.cfg", config);
+    let ran = Running::start(&mut command(&stage.sandbox, &url, "old.cfg")).end().expect(0);
+    assert_eq!(ran.stderr.matches("ignored").count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("mode, server"), "{}", ran.stderr);
+    let files = responses(&stage.sandbox.path("results"));
+    assert!(files.iter().all(|(name, _)| name.starts_with("st-1DcdE_20") && name.ends_with(".json")));
+    let all: Vec<Value> = files.into_iter().map(|(_, response)| response).collect();
+    check_broadcast(&all, 1_700_000_000.0);
+    assert!(all.iter().all(|response| response["unknownAssetID"] == "st-1DcdE"));
+    assert_eq!(std::fs::read_dir(stage.sandbox.path("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_media_file_has_one_response() {
+    let sandbox = Sandbox::with_catalog();
+    let clip = sandbox.clip("clip.wav", &music().known[0], 5.0, 12.0);
+    sandbox.file("old.cfg", b"<config>\xFF not TOML</config>");
+    let run = |input: &str| {
+        let mut command = command(&sandbox, input, "old.cfg");
+        Ran::from(command.env("REFRAIN_CATALOG", sandbox.catalog()).output().unwrap())
+    };
+    let ran = run(clip.to_str().unwrap()).expect(0).says("old.cfg: ignored");
+    assert_eq!(ran.stdout, "");
+    let files = responses(&sandbox.path("results"));
+    let [(name, response)] = &files[..] else { panic!("{files:?}") };
+    assert!(name.starts_with("st-1DcdE_20"), "{name}");
+    let found = &response["matches"][0];
+    assert!((response["unknownMediaFileDuration"].as_f64().unwrap() - 12.0).abs() < 0.01);
+    assert!(found["matchTimeInUnknown"].as_f64().unwrap() < 0.5, "{found}");
+    assert!((found["matchTimeInReference"].as_f64().unwrap() - 5.0).abs() < 0.5, "{found}");
+    assert!(found["evidence"]["event"].is_null());
+    // No match, no file.
+    let unknown = sandbox.clip("unknown.wav", &music().unknown, 5.0, 12.0);
+    run(unknown.to_str().unwrap()).expect(0).says("no match");
+    assert_eq!(responses(&sandbox.path("results")).len(), 1);
+    run("none.mp3").expect(2);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_an_error() {
+    let sandbox = Sandbox::with_catalog();
+    let ran = Ran::from(command(&sandbox, "x.wav", "none.cfg").output().unwrap()).expect(2);
+    ran.says("cannot read configuration none.cfg");
+}

@@ -1,0 +1,306 @@
+//! `refrain monitor`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use refrain_testkit::origin::{Clip, Container, LiveOptions, LiveStream, Origin, encode};
+use refrain_testkit::{RATE, write_wav};
+use serde_json::Value;
+
+use crate::support::{Ran, SONG_SECONDS, Sandbox, music};
+
+/// Longest wait for something that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the first song of a broadcast starts after, and what is between songs, seconds of silence.
+const SILENCE: f64 = 4.0;
+
+/// Two songs with silence before, between and behind them.
+pub(crate) fn broadcast() -> Vec<f32> {
+    let silence = vec![0.0; (SILENCE * f64::from(RATE)) as usize];
+    let songs = &music().known;
+    [&silence, &songs[0].samples, &silence, &songs[1].samples, &silence].map(Vec::as_slice).concat()
+}
+
+/// Segments of it, and the origin that serves them.
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) origin: Origin,
+    pub(crate) clips: Vec<Clip>,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        let sandbox = Sandbox::with_catalog();
+        let wav = sandbox.path("broadcast.wav");
+        write_wav(&wav, &broadcast(), RATE).unwrap();
+        let clips = encode(&wav, Container::Ts, 2.0).unwrap().clips;
+        Self { sandbox, origin: Origin::start().await.unwrap(), clips }
+    }
+
+    /// A live stream whose first segments are told, with room for all of them in its playlist.
+    pub(crate) fn live(&self, told: u64) -> (LiveStream, String) {
+        let options = LiveOptions { window: 100, ..LiveOptions::default() };
+        let live = LiveStream::manual(self.clips.clone(), told, options);
+        let url = self.origin.live("/live", &live);
+        (live, url)
+    }
+
+    /// Starts `refrain monitor` with these arguments.
+    pub(crate) fn monitor(&self, args: &[&str]) -> Running {
+        let mut command = self.sandbox.command(&["--catalog", &self.sandbox.catalog(), "monitor"]);
+        Running::start(command.args(args))
+    }
+
+    fn out(&self) -> PathBuf {
+        self.sandbox.path("out")
+    }
+}
+
+/// A program that runs, and is killed when a test fails.
+pub(crate) struct Running(Option<Child>);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
+    fn child(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+
+    fn terminate(&mut self) {
+        let id = self.child().id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Ran {
+        let began = Instant::now();
+        while self.child().try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ran::from(self.0.take().unwrap().wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let mut text = String::new();
+            let _ = child.stderr.take().unwrap().read_to_string(&mut text);
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// Names and contents of the responses in a folder, in order of writing.
+pub(crate) fn responses(folder: &Path) -> Vec<(String, Value)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let read = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+    };
+    files.iter().map(read).collect()
+}
+
+/// Waits until a folder has so many responses.
+async fn wait_for(folder: &Path, count: usize) -> Vec<(String, Value)> {
+    let began = Instant::now();
+    loop {
+        let all = responses(folder);
+        if all.len() >= count {
+            return all;
+        }
+        assert!(began.elapsed() < PATIENCE, "{} of {count} responses came", all.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What is to be compared of a response: event, song and when, with the airing it belongs to.
+fn brief(response: &Value) -> (String, String, f64, f64, String) {
+    assert_eq!((&response["statusCode"], &response["matches"][1]), (&2006.into(), &Value::Null));
+    let found = &response["matches"][0];
+    let evidence = &found["evidence"];
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{response}")).to_owned();
+    let song = text(&evidence["reference"]);
+    (
+        text(&evidence["event"]),
+        song.rsplit('/').next().unwrap().to_owned(),
+        found["matchTimeInUnknown"].as_f64().unwrap(),
+        found["matchDurationInUnknown"].as_f64().unwrap(),
+        text(&evidence["airing"]),
+    )
+}
+
+/// Checks that these are the responses to a broadcast that began at `epoch`.
+#[track_caller]
+pub(crate) fn check_broadcast(all: &[Value], epoch: f64) {
+    let all: Vec<_> = all.iter().map(brief).collect();
+    let kinds: Vec<_> = all.iter().map(|(event, song, ..)| (event.as_str(), song.as_str())).collect();
+    let wanted = [("start", "one.wav"), ("final", "one.wav"), ("start", "three.wav"), ("final", "three.wav")];
+    let mut sorted = kinds.clone();
+    sorted.sort_by_key(|(event, song)| (*song, *event == "final"));
+    assert_eq!(sorted, wanted, "{all:?}");
+    for (song, start) in [("one.wav", SILENCE), ("three.wav", 2.0 * SILENCE + SONG_SECONDS)] {
+        let chain: Vec<_> = all.iter().filter(|one| one.1 == song).collect();
+        assert_eq!(chain[0].4, chain[1].4, "one airing");
+        let (_, _, at, seconds, _) = chain[1];
+        assert!((at - epoch - start).abs() < 0.5, "{song} at {}", at - epoch);
+        assert!((seconds - SONG_SECONDS).abs() < 1.0, "{song} for {seconds}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_stream_gives_a_file_at_the_start_and_one_at_the_end_of_each_song() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(3);
+    let out = stage.out();
+    let running = stage.monitor(&[&url, "--id", "a/../b", "--out", out.to_str().unwrap()]);
+    // The first song is told while it plays.
+    live.publish(6);
+    let first = wait_for(&out, 1).await;
+    let (name, response) = &first[0];
+    assert_eq!(brief(response).0, "start");
+    assert_eq!(response["unknownAssetID"], "a/../b");
+    let (id, time) = name.split_at("a_.._b_".len());
+    assert_eq!(id, "a_.._b_");
+    let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    let form: String = time.chars().map(digits).collect();
+    assert!(form == "0000_00_00T00_00_00+0000.json" || form == "0000_00_00T00_00_00-0000.json", "{name}");
+    // The rest comes, and the playlist ends.
+    live.publish(stage.clips.len() as u64 - 9);
+    live.change(|options| options.end = true);
+    let ran = running.end().expect(0);
+    assert_eq!(ran.stdout, "");
+    let all: Vec<Value> = responses(&out).into_iter().map(|(_, response)| response).collect();
+    // It was joined three segments before its then end: at its very start.
+    check_broadcast(&all, 1_700_000_000.0);
+    let evidence = &all[3]["matches"][0]["evidence"];
+    assert_eq!(evidence["clock"], "programDateTime");
+    assert!(evidence["clockOffset"].as_f64().unwrap() > 1e6, "the dates are years old");
+    assert!((evidence["timeInStream"].as_f64().unwrap() - 2.0 * SILENCE - SONG_SECONDS).abs() < 0.5);
+    assert!(evidence["matchedPeaks"].as_u64() <= evidence["expectedPeaks"].as_u64());
+    assert!(all[0]["unknownMediaFileDuration"].is_null() && all[0]["file"].is_null());
+    // Nothing is left of temporary files.
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 4);
+    assert!(ran.stderr.contains("stream status") && ran.stderr.contains("ended"), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_in_good_order() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(3);
+    let out = stage.out();
+    let args = [&url, "--id", "x", "--out", out.to_str().unwrap(), "--log-json", "--json"];
+    let mut running = stage.monitor(&args);
+    live.publish(6);
+    wait_for(&out, 1).await;
+    running.terminate();
+    let ran = running.end().expect(0);
+    let all = responses(&out);
+    let events: Vec<_> = all.iter().map(|(_, response)| brief(response).0).collect();
+    assert_eq!(events, ["start", "final"]);
+    // The same as lines, and logs that are JSON.
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let files: Vec<Value> = all.into_iter().map(|(_, response)| response).collect();
+    assert_eq!(lines, files);
+    let logs: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = logs.iter().rfind(|log| log["message"] == "stream status").unwrap();
+    assert_eq!((&last["stream"], &last["state"]), (&"x".into(), &"ended: it was stopped".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_away_is_waited_for() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(3);
+    let (out, away) = (stage.out(), stage.sandbox.path("away"));
+    let mut running = stage.monitor(&[&url, "--id", "x", "--out", out.to_str().unwrap()]);
+    let mut errors = BufReader::new(running.child().stderr.take().unwrap()).lines();
+    while !errors.next().unwrap().unwrap().contains("stream state") {}
+    std::fs::rename(&out, &away).unwrap();
+    live.publish(stage.clips.len() as u64 - 3);
+    live.change(|options| options.end = true);
+    let what = loop {
+        let line = errors.next().unwrap().unwrap();
+        if line.contains("cannot write a response") {
+            break line;
+        }
+    };
+    assert!(what.contains("make the folder") && what.contains("tried again"), "{what}");
+    std::fs::rename(&away, &out).unwrap();
+    let _rest = std::thread::spawn(move || errors.for_each(drop));
+    running.child().stderr = None;
+    let mut child = running.0.take().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let all: Vec<Value> = responses(&out).into_iter().map(|(_, response)| response).collect();
+    check_broadcast(&all, 1_700_000_000.0);
+}
+
+#[test]
+fn standard_input_may_be_anything_that_ffmpeg_reads() {
+    let sandbox = Sandbox::with_catalog();
+    let wav = sandbox.wav("broadcast.wav", &broadcast());
+    let pcm = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i"])
+        .arg(&wav)
+        .args(["-ar", "48000", "-ac", "2", "-f", "s16le", "-"])
+        .output()
+        .unwrap();
+    for (format, bytes) in [(Some("s16le:48000:2"), pcm.stdout), (None, std::fs::read(&wav).unwrap())] {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "monitor", "-"]);
+        command.args(format.map(|format| ["--pcm", format]).into_iter().flatten()).stdin(Stdio::piped());
+        let mut running = Running::start(&mut command);
+        let mut stdin = running.child().stdin.take().unwrap();
+        let writing = std::thread::spawn(move || stdin.write_all(&bytes));
+        let ran = running.end().expect(0);
+        writing.join().unwrap().unwrap();
+        let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        // Its time is that of its arrival.
+        let evidence = &lines[0]["matches"][0]["evidence"];
+        assert_eq!((&evidence["clock"], &lines[0]["unknownAssetID"]), (&"arrival".into(), &"stdin".into()));
+        let at = lines[0]["matches"][0]["matchTimeInUnknown"].as_f64().unwrap();
+        let origin = at - evidence["timeInStream"].as_f64().unwrap();
+        assert!((0.0..60.0).contains(&(origin - now)), "{origin} {now}");
+        check_broadcast(&lines, origin);
+    }
+}
+
+#[test]
+fn events_are_chosen() {
+    let sandbox = Sandbox::with_catalog();
+    let wav = sandbox.wav("broadcast.wav", &broadcast());
+    let file = wav.to_str().unwrap();
+    let events = |args: &[&str]| -> Vec<String> {
+        let args = [&["monitor", file, "--json"], args].concat();
+        let ran = sandbox.run(&args).expect(0);
+        ran.stdout.lines().map(|line| brief(&serde_json::from_str(line).unwrap()).0).collect()
+    };
+    assert_eq!(events(&["--events", "final"]), ["final", "final"]);
+    assert!(events(&["--events", "none"]).is_empty());
+    let all = events(&["--update-every", "5"]);
+    assert_eq!(all.iter().filter(|kind| *kind == "start").count(), 2);
+    assert!(all.iter().filter(|kind| *kind == "update").count() >= 4, "{all:?}");
+}
+
+#[test]
+fn what_cannot_be_followed_says_why() {
+    let sandbox = Sandbox::with_catalog();
+    sandbox.run(&["monitor", "none.ts"]).expect(2).says("cannot open none.ts");
+    sandbox.run(&["monitor", "rtmp://host/app"]).expect(2).says("ffmpeg -i rtmp://");
+    sandbox.run(&["monitor", "udp://nowhere"]).expect(2).says("udp://239.1.2.3:5000");
+    sandbox.run(&["monitor", "-", "--pcm", "mp3"]).expect(2).says("s16le:48000:2");
+    let text = sandbox.file("text.ts", "This is no music at all. ".repeat(1000));
+    sandbox.run(&["monitor", text.to_str().unwrap()]).expect(2).says("cannot follow");
+    let ran = sandbox.run(&["--search", "database", "monitor", "-"]).expect(2);
+    ran.says("--search local");
+    Sandbox::new().run(&["monitor", "-"]).expect(2).says("there is no catalogue");
+}
