@@ -25,8 +25,8 @@ latency --music DIR [--refrain FILE] [--catalog FILE] [--unknown DIR] [--speech 
   --unknown DIR    play stretches of these files between some, none of which may be in the other
   --speech DIR     speech that is laid over songs (chatter that is no language)
   --speech-part P  part of the songs that stand under speech, 6 dB above them (0)
-  --streams N      live streams at the same time, each a process with a programme of its own (6)
-  --airings N      songs of each (10)
+  --streams N      live streams at the same time, each a process with a programme of its own (20)
+  --airings N      songs of each (3)
   --seed N         draws the programmes (1)";
 
 /// Pause between the starts of two streams, so that no two poll in step.
@@ -45,8 +45,8 @@ struct Options {
 impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let refrain = std::env::current_exe()?.with_file_name("refrain");
-        let plan = Plan { airings: 10, speech: 0.0, ..Plan::default() };
-        let (mut music, mut refrain, mut streams, mut plan) = (None, refrain, 6, plan);
+        let plan = Plan { airings: 3, speech: 0.0, ..Plan::default() };
+        let (mut music, mut refrain, mut streams, mut plan) = (None, refrain, 20, plan);
         let (mut catalog, mut unknown, mut speech) = (None, None, None);
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
