@@ -18,6 +18,10 @@ use super::watch::Seen;
 const MARGIN: f64 = 12.0;
 /// Length of a segment, seconds.
 const SEGMENT: f64 = 2.0;
+/// What packagers call segments of 2 s, though frames make them a little longer.
+const TARGET: &str = "2";
+/// Part of a segment by which each stream is shifted against the one before: the golden ratio spreads any number.
+const SPREAD: f64 = 0.618;
 /// Segments in a playlist, as IVS has them.
 const WINDOW: usize = 14;
 /// The playlist ends so long before the list of segments begins anew, seconds.
@@ -88,11 +92,13 @@ impl Channel {
         (refrain, catalogue): (&Path, &Path),
         folder: PathBuf,
     ) -> Result<Self, Failure> {
-        let head = 3.0 * SEGMENT;
+        // Streams are told of at different moments, and their processes poll at different ones.
+        let head = (3.0 + (number as f64 * SPREAD).fract()) * SEGMENT;
         let (now, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
         let began = now.checked_sub(Duration::from_secs_f64(head)).ok_or("this machine has just started")?;
         let epoch = clock.as_secs_f64() - head;
-        let options = LiveOptions { window: WINDOW, epoch, ..LiveOptions::default() };
+        let target = Some(TARGET.to_owned());
+        let options = LiveOptions { window: WINDOW, epoch, target, ..LiveOptions::default() };
         let stream = LiveStream::real_time(programme.clips.clips.clone(), head, options);
         let url = origin.live(&format!("/{number}"), &stream);
         let log = folder.with_extension("log");
@@ -188,7 +194,8 @@ impl Channel {
                 one.song == Some(airing.song) && one.stretch.0 < airing.end && one.stretch.1 > airing.start
             };
             let told = heard.iter().find(mine)?.told;
-            let (at, segment) = requests.iter().rev().find(|(at, _)| *at < told)?;
+            let (at, segment) =
+                requests.iter().filter(|(at, _)| *at < told).max_by_key(|(_, segment)| *segment)?;
             let published = self.stream.start_of(segment + 1);
             Some([published - airing.ready, at - published, told - at])
         };

@@ -15,6 +15,8 @@ use super::Options;
 const AIRINGS: usize = 24;
 /// Length of a segment, seconds.
 const SEGMENT: f64 = 2.0;
+/// What packagers call segments of 2 s, though frames make them a little longer.
+const TARGET: &str = "2";
 /// Segments in a playlist, as IVS has them.
 const WINDOW: usize = 14;
 /// Part of the songs that an unknown stretch precedes.
@@ -47,7 +49,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         for n in 0..options.streams {
             // The fraction spreads the moments at which segments come.
             let head = 3.0 * SEGMENT + seconds * n as f64 / options.streams as f64;
-            let live = LiveOptions { window: WINDOW, epoch: now - head, ..LiveOptions::default() };
+            let (epoch, target) = (now - head, Some(TARGET.to_owned()));
+            let live = LiveOptions { window: WINDOW, epoch, target, ..LiveOptions::default() };
             origin.live(&format!("/{n}"), &LiveStream::real_time(clips.clone(), head, live));
         }
     }
