@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use refrain_core::audio::{AudioReader, Limits, supported_extension};
+use refrain_core::audio::{AudioReader, Limits, SAMPLE_RATE, supported_extension};
 
 /// Anything that ends a program; threads hand it over.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -38,4 +38,36 @@ pub fn decode(path: &Path, mut sink: impl FnMut(&[f32])) -> Result<(), Failure> 
         sink(chunk);
     }
     Ok(())
+}
+
+/// Length of a file, seconds: what it says, or else what it has.
+///
+/// # Errors
+/// If it cannot be read or decoded.
+pub fn seconds(path: &Path) -> Result<f64, Failure> {
+    let told = AudioReader::open(path, &Limits::default())?.report().declared_seconds;
+    if let Some(seconds) = told {
+        return Ok(seconds);
+    }
+    let mut samples = 0;
+    decode(path, |chunk| samples += chunk.len())?;
+    Ok(samples as f64 / f64::from(SAMPLE_RATE))
+}
+
+/// Decodes a stretch of a file to 44.1 kHz mono: `count` samples from sample `from` on, or what there is of it.
+///
+/// # Errors
+/// If it cannot be read or decoded.
+pub fn stretch(path: &Path, from: usize, count: usize) -> Result<Vec<f32>, Failure> {
+    let mut reader = AudioReader::open(path, &Limits::default())?;
+    let (mut at, mut samples) = (0, Vec::with_capacity(count));
+    while samples.len() < count
+        && let Some(chunk) = reader.next_chunk()?
+    {
+        let skipped = from.saturating_sub(at).min(chunk.len());
+        let wanted = (count - samples.len()).min(chunk.len() - skipped);
+        samples.extend(chunk.iter().skip(skipped).take(wanted));
+        at += chunk.len();
+    }
+    Ok(samples)
 }

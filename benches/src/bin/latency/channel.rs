@@ -1,0 +1,213 @@
+//! A live stream and the process that monitors it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use refrain_benches::music::Failure;
+use refrain_benches::programme::{Airing, Programme, Shelf, time};
+use refrain_benches::score::{Heard, Score};
+use refrain_core::audio::SAMPLE_RATE;
+use refrain_testkit::origin::{Asked, Clips, Container, LiveOptions, LiveStream, Origin, encode};
+use refrain_testkit::write_wav;
+
+use super::watch::Seen;
+
+/// Silence before and behind a programme, seconds: for whoever joins late or leaves early.
+const MARGIN: f64 = 12.0;
+/// Length of a segment, seconds.
+const SEGMENT: f64 = 2.0;
+/// What packagers call segments of 2 s, though frames make them a little longer.
+const TARGET: &str = "2";
+/// Part of a segment by which each stream is shifted against the one before: the golden ratio spreads any number.
+const SPREAD: f64 = 0.618;
+/// Segments in a playlist, as IVS has them.
+const WINDOW: usize = 14;
+/// The playlist ends so long before the list of segments begins anew, seconds.
+const BEFORE_END: f64 = 1.0;
+/// How long a process may take to end after its stream has.
+const TO_END: Duration = Duration::from_secs(30);
+
+/// A programme in segments.
+pub(crate) struct Encoded {
+    clips: Clips,
+    airings: Vec<Airing>,
+    names: Vec<String>,
+    pub(crate) seconds: f64,
+}
+
+impl Encoded {
+    /// Makes a programme into segments.
+    pub(crate) fn new(programme: &Programme, shelf: &Shelf, folder: &Path) -> Result<Self, Failure> {
+        let margin = (MARGIN * f64::from(SAMPLE_RATE)) as usize;
+        let (mut samples, mut airings) = (vec![0.0; margin], Vec::new());
+        for piece in &programme.pieces {
+            let (sound, airing) = piece.sound(shelf)?;
+            samples.extend(sound);
+            airings.extend(airing);
+        }
+        samples.resize(samples.len() + margin, 0.0);
+        let file = folder.join("programme.wav");
+        write_wav(&file, &samples, SAMPLE_RATE)?;
+        let clips = encode(&file, Container::Ts, SEGMENT)?;
+        let mut ends = Vec::new();
+        for clip in &clips.clips {
+            ends.push(ends.last().copied().unwrap_or(0.0) + clip.seconds);
+        }
+        for airing in &mut airings {
+            airing.start += time(margin);
+            airing.end += time(margin);
+            // The first second that can be heard is in the playlist when the segment with its end is.
+            let second = airing.ready + time(margin) + 1.0;
+            airing.ready = ends.iter().copied().find(|end| *end >= second).unwrap_or(second);
+        }
+        let name =
+            |(path, _): &(PathBuf, f64)| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let names = shelf.songs.iter().map(name).collect();
+        Ok(Self { seconds: ends.last().copied().unwrap_or(0.0), clips, airings, names })
+    }
+}
+
+pub(crate) struct Channel {
+    pub(crate) number: usize,
+    programme: Encoded,
+    stream: LiveStream,
+    /// When the stream's first segment began, by both clocks.
+    began: Instant,
+    epoch: f64,
+    child: Child,
+    status: Option<std::process::ExitStatus>,
+    log: PathBuf,
+    pub(crate) folder: PathBuf,
+    pub(crate) seen: Vec<Seen>,
+}
+
+impl Channel {
+    /// Serves a programme from now on, and starts the program on it.
+    pub(crate) fn start(
+        number: usize,
+        programme: Encoded,
+        origin: &Origin,
+        (refrain, catalogue): (&Path, &Path),
+        folder: PathBuf,
+    ) -> Result<Self, Failure> {
+        // Streams are told of at different moments, and their processes poll at different ones.
+        let head = (3.0 + (number as f64 * SPREAD).fract()) * SEGMENT;
+        let (now, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
+        let began = now.checked_sub(Duration::from_secs_f64(head)).ok_or("this machine has just started")?;
+        let epoch = clock.as_secs_f64() - head;
+        let target = Some(TARGET.to_owned());
+        let options = LiveOptions { window: WINDOW, epoch, target, ..LiveOptions::default() };
+        let stream = LiveStream::real_time(programme.clips.clips.clone(), head, options);
+        let url = origin.live(&format!("/{number}"), &stream);
+        let log = folder.with_extension("log");
+        let child = Command::new(refrain)
+            .arg("--catalog")
+            .arg(format!("sqlite:{}", catalogue.display()))
+            .args(["monitor", &url, "--id", &format!("stream{number}"), "--out"])
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .map_err(|error| format!("{}: {error}", refrain.display()))?;
+        Ok(Self {
+            number,
+            programme,
+            stream,
+            began,
+            epoch,
+            child,
+            status: None,
+            log,
+            folder,
+            seen: Vec::new(),
+        })
+    }
+
+    /// Ends the stream when it is time, and says whether its process has ended.
+    pub(crate) fn is_over(&mut self) -> bool {
+        let left = self.programme.seconds - self.began.elapsed().as_secs_f64();
+        if left < BEFORE_END && !self.stream.options().end {
+            self.stream.change(|options| options.end = true);
+        }
+        if self.status.is_none() {
+            self.status = self.child.try_wait().ok().flatten();
+        }
+        if self.status.is_none() && left < -TO_END.as_secs_f64() {
+            // A process of ours that did not end by itself; the report says so.
+            let _ = self.child.kill();
+            self.status = self.child.wait().ok();
+        }
+        self.status.is_some()
+    }
+
+    /// The exit status and the last lines of the log, if the process did not end well.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let status = self.status.filter(|status| !status.success())?;
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(5).collect();
+        Some(format!("{status}: {}", tail.into_iter().rev().collect::<Vec<_>>().join(" | ")))
+    }
+
+    /// How well it was heard. Times count from the stream's first segment.
+    pub(crate) fn score(&self, name: &dyn Fn(usize) -> String) -> Score {
+        let mut score = Score::of(&self.programme.airings, &self.heard(), name);
+        score
+            .remarks
+            .iter_mut()
+            .for_each(|remark| remark.insert_str(0, &format!("stream {}, ", self.number)));
+        score
+    }
+
+    fn heard(&self) -> Vec<Heard> {
+        let mut heard: Vec<(&str, Heard)> = Vec::new();
+        for seen in &self.seen {
+            let from = seen.time - self.epoch;
+            let (stretch, ended) = ((from, from + seen.seconds), seen.event == "final");
+            match heard.iter_mut().find(|(airing, _)| *airing == seen.airing) {
+                Some((_, heard)) => (heard.stretch, heard.ended) = (stretch, ended),
+                None => {
+                    let song = self.programme.names.iter().position(|name| *name == seen.song);
+                    let told = (seen.at - self.began).as_secs_f64();
+                    heard.push((&seen.airing, Heard { song, told, stretch, ended }));
+                }
+            }
+        }
+        heard.into_iter().map(|(_, heard)| heard).collect()
+    }
+
+    /// What the latency of each start is made of, seconds: the media that was needed, how long its last segment was not
+    /// asked for, and the time from then to the file.
+    pub(crate) fn terms(&self, asked: &[Asked]) -> Vec<[f64; 3]> {
+        let folder = format!("/{}/seg", self.number);
+        let number =
+            |asked: &Asked| asked.path.strip_prefix(&folder)?.strip_suffix(".ts")?.parse::<u64>().ok();
+        let requests: Vec<(f64, u64)> = asked
+            .iter()
+            .filter_map(|asked| Some(((asked.at - self.began).as_secs_f64(), number(asked)?)))
+            .collect();
+        let heard = self.heard();
+        let term = |airing: &Airing| {
+            let mine = |one: &&Heard| {
+                one.song == Some(airing.song) && one.stretch.0 < airing.end && one.stretch.1 > airing.start
+            };
+            let told = heard.iter().find(mine)?.told;
+            let (at, segment) =
+                requests.iter().filter(|(at, _)| *at < told).max_by_key(|(_, segment)| *segment)?;
+            let published = self.stream.start_of(segment + 1);
+            Some([published - airing.ready, at - published, told - at])
+        };
+        self.programme.airings.iter().filter_map(term).collect()
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! From a song in a live playlist to its file on the disk: the `refrain` program watched from outside. See the README
+//! beside.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
+mod channel;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use refrain_benches::music::Failure;
+use refrain_benches::programme::{Plan, Programme, Shelf};
+use refrain_benches::score::{Numbers, Score};
+use refrain_testkit::origin::Origin;
+
+use channel::{Channel, Encoded};
+
+const USAGE: &str = "\
+latency --music DIR [--refrain FILE] [--catalog FILE] [--unknown DIR] [--speech DIR] [--speech-part P]
+        [--streams N] [--airings N] [--seed N]
+  --music DIR      index the files below DIR and play stretches of them
+  --refrain FILE   the program (beside this one)
+  --catalog FILE   a catalogue that has the music already; without, a temporary one is made
+  --unknown DIR    play stretches of these files between some, none of which may be in the other
+  --speech DIR     speech that is laid over songs (chatter that is no language)
+  --speech-part P  part of the songs that stand under speech, 6 dB above them (0)
+  --streams N      live streams at the same time, each a process with a programme of its own (20)
+  --airings N      songs of each (3)
+  --seed N         draws the programmes (1)";
+
+/// Pause between the starts of two streams, so that no two poll in step.
+const STAGGER: Duration = Duration::from_millis(730);
+
+struct Options {
+    music: PathBuf,
+    refrain: PathBuf,
+    catalog: Option<PathBuf>,
+    unknown: Option<PathBuf>,
+    speech: Option<PathBuf>,
+    streams: u64,
+    plan: Plan,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let refrain = std::env::current_exe()?.with_file_name("refrain");
+        let plan = Plan { airings: 3, speech: 0.0, ..Plan::default() };
+        let (mut music, mut refrain, mut streams, mut plan) = (None, refrain, 20, plan);
+        let (mut catalog, mut unknown, mut speech) = (None, None, None);
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--music" => music = Some(value()?.into()),
+                "--refrain" => refrain = value()?.into(),
+                "--catalog" => catalog = Some(value()?.into()),
+                "--unknown" => unknown = Some(value()?.into()),
+                "--speech" => speech = Some(value()?.into()),
+                "--speech-part" => plan.speech = value()?.parse()?,
+                "--streams" => streams = value()?.parse()?,
+                "--airings" => plan.airings = value()?.parse()?,
+                "--seed" => plan.seed = value()?.parse()?,
+                _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
+            }
+        }
+        Ok(Self { music: music.ok_or(USAGE)?, refrain, catalog, unknown, speech, streams, plan })
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("latency: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let work = tempfile::tempdir()?;
+    let catalogue = match &options.catalog {
+        Some(file) => file.clone(),
+        None => index(&options, work.path())?,
+    };
+    let shelf = Shelf::open(&options.music, options.unknown.as_ref(), options.speech.as_ref())?;
+    let mut encoded = Vec::new();
+    for n in 0..options.streams {
+        let plan = Plan { seed: options.plan.seed * 1000 + n, ..options.plan.clone() };
+        encoded.push(Encoded::new(&Programme::draw(&shelf, &plan), &shelf, work.path())?);
+    }
+    let longest = encoded.iter().map(|programme| programme.seconds).fold(0.0, f64::max);
+    println!("{} streams, the longest {longest:.0} s", encoded.len());
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let origin = runtime.block_on(Origin::start())?;
+    let mut channels = Vec::new();
+    for (n, programme) in encoded.into_iter().enumerate() {
+        let folder = work.path().join(format!("out{n}"));
+        std::fs::create_dir(&folder)?;
+        channels.push(Channel::start(n, programme, &origin, (&options.refrain, &catalogue), folder)?);
+        watch::wait(&mut channels, STAGGER)?;
+    }
+    while !channels.iter_mut().all(Channel::is_over) {
+        watch::wait(&mut channels, watch::STEP)?;
+    }
+    report(&channels, &origin, &shelf);
+    Ok(())
+}
+
+/// Makes a catalogue of the music with the program itself.
+fn index(options: &Options, folder: &Path) -> Result<PathBuf, Failure> {
+    let file = folder.join("catalogue.db");
+    let status = Command::new(&options.refrain)
+        .arg("--catalog")
+        .arg(format!("sqlite:{}", file.display()))
+        .arg("index")
+        .arg(&options.music)
+        .status()
+        .map_err(|error| format!("{}: {error}", options.refrain.display()))?;
+    if status.success() { Ok(file) } else { Err(format!("indexing ended with {status}").into()) }
+}
+
+fn report(channels: &[Channel], origin: &Origin, shelf: &Shelf) {
+    let name = |song: usize| {
+        let file = shelf.songs.get(song).and_then(|(path, _)| path.file_name());
+        file.unwrap_or_default().to_string_lossy().into_owned()
+    };
+    let asked = origin.asked();
+    let (mut score, mut parts) = (Score::default(), [(); 3].map(|()| Numbers::default()));
+    for channel in channels {
+        score.add(&channel.score(&name));
+        for term in channel.terms(&asked) {
+            parts.iter_mut().zip(term).for_each(|(numbers, seconds)| numbers.push(seconds));
+        }
+        if let Some(trouble) = channel.trouble() {
+            println!("stream {}: {trouble}", channel.number);
+        }
+    }
+    println!("\n{score}");
+    println!(
+        "\"start told after\" counts from when the first second of a song stood in the playlist. It is the sum of"
+    );
+    let names =
+        ["media that was needed behind that", "segment in the playlist → asked for", "asked for → file"];
+    for (name, numbers) in names.iter().zip(&parts) {
+        println!("  {name:<36} {numbers}");
+    }
+}

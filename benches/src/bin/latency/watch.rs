@@ -1,0 +1,82 @@
+//! Watches folders for responses.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use refrain_benches::music::Failure;
+use serde_json::Value;
+
+use super::channel::Channel;
+
+/// How often folders are looked at.
+pub(crate) const STEP: Duration = Duration::from_millis(10);
+
+/// A response, when it was seen first.
+pub(crate) struct Seen {
+    file: std::ffi::OsString,
+    pub(crate) at: Instant,
+    /// `start`, `update` or `final`.
+    pub(crate) event: String,
+    /// Identity of the airing.
+    pub(crate) airing: String,
+    /// File name of the song.
+    pub(crate) song: String,
+    /// Its start, seconds since 1970, and length, seconds.
+    pub(crate) time: f64,
+    pub(crate) seconds: f64,
+}
+
+/// Looks at the folders of all channels again and again for so long.
+pub(crate) fn wait(channels: &mut [Channel], time: Duration) -> Result<(), Failure> {
+    let until = Instant::now() + time;
+    loop {
+        for channel in channels.iter_mut() {
+            look(channel)?;
+            channel.is_over();
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        sleep(left.min(STEP));
+    }
+}
+
+fn look(channel: &mut Channel) -> Result<(), Failure> {
+    let known: HashSet<_> = channel.seen.iter().map(|seen| seen.file.clone()).collect();
+    let mut new = Vec::new();
+    for entry in std::fs::read_dir(&channel.folder)? {
+        let path = entry?.path();
+        let file = path.file_name().unwrap_or_default().to_owned();
+        let hidden = file.as_encoded_bytes().starts_with(b".");
+        if !hidden && path.extension().is_some_and(|extension| extension == "json") && !known.contains(&file)
+        {
+            new.push(read(&path, file)?);
+        }
+    }
+    // Two of one look: the start comes before the final.
+    new.sort_by(|a, b| b.event.cmp(&a.event));
+    channel.seen.extend(new);
+    Ok(())
+}
+
+fn read(path: &Path, file: std::ffi::OsString) -> Result<Seen, Failure> {
+    let at = Instant::now();
+    let json: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+    let one = &json["matches"][0];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let number = |value: &Value| value.as_f64().unwrap_or_default();
+    let evidence = &one["evidence"];
+    let reference = text(&evidence["reference"]);
+    Ok(Seen {
+        file,
+        at,
+        event: text(&evidence["event"]),
+        airing: text(&evidence["airing"]),
+        song: reference.rsplit('/').next().unwrap_or_default().to_owned(),
+        time: number(&one["matchTimeInUnknown"]),
+        seconds: number(&one["matchDurationInUnknown"]),
+    })
+}

@@ -1,0 +1,124 @@
+//! A programme of songs through the fingerprinter and the live matcher, as fast as it goes: what is told of it, when,
+//! and what that costs. See the README beside.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
+mod follow;
+mod nothing;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rayon::prelude::*;
+use refrain_benches::music::{Failure, decode};
+use refrain_benches::programme::{Plan, Programme, Shelf, time};
+use refrain_benches::score::Score;
+use refrain_core::fingerprint::{Density, Fingerprinter};
+use refrain_core::index::{Snapshot, TrackNumber};
+
+use follow::{Costs, Follower};
+
+const USAGE: &str = "\
+live --music DIR [--unknown DIR] [--speech DIR] [--airings N] [--seed N] [--speech-part P] [--speech-db DB] [--hours H]
+  --music DIR      index the files below DIR and play stretches of them
+  --unknown DIR    play stretches of these files between some, none of which may be in the other …
+  --speech DIR     speech that is laid over songs (chatter that is no language)
+  --airings N      songs of the programme (60)
+  --seed N         draws it (1)
+  --speech-part P  part of the songs that stand under speech (0.2)
+  --speech-db DB   level of the music against the speech (-6)
+  --hours H        … and follow so much of that music and of speech alone, to see what is told of nothing (0)";
+
+struct Options {
+    music: PathBuf,
+    unknown: Option<PathBuf>,
+    speech: Option<PathBuf>,
+    plan: Plan,
+    hours: f64,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let (mut music, mut unknown, mut speech, mut plan, mut hours) =
+            (None, None, None, Plan::default(), 0.0);
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--music" => music = Some(value()?.into()),
+                "--unknown" => unknown = Some(value()?.into()),
+                "--speech" => speech = Some(value()?.into()),
+                "--airings" => plan.airings = value()?.parse()?,
+                "--seed" => plan.seed = value()?.parse()?,
+                "--speech-part" => plan.speech = value()?.parse()?,
+                "--speech-db" => plan.speech_db = value()?.parse()?,
+                "--hours" => hours = value()?.parse()?,
+                _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
+            }
+        }
+        Ok(Self { music: music.ok_or(USAGE)?, unknown, speech, plan, hours })
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("live: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let shelf = Shelf::open(&options.music, options.unknown.as_ref(), options.speech.as_ref())?;
+    let snapshot = index(&shelf)?;
+    let names = |song: usize| name(&shelf, song);
+    if options.plan.airings > 0 {
+        let programme = Programme::draw(&shelf, &options.plan);
+        let (score, costs) = play(&programme, &shelf, &snapshot, &names)?;
+        println!("\nprogramme of {:.0} s, seed {}\n{score}\n{costs}", programme.seconds(), options.plan.seed);
+    }
+    if options.hours > 0.0 {
+        nothing::listen(&shelf, &snapshot, options.hours, &names)?;
+    }
+    Ok(())
+}
+
+fn name(shelf: &Shelf, song: usize) -> String {
+    let file = shelf.songs.get(song).and_then(|(path, _)| path.file_name());
+    file.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn index(shelf: &Shelf) -> Result<Snapshot, Failure> {
+    let tracks = shelf.songs.par_iter().enumerate().map(|(n, (path, _))| {
+        let mut fingerprinter = Fingerprinter::new(Density::Reference);
+        decode(path, |chunk| fingerprinter.push(chunk))?;
+        Ok((TrackNumber(n as u32), fingerprinter.finish()))
+    });
+    let tracks: Vec<_> = tracks.collect::<Result<_, Failure>>()?;
+    let hours = tracks.iter().map(|(_, track)| track.seconds).sum::<f64>() / 3600.0;
+    println!("{} songs, {hours:.1} h; {} unknown", tracks.len(), shelf.strangers.len());
+    Ok(Snapshot::from_tracks(&tracks)?)
+}
+
+/// Follows a programme as one stream.
+fn play(
+    programme: &Programme,
+    shelf: &Shelf,
+    snapshot: &Snapshot,
+    names: &dyn Fn(usize) -> String,
+) -> Result<(Score, Costs), Failure> {
+    let mut follower = Follower::new(snapshot);
+    let mut airings = Vec::new();
+    // Some are made at a time: all of them would need gigabytes.
+    for pieces in programme.pieces.chunks(2 * rayon::current_num_threads()) {
+        let sounds: Vec<_> = pieces.par_iter().map(|piece| piece.sound(shelf)).collect::<Result<_, _>>()?;
+        for (sound, airing) in sounds {
+            airings.extend(airing);
+            follower.hear(&sound)?;
+        }
+    }
+    let (heard, costs) = follower.finish()?;
+    debug_assert!(time(programme.length) >= airings.last().map_or(0.0, |airing| airing.end));
+    Ok((Score::of(&airings, &heard, names), costs))
+}

@@ -1,0 +1,189 @@
+//! The process that is measured: a monitor, and nothing else.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use refrain_benches::clock::memory;
+use refrain_benches::music::Failure;
+use refrain_core::index::Cache;
+use refrain_service::monitor::{
+    EventKind, Monitor, MonitorSettings, StreamEvent, StreamHandle, StreamInput, StreamSpec, StreamState,
+};
+use tokio::sync::mpsc;
+
+use super::origin::SAMPLE;
+use super::process::Spent;
+use super::report::{self, Measured, Sample};
+use super::stages::Decoding;
+use super::{CATALOGUE, Options};
+
+/// Name of the threads that fetch.
+pub(crate) const NETWORK: &str = "network";
+/// Streams are opened over so many seconds, and then so long passes until all is counted.
+const OPENING: f64 = 4.0;
+const WARM_UP: Duration = Duration::from_secs(15);
+/// Events that wait to be counted.
+const EVENTS: usize = 1024;
+
+/// What is to be followed.
+pub(crate) struct Task {
+    prefix: PathBuf,
+    url: String,
+    /// Songs of the programme that all streams play in a loop, and its length in seconds.
+    programme: (f64, f64),
+    streams: usize,
+    seconds: f64,
+    cores: usize,
+    network: usize,
+    vod: Option<f64>,
+}
+
+impl Task {
+    pub(crate) fn new(options: &Options, prefix: &Path, address: &str) -> Self {
+        let mut words = address.split(' ');
+        let url = words.next().unwrap_or_default().to_owned();
+        let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
+        Self {
+            prefix: prefix.to_owned(),
+            url,
+            programme: (number(), number()),
+            streams: if options.vod.is_some() { 1 } else { options.streams },
+            seconds: options.seconds,
+            cores: options.cores,
+            network: options.network,
+            vod: options.vod,
+        }
+    }
+
+    /// What [`Task::parse`] reads.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Self { prefix, url, programme, streams, seconds, cores, network, vod } = self;
+        let texts: [&dyn ToString; 9] = [
+            &prefix.display(),
+            url,
+            &programme.0,
+            &programme.1,
+            streams,
+            seconds,
+            cores,
+            network,
+            &vod.unwrap_or(0.0),
+        ];
+        texts.iter().map(|text| text.to_string()).collect()
+    }
+
+    pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut next = || args.next().ok_or("`follow` is for this program itself");
+        let (prefix, url) = (next()?.into(), next()?);
+        let programme = (next()?.parse()?, next()?.parse()?);
+        let (streams, seconds, cores) = (next()?.parse()?, next()?.parse()?, next()?.parse()?);
+        let (network, vod): (_, f64) = (next()?.parse()?, next()?.parse()?);
+        let vod = (vod > 0.0).then_some(vod);
+        Ok(Self { prefix, url, programme, streams, seconds, cores, network, vod })
+    }
+}
+
+pub(crate) fn run(task: &Task) -> Result<(), Failure> {
+    let (cache, _) = Cache::open(&task.prefix, CATALOGUE)?;
+    let snapshot = cache.snapshot();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(task.network)
+        .thread_name(NETWORK)
+        .enable_all()
+        .build()?;
+    let settings = MonitorSettings { threads: Some(task.cores), ..MonitorSettings::default() };
+    let monitor = {
+        let _inside = runtime.enter();
+        Monitor::new(move || snapshot.clone(), settings)?
+    };
+    let (sender, events) = mpsc::channel(EVENTS);
+    match task.vod {
+        Some(length) => recorded(task, &monitor, sender, events, length),
+        None => live(task, &monitor, sender, events),
+    }
+}
+
+fn start(task: &Task, monitor: &Monitor, number: usize, events: &mpsc::Sender<StreamEvent>) -> StreamHandle {
+    let input = StreamInput::Url(format!("{}/{number}/index.m3u8", task.url));
+    monitor.start(StreamSpec { id: number.to_string(), input }, events.clone())
+}
+
+fn live(
+    task: &Task,
+    monitor: &Monitor,
+    sender: mpsc::Sender<StreamEvent>,
+    mut events: mpsc::Receiver<StreamEvent>,
+) -> Result<(), Failure> {
+    let empty = memory().unwrap_or_default();
+    let pause = Duration::from_secs_f64(OPENING / task.streams.max(1) as f64);
+    let mut handles = Vec::new();
+    for number in 0..task.streams {
+        handles.push(start(task, monitor, number, &sender));
+        std::thread::sleep(pause);
+    }
+    std::thread::sleep(WARM_UP);
+    let (mut starts, mut finals) = (0, 0);
+    drain(&mut events, &mut starts, &mut finals);
+    (starts, finals) = (0, 0);
+    let (began, spent, first) = (Instant::now(), Spent::now(), Sample::of(&handles));
+    let mut samples = Vec::new();
+    while began.elapsed().as_secs_f64() < task.seconds {
+        std::thread::sleep(Duration::from_secs(1));
+        drain(&mut events, &mut starts, &mut finals);
+        samples.push(Sample::of(&handles));
+    }
+    let (seconds, spent) = (began.elapsed().as_secs_f64(), Spent::now().since(spent));
+    let full = memory().unwrap_or_default();
+    let expected = task.programme.0 / task.programme.1.max(1.0) * seconds * task.streams as f64;
+    let decoding = Decoding::measure(&task.prefix.with_file_name(SAMPLE))?;
+    report::live(&Measured {
+        decoding,
+        streams: task.streams,
+        seconds,
+        spent,
+        first,
+        samples,
+        starts,
+        finals,
+        expected,
+        memory: (empty, full),
+    });
+    Ok(())
+}
+
+fn drain(events: &mut mpsc::Receiver<StreamEvent>, starts: &mut usize, finals: &mut usize) {
+    while let Ok(event) = events.try_recv() {
+        match event.kind {
+            EventKind::Start => *starts += 1,
+            EventKind::Final => *finals += 1,
+            EventKind::Update => {}
+        }
+    }
+}
+
+fn recorded(
+    task: &Task,
+    monitor: &Monitor,
+    sender: mpsc::Sender<StreamEvent>,
+    mut events: mpsc::Receiver<StreamEvent>,
+    length: f64,
+) -> Result<(), Failure> {
+    let (began, spent) = (Instant::now(), Spent::now());
+    let handle = start(task, monitor, 0, &sender);
+    let (mut starts, mut finals) = (0, 0);
+    let status = handle.status();
+    while !status.borrow().is_over {
+        std::thread::sleep(Duration::from_millis(5));
+        drain(&mut events, &mut starts, &mut finals);
+    }
+    drain(&mut events, &mut starts, &mut finals);
+    let (wall, spent) = (began.elapsed(), Spent::now().since(spent));
+    let status = status.borrow().clone();
+    if let StreamState::Failed(why) = &status.state {
+        return Err(format!("the stream failed: {why}").into());
+    }
+    let expected = task.programme.0 / task.programme.1.max(1.0) * length;
+    let decoding = Decoding::measure(&task.prefix.with_file_name(SAMPLE))?;
+    report::recorded(&status, (wall, spent), decoding, (starts, finals, expected));
+    Ok(())
+}

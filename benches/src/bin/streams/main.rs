@@ -1,0 +1,154 @@
+//! Hundreds of live HLS streams in one process: what each costs. See the README beside.
+//!
+//! Three processes of this program, so that each can be measured and held to its share of the machine: this one prepares,
+//! `origin` serves the streams, `follow` is what is measured.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
+mod follow;
+mod origin;
+mod process;
+mod report;
+mod stages;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use rayon::prelude::*;
+use refrain_benches::music::{Failure, decode, walk};
+use refrain_core::fingerprint::{Density, Fingerprinter};
+use refrain_core::index::{Cache, TrackNumber};
+
+const USAGE: &str = "\
+streams --music DIR [--unknown DIR] [--streams N] [--seconds S] [--cores N] [--network N] [--vod S] [--dir DIR]
+        [--under COMMAND]
+  --music DIR      index the files below DIR and play stretches of them
+  --unknown DIR    play stretches of these files between some, none of which may be in the other
+  --streams N      live streams (300)
+  --seconds S      length of the measurement, after a warm-up (120)
+  --cores N        threads that work on sound (1)
+  --network N      threads that fetch (1)
+  --vod S          in place of all that, one recorded playlist of so many seconds
+  --dir DIR        keep the index there; a second run does not build it again
+  --under COMMAND  starts the measured process through this command: `taskset -c 1`";
+
+/// What the index belongs to.
+const CATALOGUE: u128 = 0x7374_7265_616d_7320;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+struct Options {
+    music: PathBuf,
+    unknown: Option<PathBuf>,
+    streams: usize,
+    seconds: f64,
+    cores: usize,
+    network: usize,
+    vod: Option<f64>,
+    dir: Option<PathBuf>,
+    under: Vec<String>,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut this = Self {
+            music: PathBuf::new(),
+            unknown: None,
+            streams: 300,
+            seconds: 120.0,
+            cores: 1,
+            network: 1,
+            vod: None,
+            dir: None,
+            under: Vec::new(),
+        };
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--music" => this.music = value()?.into(),
+                "--unknown" => this.unknown = Some(value()?.into()),
+                "--streams" => this.streams = value()?.parse()?,
+                "--seconds" => this.seconds = value()?.parse()?,
+                "--cores" => this.cores = value()?.parse()?,
+                "--network" => this.network = value()?.parse()?,
+                "--vod" => this.vod = Some(value()?.parse()?),
+                "--dir" => this.dir = Some(value()?.into()),
+                "--under" => this.under = value()?.split_whitespace().map(ToOwned::to_owned).collect(),
+                _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
+            }
+        }
+        if this.music.as_os_str().is_empty() { Err(USAGE.into()) } else { Ok(this) }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1).peekable();
+    let done = match args.peek().map(String::as_str) {
+        Some("origin") => Options::parse(args.skip(1)).and_then(|options| origin::run(&options)),
+        Some("follow") => follow::Task::parse(args.skip(1)).and_then(|task| follow::run(&task)),
+        _ => Options::parse(args).and_then(|options| prepare(&options)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("streams: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Builds the index, starts the origin and what is measured, and waits.
+fn prepare(options: &Options) -> Result<(), Failure> {
+    let work = tempfile::tempdir()?;
+    let folder = options.dir.as_deref().unwrap_or(work.path());
+    let prefix = folder.join("streams");
+    index(&prefix, &options.music)?;
+    let program = std::env::current_exe()?;
+    let mut origin = Command::new(&program);
+    origin.arg("origin").args(std::env::args_os().skip(1)).arg("--dir").arg(folder);
+    let mut origin = Ended(origin.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+    let mut address = String::new();
+    BufReader::new(origin.0.stdout.take().ok_or("the origin has no output")?).read_line(&mut address)?;
+    if address.is_empty() {
+        return Err("the origin did not start".into());
+    }
+    let task = follow::Task::new(options, &prefix, address.trim());
+    let mut command = match options.under.split_first() {
+        Some((under, rest)) => {
+            let mut command = Command::new(under);
+            command.args(rest).arg(&program);
+            command
+        }
+        None => Command::new(&program),
+    };
+    let status = command.arg("follow").args(task.arguments()).status()?;
+    if status.success() { Ok(()) } else { Err(format!("the measured process ended with {status}").into()) }
+}
+
+/// A process that ends with this.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Makes the index files, unless they are there.
+fn index(prefix: &Path, music: &Path) -> Result<(), Failure> {
+    let files = walk(music)?;
+    let (mut cache, _) = Cache::open(prefix, CATALOGUE)?;
+    if cache.position() == files.len() as u64 {
+        return Ok(());
+    }
+    let tracks = files.par_iter().enumerate().map(|(n, path)| {
+        let mut fingerprinter = Fingerprinter::new(Density::Reference);
+        decode(path, |chunk| fingerprinter.push(chunk))?;
+        Ok((TrackNumber(n as u32), fingerprinter.finish()))
+    });
+    let tracks: Vec<_> = tracks.collect::<Result<_, Failure>>()?;
+    cache.discard();
+    cache.apply(&tracks, &[], files.len() as u64)?;
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What was measured, for people.
+
+use std::time::Duration;
+
+use refrain_benches::score::Numbers;
+use refrain_service::monitor::{StageTimes, StreamHandle, StreamState, StreamStatus};
+use refrain_stream::GapReason;
+
+use super::process::Spent;
+use super::stages::Decoding;
+
+/// Seconds at the start and the end of a measurement whose lag is compared.
+const ENDS: usize = 15;
+
+/// All streams at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sample {
+    /// Seconds from the newest sound that was heard to now.
+    lag: Numbers,
+    /// Seconds of media that wait for a thread.
+    queued: Numbers,
+    /// Seconds of stream that were heard, all together.
+    heard: f64,
+    times: StageTimes,
+    live: usize,
+    songs: usize,
+    segments: u64,
+    bytes: u64,
+    retries: u64,
+    dropped: f64,
+    gaps: f64,
+    errors: u64,
+    last_error: Option<String>,
+}
+
+impl Sample {
+    pub(crate) fn of(handles: &[StreamHandle]) -> Self {
+        let mut this = Self::default();
+        for handle in handles {
+            let status = handle.status();
+            let status = status.borrow();
+            if let Some(lag) = status.lag() {
+                this.lag.push(lag);
+            }
+            this.queued.push(status.queued_seconds);
+            this.heard += status.position;
+            add(&mut this.times, status.times);
+            this.live += usize::from(status.state == StreamState::Live);
+            this.songs += usize::from(!status.airings.is_empty());
+            this.segments += status.source.pieces;
+            this.bytes += status.source.bytes;
+            this.retries += status.source.retries + status.source.playlist_errors;
+            this.dropped += status.ear.gaps(GapReason::Dropped).seconds;
+            this.gaps += status.ear.all_gaps().seconds;
+            this.errors += status.ear.decode_errors + status.index_errors;
+            if status.source.last_error.is_some() {
+                this.last_error.clone_from(&status.source.last_error);
+            }
+        }
+        this
+    }
+}
+
+fn add(sum: &mut StageTimes, one: StageTimes) {
+    sum.decode += one.decode;
+    sum.fingerprint += one.fingerprint;
+    sum.matching += one.matching;
+}
+
+/// A measurement of live streams.
+pub(crate) struct Measured {
+    pub(crate) decoding: Decoding,
+    pub(crate) streams: usize,
+    pub(crate) seconds: f64,
+    pub(crate) spent: Spent,
+    pub(crate) first: Sample,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) starts: usize,
+    pub(crate) finals: usize,
+    /// Songs that began meanwhile.
+    pub(crate) expected: f64,
+    /// Memory without streams and with them, bytes: all, and what is not of files.
+    pub(crate) memory: ((u64, u64), (u64, u64)),
+}
+
+/// Prints a measurement of live streams.
+pub(crate) fn live(measured: &Measured) {
+    let Measured { decoding, streams, seconds, spent, first, samples, starts, finals, expected, memory } =
+        measured;
+    let Some(last) = samples.last() else { return };
+    let (n, heard) = (*streams as f64, last.heard - first.heard);
+    println!(
+        "\n{streams} streams for {seconds:.0} s; {} live, {} play a song that is known",
+        last.live, last.songs
+    );
+    println!(
+        "heard {:.1} % of the time; songs begun about {expected:.0}, starts told {starts}, finals {finals}",
+        100.0 * heard / seconds / n
+    );
+    let all = spent.sound + spent.network;
+    println!(
+        "\nprocessor: {:.1} % of a core, {:.1} % of it system and program beside",
+        100.0 * (all + spent.other) / seconds,
+        100.0 * spent.other / (all + spent.other)
+    );
+    println!("so many streams a core: {:.0}\n", heard / all.max(f64::MIN_POSITIVE));
+    stages(&times_since(last.times, first.times), *spent, heard, *decoding);
+    println!("\nlag, seconds from a moment of the stream to when it was worked on (segments are 2 s)");
+    for (name, part) in [
+        ("first", &samples[..ENDS.min(samples.len())]),
+        ("last ", &samples[samples.len().saturating_sub(ENDS)..]),
+    ] {
+        let (mut lag, mut queued) = (Numbers::default(), Numbers::default());
+        part.iter().for_each(|sample| (lag.extend(&sample.lag), queued.extend(&sample.queued)).0);
+        println!("  {name} {ENDS} s: {lag}; waiting for a thread: {queued}");
+    }
+    println!(
+        "dropped {:.1} s, missing in all {:.1} s, repeated requests {}, errors {}",
+        last.dropped - first.dropped,
+        last.gaps - first.gaps,
+        last.retries,
+        last.errors
+    );
+    if let Some(error) = &last.last_error {
+        println!("last error: {error}");
+    }
+    let ((_, empty), (all, full)) = memory;
+    let each = full.saturating_sub(*empty) as f64 / n / 1e6;
+    println!(
+        "memory: {:.0} MB, {:.0} MB of it not of files; {each:.2} MB a stream beyond the {:.0} MB before",
+        *all as f64 / 1e6,
+        *full as f64 / 1e6,
+        *empty as f64 / 1e6
+    );
+}
+
+/// Prints a measurement of a recorded stream.
+pub(crate) fn recorded(
+    status: &StreamStatus,
+    (wall, spent): (Duration, Spent),
+    decoding: Decoding,
+    (starts, finals, expected): (usize, usize, f64),
+) {
+    let wall = wall.as_secs_f64();
+    println!(
+        "\n{:.0} s of a recorded stream in {wall:.2} s: {:.0} times real time ({})",
+        status.position,
+        status.position / wall,
+        status.state
+    );
+    println!(
+        "songs about {expected:.0}, starts {starts}, finals {finals}; missing {:.1} s\n",
+        status.ear.all_gaps().seconds
+    );
+    stages(&status.times, spent, status.position, decoding);
+}
+
+/// Prints what each stage costs. The clocks of stages are of the wall: their ratios divide what the threads really spent.
+fn stages(times: &StageTimes, spent: Spent, heard: f64, share: Decoding) {
+    let [decode, fingerprint, matching] =
+        [times.decode, times.fingerprint, times.matching].map(|time| time.as_secs_f64());
+    let walls = (decode + fingerprint + matching).max(f64::MIN_POSITIVE);
+    let scale = 1000.0 * spent.sound / walls / heard.max(f64::MIN_POSITIVE);
+    let row = |name: &str, ms: f64| println!("| {name} | {ms:.3} |");
+    println!("| stage | ms a second of stream |\n|---|--:|");
+    row("fetch", 1000.0 * spent.network / heard.max(f64::MIN_POSITIVE));
+    row("demux", scale * decode * share.demux);
+    row("decode", scale * decode * (1.0 - share.demux - share.resample));
+    row("resample", scale * decode * share.resample);
+    row("fingerprint", scale * fingerprint);
+    row("match", scale * matching);
+    println!("(threads of sound spent {:.1} s; by the clock on the wall {walls:.1} s)", spent.sound);
+}
+
+fn times_since(now: StageTimes, before: StageTimes) -> StageTimes {
+    StageTimes {
+        decode: now.decode - before.decode,
+        fingerprint: now.fingerprint - before.fingerprint,
+        matching: now.matching - before.matching,
+    }
+}

@@ -1,0 +1,81 @@
+//! How the work of an ear divides, measured on a sample of the streams: the monitor's own clocks see it as one.
+
+use std::path::Path;
+
+use refrain_benches::clock::thread_time;
+use refrain_benches::music::Failure;
+use refrain_core::audio::LiveDecoder;
+use refrain_core::audio::ts::{AudioFrame, TsDemuxer};
+
+/// Times that each is measured; the shortest counts.
+const TIMES: usize = 5;
+/// Samples of a frame of AAC, and their rate in hertz.
+const FRAME: usize = 1024;
+const RATE: u32 = 48_000;
+
+/// Parts of the time from bytes to samples at 44.1 kHz. The rest is the decoder's.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Decoding {
+    pub(crate) demux: f64,
+    pub(crate) resample: f64,
+}
+
+impl Decoding {
+    /// Measures a transport stream.
+    ///
+    /// # Errors
+    /// If it cannot be read, or holds nothing that can be decoded.
+    pub(crate) fn measure(sample: &Path) -> Result<Self, Failure> {
+        let bytes = std::fs::read(sample)?;
+        let (demux, frames) = best(|| Ok(demux(&bytes)))?;
+        let (decode, sound) = best(|| decode(&frames))?;
+        // What only mixes and cleans is the decoder's own.
+        let (rest, ()) = best(|| push(&sound, refrain_core::audio::SAMPLE_RATE))?;
+        let (resample, ()) = best(|| push(&sound, RATE))?;
+        let all = demux + decode;
+        Ok(Self { demux: demux / all, resample: (resample - rest).max(0.0) / all })
+    }
+}
+
+/// The shortest time, seconds, and the last result.
+fn best<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<(f64, T), Failure> {
+    let mut shortest = f64::INFINITY;
+    let mut times = 0;
+    loop {
+        let begin = thread_time();
+        let result = work()?;
+        shortest = shortest.min((thread_time() - begin).as_secs_f64());
+        times += 1;
+        if times == TIMES {
+            return Ok((shortest, result));
+        }
+    }
+}
+
+fn demux(bytes: &[u8]) -> Vec<AudioFrame> {
+    let mut demuxer = TsDemuxer::new();
+    demuxer.push(bytes);
+    demuxer.finish();
+    std::iter::from_fn(|| demuxer.next_frame()).collect()
+}
+
+fn decode(frames: &[AudioFrame]) -> Result<Vec<f32>, Failure> {
+    let (mut decoder, mut sound) = (LiveDecoder::new(), Vec::new());
+    for frame in frames {
+        decoder.use_frames(frame.format)?;
+        decoder.decode(&frame.data)?;
+        sound.extend_from_slice(decoder.ready());
+        decoder.clear();
+    }
+    Ok(sound)
+}
+
+/// Takes sound as if it had this rate.
+fn push(sound: &[f32], rate: u32) -> Result<(), Failure> {
+    let mut decoder = LiveDecoder::new();
+    for frame in sound.chunks(FRAME) {
+        decoder.push(frame, 1, rate)?;
+        decoder.clear();
+    }
+    Ok(())
+}

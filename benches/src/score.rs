@@ -1,0 +1,193 @@
+//! How well a programme was heard.
+
+use std::fmt::{self, Display};
+
+use crate::programme::Airing;
+
+/// A stretch counts for an airing if it shares so much with it, seconds.
+const SHARED: f64 = 1.0;
+/// Edges that are no further off are good, seconds: of clean music, and under speech.
+const GOOD_EDGE: [f64; 2] = [0.5, 1.5];
+
+/// An airing as it was told of. Times are seconds since the programme's start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// Number of the song; `None`: none of those that were indexed.
+    pub song: Option<usize>,
+    /// When its start was told.
+    pub told: f64,
+    /// Start, and end as far as it is known.
+    pub stretch: (f64, f64),
+    /// Whether its end was told.
+    pub ended: bool,
+}
+
+/// Numbers, in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Numbers(Vec<f64>);
+
+impl Numbers {
+    /// Adds one.
+    pub fn push(&mut self, number: f64) {
+        let at = self.0.partition_point(|other| *other <= number);
+        self.0.insert(at, number);
+    }
+
+    /// Adds others.
+    pub fn extend(&mut self, other: &Self) {
+        other.0.iter().for_each(|number| self.push(*number));
+    }
+
+    /// The number that this part of them does not exceed; 0 if there are none.
+    #[must_use]
+    pub fn quantile(&self, part: f64) -> f64 {
+        let at = (part * self.0.len() as f64).ceil() as usize;
+        self.0.get(at.max(1) - 1).or(self.0.last()).copied().unwrap_or_default()
+    }
+
+    /// The part of them that is at most this.
+    #[must_use]
+    pub fn part_within(&self, most: f64) -> f64 {
+        self.0.partition_point(|number| *number <= most) as f64 / self.0.len().max(1) as f64
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [median, most_of, most] = [0.5, 0.95, 1.0].map(|part| self.quantile(part));
+        write!(f, "median {median:.2}, 95 % {most_of:.2}, most {most:.2} (of {})", self.count())
+    }
+}
+
+/// How well programmes were heard.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Score {
+    /// Airings, and those that were told of at least once.
+    pub airings: usize,
+    /// See there.
+    pub found: usize,
+    /// Chains beyond the first of an airing.
+    pub doubled: usize,
+    /// Chains of a song that was not played then.
+    pub wrong: usize,
+    /// Chains without an end.
+    pub endless: usize,
+    /// Seconds from when an airing could be told of until it was: of clean music, and under speech.
+    pub delays: [Numbers; 2],
+    /// By how much (seconds) starts and ends are off: of clean music, and under speech.
+    pub starts: [Numbers; 2],
+    /// See there.
+    pub ends: [Numbers; 2],
+    /// What was missed, doubled, wrong or far off, a line each.
+    pub remarks: Vec<String>,
+}
+
+impl Score {
+    /// Compares what was told with what was played. `names` are the songs', by number.
+    #[must_use]
+    pub fn of(airings: &[Airing], heard: &[Heard], names: &dyn Fn(usize) -> String) -> Self {
+        let mut this = Self { airings: airings.len(), ..Self::default() };
+        let mut used = vec![false; heard.len()];
+        for airing in airings {
+            let belongs = |one: &Heard| one.song == Some(airing.song) && shared(airing, one) >= SHARED;
+            let mut mine: Vec<usize> =
+                (0..heard.len()).filter(|i| !used[*i] && belongs(&heard[*i])).collect();
+            mine.sort_by(|a, b| heard[*a].told.total_cmp(&heard[*b].told));
+            mine.iter().for_each(|i| used[*i] = true);
+            let Some(first) = mine.first().map(|i| &heard[*i]) else {
+                this.remark("missed", airing, names(airing.song), "");
+                continue;
+            };
+            this.found += 1;
+            this.doubled += mine.len() - 1;
+            for i in mine.iter().skip(1) {
+                let (from, to) = heard[*i].stretch;
+                let stretch = format!("{from:.1} to {to:.1}");
+                this.remark("doubled", airing, names(airing.song), &stretch);
+            }
+            this.measure(airing, first, &mine.iter().map(|i| &heard[*i]).collect::<Vec<_>>(), names);
+        }
+        for one in heard.iter().zip(&used).filter(|(_, used)| !**used).map(|(one, _)| one) {
+            this.wrong += 1;
+            let name = one.song.map_or_else(|| "a strange song".to_owned(), names);
+            let (from, to) = one.stretch;
+            this.remarks.push(format!("wrong: {name} {from:.1} to {to:.1}, told at {:.1}", one.told));
+        }
+        this
+    }
+
+    fn measure(&mut self, airing: &Airing, first: &Heard, all: &[&Heard], names: &dyn Fn(usize) -> String) {
+        let kind = usize::from(airing.under_speech);
+        self.delays[kind].push(first.told - airing.ready);
+        self.endless += all.iter().filter(|one| !one.ended).count();
+        if all.iter().any(|one| !one.ended) {
+            return self.remark("without an end", airing, names(airing.song), "");
+        }
+        let from = all.iter().map(|one| one.stretch.0).fold(f64::INFINITY, f64::min);
+        let to = all.iter().map(|one| one.stretch.1).fold(0.0, f64::max);
+        let outside = |at: f64, low: f64, high: f64| (low - at).max(0.0) + (at - high).max(0.0);
+        let start = outside(from, airing.start, airing.start + airing.quiet.0);
+        let end = outside(to, airing.end - airing.quiet.1, airing.end);
+        self.starts[kind].push(start);
+        self.ends[kind].push(end);
+        if start.max(end) > GOOD_EDGE[kind] {
+            let edges = format!("start {:+.2}, end {:+.2}", from - airing.start, to - airing.end);
+            self.remark("edges", airing, names(airing.song), &edges);
+        }
+    }
+
+    fn remark(&mut self, what: &str, airing: &Airing, name: String, more: &str) {
+        let (start, end) = (airing.start, airing.end);
+        let speech = if airing.under_speech { ", under speech" } else { "" };
+        self.remarks.push(format!("{what}: {name} {start:.1} to {end:.1}{speech} {more}"));
+    }
+
+    /// Adds another programme's.
+    pub fn add(&mut self, other: &Self) {
+        self.airings += other.airings;
+        self.found += other.found;
+        self.doubled += other.doubled;
+        self.wrong += other.wrong;
+        self.endless += other.endless;
+        for kind in 0..2 {
+            self.delays[kind].extend(&other.delays[kind]);
+            self.starts[kind].extend(&other.starts[kind]);
+            self.ends[kind].extend(&other.ends[kind]);
+        }
+        self.remarks.extend(other.remarks.iter().cloned());
+    }
+}
+
+impl Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { airings, found, doubled, wrong, endless, .. } = self;
+        let missed = airings - found;
+        writeln!(
+            f,
+            "airings {airings}: found {found}, missed {missed}, doubled {doubled}, wrong {wrong}, without end {endless}"
+        )?;
+        for (kind, name) in ["clean music", "under speech"].iter().enumerate() {
+            if self.delays[kind].count() == 0 {
+                continue;
+            }
+            writeln!(f, "{name}, seconds")?;
+            writeln!(f, "  start told after    {}", self.delays[kind])?;
+            for (what, numbers) in [("start", &self.starts[kind]), ("end  ", &self.ends[kind])] {
+                let (good, within) = (GOOD_EDGE[kind], 100.0 * numbers.part_within(GOOD_EDGE[kind]));
+                writeln!(f, "  {what} off by        {numbers}; within {good}: {within:.0} %")?;
+            }
+        }
+        self.remarks.iter().try_for_each(|remark| writeln!(f, "  {remark}"))
+    }
+}
+
+/// Seconds that both share.
+fn shared(airing: &Airing, heard: &Heard) -> f64 {
+    heard.stretch.1.min(airing.end) - heard.stretch.0.max(airing.start)
+}
