@@ -20,6 +20,7 @@ mod metadata;
 mod monitor;
 mod output;
 mod plot;
+mod prune;
 mod search;
 mod settings;
 mod sound;
@@ -89,6 +90,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         (Command::Monitor(args), Ok(settings)) => monitor::run(args, &settings, output),
         (Command::Plot(args), Ok(settings)) => plot::run(args, &settings, output),
         (Command::Tracks(args), Ok(settings)) => tracks::run(args, &settings, output),
+        (Command::Prune(args), Ok(settings)) => prune::run(args, &settings, output),
         (Command::Demo(_), Ok(settings)) => demo::run(&settings, output),
     }
 }

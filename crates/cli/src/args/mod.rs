@@ -5,6 +5,7 @@ mod identify;
 mod index;
 mod monitor;
 mod plot;
+mod prune;
 mod tracks;
 
 pub(crate) use doctor::DoctorArgs;
@@ -12,6 +13,7 @@ pub(crate) use identify::{EffortArg, IdentifyArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use monitor::{EventArg, IdentifyStreamArgs, MonitorArgs};
 pub(crate) use plot::PlotArgs;
+pub(crate) use prune::PruneArgs;
 pub(crate) use tracks::{
     ExportArgs, ImportArgs, ListArgs, RemoveArgs, SetArgs, ShowArgs, TracksArgs, TracksCommand,
 };
@@ -88,6 +90,7 @@ pub(crate) enum Command {
     Monitor(MonitorArgs),
     Plot(PlotArgs),
     Tracks(TracksArgs),
+    Prune(PruneArgs),
     Doctor(DoctorArgs),
     Demo(DemoArgs),
 }

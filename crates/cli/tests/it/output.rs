@@ -48,6 +48,7 @@ fn help_has_examples_for_every_command() {
         &["tracks", "export"],
         &["tracks", "import"],
         &["doctor"],
+        &["prune"],
         &["demo"],
     ] {
         let ran = sandbox.run(&[words, &["--help"]].concat()).expect(0);

@@ -214,3 +214,18 @@ fn a_database_that_fails_halfway_through_an_import_hides_nothing() {
     let ran = to.run(&["tracks", "import", file.to_str().unwrap()]).expect(0);
     assert_eq!(ran.stdout, "2 added, 1 unchanged, 0 replaced, 0 skipped\n");
 }
+
+#[test]
+fn what_was_heard_long_ago_goes() {
+    let sandbox = Sandbox::with_catalog();
+    // One of 2001, one of 2100.
+    sandbox.sql(
+        "INSERT INTO detections SELECT randomblob(16), 1, 'stream', 1, randomblob(16), 0, 9, last, last, 0, 1, 0, 0, 1, 1, \
+         last, last, 1 FROM (SELECT 1000000000000 AS last UNION ALL SELECT 4102444800000)",
+    );
+    let ran = sandbox.run(&["prune", "--days", "30"]).expect(0);
+    assert_eq!(ran.stdout, "1 detections and 0 messages deleted\n");
+    let ran = sandbox.run(&["prune", "--days", "30"]).expect(0);
+    assert_eq!(ran.stdout, "0 detections and 0 messages deleted\n");
+    sandbox.run(&["prune"]).expect(2);
+}
