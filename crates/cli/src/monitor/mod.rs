@@ -56,7 +56,7 @@ struct Plan<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &MonitorArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     let input = input::open(&args.input, args.pcm)?;
-    follow(plan(args, settings, output)?, input, settings, output)
+    follow(&plan(args, settings, output)?, input, settings, output)
 }
 
 fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Result<Plan<'a>> {
@@ -98,7 +98,7 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
 }
 
 /// Follows a stream to its end.
-fn follow(plan: Plan<'_>, input: StreamInput, settings: &Settings, output: &Output) -> Result<Outcome> {
+fn follow(plan: &Plan<'_>, input: StreamInput, settings: &Settings, output: &Output) -> Result<Outcome> {
     if settings.search == SearchHome::Database {
         bail!(
             "streams are searched in an index on this machine only; use --search local (REFRAIN_SEARCH=local). It is \
@@ -111,7 +111,7 @@ fn follow(plan: Plan<'_>, input: StreamInput, settings: &Settings, output: &Outp
     }
     interrupt::listen();
     let store = Store::open(settings, Missing::Refuse)?;
-    let outcome = in_store(&plan, input, &store, output);
+    let outcome = in_store(plan, input, &store, output);
     // Only reading was done: whether the database can be tidied up now is no matter.
     let _ = store.close();
     outcome

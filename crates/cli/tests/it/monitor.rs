@@ -1,6 +1,6 @@
 //! `refrain monitor`.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -100,9 +100,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
             let _ = child.kill();
-            let mut text = String::new();
-            let _ = child.stderr.take().unwrap().read_to_string(&mut text);
-            eprintln!("{text}");
         }
     }
 }
