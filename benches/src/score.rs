@@ -101,7 +101,7 @@ impl Score {
             mine.sort_by(|a, b| heard[*a].told.total_cmp(&heard[*b].told));
             mine.iter().for_each(|i| used[*i] = true);
             let Some(first) = mine.first().map(|i| &heard[*i]) else {
-                this.remark("missed", airing, names(airing.song), "");
+                this.remark("missed", airing, &names(airing.song), "");
                 continue;
             };
             this.found += 1;
@@ -109,7 +109,7 @@ impl Score {
             for i in mine.iter().skip(1) {
                 let (from, to) = heard[*i].stretch;
                 let stretch = format!("{from:.1} to {to:.1}");
-                this.remark("doubled", airing, names(airing.song), &stretch);
+                this.remark("doubled", airing, &names(airing.song), &stretch);
             }
             this.measure(airing, first, &mine.iter().map(|i| &heard[*i]).collect::<Vec<_>>(), names);
         }
@@ -127,7 +127,7 @@ impl Score {
         self.delays[kind].push(first.told - airing.ready);
         self.endless += all.iter().filter(|one| !one.ended).count();
         if all.iter().any(|one| !one.ended) {
-            return self.remark("without an end", airing, names(airing.song), "");
+            return self.remark("without an end", airing, &names(airing.song), "");
         }
         let from = all.iter().map(|one| one.stretch.0).fold(f64::INFINITY, f64::min);
         let to = all.iter().map(|one| one.stretch.1).fold(0.0, f64::max);
@@ -138,11 +138,11 @@ impl Score {
         self.ends[kind].push(end);
         if start.max(end) > GOOD_EDGE[kind] {
             let edges = format!("start {:+.2}, end {:+.2}", from - airing.start, to - airing.end);
-            self.remark("edges", airing, names(airing.song), &edges);
+            self.remark("edges", airing, &names(airing.song), &edges);
         }
     }
 
-    fn remark(&mut self, what: &str, airing: &Airing, name: String, more: &str) {
+    fn remark(&mut self, what: &str, airing: &Airing, name: &str, more: &str) {
         let (start, end) = (airing.start, airing.end);
         let speech = if airing.under_speech { ", under speech" } else { "" };
         self.remarks.push(format!("{what}: {name} {start:.1} to {end:.1}{speech} {more}"));
