@@ -98,8 +98,8 @@ pub(crate) fn run(task: &Task) -> Result<(), Failure> {
     };
     let (sender, events) = mpsc::channel(EVENTS);
     match task.vod {
-        Some(length) => recorded(task, &monitor, sender, events, length),
-        None => live(task, &monitor, sender, events),
+        Some(length) => recorded(task, &monitor, &sender, events, length),
+        None => live(task, &monitor, &sender, events),
     }
 }
 
@@ -111,14 +111,14 @@ fn start(task: &Task, monitor: &Monitor, number: usize, events: &mpsc::Sender<St
 fn live(
     task: &Task,
     monitor: &Monitor,
-    sender: mpsc::Sender<StreamEvent>,
+    sender: &mpsc::Sender<StreamEvent>,
     mut events: mpsc::Receiver<StreamEvent>,
 ) -> Result<(), Failure> {
     let empty = memory().unwrap_or_default();
     let pause = Duration::from_secs_f64(OPENING / task.streams.max(1) as f64);
     let mut handles = Vec::new();
     for number in 0..task.streams {
-        handles.push(start(task, monitor, number, &sender));
+        handles.push(start(task, monitor, number, sender));
         std::thread::sleep(pause);
     }
     std::thread::sleep(WARM_UP);
@@ -164,12 +164,12 @@ fn drain(events: &mut mpsc::Receiver<StreamEvent>, starts: &mut usize, finals: &
 fn recorded(
     task: &Task,
     monitor: &Monitor,
-    sender: mpsc::Sender<StreamEvent>,
+    sender: &mpsc::Sender<StreamEvent>,
     mut events: mpsc::Receiver<StreamEvent>,
     length: f64,
 ) -> Result<(), Failure> {
     let (began, spent) = (Instant::now(), Spent::now());
-    let handle = start(task, monitor, 0, &sender);
+    let handle = start(task, monitor, 0, sender);
     let (mut starts, mut finals) = (0, 0);
     let status = handle.status();
     while !status.borrow().is_over {
