@@ -78,10 +78,16 @@ impl FrameSplitter {
         /// Frames that show a coding, unless all bytes are fewer.
         const ENOUGH: usize = 3;
         let covered = |coding| {
+            // Bytes of a header that is not part of the frame's data: of silence most of what there is.
+            let header = match coding {
+                AudioCoding::Adts => 7,
+                AudioCoding::Latm => 3,
+                AudioCoding::Mpeg => 0,
+            };
             let mut splitter = Self::new(coding);
             splitter.push(bytes, None);
             splitter.finish();
-            let frames: Vec<_> = splitter.frames.iter().map(|frame| frame.data.len()).collect();
+            let frames: Vec<_> = splitter.frames.iter().map(|frame| frame.data.len() + header).collect();
             let sum: usize = frames.iter().sum();
             (sum, frames.len() >= ENOUGH || sum + 16 >= bytes.len())
         };
@@ -89,7 +95,7 @@ impl FrameSplitter {
         let best =
             codings.into_iter().map(|coding| (covered(coding), coding)).max_by_key(|((sum, _), _)| *sum)?;
         let ((sum, enough), coding) = best;
-        // The rest are halves of frames at both ends, and headers.
+        // The rest are halves of frames at both ends.
         (enough && 2 * sum > bytes.len()).then_some(coding)
     }
 
@@ -291,5 +297,13 @@ mod tests {
         );
         let cut = split(&[(&bytes[..27 * 2 - 1], None)]);
         assert_eq!(cut.len(), 1, "half a frame is none");
+    }
+
+    #[test]
+    fn silence_is_known_too() {
+        // LC, 48 kHz, mono, 11 bytes: as an encoder writes digital silence.
+        let frame = [0xFF, 0xF1, 0x4C, 0x40, 0x01, 0x7F, 0xFC, 0x01, 0x18, 0x20, 0x07];
+        assert_eq!(FrameSplitter::sniff(&frame.repeat(90)), Some(AudioCoding::Adts));
+        assert_eq!(FrameSplitter::sniff(&[0x55; 990]), None);
     }
 }
