@@ -75,7 +75,7 @@ impl Chains {
         out: &mut Vec<LiveEvent>,
     ) {
         for sought in std::mem::take(&mut self.sought) {
-            let used = self.explained(sought.airing.track, query, outcomes);
+            let used = self.explained(sought.airing.heard.track, query, outcomes);
             if let Some(trace) = sought.find(query, &used) {
                 self.open.push(Locked::continued(sought.airing, &trace, correction, query.to));
             } else if sought.is_over(query.to) {
@@ -124,7 +124,7 @@ impl Chains {
             !gone
         });
         self.sought.retain(|sought| {
-            let gone = gone(sought.airing.track);
+            let gone = gone(sought.airing.heard.track);
             if gone {
                 out.push(sought.end(at));
             }
@@ -217,7 +217,7 @@ impl Chains {
         if let Some(i) = same {
             self.end(i, query, outcomes, out);
         }
-        if let Some(i) = self.sought.iter().position(|sought| sought.airing.track == number) {
+        if let Some(i) = self.sought.iter().position(|sought| sought.airing.heard.track == number) {
             let sought = self.sought.remove(i);
             if sought.is(one, query.to) {
                 self.open.push(Locked::continued(sought.airing, &trace, correction, query.to));

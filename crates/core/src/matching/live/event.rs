@@ -1,6 +1,5 @@
 //! What a live matcher tells.
 
-use crate::index::TrackNumber;
 use crate::matching::Match;
 
 /// What happened to an airing.
@@ -33,46 +32,11 @@ pub struct LiveEvent {
 pub struct Airing {
     /// Its number.
     pub id: u64,
-    /// The track.
-    pub track: TrackNumber,
-    /// Start in the stream, seconds; negative where a stream is continued whose time begins anew.
-    pub query_start: f64,
-    /// Last time in the stream at which it was surely heard, seconds; may be negative too.
-    pub query_end: f64,
-    /// Position in the track at `query_start`, seconds.
-    pub reference_start: f64,
-    /// Position in the track at `query_end`, seconds.
+    /// What is known of it. Times are seconds of the stream, negative where it is continued and its time begins anew;
+    /// `query_end` is when it was surely heard last, and the speed that of now.
+    pub heard: Match,
+    /// Position in the track at `heard.query_end`, seconds.
     pub reference_end: f64,
-    /// Speed at which the track is played by now.
-    pub speed: f64,
-    /// Pitch at which it is played, cents.
-    pub pitch_cents: f64,
-    /// Probability that its `Start` was chance.
-    pub false_positive_probability: f64,
-    /// Landmarks of the track that stood aligned until `query_end`.
-    pub aligned_landmarks: u32,
-    /// Peaks of the track until `query_end`.
-    pub expected_peaks: u32,
-    /// Peaks of the track that were found.
-    pub matched_peaks: u32,
-}
-
-impl Airing {
-    /// What was known of it.
-    pub(super) fn as_match(&self) -> Match {
-        Match {
-            track: self.track,
-            query_start: self.query_start,
-            query_end: self.query_end,
-            reference_start: self.reference_start,
-            speed: self.speed,
-            pitch_cents: self.pitch_cents,
-            false_positive_probability: self.false_positive_probability,
-            aligned_landmarks: self.aligned_landmarks,
-            expected_peaks: self.expected_peaks,
-            matched_peaks: self.matched_peaks,
-        }
-    }
 }
 
 /// What a stream is doing, for a status line.

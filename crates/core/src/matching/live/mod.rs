@@ -225,8 +225,8 @@ impl LiveMatcher {
         }
         let mut gone = Vec::new();
         for airing in self.chains.airings() {
-            if snapshot.find(airing.track)?.is_none() {
-                gone.push(airing.track);
+            if snapshot.find(airing.heard.track)?.is_none() {
+                gone.push(airing.heard.track);
             }
         }
         self.seen = new;

@@ -37,17 +37,17 @@ pub(super) struct Sought {
 
 impl Sought {
     pub(super) fn new(airing: Airing, snapshot: &Snapshot) -> Result<Self, IndexError> {
-        let reference = match snapshot.find(airing.track)? {
+        let reference = match snapshot.find(airing.heard.track)? {
             None => None,
             Some((run, entry)) => {
                 let constellation = run.constellation(&entry)?;
                 let ticks = constellation.seconds * TICKS_PER_SECOND;
-                Some(Arc::new(Reference { number: airing.track, peaks: constellation.peaks, ticks }))
+                Some(Arc::new(Reference { number: airing.heard.track, peaks: constellation.peaks, ticks }))
             }
         };
-        let speed = if airing.speed > 0.0 { airing.speed } else { 1.0 };
-        let offset = (airing.reference_end - airing.query_end * speed) * TICKS_PER_SECOND;
-        let line = Line { offset, speed, pitch: (airing.pitch_cents / 1200.0).exp2() };
+        let speed = if airing.heard.speed > 0.0 { airing.heard.speed } else { 1.0 };
+        let offset = (airing.reference_end - airing.heard.query_end * speed) * TICKS_PER_SECOND;
+        let line = Line { offset, speed, pitch: (airing.heard.pitch_cents / 1200.0).exp2() };
         Ok(Self { airing, reference, line })
     }
 
@@ -74,7 +74,7 @@ impl Sought {
 
     /// Whether what was found elsewhere is this airing.
     pub(super) fn is(&self, found: &Verified, at: f64) -> bool {
-        self.airing.track == found.reference.number
+        self.airing.heard.track == found.reference.number
             && (self.line.reference(at) - found.line.reference(at)).abs() <= NEAR
     }
 
@@ -87,6 +87,6 @@ impl Sought {
     pub(super) fn end(&self, at: f64) -> LiveEvent {
         let Airing { id, .. } = self.airing;
         let kind = LiveEventKind::Final;
-        LiveEvent { kind, airing: id, known_at: at / TICKS_PER_SECOND, heard: self.airing.as_match() }
+        LiveEvent { kind, airing: id, known_at: at / TICKS_PER_SECOND, heard: self.airing.heard.clone() }
     }
 }

@@ -42,9 +42,9 @@ fn the_state_tells_what_is_going_on() {
     let state = stream.matcher.state();
     assert_eq!(state.airings.len(), 1, "{state:?}");
     let airing = &state.airings[0];
-    assert!(airing.track.0 == 6 && state.unknown_since.is_none() && state.last_airing == airing.id);
-    assert!((airing.query_start - 10.0).abs() < 0.3, "{state:?}");
-    assert!((airing.reference_end - airing.query_end + 10.0).abs() < 0.1, "{state:?}");
+    assert!(airing.heard.track.0 == 6 && state.unknown_since.is_none() && state.last_airing == airing.id);
+    assert!((airing.heard.query_start - 10.0).abs() < 0.3, "{state:?}");
+    assert!((airing.reference_end - airing.heard.query_end + 10.0).abs() < 0.1, "{state:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A stream that another matcher takes over.
 
 use refrain_core::index::Snapshot;
+use refrain_core::matching::Match;
 use refrain_core::matching::live::{Airing, LiveEventKind, LiveMatcher, LiveSettings};
 use refrain_testkit::effects::add_babble;
 
@@ -27,8 +28,11 @@ fn second_part(
         .0
         .iter()
         .map(|airing| Airing {
-            query_start: airing.query_start - from - off,
-            query_end: airing.query_end - from - off,
+            heard: Match {
+                query_start: airing.heard.query_start - from - off,
+                query_end: airing.heard.query_end - from - off,
+                ..airing.heard.clone()
+            },
             ..airing.clone()
         })
         .collect();
@@ -75,7 +79,11 @@ fn a_chain_whose_song_is_gone_ends() {
         let ends: Vec<_> = rest.iter().filter(|(_, event)| event.airing == 1).collect();
         assert_eq!(ends.len(), 1, "{}", table(&rest));
         assert_eq!(ends[0].1.kind, LiveEventKind::Final);
-        assert!((ends[0].1.heard.query_end - (open[0].query_end - from)).abs() < 1e-6, "{}", table(&rest));
+        assert!(
+            (ends[0].1.heard.query_end - (open[0].heard.query_end - from)).abs() < 1e-6,
+            "{}",
+            table(&rest)
+        );
         assert!(
             rest.iter().all(|(_, event)| event.airing == 1 || event.heard.track.0 == 2),
             "{}",

@@ -103,10 +103,10 @@ impl Locked {
     /// One that another matcher had found: its start is kept.
     pub(super) fn continued(airing: Airing, trace: &Trace, correction: f64, now: f64) -> Self {
         let mut this = Self::new(airing.id, trace, correction, now);
-        this.from = airing.query_start * TICKS_PER_SECOND;
+        this.from = airing.heard.query_start * TICKS_PER_SECOND;
         this.start = End::at(this.from);
-        this.reference_from = airing.reference_start * TICKS_PER_SECOND;
-        let p = airing.false_positive_probability.max(f64::MIN_POSITIVE);
+        this.reference_from = airing.heard.reference_start * TICKS_PER_SECOND;
+        let p = airing.heard.false_positive_probability.max(f64::MIN_POSITIVE);
         this.window_log_p = (p.ln() - correction) / super::TRUSTED;
         this.retraced = RETRACED_AT.len();
         this.before = Some(airing);

@@ -33,7 +33,8 @@ impl Locked {
         let peaks = self.reference.peaks.get(range.clone()).unwrap_or_default();
         let aligned = aligned_landmarks(peaks, |index| self.is_found(self.first + index as usize));
         let before = self.before.as_ref();
-        let before = before.map_or([0; 3], |b| [b.aligned_landmarks, b.expected_peaks, b.matched_peaks]);
+        let before = before
+            .map_or([0; 3], |b| [b.heard.aligned_landmarks, b.heard.expected_peaks, b.heard.matched_peaks]);
         let own = [aligned, range.len() as u32, matched];
         std::array::from_fn(|i| own[i].saturating_add(before[i]))
     }
@@ -57,20 +58,10 @@ impl Locked {
 
     /// What another matcher needs to continue it.
     pub(in crate::matching::live) fn export(&self) -> Airing {
-        let heard = self.report();
         Airing {
             id: self.id,
-            track: heard.track,
-            query_start: heard.query_start,
-            query_end: heard.query_end,
-            reference_start: heard.reference_start,
+            heard: Match { speed: self.line.speed, ..self.report() },
             reference_end: self.line.reference(self.to) / TICKS_PER_SECOND,
-            speed: self.line.speed,
-            pitch_cents: heard.pitch_cents,
-            false_positive_probability: heard.false_positive_probability,
-            aligned_landmarks: heard.aligned_landmarks,
-            expected_peaks: heard.expected_peaks,
-            matched_peaks: heard.matched_peaks,
         }
     }
 }
