@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use refrain_catalog::{ChangeKind, Followed, Follower, TrackNumber};
+use refrain_catalog::{Change, ChangeKind, Followed, Follower, Skipped, TrackNumber};
 use refrain_core::index::{IndexError, Snapshot};
 
 use super::lock;
@@ -63,12 +63,20 @@ impl Following {
 }
 
 impl News {
+    pub(super) fn changed(&mut self, changes: &[Change]) {
+        let stale = changes.iter().filter(|change| change.kind != ChangeKind::Added);
+        self.stale.extend(stale.map(|change| change.track));
+    }
+
+    pub(super) fn skipped(&mut self, skipped: &[Skipped]) {
+        self.notes.extend(skipped.iter().map(cannot_be_searched));
+    }
+
     fn take(&mut self, what: &Followed<'_>) {
         match what {
             Followed::Changed(done) => {
-                let stale = done.changes.iter().filter(|change| change.kind != ChangeKind::Added);
-                self.stale.extend(stale.map(|change| change.track));
-                self.notes.extend(done.skipped.iter().map(cannot_be_searched));
+                self.changed(&done.changes);
+                self.skipped(&done.skipped);
             }
             // The first time only: it may go on for hours.
             Followed::Failed { error, failures: 1, .. } => {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use refrain_catalog::{CatalogError, ChangeKind, DatabaseIndex, LibraryError, Refreshed, Runs};
+use refrain_catalog::{CatalogError, DatabaseIndex, LibraryError, Refreshed, Runs};
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::IndexError;
 use refrain_core::matching::{MatchSettings, Matches, identify_rows};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::following::News;
 use super::lock;
 use crate::output::Output;
-use crate::store::{Store, cannot_be_searched};
+use crate::store::Store;
 
 /// A search asks for news of the catalogue if it has not done so for this long.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ impl<'a> Rows<'a> {
         let mut state = lock(&self.state);
         match packed {
             Ok(Refreshed { skipped, .. }) => {
-                lock(&self.news).notes.extend(skipped.iter().map(cannot_be_searched));
+                lock(&self.news).skipped(&skipped);
                 self.merge(&mut state);
             }
             Err(LibraryError::Catalog(
@@ -133,8 +133,7 @@ impl<'a> Rows<'a> {
         let newest = self.store.wait(catalog.position())?;
         if newest > told {
             let changes = self.store.wait(catalog.changes_after(told, PAGE_CHANGES))?;
-            let stale = changes.iter().filter(|change| change.kind != ChangeKind::Added);
-            lock(&self.news).stale.extend(stale.map(|change| change.track));
+            lock(&self.news).changed(&changes);
             lock(&self.state).told = changes.last().map_or(told, |change| change.position);
         }
         if newest > position { self.refresh() } else { Ok(()) }
