@@ -2,32 +2,32 @@
 
 use std::time::Duration;
 
-/// Doubling pauses, each spread over its half so that a thousand streams of one host do not come back together.
+/// Doubling pauses, each spread over its half so that a thousand listeners of one host do not come back together.
 #[derive(Debug, Clone)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     tries: u32,
 }
 
 impl Backoff {
-    pub(super) fn new((first, longest): (Duration, Duration)) -> Self {
+    pub(crate) fn new((first, longest): (Duration, Duration)) -> Self {
         Self { first, longest, tries: 0 }
     }
 
     /// The next pause.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let doubled = self.first.saturating_mul(1_u32.checked_shl(self.tries).unwrap_or(u32::MAX));
         self.tries = self.tries.saturating_add(1);
         doubled.min(self.longest).mul_f64(0.5 + 0.5 * fastrand::f64())
     }
 
     /// Number of pauses so far.
-    pub(super) fn tries(&self) -> u32 {
+    pub(crate) fn tries(&self) -> u32 {
         self.tries
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.tries = 0;
     }
 }

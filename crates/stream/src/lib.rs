@@ -10,8 +10,10 @@
 //! A source runs on the async runtime and never looks into the bytes further than a playlist needs; everything that
 //! costs processor time stands behind [`Delivery`], where one ear a stream lives across all its segments.
 
+mod backoff;
 mod delivery;
 mod ear;
+mod gaps;
 pub mod hls;
 pub mod http;
 mod pipe;
@@ -19,7 +21,8 @@ mod radio;
 mod udp;
 
 pub use delivery::{Delivery, Gap, GapReason, InitSection, Segment};
-pub use ear::{Clock, ClockSource, Ear, EarReport, EarSettings, Gaps, Media, Sound, Title};
+pub use ear::{Clock, ClockSource, Ear, EarReport, EarSettings, Media, Sound, Title};
+pub use gaps::{GapCounts, Gaps};
 pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
 pub use radio::{RadioError, RadioSettings, RadioSource, RadioStatus, Station};
 pub use udp::{UdpError, UdpSettings, UdpSource, UdpStatus};

@@ -50,8 +50,8 @@ impl Sample {
             this.segments += status.source.pieces;
             this.bytes += status.source.bytes;
             this.retries += status.source.retries + status.source.playlist_errors;
-            this.dropped += status.ear.gaps(GapReason::Dropped).seconds;
-            this.gaps += status.ear.all_gaps().seconds;
+            this.dropped += status.ear.gaps.of(GapReason::Dropped).seconds;
+            this.gaps += status.ear.gaps.total().seconds;
             this.errors += status.ear.decode_errors + status.index_errors;
             if status.source.last_error.is_some() {
                 this.last_error.clone_from(&status.source.last_error);
@@ -150,7 +150,7 @@ pub(crate) fn recorded(
     );
     println!(
         "songs about {expected:.0}, starts {starts}, finals {finals}; missing {:.1} s\n",
-        status.ear.all_gaps().seconds
+        status.ear.gaps.total().seconds
     );
     stages(&status.times, spent, status.position, decoding);
 }

@@ -34,7 +34,7 @@ impl Shown {
         };
         let lag = status.lag().map(|lag| format!(", lag {lag:.1} s")).unwrap_or_default();
         let level = status.ear.level.map(|level| format!(", {level:.0} dBFS")).unwrap_or_default();
-        let (heard, gaps) = (clock(status.position), status.ear.all_gaps());
+        let (heard, gaps) = (clock(status.position), status.ear.gaps.total());
         let missing = if gaps.count > 0 { format!(", {:.0} s missing", gaps.seconds) } else { String::new() };
         clean(&format!("{id}: {}, {heard}{lag}{level}{missing} | {songs}", status.state.name()))
     }
@@ -89,8 +89,8 @@ pub(super) fn log_event(event: &StreamEvent, track: &Track) {
 /// Logs state and counters.
 pub(super) fn log(id: &str, status: &StreamStatus) {
     let (ear, source) = (&status.ear, &status.source);
-    let gaps = ear.all_gaps();
-    let dropped = ear.gaps(GapReason::Dropped);
+    let gaps = ear.gaps.total();
+    let dropped = ear.gaps.of(GapReason::Dropped);
     tracing::info!(
         stream = id,
         state = %status.state,

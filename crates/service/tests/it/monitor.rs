@@ -118,7 +118,7 @@ async fn urls_that_expire_break_no_airing() {
     let (status, events) = ended(&handle, &mut told).await;
     check(&events);
     assert!(matches!(status.state, StreamState::Ended(_)), "{:?}", status.state);
-    assert!(status.source.resolutions >= 1 && status.ear.all_gaps().count == 0, "{status:?}");
+    assert!(status.source.resolutions >= 1 && status.ear.gaps.total().count == 0, "{status:?}");
     assert_eq!((status.kind, status.is_over), (Some(SourceKind::Hls), true));
 }
 
@@ -205,7 +205,7 @@ async fn what_cannot_be_kept_up_with_is_dropped_and_counted() {
     until(&handle, all).await;
     live.change(|options| options.end = true);
     let (status, events) = ended(&handle, &mut told).await;
-    let dropped = status.ear.gaps(GapReason::Dropped).seconds;
+    let dropped = status.ear.gaps.of(GapReason::Dropped).seconds;
     let length = 6.0 * BROADCAST;
     assert!(dropped > 60.0, "{dropped}");
     assert!(
@@ -225,7 +225,7 @@ async fn of_a_recording_nothing_is_dropped() {
     let monitor = monitor(hasty());
     let (handle, mut told) = begin(&monitor, "x", &origin.live("/live", &live));
     let (status, events) = ended(&handle, &mut told).await;
-    assert_eq!(status.ear.all_gaps().count, 0);
+    assert_eq!(status.ear.gaps.total().count, 0);
     assert!((status.position - 3.0 * BROADCAST).abs() < 3.0, "{}", status.position);
     assert_eq!(events.iter().filter(|event| event.kind == EventKind::Final).count(), 6);
 }

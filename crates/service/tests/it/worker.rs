@@ -112,6 +112,6 @@ fn gaps_keep_their_place_however_long_they_are() {
         }
         let (events, worker) = run(deliveries.into_iter().chain(later));
         check(&finals(&events), &[(1, SILENCE), (2, 2.0 * SILENCE + SECONDS + missing)]);
-        assert!((worker.report().gaps(GapReason::Missed).seconds - missing).abs() < 0.1);
+        assert!((worker.report().gaps.of(GapReason::Missed).seconds - missing).abs() < 0.1);
     }
 }

@@ -29,7 +29,7 @@ use demux::{Content, Demux};
 use playback::{Mark, Playback, Sink};
 
 pub use clock::{Clock, ClockSource};
-pub use report::{EarReport, Gaps, Title};
+pub use report::{EarReport, Title};
 pub use sound::{Media, Sound};
 
 /// Shortest segment that counts as unreadable when no frame is in it, seconds: a few frames.

@@ -5,10 +5,11 @@ use refrain_core::audio::{FrameError, LiveDecoder, SAMPLE_RATE};
 
 use super::clock::Clock;
 use super::meter::Meter;
-use super::report::{EarReport, Gaps};
+use super::report::EarReport;
 use super::sound::{Media, Sound, samples, seconds};
 use super::timeline::{Place, Timeline};
 use crate::delivery::GapReason;
+use crate::gaps::Gaps;
 
 /// Samples that are gathered before they are given out within one delivery.
 const CHUNK: usize = 8_192;
@@ -250,7 +251,7 @@ impl Playback {
     fn give_gap(&mut self, reason: GapReason, gap: Gaps, sink: Sink<'_>) {
         let length = samples(gap.seconds);
         if length > 0 {
-            self.report.count_gap(reason, Gaps { seconds: seconds(length), ..gap });
+            self.report.gaps.add(reason, Gaps { seconds: seconds(length), ..gap });
             sink(self.sound(Media::Gap { samples: length, reason }));
             self.given += length;
         }

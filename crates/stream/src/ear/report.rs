@@ -1,6 +1,6 @@
 //! What became of a stream.
 
-use crate::delivery::GapReason;
+use crate::gaps::GapCounts;
 
 /// Counters of one stream since its start.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,7 +33,8 @@ pub struct EarReport {
     pub unsupported: Option<String>,
     /// What the station said last that it plays.
     pub title: Option<Title>,
-    gaps: [Gaps; GapReason::ALL.len()],
+    /// What was missing, and was given as gaps.
+    pub gaps: GapCounts,
 }
 
 /// What a radio station says that it plays.
@@ -43,37 +44,4 @@ pub struct Title {
     pub text: String,
     /// Where in the stream it said so, seconds from the first sample.
     pub position: f64,
-}
-
-/// Gaps of one reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Gaps {
-    /// How many.
-    pub count: u64,
-    /// Seconds of the stream that they take, all together.
-    pub seconds: f64,
-}
-
-impl EarReport {
-    /// Gaps of this reason.
-    #[must_use]
-    pub fn gaps(&self, reason: GapReason) -> Gaps {
-        self.gaps.get(reason as usize).copied().unwrap_or_default()
-    }
-
-    /// Gaps of all reasons.
-    #[must_use]
-    pub fn all_gaps(&self) -> Gaps {
-        self.gaps.iter().fold(Gaps::default(), |sum, gaps| Gaps {
-            count: sum.count + gaps.count,
-            seconds: sum.seconds + gaps.seconds,
-        })
-    }
-
-    pub(super) fn count_gap(&mut self, reason: GapReason, gap: Gaps) {
-        if let Some(gaps) = self.gaps.get_mut(reason as usize) {
-            gaps.count += gap.count;
-            gaps.seconds += gap.seconds;
-        }
-    }
 }

@@ -13,4 +13,4 @@ mod status;
 
 pub use follow::HlsSource;
 pub use settings::{HlsSettings, RenditionChoice};
-pub use status::{EndReason, GapCount, GapCounts, HlsError, SourceState, SourceStatus};
+pub use status::{EndReason, HlsError, SourceState, SourceStatus};

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::playlist::PlaylistError;
-use crate::delivery::{Delivery, GapReason};
+use crate::delivery::Delivery;
+use crate::gaps::{GapCounts, Gaps};
 use crate::http::HttpError;
 
 /// How a stream is doing.
@@ -140,54 +141,6 @@ pub struct SourceStatus {
     pub last_error: Option<HlsError>,
 }
 
-/// Number and length of gaps of one reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct GapCount {
-    /// How many.
-    pub count: u64,
-    /// Their length together, seconds.
-    pub seconds: f64,
-}
-
-/// Gaps by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct GapCounts {
-    /// [`GapReason::Marked`].
-    pub marked: GapCount,
-    /// [`GapReason::NotFetched`].
-    pub not_fetched: GapCount,
-    /// [`GapReason::Missed`].
-    pub missed: GapCount,
-    /// [`GapReason::Unreadable`].
-    pub unreadable: GapCount,
-    /// [`GapReason::Dropped`].
-    pub dropped: GapCount,
-}
-
-impl GapCounts {
-    /// Counts one.
-    pub fn add(&mut self, reason: GapReason, seconds: f64) {
-        let count = match reason {
-            GapReason::Marked => &mut self.marked,
-            GapReason::NotFetched => &mut self.not_fetched,
-            GapReason::Missed => &mut self.missed,
-            GapReason::Unreadable | GapReason::Lost => &mut self.unreadable,
-            GapReason::Dropped => &mut self.dropped,
-        };
-        count.count += 1;
-        count.seconds += seconds;
-    }
-
-    /// All of them.
-    pub fn total(&self) -> GapCount {
-        let all = [self.marked, self.not_fetched, self.missed, self.unreadable, self.dropped];
-        all.iter().fold(GapCount::default(), |sum, gap| GapCount {
-            count: sum.count + gap.count,
-            seconds: sum.seconds + gap.seconds,
-        })
-    }
-}
-
 impl SourceStatus {
     /// Counts what is delivered.
     pub(super) fn count(&mut self, delivery: &Delivery) {
@@ -198,7 +151,7 @@ impl SourceStatus {
                 self.seconds += segment.seconds;
                 self.ads += u64::from(segment.ad);
             }
-            Delivery::Gap(gap) => self.gaps.add(gap.reason, gap.seconds),
+            Delivery::Gap(gap) => self.gaps.add(gap.reason, Gaps { count: 1, seconds: gap.seconds }),
             Delivery::Bytes(_) | Delivery::Decoded(_) | Delivery::Title(_) | Delivery::Reconnected => {}
         }
     }

@@ -15,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
+use crate::backoff::Backoff;
 use crate::delivery::Delivery;
 use connect::{Connection, connect};
 use icy::Part;
@@ -102,7 +103,7 @@ pub struct RadioSource {
     /// What is ready.
     ready: VecDeque<Delivery>,
     /// Tries since the last byte of audio.
-    tries: u32,
+    backoff: Backoff,
     last_byte: Instant,
 }
 
@@ -121,13 +122,13 @@ impl RadioSource {
         Ok(Self {
             client,
             url,
+            backoff: Backoff::new(settings.retry),
             settings,
             status: RadioStatus::default(),
             state: State::Waiting(now),
             way: Way::Unknown(BytesMut::new()),
             broken: None,
             ready: VecDeque::new(),
-            tries: 0,
             last_byte: now,
         })
     }
@@ -231,7 +232,7 @@ impl RadioSource {
         }
         self.status.connections += 1;
         self.status.live = true;
-        self.tries = 0;
+        self.backoff.reset();
         if !CONTAINERS.iter().any(|magic| first.starts_with(*magic)) {
             self.way = Way::Pushed;
             return self.ready.push_back(Delivery::Bytes(first));
@@ -253,17 +254,10 @@ impl RadioSource {
         self.status.failures += 1;
         self.status.live = false;
         self.way = Way::Unknown(BytesMut::new());
-        let pause = pause(self.settings.retry, self.tries);
-        self.tries = self.tries.saturating_add(1);
+        let pause = self.backoff.next();
         let over = self.last_byte.elapsed() + pause > self.settings.give_up_after;
         self.state =
             if over || !error.is_transient() { State::Ended } else { State::Waiting(Instant::now() + pause) };
         self.status.last_error = Some(error);
     }
-}
-
-/// A doubling pause, spread over its half so that a thousand listeners do not come back together.
-fn pause((first, longest): (Duration, Duration), tries: u32) -> Duration {
-    let doubled = first.saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX));
-    doubled.min(longest).mul_f64(0.5 + 0.5 * fastrand::f64())
 }

@@ -51,7 +51,7 @@ async fn packets_with_and_without_rtp_are_the_stream() {
     for (lost, least) in [(10..21, 0.5), (15..16, 0.03)] {
         let lossy = heard("127.0.0.1:0", &bytes, true, lost).await;
         assert!(lossy.sound.len().abs_diff(whole.len()) <= 1, "{} of {}", lossy.sound.len(), whole.len());
-        let gap = lossy.report.gaps(GapReason::Lost);
+        let gap = lossy.report.gaps.of(GapReason::Lost);
         assert!(gap.count == 1 && gap.seconds > least && lossy.report.lost_packets > 0, "{:?}", lossy.report);
         let behind = whole.len() - 44_100;
         let in_place = [behind - 1, behind, behind + 1]

@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::backoff::Backoff;
 use super::cache::{Cache, Sections};
 use super::poll::{Due, Planned};
 use super::range::{begin, part};
 use super::trouble::{MAX_BAD_TRIES, Trouble};
 use super::window::{Shared, Whereabouts};
+use crate::backoff::Backoff;
 use crate::delivery::{Delivery, Gap, GapReason, InitSection, Segment};
 use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map, MediaSegment};

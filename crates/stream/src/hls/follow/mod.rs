@@ -7,7 +7,6 @@
 //! Both queues are short. A consumer that is slow stops the fetcher, then the poller; what leaves the playlist
 //! meanwhile, or waits too long, becomes a gap.
 
-mod backoff;
 mod cache;
 mod fetch;
 mod pace;
@@ -30,9 +29,9 @@ use url::Url;
 
 use super::settings::HlsSettings;
 use super::status::{HlsError, SourceState, SourceStatus};
+use crate::backoff::Backoff;
 use crate::delivery::Delivery;
 use crate::http::{HttpClient, Reach};
-use backoff::Backoff;
 use fetch::Fetcher;
 use poll::Poller;
 use resolve::Loader;

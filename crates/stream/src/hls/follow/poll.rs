@@ -7,12 +7,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::backoff::Backoff;
 use super::pace::{Pace, Seen};
 use super::resolve::Loader;
 use super::route::Route;
 use super::timeline::{Advance, Step, Timeline};
 use super::window::Shared;
+use crate::backoff::Backoff;
 use crate::delivery::Gap;
 use crate::hls::playlist::{MediaPlaylist, MediaSegment};
 use crate::hls::settings::HlsSettings;

@@ -33,8 +33,8 @@ fn assert_gap_of(heard: &Heard, whole: &[f32], segment: &Segment, reason: GapRea
         whole[from..from + length] == behind[..length]
     });
     assert!(behind.len() > 40_000 && in_place, "what is behind the gap is out of place");
-    let gaps = heard.report.gaps(reason);
-    assert_eq!((gaps.count, heard.report.all_gaps().count), (1, 1));
+    let gaps = heard.report.gaps.of(reason);
+    assert_eq!((gaps.count, heard.report.gaps.total().count), (1, 1));
     assert!((gaps.seconds - length as f64 / 44_100.0).abs() < 1e-9);
 }
 
@@ -206,7 +206,7 @@ fn gaps_do_not_wait_for_ever() {
     let all = hear([Delivery::Segment(SONG.0[0].clone()), gap(), gap(), gap()]);
     let sum: u64 = all.gaps.iter().map(|gap| gap.1).sum();
     assert!(sum.abs_diff(18 * 44_100) <= 1, "{sum}");
-    assert_eq!(all.report.gaps(GapReason::NotFetched).count, 3);
+    assert_eq!(all.report.gaps.of(GapReason::NotFetched).count, 3);
 }
 
 proptest! {

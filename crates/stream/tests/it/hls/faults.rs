@@ -193,7 +193,7 @@ async fn whoever_is_too_slow_drops_the_oldest_and_it_is_counted() {
             other => panic!("{other:?}"),
         };
     }
-    let dropped = status(&source).gaps.dropped;
+    let dropped = status(&source).gaps.of(GapReason::Dropped);
     assert!(
         (10..=17).contains(&dropped.count) && dropped.seconds == 2.0 * dropped.count as f64,
         "{dropped:?}"

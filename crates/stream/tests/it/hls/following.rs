@@ -118,7 +118,7 @@ async fn marks_of_segments_come_through() {
     ];
     assert_eq!(seen, expected);
     assert_eq!(origin.times_asked("/a/seg3.ts"), 0);
-    assert_eq!((status(&source).ads, status(&source).gaps.marked.seconds), (1, 2.0));
+    assert_eq!((status(&source).ads, status(&source).gaps.of(GapReason::Marked).seconds), (1, 2.0));
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn a_window_that_moves_past_leaves_a_gap_of_the_right_length() {
         assert_eq!((missed.reason, missed.seconds), (GapReason::Missed, 14.0));
         assert_eq!(missed.program_date_time, (dates == DateStyle::Zulu).then_some(1_700_000_010.0));
         expect(&mut source, 12, 5).await;
-        assert_eq!(status(&source).gaps.missed.seconds, 14.0);
+        assert_eq!(status(&source).gaps.of(GapReason::Missed).seconds, 14.0);
     }
 }
 
