@@ -197,8 +197,14 @@ const SHORTEST_AIRING: f64 = TICKS_PER_SECOND;
 /// Lines of one track within this many ticks are the same.
 pub(crate) const SAME_TICKS: f64 = 10.0;
 
+/// Speech comes and goes: an airing may be covered more than on the whole, by so many steps of the rate of survival …
+const COVERS: [u8; 3] = [0, 1, 2];
+/// … and the logarithm of the probability that this changes at a peak, about once a second.
+const COVER_CHANGES: f64 = -3.4;
+
 /// The stretch of outcomes that is likeliest to be the airing: the one whose sum of what speaks for and
-/// against it is highest (Kadane's algorithm). Index of its first one and behind its last; both were found.
+/// against it is highest (Kadane's algorithm, with a state for each cover: Viterbi 1967). Index of its first one and
+/// behind its last; both were found.
 pub(crate) fn stretch(
     reference: &Reference,
     outcomes: &[Outcome],
@@ -206,16 +212,24 @@ pub(crate) fn stretch(
     query: &Query<'_>,
     survival: Survival,
 ) -> Option<(usize, usize)> {
-    let (mut sum, mut start, mut best, mut stretch) = (0.0, 0, 0.0, None);
+    let covered = COVERS.map(|steps| survival.covered(steps));
+    let mut sums = [(0.0, 0); COVERS.len()];
+    let (mut best, mut stretch) = (0.0, None);
     for (i, outcome) in outcomes.iter().enumerate() {
-        if sum <= 0.0 {
-            (sum, start) = (0.0, i);
-        }
         let peak = &reference.peaks[outcome.reference as usize];
         let found = outcome.query.map(|q| line.sighting(peak, &query.peaks[q as usize]));
-        sum += f64::from(survival.gain(peak, found, query.chance, query.chance.of(peak, line)));
-        if sum > best {
-            (best, stretch) = (sum, Some((start, i + 1)));
+        let chance = query.chance.of(peak, line);
+        let highest = sums.iter().copied().fold((0.0, i), |a, b| if b.0 > a.0 { b } else { a });
+        let change =
+            if highest.0 + COVER_CHANGES > 0.0 { (highest.0 + COVER_CHANGES, highest.1) } else { (0.0, i) };
+        for (sum, survival) in sums.iter_mut().zip(covered) {
+            if sum.0 < change.0 {
+                *sum = change;
+            }
+            sum.0 += f64::from(survival.gain(peak, found, query.chance, chance));
+            if sum.0 > best {
+                (best, stretch) = (sum.0, Some((sum.1, i + 1)));
+            }
         }
     }
     stretch

@@ -11,18 +11,26 @@ use super::DECISION;
 const FIRST: u64 = 4;
 /// … then at each decision, as a whole, until it is so long (6 s) …
 const YOUNG: u64 = 12;
-/// … and then every so often (1 s), or a little less often (1.5 s) when it is long (60 s), the last part of it (ticks).
+/// … and then every so often (1 s), or less often (3 s) when it is long (60 s), the last part of it (ticks).
 const GLANCE_EVERY: u64 = 2;
-const GLANCE_LATE_EVERY: u64 = 3;
+const GLANCE_LATE_EVERY: u64 = 6;
 const LONG: u64 = 120;
 const GLANCE: f64 = 5.0 * TICKS_PER_SECOND;
 /// What speech or noise cover, or another speed hides, is looked for in the last 10 s (ticks), when the stretch has
-/// these lengths (6, 10, 16 and 25 s) …
+/// these lengths (6, 10, 14, 20, 25 and 32 s) …
 const FULL: f64 = 10.0 * TICKS_PER_SECOND;
-const FULL_AT: [(u64, Look); 4] =
-    [(12, Look::Plain), (20, Look::Thorough), (32, Look::Plain), (50, Look::InTurn)];
-/// … and then every so often (40 s), at some of the other scales every second time.
-const FULL_EVERY: u64 = 80;
+/// … or, at no other scale, in more of it (18 s): evidence adds up …
+const FULLER: f64 = 18.0 * TICKS_PER_SECOND;
+const FULL_AT: [(u64, Look); 6] = [
+    (12, Look::Plain),
+    (20, Look::Thorough),
+    (28, Look::Plain),
+    (40, Look::Plain),
+    (50, Look::InTurn),
+    (64, Look::Plain),
+];
+/// … and then every so often (20 s), at some of the other scales every fourth time.
+const FULL_EVERY: u64 = 40;
 /// While an airing is heard, what it does not explain is looked at every so often (3 s), the last part of it (ticks).
 const BESIDE_EVERY: u64 = 6;
 const BESIDE: f64 = 6.0 * TICKS_PER_SECOND;
@@ -72,7 +80,11 @@ impl Hunt {
         }
         let age = ((now - self.since) / f64::from(DECISION)) as u64;
         let look = look_at(age)?;
-        let longest = if look == Look::Glance && age > YOUNG { GLANCE } else { FULL };
+        let longest = match look {
+            Look::Glance if age > YOUNG => GLANCE,
+            Look::Plain => FULLER,
+            _ => FULL,
+        };
         Some(Plan { look, from: self.since.max(now - longest) })
     }
 
@@ -96,7 +108,7 @@ fn look_at(age: u64) -> Option<Look> {
     match age {
         0..FIRST => None,
         FIRST..YOUNG => Some(Look::Glance),
-        _ if age.is_multiple_of(2 * FULL_EVERY) => Some(Look::InTurn),
+        _ if age.is_multiple_of(4 * FULL_EVERY) => Some(Look::InTurn),
         _ if age.is_multiple_of(FULL_EVERY) => Some(Look::Plain),
         _ if age < LONG => age.is_multiple_of(GLANCE_EVERY).then_some(Look::Glance),
         _ => age.is_multiple_of(GLANCE_LATE_EVERY).then_some(Look::Glance),

@@ -113,6 +113,11 @@ pub(crate) struct Survival {
 }
 
 impl Survival {
+    /// The same below something that covers it by so many more steps of the rate.
+    pub(crate) fn covered(self, steps: u8) -> Self {
+        Self { rates: self.rates.map(|rate| rate.saturating_sub(steps)), ..self }
+    }
+
     /// Logarithm of the likelihood of what became of a peak over its likelihood by chance, which finds one
     /// there with this probability.
     pub(crate) fn gain(self, peak: &Peak, found: Option<Sighting>, all: &Chance, chance: f32) -> f32 {

@@ -12,8 +12,8 @@ use super::{BREAK, FITTED, Locked, MISSED, STILL_HEARD};
 /// these lengths, ticks.
 pub(super) const RETRACED_AT: [f64; 3] =
     [5.0 * TICKS_PER_SECOND, 10.0 * TICKS_PER_SECOND, 20.0 * TICKS_PER_SECOND];
-/// Beginnings and ends up to this long (6 s, ticks) may be hidden by speech …
-const HIDDEN: f64 = 6.0 * TICKS_PER_SECOND;
+/// Beginnings and ends up to this long (1.5 s, ticks) may be hidden by speech …
+const HIDDEN: f64 = 1.5 * TICKS_PER_SECOND;
 /// … which shows in so much (5 s) beside them.
 const AROUND: f64 = 5.0 * TICKS_PER_SECOND;
 /// Starts nearer than this, ticks, are the same.

@@ -18,9 +18,9 @@ use ends::RETRACED_AT;
 /// A peak of the track is looked for when the stream is so far beyond its place (ticks) that it cannot come later.
 const BEHIND: f64 = FINE.time + 1.0;
 /// What follows without a break is still the airing below this logarithm of the probability of chance …
-const STILL_HEARD: f64 = -8.0;
+const STILL_HEARD: f64 = -6.0;
 /// … and what follows after a break (2 s, ticks) below this: it could have been many.
-const HEARD_AGAIN: f64 = -14.0;
+const HEARD_AGAIN: f64 = -10.0;
 const BREAK: f64 = 2.0 * TICKS_PER_SECOND;
 /// Stretches (ticks) before now that may show alone that it is heard again.
 const LATEST: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_PER_SECOND];
