@@ -13,3 +13,4 @@ pub mod monitor;
 pub mod outside;
 pub mod response;
 pub mod settings;
+pub mod streams;
