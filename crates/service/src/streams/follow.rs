@@ -141,7 +141,11 @@ impl Follower {
                 }
             }
         }
-        status.borrow().state.clone()
+        let last = status.borrow().clone();
+        if *self.orders.borrow() == Order::Leave && self.has_begun(&last) {
+            self.report(RowState::Live, None).await;
+        }
+        last.state
     }
 
     /// Writes an event down, however long that takes; an order is passed on meanwhile.
@@ -162,15 +166,7 @@ impl Follower {
 
     /// Tells how the stream is, if that has changed.
     async fn look(&mut self, status: &StreamStatus) {
-        if let Some((until, _)) = status.heard_until {
-            let epoch = until - status.position;
-            let was_known = self.stream.epoch.is_some();
-            self.recorder.began(epoch);
-            self.stream.epoch.get_or_insert(milliseconds(epoch));
-            if !was_known {
-                self.told = None;
-            }
-        }
+        self.has_begun(status);
         let (state, reason) = match &status.state {
             StreamState::Live => (RowState::Live, None),
             StreamState::Stalled => (RowState::Stalled, status.source.last_error.clone()),
@@ -178,6 +174,17 @@ impl Follower {
         };
         self.report(state, reason).await;
         self.recorder.heard(status.position).await;
+    }
+
+    /// Learns when the first sample of the session was; whether that is news. Whoever goes on counts from it too.
+    fn has_begun(&mut self, status: &StreamStatus) -> bool {
+        let Some((until, _)) = status.heard_until.filter(|_| self.stream.epoch.is_none()) else {
+            return false;
+        };
+        let epoch = self.recorder.begin(until - status.position);
+        self.stream.epoch = Some(milliseconds(epoch));
+        self.told = None;
+        true
     }
 
     /// Writes the state into the row, unless it says so already.

@@ -163,7 +163,7 @@ impl Leases {
             held.finish();
         }
         let session = (stream.id.clone(), stream.started_at);
-        let taken_over = stream.epoch.is_some() || stream.state != StreamState::Starting;
+        let taken_over = stream.attempts > 1 || stream.state != StreamState::Starting;
         tracing::info!(
             stream = stream.id,
             name = outside_name(&stream),

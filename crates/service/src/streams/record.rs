@@ -45,6 +45,12 @@ struct Kept {
     last_seen: i64,
 }
 
+/// When the first sample of a session was, seconds since 1970: as its row tells, else as its detections do.
+fn epoch(stream: &Stream, opened: &Opened) -> Option<f64> {
+    let of_airing = |one: &Detection| one.start_at as f64 / 1000.0 - one.query_start;
+    stream.epoch.map(|epoch| epoch as f64 / 1000.0).or_else(|| opened.detections.first().map(of_airing))
+}
+
 impl Recorder {
     /// For a session, with the airings that others had found in it.
     pub(super) fn new(shared: Arc<Shared>, stream: &Stream, opened: &Opened) -> Self {
@@ -61,7 +67,7 @@ impl Recorder {
             name: outside_name(stream).to_owned(),
             channel: channel_of(stream).map(str::to_owned),
             started_at: stream.started_at,
-            epoch: stream.epoch.map(|epoch| epoch as f64 / 1000.0),
+            epoch: epoch(stream, opened),
             reporter: Reporter::new(Arc::clone(&shared.catalog)),
             kept: kept.collect(),
             songs: if begins { Songs::default() } else { Songs::continued(playing.collect()) },
@@ -74,9 +80,9 @@ impl Recorder {
         &self.name
     }
 
-    /// When the first sample was, seconds since 1970, unless that is known.
-    pub(super) fn began(&mut self, epoch: f64) {
-        self.epoch.get_or_insert(epoch);
+    /// When the first sample of the session was, seconds since 1970: as it is known, else as it is told here.
+    pub(super) fn begin(&mut self, epoch: f64) -> f64 {
+        *self.epoch.get_or_insert(epoch)
     }
 
     /// Writes an event down, as often as it takes.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use refrain_catalog::{Catalog, NewStream, StreamState};
-use refrain_service::intake::{Handled, Handler};
+use refrain_service::intake::Handled;
 use refrain_service::settings::StreamsSettings;
 use refrain_service::streams::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
@@ -303,16 +303,17 @@ fn live() -> LiveStream {
 async fn from_the_event_to_the_outbox_and_the_end() {
     let origin = Origin::start().await.unwrap();
     let live = live();
-    let rows = Rows::with(hasty(10, LONG)).await;
+    let rows = Rows::with(hasty(10, Duration::from_secs(3))).await;
     rows.channels.put(ARN, "st-1", &origin.live("/live", &live), AT);
     rows.handle(&start("st-1")).await;
     until("it is heard", || async { rows.process.heard(3) == 1 }).await;
-    until("the row says so", || async { row(&rows.catalog, ARN).await.unwrap().state == StreamState::Live })
+    until("the row says since when", || async { row(&rows.catalog, ARN).await.unwrap().epoch.is_some() })
         .await;
-    live.publish(10);
+    live.publish(5);
     until("the song is known", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
     let known = row(&rows.catalog, ARN).await.unwrap();
-    assert_eq!((known.epoch, known.attempts), (Some(1_700_000_000_000), 0));
+    let begin = (known.state, known.epoch, known.attempts);
+    assert_eq!(begin, (StreamState::Live, Some(1_700_000_000_000), 0));
     // The end comes in the middle of the song.
     rows.handle(&end("st-1")).await;
     until("its airing is over", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;

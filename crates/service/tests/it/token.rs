@@ -8,7 +8,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use refrain_service::intake::Handler;
 use refrain_service::settings::{Secret, StreamsSettings};
 use refrain_service::streams::{KeyError, Signer};
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
