@@ -142,7 +142,11 @@ impl Follower {
                     obey(*orders.borrow(), &followed.0);
                 }
                 event = events.recv() => match event {
-                    Some(event) => self.record(&event, &followed.0, &mut going).await,
+                    Some(event) => {
+                        let now = status.borrow().clone();
+                        self.look(&now).await;
+                        self.record(&event, &followed.0, &mut going).await;
+                    }
                     None => break,
                 },
                 _ = tick.tick() => {

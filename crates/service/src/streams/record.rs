@@ -9,7 +9,7 @@ use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery
 use refrain_stream::Backoff;
 use tokio::time::sleep;
 
-use super::shared::{Shared, channel_of, milliseconds, now, outside_name};
+use super::shared::{Shared, channel_of, milliseconds, now, outside_name, was_followed};
 use super::song::{Songs, title};
 use super::takeover::Opened;
 use super::told::Told;
@@ -50,7 +50,8 @@ struct Kept {
 /// When the first sample of a session was, seconds since 1970: as its row tells, else as its detections do.
 fn first_sample(stream: &Stream, opened: &Opened) -> Option<f64> {
     let of_airing = |one: &Detection| one.start_at as f64 / 1000.0 - one.query_start;
-    stream.epoch.map(|epoch| epoch as f64 / 1000.0).or_else(|| opened.detections.first().map(of_airing))
+    let known = || opened.detections.iter().chain(&opened.finals).next().map(of_airing);
+    stream.epoch.map(|epoch| epoch as f64 / 1000.0).or_else(known)
 }
 
 impl Recorder {
@@ -64,7 +65,7 @@ impl Recorder {
             let track = opened.tracks.iter().find(|track| track.number == detection.track)?;
             Some((detection.id, title(track).to_owned(), detection.matched_peaks))
         });
-        let begins = stream.epoch.is_none() && opened.detections.is_empty();
+        let begins = !was_followed(stream) && opened.detections.is_empty();
         Self {
             name: outside_name(stream).to_owned(),
             channel: channel_of(stream).map(str::to_owned),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use refrain_catalog::{Catalog, Journal, Stream};
+use refrain_catalog::{Catalog, Journal, Stream, StreamState};
 use tokio::sync::watch;
 
 use super::pace::Paced;
@@ -76,6 +76,11 @@ impl Shared {
 #[must_use]
 pub fn outside_name(stream: &Stream) -> &str {
     stream.session.as_deref().unwrap_or(&stream.id)
+}
+
+/// Whether somebody followed this session before who claimed it now.
+pub(super) fn was_followed(stream: &Stream) -> bool {
+    stream.attempts > 1 || stream.state != StreamState::Starting
 }
 
 /// ARN of the channel that a stream comes from, if it has one.

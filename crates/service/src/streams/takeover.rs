@@ -8,7 +8,7 @@ use refrain_core::matching::Match;
 use refrain_stream::Backoff;
 use tokio::time::sleep;
 
-use super::shared::{Shared, now, outside_name};
+use super::shared::{Shared, now, outside_name, was_followed};
 use crate::monitor::OpenAiring;
 
 /// Pauses before the database is asked again.
@@ -50,11 +50,7 @@ pub(super) async fn open_airings(shared: &Arc<Shared>, stream: &Stream) -> Opene
 async fn ask(shared: &Shared, stream: &Stream) -> Result<Opened, CatalogError> {
     let heard_in = HeardIn::Stream(outside_name(stream).to_owned());
     let detections = shared.journal().open_detections(&heard_in).await?;
-    // What is begun anew has no past; and a first sample is known as soon as there was any.
-    let finals = match stream.epoch {
-        Some(_) => lately_over(shared, &heard_in).await?,
-        None => Vec::new(),
-    };
+    let finals = if was_followed(stream) { lately_over(shared, &heard_in).await? } else { Vec::new() };
     if detections.is_empty() {
         return Ok(Opened { finals, ..Opened::default() });
     }

@@ -8,7 +8,7 @@ use refrain_testkit::PostgresServer;
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
 use crate::process::{PATIENCE, Process, add, catalog, hasty, heard, outbox, rows, sqlite, until};
-use crate::songs::{SECONDS, SILENCE, library};
+use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3600);
@@ -252,4 +252,53 @@ async fn what_nobody_is_left_to_end_is_ended_as_it_was_known() {
     let told = outbox(&catalog).await;
     assert!(told.len() == 1 && told[0].payload.contains("Song 1"), "{told:?}");
     one.stop().await;
+}
+
+/// Kills of the test of many.
+const KILLS: u64 = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_kills_none_loses_or_doubles_a_song() {
+    let lease = Duration::from_millis(1000);
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    let names = ["a", "b", "c"];
+    for name in names {
+        add(&catalog, name, &origin.live(&format!("/{name}"), &live)).await;
+    }
+    let mut one = Process::start(&catalog, "worker 0", None, hasty(9, lease));
+    until("all are followed", || async { one.heard(3) == names.len() }).await;
+    for kill in 1..=KILLS {
+        // Two segments each: so kills come at every part of a song.
+        live.publish(2);
+        until("it is heard", || async { one.heard(5) == names.len() }).await;
+        one.kill();
+        one = Process::start(&catalog, &format!("worker {kill}"), None, hasty(9, lease));
+        until("all are followed", || async { one.heard(3) == names.len() }).await;
+    }
+    live.publish(4);
+    live.change(|options| options.end = true);
+    until("it is over", || async { rows(&catalog).await.iter().all(|row| row.state == StreamState::Ended) })
+        .await;
+    let length = live.start_of(live.published());
+    let told = outbox(&catalog).await;
+    for name in names {
+        let all = heard(&catalog, name).await;
+        let expected = airings_until(length);
+        let found: Vec<_> = all.iter().map(|one| (one.track.0, one.query_start.round())).collect();
+        assert_eq!(found, expected, "{all:?}");
+        for one in &all {
+            let messages = told.iter().filter(|message| message.detection == Some(one.id)).count();
+            assert_eq!((one.is_final, messages), (true, 2), "{one:?}");
+        }
+    }
+    one.stop().await;
+}
+
+/// Tracks and starts of what plays in so many seconds of the broadcast in a loop.
+fn airings_until(length: f64) -> Vec<(u32, f64)> {
+    let starts = (0..).map(|loops| f64::from(loops) * BROADCAST);
+    let songs = starts.flat_map(|at| [(1, at + SILENCE), (2, at + 2.0 * SILENCE + SECONDS)]);
+    songs.take_while(|(_, at)| *at < length - 6.0).map(|(track, at)| (track, at.round())).collect()
 }
