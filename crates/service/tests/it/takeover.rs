@@ -286,7 +286,8 @@ async fn of_many_kills_none_loses_or_doubles_a_song() {
     for name in names {
         let all = heard(&catalog, name).await;
         let expected = airings_until(length);
-        let found: Vec<_> = all.iter().map(|one| (one.track.0, one.query_start.round())).collect();
+        let at = |one: &Detection| (one.start_at as f64 / 1000.0 - live.options().epoch).round();
+        let found: Vec<_> = all.iter().map(|one| (one.track.0, at(one))).collect();
         assert_eq!(found, expected, "{all:?}");
         for one in &all {
             let messages = told.iter().filter(|message| message.detection == Some(one.id)).count();
