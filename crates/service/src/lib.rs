@@ -7,8 +7,10 @@
 //! Types of HTTP and of clouds stop here: `core` knows sound, `catalog` knows tracks, `stream` knows sources.
 
 pub mod delivery;
+pub mod intake;
 pub mod measure;
 pub mod monitor;
 pub mod outside;
 pub mod response;
 pub mod settings;
+pub mod streams;
