@@ -7,6 +7,7 @@
 //! Types of HTTP and of clouds stop here: `core` knows sound, `catalog` knows tracks, `stream` knows sources.
 
 pub mod delivery;
+pub mod http;
 pub mod measure;
 pub mod monitor;
 pub mod outside;
