@@ -173,7 +173,7 @@ fn advice(key: &str) -> String {
 /// Kubernetes sets `REFRAIN_SERVICE_HOST`, `REFRAIN_PORT_…` and the like in every container beside a
 /// service called `refrain`, and `REFRAIN_DATABASE_PORT_…` beside one called `refrain-database`; nobody could prevent
 /// that, so these are not refused.
-fn is_service_link(key: &str) -> bool {
+pub(super) fn is_service_link(key: &str) -> bool {
     let words = key.split('_').collect::<Vec<_>>();
     let service = words.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]));
     let port = words.windows(2).any(|pair| pair[0] == "PORT" && pair[1].parse::<u16>().is_ok());
