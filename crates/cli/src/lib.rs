@@ -10,6 +10,7 @@
 //! with threads, and `output` the only place that prints.
 
 mod args;
+mod aws;
 mod demo;
 mod doctor;
 mod exit;
@@ -100,7 +101,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         (Command::Monitor(args), Ok(settings)) => monitor::run(args, &settings, output),
         (Command::Plot(args), Ok(settings)) => plot::run(args, &settings, output),
         (Command::Tracks(args), Ok(settings)) => tracks::run(args, &settings, output),
-        (Command::Serve(args), Ok(settings)) => serve::run(args, &settings, output),
+        (Command::Serve(args), Ok(settings)) => serve::run(args, &settings),
         (Command::Streams(args), Ok(settings)) => streams::run(args, &settings, output),
         (Command::Healthcheck(args), Ok(settings)) => serve::healthcheck(args, &settings, output),
         (Command::Prune(args), Ok(settings)) => prune::run(args, &settings, output),

@@ -9,7 +9,9 @@
 pub mod delivery;
 pub mod http;
 pub mod measure;
+pub mod metrics;
 pub mod monitor;
 pub mod outside;
 pub mod response;
+pub mod serve;
 pub mod settings;

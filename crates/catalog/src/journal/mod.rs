@@ -1,5 +1,6 @@
 //! The journal: streams and who works on them, what was heard, and what is still to be delivered.
 
+mod backlog;
 mod delivery;
 mod detection;
 mod stored;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{CatalogError, TrackId};
+pub use backlog::Backlog;
 pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, NewDelivery, Pruned};
 pub use detection::{Detection, DetectionId, HeardIn, PageMark};
 pub(crate) use stored::{milliseconds, moment, text};
@@ -127,6 +129,9 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// As [`Journal::record`], for names.
     async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError>;
+
+    /// How full the outbox is.
+    async fn backlog(&self) -> Result<Backlog, CatalogError>;
 
     /// Claims at most `most` messages of a sink, the ones that are due for longest, and counts the attempt; gives
     /// them in order of id. No two workers get the same one. A message that is not told of before `until` is due again then: whoever

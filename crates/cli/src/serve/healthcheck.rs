@@ -49,7 +49,8 @@ fn here(listen: SocketAddr) -> SocketAddr {
 /// Status and body of an answer.
 fn ask(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     let connected = TcpStream::connect_timeout(&address, PATIENCE);
-    let mut stream = connected.with_context(|| format!("nothing answers at {address}; is the service up?"))?;
+    let mut stream =
+        connected.with_context(|| format!("nothing answers at {address}; is the service up?"))?;
     let talk = |stream: &mut TcpStream| {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;

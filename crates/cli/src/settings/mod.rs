@@ -115,8 +115,7 @@ impl Settings {
             ),
             (None, Some(text)) => (None, file::parse(&text, "the text in REFRAIN_CONFIG_TOML")?),
             (named, None) => {
-                let config =
-                    named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
+                let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
                 let file = config.as_deref().map(file::read).transpose()?.unwrap_or_default();
                 (config, file)
             }

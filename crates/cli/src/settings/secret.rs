@@ -12,16 +12,11 @@ use super::tables::Hidden;
 const LONGEST: u64 = 64 * 1024;
 
 /// The secret of a variable or of a file, whose final line end is dropped; both at once is an error.
-pub(super) fn secret(
-    variable: &str,
-    value: Option<&Hidden>,
-    file: Option<&Path>,
-) -> Result<Option<Secret>> {
+pub(super) fn secret(variable: &str, value: Option<&Hidden>, file: Option<&Path>) -> Result<Option<Secret>> {
     let text = match (value, file) {
-        (Some(_), Some(file)) => bail!(
-            "both {variable} and the file {} give this secret; take one of them away",
-            file.display()
-        ),
+        (Some(_), Some(file)) => {
+            bail!("both {variable} and the file {} give this secret; take one of them away", file.display())
+        }
         (Some(Hidden(text)), None) => text.clone(),
         (None, Some(file)) => read(file).with_context(|| format!("cannot read secret {}", file.display()))?,
         (None, None) => return Ok(None),

@@ -56,7 +56,7 @@ impl Settings {
         let allow_private = layer.monitor.allow_private_addresses.unwrap_or(false);
         let sinks = layer.sink_variables.check(&layer.sinks, allow_private)?;
         Ok(ServiceSettings {
-            roles: roles_of(roles.or(table.roles.as_deref()))?,
+            roles: self.roles(roles.or(table.roles.as_deref()))?,
             name: name(table.name.as_deref())?,
             drain: seconds("service.drain_seconds", table.drain_seconds, 25, 1, 110)?,
             streams: self.streams()?,
@@ -168,6 +168,29 @@ impl Settings {
         })
     }
 
+    /// The roles that are named; else all for which there is something to work on.
+    fn roles(&self, named: Option<&[Role]>) -> Result<Roles> {
+        let queues = &self.layer.queues;
+        let Some(named) = named else {
+            return Ok(Roles {
+                monitor: true,
+                check: queues.check.is_some(),
+                index: queues.index.is_some(),
+                api: self.listen()?.is_some(),
+            });
+        };
+        if named.is_empty() {
+            bail!("service.roles is empty; use some of monitor, check, index and api");
+        }
+        let has = |role| named.contains(&role);
+        Ok(Roles {
+            monitor: has(Role::Monitor),
+            check: has(Role::Check),
+            index: has(Role::Index),
+            api: has(Role::Api),
+        })
+    }
+
     fn files(&self) -> Result<FilesSettings> {
         let table = &self.layer.bucket;
         let prefix = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
@@ -185,20 +208,6 @@ impl Settings {
             matching: self.matching(),
         })
     }
-}
-
-fn roles_of(roles: Option<&[Role]>) -> Result<Roles> {
-    let roles = roles.unwrap_or(&[Role::Monitor, Role::Check, Role::Index, Role::Api]);
-    if roles.is_empty() {
-        bail!("service.roles is empty; use some of monitor, check, index and api");
-    }
-    let has = |role| roles.contains(&role);
-    Ok(Roles {
-        monitor: has(Role::Monitor),
-        check: has(Role::Check),
-        index: has(Role::Index),
-        api: has(Role::Api),
-    })
 }
 
 fn kind(event: Event) -> EventKind {

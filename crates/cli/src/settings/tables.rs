@@ -66,6 +66,7 @@ macro_rules! table {
 
         impl $name {
             /// All keys.
+            #[cfg_attr(not(test), allow(dead_code, reason = "sinks have variables of their own"))]
             pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
 
             /// This layer, and what it leaves open from the one below.

@@ -1,6 +1,7 @@
 //! The journal in the same schema. Nothing here takes the writers' lock: every call is one statement that locks the rows
 //! it changes, and claims pass over rows that others are at, so hundreds of streams never wait for an indexer.
 
+mod backlog;
 mod claims;
 mod detections;
 mod outbox;
@@ -15,7 +16,7 @@ use super::PostgresCatalog;
 use super::retry::Patience;
 use super::transaction::Question;
 use crate::{
-    AfterFailure, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
+    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
     NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
 };
 
@@ -109,6 +110,10 @@ impl Journal for PostgresCatalog {
 
     async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError> {
         self.put_out(deliveries, now).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, CatalogError> {
+        self.count_outbox().await
     }
 
     async fn claim_deliveries(

@@ -1,5 +1,6 @@
 //! The journal in the same file: one process writes at a time, so claims need no locks of their own.
 
+mod backlog;
 mod claims;
 mod detections;
 mod outbox;
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 
 use super::SqliteCatalog;
 use crate::{
-    AfterFailure, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
+    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
     NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
 };
 
@@ -105,6 +106,10 @@ impl Journal for SqliteCatalog {
 
     async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError> {
         self.put_out(deliveries, now).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, CatalogError> {
+        self.count_outbox().await
     }
 
     async fn claim_deliveries(

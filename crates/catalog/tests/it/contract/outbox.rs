@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use refrain_catalog::{
-    AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Detection, HeardIn, Journal, NewDelivery, Pruned,
+    AfterFailure, Backlog, Delivery, DeliveryFilter, DeliveryStatus, Detection, HeardIn, Journal,
+    NewDelivery, Pruned,
 };
 
 use super::detections::detection;
@@ -24,6 +25,25 @@ async fn claim(journal: &dyn Journal, now: i64, until: i64) -> Vec<Delivery> {
 async fn listed(journal: &dyn Journal, status: DeliveryStatus) -> Vec<Delivery> {
     let filter = DeliveryFilter { status: Some(status), ..DeliveryFilter::default() };
     journal.deliveries(&filter, None, 100).await.unwrap()
+}
+
+pub(crate) async fn the_backlog_is_counted(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    assert_eq!(journal.backlog().await.unwrap(), Backlog::default());
+    journal.enqueue(&[message("hook", "a")], 2000).await.unwrap();
+    journal
+        .enqueue(&[message("hook", "b"), message("hook", "c"), message("other", "d")], 3000)
+        .await
+        .unwrap();
+    let wanted = Backlog { waiting: 4, oldest_at: Some(2000), dead: 0 };
+    assert_eq!(journal.backlog().await.unwrap(), wanted);
+    let claimed = claim(journal, 4000, 5000).await;
+    assert_eq!(journal.backlog().await.unwrap(), wanted, "what is under way is not delivered");
+    journal.delivered(&[claimed[0].id], 4000).await.unwrap();
+    journal.delivery_failed(claimed[1].id, 1, "no", AfterFailure::DeadAt(4000)).await.unwrap();
+    let wanted = Backlog { waiting: 2, oldest_at: Some(3000), dead: 1 };
+    assert_eq!(journal.backlog().await.unwrap(), wanted);
 }
 
 pub(crate) async fn a_message_is_taken_once_per_sink_and_key(place: &dyn Place) {

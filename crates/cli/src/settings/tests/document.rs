@@ -14,7 +14,8 @@ fn document() -> String {
 fn the_document_is_a_settings_file() {
     let text = document();
     // Secrets are files that are not on this machine.
-    let text: String = text.lines().filter(|line| !line.contains("_file =")).map(|line| format!("{line}\n")).collect();
+    let text: String =
+        text.lines().filter(|line| !line.contains("_file =")).map(|line| format!("{line}\n")).collect();
     let file = file(&text);
     let settings = resolve(&["--config", file.path().to_str().unwrap(), "demo"], &[]).unwrap();
     let service = settings.service(None).unwrap();
@@ -101,7 +102,8 @@ fn variables() -> BTreeSet<String> {
 #[test]
 fn the_document_names_every_variable() {
     // Those of other commands are in the README and in `refrain --help`.
-    let others = ["EFFORT", "FALSE_POSITIVE_RATE", "PITCH_RANGE", "RULE", "SEARCH", "SPEED_RANGE", "TEMPO_RANGE"];
+    let others =
+        ["EFFORT", "FALSE_POSITIVE_RATE", "PITCH_RANGE", "RULE", "SEARCH", "SPEED_RANGE", "TEMPO_RANGE"];
     let mut known: BTreeSet<_> = environment::known().into_iter().collect();
     for name in others.into_iter().chain(["CONFIG"]) {
         assert!(known.remove(name), "{name}");

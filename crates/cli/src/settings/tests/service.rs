@@ -14,17 +14,27 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<ServiceSettings> {
 #[test]
 fn nothing_said_is_a_whole_service() {
     let service = read("", &[]).unwrap();
-    assert!(service.roles.monitor && service.roles.check && service.roles.index && service.roles.api);
+    // Without queues of files there is nothing to check and to index.
+    assert!(service.roles.monitor && service.roles.api && !service.roles.check && !service.roles.index);
+    let both = read("[queues]\ncheck = 'a'\nindex = 'b'\n", &[]).unwrap().roles;
+    assert!(both.monitor && both.api && both.check && both.index);
     assert_eq!((service.streams.capacity, service.drain), (200, Duration::from_secs(25)));
     assert_eq!(service.streams.reconcile, Some(Duration::from_secs(180)));
     assert_eq!(service.streams.monitor.live.update_seconds, Some(30.0));
     assert_eq!(service.files.largest_object, 50_000_000_000);
-    assert_eq!((service.keep.detections, service.keep.deliveries), (None, Some(Duration::from_secs(7 * 86_400))));
+    assert_eq!(
+        (service.keep.detections, service.keep.deliveries),
+        (None, Some(Duration::from_secs(7 * 86_400)))
+    );
     assert_eq!(service.http.listen.unwrap().to_string(), "127.0.0.1:8080");
     assert!(service.outbox.sinks.is_empty() && service.emf.is_none() && service.http.api_token.is_none());
     // Two processes get two names.
     assert_ne!(service.name, read("", &[]).unwrap().name);
-    assert!(service.name.len() > 9 && service.name.is_char_boundary(service.name.len() - 9), "{}", service.name);
+    assert!(
+        service.name.len() > 9 && service.name.is_char_boundary(service.name.len() - 9),
+        "{}",
+        service.name
+    );
 }
 
 #[test]
@@ -49,7 +59,9 @@ fn the_variables_of_the_replaced_program_count_last() {
         let sinks = settings.service(None).unwrap().outbox.sinks;
         let buckets: Vec<_> = sinks
             .into_iter()
-            .filter_map(|sink| if let SinkKind::S3 { bucket, key } = sink.kind { Some((bucket, key)) } else { None })
+            .filter_map(
+                |sink| if let SinkKind::S3 { bucket, key } = sink.kind { Some((bucket, key)) } else { None },
+            )
             .collect();
         (settings.aws().queues.streams.unwrap(), buckets)
     };
@@ -75,7 +87,8 @@ fn variables_make_sinks_and_go_over_those_of_the_file() {
         ("REFRAIN_SINK_FOLDER_FROM", "file,live"),
         ("REFRAIN_SINK_STDOUT", "true"),
     ];
-    let text = "[[sinks]]\nkind = 'folder'\npath = '/a'\n[[sinks]]\nkind = 'folder'\nname = 'b'\npath = '/b'\n";
+    let text =
+        "[[sinks]]\nkind = 'folder'\npath = '/a'\n[[sinks]]\nkind = 'folder'\nname = 'b'\npath = '/b'\n";
     let service = read(text, &variables).unwrap();
     let sinks = &service.outbox.sinks;
     let mut names: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
@@ -103,18 +116,30 @@ fn what_is_wrong_is_named() {
         ("[service]\nname = ''\n", &[], "service.name"),
         ("[service]\nport = 1\n", &[], "line 2 (port)"),
         ("", &[("REFRAIN_SERVICE_ROLES", "api,cook")], "REFRAIN_SERVICE_ROLES: unknown variant `cook`"),
-        ("", &[("REFRAIN_SERVICE_ROLE", "api")], "REFRAIN_SERVICE_ROLE is not known; known are REFRAIN_SERVICE_CAPACITY"),
+        (
+            "",
+            &[("REFRAIN_SERVICE_ROLE", "api")],
+            "REFRAIN_SERVICE_ROLE is not known; known are REFRAIN_SERVICE_CAPACITY",
+        ),
         ("", &[("REFRAIN_KEEP_DETECTIONS_DAYS", "many")], "REFRAIN_KEEP_DETECTIONS_DAYS"),
         ("[ivs]\nreconcile_seconds = 10\n", &[], "ivs.reconcile_seconds is 10; use 30 to 3600"),
         ("[ivs]\ncalls_per_second = nan\n", &[], "ivs.calls_per_second"),
         ("[http]\nlisten = 'here'\n", &[], "http.listen is \"here\""),
         ("[metrics]\nnamespace = ''\n", &[], "metrics.namespace"),
         ("[[streams]]\nid = ''\nurl = 'http://x'\n", &[], "a stream's id is \"\""),
-        ("[[streams]]\nid = 'a'\nurl = 'ftp://x?hush'\n", &[], "stream \"a\": the URL of the stream is neither"),
+        (
+            "[[streams]]\nid = 'a'\nurl = 'ftp://x?hush'\n",
+            &[],
+            "stream \"a\": the URL of the stream is neither",
+        ),
         ("[[sinks]]\nname = 'a'\n", &[], "a sink has no kind"),
         ("[[sinks]]\nkind = 's3'\n", &[], "sink \"s3\": bucket is missing"),
         ("[[sinks]]\nkind = 'sns'\ntopic = 't'\npath = '/x'\n", &[], "the kind sns has no path"),
-        ("[[sinks]]\nkind = 's3'\nbucket = 'b'\nformat = 'song'\n", &[], "the kind s3 has no format \"song\""),
+        (
+            "[[sinks]]\nkind = 's3'\nbucket = 'b'\nformat = 'song'\n",
+            &[],
+            "the kind s3 has no format \"song\"",
+        ),
         ("[[sinks]]\nkind = 'stdout'\nname = 'A b'\n", &[], "a sink's name is \"A b\""),
         ("[[sinks]]\nkind = 'stdout'\n[[sinks]]\nkind = 'stdout'\n", &[], "two sinks are called"),
         (&key, &[("REFRAIN_IVS_PRIVATE_KEY", "hush")], "both REFRAIN_IVS_PRIVATE_KEY and the file"),
