@@ -50,8 +50,8 @@ impl Emf {
     /// The lines of a reading; `now` is in milliseconds since 1970.
     pub fn lines(&mut self, reading: &Reading, now: i64) -> Vec<String> {
         let grown = self.grown(reading);
-        let silence = grown.iter().map(|(_, heard)| heard.silence).sum();
-        let late = grown.iter().map(|(_, heard)| heard.dropped).sum();
+        let silence = grown.iter().fold(0.0, |sum, (_, heard)| sum + heard.silence);
+        let late = grown.iter().fold(0.0, |sum, (_, heard)| sum + heard.dropped);
         let mut lines = vec![self.line(now, None, &self.process(reading, silence, late))];
         self.count(reading);
         if self.settings.per_channel {
