@@ -8,6 +8,7 @@
 
 pub mod delivery;
 pub mod http;
+pub mod intake;
 pub mod measure;
 pub mod metrics;
 pub mod monitor;
@@ -15,3 +16,4 @@ pub mod outside;
 pub mod response;
 pub mod serve;
 pub mod settings;
+pub mod streams;

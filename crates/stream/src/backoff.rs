@@ -4,30 +4,35 @@ use std::time::Duration;
 
 /// Doubling pauses, each spread over its half so that a thousand listeners of one host do not come back together.
 #[derive(Debug, Clone)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     first: Duration,
     longest: Duration,
     tries: u32,
 }
 
 impl Backoff {
-    pub(crate) fn new((first, longest): (Duration, Duration)) -> Self {
+    /// With the first and the longest pause.
+    #[must_use]
+    pub fn new((first, longest): (Duration, Duration)) -> Self {
         Self { first, longest, tries: 0 }
     }
 
     /// The next pause.
-    pub(crate) fn next(&mut self) -> Duration {
+    #[allow(clippy::should_implement_trait, reason = "it never ends")]
+    pub fn next(&mut self) -> Duration {
         let doubled = self.first.saturating_mul(1_u32.checked_shl(self.tries).unwrap_or(u32::MAX));
         self.tries = self.tries.saturating_add(1);
         doubled.min(self.longest).mul_f64(0.5 + 0.5 * fastrand::f64())
     }
 
     /// Number of pauses so far.
-    pub(crate) fn tries(&self) -> u32 {
+    #[must_use]
+    pub fn tries(&self) -> u32 {
         self.tries
     }
 
-    pub(crate) fn reset(&mut self) {
+    /// Begins again with the first pause.
+    pub fn reset(&mut self) {
         self.tries = 0;
     }
 }

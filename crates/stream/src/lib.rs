@@ -20,6 +20,7 @@ mod pipe;
 mod radio;
 mod udp;
 
+pub use backoff::Backoff;
 pub use delivery::{Delivery, Gap, GapReason, InitSection, Segment};
 pub use ear::{Clock, ClockSource, Ear, EarReport, EarSettings, Media, Sound, Title};
 pub use gaps::{GapCounts, Gaps};

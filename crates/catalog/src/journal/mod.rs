@@ -84,6 +84,10 @@ pub trait Journal: Send + Sync {
     async fn report_stream(&self, owner: &str, report: &StreamReport, now: i64)
     -> Result<bool, CatalogError>;
 
+    /// Whether it is the caller's turn to do what only one process of all is to do, at most once in that time. It is for one
+    /// caller in each such time, by the database's clock, and for the first one ever.
+    async fn turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError>;
+
     /// Writes a detection down, new or as the next state of the one with its id, and in the same transaction
     /// puts what is to be delivered of it into the outbox, each sink and key once.
     ///
@@ -102,6 +106,11 @@ pub trait Journal: Send + Sync {
 
     /// Detections that are not final, in order of start: what a worker that takes a stream over goes on with.
     async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError>;
+
+    /// Detections that are not final, were last seen before that time, and were heard in a stream that is over in that
+    /// session (or, where sessions have no names, under that id): nobody is left who would end them. The first in order of
+    /// start.
+    async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError>;
 
     /// A page of detections that overlap the time from `from` (included) to `to` (excluded), in the unit of
     /// [`Detection::start_at`], in order of start, after the mark of the page before

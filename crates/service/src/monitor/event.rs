@@ -60,3 +60,12 @@ pub struct StreamEvent {
     /// Seconds from the time that the stream gives for its newest sound to its arrival here.
     pub clock_offset: Option<f64>,
 }
+
+/// An airing that somebody else had found in a stream, and that may go on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenAiring {
+    /// Which.
+    pub id: DetectionId,
+    /// What is known of it, but that its times in the stream are seconds since 1970.
+    pub heard: Match,
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use refrain_stream::hls::{HlsSource, SourceStatus};
 use refrain_stream::http::{HttpClient, Reach};
 use refrain_stream::{PipeSource, RadioSource, UdpSource};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use url::Url;
 
@@ -15,7 +15,7 @@ use super::kind::kind_of;
 use super::pool::Pool;
 use super::source::{Source, SourceSettings, StreamInput, counters_of, state_of, waiting};
 use super::status::{SourceCounters, SourceKind, StreamState};
-use super::stream::Stream;
+use super::stream::{Stop, Stream};
 
 /// How often the state is looked at while nothing comes.
 const TICK: Duration = Duration::from_secs(1);
@@ -30,9 +30,9 @@ pub(super) async fn follow(
     input: StreamInput,
     client: HttpClient,
     settings: SourceSettings,
-    stop: Arc<Notify>,
+    stop: Arc<Stop>,
 ) {
-    let stopped = stop.notified();
+    let stopped = stop.wanted.notified();
     let run = async {
         match open(&stream, input, &client, &settings).await {
             Ok(source) => take(&pool, &stream, source).await,
@@ -45,7 +45,7 @@ pub(super) async fn follow(
         end = run => end,
     };
     tracing::debug!(stream = %stream.id, state = %end, "nothing more comes");
-    stream.end(&pool, end);
+    if stop.leaves() { stream.leave(&pool, end) } else { stream.end(&pool, end) }
 }
 
 /// Moves deliveries from the source to the queue.
@@ -124,6 +124,9 @@ async fn open(
         StreamInput::Pipe { read, content } => {
             let source = PipeSource::open(read, content).map_err(|error| error.to_string())?;
             return Ok(Source::Pipe(Some(source), SourceCounters::default()));
+        }
+        StreamInput::Entry(entry) => {
+            return Ok(Source::Hls(HlsSource::enter(entry, client, settings.hls.clone())));
         }
         StreamInput::Url(url) => url,
     };

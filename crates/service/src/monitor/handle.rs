@@ -7,14 +7,14 @@ use refrain_core::matching::live::LiveSettings;
 use refrain_stream::EarSettings;
 use refrain_stream::http::{ClientError, HttpClient, HttpSettings};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
-use super::event::StreamEvent;
+use super::event::{OpenAiring, StreamEvent};
 use super::follow::follow;
 use super::pool::{Index, Pool};
 use super::source::{SourceSettings, StreamSpec};
 use super::status::StreamStatus;
-use super::stream::Stream;
+use super::stream::{Stop, Stream};
 use super::worker::StreamWorker;
 
 /// How streams are followed.
@@ -56,7 +56,7 @@ pub struct Monitor {
 #[derive(Debug, Clone)]
 pub struct StreamHandle {
     status: watch::Receiver<StreamStatus>,
-    stop: Arc<Notify>,
+    stop: Arc<Stop>,
 }
 
 impl Monitor {
@@ -73,13 +73,31 @@ impl Monitor {
         Ok(Self { pool, runtime, settings: Arc::new(settings), client })
     }
 
+    /// How it follows streams.
+    #[must_use]
+    pub fn settings(&self) -> &MonitorSettings {
+        &self.settings
+    }
+
     /// Begins to follow a stream. What happens in it is sent to `events`; while that is full the stream is not worked on.
     pub fn start(&self, spec: StreamSpec, events: mpsc::Sender<StreamEvent>) -> StreamHandle {
+        self.resume(spec, Vec::new(), events)
+    }
+
+    /// Goes on with a stream that somebody else had followed, whose `airings` were going on. Those that are heard again go
+    /// on without another start; the others get their final event within 12 s of sound.
+    pub fn resume(
+        &self,
+        spec: StreamSpec,
+        airings: Vec<OpenAiring>,
+        events: mpsc::Sender<StreamEvent>,
+    ) -> StreamHandle {
         let (status, watched) = watch::channel(StreamStatus::default());
         let id: Arc<str> = spec.id.into();
         let worker =
             StreamWorker::new(Arc::clone(&id), self.settings.ear.clone(), self.settings.live.clone());
-        let stop = Arc::new(Notify::new());
+        let worker = worker.resuming(airings);
+        let stop = Arc::new(Stop::default());
         let stream = Arc::new(Stream::new(id, worker, status, events, Arc::clone(&stop)));
         let following = follow(
             Arc::clone(&self.pool),
@@ -109,7 +127,13 @@ impl StreamHandle {
 
     /// Ends the stream: what has come of it is still worked on, then airings get their final events.
     pub fn stop(&self) {
-        self.stop.notify_one();
+        self.stop.wanted.notify_one();
+    }
+
+    /// Leaves the stream to somebody else: what waits is not worked on any more, airings that go on are told of once more as
+    /// updates and get no final events.
+    pub fn leave(&self) {
+        self.stop.leave();
     }
 
     /// Waits until the stream is over and its last event sent, and gives its last status.

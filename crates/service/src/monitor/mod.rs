@@ -11,6 +11,7 @@
 //! done, so one that is slow, or heavy, delays no other. What a machine cannot keep up with is dropped, oldest first, and
 //! stands in the stream as a gap that says so.
 
+mod airings;
 mod event;
 mod follow;
 mod handle;
@@ -24,7 +25,7 @@ mod status;
 mod stream;
 mod worker;
 
-pub use event::{EventKind, StreamEvent};
+pub use event::{EventKind, OpenAiring, StreamEvent};
 pub use handle::{Monitor, MonitorError, MonitorSettings, StreamHandle};
 pub use index::FollowedIndex;
 pub use pool::Index;

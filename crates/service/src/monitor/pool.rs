@@ -82,7 +82,7 @@ impl Pool {
                 self.done(&stream, false);
                 continue;
             };
-            let is_last = matches!(job, Job::Finish(_));
+            let is_last = matches!(job, Job::Finish(_) | Job::Leave(_));
             let Ok(events) = catch_unwind(AssertUnwindSafe(|| stream.run(job, &*self.index, &mut buffers)))
             else {
                 buffers = LiveBuffers::default();

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use refrain_stream::hls::{HlsSettings, HlsSource, SourceState, SourceStatus};
+use refrain_stream::hls::{Entry, HlsSettings, HlsSource, SourceState, SourceStatus};
 use refrain_stream::{Delivery, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings, UdpSource};
 use tokio::sync::watch;
 
@@ -20,6 +20,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(5 * 60);
 pub enum StreamInput {
     /// `http://` and `https://` (HLS or radio, which is found out) or `udp://` and `rtp://`.
     Url(String),
+    /// HLS whose entry is another URL for each look at it.
+    Entry(Entry),
     /// What is read until it ends, no faster than it is worked on.
     Pipe {
         /// From where.

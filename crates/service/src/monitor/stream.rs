@@ -1,5 +1,6 @@
 //! A stream as the threads see it: what waits, and who works on it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use refrain_core::matching::live::LiveBuffers;
@@ -22,7 +23,7 @@ pub(super) struct Stream {
     /// Held by the one thread that works on it.
     worker: Mutex<StreamWorker>,
     /// Ends the network's side.
-    stop: Arc<Notify>,
+    stop: Arc<Stop>,
     pub(super) events: mpsc::Sender<StreamEvent>,
 }
 
@@ -33,12 +34,36 @@ struct Inner {
     end: Option<StreamState>,
     /// Whether it is in line or being worked on.
     scheduled: bool,
+    /// Whether it goes on elsewhere.
+    left: bool,
+}
+
+/// The wish that a stream ends.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    pub(super) wanted: Notify,
+    leave: AtomicBool,
+}
+
+impl Stop {
+    /// Nobody follows it here any more; somebody else will.
+    pub(super) fn leave(&self) {
+        self.leave.store(true, Ordering::SeqCst);
+        self.wanted.notify_one();
+    }
+
+    /// Whether it goes on elsewhere.
+    pub(super) fn leaves(&self) -> bool {
+        self.leave.load(Ordering::SeqCst)
+    }
 }
 
 /// What a thread does for a stream.
 pub(super) enum Job {
     Hear(Delivery),
     Finish(StreamState),
+    /// Nothing more is heard; airings stay open.
+    Leave(StreamState),
 }
 
 impl Stream {
@@ -48,7 +73,7 @@ impl Stream {
         worker: StreamWorker,
         status: watch::Sender<StreamStatus>,
         events: mpsc::Sender<StreamEvent>,
-        stop: Arc<Notify>,
+        stop: Arc<Stop>,
     ) -> Self {
         let (inner, room) = (Mutex::default(), Notify::new());
         Self { id, status, inner, room, worker: Mutex::new(worker), events, stop }
@@ -87,6 +112,17 @@ impl Stream {
         pool.schedule(self);
     }
 
+    /// Somebody else goes on: what waits is forgotten.
+    pub(super) fn leave(self: &Arc<Self>, pool: &Arc<Pool>, state: StreamState) {
+        {
+            let mut inner = lock(&self.inner);
+            inner.queue = Queue::default();
+            inner.left = true;
+            inner.end.get_or_insert(state);
+        }
+        pool.schedule(self);
+    }
+
     /// What is to be done next.
     pub(super) fn next(&self) -> Option<Job> {
         let mut inner = lock(&self.inner);
@@ -94,7 +130,8 @@ impl Stream {
             self.room.notify_one();
             return Some(Job::Hear(delivery));
         }
-        inner.end.take().map(Job::Finish)
+        let left = inner.left;
+        inner.end.take().map(if left { Job::Leave } else { Job::Finish })
     }
 
     /// Works on one thing.
@@ -109,6 +146,10 @@ impl Stream {
                 (bytes, None, worker.hear(delivery, &snapshot, buffers, &mut events))
             }
             Job::Finish(state) => (0, Some(state), worker.finish(&snapshot, buffers, &mut events)),
+            Job::Leave(state) => {
+                worker.leave(&mut events);
+                (0, Some(state), Ok(()))
+            }
         };
         let position = worker.position();
         let queued = {
@@ -150,6 +191,6 @@ impl Stream {
         let mut inner = lock(&self.inner);
         inner.queue = Queue::default();
         inner.end = None;
-        self.stop.notify_one();
+        self.stop.wanted.notify_one();
     }
 }

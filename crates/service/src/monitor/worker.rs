@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{DetectionId, TrackNumber};
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::{Density, Fingerprinter, Peak, TICKS_PER_SECOND};
 use refrain_core::index::{IndexError, Snapshot};
-use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
+use refrain_core::matching::live::{
+    Airing, LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings,
+};
 use refrain_stream::{Clock, Delivery, Ear, EarReport, EarSettings, Media, Sound};
 
-use super::event::StreamEvent;
+use super::airings::Airings;
+use super::event::{OpenAiring, StreamEvent};
 use super::status::AiringNow;
 
 /// Gaps up to this are silence for the fingerprinter, samples (2 s); for longer ones it begins anew behind them.
@@ -42,23 +44,13 @@ pub struct StreamWorker {
     id: Arc<str>,
     ear: Ear,
     listener: Listener,
-    airings: Vec<Known>,
+    airings: Airings,
     events: Vec<LiveEvent>,
-}
-
-/// An airing that goes on.
-#[derive(Debug)]
-struct Known {
-    number: u64,
-    id: DetectionId,
-    track: TrackNumber,
-    start: f64,
-    /// Seconds since 1970 of the stream's start as they were when it was found: its events agree on its start.
-    origin: f64,
 }
 
 /// Everything behind the ear.
 struct Listener {
+    settings: LiveSettings,
     fingerprinter: Fingerprinter,
     matcher: LiveMatcher,
     /// Ticks of the stream before the fingerprinter's first sample.
@@ -74,6 +66,7 @@ struct Listener {
 struct Tools<'a> {
     snapshot: &'a Snapshot,
     buffers: &'a mut LiveBuffers,
+    airings: &'a mut Airings,
     events: &'a mut Vec<LiveEvent>,
 }
 
@@ -83,14 +76,21 @@ impl StreamWorker {
     pub fn new(id: Arc<str>, ear: EarSettings, settings: LiveSettings) -> Self {
         let listener = Listener {
             fingerprinter: Fingerprinter::new(Density::Query),
-            matcher: LiveMatcher::new(settings),
+            matcher: LiveMatcher::new(settings.clone()),
+            settings,
             base: 0,
             position: 0,
             peaks: Vec::new(),
             times: StageTimes::default(),
             error: None,
         };
-        Self { id, ear: Ear::new(ear), listener, airings: Vec::new(), events: Vec::new() }
+        Self { id, ear: Ear::new(ear), listener, airings: Airings::default(), events: Vec::new() }
+    }
+
+    /// The same, going on where somebody else has left.
+    #[must_use]
+    pub fn resuming(self, airings: Vec<OpenAiring>) -> Self {
+        Self { airings: Airings::of(airings), ..self }
     }
 
     /// Takes what comes next, and adds what happened to `out`. `buffers` may be any; one for each thread is best.
@@ -105,8 +105,8 @@ impl StreamWorker {
         buffers: &mut LiveBuffers,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), IndexError> {
-        let Self { ear, listener, events, .. } = self;
-        let mut tools = Tools { snapshot, buffers, events };
+        let Self { ear, listener, airings, events, .. } = self;
+        let mut tools = Tools { snapshot, buffers, airings, events };
         let (began, before) = (Instant::now(), listener.times);
         ear.hear(delivery, |sound| listener.hear(&sound, &mut tools));
         listener.count_decoding(began, before);
@@ -124,14 +124,21 @@ impl StreamWorker {
         buffers: &mut LiveBuffers,
         out: &mut Vec<StreamEvent>,
     ) -> Result<(), IndexError> {
-        let Self { ear, listener, events, .. } = self;
-        let mut tools = Tools { snapshot, buffers, events };
+        let Self { ear, listener, airings, events, .. } = self;
+        let mut tools = Tools { snapshot, buffers, airings, events };
         let (began, before) = (Instant::now(), listener.times);
         ear.finish(|sound| listener.hear(&sound, &mut tools));
         listener.count_decoding(began, before);
         listener.finish(&mut tools);
         self.tell(out);
+        out.extend(self.airings.give_up(&self.id));
         self.listener.error.take().map_or(Ok(()), Err)
+    }
+
+    /// Leaves the stream to somebody else: airings that go on are told of once more, and get no final events.
+    pub fn leave(&mut self, out: &mut Vec<StreamEvent>) {
+        self.events = self.airings.updates(self.listener.matcher.state());
+        self.tell(out);
     }
 
     /// What became of the sound so far.
@@ -155,12 +162,7 @@ impl StreamWorker {
     /// Airings that go on, in the order in which they were found.
     #[must_use]
     pub fn airings(&self) -> Vec<AiringNow> {
-        let now = |airing: &Known| AiringNow {
-            id: airing.id,
-            track: airing.track,
-            epoch: airing.origin + airing.start,
-        };
-        self.airings.iter().map(now).collect()
+        self.airings.now()
     }
 
     /// Since when, seconds from the stream's first sample, there is sound that no airing explains.
@@ -177,49 +179,38 @@ impl StreamWorker {
 
     fn tell(&mut self, out: &mut Vec<StreamEvent>) {
         for event in std::mem::take(&mut self.events) {
-            let told = self.event(event);
-            out.push(told);
-        }
-    }
-
-    fn event(&mut self, event: LiveEvent) -> StreamEvent {
-        let start = event.heard.query_start;
-        let origin = || self.ear.clock().epoch(start).unwrap_or_default() - start;
-        let at = self.airings.iter().position(|known| known.number == event.airing);
-        let (id, origin) = match at.and_then(|at| self.airings.get_mut(at)) {
-            Some(known) => {
-                known.start = start;
-                (known.id, known.origin)
-            }
-            None => {
-                let (id, origin) = (DetectionId::fresh(), origin());
-                let (number, track) = (event.airing, event.heard.track);
-                self.airings.push(Known { number, id, track, start, origin });
-                (id, origin)
-            }
-        };
-        if event.kind == LiveEventKind::Final {
-            self.airings.retain(|known| known.id != id);
-        }
-        StreamEvent {
-            stream: Arc::clone(&self.id),
-            kind: event.kind.into(),
-            airing: id,
-            epoch: origin + start,
-            known_at: event.known_at,
-            clock: self.ear.clock().source(),
-            clock_offset: self.ear.clock().arrival_offset(),
-            heard: event.heard,
+            out.push(self.airings.event(event, &self.id, self.ear.clock()));
         }
     }
 }
 
 impl Listener {
     fn hear(&mut self, sound: &Sound<'_>, tools: &mut Tools<'_>) {
+        if tools.airings.is_awaiting() {
+            self.resume(sound.epoch - sound.seconds(), tools);
+        }
         match sound.media {
             Media::Samples(samples) => self.push(samples, tools),
             Media::Gap { samples, .. } if samples <= LONGEST_SILENCE => self.be_silent(samples, tools),
             Media::Gap { samples, .. } => self.skip(samples, tools),
+        }
+    }
+
+    /// Looks from now on for what another worker has found. Where the index is too damaged for that, it ends.
+    fn resume(&mut self, origin: f64, tools: &mut Tools<'_>) {
+        let airings = tools.airings.begin(origin);
+        match LiveMatcher::resume(self.settings.clone(), &airings, 0, tools.snapshot) {
+            Ok(matcher) => self.matcher = matcher,
+            Err(error) => {
+                let last = |Airing { id, heard, .. }| LiveEvent {
+                    kind: LiveEventKind::Final,
+                    airing: id,
+                    known_at: 0.0,
+                    heard,
+                };
+                tools.events.extend(airings.into_iter().map(last));
+                self.error = Some(error);
+            }
         }
     }
 
@@ -272,7 +263,7 @@ impl Listener {
         let tick = |ticks: u64| u32::try_from(ticks).unwrap_or(u32::MAX);
         let base = tick(self.base);
         self.peaks.iter_mut().for_each(|peak| peak.time = peak.time.saturating_add(base));
-        let Tools { snapshot, buffers, events } = tools;
+        let Tools { snapshot, buffers, events, .. } = tools;
         let pushed = self.matcher.push(&self.peaks, tick(until), snapshot, buffers, events);
         self.peaks.clear();
         self.error = self.error.take().or(pushed.err());

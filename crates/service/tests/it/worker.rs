@@ -1,7 +1,8 @@
 //! One stream's work, without a network.
 
+use refrain_core::matching::Match;
 use refrain_core::matching::live::{LiveBuffers, LiveSettings};
-use refrain_service::monitor::{EventKind, StreamEvent, StreamWorker};
+use refrain_service::monitor::{EventKind, OpenAiring, StreamEvent, StreamWorker};
 use refrain_stream::{ClockSource, Delivery, EarSettings, Gap, GapReason, Segment};
 use refrain_testkit::origin::Clip;
 
@@ -113,5 +114,68 @@ fn gaps_keep_their_place_however_long_they_are() {
         let (events, worker) = run(deliveries.into_iter().chain(later));
         check(&finals(&events), &[(1, SILENCE), (2, 2.0 * SILENCE + SECONDS + missing)]);
         assert!((worker.report().gaps.of(GapReason::Missed).seconds - missing).abs() < 0.1);
+    }
+}
+
+/// As a journal keeps it: times of day.
+fn open(event: &StreamEvent) -> OpenAiring {
+    let shift = event.epoch - event.heard.query_start;
+    let (from, to) = (event.epoch, event.heard.query_end + shift);
+    OpenAiring { id: event.airing, heard: Match { query_start: from, query_end: to, ..event.heard.clone() } }
+}
+
+/// Hears the first segments, leaves, and gives what was told until then.
+fn left_after(count: usize) -> Vec<StreamEvent> {
+    let mut worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
+    let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
+    for delivery in in_order(&library().clips).into_iter().take(count) {
+        worker.hear(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
+    }
+    worker.leave(&mut events);
+    events
+}
+
+/// What is told by who goes on with that after so many segments.
+fn resumed(airings: Vec<OpenAiring>, after: usize) -> Vec<StreamEvent> {
+    let worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
+    let mut worker = worker.resuming(airings);
+    let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
+    for delivery in in_order(&library().clips).into_iter().skip(after) {
+        worker.hear(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
+    }
+    worker.finish(&library().snapshot, &mut buffers, &mut events).unwrap();
+    events
+}
+
+#[test]
+fn an_airing_goes_on_with_another_worker() {
+    // 14 s: the first song since 10 s; 18 s: the other worker.
+    let before = left_after(7);
+    let kinds: Vec<_> = before.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventKind::Start, EventKind::Update]);
+    let after = resumed(vec![open(&before[1])], 9);
+    let chain: Vec<_> = after.iter().filter(|event| event.airing == before[0].airing).collect();
+    assert_eq!(chain.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Final], "{after:?}");
+    let last = chain[0];
+    assert!((last.epoch - EPOCH - SILENCE).abs() < 0.5, "{last:?}");
+    assert!((last.heard.query_end - last.heard.query_start - SECONDS).abs() < 0.5, "{last:?}");
+    // The second song is one of its own.
+    assert_eq!(after.iter().filter(|event| event.kind == EventKind::Start).count(), 1);
+}
+
+#[test]
+fn an_airing_that_is_not_heard_again_ends_as_it_was_known() {
+    let before = left_after(7);
+    let known = open(&before[1]);
+    // In the second song; and without any sound at all.
+    for after in [16, library().clips.len()] {
+        let events = resumed(vec![known.clone()], after);
+        let chain: Vec<_> = events.iter().filter(|event| event.airing == known.id).collect();
+        assert_eq!(chain.len(), 1, "{events:?}");
+        let last = chain[0];
+        assert_eq!((last.kind, last.heard.track), (EventKind::Final, known.heard.track));
+        assert!((last.epoch - known.heard.query_start).abs() < 1e-3, "{last:?}");
+        let length = known.heard.query_end - known.heard.query_start;
+        assert!((last.heard.query_end - last.heard.query_start - length).abs() < 1e-3, "{last:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! each segment once, decrypts it, and delivers segments and gaps in order. It goes on whatever the server does,
 //! and says in its [`SourceStatus`] how it is doing; it ends with the playlist, or after a long time without news.
 
+mod entry;
 mod follow;
 mod key;
 pub mod playlist;
@@ -11,6 +12,7 @@ mod rendition;
 mod settings;
 mod status;
 
+pub use entry::Entry;
 pub use follow::HlsSource;
 pub use settings::{HlsSettings, RenditionChoice};
 pub use status::{EndReason, HlsError, SourceState, SourceStatus};

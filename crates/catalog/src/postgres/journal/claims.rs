@@ -115,4 +115,13 @@ impl PostgresCatalog {
         let rows = self.written(sql, bind).await?;
         Ok(!rows.is_empty())
     }
+
+    pub(super) async fn take_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
+        let sql = "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now) \
+             INSERT INTO refrain.turns (name, next) SELECT $1, now + $2 FROM clock \
+             ON CONFLICT (name) DO UPDATE SET next = excluded.next \
+             WHERE turns.next <= (SELECT now FROM clock) RETURNING 1";
+        let rows = self.written(sql, |query| query.bind(text(turn)).bind(milliseconds(every))).await?;
+        Ok(!rows.is_empty())
+    }
 }

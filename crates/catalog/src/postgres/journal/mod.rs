@@ -75,6 +75,10 @@ impl Journal for PostgresCatalog {
         self.note_report(owner, report, now).await
     }
 
+    async fn turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError> {
+        self.take_turn(name, every).await
+    }
+
     async fn record(
         &self,
         detection: &Detection,
@@ -86,6 +90,10 @@ impl Journal for PostgresCatalog {
 
     async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError> {
         self.detections_to_go_on(heard_in).await
+    }
+
+    async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError> {
+        self.detections_left_open(before, limit).await
     }
 
     async fn detections_of(

@@ -99,4 +99,21 @@ impl SqliteCatalog {
         self.commit(transaction).await?;
         Ok(done.rows_affected() > 0)
     }
+
+    pub(super) async fn take_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let now = now();
+        let done = sqlx::query(
+            "INSERT INTO turns (name, next) VALUES (?1, ?2 + ?3) \
+             ON CONFLICT (name) DO UPDATE SET next = excluded.next WHERE turns.next <= ?2",
+        )
+        .bind(text(turn))
+        .bind(now)
+        .bind(milliseconds(every))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected() > 0)
+    }
 }

@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use super::entry::Entry;
 use super::settings::HlsSettings;
 use super::status::{HlsError, SourceState, SourceStatus};
 use crate::backoff::Backoff;
@@ -59,11 +60,16 @@ impl HlsSource {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(HlsError::NoUrl);
         }
+        Ok(Self::enter(Entry::Fixed(url), client, settings))
+    }
+
+    /// As [`open`](Self::open), by an entry that may be another URL for each look at it.
+    pub fn enter(entry: Entry, client: &HttpClient, settings: HlsSettings) -> Self {
         let (out, deliveries) = mpsc::channel(settings.queue.max(1));
         let (sender, status) = watch::channel(SourceStatus::default());
         let shared = Arc::new(Shared::new(sender));
-        let task = tokio::spawn(follow(url, client.clone(), Arc::new(settings), shared, out));
-        Ok(Self { deliveries, status, task })
+        let task = tokio::spawn(follow(entry, client.clone(), Arc::new(settings), shared, out));
+        Self { deliveries, status, task }
     }
 
     /// The next segment or gap; `None` when the stream is over: then the status says why. Safe to drop while it waits.
@@ -84,14 +90,15 @@ impl Drop for HlsSource {
 }
 
 /// How far the stream reaches. A name that cannot be looked up may be so later.
-async fn reach(url: &Url, client: &HttpClient, settings: &HlsSettings) -> Reach {
+async fn reach(entry: &Entry, client: &HttpClient, settings: &HlsSettings) -> Reach {
     if settings.allow_private {
         return Reach::Private;
     }
+    let url = entry.url();
     let give_up = Instant::now() + settings.give_up_after;
     let mut backoff = Backoff::new(settings.retry);
     loop {
-        match client.reach_of(url).await {
+        match client.reach_of(&url).await {
             Some(reach) => return reach,
             // The request then says what is wrong with it.
             None if Instant::now() > give_up => return Reach::Public,
@@ -101,16 +108,16 @@ async fn reach(url: &Url, client: &HttpClient, settings: &HlsSettings) -> Reach 
 }
 
 async fn follow(
-    url: Url,
+    entry: Entry,
     client: HttpClient,
     settings: Arc<HlsSettings>,
     shared: Arc<Shared>,
     out: mpsc::Sender<Delivery>,
 ) {
-    let reach = reach(&url, &client, &settings).await;
+    let reach = reach(&entry, &client, &settings).await;
     let (plan, planned) = mpsc::channel(PLANNED);
     let loader = Loader { client: client.clone(), reach, settings: settings.clone() };
-    let poller = Poller::new(loader, url, shared.clone(), plan);
+    let poller = Poller::new(loader, entry, shared.clone(), plan);
     let fetcher = Fetcher::new(client, reach, settings, shared.clone());
     let (end, ()) = futures_util::future::join(poller.run(), fetcher.run(planned, out)).await;
     shared.enter(match end {

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use url::Url;
 
 use super::pace::{Pace, Seen};
 use super::resolve::Loader;
@@ -14,6 +13,7 @@ use super::timeline::{Advance, Step, Timeline};
 use super::window::Shared;
 use crate::backoff::Backoff;
 use crate::delivery::Gap;
+use crate::hls::entry::Entry;
 use crate::hls::playlist::{MediaPlaylist, MediaSegment};
 use crate::hls::settings::HlsSettings;
 use crate::hls::status::{EndReason, HlsError, SourceState};
@@ -53,7 +53,12 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    pub(super) fn new(loader: Loader, entry: Url, shared: Arc<Shared>, plan: mpsc::Sender<Planned>) -> Self {
+    pub(super) fn new(
+        loader: Loader,
+        entry: Entry,
+        shared: Arc<Shared>,
+        plan: mpsc::Sender<Planned>,
+    ) -> Self {
         let settings = loader.settings.clone();
         let (backoff, pace) = (Backoff::new(settings.retry), Pace::new(settings.clone()));
         let route = Route::new(loader, entry, shared.clone());

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use url::Url;
 
 use super::resolve::{Loaded, Loader, Rendition};
 use super::window::Shared;
+use crate::hls::entry::Entry;
 use crate::hls::playlist::{MediaPlaylist, Playlist};
 use crate::hls::status::HlsError;
 
 pub(super) struct Route {
     loader: Loader,
-    entry: Url,
+    entry: Entry,
     shared: Arc<Shared>,
     rendition: Option<Rendition>,
     /// The rendition that was refused, to come back to: a master playlist may be good for one use only.
@@ -29,7 +29,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    pub(super) fn new(loader: Loader, entry: Url, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(loader: Loader, entry: Entry, shared: Arc<Shared>) -> Self {
         Self {
             loader,
             entry,
@@ -76,7 +76,7 @@ impl Route {
             self.shared.count(|status| status.resolutions += 1);
         }
         self.resolved = Some(Instant::now());
-        let resolved = match self.loader.resolve(&self.entry).await {
+        let resolved = match self.loader.resolve(&self.entry.url()).await {
             Ok(resolved) => resolved,
             // While there is a rendition to go on with, this is no harm.
             Err(error) if self.rendition.is_some() => {
