@@ -226,7 +226,8 @@ pub(crate) async fn each_kind_has_an_age_of_its_own(place: &dyn Place) {
     let history = Expired { detections: Some(1001), deliveries: None };
     let gone = Pruned { detections: 1, streams: 1, deliveries: 0 };
     assert_eq!(journal.prune(history, 9).await.unwrap(), gone);
-    let left = journal.streams(&StreamFilter::default(), None, 9).await.unwrap();
+    let left =
+        journal.streams(&StreamFilter { over: true, ..StreamFilter::default() }, None, 9).await.unwrap();
     assert!(left.iter().map(|stream| stream.id.as_str()).eq(["new", "running"]));
     let again = journal.start_stream(&new_stream("old", None, 500)).await.unwrap();
     assert!(matches!(again, StartOutcome::Started(_)), "a stream that was deleted is not known");
