@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use crate::{CatalogError, TrackId};
 pub use backlog::Backlog;
-pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, NewDelivery, Pruned};
+pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Expired, NewDelivery, Pruned};
 pub use detection::{Detection, DetectionId, HeardIn, PageMark};
 pub(crate) use stored::{milliseconds, moment, text};
 pub use stream::{NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState};
@@ -177,7 +177,7 @@ pub trait Journal: Send + Sync {
     /// Makes dead messages due again, with attempts counted from 0; how many there were.
     async fn retry(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError>;
 
-    /// Deletes one batch, at most `most` each, of detections last seen before that time and of messages that
-    /// were delivered or given up before it. Both counts are below `most` when no more are left.
-    async fn prune(&self, before: i64, most: u32) -> Result<Pruned, CatalogError>;
+    /// Deletes one batch, at most `most` of each kind, of what has expired. All counts are below `most` when no more
+    /// is left. Whoever tells of a stream again that was deleted starts it.
+    async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError>;
 }

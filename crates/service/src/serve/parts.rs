@@ -5,9 +5,12 @@ use std::sync::Arc;
 use refrain_catalog::Catalog;
 
 use super::{Plan, ServeError, Shared, Stage, Stages};
-use crate::monitor::FollowedIndex;
-use crate::outside::Outside;
+use crate::delivery::{Courier, Janitor, Planner};
+use crate::intake::{Consumer, Handler};
+use crate::monitor::{FollowedIndex, Monitor};
+use crate::outside::{Outside, Queue};
 use crate::settings::{ServiceSettings, SinkKind};
+use crate::streams::{self, Streams};
 
 /// Refuses roles and sinks that lack what they work on.
 pub(super) fn check(settings: &ServiceSettings, outside: &Outside) -> Result<(), ServeError> {
@@ -56,10 +59,14 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Begins all parts that this process has.
+    /// Begins all parts that this process has, what delivers before what finds something.
     pub(super) fn begin(self) -> Result<Stages, ServeError> {
         let mut stages = Stages::new();
         self.watch(&mut stages);
+        self.deliver(&mut stages)?;
+        if self.plan.settings.roles.monitor {
+            self.follow(&mut stages)?;
+        }
         Ok(stages)
     }
 
@@ -69,6 +76,60 @@ impl Parts<'_> {
         if let Some(settings) = self.plan.settings.emf.clone() {
             let (watch, lines) = (Arc::clone(&self.shared.watch), Arc::clone(&self.plan.lines));
             stages.begin(Stage::Watch, "metrics", |stop| watch.emf(settings, lines, stop));
+        }
+    }
+
+    fn deliver(&self, stages: &mut Stages) -> Result<(), ServeError> {
+        let Plan { settings, outside, .. } = &self.plan;
+        // It ends last: half of the time is the least that is left for it.
+        let drain = settings.drain / 2;
+        let courier = Courier::new(&self.catalog, &settings.outbox, outside, drain, &self.shared.measures)
+            .map_err(|error| ServeError::Settings(error.to_string()))?;
+        stages.begin(Stage::Outbox, "courier", |stop| courier.run(stop));
+        let janitor = Janitor::new(Arc::clone(&self.catalog), settings.keep.clone());
+        stages.begin(Stage::Intake, "janitor", |stop| janitor.run(stop));
+        Ok(())
+    }
+
+    fn follow(&self, stages: &mut Stages) -> Result<(), ServeError> {
+        let Plan { settings, outside, .. } = &self.plan;
+        let monitor = Monitor::new(self.index.clone(), settings.streams.monitor.clone())?;
+        let parts = streams::Parts {
+            catalog: Arc::clone(&self.catalog),
+            monitor,
+            channels: outside.channels.clone(),
+            planner: self.planner(),
+            measures: Arc::clone(&self.shared.measures),
+            name: settings.name.clone(),
+        };
+        let streams = Streams::new(parts, settings.streams.clone())
+            .map_err(|error| ServeError::Settings(error.to_string()))?;
+        let shown = streams.clone();
+        self.shared.watch.look_at(Arc::new(move || shown.statuses()));
+        let handler = streams.handler();
+        stages.begin(Stage::Streams, "streams", |stop| streams.run(stop));
+        self.consume(stages, Stage::Intake, "queues.streams", outside.streams.as_ref(), &handler);
+        self.consume(stages, Stage::Intake, "queues.medialive", outside.medialive.as_ref(), &handler);
+        Ok(())
+    }
+
+    fn planner(&self) -> Planner {
+        Planner::new(&self.plan.settings.outbox.sinks)
+    }
+
+    /// Reads a queue, if there is one.
+    fn consume(
+        &self,
+        stages: &mut Stages,
+        stage: Stage,
+        name: &'static str,
+        queue: Option<&Arc<dyn Queue>>,
+        handler: &Arc<dyn Handler>,
+    ) {
+        if let Some(queue) = queue {
+            let measures = Arc::clone(&self.shared.measures);
+            let consumer = Consumer::new(Arc::clone(queue), Arc::clone(handler), measures);
+            stages.begin(stage, name, |stop| consumer.run(stop));
         }
     }
 }

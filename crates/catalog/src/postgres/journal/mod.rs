@@ -16,8 +16,8 @@ use super::PostgresCatalog;
 use super::retry::Patience;
 use super::transaction::Question;
 use crate::{
-    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
-    NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
+    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, Expired, HeardIn, Journal,
+    NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
 };
 
 #[async_trait]
@@ -161,8 +161,8 @@ impl Journal for PostgresCatalog {
         self.revive(ids, now).await
     }
 
-    async fn prune(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
-        self.delete_before(before, most).await
+    async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
+        self.delete_expired(expired, most).await
     }
 }
 

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 
 use super::SqliteCatalog;
 use crate::{
-    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
-    NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
+    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, Expired, HeardIn, Journal,
+    NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
 };
 
 #[async_trait]
@@ -157,7 +157,7 @@ impl Journal for SqliteCatalog {
         self.revive(ids, now).await
     }
 
-    async fn prune(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
-        self.delete_before(before, most).await
+    async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
+        self.delete_expired(expired, most).await
     }
 }
