@@ -27,7 +27,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::args::Cli;
 use layer::Layer;
-pub(crate) use service::{AwsSettings, QueueUrls, check_id, check_url};
+pub(crate) use service::{check_id, check_url};
 pub(crate) use tables::Role;
 pub(crate) use url::CatalogUrl;
 

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use refrain_service::delivery::{DEFAULT_KEY, KeyTemplate};
 use refrain_service::settings::{Format, From as HeardFrom, Secret, SinkKind, SinkSettings};
 
 use super::secret::secret;
@@ -14,9 +15,6 @@ use super::variable::from_variable;
 
 /// Longest name of a sink, characters.
 const LONGEST_NAME: usize = 40;
-
-/// Keys of results where none is said.
-const KEY: &str = "{stream_id}/{file}";
 
 /// Longest wait for the answer of a webhook where none is said, seconds.
 const TIMEOUT: u32 = 10;
@@ -178,7 +176,8 @@ impl SinkVariables {
                 bail!("the kind {} has no {key}; take it out", word(kind));
             }
         }
-        let key = key.unwrap_or_else(|| KEY.to_owned());
+        let key = key.unwrap_or_else(|| DEFAULT_KEY.to_owned());
+        KeyTemplate::parse(&key).context("key")?;
         Ok(match kind {
             Kind::S3 => SinkKind::S3 { bucket: needed("bucket", kind, bucket)?, key },
             Kind::Sns => SinkKind::Sns { topic: needed("topic", kind, topic)? },

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use refrain_catalog::{NewStream, StartOutcome, Stream, StreamFilter};
+use refrain_service::streams::{ORIGIN_API, ORIGIN_FIXED};
 use serde::Serialize;
 
 use crate::args::{AddStreamArgs, ListStreamsArgs, StopStreamArgs, StreamsArgs, StreamsCommand};
@@ -11,9 +12,6 @@ use crate::exit::Outcome;
 use crate::output::{Align, Output, Table, timestamp};
 use crate::settings::{Settings, check_id, check_url};
 use crate::store::{Missing, Store};
-
-/// Where the streams of this command come from, in the journal.
-const ORIGIN: &str = refrain_service::http::ORIGIN;
 
 /// Rows that are read at once.
 const PAGE: u32 = 500;
@@ -50,7 +48,7 @@ fn add(args: &AddStreamArgs, store: &Store, output: &Output) -> Result<Outcome> 
     let new = NewStream {
         id: args.id.clone(),
         url: args.url.clone(),
-        origin: ORIGIN.to_owned(),
+        origin: ORIGIN_API.to_owned(),
         session: None,
         started_at: now()?,
     };
@@ -78,7 +76,7 @@ fn stop(args: &StopStreamArgs, store: &Store, output: &Output) -> Result<Outcome
         return Ok(Outcome::Done);
     }
     output.line(&format!("stream {:?} is ended", args.id))?;
-    if stream.origin == "fixed" {
+    if stream.origin == ORIGIN_FIXED {
         output.note(
             "refrain: it stands in the settings file, so the service begins it again; take it out there",
         );

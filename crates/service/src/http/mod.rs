@@ -26,9 +26,6 @@ use crate::metrics::{Reading, Statuses};
 use crate::serve::Health;
 use crate::settings::Secret;
 
-/// Where streams come from that were added by hand, in the journal.
-pub const ORIGIN: &str = "api";
-
 /// Longest body of a request, bytes: an id and a URL.
 const LONGEST_BODY: usize = 64 * 1024;
 

@@ -10,11 +10,12 @@ use refrain_stream::GapReason;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::Http;
 use super::answer::Refusal;
 use super::detections::tell;
 use super::query::{StreamsQuery, now};
-use super::{Http, ORIGIN};
 use crate::monitor::StreamStatus;
+use crate::streams::{ORIGIN_API, outside_name};
 
 /// Longest id, characters.
 const LONGEST_ID: usize = 200;
@@ -58,7 +59,7 @@ impl<'a> From<&'a Stream> for Row<'a> {
 
 /// What the sound of a stream is called in the journal: its session, where it has one.
 pub(super) fn heard_in(stream: &Stream) -> HeardIn {
-    HeardIn::Stream(stream.session.clone().unwrap_or_else(|| stream.id.clone()))
+    HeardIn::Stream(outside_name(stream).to_owned())
 }
 
 /// `GET /v1/streams`
@@ -126,7 +127,7 @@ pub(super) async fn add(
     if !known || url.len() > LONGEST_URL {
         return Err(Refusal::Bad(format!("url is no http, https or udp URL of at most {LONGEST_URL} bytes")));
     }
-    let new = NewStream { id, url, origin: ORIGIN.to_owned(), session: None, started_at: now() };
+    let new = NewStream { id, url, origin: ORIGIN_API.to_owned(), session: None, started_at: now() };
     let outcome = http.catalog()?.journal().start_stream(&new).await?;
     let (status, stream) = match outcome {
         StartOutcome::Started(stream) => (StatusCode::CREATED, stream),

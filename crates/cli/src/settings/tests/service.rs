@@ -133,6 +133,7 @@ fn what_is_wrong_is_named() {
             "stream \"a\": the URL of the stream is neither",
         ),
         ("[[sinks]]\nname = 'a'\n", &[], "a sink has no kind"),
+        ("[[sinks]]\nkind = 's3'\nbucket = 'b'\nkey = '{hour}'\n", &[], "sink \"s3\": key: "),
         ("[[sinks]]\nkind = 's3'\n", &[], "sink \"s3\": bucket is missing"),
         ("[[sinks]]\nkind = 'sns'\ntopic = 't'\npath = '/x'\n", &[], "the kind sns has no path"),
         (
