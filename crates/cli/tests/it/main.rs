@@ -13,6 +13,7 @@ mod monitor;
 mod output;
 mod plot;
 mod postgres;
+mod serve;
 mod settings;
 mod support;
 mod together;
