@@ -72,7 +72,11 @@ impl Layer {
                 layer.false_positive_rate = args.false_positive_rate;
             }
             Command::Demo(args) => layer.jobs = args.jobs.jobs,
-            Command::Monitor(_) | Command::Tracks(_) | Command::Doctor(_) | Command::Prune(_) => {}
+            Command::Monitor(_)
+            | Command::Outbox(_)
+            | Command::Tracks(_)
+            | Command::Doctor(_)
+            | Command::Prune(_) => {}
         }
         layer
     }
