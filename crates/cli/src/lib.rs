@@ -19,6 +19,7 @@ mod index;
 mod interrupt;
 mod metadata;
 mod monitor;
+mod outbox;
 mod output;
 mod plot;
 mod prune;
@@ -99,6 +100,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         (Command::Index(args), Ok(settings)) => index::run(args, &settings, output),
         (Command::Identify(args), Ok(settings)) => identify::run(args, &settings, output),
         (Command::Monitor(args), Ok(settings)) => monitor::run(args, &settings, output),
+        (Command::Outbox(args), Ok(settings)) => outbox::run(args, &settings, output),
         (Command::Plot(args), Ok(settings)) => plot::run(args, &settings, output),
         (Command::Tracks(args), Ok(settings)) => tracks::run(args, &settings, output),
         (Command::Serve(args), Ok(settings)) => serve::run(args, &settings),

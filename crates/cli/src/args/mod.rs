@@ -4,6 +4,7 @@ mod doctor;
 mod identify;
 mod index;
 mod monitor;
+mod outbox;
 mod plot;
 mod prune;
 mod serve;
@@ -14,6 +15,7 @@ pub(crate) use doctor::DoctorArgs;
 pub(crate) use identify::{EffortArg, IdentifyArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use monitor::{EventArg, IdentifyStreamArgs, MonitorArgs};
+pub(crate) use outbox::{ListOutboxArgs, OutboxArgs, OutboxCommand, RetryArgs};
 pub(crate) use plot::PlotArgs;
 pub(crate) use prune::PruneArgs;
 pub(crate) use serve::{HealthcheckArgs, ServeArgs};
@@ -95,6 +97,7 @@ pub(crate) enum Command {
     Index(IndexArgs),
     Identify(IdentifyArgs),
     Monitor(MonitorArgs),
+    Outbox(OutboxArgs),
     Plot(PlotArgs),
     Tracks(TracksArgs),
     Serve(ServeArgs),

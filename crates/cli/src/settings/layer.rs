@@ -132,6 +132,7 @@ impl Layer {
             }
             Command::Demo(args) => layer.jobs = args.jobs.jobs,
             Command::Monitor(_)
+            | Command::Outbox(_)
             | Command::Tracks(_)
             | Command::Doctor(_)
             | Command::Prune(_)

@@ -10,6 +10,7 @@ mod identify_stream;
 mod index;
 mod metadata;
 mod monitor;
+mod outbox;
 mod output;
 mod plot;
 mod postgres;

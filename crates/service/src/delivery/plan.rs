@@ -8,6 +8,7 @@ use chrono::{DateTime, Local};
 use refrain_catalog::{DetectionId, NewDelivery};
 use serde::Serialize;
 
+use super::courier::Waker;
 use super::envelope::Envelope;
 use super::key::{Filling, KeyTemplate};
 use crate::settings::{Format, From, SinkKind, SinkSettings};
@@ -61,6 +62,7 @@ pub struct SongNow<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Planner {
     sinks: Arc<[Planned]>,
+    waker: Option<Waker>,
 }
 
 /// A sink as far as messages are made for it.
@@ -77,7 +79,20 @@ impl Planner {
     /// takes the place.
     #[must_use]
     pub fn new(sinks: &[SinkSettings]) -> Self {
-        Self { sinks: sinks.iter().map(Planned::of).collect() }
+        Self { sinks: sinks.iter().map(Planned::of).collect(), waker: None }
+    }
+
+    /// The same, whose [`Planner::recorded`] wakes the courier of this process.
+    #[must_use]
+    pub fn waking(self, waker: Waker) -> Self {
+        Self { waker: Some(waker), ..self }
+    }
+
+    /// To be called after messages were recorded: they are delivered at once, and not at the courier's next look.
+    pub fn recorded(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake();
+        }
     }
 
     /// What goes into the outbox with the news, for [`refrain_catalog::Journal::record`]. The same news gives the same

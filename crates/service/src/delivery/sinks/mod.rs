@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use refrain_catalog::Delivery;
 use refrain_stream::http::{HttpClient, HttpSettings};
 
 use super::courier::CourierError;
+use super::envelope::{Envelope, EnvelopeError};
 use crate::outside::{Outside, OutsideError, OutsideErrorKind};
 use crate::settings::{SinkKind, SinkSettings};
 pub use stdout::Lines;
@@ -100,6 +102,22 @@ impl From<OutsideError> for Undelivered {
 }
 
 impl Message {
+    /// What a row of the outbox is to a sink.
+    pub(super) fn of(delivery: &Delivery) -> Result<Self, Undelivered> {
+        let envelope = Envelope::parse(&delivery.payload).map_err(|error| match error {
+            // In the middle of an update others know it.
+            EnvelopeError::Newer(_) => Undelivered::Again(error.to_string()),
+            EnvelopeError::Damaged(_) => Undelivered::Refused(error.to_string()),
+        })?;
+        Ok(Self {
+            id: delivery.id,
+            name: delivery.key.clone(),
+            event: envelope.event,
+            key: envelope.key,
+            body: envelope.body,
+        })
+    }
+
     /// What files and objects hold: the body as a line.
     fn text(&self) -> String {
         format!("{}\n", self.body)

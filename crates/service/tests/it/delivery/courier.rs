@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refrain_catalog::{Delivery, DeliveryStatus, NewDelivery};
-use refrain_service::delivery::{Courier, CourierError, Janitor, Lines};
+use refrain_service::delivery::{Courier, CourierError, Janitor, Lines, Planner};
 use refrain_service::outside::{Outside, OutsideError, Topics};
 use refrain_service::settings::{KeepSettings, Secret, SinkKind, SinkSettings};
 use tokio_util::sync::CancellationToken;
@@ -77,10 +77,11 @@ async fn news_wakes_a_courier() {
     let working = post.begin(&outbox(&[stdout()]));
     told(&post, &[stdout()], 1).await;
     post.until(DeliveryStatus::Delivered, 1).await;
+    let planner = Planner::new(&[stdout()]).waking(working.waker.clone());
     for round in 2..10 {
         let message = NewDelivery { key: format!("{round}"), ..messages(&post).await };
         post.put(&[message], now()).await;
-        working.waker.wake();
+        planner.recorded();
         post.until(DeliveryStatus::Delivered, round).await;
     }
     let done = post.listed(None).await;

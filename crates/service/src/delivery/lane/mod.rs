@@ -1,18 +1,19 @@
 //! The deliveries to one sink.
 
+mod settle;
+
 use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use refrain_catalog::{AfterFailure, Catalog, CatalogError, Delivery};
+use refrain_catalog::{Catalog, Delivery};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::envelope::{Envelope, EnvelopeError};
-use super::pace::{Circuit, after, milliseconds, pause};
+use super::pace::{Circuit, milliseconds};
 use super::sinks::{Message, Sink, Undelivered};
 use crate::measure::Measures;
 
@@ -21,9 +22,6 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// A claim lasts so much longer than a delivery can take: time to tell the database of it.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
-
-/// Longest pause between two tries to reach the database.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Time at the end to give back what is under way.
 const GIVE_BACK: Duration = Duration::from_secs(2);
@@ -135,24 +133,6 @@ impl Lane {
         }
     }
 
-    /// Ends what is under way, and lets others have it at once.
-    async fn give_back(&mut self) {
-        self.under_way.abort_all();
-        while let Some(ended) = self.under_way.join_next_with_id().await {
-            // What was done in the last moment is done.
-            if let Ok((id, Ok(()))) = ended
-                && let Some(delivery) = self.claimed.remove(&id)
-            {
-                self.untold.push(delivery.id);
-            }
-        }
-        self.tell().await;
-        for (_, delivery) in std::mem::take(&mut self.claimed) {
-            let why = "the process that was delivering it ended";
-            self.tell_failure(&delivery, why, AfterFailure::RetryAt(now())).await;
-        }
-    }
-
     /// Deliveries that may be begun.
     fn room(&self) -> usize {
         let most = if self.circuit.is_open() { 1 } else { self.terms.parallel };
@@ -161,7 +141,9 @@ impl Lane {
 
     /// Looks into the outbox, and begins what is due; how much that was.
     async fn claim(&mut self) -> usize {
-        self.tell().await;
+        if !self.tell().await {
+            return 0;
+        }
         let room = self.room();
         let now = now();
         let until = now.saturating_add(milliseconds(self.sink.patience() + CLAIM_MARGIN));
@@ -190,7 +172,7 @@ impl Lane {
     fn begin(&mut self, delivery: Delivery) {
         let sink = self.sink.clone();
         let patience = sink.patience();
-        let message = message(&delivery);
+        let message = Message::of(&delivery);
         let task = self.under_way.spawn(async move {
             match timeout(patience, sink.deliver(message?)).await {
                 Ok(outcome) => outcome,
@@ -199,127 +181,6 @@ impl Lane {
         });
         self.claimed.insert(task.id(), delivery);
     }
-
-    /// Tells the database what became of this delivery and of all others that are over by now.
-    async fn settle(&mut self, ended: Ended) {
-        let mut next = Some(ended);
-        while let Some(ended) = next {
-            let (id, outcome) = match ended {
-                Ok((id, outcome)) => (id, outcome),
-                Err(error) => (error.id(), Err(Undelivered::Again("the delivery broke down".into()))),
-            };
-            if let Some(delivery) = self.claimed.remove(&id) {
-                self.note(delivery, outcome).await;
-            }
-            next = self.under_way.try_join_next_with_id();
-        }
-        self.tell().await;
-    }
-
-    async fn note(&mut self, delivery: Delivery, outcome: Outcome) {
-        let (why, then) = match outcome {
-            Ok(()) => {
-                self.untold.push(delivery.id);
-                return self.answered();
-            }
-            Err(Undelivered::Refused(why)) => {
-                self.answered();
-                (why, AfterFailure::DeadAt(now()))
-            }
-            Err(Undelivered::Again(why)) => {
-                self.failed(&why);
-                (why, after(&delivery, now(), self.terms.longest_pause, self.terms.give_up))
-            }
-        };
-        self.tell_failure(&delivery, &why, then).await;
-    }
-
-    fn answered(&mut self) {
-        if self.circuit.answered() {
-            tracing::info!(sink = self.name, "the sink takes messages again");
-            self.next_look = Instant::now();
-        }
-    }
-
-    fn failed(&mut self, why: &str) {
-        if self.circuit.failed() {
-            tracing::warn!(
-                sink = self.name,
-                why,
-                "the sink is down; it gets one message at a time until it is back"
-            );
-        }
-        if self.circuit.is_open() {
-            self.next_look = Instant::now() + self.circuit.pause(self.terms.longest_pause);
-        }
-    }
-
-    async fn tell_failure(&mut self, delivery: &Delivery, why: &str, then: AfterFailure) {
-        let (sink, id, key) = (&self.name, delivery.id, &delivery.key);
-        match then {
-            AfterFailure::DeadAt(_) => {
-                self.measures.deliveries_dead.add(1);
-                tracing::error!(
-                    sink,
-                    id,
-                    key,
-                    why,
-                    "a delivery is given up; `refrain outbox retry` tries it again"
-                );
-            }
-            AfterFailure::RetryAt(time) => {
-                self.measures.delivery_failures.add(1);
-                tracing::debug!(sink, id, key, why, attempt = delivery.attempts, "a delivery failed");
-                let due =
-                    Instant::now() + Duration::from_millis(u64::try_from(time - now()).unwrap_or_default());
-                self.dues.insert(due);
-                if !self.circuit.is_open() {
-                    self.next_look = self.next_look.min(due);
-                }
-            }
-        }
-        let told = self.catalog.journal().delivery_failed(id, delivery.attempts, why, then).await;
-        if let Err(error) = told {
-            // Nothing is lost: the claim ends, and the message is due again.
-            self.database_failed("cannot write down that a delivery failed", &error);
-        }
-    }
-
-    /// Writes down what was delivered; what that fails for is kept for the next time.
-    async fn tell(&mut self) {
-        if self.untold.is_empty() {
-            return;
-        }
-        match self.catalog.journal().delivered(&self.untold, now()).await {
-            Ok(()) => {
-                self.measures.delivered.add(self.untold.len() as u64);
-                self.untold.clear();
-            }
-            Err(error) => self.database_failed("cannot write down what was delivered", &error),
-        }
-    }
-
-    fn database_failed(&mut self, what: &'static str, error: &CatalogError) {
-        tracing::warn!(sink = self.name, %error, what, "the outbox cannot be reached; it is tried again");
-        self.database_failures = self.database_failures.saturating_add(1);
-        self.next_look = Instant::now() + pause(self.database_failures, LONGEST_WAIT);
-    }
-}
-
-/// What a sink is to deliver.
-fn message(delivery: &Delivery) -> Result<Message, Undelivered> {
-    let envelope = Envelope::parse(&delivery.payload).map_err(|error| match error {
-        // In the middle of an update others know it.
-        EnvelopeError::Newer(_) => Undelivered::Again(error.to_string()),
-        EnvelopeError::Damaged(_) => Undelivered::Refused(error.to_string()),
-    })?;
-    Ok(Message {
-        id: delivery.id,
-        name: delivery.key.clone(),
-        event: envelope.event,
-        key: envelope.key,
-        body: envelope.body,
-    })
 }
 
 /// Waits for that time; without one, for ever.
