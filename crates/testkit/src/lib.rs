@@ -12,14 +12,20 @@
 //!
 //! [`origin`] serves segments as live streams over HTTP, well and badly.
 //!
-//! Unlike the songs, [`PostgresServer`] is not of our making: a temporary server for tests of what talks to one.
+//! [`channels`] stands in for the API of IVS.
+//!
+//! Unlike the songs, [`PostgresServer`] and [`Moto`] are not of our making: temporary servers for tests of what talks to
+//! PostgreSQL and to AWS.
 //!
 //! All audio is 44.1 kHz ([`RATE`]), nominally within ±1.
 
+pub mod channels;
 pub mod composer;
 mod dsp;
 pub mod effects;
 mod math;
+#[cfg(unix)]
+mod moto;
 pub mod origin;
 #[cfg(unix)]
 mod postgres;
@@ -27,6 +33,8 @@ mod rng;
 mod wav;
 
 pub use composer::{Key, Mode, Section, Song, StereoSong, compose, compose_stereo};
+#[cfg(unix)]
+pub use moto::{Moto, MotoError};
 #[cfg(unix)]
 pub use postgres::{PostgresBuilder, PostgresError, PostgresServer};
 pub use wav::{WavEncoding, WavError, write_wav, write_wav_stereo};

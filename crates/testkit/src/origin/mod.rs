@@ -21,4 +21,5 @@ pub use fault::{Fault, Times};
 pub use live::{Clip, LiveStream};
 pub use options::{LiveOptions, Marks};
 pub use playlist::DateStyle;
+pub(crate) use playlist::iso;
 pub use server::{Asked, Origin};

@@ -136,7 +136,7 @@ fn write_date(text: &mut String, style: DateStyle, epoch: f64) {
 }
 
 /// Date and time with milliseconds. The day is found by counting: this is no calendar for other uses.
-fn iso(epoch: f64) -> String {
+pub(crate) fn iso(epoch: f64) -> String {
     let ms = (epoch * 1000.0).round() as u64;
     let (mut days, within) = (ms / 86_400_000, ms % 86_400_000);
     let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));

@@ -1,0 +1,113 @@
+//! Channels of IVS.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_ivs::Client;
+use aws_sdk_ivs::primitives::DateTime;
+use aws_sdk_ivs::types::{StreamState, StreamSummary};
+use refrain_service::outside::{Channel, ChannelStream, Channels, OutsideError, OutsideErrorKind as Kind};
+
+use crate::error::failed;
+use crate::pace::Pacer;
+
+/// Streams of a page of ListStreams, at most 100.
+const PAGE: i32 = 100;
+
+/// Most pages that are asked for: far more streams than an account may have.
+const MOST_PAGES: usize = 1_000;
+
+/// The API of IVS. Needs the rights `ivs:GetStream`, `ivs:ListStreams` and `ivs:GetChannel`. Clones share their pace.
+#[derive(Debug, Clone)]
+pub struct IvsChannels {
+    client: Client,
+    pacer: Arc<Pacer>,
+}
+
+impl IvsChannels {
+    pub(crate) fn new(client: Client, calls_per_second: f64) -> Self {
+        Self { client, pacer: Arc::new(Pacer::new(calls_per_second)) }
+    }
+}
+
+#[async_trait]
+impl Channels for IvsChannels {
+    async fn stream(&self, channel: &str) -> Result<Option<ChannelStream>, OutsideError> {
+        self.pacer.wait().await;
+        let what = || format!("cannot get the stream of channel {channel}");
+        let stream = match self.client.get_stream().channel_arn(channel).send().await {
+            Ok(answer) => answer.stream,
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_channel_not_broadcasting()) => None,
+            Err(error) => return Err(failed(&error, what(), "ivs:GetStream")),
+        };
+        let Some(stream) = stream.filter(|stream| is_live(stream.state())) else { return Ok(None) };
+        let stream_id = stream.stream_id.filter(|id| !id.is_empty());
+        Ok(Some(ChannelStream {
+            channel: stream.channel_arn.unwrap_or_else(|| channel.to_owned()),
+            stream_id: stream_id.ok_or_else(|| without(what(), "an id of the stream"))?,
+            playback_url: stream.playback_url,
+            started_at: milliseconds(stream.start_time.as_ref()),
+        }))
+    }
+
+    async fn live(&self) -> Result<Vec<ChannelStream>, OutsideError> {
+        let what = "cannot list the streams of channels";
+        let mut streams = Vec::new();
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            self.pacer.wait().await;
+            let call = self.client.list_streams().max_results(PAGE).set_next_token(token);
+            let page = call.send().await.map_err(|error| failed(&error, what, "ivs:ListStreams"))?;
+            streams.extend(page.streams.into_iter().filter_map(listed));
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(streams);
+            }
+        }
+        Err(OutsideError::new(Kind::Invalid, what, format!("the list has no end after {MOST_PAGES} pages")))
+    }
+
+    async fn channel(&self, channel: &str) -> Result<Channel, OutsideError> {
+        self.pacer.wait().await;
+        let what = || format!("cannot get channel {channel}");
+        let answer = self.client.get_channel().arn(channel).send().await;
+        let answer = answer.map_err(|error| failed(&error, what(), "ivs:GetChannel"))?;
+        let found = answer.channel.ok_or_else(|| without(what(), "a channel"))?;
+        let playback_url = found.playback_url.filter(|url| !url.is_empty());
+        Ok(Channel {
+            arn: found.arn.unwrap_or_else(|| channel.to_owned()),
+            playback_url: playback_url.ok_or_else(|| without(what(), "a playback URL"))?,
+            authorized: found.authorized,
+        })
+    }
+}
+
+/// A stream that one could follow: one bad entry must not hide the others.
+fn listed(stream: StreamSummary) -> Option<ChannelStream> {
+    if !is_live(stream.state()) {
+        return None;
+    }
+    let started_at = milliseconds(stream.start_time.as_ref());
+    match (stream.channel_arn, stream.stream_id.filter(|id| !id.is_empty())) {
+        (Some(channel), Some(stream_id)) => {
+            Some(ChannelStream { channel, stream_id, playback_url: None, started_at })
+        }
+        (channel, _) => {
+            tracing::warn!(channel, "ListStreams names a stream without its channel or id");
+            None
+        }
+    }
+}
+
+/// A state that is not told is no reason to miss a stream.
+fn is_live(state: Option<&StreamState>) -> bool {
+    state.is_none_or(|state| *state == StreamState::StreamLive)
+}
+
+fn milliseconds(time: Option<&DateTime>) -> Option<i64> {
+    time.and_then(|time| time.to_millis().ok())
+}
+
+fn without(what: String, part: &str) -> OutsideError {
+    OutsideError::new(Kind::Invalid, what, format!("the answer is without {part}"))
+}

@@ -1,0 +1,173 @@
+//! Buckets by S3.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use bytes::{Bytes, BytesMut};
+use refrain_service::outside::{
+    ListedObject, ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind as Kind, Put,
+};
+
+use crate::error::{chain, failed, status_of};
+
+/// Keys of a page of a list, the most that S3 gives.
+const PAGE: i32 = 1_000;
+
+/// Most bytes that are reserved before they came.
+const MOST_RESERVED: u64 = 16 * 1024 * 1024;
+
+/// What reading an object needs, as S3 answers: without the second right it says "forbidden" of what is not there.
+const READ: &str =
+    "s3:GetObject (without s3:ListBucket on the bucket, an object that is missing looks like this too)";
+
+/// Buckets of S3 and its look-alikes. Needs the rights `s3:GetObject`, `s3:GetObjectTagging`, `s3:PutObject` on objects
+/// and `s3:ListBucket` on buckets.
+#[derive(Debug, Clone)]
+pub struct S3Objects {
+    client: Client,
+}
+
+impl S3Objects {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+#[async_trait]
+impl Objects for S3Objects {
+    async fn facts(&self, object: &ObjectName) -> Result<ObjectFacts, OutsideError> {
+        let call = self.client.head_object().bucket(&object.bucket).key(&object.key);
+        let head =
+            call.send().await.map_err(|error| failed(&error, format!("cannot look at {object}"), READ))?;
+        let metadata = head.metadata.unwrap_or_default().into_iter();
+        Ok(ObjectFacts {
+            size: size(head.content_length),
+            etag: head.e_tag,
+            content_type: head.content_type,
+            metadata: metadata.map(|(name, value)| (name.to_lowercase(), value)).collect(),
+            modified_at: milliseconds(head.last_modified.as_ref()),
+        })
+    }
+
+    async fn read(
+        &self,
+        object: &ObjectName,
+        range: Range<u64>,
+        etag: Option<&str>,
+    ) -> Result<Bytes, OutsideError> {
+        let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else {
+            return Ok(Bytes::new());
+        };
+        let call = self
+            .client
+            .get_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .range(format!("bytes={}-{last}", range.start))
+            .set_if_match(etag.map(str::to_owned));
+        match call.send().await {
+            Ok(answer) => body(object, answer, &range).await,
+            // The range begins behind the end: there is nothing, as a file has nothing there.
+            Err(error) if status_of(&error) == Some(416) => Ok(Bytes::new()),
+            Err(error) => Err(failed(&error, format!("cannot read {object}"), READ)),
+        }
+    }
+
+    async fn tags(&self, object: &ObjectName) -> Result<BTreeMap<String, String>, OutsideError> {
+        let call = self.client.get_object_tagging().bucket(&object.bucket).key(&object.key);
+        let answer = call.send().await.map_err(|error| {
+            failed(&error, format!("cannot read the tags of {object}"), "s3:GetObjectTagging")
+        })?;
+        Ok(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
+    }
+
+    async fn write(
+        &self,
+        object: &ObjectName,
+        body: Bytes,
+        content_type: &str,
+        put: Put,
+    ) -> Result<(), OutsideError> {
+        let only_new = (put == Put::New).then(|| "*".to_owned());
+        // Bytes in memory: what fails is sent again, and its checksum goes before it as a header, which look-alikes know.
+        let call = self
+            .client
+            .put_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .content_type(content_type)
+            .set_if_none_match(only_new)
+            .body(ByteStream::from(body));
+        let written = call.send().await;
+        written.map(drop).map_err(|error| failed(&error, format!("cannot write {object}"), "s3:PutObject"))
+    }
+
+    async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<ListedObject>, OutsideError> {
+        let call = self
+            .client
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .max_keys(PAGE)
+            .set_start_after(after.map(str::to_owned));
+        let page = call.send().await.map_err(|error| {
+            failed(&error, format!("cannot list s3://{bucket}/{prefix}"), "s3:ListBucket")
+        })?;
+        let listed = |object: aws_sdk_s3::types::Object| {
+            let modified_at = milliseconds(object.last_modified.as_ref());
+            Some(ListedObject { key: object.key?, size: size(object.size), modified_at })
+        };
+        Ok(page.contents.unwrap_or_default().into_iter().filter_map(listed).collect())
+    }
+
+    async fn check_bucket(&self, bucket: &str) -> Result<(), OutsideError> {
+        let seen = self.client.head_bucket().bucket(bucket).send().await;
+        seen.map(drop).map_err(|error| failed(&error, format!("cannot see bucket {bucket}"), "s3:ListBucket"))
+    }
+}
+
+/// The part that was asked for, and never more, whatever is sent.
+async fn body(
+    object: &ObjectName,
+    answer: GetObjectOutput,
+    range: &Range<u64>,
+) -> Result<Bytes, OutsideError> {
+    let wanted = range.end - range.start;
+    if answer.content_range.is_none() && range.start > 0 {
+        let why = "a part was asked for, and the store sends the whole";
+        return Err(OutsideError::new(Kind::Invalid, format!("cannot read {object}"), why));
+    }
+    let told = size(answer.content_length).min(wanted).min(MOST_RESERVED);
+    let mut bytes = BytesMut::with_capacity(usize::try_from(told).unwrap_or(0));
+    let mut stream = answer.body;
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|error| {
+            let why = format!("it broke off after {} bytes: {}", bytes.len(), chain(&error));
+            OutsideError::new(Kind::Unavailable, format!("cannot read {object}"), why)
+        })?;
+        bytes.extend_from_slice(&piece);
+        if bytes.len() as u64 >= wanted {
+            bytes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+            break;
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+/// Sizes that are not told are 0, as S3 leaves them out of answers about nothing.
+fn size(bytes: Option<i64>) -> u64 {
+    bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0)
+}
+
+fn milliseconds(time: Option<&DateTime>) -> Option<i64> {
+    time.and_then(|time| time.to_millis().ok())
+}

@@ -1,0 +1,245 @@
+//! Queues by SQS.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageAttributeValue,
+    MessageSystemAttributeName, QueueAttributeName,
+};
+use refrain_service::outside::{Message, OutsideError, OutsideErrorKind as Kind, Queue, QueueFacts};
+use tokio::sync::OnceCell;
+
+use crate::batch::{MOST, Outcome};
+use crate::connect::ATTEMPT;
+use crate::error::failed;
+
+/// Longest that SQS waits for a message, seconds (`WaitTimeSeconds`).
+const LONGEST_WAIT: u64 = 20;
+
+/// Longest that a message can be hidden, seconds (`VisibilityTimeout`, 12 h since it was received).
+const LONGEST_HIDDEN: u64 = 43_200;
+
+/// Attribute of a buried message that says why.
+const REASON: &str = "RefrainError";
+
+/// Most characters of a reason. It counts as part of the message, whose size is limited.
+const LONGEST_REASON: usize = 1_000;
+
+/// A queue of SQS. Needs the rights `sqs:ReceiveMessage`, `sqs:DeleteMessage`, `sqs:ChangeMessageVisibility` and
+/// `sqs:GetQueueAttributes`, and to bury `sqs:SendMessage` on the queue of dead letters. Not for FIFO queues.
+#[derive(Debug)]
+pub struct SqsQueue {
+    client: Client,
+    url: String,
+    name: String,
+    dead_letters: OnceCell<String>,
+}
+
+impl SqsQueue {
+    pub(crate) fn new(client: Client, url: &str) -> Self {
+        let url = url.trim_end_matches('/').to_owned();
+        let name = url.rsplit('/').next().unwrap_or_default().to_owned();
+        Self { client, url, name, dead_letters: OnceCell::new() }
+    }
+
+    /// URL of the queue of dead letters; asked for until there is one, then remembered.
+    async fn dead_letters(&self) -> Result<&str, OutsideError> {
+        let found = self.dead_letters.get_or_try_init(|| async {
+            self.facts().await?.dead_letters.ok_or_else(|| {
+                let what = format!("cannot bury a message of queue {}", self.name);
+                OutsideError::new(
+                    Kind::NotFound,
+                    what,
+                    "the queue has no redrive policy that names a dead-letter queue",
+                )
+            })
+        });
+        found.await.map(String::as_str)
+    }
+
+    /// The policy names the queue's ARN. Both are of one account and region, so their URLs differ in the name only.
+    fn neighbour(&self, arn: &str) -> Option<String> {
+        let name = arn.rsplit(':').next().filter(|name| !name.is_empty())?;
+        let (folder, _) = self.url.rsplit_once('/')?;
+        Some(format!("{folder}/{name}"))
+    }
+
+    async fn delete_batch(&self, receipts: &[String], outcome: &mut Outcome) -> Result<(), OutsideError> {
+        let entry = |(at, receipt): (usize, &String)| {
+            DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(receipt).build()
+        };
+        let entries: Result<Vec<_>, _> = receipts.iter().enumerate().map(entry).collect();
+        let entries = entries.map_err(|error| self.unbuilt(&error))?;
+        let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| failed(&error, self.asked("DeleteMessageBatch"), "sqs:DeleteMessage"))?;
+        outcome.some_failed(answer.failed());
+        Ok(())
+    }
+
+    async fn hide_batch(
+        &self,
+        receipts: &[String],
+        seconds: i32,
+        outcome: &mut Outcome,
+    ) -> Result<(), OutsideError> {
+        let entry = |(at, receipt): (usize, &String)| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(at.to_string())
+                .receipt_handle(receipt)
+                .visibility_timeout(seconds)
+                .build()
+        };
+        let entries: Result<Vec<_>, _> = receipts.iter().enumerate().map(entry).collect();
+        let entries = entries.map_err(|error| self.unbuilt(&error))?;
+        let call =
+            self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+        let right = "sqs:ChangeMessageVisibility";
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| failed(&error, self.asked("ChangeMessageVisibilityBatch"), right))?;
+        outcome.some_failed(answer.failed());
+        Ok(())
+    }
+
+    fn asked(&self, call: &str) -> String {
+        format!("{call} of {}", self.name)
+    }
+
+    fn unbuilt(&self, error: &BuildError) -> OutsideError {
+        OutsideError::new(Kind::Invalid, format!("queue {}", self.name), error.to_string())
+    }
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn receive(&self, most: u32, wait: Duration) -> Result<Vec<Message>, OutsideError> {
+        let most = i32::try_from(most.clamp(1, MOST as u32)).unwrap_or(1);
+        let seconds = whole_seconds(wait, LONGEST_WAIT);
+        // A poll that finds nothing is answered when its time is over, and not later than that any call would be.
+        let patience = Duration::from_secs(LONGEST_WAIT) + ATTEMPT;
+        let limits = TimeoutConfig::builder()
+            .operation_attempt_timeout(patience)
+            .operation_timeout(patience * 2)
+            .build();
+        let call = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(most)
+            .wait_time_seconds(seconds)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .customize()
+            .config_override(aws_sdk_sqs::Config::builder().timeout_config(limits));
+        let answer = call.send().await.map_err(|error| {
+            failed(&error, format!("cannot read queue {}", self.name), "sqs:ReceiveMessage")
+        })?;
+        Ok(answer.messages.unwrap_or_default().into_iter().map(message).collect())
+    }
+
+    async fn delete(&self, receipts: &[String]) -> Result<(), OutsideError> {
+        let mut outcome = Outcome::default();
+        for batch in receipts.chunks(MOST) {
+            if let Err(error) = self.delete_batch(batch, &mut outcome).await {
+                outcome.all_failed(batch.len(), &error);
+            }
+        }
+        outcome.result("delete", receipts.len(), &self.name)
+    }
+
+    async fn hide(&self, receipts: &[String], time: Duration) -> Result<(), OutsideError> {
+        let seconds = whole_seconds(time, LONGEST_HIDDEN);
+        let mut outcome = Outcome::default();
+        for batch in receipts.chunks(MOST) {
+            if let Err(error) = self.hide_batch(batch, seconds, &mut outcome).await {
+                outcome.all_failed(batch.len(), &error);
+            }
+        }
+        outcome.result("hide", receipts.len(), &self.name)
+    }
+
+    async fn bury(&self, message: &Message, why: &str) -> Result<(), OutsideError> {
+        let dead_letters = self.dead_letters().await?;
+        let what = || format!("cannot bury message {} of queue {} in {dead_letters}", message.id, self.name);
+        let reason = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(reason(why))
+            .build()
+            .map_err(|error| self.unbuilt(&error))?;
+        let call = self.client.send_message().queue_url(dead_letters).message_body(&message.body);
+        let sent = call.message_attributes(REASON, reason).send().await;
+        sent.map_err(|error| failed(&error, what(), "sqs:SendMessage on the dead-letter queue"))?;
+        // Only now: twice in that queue is better than nowhere.
+        self.delete(std::slice::from_ref(&message.receipt)).await
+    }
+
+    async fn facts(&self) -> Result<QueueFacts, OutsideError> {
+        use QueueAttributeName as Name;
+        let what = || format!("cannot ask how queue {} is set up", self.name);
+        let call = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(vec![
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesNotVisible,
+            Name::VisibilityTimeout,
+            Name::RedrivePolicy,
+        ]));
+        let answer = call.send().await.map_err(|error| failed(&error, what(), "sqs:GetQueueAttributes"))?;
+        let all = answer.attributes.unwrap_or_default();
+        let number = |name: &Name| all.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+        let policy = all.get(&Name::RedrivePolicy).and_then(|text| serde_json::from_str(text).ok());
+        let policy: serde_json::Value = policy.unwrap_or_default();
+        Ok(QueueFacts {
+            waiting: number(&Name::ApproximateNumberOfMessages),
+            in_flight: number(&Name::ApproximateNumberOfMessagesNotVisible),
+            hidden_for: Duration::from_secs(number(&Name::VisibilityTimeout)),
+            dead_letters: policy.get("deadLetterTargetArn").and_then(|arn| self.neighbour(arn.as_str()?)),
+            most_receives: policy.get("maxReceiveCount").and_then(count),
+        })
+    }
+}
+
+fn message(message: aws_sdk_sqs::types::Message) -> Message {
+    let told = message.attributes.unwrap_or_default();
+    let told = |name| told.get(&name).map(String::as_str);
+    Message {
+        receives: told(MessageSystemAttributeName::ApproximateReceiveCount)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(1),
+        sent_at: told(MessageSystemAttributeName::SentTimestamp).and_then(|text| text.parse().ok()),
+        id: message.message_id.unwrap_or_default(),
+        receipt: message.receipt_handle.unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
+    }
+}
+
+/// Rounded up, so that a short wait does not become none; limited.
+fn whole_seconds(time: Duration, most: u64) -> i32 {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    i32::try_from(seconds.min(most)).unwrap_or(0)
+}
+
+/// SQS refuses most control characters, and attributes that are empty.
+fn reason(why: &str) -> String {
+    let text: String =
+        why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect();
+    if text.trim().is_empty() { "no reason was given".to_owned() } else { text }
+}
+
+/// SQS gives this count as text or as a number, as whoever set the policy wrote it.
+fn count(value: &serde_json::Value) -> Option<u32> {
+    match value.as_str() {
+        Some(text) => text.parse().ok(),
+        None => value.as_u64().and_then(|count| count.try_into().ok()),
+    }
+}

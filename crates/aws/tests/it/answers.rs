@@ -1,0 +1,81 @@
+//! Answers that moto does not give.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use refrain_service::outside::{ObjectName, Objects, OutsideErrorKind, Put, Queue, Topics};
+
+use crate::setup::aws_at;
+
+/// A server that answers everything with this, and its URL.
+fn always(status: &str, headers: &str, body: &str) -> String {
+    let answer = format!(
+        "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            // Requests here are short: one read has them. What is left unread would make the end a reset.
+            let _ = stream.read(&mut [0; 65536]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_a_wrong_signature_quotes_is_not_told() {
+    let body = "<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>The request \
+                signature does not match. The Canonical String was 'x-amz-security-token:session-secret'</Message>\
+                </Error></ErrorResponse>";
+    let url = always("403 Forbidden", "Content-Type: text/xml\r\n", body);
+    let error = aws_at(&url).await.topics().publish("arn:aws:sns:a:1:songs", "x").await.unwrap_err();
+    assert_eq!(error.kind(), OutsideErrorKind::Denied);
+    let told = error.to_string();
+    assert!(told.contains("SignatureDoesNotMatch") && told.contains("the credentials are wrong"), "{told}");
+    assert!(!told.contains("session-secret"), "{told}");
+}
+
+#[tokio::test]
+async fn a_missing_right_is_named() {
+    let body = "{\"__type\":\"com.amazonaws.sqs#AccessDeniedException\",\"message\":\"User: arn:aws:sts::1:me is not \
+                authorized\"}";
+    let url = always("403 Forbidden", "Content-Type: application/x-amz-json-1.0\r\n", body);
+    let queue = aws_at(&url).await.queue(&format!("{url}/1/songs"));
+    for (error, right) in [
+        (queue.receive(1, Duration::ZERO).await.unwrap_err(), "sqs:ReceiveMessage"),
+        (queue.facts().await.unwrap_err(), "sqs:GetQueueAttributes"),
+        (queue.delete(&["a".to_owned()]).await.unwrap_err(), "sqs:DeleteMessage"),
+        (queue.hide(&["a".to_owned()], Duration::ZERO).await.unwrap_err(), "sqs:ChangeMessageVisibility"),
+    ] {
+        assert_eq!(error.kind(), OutsideErrorKind::Denied);
+        assert!(error.to_string().contains(right), "{error}");
+        assert!(error.to_string().contains("queue songs"), "{error}");
+        assert!(error.to_string().contains("arn:aws:sts::1:me is not authorized"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_region_is_said_to_be_there() {
+    let body = "<Error><Code>PermanentRedirect</Code><Message>Wrong endpoint.</Message></Error>";
+    let url = always("301 Moved Permanently", "x-amz-bucket-region: us-west-2\r\n", body);
+    let objects = aws_at(&url).await.objects();
+    let error = objects.list("songs", "", None).await.unwrap_err();
+    assert_eq!(error.kind(), OutsideErrorKind::Invalid);
+    assert!(error.to_string().contains("the bucket is in region us-west-2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_wants_less_is_throttled_and_not_broken() {
+    let body = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+    let url = always("503 Slow Down", "", body);
+    let object = ObjectName { bucket: "songs".into(), key: "a.json".into() };
+    let objects = aws_at(&url).await.objects();
+    let error = objects.write(&object, "{}".into(), "application/json", Put::New).await.unwrap_err();
+    assert_eq!(error.kind(), OutsideErrorKind::Throttled, "{error}");
+    assert!(error.is_transient());
+}

@@ -1,0 +1,144 @@
+//! Channels, of the stand-in.
+
+use std::collections::BTreeSet;
+
+use refrain_aws::IvsChannels;
+use refrain_service::outside::{Channel, ChannelStream, Channels, OutsideErrorKind};
+use refrain_testkit::channels::{Ivs, Trouble};
+use refrain_testkit::origin::Times;
+
+use crate::setup::{DEAD, aws_at};
+
+const ONE: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/one";
+const TWO: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/two";
+const NOBODY: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/nobody";
+const PLAYLIST: &str = "https://ivs.example.org/one.m3u8";
+
+/// Fast, as these tests are not about the pace.
+async fn ivs() -> (Ivs, IvsChannels) {
+    let server = Ivs::start().await.unwrap();
+    server.add_channel(ONE, PLAYLIST);
+    server.add_private_channel(TWO, "https://ivs.example.org/two.m3u8");
+    let channels = aws_at(&server.url()).await.channels(100.0);
+    (server, channels)
+}
+
+#[tokio::test]
+async fn a_channel_sends_or_does_not() {
+    let (server, channels) = ivs().await;
+    assert_eq!(channels.stream(ONE).await.unwrap(), None);
+    server.start_stream_at(ONE, "st-1A2b3c4D5e6F78ghij9Klmn", 1_684_864_675_250);
+    let stream = ChannelStream {
+        channel: ONE.to_owned(),
+        stream_id: "st-1A2b3c4D5e6F78ghij9Klmn".to_owned(),
+        playback_url: Some(PLAYLIST.to_owned()),
+        started_at: Some(1_684_864_675_250),
+    };
+    assert_eq!(channels.stream(ONE).await.unwrap(), Some(stream));
+    server.let_linger(ONE);
+    assert_eq!(channels.stream(ONE).await.unwrap(), None);
+    server.end_stream(ONE);
+    assert_eq!(channels.stream(ONE).await.unwrap(), None);
+    assert_eq!(server.calls("GetStream"), 4);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_there_is_another_thing_than_one_that_is_silent() {
+    let (server, channels) = ivs().await;
+    server.remove_channel(TWO);
+    for error in [
+        channels.stream(NOBODY).await.unwrap_err(),
+        channels.channel(NOBODY).await.unwrap_err(),
+        channels.channel(TWO).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), OutsideErrorKind::NotFound, "{error}");
+        assert!(error.to_string().contains("123456789012:channel/"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn private_channels_say_so() {
+    let (_server, channels) = ivs().await;
+    let one = Channel { arn: ONE.to_owned(), playback_url: PLAYLIST.to_owned(), authorized: false };
+    assert_eq!(channels.channel(ONE).await.unwrap(), one);
+    let two = channels.channel(TWO).await.unwrap();
+    assert_eq!((two.arn.as_str(), two.authorized), (TWO, true));
+}
+
+#[tokio::test]
+async fn all_live_streams_are_listed_over_any_number_of_pages() {
+    let (server, channels) = ivs().await;
+    assert_eq!(channels.live().await.unwrap(), []);
+    let arn = |number: u32| format!("{ONE}-{number}");
+    for number in 0..23 {
+        server.add_channel(&arn(number), PLAYLIST);
+        server.start_stream_at(&arn(number), &format!("st-{number}"), u64::from(number) * 1000);
+    }
+    server.let_linger(&arn(7));
+    server.page(5);
+    let live = channels.live().await.unwrap();
+    let wanted = (0..23).filter(|number| *number != 7).map(|number| (arn(number), format!("st-{number}")));
+    let found = live.iter().map(|stream| (stream.channel.clone(), stream.stream_id.clone()));
+    assert_eq!(found.collect::<BTreeSet<_>>(), wanted.collect());
+    assert_eq!(live.len(), 22);
+    assert!(live.iter().all(|stream| stream.playback_url.is_none() && stream.started_at.is_some()));
+    assert_eq!(server.calls("ListStreams"), 1 + 5);
+}
+
+#[tokio::test]
+async fn what_is_throttled_for_a_moment_is_asked_again() {
+    let (server, channels) = ivs().await;
+    server.start_stream(ONE, "st-1");
+    for trouble in [Trouble::Throttled, Trouble::Broken, Trouble::Closed] {
+        server.trouble("GetStream", trouble, Times::First(2));
+        assert_eq!(channels.stream(ONE).await.unwrap().unwrap().stream_id, "st-1", "{trouble:?}");
+    }
+    assert_eq!(server.calls("GetStream"), 9);
+}
+
+#[tokio::test]
+async fn what_stays_wrong_is_told_as_what_it_is() {
+    let (server, channels) = ivs().await;
+    for (trouble, kind, told) in [
+        (Trouble::Throttled, OutsideErrorKind::Throttled, "ThrottlingException: Rate exceeded"),
+        (Trouble::Broken, OutsideErrorKind::Unavailable, "InternalServerException"),
+        (Trouble::Closed, OutsideErrorKind::Unavailable, "not reachable"),
+        (Trouble::Html, OutsideErrorKind::Unavailable, "an answer that cannot be read"),
+        (Trouble::Denied, OutsideErrorKind::Denied, "needs the right ivs:"),
+    ] {
+        server.trouble("*", trouble, Times::Always);
+        let (get, list, channel) = tokio::join!(channels.stream(ONE), channels.live(), channels.channel(ONE));
+        for error in [get.unwrap_err(), list.unwrap_err(), channel.unwrap_err()] {
+            assert_eq!(error.kind(), kind, "{trouble:?}: {error}");
+            assert!(error.to_string().contains(told), "{trouble:?}: {error}");
+        }
+        server.heal();
+    }
+    assert_eq!(channels.stream(ONE).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_may_be_there_later() {
+    let channels = aws_at(DEAD).await.channels(100.0);
+    let error = channels.stream(ONE).await.unwrap_err();
+    assert_eq!(error.kind(), OutsideErrorKind::Unavailable, "{error}");
+}
+
+/// No call comes before its time, however many ask at once; how late one comes is the machine's business.
+#[tokio::test]
+async fn calls_keep_the_pace() {
+    let server = Ivs::start().await.unwrap();
+    server.add_channel(ONE, PLAYLIST);
+    let channels = aws_at(&server.url()).await.channels(20.0);
+    let started = std::time::Instant::now();
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..11 {
+        let channels = channels.clone();
+        calls.spawn(async move { channels.stream(ONE).await });
+    }
+    while let Some(answer) = calls.join_next().await {
+        assert_eq!(answer.unwrap().unwrap(), None);
+    }
+    assert!(started.elapsed() >= std::time::Duration::from_millis(500), "{:?}", started.elapsed());
+    assert_eq!(server.calls("GetStream"), 11);
+}

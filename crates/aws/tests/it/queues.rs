@@ -1,0 +1,189 @@
+//! Queues, of moto.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use refrain_aws::SqsQueue;
+use refrain_service::outside::{Message, OutsideErrorKind, Queue};
+
+use crate::setup::{DEAD, aws, aws_at, new_queue, sqs};
+
+const NOW: Duration = Duration::ZERO;
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn send(url: &str, bodies: &[String]) {
+    for (start, bodies) in bodies.chunks(10).enumerate() {
+        let entry = |(at, body): (usize, &String)| {
+            let id = format!("{start}-{at}");
+            SendMessageBatchRequestEntry::builder().id(id).message_body(body).build().unwrap()
+        };
+        let entries = bodies.iter().enumerate().map(entry).collect();
+        sqs().await.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await.unwrap();
+    }
+}
+
+fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("message {number}")).collect()
+}
+
+/// Everything that is there now.
+async fn take(queue: &SqsQueue) -> Vec<Message> {
+    let mut all = Vec::new();
+    loop {
+        let some = queue.receive(10, NOW).await.unwrap();
+        if some.is_empty() {
+            return all;
+        }
+        all.extend(some);
+    }
+}
+
+fn receipts(messages: &[Message]) -> Vec<String> {
+    messages.iter().map(|message| message.receipt.clone()).collect()
+}
+
+#[tokio::test]
+async fn messages_come_with_what_is_known_of_them() {
+    let (url, _) = new_queue("known").await;
+    let queue = aws().await.queue(&url);
+    assert_eq!(queue.name(), "known");
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    send(&url, &["{\"song\": \"Ünï ♥\"}".to_owned()]).await;
+    let first = queue.receive(1, NOW).await.unwrap().remove(0);
+    assert_eq!((first.body.as_str(), first.receives), ("{\"song\": \"Ünï ♥\"}", 1));
+    let sent_at = first.sent_at.unwrap();
+    assert!((before - 1000..before + 60_000).contains(&sent_at), "{sent_at} is not about {before}");
+    queue.hide(&[first.receipt], NOW).await.unwrap();
+    let again = queue.receive(1, NOW).await.unwrap().remove(0);
+    assert_eq!((again.id, again.receives), (first.id, 2));
+}
+
+#[tokio::test]
+async fn hidden_messages_are_not_seen_and_show_again_when_they_are_told_to() {
+    let (url, _) = new_queue("hidden").await;
+    let queue = aws().await.queue(&url);
+    send(&url, &numbered(13)).await;
+    let taken = receipts(&take(&queue).await);
+    assert_eq!(taken.len(), 13);
+    queue.hide(&taken, HOUR).await.unwrap();
+    let facts = queue.facts().await.unwrap();
+    assert_eq!((facts.waiting, facts.in_flight, facts.hidden_for), (0, 13, Duration::from_secs(30)));
+    assert_eq!((facts.dead_letters, facts.most_receives), (None, None));
+    queue.hide(&taken, NOW).await.unwrap();
+    assert_eq!(take(&queue).await.len(), 13);
+}
+
+#[tokio::test]
+async fn any_number_is_deleted_at_once() {
+    let (url, _) = new_queue("many").await;
+    let queue = aws().await.queue(&url);
+    send(&url, &numbered(25)).await;
+    let taken = take(&queue).await;
+    let bodies: BTreeSet<_> = taken.iter().map(|message| message.body.clone()).collect();
+    assert_eq!(bodies, numbered(25).into_iter().collect());
+    queue.delete(&receipts(&taken)).await.unwrap();
+    let facts = queue.facts().await.unwrap();
+    assert_eq!((facts.waiting, facts.in_flight), (0, 0));
+    queue.delete(&[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_none_is_told_and_keeps_no_other_from_being_deleted() {
+    let (url, _) = new_queue("receipts").await;
+    let queue = aws().await.queue(&url);
+    send(&url, &numbered(12)).await;
+    let mut taken = receipts(&take(&queue).await);
+    taken.insert(3, "no receipt".to_owned());
+    let error = queue.delete(&taken).await.unwrap_err();
+    assert!(error.to_string().starts_with("cannot delete 1 of 13 messages of queue receipts: "), "{error}");
+    assert_eq!(error.kind(), OutsideErrorKind::Invalid);
+    assert_eq!(queue.facts().await.unwrap().in_flight, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_ends_when_a_message_comes() {
+    let (url, _) = new_queue("poll").await;
+    let queue = aws().await.queue(&url);
+    let poll = tokio::spawn(async move { queue.receive(10, Duration::from_secs(20)).await });
+    // So that the poll has begun; if it has not, the test tells less, but nothing wrong.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!poll.is_finished());
+    send(&url, &["late".to_owned()]).await;
+    let messages = poll.await.unwrap().unwrap();
+    assert_eq!(messages[0].body, "late");
+}
+
+#[tokio::test]
+async fn the_longest_poll_that_finds_nothing_is_no_error() {
+    let (url, _) = new_queue("nothing").await;
+    let queue = aws().await.queue(&url);
+    assert_eq!(queue.receive(10, Duration::from_secs(20)).await.unwrap(), []);
+}
+
+async fn set_policy(url: &str, dead_letters: &str) {
+    let policy = format!("{{\"deadLetterTargetArn\":\"{dead_letters}\",\"maxReceiveCount\":\"5\"}}");
+    let call = sqs().await.set_queue_attributes().queue_url(url);
+    call.attributes(QueueAttributeName::RedrivePolicy, policy).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_buried_message_is_in_the_queue_of_dead_letters_with_its_reason() {
+    let (url, _) = new_queue("work").await;
+    let (dead_url, dead_arn) = new_queue("work-dead").await;
+    set_policy(&url, &dead_arn).await;
+    let queue = aws().await.queue(&url);
+    let facts = queue.facts().await.unwrap();
+    assert_eq!((facts.dead_letters, facts.most_receives), (Some(dead_url.clone()), Some(5)));
+    send(&url, &["{ broken".to_owned(), "whole".to_owned()]).await;
+    let taken = take(&queue).await;
+    let broken = taken.iter().find(|message| message.body == "{ broken").unwrap();
+    queue.bury(broken, "no JSON:\nline 1\u{1} ends").await.unwrap();
+    let facts = queue.facts().await.unwrap();
+    assert_eq!((facts.waiting, facts.in_flight), (0, 1));
+    let call = sqs().await.receive_message().queue_url(&dead_url).message_attribute_names("All");
+    let dead = call.send().await.unwrap().messages.unwrap().remove(0);
+    assert_eq!(dead.body.unwrap(), "{ broken");
+    let reason = dead.message_attributes.unwrap()["RefrainError"].string_value.clone();
+    assert_eq!(reason.unwrap(), "no JSON: line 1  ends");
+}
+
+#[tokio::test]
+async fn without_a_queue_of_dead_letters_nothing_is_buried() {
+    let (url, _) = new_queue("alone").await;
+    let queue = aws().await.queue(&url);
+    send(&url, &["{ broken".to_owned()]).await;
+    let message = queue.receive(1, NOW).await.unwrap().remove(0);
+    let error = queue.bury(&message, "no JSON").await.unwrap_err();
+    assert_eq!(error.kind(), OutsideErrorKind::NotFound);
+    assert!(error.to_string().contains("alone") && error.to_string().contains("redrive policy"), "{error}");
+    assert_eq!(queue.facts().await.unwrap().in_flight, 1);
+    // An operator sets it right while the service runs.
+    let (_, dead_arn) = new_queue("alone-dead").await;
+    set_policy(&url, &dead_arn).await;
+    queue.bury(&message, "").await.unwrap();
+    assert_eq!(queue.facts().await.unwrap().in_flight, 0);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_not_there_is_named() {
+    let (url, _) = new_queue("there").await;
+    let queue = aws().await.queue(&url.replace("there", "elsewhere"));
+    for error in [queue.receive(1, NOW).await.unwrap_err(), queue.facts().await.unwrap_err()] {
+        assert_eq!(error.kind(), OutsideErrorKind::NotFound, "{error}");
+        assert!(error.to_string().contains("elsewhere"), "{error}");
+        assert!(!error.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_may_be_there_later() {
+    let queue = aws_at(DEAD).await.queue(&format!("{DEAD}/123456789012/songs"));
+    let error = queue.receive(1, NOW).await.unwrap_err();
+    assert_eq!(error.kind(), OutsideErrorKind::Unavailable);
+    assert!(error.is_transient());
+    assert!(error.to_string().starts_with("cannot read queue songs: not reachable: "), "{error}");
+    let error = queue.delete(&numbered(11)).await.unwrap_err();
+    assert_eq!(error.kind(), OutsideErrorKind::Unavailable);
+    assert!(error.to_string().contains("11 of 11"), "{error}");
+}

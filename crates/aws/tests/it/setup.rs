@@ -1,0 +1,70 @@
+//! What the tests share: one moto for all of them, and ways to reach it.
+
+use std::sync::OnceLock;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use refrain_aws::{Aws, AwsSettings};
+use refrain_testkit::Moto;
+
+/// Nothing listens there.
+pub(crate) const DEAD: &str = "http://127.0.0.1:1";
+
+pub(crate) const REGION: &str = "eu-west-1";
+
+/// The server of this run. The process ends it.
+pub(crate) fn moto() -> String {
+    static MOTO: OnceLock<Moto> = OnceLock::new();
+    MOTO.get_or_init(|| Moto::start().unwrap_or_else(|error| panic!("{error}"))).url()
+}
+
+/// The SDK's configuration for one address of everything. moto believes any credentials.
+pub(crate) async fn sdk(url: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .endpoint_url(url)
+        .credentials_provider(Credentials::new("test", "test", Some("session-secret".into()), None, "test"))
+        .load()
+        .await
+}
+
+/// AWS at this address.
+pub(crate) async fn aws_at(url: &str) -> Aws {
+    Aws::new(&sdk(url).await, &AwsSettings::default())
+}
+
+/// AWS, which is moto.
+pub(crate) async fn aws() -> Aws {
+    aws_at(&moto()).await
+}
+
+/// A client of the SDK's own, for what the service never does.
+pub(crate) async fn s3() -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(&sdk(&moto()).await).force_path_style(true);
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+pub(crate) async fn sqs() -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(&sdk(&moto()).await)
+}
+
+pub(crate) async fn sns() -> aws_sdk_sns::Client {
+    aws_sdk_sns::Client::new(&sdk(&moto()).await)
+}
+
+/// A new queue's URL and ARN.
+pub(crate) async fn new_queue(name: &str) -> (String, String) {
+    let client = sqs().await;
+    let url = client.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
+    let wanted = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
+    let told = client.get_queue_attributes().queue_url(&url).attribute_names(wanted.clone()).send().await;
+    let arn = told.unwrap().attributes.unwrap()[&wanted].clone();
+    (url, arn)
+}
+
+pub(crate) async fn new_bucket(name: &str) {
+    use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+    let place =
+        CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::EuWest1).build();
+    s3().await.create_bucket().bucket(name).create_bucket_configuration(place).send().await.unwrap();
+}

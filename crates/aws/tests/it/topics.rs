@@ -1,0 +1,35 @@
+//! Topics, of moto.
+
+use std::time::Duration;
+
+use refrain_service::outside::{OutsideErrorKind, Queue, Topics};
+
+use crate::setup::{aws, new_queue, sns};
+
+#[tokio::test]
+async fn who_listens_hears_what_is_published() {
+    let client = sns().await;
+    let topic = client.create_topic().name("songs").send().await.unwrap().topic_arn.unwrap();
+    let (url, arn) = new_queue("listener").await;
+    let call = client.subscribe().topic_arn(&topic).protocol("sqs").endpoint(arn);
+    call.attributes("RawMessageDelivery", "true").send().await.unwrap();
+    let topics = aws().await.topics();
+    topics.check_topic(&topic).await.unwrap();
+    let song = "{\"stream\": \"one\", \"song\": \"Ünï ♥\", \"score\": 42}";
+    topics.publish(&topic, song).await.unwrap();
+    let heard = aws().await.queue(&url).receive(10, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(heard.iter().map(|message| message.body.as_str()).collect::<Vec<_>>(), [song]);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_there_is_named() {
+    let topics = aws().await.topics();
+    let topic = "arn:aws:sns:eu-west-1:123456789012:nobody";
+    for error in [topics.publish(topic, "x").await.unwrap_err(), topics.check_topic(topic).await.unwrap_err()]
+    {
+        assert_eq!(error.kind(), OutsideErrorKind::NotFound, "{error}");
+        assert!(error.to_string().contains(topic), "{error}");
+    }
+    let error = topics.publish("no ARN", "x").await.unwrap_err();
+    assert!(!error.is_transient(), "{error}");
+}
