@@ -9,6 +9,8 @@ pub(crate) enum Outcome {
     Done,
     /// `identify`, `plot`: every input was read and none matched.
     NoMatch,
+    /// `healthcheck`: the service is not well, or does not answer.
+    Unwell,
     /// Nothing could be done; the reasons are on standard error already.
     Failed,
     /// Part of the work failed; the reasons are on standard error already.
@@ -38,7 +40,7 @@ impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         Self::from(match outcome {
             Outcome::Done => 0,
-            Outcome::NoMatch => 1,
+            Outcome::NoMatch | Outcome::Unwell => 1,
             Outcome::Failed => 2,
             Outcome::Partial => 3,
         })

@@ -10,6 +10,7 @@
 //! with threads, and `output` the only place that prints.
 
 mod args;
+mod aws;
 mod demo;
 mod doctor;
 mod exit;
@@ -18,16 +19,20 @@ mod index;
 mod interrupt;
 mod metadata;
 mod monitor;
+mod outbox;
 mod output;
 mod plot;
 mod prune;
 mod search;
+mod serve;
 mod settings;
 mod sound;
 mod store;
+mod streams;
 mod tracks;
 mod work;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -38,16 +43,23 @@ use exit::Outcome;
 use output::{Output, OutputError, reason, without_secrets};
 use settings::Settings;
 
-/// The `refrain` command, from its arguments to its exit status.
+/// The program that the drop-in takes the place of.
+const DROP_IN: &str = "identifyStream";
+
+/// The `refrain` command, from its arguments to its exit status. Called by the name `identifyStream`, it is that.
 #[must_use]
 pub fn refrain() -> ExitCode {
+    let name = std::env::args_os().next().unwrap_or_default();
+    if Path::new(&name).file_stem().is_some_and(|name| name == DROP_IN) {
+        return identify_stream();
+    }
     program("refrain", run)
 }
 
 /// The `identifyStream` command, from its arguments to its exit status.
 #[must_use]
 pub fn identify_stream() -> ExitCode {
-    program("identifyStream", |args: &IdentifyStreamArgs, output| {
+    program(DROP_IN, |args: &IdentifyStreamArgs, output| {
         let variables: Vec<_> = std::env::vars_os().collect();
         monitor::identify_stream(args, &variables, output)
     })
@@ -88,8 +100,12 @@ fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
         (Command::Index(args), Ok(settings)) => index::run(args, &settings, output),
         (Command::Identify(args), Ok(settings)) => identify::run(args, &settings, output),
         (Command::Monitor(args), Ok(settings)) => monitor::run(args, &settings, output),
+        (Command::Outbox(args), Ok(settings)) => outbox::run(args, &settings, output),
         (Command::Plot(args), Ok(settings)) => plot::run(args, &settings, output),
         (Command::Tracks(args), Ok(settings)) => tracks::run(args, &settings, output),
+        (Command::Serve(args), Ok(settings)) => serve::run(args, &settings),
+        (Command::Streams(args), Ok(settings)) => streams::run(args, &settings, output),
+        (Command::Healthcheck(args), Ok(settings)) => serve::healthcheck(args, &settings, output),
         (Command::Prune(args), Ok(settings)) => prune::run(args, &settings, output),
         (Command::Demo(_), Ok(settings)) => demo::run(&settings, output),
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use refrain_catalog::{Expired, Pruned};
 
 use crate::args::PruneArgs;
 use crate::exit::Outcome;
@@ -18,18 +19,22 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Runs the command.
 pub(crate) fn run(args: &PruneArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     let store = Store::open(settings, Missing::Refuse)?;
-    let before = before(args.days)?;
-    let (mut detections, mut messages) = (0, 0);
+    let expired = Expired::before(before(args.days)?);
+    let mut all = Pruned::default();
     loop {
-        let gone = store.wait(store.catalog().journal().prune(before, AT_ONCE))?;
-        detections += gone.detections;
-        messages += gone.deliveries;
-        if gone.detections.max(gone.deliveries) < u64::from(AT_ONCE) {
+        let gone = store.wait(store.catalog().journal().prune(expired, AT_ONCE))?;
+        all.detections += gone.detections;
+        all.deliveries += gone.deliveries;
+        all.streams += gone.streams;
+        if gone.most() < u64::from(AT_ONCE) {
             break;
         }
     }
     store.close()?;
-    output.line(&format!("{detections} detections and {messages} messages deleted"))?;
+    output.line(&format!(
+        "{} detections, {} messages and {} streams deleted",
+        all.detections, all.deliveries, all.streams
+    ))?;
     Ok(Outcome::Done)
 }
 

@@ -7,10 +7,13 @@
 //! Types of HTTP and of clouds stop here: `core` knows sound, `catalog` knows tracks, `stream` knows sources.
 
 pub mod delivery;
+pub mod http;
 pub mod intake;
 pub mod measure;
+pub mod metrics;
 pub mod monitor;
 pub mod outside;
 pub mod response;
+pub mod serve;
 pub mod settings;
 pub mod streams;

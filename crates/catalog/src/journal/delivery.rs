@@ -78,6 +78,23 @@ pub enum AfterFailure {
     DeadAt(i64),
 }
 
+/// What [`crate::Journal::prune`] deletes, by age; with `None` nothing of that kind goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Detections that were last seen, and streams that were over, before that time.
+    pub detections: Option<i64>,
+    /// Messages that were delivered or given up before that time.
+    pub deliveries: Option<i64>,
+}
+
+impl Expired {
+    /// Everything before that time.
+    #[must_use]
+    pub fn before(time: i64) -> Self {
+        Self { detections: Some(time), deliveries: Some(time) }
+    }
+}
+
 /// What [`crate::Journal::prune`] deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
@@ -85,4 +102,14 @@ pub struct Pruned {
     pub detections: u64,
     /// Messages of the outbox.
     pub deliveries: u64,
+    /// Streams that were over.
+    pub streams: u64,
+}
+
+impl Pruned {
+    /// How many there were of the commonest kind.
+    #[must_use]
+    pub fn most(&self) -> u64 {
+        self.detections.max(self.deliveries).max(self.streams)
+    }
 }

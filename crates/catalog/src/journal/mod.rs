@@ -1,5 +1,6 @@
 //! The journal: streams and who works on them, what was heard, and what is still to be delivered.
 
+mod backlog;
 mod delivery;
 mod detection;
 mod stored;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{CatalogError, TrackId};
-pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, NewDelivery, Pruned};
+pub use backlog::Backlog;
+pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Expired, NewDelivery, Pruned};
 pub use detection::{Detection, DetectionId, HeardIn, PageMark};
 pub(crate) use stored::{milliseconds, moment, text};
 pub use stream::{NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState};
@@ -137,6 +139,9 @@ pub trait Journal: Send + Sync {
     /// As [`Journal::record`], for names.
     async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError>;
 
+    /// How full the outbox is.
+    async fn backlog(&self) -> Result<Backlog, CatalogError>;
+
     /// Claims at most `most` messages of a sink, the ones that are due for longest, and counts the attempt; gives
     /// them in order of id. No two workers get the same one. A message that is not told of before `until` is due again then: whoever
     /// claimed it is taken to be dead. So a sink may see a message twice, and knows it by its key.
@@ -172,7 +177,7 @@ pub trait Journal: Send + Sync {
     /// Makes dead messages due again, with attempts counted from 0; how many there were.
     async fn retry(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError>;
 
-    /// Deletes one batch, at most `most` each, of detections last seen before that time and of messages that
-    /// were delivered or given up before it. Both counts are below `most` when no more are left.
-    async fn prune(&self, before: i64, most: u32) -> Result<Pruned, CatalogError>;
+    /// Deletes one batch, at most `most` of each kind, of what has expired. All counts are below `most` when no more
+    /// is left. Whoever tells of a stream again that was deleted starts it.
+    async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError>;
 }

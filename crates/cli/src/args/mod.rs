@@ -4,16 +4,22 @@ mod doctor;
 mod identify;
 mod index;
 mod monitor;
+mod outbox;
 mod plot;
 mod prune;
+mod serve;
+mod streams;
 mod tracks;
 
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use identify::{EffortArg, IdentifyArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use monitor::{EventArg, IdentifyStreamArgs, MonitorArgs};
+pub(crate) use outbox::{ListOutboxArgs, OutboxArgs, OutboxCommand, RetryArgs};
 pub(crate) use plot::PlotArgs;
 pub(crate) use prune::PruneArgs;
+pub(crate) use serve::{HealthcheckArgs, ServeArgs};
+pub(crate) use streams::{AddStreamArgs, ListStreamsArgs, StopStreamArgs, StreamsArgs, StreamsCommand};
 pub(crate) use tracks::{
     ExportArgs, ImportArgs, ListArgs, RemoveArgs, SetArgs, ShowArgs, TracksArgs, TracksCommand,
 };
@@ -34,6 +40,8 @@ Examples:
   refrain monitor URL --id ID --out DIR  every song of a live stream
   refrain plot clip.mp3                  pictures of why it matched, or not
   refrain tracks list --text queen       what the catalogue knows
+  refrain --config service.toml serve    all of it as a service
+  refrain streams list                   what the service follows
   refrain doctor                         what is wrong, and what to do
 
 Settings come from flags, else from the environment (REFRAIN_CATALOG,
@@ -45,7 +53,8 @@ rule), else from DATABASE_URL (the catalogue), else from defaults. Unknown keys 
 How a database is used is said in the table [database] of the file, or in
 REFRAIN_DATABASE_MAX_CONNECTIONS and so on: max_connections,
 acquire_timeout_seconds, statement_timeout_seconds (0: none) and retry_seconds,
-for which a server that is away is waited for.
+for which a server that is away is waited for. docs/service.toml has every key
+of the service, with its variable.
 
 Exit status: 0 done (identify, plot: a match), 1 no match, 2 error, 3 part of the
 work failed.";
@@ -88,8 +97,12 @@ pub(crate) enum Command {
     Index(IndexArgs),
     Identify(IdentifyArgs),
     Monitor(MonitorArgs),
+    Outbox(OutboxArgs),
     Plot(PlotArgs),
     Tracks(TracksArgs),
+    Serve(ServeArgs),
+    Streams(StreamsArgs),
+    Healthcheck(HealthcheckArgs),
     Prune(PruneArgs),
     Doctor(DoctorArgs),
     Demo(DemoArgs),

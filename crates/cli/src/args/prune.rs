@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// Delete old detections, and messages that were delivered, from the catalogue's database
+/// Delete old detections, streams that are over, and messages that were delivered, from the catalogue's database
 #[derive(Debug, Args)]
 #[command(after_help = "\
 What was heard is kept until this deletes it; songs and fingerprints stay. It works
@@ -13,7 +13,7 @@ Examples:
   refrain prune --days 365
   refrain --catalog postgres://host/music prune --days 90")]
 pub(crate) struct PruneArgs {
-    /// Delete what was last heard, or delivered, more than so many days ago
+    /// Delete what was last heard, or delivered, or over, more than so many days ago
     #[arg(long, value_name = "N")]
     pub(crate) days: u32,
 }

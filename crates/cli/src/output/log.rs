@@ -11,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::secrets::without_secrets;
+use crate::settings::LogSettings;
 
 /// Where log lines go: to standard error, beside what is shown there.
 #[derive(Debug, Clone)]
@@ -23,12 +24,26 @@ impl LogWriter {
 
     /// Begins to log what our own crates tell from this level on. Only the first of a process does.
     pub(crate) fn begin(self, level: LevelFilter, json: bool) {
-        let ours = Targets::new().with_target("refrain", level);
+        self.begin_with(Targets::new().with_target("refrain", level), json);
+    }
+
+    fn begin_with(self, targets: Targets, json: bool) {
         let layer = layer().with_ansi(false).with_target(false).with_writer(self);
         let layer = if json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
         // Fails where somebody logs already.
-        let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
+        let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
     }
+}
+
+/// Begins to log as the settings say, on standard error.
+pub(crate) fn begin_log(settings: LogSettings) {
+    LogWriter(None).begin_with(settings.targets, settings.json);
+}
+
+/// A line for standard error that is no log line, but stands among them.
+pub(crate) fn raw_line(line: &str) {
+    // There is nowhere to report that this failed.
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 impl<'a> MakeWriter<'a> for LogWriter {

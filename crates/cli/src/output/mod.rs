@@ -8,7 +8,7 @@ mod secrets;
 mod style;
 mod table;
 
-pub(crate) use log::LogWriter;
+pub(crate) use log::{LogWriter, begin_log, raw_line};
 pub(crate) use numbers::{bytes, clock, confidence, hours, timestamp};
 pub(crate) use progress::{Counter, Progress, StatusLine};
 pub(crate) use reason::reason;

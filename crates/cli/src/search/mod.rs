@@ -150,7 +150,7 @@ impl<'a> Searcher<'a> {
 
 /// The matcher spreads long inputs over rayon's threads; these are to be no more than `--jobs` allows.
 /// By itself rayon takes one per core, and starts them only when they are needed.
-fn keep_to(jobs: usize) {
+pub(crate) fn keep_to(jobs: usize) {
     if std::thread::available_parallelism().is_ok_and(|cores| jobs < cores.get()) {
         // Fails only where the pool is there already, with this size.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use refrain_catalog::{OpenSettings, PostgresSettings};
-use serde::Deserialize;
+
+pub(super) use super::tables::DatabaseLayer;
 
 /// More connections of one process than this are a mistake: a server has a hundred unless it was told otherwise.
 const MOST_CONNECTIONS: u32 = 1000;
@@ -12,28 +13,9 @@ const MOST_CONNECTIONS: u32 = 1000;
 /// Nobody waits for longer than a day.
 const MOST_SECONDS: u32 = 86_400;
 
-/// One place that they come from; `None` leaves a setting to the place below.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct DatabaseLayer {
-    pub(super) max_connections: Option<u32>,
-    pub(super) acquire_timeout_seconds: Option<u32>,
-    pub(super) statement_timeout_seconds: Option<u32>,
-    pub(super) retry_seconds: Option<u32>,
-}
-
 impl DatabaseLayer {
-    /// This layer, and what it leaves open from the one below.
-    pub(super) fn over(self, below: Self) -> Self {
-        Self {
-            max_connections: self.max_connections.or(below.max_connections),
-            acquire_timeout_seconds: self.acquire_timeout_seconds.or(below.acquire_timeout_seconds),
-            statement_timeout_seconds: self.statement_timeout_seconds.or(below.statement_timeout_seconds),
-            retry_seconds: self.retry_seconds.or(below.retry_seconds),
-        }
-    }
-
-    pub(super) fn check(self) -> Result<OpenSettings> {
+    /// The settings, checked.
+    pub(super) fn check(&self) -> Result<OpenSettings> {
         let usual = PostgresSettings::default();
         let max_connections = self.max_connections.unwrap_or(usual.max_connections);
         if !(1..=MOST_CONNECTIONS).contains(&max_connections) {

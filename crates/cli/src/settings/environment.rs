@@ -8,7 +8,13 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use super::database::DatabaseLayer;
 use super::layer::Layer;
+use super::sinks;
+use super::tables::{
+    AwsTable, BucketTable, Hidden, HttpTable, IvsTable, KeepTable, LogTable, MetricsTable, MonitorTable,
+    OutboxTable, QueuesTable, ServiceTable,
+};
 use super::url::CatalogUrl;
 
 /// What the environment says.
@@ -16,21 +22,23 @@ use super::url::CatalogUrl;
 pub(super) struct Environment {
     /// Where the settings file is.
     pub(super) config: Option<PathBuf>,
+    /// The text of one.
+    pub(super) text: Option<String>,
     pub(super) layer: Layer,
 }
 
 const PREFIX: &str = "REFRAIN_";
 
-const KNOWN: [&str; 15] = [
+/// Those that belong to no table.
+const PLAIN: [&str; 14] = [
     "CACHE_DIR",
     "CATALOG",
     "CONFIG",
-    "DATABASE_ACQUIRE_TIMEOUT_SECONDS",
-    "DATABASE_MAX_CONNECTIONS",
-    "DATABASE_RETRY_SECONDS",
-    "DATABASE_STATEMENT_TIMEOUT_SECONDS",
+    "CONFIG_TOML",
     "EFFORT",
     "FALSE_POSITIVE_RATE",
+    "HTTP_API_TOKEN",
+    "IVS_PRIVATE_KEY",
     "JOBS",
     "PITCH_RANGE",
     "RULE",
@@ -38,6 +46,36 @@ const KNOWN: [&str; 15] = [
     "SPEED_RANGE",
     "TEMPO_RANGE",
 ];
+
+/// Variables of those whose programs this one replaces; they count below everything else.
+const QUEUE_URL: &str = "STREAM_START_QUEUE_URL";
+const RESULTS_BUCKET: &str = "STREAM_IDENTIFICATIONS_BUCKET";
+
+/// Every variable that is known, without our prefix.
+pub(super) fn known() -> Vec<String> {
+    let tables: [(&str, &[&str]); 12] = [
+        ("database", DatabaseLayer::KEYS),
+        ("service", ServiceTable::KEYS),
+        ("aws", AwsTable::KEYS),
+        ("queues", QueuesTable::KEYS),
+        ("bucket", BucketTable::KEYS),
+        ("monitor", MonitorTable::KEYS),
+        ("ivs", IvsTable::KEYS),
+        ("outbox", OutboxTable::KEYS),
+        ("keep", KeepTable::KEYS),
+        ("http", HttpTable::KEYS),
+        ("log", LogTable::KEYS),
+        ("metrics", MetricsTable::KEYS),
+    ];
+    let of = |(table, keys): (&str, &[&str])| -> Vec<String> {
+        keys.iter().map(|key| format!("{table}_{key}").to_uppercase()).collect()
+    };
+    let mut known: Vec<String> = tables.into_iter().flat_map(of).collect();
+    known.extend(sinks::known().iter().map(|key| format!("SINK_{key}")));
+    known.extend(PLAIN.map(str::to_owned));
+    known.sort();
+    known
+}
 
 /// What many platforms give a program whose database they run.
 const DATABASE_URL: &str = "DATABASE_URL";
@@ -51,6 +89,18 @@ pub(super) fn database_url(variables: &[(OsString, OsString)]) -> Option<Catalog
     SCHEMES.iter().any(|scheme| url.starts_with(scheme)).then(|| url.to_owned().into())
 }
 
+/// What those variables say that are not ours.
+pub(super) fn fallback(variables: &[(OsString, OsString)]) -> Layer {
+    let get = |wanted: &str| {
+        let value = variables.iter().find(|(name, _)| name == wanted)?.1.to_str()?;
+        Some(value.to_owned()).filter(|value| !value.is_empty())
+    };
+    let mut layer = Layer::default();
+    layer.queues.streams = get(QUEUE_URL);
+    layer.sink_variables.bucket = get(RESULTS_BUCKET);
+    layer
+}
+
 /// Reads the variables with our prefix; an empty one counts as not set, an unknown one is refused.
 pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
     let mut environment = Environment::default();
@@ -62,6 +112,7 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
         let layer = &mut environment.layer;
         match key {
             "CONFIG" => environment.config = Some(value.into()),
+            "CONFIG_TOML" => environment.text = Some(text(key, value)?.to_owned()),
             "CATALOG" => layer.catalog = Some(text(key, value)?.to_owned().into()),
             "CACHE_DIR" => layer.cache_dir = Some(value.into()),
             "JOBS" => layer.jobs = Some(parse(key, value)?),
@@ -72,29 +123,57 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
             "TEMPO_RANGE" => layer.tempo_range = Some(parse(key, value)?),
             "PITCH_RANGE" => layer.pitch_range = Some(parse(key, value)?),
             "RULE" => layer.rule = Some(parse(key, value)?),
-            _ => match key.strip_prefix("DATABASE_") {
-                Some("MAX_CONNECTIONS") => layer.database.max_connections = Some(parse(key, value)?),
-                Some("ACQUIRE_TIMEOUT_SECONDS") => {
-                    layer.database.acquire_timeout_seconds = Some(parse(key, value)?);
-                }
-                Some("STATEMENT_TIMEOUT_SECONDS") => {
-                    layer.database.statement_timeout_seconds = Some(parse(key, value)?);
-                }
-                Some("RETRY_SECONDS") => layer.database.retry_seconds = Some(parse(key, value)?),
-                _ => bail!(
-                    "environment variable {PREFIX}{key} is not known; known are {}",
-                    KNOWN.map(|key| format!("{PREFIX}{key}")).join(", ")
-                ),
-            },
+            "IVS_PRIVATE_KEY" => layer.secrets.ivs_private_key = Some(Hidden(text(key, value)?.to_owned())),
+            "HTTP_API_TOKEN" => layer.secrets.http_api_token = Some(Hidden(text(key, value)?.to_owned())),
+            _ if in_table(layer, key, value)? => {}
+            _ => bail!("environment variable {PREFIX}{key} is not known; {}", advice(key)),
         }
     }
     Ok(environment)
 }
 
+/// Takes a variable of a table; false if it is of none.
+fn in_table(layer: &mut Layer, key: &str, value: &OsStr) -> Result<bool> {
+    let variable = format!("{PREFIX}{key}");
+    let lower = key.to_ascii_lowercase();
+    // What is written in part in lower case is another variable.
+    let Some((table, key)) = lower.split_once('_').filter(|_| lower.to_ascii_uppercase() == key) else {
+        return Ok(false);
+    };
+    match table {
+        "database" => layer.database.set(key, &variable, value),
+        "service" => layer.service.set(key, &variable, value),
+        "aws" => layer.aws.set(key, &variable, value),
+        "queues" => layer.queues.set(key, &variable, value),
+        "bucket" => layer.bucket.set(key, &variable, value),
+        "monitor" => layer.monitor.set(key, &variable, value),
+        "ivs" => layer.ivs.set(key, &variable, value),
+        "outbox" => layer.outbox.set(key, &variable, value),
+        "keep" => layer.keep.set(key, &variable, value),
+        "http" => layer.http.set(key, &variable, value),
+        "log" => layer.log.set(key, &variable, value),
+        "metrics" => layer.metrics.set(key, &variable, value),
+        "sink" => layer.sink_variables.set(key, &variable, value),
+        _ => Ok(false),
+    }
+}
+
+/// Which variables there are: those of the same table, else those of none.
+fn advice(key: &str) -> String {
+    let known = known();
+    let table = key.split_once('_').map_or("", |(table, _)| table);
+    let mut near: Vec<_> = known.iter().filter(|one| one.starts_with(&format!("{table}_"))).collect();
+    if near.is_empty() {
+        near = known.iter().filter(|one| PLAIN.contains(&one.as_str())).collect();
+    }
+    let near: Vec<_> = near.into_iter().map(|key| format!("{PREFIX}{key}")).collect();
+    format!("known are {}; docs/service.toml names all", near.join(", "))
+}
+
 /// Kubernetes sets `REFRAIN_SERVICE_HOST`, `REFRAIN_PORT_…` and the like in every container beside a
 /// service called `refrain`, and `REFRAIN_DATABASE_PORT_…` beside one called `refrain-database`; nobody could prevent
 /// that, so these are not refused.
-fn is_service_link(key: &str) -> bool {
+pub(super) fn is_service_link(key: &str) -> bool {
     let words = key.split('_').collect::<Vec<_>>();
     let service = words.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]));
     let port = words.windows(2).any(|pair| pair[0] == "PORT" && pair[1].parse::<u16>().is_ok());

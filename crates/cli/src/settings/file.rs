@@ -29,7 +29,12 @@ pub(super) fn read_loosely(path: &Path) -> Result<(Layer, Vec<String>)> {
 pub(super) fn read(path: &Path) -> Result<Layer> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read settings file {}", path.display()))?;
-    toml::from_str(&text).map_err(|error| {
+    parse(&text, &format!("settings file {}", path.display()))
+}
+
+/// Reads the text of a file; `place` is what messages call it.
+pub(super) fn parse(text: &str, place: &str) -> Result<Layer> {
+    toml::from_str(text).map_err(|error| {
         // Not as it shows itself: it quotes whole lines, and with them perhaps a password.
         let at = error.span().map_or(0, |span| span.start);
         let (before, after) = text.split_at_checked(at).unwrap_or_default();
@@ -37,6 +42,6 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         let key = before[begin..].chars().chain(after.chars()).take_while(|c| !"=\n".contains(*c));
         let (number, key) = (before.matches('\n').count() + 1, key.collect::<String>());
         let what = without_secrets(error.message());
-        anyhow!("settings file {} is not valid: line {number} ({}): {what}", path.display(), key.trim())
+        anyhow!("{place} is not valid: line {number} ({}): {what}", key.trim())
     })
 }

@@ -8,6 +8,11 @@ use serde::Deserialize;
 
 use super::SearchHome;
 use super::database::DatabaseLayer;
+use super::sinks::SinkVariables;
+use super::tables::{
+    AwsTable, BucketTable, Hidden, HttpTable, IvsTable, KeepTable, LogTable, MediaLiveTable, MetricsTable,
+    MonitorTable, OutboxTable, QueuesTable, ServiceTable, SinkTable, StreamTable,
+};
 use super::url::CatalogUrl;
 use crate::args::{Cli, Command, EffortArg};
 
@@ -26,6 +31,44 @@ pub(super) struct Layer {
     pub(super) pitch_range: Option<f64>,
     pub(super) rule: Option<Rule>,
     pub(super) database: DatabaseLayer,
+    pub(super) service: ServiceTable,
+    pub(super) aws: AwsTable,
+    pub(super) queues: QueuesTable,
+    pub(super) bucket: BucketTable,
+    pub(super) monitor: MonitorTable,
+    pub(super) ivs: IvsTable,
+    pub(super) outbox: OutboxTable,
+    pub(super) keep: KeepTable,
+    pub(super) http: HttpTable,
+    pub(super) log: LogTable,
+    pub(super) metrics: MetricsTable,
+    /// These three stand in files only.
+    pub(super) medialive: MediaLiveTable,
+    pub(super) streams: Vec<StreamTable>,
+    pub(super) sinks: Vec<SinkTable>,
+    /// These two stand in the environment only.
+    #[serde(skip)]
+    pub(super) sink_variables: SinkVariables,
+    #[serde(skip)]
+    pub(super) secrets: Secrets,
+}
+
+/// Secrets of the environment.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Secrets {
+    /// `REFRAIN_IVS_PRIVATE_KEY`
+    pub(super) ivs_private_key: Option<Hidden>,
+    /// `REFRAIN_HTTP_API_TOKEN`
+    pub(super) http_api_token: Option<Hidden>,
+}
+
+impl Secrets {
+    fn over(self, below: Self) -> Self {
+        Self {
+            ivs_private_key: self.ivs_private_key.or(below.ivs_private_key),
+            http_api_token: self.http_api_token.or(below.http_api_token),
+        }
+    }
 }
 
 impl Layer {
@@ -43,6 +86,22 @@ impl Layer {
             pitch_range: self.pitch_range.or(below.pitch_range),
             rule: self.rule.or(below.rule),
             database: self.database.over(below.database),
+            service: self.service.over(below.service),
+            aws: self.aws.over(below.aws),
+            queues: self.queues.over(below.queues),
+            bucket: self.bucket.over(below.bucket),
+            monitor: self.monitor.over(below.monitor),
+            ivs: self.ivs.over(below.ivs),
+            outbox: self.outbox.over(below.outbox),
+            keep: self.keep.over(below.keep),
+            http: self.http.over(below.http),
+            log: self.log.over(below.log),
+            metrics: self.metrics.over(below.metrics),
+            medialive: if self.medialive.channels.is_empty() { below.medialive } else { self.medialive },
+            streams: if self.streams.is_empty() { below.streams } else { self.streams },
+            sinks: if self.sinks.is_empty() { below.sinks } else { self.sinks },
+            sink_variables: self.sink_variables.over(below.sink_variables),
+            secrets: self.secrets.over(below.secrets),
         }
     }
 
@@ -72,7 +131,14 @@ impl Layer {
                 layer.false_positive_rate = args.false_positive_rate;
             }
             Command::Demo(args) => layer.jobs = args.jobs.jobs,
-            Command::Monitor(_) | Command::Tracks(_) | Command::Doctor(_) | Command::Prune(_) => {}
+            Command::Monitor(_)
+            | Command::Outbox(_)
+            | Command::Tracks(_)
+            | Command::Doctor(_)
+            | Command::Prune(_)
+            | Command::Serve(_)
+            | Command::Streams(_)
+            | Command::Healthcheck(_) => {}
         }
         layer
     }

@@ -5,7 +5,12 @@ mod environment;
 mod file;
 mod layer;
 mod places;
+mod secret;
+mod service;
+mod sinks;
+mod tables;
 mod url;
+mod variable;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -17,9 +22,13 @@ use refrain_catalog::{OpenSettings, Rule};
 use refrain_core::matching::live::LiveSettings;
 use refrain_core::matching::{Effort, MatchSettings, Ranges};
 use serde::Deserialize;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::args::Cli;
 use layer::Layer;
+pub(crate) use service::{check_id, check_url};
+pub(crate) use tables::Role;
 pub(crate) use url::CatalogUrl;
 
 /// More threads than this are a mistake, not a machine.
@@ -39,6 +48,30 @@ pub(crate) enum SearchHome {
     Local,
     /// In the catalogue's own PostgreSQL database: nothing is kept here
     Database,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone)]
+pub(crate) struct LogSettings {
+    /// One JSON object a line.
+    pub(crate) json: bool,
+    /// What is told, by part.
+    pub(crate) targets: Targets,
+}
+
+impl LogSettings {
+    /// `level` is a level of all our parts, or several by part, separated by commas.
+    fn new(json: bool, level: &str) -> Result<Self> {
+        let mut targets = Targets::new();
+        for part in level.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (target, level) = part.split_once('=').unwrap_or(("refrain", part));
+            let level: LevelFilter = level.trim().parse().ok().with_context(|| {
+                format!("log.level has {part:?}; use error, warn, info, debug or trace, or PART=LEVEL")
+            })?;
+            targets = targets.with_target(target.trim(), level);
+        }
+        Ok(Self { json, targets })
+    }
 }
 
 /// What every command works with; only [`Settings::resolve`] makes one.
@@ -66,6 +99,8 @@ pub(crate) struct Settings {
     pub(crate) ranges: Ranges,
     /// Rule of newly indexed tracks.
     pub(crate) rule: Option<Rule>,
+    /// What the service's settings are made of when somebody wants them.
+    layer: Layer,
 }
 
 impl Settings {
@@ -73,9 +108,20 @@ impl Settings {
     pub(crate) fn resolve(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<Self> {
         let environment = environment::read(variables)?;
         let named = cli.global.config.clone().or(environment.config);
-        let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
-        let file = config.as_deref().map(file::read).transpose()?.unwrap_or_default();
-        let layers = Layer::from_flags(cli).over(environment.layer).over(file);
+        let (config, file) = match (named, environment.text) {
+            (Some(_), Some(_)) => bail!(
+                "both REFRAIN_CONFIG_TOML and a settings file are named; the variable takes the file's place, so \
+                 take one of them away"
+            ),
+            (None, Some(text)) => (None, file::parse(&text, "the text in REFRAIN_CONFIG_TOML")?),
+            (named, None) => {
+                let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
+                let file = config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+                (config, file)
+            }
+        };
+        let below = environment::fallback(variables);
+        let layers = Layer::from_flags(cli).over(environment.layer).over(file).over(below);
         Ok(Self { config, ..layers.check(variables)? })
     }
 
@@ -87,6 +133,10 @@ impl Settings {
     ) -> Result<(Self, Vec<String>)> {
         let environment = environment::read(variables)?;
         let named = config.map(Path::to_owned).or(environment.config);
+        if let (None, Some(text)) = (&named, &environment.text) {
+            let file = file::parse(text, "the text in REFRAIN_CONFIG_TOML")?;
+            return Ok((environment.layer.over(file).check(variables)?, Vec::new()));
+        }
         let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
         let (file, ignored) = config.as_deref().map(file::read_loosely).transpose()?.unwrap_or_default();
         let settings = environment.layer.over(file).check(variables)?;
@@ -138,6 +188,7 @@ impl Settings {
 impl Layer {
     fn check(self, variables: &[(OsString, OsString)]) -> Result<Settings> {
         let ranges = self.ranges()?;
+        let layer = self.clone();
         let catalog = match self.catalog.or_else(|| environment::database_url(variables)) {
             Some(url) => url,
             None => default_catalog(variables)?,
@@ -168,6 +219,7 @@ impl Layer {
             effort,
             ranges,
             rule,
+            layer,
         })
     }
 

@@ -133,7 +133,7 @@ fn rebuilt(state: &CacheState, empty_catalog: bool) -> Option<String> {
 }
 
 /// The path of a catalogue file, for a catalogue that is one.
-fn sqlite_path(url: &str) -> Option<PathBuf> {
+pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?;
     let path = path.strip_prefix("//").unwrap_or(path);
     (!path.is_empty() && !path.starts_with(':')).then(|| PathBuf::from(path))

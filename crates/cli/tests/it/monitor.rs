@@ -55,7 +55,7 @@ impl Stage {
     }
 
     /// Waits until the first segments were asked for: the stream is joined at its start.
-    async fn joined(&self) {
+    pub(crate) async fn joined(&self) {
         let began = Instant::now();
         while self.origin.times_asked("/live/seg0.ts") == 0 {
             assert!(began.elapsed() < PATIENCE, "it was not joined");
@@ -80,7 +80,7 @@ impl Running {
         self.0.as_mut().unwrap()
     }
 
-    fn terminate(&mut self) {
+    pub(crate) fn terminate(&mut self) {
         let id = self.child().id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }

@@ -39,6 +39,9 @@ fn help_has_examples_for_every_command() {
     for words in [
         &["index"][..],
         &["identify"],
+        &["outbox"],
+        &["outbox", "list"],
+        &["outbox", "retry"],
         &["plot"],
         &["tracks"],
         &["tracks", "list"],

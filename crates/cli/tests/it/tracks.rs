@@ -223,9 +223,14 @@ fn what_was_heard_long_ago_goes() {
         "INSERT INTO detections SELECT randomblob(16), 1, 'stream', 1, randomblob(16), 0, 9, last, last, 0, 1, 0, 0, 1, 1, \
          last, last, 1 FROM (SELECT 1000000000000 AS last UNION ALL SELECT 4102444800000)",
     );
+    sandbox.sql(
+        "INSERT INTO streams (id, url, origin, state, created_at, started_at, updated_at, ended_at) \
+         SELECT 'over' || last, '', '', 'ended', 0, 0, last, last \
+         FROM (SELECT 1000000000000 AS last UNION ALL SELECT 4102444800000)",
+    );
     let ran = sandbox.run(&["prune", "--days", "30"]).expect(0);
-    assert_eq!(ran.stdout, "1 detections and 0 messages deleted\n");
+    assert_eq!(ran.stdout, "1 detections, 0 messages and 1 streams deleted\n");
     let ran = sandbox.run(&["prune", "--days", "30"]).expect(0);
-    assert_eq!(ran.stdout, "0 detections and 0 messages deleted\n");
+    assert_eq!(ran.stdout, "0 detections, 0 messages and 0 streams deleted\n");
     sandbox.run(&["prune"]).expect(2);
 }

@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 
 use super::pool::Index;
 
-/// Searches what a [`Follower`] knows, and has it built again when a search finds it damaged.
+/// Searches what a [`Follower`] knows, and has it built again when a search finds it damaged. Clones are the same.
+#[derive(Clone)]
 pub struct FollowedIndex {
     follower: Arc<Follower>,
     healing: Arc<AtomicBool>,

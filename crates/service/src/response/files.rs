@@ -20,7 +20,8 @@ pub struct FileError {
     source: io::Error,
 }
 
-fn advice(error: &io::Error) -> &'static str {
+/// What to do about it.
+pub(crate) fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "make the folder",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -78,21 +79,31 @@ impl ResponseFolder {
         let now = Local::now();
         for number in 1..=MAX_NUMBER {
             let path = self.folder.join(file_name(asset_id, &now, number));
-            match file.persist_noclobber(&path) {
-                Ok(_) => {
-                    sync_folder(&self.folder);
-                    return Ok(path);
-                }
-                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => file = error.file,
-                Err(error) => return Err(error.error),
+            match place(file, &path)? {
+                None => return Ok(path),
+                Some(unplaced) => file = unplaced,
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
 }
 
+/// Gives a file that is written its name, and makes that outlive a power cut; gives it back where something has the name.
+pub(crate) fn place(file: NamedTempFile, path: &Path) -> io::Result<Option<NamedTempFile>> {
+    match file.persist_noclobber(path) {
+        Ok(_) => {
+            if let Some(folder) = path.parent() {
+                sync_folder(folder);
+            }
+            Ok(None)
+        }
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(error.file)),
+        Err(error) => Err(error.error),
+    }
+}
+
 /// Writes under a name that begins with a dot, which readers of responses do not look at.
-fn prepare(folder: &Path, json: &str) -> io::Result<NamedTempFile> {
+pub(crate) fn prepare(folder: &Path, json: &str) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".refrain-").suffix(".tmp");
     #[cfg(unix)]

@@ -12,7 +12,9 @@ mod number;
 pub use answer::{Heard, Response, ResponseMatch};
 pub use facts::{ResponseMetadata, am_item_id};
 pub use files::{FileError, ResponseFolder};
+pub(crate) use files::{advice, place, prepare};
 pub use name::file_name;
+pub(crate) use name::safe_name;
 
 /// Status of a response with a match; identifyStream's.
 pub const FOUND: u16 = 2006;

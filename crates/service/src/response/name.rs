@@ -13,14 +13,20 @@ pub fn file_name<Z: TimeZone>(asset_id: &str, when: &DateTime<Z>, number: u32) -
 where
     Z::Offset: std::fmt::Display,
 {
-    let mut id: String = asset_id.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
-    id.truncate(id.floor_char_boundary(LONGEST_ID));
-    if id.is_empty() || id.starts_with('.') {
-        id = format!("_{}", id.trim_start_matches('.'));
-    }
+    let id = safe_name(asset_id);
     let time = when.format("%Y_%m_%dT%H_%M_%S%z");
     let suffix = if number > 1 { format!("_{number}") } else { String::new() };
     format!("{id}_{time}{suffix}.json")
+}
+
+/// A name of strangers as a part of a path, 1 to 200 bytes: what separates paths or hides files becomes `_`.
+pub(crate) fn safe_name(name: &str) -> String {
+    let mut safe: String = name.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
+    if safe.is_empty() || safe.starts_with('.') {
+        safe = format!("_{}", safe.trim_start_matches('.'));
+    }
+    safe.truncate(safe.floor_char_boundary(LONGEST_ID));
+    safe
 }
 
 /// Whether a character may stand in a file's name on any system.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use refrain_core::matching::MatchSettings;
+use serde::Deserialize;
 
 use crate::monitor::EventKind;
 use crate::monitor::MonitorSettings;
@@ -122,7 +123,8 @@ pub struct FilesSettings {
 }
 
 /// Where sound was heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum From {
     /// A live stream.
     Live,
@@ -133,7 +135,8 @@ pub enum From {
 }
 
 /// What a sink gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// The response of identifyStream.
     Response,

@@ -15,6 +15,7 @@ mod settings;
 pub use address::Reach;
 pub use error::{HttpError, HttpFailure, ShownUrl};
 pub use request::{Answer, Question};
+pub use reqwest::header::HeaderName;
 pub use settings::{HttpSettings, Limits};
 
 use std::sync::Arc;

@@ -15,6 +15,9 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 /// Bytes that are reserved for a body before it has come: what a server announces is not believed further.
 const RESERVE: usize = 256 * 1024;
 
+/// Bytes of the answer to a POST that are read, to use its connection again.
+const LONGEST_REPLY: usize = 64 * 1024;
+
 /// What to ask for.
 #[derive(Debug, Clone)]
 pub struct Question<'a> {
@@ -24,7 +27,7 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// A GET of `url`, of a stream that reaches this far.
+    /// Of `url`, for a stream or an operator that reaches this far.
     pub fn new(url: &'a Url, reach: Reach) -> Self {
         Self { url, reach, headers: HeaderMap::new() }
     }
@@ -84,6 +87,38 @@ impl HttpClient {
             Ok(done) => done,
             Err(_) => Err(HttpError::new(url, HttpFailure::Timeout(limits.total.as_secs_f64()))),
         }
+    }
+
+    /// POSTs a body, and gives the status of the answer, whatever it is. A redirect is such a status: it is not
+    /// followed, so that what was posted goes nowhere else.
+    ///
+    /// # Errors
+    /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`]; no answer
+    /// within `patience` is [`HttpFailure::Timeout`].
+    pub async fn post(
+        &self,
+        question: Question<'_>,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<u16, HttpError> {
+        let fail = |reason| HttpError::new(question.url, reason);
+        check(question.url, question.reach).map_err(fail)?;
+        let request = self.of(question.reach).post(question.url.clone()).headers(question.headers).body(body);
+        let deadline = Instant::now() + patience;
+        let mut response = match tokio::time::timeout_at(deadline, request.send()).await {
+            Ok(sent) => sent.map_err(|error| HttpError::of(question.url, &error))?,
+            Err(_) => return Err(fail(HttpFailure::Timeout(patience.as_secs_f64()))),
+        };
+        let status = response.status().as_u16();
+        // A connection can be used again only when its answer was read. Of a long one nobody wants to know.
+        let mut unread = LONGEST_REPLY;
+        while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(deadline, response.chunk()).await {
+            match unread.checked_sub(chunk.len()) {
+                Some(rest) => unread = rest,
+                None => break,
+            }
+        }
+        Ok(status)
     }
 
     async fn follow(&self, question: &Question<'_>) -> Result<Answer, HttpError> {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -31,6 +33,8 @@ pub struct Asked {
     pub query: String,
     /// Headers.
     pub headers: HeaderMap,
+    /// What was posted.
+    pub body: Bytes,
     /// When.
     pub at: Instant,
 }
@@ -200,14 +204,16 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn answer<B>(request: Request<B>, shared: Arc<Shared>) -> Result<Response<Answer>, Reset> {
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Answer>, Reset> {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.headers().clone();
+    let body = read(request.into_body()).await;
     shared.write_down(Asked {
         path: path.clone(),
         query: query.clone(),
         headers: headers.clone(),
+        body,
         at: Instant::now(),
     });
     match shared.faults.take(&path) {
@@ -229,6 +235,17 @@ async fn answer<B>(request: Request<B>, shared: Arc<Shared>) -> Result<Response<
         Some(Fault::Redirect(target)) => Ok(redirect(&target)),
         fault => Ok(right(&path, &query, &headers, &shared, fault).await),
     }
+}
+
+/// The body of a request, as far as it came.
+async fn read(mut body: Incoming) -> Bytes {
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    bytes.into()
 }
 
 /// The right answer, or one that is nearly right.

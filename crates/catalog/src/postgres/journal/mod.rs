@@ -1,6 +1,7 @@
 //! The journal in the same schema. Nothing here takes the writers' lock: every call is one statement that locks the rows
 //! it changes, and claims pass over rows that others are at, so hundreds of streams never wait for an indexer.
 
+mod backlog;
 mod claims;
 mod detections;
 mod outbox;
@@ -15,8 +16,8 @@ use super::PostgresCatalog;
 use super::retry::Patience;
 use super::transaction::Question;
 use crate::{
-    AfterFailure, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
-    NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
+    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, Expired, HeardIn, Journal,
+    NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
 };
 
 #[async_trait]
@@ -119,6 +120,10 @@ impl Journal for PostgresCatalog {
         self.put_out(deliveries, now).await
     }
 
+    async fn backlog(&self) -> Result<Backlog, CatalogError> {
+        self.count_outbox().await
+    }
+
     async fn claim_deliveries(
         &self,
         sink: &str,
@@ -156,8 +161,8 @@ impl Journal for PostgresCatalog {
         self.revive(ids, now).await
     }
 
-    async fn prune(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
-        self.delete_before(before, most).await
+    async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
+        self.delete_expired(expired, most).await
     }
 }
 

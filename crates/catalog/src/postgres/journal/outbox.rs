@@ -10,7 +10,8 @@ use crate::journal::{moment, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
 use crate::{
-    AfterFailure, CatalogError, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, NewDelivery, Pruned,
+    AfterFailure, CatalogError, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, Expired, NewDelivery,
+    Pruned,
 };
 
 /// The columns that [`delivery`] reads, after what is given and before the rest.
@@ -151,18 +152,26 @@ impl PostgresCatalog {
         Ok(rows.len() as u64)
     }
 
-    pub(super) async fn delete_before(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
+    /// Streams have no index by age: they are few, and looked through once an hour.
+    pub(super) async fn delete_expired(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
         let sql = "WITH heard AS (DELETE FROM refrain.detections WHERE id = ANY(ARRAY( \
              SELECT id FROM refrain.detections WHERE last_seen < $1 \
-             ORDER BY last_seen LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1), \
+             ORDER BY last_seen LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING 1), \
              sent AS (DELETE FROM refrain.outbox WHERE id = ANY(ARRAY( \
-             SELECT id FROM refrain.outbox WHERE coalesce(delivered_at, dead_at) < $1 \
-             ORDER BY coalesce(delivered_at, dead_at) LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1) \
-             SELECT (SELECT count(*) FROM heard), (SELECT count(*) FROM sent)";
-        let rows: Vec<(i64, i64)> =
-            self.rows_as(sql, |query| query.bind(moment(before)).bind(i64::from(most))).await?;
-        let (detections, deliveries) = rows.first().copied().unwrap_or_default();
-        Ok(Pruned { detections: self.unsigned(detections)?, deliveries: self.unsigned(deliveries)? })
+             SELECT id FROM refrain.outbox WHERE coalesce(delivered_at, dead_at) < $2 \
+             ORDER BY coalesce(delivered_at, dead_at) LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING 1), \
+             over AS (DELETE FROM refrain.streams WHERE id = ANY(ARRAY( \
+             SELECT id FROM refrain.streams WHERE ended_at < $1 LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING 1) \
+             SELECT (SELECT count(*) FROM heard), (SELECT count(*) FROM sent), (SELECT count(*) FROM over)";
+        let (heard, sent) = (expired.detections.map(moment), expired.deliveries.map(moment));
+        let rows: Vec<(i64, i64, i64)> =
+            self.rows_as(sql, |query| query.bind(heard).bind(sent).bind(i64::from(most))).await?;
+        let (detections, deliveries, streams) = rows.first().copied().unwrap_or_default();
+        Ok(Pruned {
+            detections: self.unsigned(detections)?,
+            deliveries: self.unsigned(deliveries)?,
+            streams: self.unsigned(streams)?,
+        })
     }
 
     fn read_deliveries(&self, rows: &[PgRow]) -> Result<Vec<Delivery>, CatalogError> {

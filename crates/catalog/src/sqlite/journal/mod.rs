@@ -1,5 +1,6 @@
 //! The journal in the same file: one process writes at a time, so claims need no locks of their own.
 
+mod backlog;
 mod claims;
 mod detections;
 mod outbox;
@@ -11,8 +12,8 @@ use async_trait::async_trait;
 
 use super::SqliteCatalog;
 use crate::{
-    AfterFailure, CatalogError, Delivery, DeliveryFilter, Detection, HeardIn, Journal, NewDelivery,
-    NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
+    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, Expired, HeardIn, Journal,
+    NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
 };
 
 #[async_trait]
@@ -115,6 +116,10 @@ impl Journal for SqliteCatalog {
         self.put_out(deliveries, now).await
     }
 
+    async fn backlog(&self) -> Result<Backlog, CatalogError> {
+        self.count_outbox().await
+    }
+
     async fn claim_deliveries(
         &self,
         sink: &str,
@@ -152,7 +157,7 @@ impl Journal for SqliteCatalog {
         self.revive(ids, now).await
     }
 
-    async fn prune(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
-        self.delete_before(before, most).await
+    async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
+        self.delete_expired(expired, most).await
     }
 }

@@ -8,7 +8,8 @@ use crate::sqlite::SqliteCatalog;
 use crate::sqlite::read::json_list;
 use crate::sqlite::row;
 use crate::{
-    AfterFailure, CatalogError, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, NewDelivery, Pruned,
+    AfterFailure, CatalogError, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, Expired, NewDelivery,
+    Pruned,
 };
 
 /// The columns that [`delivery`] reads, after what is given and before the rest.
@@ -177,29 +178,28 @@ impl SqliteCatalog {
         Ok(done.rows_affected())
     }
 
-    pub(super) async fn delete_before(&self, before: i64, most: u32) -> Result<Pruned, CatalogError> {
-        let (before, most) = (moment(before), i64::from(most));
+    pub(super) async fn delete_expired(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
         let mut transaction = self.begin().await?;
-        let detections = sqlx::query(
-            "DELETE FROM detections WHERE id IN \
-             (SELECT id FROM detections WHERE last_seen < ?1 ORDER BY last_seen LIMIT ?2)",
-        )
-        .bind(before)
-        .bind(most)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        let deliveries = sqlx::query(
-            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE coalesce(delivered_at, dead_at) < ?1 \
-             ORDER BY coalesce(delivered_at, dead_at) LIMIT ?2)",
-        )
-        .bind(before)
-        .bind(most)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
+        let mut delete = async |sql: &'static str, before: Option<i64>| {
+            let done = sqlx::query(sql)
+                .bind(before.map(moment))
+                .bind(i64::from(most))
+                .execute(&mut *transaction)
+                .await;
+            done.map(|done| done.rows_affected()).map_err(|error| self.name.error(error))
+        };
+        let heard = "DELETE FROM detections WHERE id IN \
+             (SELECT id FROM detections WHERE last_seen < ?1 ORDER BY last_seen LIMIT ?2)";
+        let sent = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
+             WHERE coalesce(delivered_at, dead_at) < ?1 ORDER BY coalesce(delivered_at, dead_at) LIMIT ?2)";
+        let over = "DELETE FROM streams WHERE id IN (SELECT id FROM streams WHERE ended_at < ?1 LIMIT ?2)";
+        let pruned = Pruned {
+            detections: delete(heard, expired.detections).await?,
+            deliveries: delete(sent, expired.deliveries).await?,
+            streams: delete(over, expired.detections).await?,
+        };
         self.commit(transaction).await?;
-        Ok(Pruned { detections: detections.rows_affected(), deliveries: deliveries.rows_affected() })
+        Ok(pruned)
     }
 
     fn read_deliveries(

@@ -60,7 +60,7 @@ macro_rules! contract_suite {
                 the_last_state_of_an_airing_wins_a_race;
             outbox: a_message_is_taken_once_per_sink_and_key, a_claim_that_nobody_tells_of_comes_back,
                 what_fails_is_tried_again_until_it_is_dead, what_is_delivered_is_delivered, messages_are_listed,
-                many_claim_each_message_once, retention_goes_in_batches;
+                many_claim_each_message_once, the_backlog_is_counted, retention_goes_in_batches, each_kind_has_an_age_of_its_own;
         }
     };
     ($place:expr; $($module:ident: $($name:ident),+;)+) => {

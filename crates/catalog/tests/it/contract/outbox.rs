@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use refrain_catalog::{
-    AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Detection, HeardIn, Journal, NewDelivery, Pruned,
+    AfterFailure, Backlog, Delivery, DeliveryFilter, DeliveryStatus, Detection, Expired, HeardIn, Journal,
+    NewDelivery, Pruned, StartOutcome, StreamFilter,
 };
 
 use super::detections::detection;
+use super::streams::{new_stream, started};
 use super::*;
 
 fn message(sink: &str, key: &str) -> NewDelivery {
@@ -24,6 +26,25 @@ async fn claim(journal: &dyn Journal, now: i64, until: i64) -> Vec<Delivery> {
 async fn listed(journal: &dyn Journal, status: DeliveryStatus) -> Vec<Delivery> {
     let filter = DeliveryFilter { status: Some(status), ..DeliveryFilter::default() };
     journal.deliveries(&filter, None, 100).await.unwrap()
+}
+
+pub(crate) async fn the_backlog_is_counted(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    assert_eq!(journal.backlog().await.unwrap(), Backlog::default());
+    journal.enqueue(&[message("hook", "a")], 2000).await.unwrap();
+    journal
+        .enqueue(&[message("hook", "b"), message("hook", "c"), message("other", "d")], 3000)
+        .await
+        .unwrap();
+    let wanted = Backlog { waiting: 4, oldest_at: Some(2000), dead: 0 };
+    assert_eq!(journal.backlog().await.unwrap(), wanted);
+    let claimed = claim(journal, 4000, 5000).await;
+    assert_eq!(journal.backlog().await.unwrap(), wanted, "what is under way is not delivered");
+    journal.delivered(&[claimed[0].id], 4000).await.unwrap();
+    journal.delivery_failed(claimed[1].id, 1, "no", AfterFailure::DeadAt(4000)).await.unwrap();
+    let wanted = Backlog { waiting: 2, oldest_at: Some(3000), dead: 1 };
+    assert_eq!(journal.backlog().await.unwrap(), wanted);
 }
 
 pub(crate) async fn a_message_is_taken_once_per_sink_and_key(place: &dyn Place) {
@@ -192,13 +213,41 @@ pub(crate) async fn retention_goes_in_batches(place: &dyn Place) {
     }
     let mut batches = Vec::new();
     while batches.last() != Some(&Pruned::default()) {
-        batches.push(journal.prune(1020, 8).await.unwrap());
+        batches.push(journal.prune(Expired::before(1020), 8).await.unwrap());
     }
-    let of = |detections, deliveries| Pruned { detections, deliveries };
+    let of = |detections, deliveries| Pruned { detections, deliveries, streams: 0 };
     assert_eq!(batches, [of(8, 8), of(8, 6), of(4, 0), of(0, 0)]);
     let left = journal.detections_of(&heard_in, 0, 9999, None, 100).await.unwrap();
     assert!(left.iter().map(|detection| detection.last_seen).eq(1020..1025));
     assert_eq!(listed(journal, DeliveryStatus::Waiting).await.len(), 8, "what waits is kept");
     assert_eq!(listed(journal, DeliveryStatus::Dead).await.len(), 1);
     assert_eq!(listed(journal, DeliveryStatus::Delivered).await.len(), 2);
+}
+
+pub(crate) async fn each_kind_has_an_age_of_its_own(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    let heard_in = HeardIn::Stream("a".into());
+    let heard = detection(1, heard_in.clone(), 900, 1000);
+    assert!(journal.record(&heard, &[message("hook", "a")], 1000).await.unwrap());
+    let ids = claim(journal, 1000, 2000).await;
+    journal.delivered(&[ids[0].id], 1000).await.unwrap();
+    for (id, at) in [("old", 500), ("new", 1500), ("running", 100)] {
+        started(journal, &new_stream(id, None, at)).await;
+    }
+    assert!(journal.end_stream("old", None, None, 1000).await.unwrap());
+    assert!(journal.end_stream("new", None, None, 1600).await.unwrap());
+
+    assert_eq!(journal.prune(Expired::default(), 9).await.unwrap(), Pruned::default());
+    let messages = Expired { deliveries: Some(1001), detections: None };
+    assert_eq!(journal.prune(messages, 9).await.unwrap(), Pruned { deliveries: 1, ..Pruned::default() });
+    assert_eq!(journal.detections_of(&heard_in, 0, 9999, None, 9).await.unwrap().len(), 1);
+    let history = Expired { detections: Some(1001), deliveries: None };
+    let gone = Pruned { detections: 1, streams: 1, deliveries: 0 };
+    assert_eq!(journal.prune(history, 9).await.unwrap(), gone);
+    let left =
+        journal.streams(&StreamFilter { over: true, ..StreamFilter::default() }, None, 9).await.unwrap();
+    assert!(left.iter().map(|stream| stream.id.as_str()).eq(["new", "running"]));
+    let again = journal.start_stream(&new_stream("old", None, 500)).await.unwrap();
+    assert!(matches!(again, StartOutcome::Started(_)), "a stream that was deleted is not known");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refrain_catalog::{AfterFailure, HeardIn, NewDelivery, Stream, StreamReport, StreamState};
+use refrain_catalog::{AfterFailure, Expired, HeardIn, NewDelivery, Stream, StreamReport, StreamState};
 use sqlx::{Connection, PgConnection};
 
 use super::Database;
@@ -44,7 +44,7 @@ async fn an_indexer_is_not_in_the_way() {
         assert!(journal.record(&heard, &[message("a")], 2000).await.unwrap());
         let claims = journal.claim_deliveries("hook", 9, 2000, 3000).await.unwrap();
         journal.delivered(&[claims[0].id], 2000).await.unwrap();
-        assert_eq!(journal.prune(2001, 9).await.unwrap().detections, 1);
+        assert_eq!(journal.prune(Expired::before(2001), 9).await.unwrap().detections, 1);
         assert!(journal.end_stream("a", None, None, 3000).await.unwrap());
     };
     tokio::time::timeout(Duration::from_secs(20), all).await.expect("the journal waits for an indexer");

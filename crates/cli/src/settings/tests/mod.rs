@@ -1,5 +1,8 @@
 //! Where settings come from, and what is refused.
 
+mod document;
+mod service;
+
 use clap::Parser;
 
 use super::*;

@@ -1,0 +1,68 @@
+//! `refrain outbox list`.
+
+use anyhow::Result;
+use refrain_catalog::{Delivery, DeliveryFilter, DeliveryStatus};
+
+use super::pages;
+use super::row::{Row, over};
+use crate::args::ListOutboxArgs;
+use crate::exit::Outcome;
+use crate::output::{Align, Output, Table, timestamp};
+use crate::store::Store;
+
+const COLUMNS: [(&str, Align); 7] = [
+    ("id", Align::Right),
+    ("sink", Align::Left),
+    ("status", Align::Left),
+    ("at", Align::Left),
+    ("tries", Align::Right),
+    ("message", Align::Left),
+    ("last error", Align::Left),
+];
+
+/// Prints all messages that were asked for, page by page.
+pub(super) fn list(args: &ListOutboxArgs, store: &Store, output: &Output) -> Result<Outcome> {
+    let wanted = match args.status {
+        Some(status) => vec![status.into()],
+        // What hangs: it needs somebody, or only time.
+        None => vec![DeliveryStatus::Dead, DeliveryStatus::Waiting],
+    };
+    let mut first = true;
+    for status in wanted {
+        let filter = DeliveryFilter { sink: args.sink.clone(), status: Some(status) };
+        pages(store, &filter, |page| {
+            if args.json {
+                let mut lines = String::new();
+                for delivery in page {
+                    lines.push_str(&serde_json::to_string(&Row::new(delivery))?);
+                    lines.push('\n');
+                }
+                return Ok(output.result(&lines)?);
+            }
+            let mut lines = table(page).lines().into_iter();
+            let heading = lines.next().unwrap_or_default();
+            if std::mem::take(&mut first) {
+                output.line(&output.style().dim(&heading))?;
+            }
+            Ok(output.line(&lines.collect::<Vec<_>>().join("\n"))?)
+        })?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn table(page: Vec<Delivery>) -> Table {
+    let mut table = Table::new(&COLUMNS);
+    for delivery in page {
+        let (status, at) = over(&delivery);
+        table.row([
+            delivery.id.to_string(),
+            delivery.sink,
+            status.to_owned(),
+            timestamp(at),
+            delivery.attempts.to_string(),
+            delivery.key,
+            delivery.last_error.unwrap_or_default(),
+        ]);
+    }
+    table
+}

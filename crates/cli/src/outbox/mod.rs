@@ -1,0 +1,48 @@
+//! `refrain outbox …`: look at what is still to be delivered, and try it again.
+
+mod list;
+mod retry;
+mod row;
+
+use anyhow::Result;
+use refrain_catalog::{Delivery, DeliveryFilter};
+
+use crate::args::{OutboxArgs, OutboxCommand};
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::settings::Settings;
+use crate::store::{Missing, Store};
+
+/// Messages asked for at once when all are looked at: each may hold a response.
+const PAGE: u32 = 500;
+
+/// Runs the command.
+pub(crate) fn run(args: &OutboxArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let store = Store::open(settings, Missing::Refuse)?;
+    let outcome = match &args.command {
+        OutboxCommand::List(args) => list::list(args, &store, output),
+        OutboxCommand::Retry(args) => retry::retry(args, &store, output),
+    };
+    // Whoever only reads does not care whether the file can be tidied up.
+    let closed = store.close();
+    let outcome = outcome?;
+    if let OutboxCommand::Retry(_) = args.command {
+        closed?;
+    }
+    Ok(outcome)
+}
+
+/// Visits all messages that pass the filter, a page at a time.
+fn pages(
+    store: &Store,
+    filter: &DeliveryFilter,
+    mut visit: impl FnMut(Vec<Delivery>) -> Result<()>,
+) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = store.wait(store.catalog().journal().deliveries(filter, after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        visit(page)?;
+    }
+}

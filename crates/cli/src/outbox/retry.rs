@@ -1,0 +1,44 @@
+//! `refrain outbox retry`.
+
+use anyhow::{Context, Result};
+use refrain_catalog::{DeliveryFilter, DeliveryStatus};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::pages;
+use crate::args::RetryArgs;
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::store::Store;
+
+/// Makes the messages due again that were asked for.
+pub(super) fn retry(args: &RetryArgs, store: &Store, output: &Output) -> Result<Outcome> {
+    let now = now()?;
+    let (mut due, mut others) = (0, 0);
+    for id in &args.ids {
+        let done = store.wait(store.catalog().journal().retry(&[*id], now))?;
+        due += done;
+        if done == 0 {
+            others += 1;
+            output.note(&format!(
+                "refrain: message {id} is not dead; `refrain outbox list --status dead` shows those that are"
+            ));
+        }
+    }
+    if args.ids.is_empty() {
+        let filter = DeliveryFilter { sink: args.sink.clone(), status: Some(DeliveryStatus::Dead) };
+        pages(store, &filter, |page| {
+            let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
+            due += store.wait(store.catalog().journal().retry(&ids, now))?;
+            Ok(())
+        })?;
+    }
+    output.line(&format!("{due} messages are due again"))?;
+    Ok(Outcome::of(usize::try_from(due).unwrap_or(usize::MAX), others))
+}
+
+/// Milliseconds since 1970.
+fn now() -> Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?;
+    i64::try_from(now.as_millis()).context("this machine's clock is far in the future")
+}

@@ -1,0 +1,61 @@
+//! A message as JSON.
+
+use refrain_catalog::Delivery;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// What `list` says of a message. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    id: i64,
+    sink: String,
+    /// What names the message, and what receivers know it by.
+    message: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detection: Option<String>,
+    created_at: i64,
+    attempts: u32,
+    /// Of messages that wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivered_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    /// As it stands in the outbox; `null` if that is no JSON.
+    payload: Option<Box<RawValue>>,
+}
+
+impl Row {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        let (status, _) = over(&delivery);
+        let waits = delivery.delivered_at.is_none() && delivery.dead_at.is_none();
+        Self {
+            id: delivery.id,
+            sink: delivery.sink,
+            message: delivery.key,
+            status,
+            detection: delivery.detection.map(|id| id.to_string()),
+            created_at: delivery.created_at,
+            attempts: delivery.attempts,
+            next_attempt_at: waits.then_some(delivery.next_attempt_at),
+            delivered_at: delivery.delivered_at,
+            dead_at: delivery.dead_at,
+            last_error: delivery.last_error,
+            // A line stays a line: JSON of strangers may have line ends between its tokens.
+            payload: RawValue::from_string(delivery.payload.replace(['\n', '\r'], " ")).ok(),
+        }
+    }
+}
+
+/// Where a message is on its way, and the time that belongs to that.
+pub(super) fn over(delivery: &Delivery) -> (&'static str, i64) {
+    match (delivery.delivered_at, delivery.dead_at) {
+        (Some(at), _) => ("delivered", at),
+        (None, Some(at)) => ("dead", at),
+        (None, None) => ("waiting", delivery.next_attempt_at),
+    }
+}

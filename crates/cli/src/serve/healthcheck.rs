@@ -1,0 +1,68 @@
+//! `refrain healthcheck`: asks the service on this machine how it is.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::args::HealthcheckArgs;
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::settings::Settings;
+
+/// Longest wait to be connected, and for each part of the answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Longest answer that is read, bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// Runs the command.
+pub(crate) fn run(args: &HealthcheckArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let Some(listen) = settings.listen()? else {
+        bail!("http.listen is empty, so the service answers nobody; give it an address");
+    };
+    let path = if args.ready { "/readyz" } else { "/healthz" };
+    match ask(here(listen), path) {
+        Ok((200, _)) => Ok(Outcome::Done),
+        Ok((status, text)) => {
+            output.note(&format!("refrain: {path} answers {status}: {}", text.trim()));
+            Ok(Outcome::Unwell)
+        }
+        Err(error) => {
+            output.note(&format!("refrain: {error:#}"));
+            Ok(Outcome::Unwell)
+        }
+    }
+}
+
+/// The address to ask: who listens on all addresses listens on this machine's own.
+fn here(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// Status and body of an answer.
+fn ask(address: SocketAddr, path: &str) -> Result<(u16, String)> {
+    let connected = TcpStream::connect_timeout(&address, PATIENCE);
+    let mut stream =
+        connected.with_context(|| format!("nothing answers at {address}; is the service up?"))?;
+    let talk = |stream: &mut TcpStream| {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.take(LONGEST).read_to_end(&mut answer)?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = talk(&mut stream).with_context(|| format!("{address} does not answer"))?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.with_context(|| format!("{address} does not answer in HTTP"))?;
+    Ok((status, body.to_owned()))
+}

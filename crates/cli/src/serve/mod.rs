@@ -1,0 +1,81 @@
+//! `refrain serve` and `refrain healthcheck`.
+
+mod healthcheck;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use refrain_service::serve::{Ended, Open, Plan, serve};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{HealthcheckArgs, ServeArgs};
+use crate::aws;
+use crate::exit::Outcome;
+use crate::interrupt;
+use crate::output::{Output, begin_log};
+use crate::search::keep_to;
+use crate::settings::{SearchHome, Settings};
+use crate::store;
+
+/// Runs `refrain healthcheck`.
+pub(crate) fn healthcheck(args: &HealthcheckArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    healthcheck::run(args, settings, output)
+}
+
+/// Runs `refrain serve`.
+pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
+    let roles = (!args.role.is_empty()).then_some(args.role.as_slice());
+    let service = settings.service(roles)?;
+    if settings.search == SearchHome::Database {
+        bail!(
+            "the service searches in an index on this machine only; use search = \"local\" (REFRAIN_SEARCH=local). It \
+             is built from the same database"
+        );
+    }
+    let index_prefix = settings.cache_prefix()?;
+    begin_log(settings.log()?);
+    interrupt::listen();
+    keep_to(settings.jobs);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads for the network")?;
+    let ended = runtime.block_on(async {
+        let outside = aws::outside(settings, &service).await?;
+        let stop = CancellationToken::new();
+        let asked = stop.clone();
+        tokio::spawn(async move {
+            interrupt::wait().await;
+            asked.cancel();
+        });
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), name = service.name, "begins");
+        let lines = Arc::new(crate::output::raw_line);
+        let plan = Plan { settings: service, outside, open: open(settings), index_prefix, lines };
+        anyhow::Ok(serve(plan, stop).await?)
+    })?;
+    // Threads of parts that were given up are not waited for.
+    runtime.shutdown_background();
+    Ok(match ended {
+        Ended::InTime => Outcome::Done,
+        Ended::Late => Outcome::Partial,
+    })
+}
+
+/// How the catalogue is opened, and made where there is none.
+fn open(settings: &Settings) -> Open {
+    let (url, database) = (settings.catalog.clone(), settings.database.clone());
+    Box::new(move || {
+        let (url, mut database) = (url.clone(), database.clone());
+        // The service waits by itself, and says so meanwhile.
+        database.postgres.retry_for = database.postgres.retry_for.min(std::time::Duration::from_secs(5));
+        Box::pin(async move {
+            let folder = store::sqlite_path(url.expose()).and_then(|path| path.parent().map(PathBuf::from));
+            if let Some(folder) = folder {
+                // Where it cannot be made, opening the file says why.
+                let _ = tokio::fs::create_dir_all(folder).await;
+            }
+            refrain_catalog::open_with(url.expose(), &database).await
+        })
+    })
+}

@@ -1,0 +1,327 @@
+//! The settings of the service, checked: what `docs/service.toml` tells of.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use refrain_service::monitor::{EventKind, MonitorSettings, SourceSettings};
+use refrain_service::settings::{
+    EmfSettings, FilesSettings, HttpServiceSettings, KeepSettings, OutboxSettings, Roles, ServiceSettings,
+    StreamsSettings,
+};
+use refrain_stream::hls::HlsSettings;
+
+use super::layer::Layer;
+use super::secret::secret;
+use super::tables::{Event, Role};
+use super::{LogSettings, Settings};
+
+/// Bytes in a GB.
+const GB: f64 = 1e9;
+
+/// Longest id of a stream, characters.
+pub(crate) const LONGEST_ID: usize = 200;
+
+const HOUR: u64 = 60 * 60;
+
+const DAY: u64 = 24 * HOUR;
+
+/// Where AWS is, and which queues are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AwsSettings {
+    pub(crate) region: Option<String>,
+    pub(crate) endpoint_url: Option<String>,
+    pub(crate) endpoint_url_s3: Option<String>,
+    pub(crate) endpoint_url_sqs: Option<String>,
+    pub(crate) endpoint_url_sns: Option<String>,
+    pub(crate) endpoint_url_ivs: Option<String>,
+    pub(crate) path_style: Option<bool>,
+    pub(crate) queues: QueueUrls,
+}
+
+/// URLs of queues.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct QueueUrls {
+    pub(crate) streams: Option<String>,
+    pub(crate) check: Option<String>,
+    pub(crate) index: Option<String>,
+    pub(crate) medialive: Option<String>,
+}
+
+impl Settings {
+    /// The settings of the service; `roles` go over what is said elsewhere.
+    pub(crate) fn service(&self, roles: Option<&[Role]>) -> Result<ServiceSettings> {
+        let layer = &self.layer;
+        let table = &layer.service;
+        let allow_private = layer.monitor.allow_private_addresses.unwrap_or(false);
+        let sinks = layer.sink_variables.check(&layer.sinks, allow_private)?;
+        Ok(ServiceSettings {
+            roles: self.roles(roles.or(table.roles.as_deref()))?,
+            name: name(table.name.as_deref())?,
+            drain: seconds("service.drain_seconds", table.drain_seconds, 25, 1, 110)?,
+            streams: self.streams()?,
+            files: self.files()?,
+            outbox: OutboxSettings {
+                sinks,
+                longest_pause: seconds(
+                    "outbox.longest_pause_seconds",
+                    layer.outbox.longest_pause_seconds,
+                    300,
+                    1,
+                    86_400,
+                )?,
+                give_up: Duration::from_secs(
+                    HOUR * u64::from(within("outbox.give_up_hours", layer.outbox.give_up_hours, 72, 1, 720)?),
+                ),
+                parallel: within("outbox.parallel", layer.outbox.parallel, 16, 1, 256)? as usize,
+            },
+            keep: KeepSettings {
+                detections: days("keep.detections_days", layer.keep.detections_days, 0)?,
+                deliveries: days("keep.deliveries_days", layer.keep.deliveries_days, 7)?,
+            },
+            http: self.http()?,
+            emf: emf(layer)?,
+        })
+    }
+
+    /// Address and port of the HTTP side, and what the API wants to be shown.
+    pub(crate) fn http(&self) -> Result<HttpServiceSettings> {
+        let table = &self.layer.http;
+        Ok(HttpServiceSettings {
+            listen: self.listen()?,
+            api_token: secret(
+                "REFRAIN_HTTP_API_TOKEN",
+                self.layer.secrets.http_api_token.as_ref(),
+                table.api_token_file.as_deref(),
+            )?,
+        })
+    }
+
+    /// Address and port of the HTTP side; `None`: nothing listens.
+    pub(crate) fn listen(&self) -> Result<Option<SocketAddr>> {
+        match self.layer.http.listen.as_deref().unwrap_or("127.0.0.1:8080") {
+            "" => Ok(None),
+            text => Ok(Some(text.parse().ok().with_context(|| {
+                format!("http.listen is {text:?}; use an address and a port, for example 127.0.0.1:8080")
+            })?)),
+        }
+    }
+
+    /// Where AWS is.
+    pub(crate) fn aws(&self) -> AwsSettings {
+        let (table, queues) = (self.layer.aws.clone(), self.layer.queues.clone());
+        AwsSettings {
+            region: table.region,
+            endpoint_url: table.endpoint_url,
+            endpoint_url_s3: table.endpoint_url_s3,
+            endpoint_url_sqs: table.endpoint_url_sqs,
+            endpoint_url_sns: table.endpoint_url_sns,
+            endpoint_url_ivs: table.endpoint_url_ivs,
+            path_style: table.path_style,
+            queues: QueueUrls {
+                streams: queues.streams,
+                check: queues.check,
+                index: queues.index,
+                medialive: queues.medialive,
+            },
+        }
+    }
+
+    /// How the log is written.
+    pub(crate) fn log(&self) -> Result<LogSettings> {
+        let table = &self.layer.log;
+        LogSettings::new(table.json.unwrap_or(false), table.level.as_deref().unwrap_or("info"))
+    }
+
+    fn streams(&self) -> Result<StreamsSettings> {
+        let (layer, ivs) = (&self.layer, &self.layer.ivs);
+        let mut live = self.live();
+        let update = within("monitor.update_seconds", layer.monitor.update_seconds, 30, 5, 3_600)?;
+        live.update_seconds = Some(update.into());
+        let allow_private = layer.monitor.allow_private_addresses.unwrap_or(false);
+        let hls = HlsSettings { allow_private, ..HlsSettings::default() };
+        let events = layer.monitor.events.as_deref().unwrap_or(&[Event::Start, Event::Final]);
+        Ok(StreamsSettings {
+            capacity: within("service.capacity", layer.service.capacity, 200, 0, 5_000)?,
+            lease: seconds("service.lease_seconds", layer.service.lease_seconds, 10, 3, 60)?,
+            monitor: MonitorSettings {
+                threads: Some(self.jobs),
+                live,
+                source: SourceSettings { hls, ..SourceSettings::default() },
+                ..MonitorSettings::default()
+            },
+            events: events.iter().map(|&event| kind(event)).collect(),
+            channels: ivs.channels.clone().unwrap_or_default(),
+            reconcile: match ivs.reconcile_seconds {
+                Some(0) => None,
+                given => Some(seconds("ivs.reconcile_seconds", given, 180, 30, 3_600)?),
+            },
+            private_key: secret(
+                "REFRAIN_IVS_PRIVATE_KEY",
+                layer.secrets.ivs_private_key.as_ref(),
+                ivs.private_key_file.as_deref(),
+            )?,
+            token: seconds("ivs.token_seconds", ivs.token_seconds, 300, 30, 86_400)?,
+            calls_per_second: number("ivs.calls_per_second", ivs.calls_per_second, 3.0, 0.1, 100.0)?,
+            medialive: medialive(layer)?,
+            fixed: fixed(layer)?,
+        })
+    }
+
+    /// The roles that are named; else all for which there is something to work on.
+    fn roles(&self, named: Option<&[Role]>) -> Result<Roles> {
+        let queues = &self.layer.queues;
+        let Some(named) = named else {
+            return Ok(Roles {
+                monitor: true,
+                check: queues.check.is_some(),
+                index: queues.index.is_some(),
+                api: self.listen()?.is_some(),
+            });
+        };
+        if named.is_empty() {
+            bail!("service.roles is empty; use some of monitor, check, index and api");
+        }
+        let has = |role| named.contains(&role);
+        Ok(Roles {
+            monitor: has(Role::Monitor),
+            check: has(Role::Check),
+            index: has(Role::Index),
+            api: has(Role::Api),
+        })
+    }
+
+    fn files(&self) -> Result<FilesSettings> {
+        let table = &self.layer.bucket;
+        let prefix = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
+        let largest = number("bucket.largest_object_gb", table.largest_object_gb, 50.0, 0.001, 5_000.0)?;
+        Ok(FilesSettings {
+            source: table.source.clone(),
+            index_prefix: prefix(&table.index_prefix, "songs_to_index/"),
+            check_prefix: prefix(&table.check_prefix, "songs_to_check/"),
+            streams_prefix: prefix(&table.streams_prefix, "songs_to_check/streams/"),
+            name_modifier: table.name_modifier.clone().unwrap_or_default(),
+            largest_object: (largest * GB).round() as u64,
+            segment_wait: seconds("bucket.segment_wait_seconds", table.segment_wait_seconds, 60, 0, 3_600)?,
+            stream_end: seconds("bucket.stream_end_seconds", table.stream_end_seconds, 300, 10, 86_400)?,
+            jobs: self.jobs,
+            matching: self.matching(),
+        })
+    }
+}
+
+fn kind(event: Event) -> EventKind {
+    match event {
+        Event::Start => EventKind::Start,
+        Event::Update => EventKind::Update,
+        Event::Final => EventKind::Final,
+    }
+}
+
+fn medialive(layer: &Layer) -> Result<std::collections::BTreeMap<String, String>> {
+    let channel = |(arn, url): (&String, &super::tables::Hidden)| {
+        check_url(&url.0).with_context(|| format!("medialive.channels {arn:?}"))?;
+        Ok((arn.clone(), url.0.clone()))
+    };
+    layer.medialive.channels.iter().map(channel).collect()
+}
+
+fn fixed(layer: &Layer) -> Result<Vec<(String, String)>> {
+    let mut fixed: Vec<(String, String)> = Vec::new();
+    for stream in &layer.streams {
+        check_id(&stream.id)?;
+        check_url(&stream.url.0).with_context(|| format!("stream {:?}", stream.id))?;
+        if fixed.iter().any(|(id, _)| *id == stream.id) {
+            bail!("two entries of [[streams]] have the id {:?}; give each its own", stream.id);
+        }
+        fixed.push((stream.id.clone(), stream.url.0.clone()));
+    }
+    Ok(fixed)
+}
+
+/// Refuses what is no id of a stream.
+pub(crate) fn check_id(id: &str) -> Result<()> {
+    if !(1..=LONGEST_ID).contains(&id.chars().count()) {
+        bail!("a stream's id is {id:?}; use 1 to {LONGEST_ID} characters");
+    }
+    Ok(())
+}
+
+/// Refuses what cannot be followed; the URL may hold a token and is not shown.
+pub(crate) fn check_url(url: &str) -> Result<()> {
+    let known = ["http://", "https://", "udp://"];
+    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
+    if !known.iter().any(|scheme| lower.starts_with(scheme)) {
+        bail!("the URL of the stream is neither http, https nor udp");
+    }
+    Ok(())
+}
+
+fn emf(layer: &Layer) -> Result<Option<EmfSettings>> {
+    let table = &layer.metrics;
+    let text = |name: &str, value: &Option<String>, usual: &str| {
+        let value = value.clone().unwrap_or_else(|| usual.to_owned());
+        match value.chars().count() {
+            1..=255 => Ok(value),
+            _ => bail!("{name} is {value:?}; use 1 to 255 characters"),
+        }
+    };
+    let settings = EmfSettings {
+        namespace: text("metrics.namespace", &table.namespace, "Refrain")?,
+        service: text("metrics.service", &table.service, "refrain")?,
+        interval: seconds("metrics.interval_seconds", table.interval_seconds, 60, 10, 300)?,
+        per_channel: table.per_channel.unwrap_or(false),
+    };
+    Ok(table.emf.unwrap_or(false).then_some(settings))
+}
+
+/// The name that was given, else the host's with some random characters: two processes must not share one.
+fn name(given: Option<&str>) -> Result<String> {
+    let Some(name) = given else {
+        let random = uuid::Uuid::now_v7().simple().to_string();
+        // The end of such a number is drawn, its beginning is the time.
+        let random = random.get(24..).unwrap_or_default();
+        return Ok(format!("{}-{random}", host()));
+    };
+    match name.chars().count() {
+        1..=100 => Ok(name.to_owned()),
+        _ => bail!("service.name is {name:?}; use 1 to 100 characters"),
+    }
+}
+
+#[cfg(unix)]
+fn host() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    host.chars().take(90).collect()
+}
+
+#[cfg(not(unix))]
+fn host() -> String {
+    "refrain".to_owned()
+}
+
+/// A number within bounds that are included, or the usual one.
+pub(super) fn within(name: &str, value: Option<u32>, usual: u32, least: u32, most: u32) -> Result<u32> {
+    let value = value.unwrap_or(usual);
+    if !(least..=most).contains(&value) {
+        bail!("{name} is {value}; use {least} to {most}");
+    }
+    Ok(value)
+}
+
+fn number(name: &str, value: Option<f64>, usual: f64, least: f64, most: f64) -> Result<f64> {
+    let value = value.unwrap_or(usual);
+    if !(least..=most).contains(&value) {
+        bail!("{name} is {value}; use {least} to {most}");
+    }
+    Ok(value)
+}
+
+fn seconds(name: &str, value: Option<u32>, usual: u32, least: u32, most: u32) -> Result<Duration> {
+    Ok(Duration::from_secs(within(name, value, usual, least, most)?.into()))
+}
+
+fn days(name: &str, value: Option<u32>, usual: u32) -> Result<Option<Duration>> {
+    let days = within(name, value, usual, 0, 36_500)?;
+    Ok((days > 0).then(|| Duration::from_secs(DAY * u64::from(days))))
+}

@@ -1,0 +1,249 @@
+//! The tables of `docs/service.toml` as they are typed, and their variables.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use refrain_service::settings::{Format, From as HeardFrom};
+use serde::Deserialize;
+
+use super::variable::{FromVariable, from_variable};
+
+/// A text that no message shows: it is a secret, or may hold one.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A role as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Follow live streams
+    Monitor,
+    /// Identify files dropped into the bucket
+    Check,
+    /// Learn files dropped into the bucket
+    Index,
+    /// Answer the HTTP API
+    Api,
+}
+
+/// An event as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Event {
+    Start,
+    Update,
+    Final,
+}
+
+/// A kind of sink as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    S3,
+    Sns,
+    Webhook,
+    Folder,
+    Stdout,
+}
+
+/// A table of the file of which every key has a variable: `REFRAIN_`, the table's name, `_`, the key's name.
+macro_rules! table {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(crate) struct $name { $(pub(crate) $key: Option<$kind>,)* }
+
+        impl $name {
+            /// All keys.
+            #[cfg_attr(not(test), allow(dead_code, reason = "sinks have variables of their own"))]
+            pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+
+            /// This layer, and what it leaves open from the one below.
+            pub(super) fn over(self, below: Self) -> Self {
+                Self { $($key: self.$key.or(below.$key),)* }
+            }
+
+            /// Sets a key from the variable of that whole name; false if there is no such key.
+            pub(super) fn set(&mut self, key: &str, variable: &str, value: &OsStr) -> Result<bool> {
+                match key {
+                    $(stringify!($key) => self.$key = Some(from_variable(variable, value)?),)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+    };
+}
+
+table! {
+    /// `[database]`
+    DatabaseLayer {
+        max_connections: u32,
+        acquire_timeout_seconds: u32,
+        statement_timeout_seconds: u32,
+        retry_seconds: u32,
+    }
+}
+
+table! {
+    /// `[service]`
+    ServiceTable {
+        roles: Vec<Role>,
+        name: String,
+        capacity: u32,
+        lease_seconds: u32,
+        drain_seconds: u32,
+    }
+}
+
+table! {
+    /// `[aws]`
+    AwsTable {
+        region: String,
+        endpoint_url: String,
+        endpoint_url_s3: String,
+        endpoint_url_sqs: String,
+        endpoint_url_sns: String,
+        endpoint_url_ivs: String,
+        path_style: bool,
+    }
+}
+
+table! {
+    /// `[queues]`
+    QueuesTable {
+        streams: String,
+        check: String,
+        index: String,
+        medialive: String,
+    }
+}
+
+table! {
+    /// `[bucket]`
+    BucketTable {
+        source: String,
+        index_prefix: String,
+        check_prefix: String,
+        streams_prefix: String,
+        name_modifier: String,
+        largest_object_gb: f64,
+        segment_wait_seconds: u32,
+        stream_end_seconds: u32,
+    }
+}
+
+table! {
+    /// `[monitor]`
+    MonitorTable {
+        events: Vec<Event>,
+        update_seconds: u32,
+        allow_private_addresses: bool,
+    }
+}
+
+table! {
+    /// `[ivs]`
+    IvsTable {
+        channels: Vec<String>,
+        reconcile_seconds: u32,
+        private_key_file: PathBuf,
+        token_seconds: u32,
+        calls_per_second: f64,
+    }
+}
+
+table! {
+    /// `[outbox]`
+    OutboxTable {
+        longest_pause_seconds: u32,
+        give_up_hours: u32,
+        parallel: u32,
+    }
+}
+
+table! {
+    /// `[keep]`
+    KeepTable {
+        detections_days: u32,
+        deliveries_days: u32,
+    }
+}
+
+table! {
+    /// `[http]`
+    HttpTable {
+        listen: String,
+        api_token_file: PathBuf,
+    }
+}
+
+table! {
+    /// `[log]`
+    LogTable {
+        json: bool,
+        level: String,
+    }
+}
+
+table! {
+    /// `[metrics]`
+    MetricsTable {
+        emf: bool,
+        namespace: String,
+        service: String,
+        interval_seconds: u32,
+        per_channel: bool,
+    }
+}
+
+table! {
+    /// An entry of `[[sinks]]`; which keys go with which kind is checked later.
+    SinkTable {
+        name: String,
+        kind: Kind,
+        bucket: String,
+        key: String,
+        topic: String,
+        url: Hidden,
+        secret_file: PathBuf,
+        timeout_seconds: u32,
+        path: PathBuf,
+        format: Format,
+        from: Vec<HeardFrom>,
+    }
+}
+
+/// `[medialive]`
+#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MediaLiveTable {
+    pub(crate) channels: BTreeMap<String, Hidden>,
+}
+
+/// An entry of `[[streams]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StreamTable {
+    pub(crate) id: String,
+    pub(crate) url: Hidden,
+}
+
+impl FromVariable for Hidden {
+    const SHOWN: bool = false;
+
+    fn from_variable(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+}

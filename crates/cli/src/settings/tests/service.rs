@@ -1,0 +1,161 @@
+//! The settings of the service: layers, ranges, sinks, secrets.
+
+use std::time::Duration;
+
+use refrain_service::settings::{Format, From as HeardFrom, ServiceSettings, SinkKind};
+
+use super::*;
+
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<ServiceSettings> {
+    let file = file(text);
+    resolve(&["--config", file.path().to_str().unwrap(), "demo"], variables)?.service(None)
+}
+
+#[test]
+fn nothing_said_is_a_whole_service() {
+    let service = read("", &[]).unwrap();
+    // Without queues of files there is nothing to check and to index.
+    assert!(service.roles.monitor && service.roles.api && !service.roles.check && !service.roles.index);
+    let both = read("[queues]\ncheck = 'a'\nindex = 'b'\n", &[]).unwrap().roles;
+    assert!(both.monitor && both.api && both.check && both.index);
+    assert_eq!((service.streams.capacity, service.drain), (200, Duration::from_secs(25)));
+    assert_eq!(service.streams.reconcile, Some(Duration::from_secs(180)));
+    assert_eq!(service.streams.monitor.live.update_seconds, Some(30.0));
+    assert_eq!(service.files.largest_object, 50_000_000_000);
+    assert_eq!(
+        (service.keep.detections, service.keep.deliveries),
+        (None, Some(Duration::from_secs(7 * 86_400)))
+    );
+    assert_eq!(service.http.listen.unwrap().to_string(), "127.0.0.1:8080");
+    assert!(service.outbox.sinks.is_empty() && service.emf.is_none() && service.http.api_token.is_none());
+    // Two processes get two names.
+    assert_ne!(service.name, read("", &[]).unwrap().name);
+    assert!(
+        service.name.len() > 9 && service.name.is_char_boundary(service.name.len() - 9),
+        "{}",
+        service.name
+    );
+}
+
+#[test]
+fn flags_win_over_the_environment_over_the_file() {
+    let text = "[service]\nroles = ['api']\ncapacity = 5\nlease_seconds = 20\n[queues]\nstreams = 'file'\n";
+    let variables = [("REFRAIN_SERVICE_CAPACITY", "7"), ("REFRAIN_SERVICE_ROLES", "index, check")];
+    let service = read(text, &variables).unwrap();
+    assert_eq!((service.streams.capacity, service.streams.lease), (7, Duration::from_secs(20)));
+    assert!(service.roles.index && service.roles.check && !service.roles.api && !service.roles.monitor);
+    let settings = resolve(&["demo"], &[("REFRAIN_CONFIG_TOML", text)]).unwrap();
+    let flags = settings.service(Some(&[Role::Monitor])).unwrap();
+    assert!(flags.roles.monitor && !flags.roles.api);
+}
+
+#[test]
+fn the_variables_of_the_replaced_program_count_last() {
+    let compat = [("STREAM_START_QUEUE_URL", "old"), ("STREAM_IDENTIFICATIONS_BUCKET", "old-bucket")];
+    let of = |text: &str, more: &[(&str, &str)]| {
+        let file = file(text);
+        let variables = [&compat[..], more].concat();
+        let settings = resolve(&["--config", file.path().to_str().unwrap(), "demo"], &variables).unwrap();
+        let sinks = settings.service(None).unwrap().outbox.sinks;
+        let buckets: Vec<_> = sinks
+            .into_iter()
+            .filter_map(
+                |sink| if let SinkKind::S3 { bucket, key } = sink.kind { Some((bucket, key)) } else { None },
+            )
+            .collect();
+        (settings.aws().queues.streams.unwrap(), buckets)
+    };
+    let usual = "{stream_id}/{file}";
+    let pair = |bucket: &str, key: &str| (bucket.to_owned(), key.to_owned());
+    assert_eq!(of("", &[]), ("old".to_owned(), vec![pair("old-bucket", usual)]));
+    let (queue, buckets) = of("[queues]\nstreams = 'q'\n", &[("REFRAIN_SINK_S3_KEY", "{date}/{file}")]);
+    assert_eq!((queue.as_str(), buckets), ("q", vec![pair("old-bucket", "{date}/{file}")]));
+    let (_, buckets) = of("[[sinks]]\nkind = 's3'\nname = 'mine'\nbucket = 'b'\n", &[]);
+    assert_eq!(buckets, [pair("b", usual)]);
+    let (_, buckets) = of("", &[("REFRAIN_SINK_S3_BUCKET", "new")]);
+    assert_eq!(buckets, [pair("new", usual)]);
+}
+
+#[test]
+fn variables_make_sinks_and_go_over_those_of_the_file() {
+    let secret = file("hush\r\n");
+    let variables = [
+        ("REFRAIN_SINK_SNS_TOPIC", "arn:aws:sns:x"),
+        ("REFRAIN_SINK_SNS_FORMAT", "song"),
+        ("REFRAIN_SINK_WEBHOOK_URL", "https://h.example.org/?token=hush"),
+        ("REFRAIN_SINK_WEBHOOK_SECRET_FILE", secret.path().to_str().unwrap()),
+        ("REFRAIN_SINK_FOLDER_FROM", "file,live"),
+        ("REFRAIN_SINK_STDOUT", "true"),
+    ];
+    let text =
+        "[[sinks]]\nkind = 'folder'\npath = '/a'\n[[sinks]]\nkind = 'folder'\nname = 'b'\npath = '/b'\n";
+    let service = read(text, &variables).unwrap();
+    let sinks = &service.outbox.sinks;
+    let mut names: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["b", "folder", "sns", "stdout", "webhook"]);
+    let find = |name: &str| sinks.iter().find(|sink| sink.name == name).unwrap();
+    assert_eq!(find("folder").from, [HeardFrom::File, HeardFrom::Live]);
+    assert_eq!(find("b").from, [HeardFrom::Live, HeardFrom::Archive]);
+    assert_eq!(find("sns").format, Format::Song);
+    let SinkKind::Webhook { secret, timeout, .. } = &find("webhook").kind else { panic!("no webhook") };
+    assert_eq!(secret.as_ref().unwrap().expose(), "hush");
+    assert_eq!(*timeout, Duration::from_secs(10));
+    assert!(!format!("{service:?}").contains("hush"), "{service:?}");
+    let without = read("[[sinks]]\nkind = 'stdout'\n", &[("REFRAIN_SINK_STDOUT", "false")]);
+    assert!(without.unwrap().outbox.sinks.is_empty());
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let secret = file("x\n");
+    let key = format!("[ivs]\nprivate_key_file = '{}'\n", secret.path().display());
+    for (text, variables, part) in [
+        ("[service]\ncapacity = 5001\n", &[][..], "service.capacity is 5001; use 0 to 5000"),
+        ("[service]\nroles = []\n", &[], "service.roles is empty"),
+        ("[service]\nname = ''\n", &[], "service.name"),
+        ("[service]\nport = 1\n", &[], "line 2 (port)"),
+        ("", &[("REFRAIN_SERVICE_ROLES", "api,cook")], "REFRAIN_SERVICE_ROLES: unknown variant `cook`"),
+        (
+            "",
+            &[("REFRAIN_SERVICE_ROLE", "api")],
+            "REFRAIN_SERVICE_ROLE is not known; known are REFRAIN_SERVICE_CAPACITY",
+        ),
+        ("", &[("REFRAIN_KEEP_DETECTIONS_DAYS", "many")], "REFRAIN_KEEP_DETECTIONS_DAYS"),
+        ("[ivs]\nreconcile_seconds = 10\n", &[], "ivs.reconcile_seconds is 10; use 30 to 3600"),
+        ("[ivs]\ncalls_per_second = nan\n", &[], "ivs.calls_per_second"),
+        ("[http]\nlisten = 'here'\n", &[], "http.listen is \"here\""),
+        ("[metrics]\nnamespace = ''\n", &[], "metrics.namespace"),
+        ("[[streams]]\nid = ''\nurl = 'http://x'\n", &[], "a stream's id is \"\""),
+        (
+            "[[streams]]\nid = 'a'\nurl = 'ftp://x?hush'\n",
+            &[],
+            "stream \"a\": the URL of the stream is neither",
+        ),
+        ("[[sinks]]\nname = 'a'\n", &[], "a sink has no kind"),
+        ("[[sinks]]\nkind = 's3'\nbucket = 'b'\nkey = '{hour}'\n", &[], "sink \"s3\": key: "),
+        ("[[sinks]]\nkind = 's3'\n", &[], "sink \"s3\": bucket is missing"),
+        ("[[sinks]]\nkind = 'sns'\ntopic = 't'\npath = '/x'\n", &[], "the kind sns has no path"),
+        (
+            "[[sinks]]\nkind = 's3'\nbucket = 'b'\nformat = 'song'\n",
+            &[],
+            "the kind s3 has no format \"song\"",
+        ),
+        ("[[sinks]]\nkind = 'stdout'\nname = 'A b'\n", &[], "a sink's name is \"A b\""),
+        ("[[sinks]]\nkind = 'stdout'\n[[sinks]]\nkind = 'stdout'\n", &[], "two sinks are called"),
+        (&key, &[("REFRAIN_IVS_PRIVATE_KEY", "hush")], "both REFRAIN_IVS_PRIVATE_KEY and the file"),
+        ("", &[("REFRAIN_HTTP_API_TOKEN_FILE", "/no/such/file")], "cannot read secret /no/such/file"),
+    ] {
+        let error = read(text, variables).map(|_| ()).unwrap_err();
+        let shown = format!("{error:#}");
+        assert!(shown.contains(part) && !shown.contains("hush"), "{part:?} is not in {shown}");
+    }
+    let both = resolve(&["demo"], &[("REFRAIN_CONFIG", "x.toml"), ("REFRAIN_CONFIG_TOML", "jobs = 1")]);
+    assert!(both.unwrap_err().to_string().contains("both REFRAIN_CONFIG_TOML"));
+    let wrong = resolve(&["demo"], &[("REFRAIN_CONFIG_TOML", "\njobz = 1")]).unwrap_err().to_string();
+    assert!(wrong.contains("REFRAIN_CONFIG_TOML is not valid: line 2 (jobz)"), "{wrong}");
+    for level in ["loud", "info,refrain_stream=loud"] {
+        let settings = resolve(&["demo"], &[("REFRAIN_LOG_LEVEL", level)]).unwrap();
+        assert!(settings.log().unwrap_err().to_string().contains("loud"));
+    }
+}

@@ -1,0 +1,74 @@
+//! Values of environment variables.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+use refrain_service::settings::{Format, From as HeardFrom};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error;
+
+use super::tables::{Event, Kind, Role};
+
+/// What a variable can hold.
+pub(super) trait FromVariable: Sized {
+    /// Whether a message may repeat the text.
+    const SHOWN: bool = true;
+
+    /// Reads the text, or says what is wrong with it.
+    fn from_variable(text: &str) -> Result<Self, String>;
+}
+
+/// Reads the variable of this whole name.
+pub(super) fn from_variable<T: FromVariable>(name: &str, value: &OsStr) -> Result<T> {
+    let text = value.to_str().ok_or_else(|| anyhow!("environment variable {name} is not UTF-8"))?;
+    T::from_variable(text).map_err(|why| match T::SHOWN {
+        true => anyhow!("environment variable {name}: {why} (it is {text:?})"),
+        false => anyhow!("environment variable {name}: {why}"),
+    })
+}
+
+macro_rules! parsed {
+    ($($kind:ty),*) => {$(
+        impl FromVariable for $kind {
+            fn from_variable(text: &str) -> Result<Self, String> {
+                text.trim().parse().map_err(|error: <$kind as std::str::FromStr>::Err| error.to_string())
+            }
+        }
+    )*};
+}
+parsed!(u32, f64, bool);
+
+/// Those that are one of some words: as the file has them.
+macro_rules! words {
+    ($($kind:ty),*) => {$(
+        impl FromVariable for $kind {
+            fn from_variable(text: &str) -> Result<Self, String> {
+                let word: serde::de::value::StrDeserializer<'_, Error> = text.trim().into_deserializer();
+                Self::deserialize(word).map_err(|error| error.to_string())
+            }
+        }
+    )*};
+}
+words!(Role, Event, Kind, Format, HeardFrom);
+
+impl FromVariable for String {
+    fn from_variable(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl FromVariable for PathBuf {
+    fn from_variable(text: &str) -> Result<Self, String> {
+        Ok(text.into())
+    }
+}
+
+/// Separated by commas.
+impl<T: FromVariable> FromVariable for Vec<T> {
+    fn from_variable(text: &str) -> Result<Self, String> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(T::from_variable).collect()
+    }
+}

@@ -1,0 +1,176 @@
+//! `refrain streams`: what the service follows.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use refrain_catalog::{NewStream, StartOutcome, Stream, StreamFilter};
+use refrain_service::streams::{ORIGIN_API, ORIGIN_FIXED};
+use serde::Serialize;
+
+use crate::args::{AddStreamArgs, ListStreamsArgs, StopStreamArgs, StreamsArgs, StreamsCommand};
+use crate::exit::Outcome;
+use crate::output::{Align, Output, Table, timestamp};
+use crate::settings::{Settings, check_id, check_url};
+use crate::store::{Missing, Store};
+
+/// Rows that are read at once.
+const PAGE: u32 = 500;
+
+const COLUMNS: [(&str, Align); 7] = [
+    ("id", Align::Left),
+    ("state", Align::Left),
+    ("origin", Align::Left),
+    ("since", Align::Left),
+    ("worker", Align::Left),
+    ("lease", Align::Right),
+    ("why", Align::Left),
+];
+
+/// Runs the command.
+pub(crate) fn run(args: &StreamsArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let missing = match args.command {
+        StreamsCommand::Add(_) => Missing::Create,
+        StreamsCommand::List(_) | StreamsCommand::Stop(_) => Missing::Refuse,
+    };
+    let store = Store::open(settings, missing)?;
+    let outcome = match &args.command {
+        StreamsCommand::Add(args) => add(args, &store, output),
+        StreamsCommand::List(args) => list(args, &store, output),
+        StreamsCommand::Stop(args) => stop(args, &store, output),
+    };
+    store.close()?;
+    outcome
+}
+
+fn add(args: &AddStreamArgs, store: &Store, output: &Output) -> Result<Outcome> {
+    check_id(&args.id)?;
+    check_url(&args.url)?;
+    let new = NewStream {
+        id: args.id.clone(),
+        url: args.url.clone(),
+        origin: ORIGIN_API.to_owned(),
+        session: None,
+        started_at: now()?,
+    };
+    match store.wait(store.catalog().journal().start_stream(&new))? {
+        StartOutcome::Started(_) => output.line(&format!("stream {:?} is to be followed", args.id))?,
+        StartOutcome::Known(known) if known.url == args.url => {
+            output.line(&format!("stream {:?} is {} already", args.id, known.state.as_str()))?;
+        }
+        StartOutcome::Known(known) => bail!(
+            "stream {:?} is {} already with another URL; stop it first, or choose another id",
+            args.id,
+            known.state.as_str()
+        ),
+    }
+    Ok(Outcome::Done)
+}
+
+fn stop(args: &StopStreamArgs, store: &Store, output: &Output) -> Result<Outcome> {
+    let journal = store.catalog().journal();
+    let Some(stream) = store.wait(journal.stream(&args.id))? else {
+        bail!("there is no stream {:?}; `refrain streams list` shows all", args.id);
+    };
+    if !store.wait(journal.end_stream(&args.id, None, Some("stopped by hand"), now()?))? {
+        output.line(&format!("stream {:?} is {} already", args.id, stream.state.as_str()))?;
+        return Ok(Outcome::Done);
+    }
+    output.line(&format!("stream {:?} is ended", args.id))?;
+    if stream.origin == ORIGIN_FIXED {
+        output.note(
+            "refrain: it stands in the settings file, so the service begins it again; take it out there",
+        );
+    }
+    Ok(Outcome::Done)
+}
+
+fn list(args: &ListStreamsArgs, store: &Store, output: &Output) -> Result<Outcome> {
+    let filter = StreamFilter { over: args.all, ..StreamFilter::default() };
+    let (mut after, mut table) = (None, Table::new(&COLUMNS));
+    let now = now()?;
+    loop {
+        let page = store.wait(store.catalog().journal().streams(&filter, after.as_deref(), PAGE))?;
+        for stream in &page {
+            if args.json {
+                output.line(&serde_json::to_string(&Row::new(stream, now))?)?;
+            } else {
+                table.row(cells(stream, now));
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE as usize => after = Some(last.id.clone()),
+            _ => break,
+        }
+    }
+    if !args.json {
+        let lines = table.lines();
+        for (number, line) in lines.iter().enumerate() {
+            output.line(&if number == 0 { output.style().dim(line) } else { line.clone() })?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// A stream as programs read it. Its URL may hold a token and is not shown.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    origin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    started_at: i64,
+    updated_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
+    /// Below zero: it has run out, and another worker may take the stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_seconds: Option<f64>,
+    attempts: u32,
+}
+
+impl<'a> Row<'a> {
+    fn new(stream: &'a Stream, now: i64) -> Self {
+        Self {
+            id: &stream.id,
+            state: stream.state.as_str(),
+            reason: stream.reason.as_deref(),
+            origin: &stream.origin,
+            session: stream.session.as_deref(),
+            started_at: stream.started_at,
+            updated_at: stream.updated_at,
+            ended_at: stream.ended_at,
+            worker: stream.lease_owner.as_deref(),
+            lease_seconds: lease_seconds(stream, now),
+            attempts: stream.attempts,
+        }
+    }
+}
+
+fn cells(stream: &Stream, now: i64) -> [String; 7] {
+    let lease = lease_seconds(stream, now).map(|seconds| format!("{seconds:.0} s"));
+    [
+        stream.id.clone(),
+        stream.state.as_str().to_owned(),
+        stream.origin.clone(),
+        timestamp(stream.ended_at.unwrap_or(stream.started_at)),
+        stream.lease_owner.clone().unwrap_or_else(|| "-".to_owned()),
+        lease.unwrap_or_else(|| "-".to_owned()),
+        stream.reason.clone().unwrap_or_default(),
+    ]
+}
+
+/// Seconds that the lease still lasts, by this machine's clock.
+fn lease_seconds(stream: &Stream, now: i64) -> Option<f64> {
+    stream.lease_until.map(|until| until.saturating_sub(now) as f64 / 1000.0)
+}
+
+/// Milliseconds since 1970.
+fn now() -> Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?;
+    i64::try_from(now.as_millis()).context("this machine's clock is far in the future")
+}

@@ -1,0 +1,119 @@
+//! The API, and the command that does the same.
+
+use serde_json::json;
+
+use super::Service;
+use crate::support::Sandbox;
+
+#[test]
+fn streams_are_added_listed_and_stopped() {
+    let sandbox = Sandbox::new();
+    let service = Service::start(&sandbox, "[service]\ncapacity = 0\n", &[], &[]);
+    service.wait("/readyz", 200);
+    let added = service.post("/v1/streams", r#"{"id":"a/b c","url":"http://127.0.0.1:1/x.m3u8?token=hush"}"#);
+    assert_eq!((added.status, added.json()["stream"]["origin"].as_str()), (201, Some("api")), "{added:?}");
+    let again = service.post("/v1/streams", r#"{"id":"a/b c","url":"http://127.0.0.1:1/x.m3u8?token=hush"}"#);
+    assert_eq!(again.status, 200);
+    let other = service.post("/v1/streams", r#"{"id":"a/b c","url":"http://127.0.0.1:1/y.m3u8"}"#);
+    assert_eq!(other.status, 409);
+    let ran = service.command(&["streams", "add", "second", "udp://239.1.2.3:5000"]).expect(0);
+    assert_eq!(ran.stdout, "stream \"second\" is to be followed\n");
+    service.command(&["streams", "add", "second", "udp://239.1.2.3:5001"]).expect(2).says("another URL");
+    service.command(&["streams", "add", "x", "ftp://hush"]).expect(2).says("neither http, https nor udp");
+    let list = service.get("/v1/streams");
+    let ids: Vec<_> = list.json()["streams"].as_array().unwrap().iter().map(|s| s["id"].clone()).collect();
+    assert_eq!(ids, ["a/b c", "second"]);
+    let first = service.get("/v1/streams?limit=1").json();
+    assert_eq!(first["next"], "a/b c");
+    let rest = service.get("/v1/streams?limit=1&after=a%2Fb%20c").json();
+    assert_eq!((&rest["streams"][0]["id"], &rest["streams"][1]), (&json!("second"), &json!(null)));
+    let one = service.get("/v1/streams/a%2Fb%20c");
+    assert_eq!(one.json()["stream"]["state"], "starting");
+    assert!(!format!("{list:?} {one:?} {added:?}").contains("hush"));
+    assert_eq!(service.ask("DELETE", "/v1/streams/a%2Fb%20c", &[], "").status, 204);
+    assert_eq!(service.get("/v1/streams/a%2Fb%20c").json()["stream"]["state"], "ended");
+    assert_eq!(service.get("/v1/streams").json()["streams"].as_array().unwrap().len(), 1);
+    assert_eq!(service.get("/v1/streams?all=true").json()["streams"].as_array().unwrap().len(), 2);
+    service.command(&["streams", "stop", "second"]).expect(0);
+    service.command(&["streams", "stop", "third"]).expect(2).says("there is no stream \"third\"");
+    let listed = service.command(&["streams", "list", "--all", "--json"]).expect(0);
+    assert_eq!(listed.stdout.lines().count(), 2);
+    assert!(listed.stdout.contains("\"reason\":\"stopped by hand\""), "{listed:#?}");
+    service.end().expect(0);
+}
+
+#[test]
+fn what_cannot_be_understood_is_said() {
+    let sandbox = Sandbox::new();
+    let service = Service::start(&sandbox, "[service]\ncapacity = 0\n", &[], &[]);
+    service.wait("/readyz", 200);
+    for (method, path, body, status, part) in [
+        ("GET", "/v1/nothing", "", 404, "docs/api.md"),
+        ("GET", "/v1/streams/none", "", 404, "there is no stream"),
+        ("DELETE", "/v1/streams/none", "", 404, "there is no stream"),
+        ("PUT", "/v1/streams", "", 405, "no such method"),
+        ("GET", "/v1/streams?limit=0", "", 400, "use 1 to 1000"),
+        ("GET", "/v1/streams?colour=red", "", 400, "unknown field `colour`"),
+        ("GET", "/v1/streams/a/detections?from=soon", "", 400, "is no time"),
+        ("GET", "/v1/streams/a/detections?from=2000&to=1000", "", 400, "later"),
+        ("GET", "/v1/streams/a/detections?after=x", "", 400, "after"),
+        ("GET", "/v1/detections/none", "", 400, "no id of a track"),
+        ("POST", "/v1/streams", "{", 400, "error"),
+        ("POST", "/v1/streams", "{\"id\":\"\",\"url\":\"http://x\"}", 400, "1 to 200"),
+        ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"ftp://x\"}", 400, "no http, https or udp URL"),
+        ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"http://x\",\"colour\":1}", 400, "colour"),
+    ] {
+        let answer = service.ask(method, path, &["content-type: application/json"], body);
+        assert_eq!(answer.status, status, "{method} {path} {body}: {answer:?}");
+        assert!(answer.json()["error"].as_str().unwrap().contains(part), "{part}: {answer:?}");
+    }
+    // A page in a browser can send this without asking.
+    let simple = service.ask(
+        "POST",
+        "/v1/streams",
+        &["content-type: text/plain"],
+        "{\"id\":\"a\",\"url\":\"http://x\"}",
+    );
+    assert_eq!(simple.status, 400, "{simple:?}");
+    let long = format!("{{\"id\":\"{}\"}}", "x".repeat(100_000));
+    assert_eq!(service.post("/v1/streams", &long).status, 400);
+    assert_eq!(service.get("/v1/streams?all=true").json()["streams"], json!([]));
+    service.end().expect(0);
+}
+
+#[test]
+fn the_token_is_wanted_where_there_is_one() {
+    let sandbox = Sandbox::new();
+    let service = Service::start(&sandbox, "", &[], &[("REFRAIN_HTTP_API_TOKEN", "open sesame")]);
+    service.wait("/readyz", 200);
+    for header in
+        ["x: y", "authorization: Bearer open", "authorization: Bearer open sesame2", "authorization: Basic x"]
+    {
+        let answer = service.ask("GET", "/v1/streams", &[header], "");
+        assert_eq!(answer.status, 401, "{header}");
+        assert!(
+            answer.head.contains("www-authenticate: bearer") && !answer.body.contains("sesame"),
+            "{answer:?}"
+        );
+    }
+    let right = ["authorization: Bearer open sesame", "host: api.example.org"];
+    assert_eq!(service.ask("GET", "/v1/streams", &right, "").status, 200);
+    assert_eq!(service.get("/metrics").status, 200, "these want none");
+    let ran = service.end().expect(0);
+    assert!(!ran.stderr.contains("sesame"), "{ran:#?}");
+}
+
+#[test]
+fn without_a_token_only_this_machine_is_answered() {
+    let sandbox = Sandbox::new();
+    let service = Service::start(&sandbox, "", &[], &[]);
+    service.wait("/readyz", 200);
+    assert_eq!(service.get("/v1/streams").status, 200);
+    // A page of a stranger whose name leads here.
+    assert_eq!(service.ask("GET", "/v1/streams", &["host: evil.example.org"], "").status, 403);
+    service.end().expect(0);
+    let without = Service::start(&sandbox, "", &["--role", "monitor"], &[]);
+    without.wait("/readyz", 200);
+    assert_eq!(without.get("/v1/streams").status, 404);
+    without.end().expect(0);
+}

@@ -1,0 +1,97 @@
+//! Log and metrics, as machines read them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Service;
+use crate::support::Sandbox;
+
+/// Metrics of a text by name and labels, checked against the rules of OpenMetrics that promtool checks too.
+pub(super) fn parsed(text: &str) -> BTreeMap<String, f64> {
+    let (mut values, mut kinds) = (BTreeMap::new(), BTreeMap::new());
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["#", "TYPE", name, kind] => {
+                assert!(matches!(kind, "gauge" | "counter"), "{line}");
+                assert!(kinds.insert(name.to_owned(), kind.to_owned()).is_none(), "twice: {line}");
+            }
+            ["#", "HELP", _, help] => assert!(!help.is_empty(), "{line}"),
+            ["#", ..] => panic!("{line}"),
+            _ => {
+                let (name, value) = line.rsplit_once(' ').unwrap();
+                let family = name.split('{').next().unwrap();
+                assert!(family.starts_with("refrain_"), "{line}");
+                let described = match family.strip_suffix("_total") {
+                    Some(family) => kinds.get(family).is_some_and(|kind| kind == "counter"),
+                    None => kinds.get(family).is_some_and(|kind| kind == "gauge"),
+                };
+                assert!(described, "{line}");
+                let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
+                assert!(value.is_finite() && values.insert(name.to_owned(), value).is_none(), "{line}");
+            }
+        }
+    }
+    values
+}
+
+#[test]
+fn metrics_are_in_the_form_of_prometheus() {
+    let sandbox = Sandbox::new();
+    let service = Service::start(&sandbox, "[service]\ncapacity = 7\n", &[], &[]);
+    service.wait("/readyz", 200);
+    let answer = service.get("/metrics");
+    assert!(answer.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{answer:?}");
+    let values = parsed(&answer.body);
+    assert_eq!((values["refrain_ready"], values["refrain_streams_capacity"]), (1.0, 7.0));
+    assert_eq!(values["refrain_matches_total"], 0.0);
+    service.end().expect(0);
+}
+
+/// Metrics of ours that the alarms and the scaling of template.yml look at.
+fn wanted() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yml")).unwrap();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let ours = lines.windows(2).filter(|pair| pair[0] == "Namespace: Refrain");
+    ours.map(|pair| pair[1].strip_prefix("MetricName: ").unwrap().to_owned()).collect()
+}
+
+#[test]
+fn log_and_metrics_are_lines_of_json() {
+    let sandbox = Sandbox::new();
+    let variables =
+        [("REFRAIN_LOG_JSON", "true"), ("REFRAIN_METRICS_EMF", "true"), ("REFRAIN_METRICS_SERVICE", "stack")];
+    let service = Service::start(&sandbox, "", &[], &variables);
+    service.wait("/readyz", 200);
+    let ran = service.end().expect(0);
+    let lines: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["level"] == "INFO" && line["message"] == "ready"), "{ran:#?}");
+    // The last value of each is written at the end.
+    let emf = lines.iter().find(|line| line.get("_aws").is_some()).unwrap();
+    let directive = &emf["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!((&directive["Namespace"], &emf["Service"]), (&"Refrain".into(), &"stack".into()));
+    assert_eq!(directive["Dimensions"].to_string(), "[[\"Service\"]]");
+    let told: BTreeSet<String> = directive["Metrics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|metric| metric["Name"].as_str().unwrap().to_owned())
+        .collect();
+    let wanted = wanted();
+    assert!(wanted.len() >= 6 && wanted.is_subset(&told), "{wanted:?} are wanted, {told:?} told");
+    assert!(told.iter().all(|name| emf[name].is_number()), "{emf}");
+}
+
+#[test]
+fn each_part_logs_as_it_is_told_to() {
+    let sandbox = Sandbox::new();
+    let service = Service::start(&sandbox, "[log]\nlevel = 'error'\n", &[], &[]);
+    service.wait("/readyz", 200);
+    assert_eq!(service.end().expect(0).stderr, "");
+    let service = Service::start(&sandbox, "[log]\nlevel = 'error,refrain_service::serve=debug'\n", &[], &[]);
+    service.wait("/readyz", 200);
+    let ran = service.end().expect(0).says("DEBUG ended");
+    assert!(!ran.stderr.contains("begins"), "{ran:#?}");
+}

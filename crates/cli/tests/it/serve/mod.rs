@@ -1,0 +1,120 @@
+//! `refrain serve`, `healthcheck` and `streams`, with what a machine alone has: SQLite, folders, HTTP.
+
+mod api;
+mod metrics;
+mod start;
+mod whole;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::monitor::Running;
+use crate::support::{Ran, Sandbox};
+
+/// Longest wait for something that must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A service that runs in a sandbox.
+struct Service<'a> {
+    sandbox: &'a Sandbox,
+    running: Running,
+    port: u16,
+    config: PathBuf,
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl<'a> Service<'a> {
+    /// Starts with these settings; catalogue and port are added.
+    fn start(sandbox: &'a Sandbox, settings: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::on(sandbox, &sandbox.catalog(), settings, args, variables)
+    }
+
+    fn on(
+        sandbox: &'a Sandbox,
+        catalog: &str,
+        settings: &str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = format!("catalog = '{catalog}'\n{settings}\n[http]\nlisten = '127.0.0.1:{port}'\n");
+        let config = sandbox.file("service.toml", text);
+        let mut command = sandbox.command(&["--config", config.to_str().unwrap(), "serve"]);
+        let running = Running::start(command.args(args).envs(variables.iter().copied()));
+        Self { sandbox, running, port, config }
+    }
+
+    /// Waits until it answers with this status.
+    fn wait(&self, path: &str, status: u16) -> Answer {
+        let began = Instant::now();
+        loop {
+            match ask(self.port, "GET", path, &[], "") {
+                Ok(answer) if answer.status == status => return answer,
+                last => assert!(began.elapsed() < PATIENCE, "{path} is not {status}: {last:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+        ask(self.port, method, path, headers, body).unwrap()
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "")
+    }
+
+    fn post(&self, path: &str, body: &str) -> Answer {
+        self.ask("POST", path, &["content-type: application/json"], body)
+    }
+
+    /// Another command with the same settings.
+    fn command(&self, args: &[&str]) -> Ran {
+        let mut command = self.sandbox.command(&["--config", self.config.to_str().unwrap()]);
+        Ran::from(command.args(args).output().unwrap())
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    fn end(mut self) -> Ran {
+        self.running.terminate();
+        self.running.end()
+    }
+}
+
+fn ask(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let host = if headers.iter().any(|header| header.starts_with("host:")) {
+        String::new()
+    } else {
+        format!("host: 127.0.0.1:{port}\r\n")
+    };
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\n{host}connection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+}

@@ -1,0 +1,70 @@
+//! How it starts, or says why it does not.
+
+use std::process::Command;
+
+use super::Service;
+use crate::support::{Ran, Sandbox};
+
+#[test]
+fn roles_that_lack_what_they_work_on_are_refused() {
+    let sandbox = Sandbox::new();
+    for (settings, args, part) in [
+        ("", &["--role", "check"][..], "the role check needs a queue: set queues.check"),
+        ("", &["--role", "monitor,index"], "the role index needs a queue: set queues.index"),
+        ("[http]\nlisten = ''\n", &["--role", "api"], "the role api needs an address: set http.listen"),
+        ("search = 'database'\n", &[], "use search = \"local\""),
+        ("[[sinks]]\nkind = 'webhook'\n", &[], "sink \"webhook\": url is missing"),
+    ] {
+        sandbox.file("c.toml", settings);
+        let all = [&["--config", "c.toml", "serve"], args].concat();
+        sandbox.run(&all).expect(2).says(part);
+    }
+    sandbox.run(&["serve", "--role", "cook"]).expect(2).says("cook");
+}
+
+#[test]
+fn a_database_that_is_away_is_waited_for() {
+    let sandbox = Sandbox::new();
+    // Nothing listens on this port.
+    let away = "postgres://ann:hush@127.0.0.1:1/music?sslmode=disable";
+    let service = Service::on(&sandbox, away, "", &[], &[]);
+    let answer = service.wait("/readyz", 503);
+    assert!(answer.body.contains("database: ") && !answer.body.contains("hush"), "{answer:?}");
+    assert_eq!(service.get("/healthz").status, 200, "it may still come");
+    assert_eq!(service.get("/v1/streams").status, 503);
+    service.command(&["healthcheck"]).expect(0);
+    service.command(&["healthcheck", "--ready"]).expect(1).says("/readyz answers 503");
+    let ran = service.end().expect(0).says("the catalogue is waited for");
+    assert!(!ran.stderr.contains("hush"), "{ran:#?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let sandbox = Sandbox::new();
+    let service = Service::start(&sandbox, "", &[], &[]);
+    service.wait("/readyz", 200);
+    service.command(&["serve"]).expect(2).says("cannot listen at 127.0.0.1:");
+    service.end().expect(0);
+}
+
+#[test]
+fn a_service_that_is_not_there_is_not_well() {
+    let sandbox = Sandbox::new();
+    let check = |listen: &str| {
+        let mut command = sandbox.command(&["healthcheck"]);
+        Ran::from(command.env("REFRAIN_HTTP_LISTEN", listen).output().unwrap())
+    };
+    check("127.0.0.1:1").expect(1).says("nothing answers at 127.0.0.1:1");
+    check("0.0.0.0:1").expect(1).says("nothing answers at 127.0.0.1:1");
+}
+
+#[test]
+fn by_another_name_it_is_the_drop_in() {
+    let sandbox = Sandbox::new();
+    let link = sandbox.path("identifyStream");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_refrain"), &link).unwrap();
+    let ran = Ran::from(Command::new(&link).arg("--help").output().unwrap()).expect(0);
+    assert!(ran.stdout.contains("Usage: identifyStream"), "{ran:#?}");
+    let ran = Ran::from(Command::new(&link).args(["-i", "x"]).output().unwrap()).expect(2);
+    assert!(ran.stderr.contains("-e <ID>"), "{ran:#?}");
+}

@@ -1,0 +1,126 @@
+//! A whole service of one machine: a stream in, files and calls out.
+
+use std::time::{Duration, Instant};
+
+use refrain_testkit::origin::Origin;
+use serde_json::Value;
+
+use super::metrics::parsed;
+use super::{PATIENCE, Service};
+use crate::monitor::{Stage, check_broadcast, responses};
+
+/// Waits until something is so.
+async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what} does not come");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn settings(stage: &Stage, url: &str, hook: &str) -> String {
+    let out = stage.sandbox.path("out");
+    format!(
+        "[[streams]]\nid = 'radio/one'\nurl = '{url}'\n\
+         [[sinks]]\nkind = 'folder'\npath = '{}'\nkey = '{{file}}'\n\
+         [[sinks]]\nkind = 'webhook'\nurl = '{hook}'\n\
+         [monitor]\nallow_private_addresses = true\n[service]\nname = 'only'\n",
+        out.display()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_followed_and_what_is_heard_is_delivered() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(3);
+    let hooks = Origin::start().await.unwrap();
+    hooks.put("/hook", "thanks", "text/plain");
+    let hook = format!("{}?token=hush", hooks.url("/hook"));
+    let service = Service::start(&stage.sandbox, &settings(&stage, &url, &hook), &[], &[]);
+    service.wait("/readyz", 200);
+    stage.joined().await;
+    // The first song is told while it plays.
+    live.publish(8);
+    let out = stage.sandbox.path("out");
+    until("the first file", || responses(&out).into_iter().next()).await;
+    let one = until("the song that plays", || {
+        let one = service.get("/v1/streams/radio%2Fone").json();
+        one["now_playing"][0].is_object().then_some(one)
+    })
+    .await;
+    assert_eq!(
+        (&one["stream"]["worker"], &one["followed"]["state"]),
+        (&"only".into(), &"live".into()),
+        "{one}"
+    );
+    let values = parsed(&service.get("/metrics").body);
+    assert_eq!(values["refrain_streams"], 1.0);
+    assert_eq!(values["refrain_stream_songs{stream=\"radio/one\"}"], 1.0, "{values:?}");
+    assert!(values["refrain_stream_audio_seconds_total{stream=\"radio/one\"}"] > 10.0);
+    service.command(&["healthcheck"]).expect(0);
+    let listed = service.command(&["streams", "list"]).expect(0);
+    assert!(listed.stdout.contains("radio/one  live   fixed"), "{listed:#?}");
+    // The rest comes, and the playlist ends.
+    live.publish(stage.clips.len() as u64 - 11);
+    live.change(|options| options.end = true);
+    let all = until("four files", || Some(responses(&out)).filter(|all| all.len() == 4)).await;
+    let all: Vec<Value> = all.into_iter().map(|(_, response)| response).collect();
+    check_broadcast(&all, 1_700_000_000.0);
+    until("four calls", || (hooks.times_asked("/hook") >= 4).then_some(())).await;
+    let page =
+        service.get("/v1/streams/radio%2Fone/detections?from=1699999000000&to=1700009000000&limit=1").json();
+    let next = page["next"].as_str().unwrap();
+    let path = format!("/v1/streams/radio%2Fone/detections?from=1699999000000&to=1700009000000&after={next}");
+    let rest = service.get(&path).json();
+    assert_eq!(rest["detections"].as_array().unwrap().len(), 1, "{rest}");
+    let track = rest["detections"][0]["track"]["id"].as_str().unwrap();
+    let airings = service.get(&format!("/v1/detections/{track}")).json();
+    assert_eq!(airings["detections"][0]["stream"], "radio/one", "{airings}");
+    assert_eq!(airings["detections"][0]["is_final"], true);
+    let ran = service.end().expect(0);
+    assert!(!ran.stderr.contains("hush"), "{ran:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_to_end_it_hands_streams_back_and_another_goes_on() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(3);
+    let hooks = Origin::start().await.unwrap();
+    hooks.put("/hook", "thanks", "text/plain");
+    let settings = settings(&stage, &url, &hooks.url("/hook"));
+    let out = stage.sandbox.path("out");
+    let first = Service::start(&stage.sandbox, &settings, &[], &[]);
+    first.wait("/readyz", 200);
+    stage.joined().await;
+    live.publish(8);
+    until("the first file", || responses(&out).into_iter().next()).await;
+    let began = Instant::now();
+    first.end().expect(0);
+    assert!(began.elapsed() < Duration::from_secs(25), "within drain_seconds");
+    assert_eq!(responses(&out).len(), 1, "no final: the song plays on");
+    let second = Service::start(&stage.sandbox, &settings, &[], &[]);
+    let listed = until("the next worker", || {
+        let one = second.command(&["streams", "list", "--json"]);
+        one.stdout.contains("\"worker\":\"only\"").then_some(one)
+    })
+    .await;
+    assert!(listed.stdout.contains("\"lease_seconds\""), "{listed:#?}");
+    live.publish(stage.clips.len() as u64 - 11);
+    live.change(|options| options.end = true);
+    until("a final of the second song", || (responses(&out).len() >= 4).then_some(())).await;
+    let all: Vec<Value> = responses(&out).into_iter().map(|(_, response)| response).collect();
+    let mut chains: Vec<_> = all
+        .iter()
+        .map(|one| &one["matches"][0]["evidence"])
+        .map(|evidence| {
+            (evidence["reference"].to_string(), evidence["event"].to_string(), evidence["airing"].to_string())
+        })
+        .collect();
+    chains.sort();
+    assert_eq!(chains.len(), 4, "one start and one final of each: {chains:#?}");
+    assert_eq!((&chains[0].2, &chains[2].2), (&chains[1].2, &chains[3].2), "one chain of each: {chains:#?}");
+    second.end().expect(0);
+}

@@ -1,0 +1,142 @@
+//! What became of deliveries, told to the database.
+
+use std::time::Duration;
+
+use refrain_catalog::{AfterFailure, CatalogError, Delivery};
+use tokio::time::Instant;
+
+use super::{Ended, Lane, Outcome, now};
+use crate::delivery::pace::{after, pause};
+use crate::delivery::sinks::Undelivered;
+
+/// Longest pause between two tries to reach the database.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+impl Lane {
+    /// Tells the database what became of this delivery and of all others that are over by now.
+    pub(super) async fn settle(&mut self, ended: Ended) {
+        let mut next = Some(ended);
+        while let Some(ended) = next {
+            let (id, outcome) = match ended {
+                Ok((id, outcome)) => (id, outcome),
+                Err(error) => (error.id(), Err(Undelivered::Again("the delivery broke down".into()))),
+            };
+            if let Some(delivery) = self.claimed.remove(&id) {
+                self.note(delivery, outcome).await;
+            }
+            next = self.under_way.try_join_next_with_id();
+        }
+        self.tell().await;
+    }
+
+    async fn note(&mut self, delivery: Delivery, outcome: Outcome) {
+        let (why, then) = match outcome {
+            Ok(()) => {
+                self.untold.push(delivery.id);
+                return self.answered();
+            }
+            Err(Undelivered::Refused(why)) => {
+                self.answered();
+                (why, AfterFailure::DeadAt(now()))
+            }
+            Err(Undelivered::Again(why)) => {
+                self.failed(&why);
+                (why, after(&delivery, now(), self.terms.longest_pause, self.terms.give_up))
+            }
+        };
+        self.tell_failure(&delivery, &why, then).await;
+    }
+
+    fn answered(&mut self) {
+        if self.circuit.answered() {
+            tracing::info!(sink = self.name, "the sink takes messages again");
+            self.next_look = Instant::now();
+        }
+    }
+
+    fn failed(&mut self, why: &str) {
+        if self.circuit.failed() {
+            tracing::warn!(
+                sink = self.name,
+                why,
+                "the sink is down; it gets one message at a time until it is back"
+            );
+        }
+        if self.circuit.is_open() {
+            self.next_look = Instant::now() + self.circuit.pause(self.terms.longest_pause);
+        }
+    }
+
+    async fn tell_failure(&mut self, delivery: &Delivery, why: &str, then: AfterFailure) {
+        let (sink, id, key) = (&self.name, delivery.id, &delivery.key);
+        match then {
+            AfterFailure::DeadAt(_) => {
+                self.measures.deliveries_dead.add(1);
+                tracing::error!(
+                    sink,
+                    id,
+                    key,
+                    why,
+                    "a delivery is given up; `refrain outbox retry` tries it again"
+                );
+            }
+            AfterFailure::RetryAt(time) => {
+                self.measures.delivery_failures.add(1);
+                tracing::debug!(sink, id, key, why, attempt = delivery.attempts, "a delivery failed");
+                let due =
+                    Instant::now() + Duration::from_millis(u64::try_from(time - now()).unwrap_or_default());
+                self.dues.insert(due);
+                if !self.circuit.is_open() {
+                    self.next_look = self.next_look.min(due);
+                }
+            }
+        }
+        let told = self.catalog.journal().delivery_failed(id, delivery.attempts, why, then).await;
+        if let Err(error) = told {
+            // Nothing is lost: the claim ends, and the message is due again.
+            self.database_failed("cannot write down that a delivery failed", &error);
+        }
+    }
+
+    /// Writes down what was delivered; where that fails it is kept for the next time. Whether all is written down.
+    pub(super) async fn tell(&mut self) -> bool {
+        if self.untold.is_empty() {
+            return true;
+        }
+        match self.catalog.journal().delivered(&self.untold, now()).await {
+            Ok(()) => {
+                self.measures.delivered.add(self.untold.len() as u64);
+                self.untold.clear();
+                true
+            }
+            Err(error) => {
+                self.database_failed("cannot write down what was delivered", &error);
+                false
+            }
+        }
+    }
+
+    pub(super) fn database_failed(&mut self, what: &'static str, error: &CatalogError) {
+        tracing::warn!(sink = self.name, %error, what, "the outbox cannot be reached; it is tried again");
+        self.database_failures = self.database_failures.saturating_add(1);
+        self.next_look = Instant::now() + pause(self.database_failures, LONGEST_WAIT);
+    }
+
+    /// Ends what is under way, and lets others have it at once.
+    pub(super) async fn give_back(&mut self) {
+        self.under_way.abort_all();
+        while let Some(ended) = self.under_way.join_next_with_id().await {
+            // What was done in the last moment is done.
+            if let Ok((id, Ok(()))) = ended
+                && let Some(delivery) = self.claimed.remove(&id)
+            {
+                self.untold.push(delivery.id);
+            }
+        }
+        self.tell().await;
+        for (_, delivery) in std::mem::take(&mut self.claimed) {
+            let why = "the process that was delivering it ended";
+            self.tell_failure(&delivery, why, AfterFailure::RetryAt(now())).await;
+        }
+    }
+}

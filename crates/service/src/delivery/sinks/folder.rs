@@ -1,0 +1,50 @@
+//! Files in a folder.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use async_trait::async_trait;
+
+use super::{MOST_NUMBERS, Message, Sink, Undelivered, too_many};
+use crate::delivery::key::numbered;
+use crate::response::{advice, place, prepare};
+
+/// Writes each message once under its path, whole when it appears, never over another.
+pub(super) struct Folder(pub(super) PathBuf);
+
+#[async_trait]
+impl Sink for Folder {
+    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
+        let folder = self.0.clone();
+        match tokio::task::spawn_blocking(move || write(&folder, &message)).await {
+            Ok(done) => done,
+            Err(_) => Err(Undelivered::Again("the writer of the folder broke down".into())),
+        }
+    }
+}
+
+fn write(folder: &Path, message: &Message) -> Result<(), Undelivered> {
+    let key = message.needed_key()?;
+    // Templates lead nowhere else. The outbox is a table, and who knows who writes there.
+    if !Path::new(key).components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(Undelivered::Refused(format!("{key:?} leads out of the folder")));
+    }
+    let again = |path: &Path, error: &io::Error| {
+        Undelivered::Again(format!("cannot write {}: {error}; {}", path.display(), advice(error)))
+    };
+    let first = folder.join(key);
+    let parent = first.parent().unwrap_or(folder);
+    fs::create_dir_all(parent).map_err(|error| again(parent, &error))?;
+    let mut file = prepare(parent, &message.body).map_err(|error| again(parent, &error))?;
+    for number in 1..=MOST_NUMBERS {
+        let path = folder.join(numbered(key, number));
+        match place(file, &path).map_err(|error| again(&path, &error))? {
+            None => return Ok(()),
+            // An earlier try wrote it, and was not told so.
+            Some(_) if fs::read(&path).is_ok_and(|there| there == message.text().as_bytes()) => return Ok(()),
+            Some(unplaced) => file = unplaced,
+        }
+    }
+    Err(too_many(key))
+}

@@ -1,0 +1,44 @@
+//! Objects in a bucket.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{MOST_NUMBERS, Message, Sink, Undelivered, too_many};
+use crate::delivery::key::numbered;
+use crate::outside::{ObjectName, Objects, OutsideError, OutsideErrorKind, Put};
+
+/// Writes each message once under its key, never over another.
+pub(super) struct S3 {
+    pub(super) objects: Arc<dyn Objects>,
+    pub(super) bucket: String,
+}
+
+#[async_trait]
+impl Sink for S3 {
+    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
+        let key = message.needed_key()?;
+        let text = Bytes::from(message.text());
+        for number in 1..=MOST_NUMBERS {
+            let object = ObjectName { bucket: self.bucket.clone(), key: numbered(key, number) };
+            match self.objects.write(&object, text.clone(), "application/json", Put::New).await {
+                Err(error) if error.kind() == OutsideErrorKind::Conflict => {}
+                done => return Ok(done?),
+            }
+            if self.holds(&object, &text).await? {
+                return Ok(());
+            }
+        }
+        Err(too_many(key))
+    }
+}
+
+impl S3 {
+    /// Whether the object is this very text: an earlier try wrote it, and was not told so.
+    async fn holds(&self, object: &ObjectName, text: &Bytes) -> Result<bool, OutsideError> {
+        let size = text.len() as u64;
+        let facts = self.objects.facts(object).await?;
+        Ok(facts.size == size && self.objects.read(object, 0..size, facts.etag.as_deref()).await? == *text)
+    }
+}

@@ -1,0 +1,21 @@
+//! Topics.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Message, Sink, Undelivered};
+use crate::outside::Topics;
+
+/// Publishes each message, raw.
+pub(super) struct Sns {
+    pub(super) topics: Arc<dyn Topics>,
+    pub(super) topic: String,
+}
+
+#[async_trait]
+impl Sink for Sns {
+    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
+        Ok(self.topics.publish(&self.topic, &message.body).await?)
+    }
+}

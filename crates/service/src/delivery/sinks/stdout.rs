@@ -1,0 +1,50 @@
+//! Standard output.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Message, Sink, Undelivered};
+
+/// Something that lines are written to, one at a time.
+#[derive(Clone)]
+pub struct Lines(Arc<Mutex<dyn Write + Send>>);
+
+impl Lines {
+    /// Lines to that writer.
+    #[must_use]
+    pub fn to(writer: impl Write + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(writer)))
+    }
+
+    fn write(&self, line: &str) -> io::Result<()> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(line.as_bytes())?;
+        writer.flush()
+    }
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self::to(io::stdout())
+    }
+}
+
+/// Writes each message as a line.
+pub(super) struct Stdout(pub(super) Lines);
+
+#[async_trait]
+impl Sink for Stdout {
+    async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
+        // Line ends are between the tokens of JSON, where blanks mean the same.
+        let line = format!("{}\n", message.body.replace(['\n', '\r'], " "));
+        let lines = self.0.clone();
+        // Whoever reads may be slow.
+        match tokio::task::spawn_blocking(move || lines.write(&line)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Undelivered::Again(format!("cannot write to standard output: {error}"))),
+            Err(_) => Err(Undelivered::Again("the writer of standard output broke down".into())),
+        }
+    }
+}

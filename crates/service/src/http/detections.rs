@@ -1,0 +1,112 @@
+//! What was heard, and where.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use chrono::{DateTime, SecondsFormat};
+use refrain_catalog::{Catalog, CatalogError, Detection, HeardIn, PageMark, Track, TrackId, TrackNumber};
+use serde_json::{Value, json};
+
+use super::Http;
+use super::answer::Refusal;
+use super::query::{PageQuery, TimeQuery, mark_text};
+use super::streams::heard_in;
+
+impl Http {
+    /// The catalogue, if it is open.
+    pub(super) fn catalog(&self) -> Result<&Arc<dyn Catalog>, Refusal> {
+        self.catalog.get().ok_or(Refusal::NotYet)
+    }
+}
+
+/// `GET /v1/streams/{id}/detections`
+pub(super) async fn of_stream(
+    State(http): State<Http>,
+    Path(id): Path<String>,
+    query: Result<Query<TimeQuery>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(query) = query.map_err(|error| Refusal::Bad(error.body_text()))?;
+    let ((from, to), after, limit) = (query.times()?, query.mark()?, query.limit()?);
+    let catalog = http.catalog()?;
+    // Earlier sessions are asked for by their own names, which no row has any more.
+    let stream = catalog.journal().stream(&id).await?;
+    let place = stream.as_ref().map_or_else(|| HeardIn::Stream(id), heard_in);
+    let page = catalog.journal().detections_of(&place, from, to, after, limit).await?;
+    page_of(&**catalog, &page, limit, Detection::mark_by_start).await
+}
+
+/// `GET /v1/detections/{track}`
+pub(super) async fn of_track(
+    State(http): State<Http>,
+    Path(track): Path<String>,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(query) = query.map_err(|error| Refusal::Bad(error.body_text()))?;
+    let (before, limit) = (query.mark()?, query.limit()?);
+    let track: TrackId = track.parse().map_err(|_| {
+        Refusal::Bad(format!("{track:?} is no id of a track; `refrain tracks list` has them"))
+    })?;
+    let catalog = http.catalog()?;
+    let page = catalog.journal().airings_of(track, before, limit).await?;
+    page_of(&**catalog, &page, limit, Detection::mark_by_first_seen).await
+}
+
+async fn page_of(
+    catalog: &dyn Catalog,
+    page: &[Detection],
+    limit: u32,
+    mark: impl Fn(&Detection) -> PageMark,
+) -> Result<Json<Value>, Refusal> {
+    let next = page.last().filter(|_| page.len() == limit as usize).map(|last| mark_text(mark(last)));
+    Ok(Json(json!({"detections": tell(catalog, page).await?, "next": next})))
+}
+
+/// Detections as the API tells them, with the tracks that they were of.
+pub(super) async fn tell(catalog: &dyn Catalog, page: &[Detection]) -> Result<Vec<Value>, CatalogError> {
+    let mut numbers: Vec<_> = page.iter().map(|detection| detection.track).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let tracks = if numbers.is_empty() { Vec::new() } else { catalog.by_numbers(&numbers).await? };
+    let tracks: HashMap<_, _> = tracks.into_iter().map(|track| (track.number, track)).collect();
+    Ok(page.iter().map(|detection| row(detection, &tracks)).collect())
+}
+
+fn row(heard: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
+    let (place, name) = match &heard.heard_in {
+        HeardIn::Stream(id) => ("stream", id),
+        HeardIn::File(name) => ("file", name),
+    };
+    let metadata = tracks.get(&heard.track).map(|track| &track.metadata);
+    let mut row = json!({
+        "id": heard.id,
+        place: name,
+        "track": {
+            "id": heard.track_id.to_string(),
+            "title": metadata.and_then(|metadata| metadata.title.as_deref()),
+            "artist": metadata.and_then(|metadata| metadata.artist.as_deref()),
+            "isrc": metadata.and_then(|metadata| metadata.isrc.as_deref()),
+        },
+        "start_seconds": heard.query_start,
+        "end_seconds": heard.query_end,
+        "reference_start_seconds": heard.reference_start,
+        "speed": heard.speed,
+        "pitch_cents": heard.pitch_cents,
+        "false_positive_probability": heard.false_positive_probability,
+        "is_final": heard.is_final,
+    });
+    // In a file they count from its first sample, and say what the seconds say.
+    if let (HeardIn::Stream(_), Value::Object(row)) = (&heard.heard_in, &mut row) {
+        row.insert("start".to_owned(), json!(time(heard.start_at)));
+        row.insert("end".to_owned(), json!(time(heard.end_at)));
+    }
+    row
+}
+
+/// A moment in milliseconds since 1970 as RFC 3339 has it.
+fn time(milliseconds: i64) -> Option<String> {
+    let time = DateTime::from_timestamp_millis(milliseconds)?;
+    Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}

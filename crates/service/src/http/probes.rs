@@ -1,0 +1,34 @@
+//! What platforms and Prometheus ask.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use super::Http;
+use crate::metrics;
+
+/// Whether the process may go on.
+pub(super) async fn live(State(http): State<Http>) -> Response {
+    match http.health.live() {
+        Ok(()) => "ok\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+/// Whether it is ready, else a reason a line.
+pub(super) async fn ready(State(http): State<Http>) -> Response {
+    let reasons = http.health.not_ready();
+    if reasons.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response()
+}
+
+/// All metrics.
+pub(super) async fn metrics(State(http): State<Http>) -> Response {
+    match metrics::text(&(http.reading)()) {
+        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}

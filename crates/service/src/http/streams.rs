@@ -1,0 +1,159 @@
+//! `/v1/streams`.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use refrain_catalog::{HeardIn, NewStream, StartOutcome, Stream, StreamFilter};
+use refrain_stream::GapReason;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Http;
+use super::answer::Refusal;
+use super::detections::tell;
+use super::query::{StreamsQuery, now};
+use crate::monitor::StreamStatus;
+use crate::streams::{ORIGIN_API, outside_name};
+
+/// Longest id, characters.
+const LONGEST_ID: usize = 200;
+
+/// Longest URL, bytes.
+const LONGEST_URL: usize = 8 * 1024;
+
+/// A stream as the API tells it. Its URL may hold a token and is not told.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    origin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    started_at: i64,
+    updated_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
+}
+
+impl<'a> From<&'a Stream> for Row<'a> {
+    fn from(stream: &'a Stream) -> Self {
+        Self {
+            id: &stream.id,
+            state: stream.state.as_str(),
+            reason: stream.reason.as_deref(),
+            origin: &stream.origin,
+            session: stream.session.as_deref(),
+            started_at: stream.started_at,
+            updated_at: stream.updated_at,
+            ended_at: stream.ended_at,
+            worker: stream.lease_owner.as_deref(),
+        }
+    }
+}
+
+/// What the sound of a stream is called in the journal: its session, where it has one.
+pub(super) fn heard_in(stream: &Stream) -> HeardIn {
+    HeardIn::Stream(outside_name(stream).to_owned())
+}
+
+/// `GET /v1/streams`
+pub(super) async fn list(
+    State(http): State<Http>,
+    query: Result<Query<StreamsQuery>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(query) = query.map_err(|error| Refusal::Bad(error.body_text()))?;
+    let limit = query.limit()?;
+    let filter = StreamFilter { over: query.all, origin: query.origin.clone(), ..StreamFilter::default() };
+    let page = http.catalog()?.journal().streams(&filter, query.after.as_deref(), limit).await?;
+    let rows: Vec<_> = page.iter().map(Row::from).collect();
+    let next = page.last().filter(|_| page.len() == limit as usize).map(|last| last.id.as_str());
+    Ok(Json(json!({"streams": rows, "next": next})))
+}
+
+/// `GET /v1/streams/{id}`
+pub(super) async fn show(State(http): State<Http>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let catalog = http.catalog()?;
+    let stream = catalog.journal().stream(&id).await?.ok_or_else(|| unknown(&id))?;
+    let open = catalog.journal().open_detections(&heard_in(&stream)).await?;
+    let playing = tell(&**catalog, &open).await?;
+    let followed = (http.statuses)().into_iter().find(|(followed, _)| *followed == id);
+    Ok(Json(json!({
+        "stream": Row::from(&stream),
+        "now_playing": playing,
+        "followed": followed.map(|(_, status)| followed_here(&status)),
+    })))
+}
+
+/// What only the process that follows a stream knows.
+fn followed_here(status: &StreamStatus) -> Value {
+    json!({
+        "state": status.state.name(),
+        "lag_seconds": status.lag(),
+        "heard_seconds": status.position,
+        "queued_seconds": status.queued_seconds,
+        "silence_seconds": status.ear.silence_seconds,
+        "missing_seconds": status.ear.gaps.total().seconds,
+        "dropped_seconds": status.ear.gaps.of(GapReason::Dropped).seconds,
+        "decode_errors": status.ear.decode_errors,
+        "last_error": status.source.last_error,
+    })
+}
+
+/// What `POST /v1/streams` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Add {
+    id: String,
+    url: String,
+}
+
+/// `POST /v1/streams`
+pub(super) async fn add(
+    State(http): State<Http>,
+    body: Result<Json<Add>, JsonRejection>,
+) -> Result<impl IntoResponse, Refusal> {
+    let Json(Add { id, url }) = body.map_err(|error| Refusal::Bad(error.body_text()))?;
+    if !(1..=LONGEST_ID).contains(&id.chars().count()) {
+        return Err(Refusal::Bad(format!("an id has 1 to {LONGEST_ID} characters")));
+    }
+    let parsed = url::Url::parse(&url).ok();
+    let known = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https" | "udp"));
+    if !known || url.len() > LONGEST_URL {
+        return Err(Refusal::Bad(format!("url is no http, https or udp URL of at most {LONGEST_URL} bytes")));
+    }
+    let new = NewStream { id, url, origin: ORIGIN_API.to_owned(), session: None, started_at: now() };
+    let outcome = http.catalog()?.journal().start_stream(&new).await?;
+    let (status, stream) = match outcome {
+        StartOutcome::Started(stream) => (StatusCode::CREATED, stream),
+        StartOutcome::Known(stream) if stream.url == new.url => (StatusCode::OK, stream),
+        StartOutcome::Known(stream) => {
+            return Err(Refusal::Conflict(format!(
+                "stream {:?} is {} already with another URL; stop it first",
+                stream.id,
+                stream.state.as_str()
+            )));
+        }
+    };
+    Ok((status, Json(json!({"stream": Row::from(&stream)}))))
+}
+
+/// `DELETE /v1/streams/{id}`
+pub(super) async fn stop(State(http): State<Http>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    let journal = http.catalog()?.journal();
+    if journal.stream(&id).await?.is_none() {
+        return Err(unknown(&id));
+    }
+    // One that is over already is what was asked for.
+    journal.end_stream(&id, None, Some("stopped by hand"), now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn unknown(id: &str) -> Refusal {
+    Refusal::NotFound(format!("there is no stream {id:?}"))
+}

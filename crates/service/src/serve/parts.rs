@@ -1,0 +1,135 @@
+//! Which parts a process has, and what they need.
+
+use std::sync::Arc;
+
+use refrain_catalog::Catalog;
+
+use super::{Plan, ServeError, Shared, Stage, Stages};
+use crate::delivery::{Courier, Janitor, Planner};
+use crate::intake::{Consumer, Handler};
+use crate::monitor::{FollowedIndex, Monitor};
+use crate::outside::{Outside, Queue};
+use crate::settings::{ServiceSettings, SinkKind};
+use crate::streams::{self, Streams};
+
+/// Refuses roles and sinks that lack what they work on.
+pub(super) fn check(settings: &ServiceSettings, outside: &Outside) -> Result<(), ServeError> {
+    let needs = |role: &str, what: &str| Err(ServeError::Needs(format!("{role} needs {what}")));
+    let roles = settings.roles;
+    if roles.check && outside.check.is_none() {
+        return needs(
+            "the role check",
+            "a queue: set queues.check (REFRAIN_QUEUES_CHECK), or leave the role out",
+        );
+    }
+    if roles.index && outside.index.is_none() {
+        return needs(
+            "the role index",
+            "a queue: set queues.index (REFRAIN_QUEUES_INDEX), or leave the role out",
+        );
+    }
+    if (roles.check || roles.index) && outside.objects.is_none() {
+        return needs("a role that reads files", "buckets, which are not configured");
+    }
+    if roles.api && settings.http.listen.is_none() {
+        return needs(
+            "the role api",
+            "an address: set http.listen (REFRAIN_HTTP_LISTEN), or leave the role out",
+        );
+    }
+    for sink in &settings.outbox.sinks {
+        let missing = match sink.kind {
+            SinkKind::S3 { .. } => outside.objects.is_none(),
+            SinkKind::Sns { .. } => outside.topics.is_none(),
+            _ => false,
+        };
+        if missing {
+            return needs(&format!("the sink {:?}", sink.name), "AWS, which is not configured");
+        }
+    }
+    Ok(())
+}
+
+/// What parts are made of.
+pub(super) struct Parts<'a> {
+    pub(super) plan: Plan,
+    pub(super) shared: &'a Shared,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) index: FollowedIndex,
+}
+
+impl Parts<'_> {
+    /// Begins all parts that this process has, what delivers before what finds something.
+    pub(super) fn begin(self) -> Result<Stages, ServeError> {
+        let mut stages = Stages::new();
+        self.watch(&mut stages);
+        self.deliver(&mut stages)?;
+        if self.plan.settings.roles.monitor {
+            self.follow(&mut stages)?;
+        }
+        Ok(stages)
+    }
+
+    fn watch(&self, stages: &mut Stages) {
+        let (watch, catalog) = (Arc::clone(&self.shared.watch), Arc::clone(&self.catalog));
+        stages.begin(Stage::Watch, "database watch", |stop| watch.database(catalog, stop));
+        if let Some(settings) = self.plan.settings.emf.clone() {
+            let (watch, lines) = (Arc::clone(&self.shared.watch), Arc::clone(&self.plan.lines));
+            stages.begin(Stage::Watch, "metrics", |stop| watch.emf(settings, lines, stop));
+        }
+    }
+
+    fn deliver(&self, stages: &mut Stages) -> Result<(), ServeError> {
+        let Plan { settings, outside, .. } = &self.plan;
+        // It ends last: half of the time is the least that is left for it.
+        let drain = settings.drain / 2;
+        let courier = Courier::new(&self.catalog, &settings.outbox, outside, drain, &self.shared.measures)
+            .map_err(|error| ServeError::Settings(error.to_string()))?;
+        stages.begin(Stage::Outbox, "courier", |stop| courier.run(stop));
+        let janitor = Janitor::new(Arc::clone(&self.catalog), settings.keep.clone());
+        stages.begin(Stage::Intake, "janitor", |stop| janitor.run(stop));
+        Ok(())
+    }
+
+    fn follow(&self, stages: &mut Stages) -> Result<(), ServeError> {
+        let Plan { settings, outside, .. } = &self.plan;
+        let monitor = Monitor::new(self.index.clone(), settings.streams.monitor.clone())?;
+        let parts = streams::Parts {
+            catalog: Arc::clone(&self.catalog),
+            monitor,
+            channels: outside.channels.clone(),
+            planner: self.planner(),
+            measures: Arc::clone(&self.shared.measures),
+            name: settings.name.clone(),
+        };
+        let streams = Streams::new(parts, settings.streams.clone())
+            .map_err(|error| ServeError::Settings(error.to_string()))?;
+        let shown = streams.clone();
+        self.shared.watch.look_at(Arc::new(move || shown.statuses()));
+        let handler = streams.handler();
+        stages.begin(Stage::Streams, "streams", |stop| streams.run(stop));
+        self.consume(stages, Stage::Intake, "queues.streams", outside.streams.as_ref(), &handler);
+        self.consume(stages, Stage::Intake, "queues.medialive", outside.medialive.as_ref(), &handler);
+        Ok(())
+    }
+
+    fn planner(&self) -> Planner {
+        Planner::new(&self.plan.settings.outbox.sinks)
+    }
+
+    /// Reads a queue, if there is one.
+    fn consume(
+        &self,
+        stages: &mut Stages,
+        stage: Stage,
+        name: &'static str,
+        queue: Option<&Arc<dyn Queue>>,
+        handler: &Arc<dyn Handler>,
+    ) {
+        if let Some(queue) = queue {
+            let measures = Arc::clone(&self.shared.measures);
+            let consumer = Consumer::new(Arc::clone(queue), Arc::clone(handler), measures);
+            stages.begin(stage, name, |stop| consumer.run(stop));
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Looks on: whether the database answers, whether threads hang, how full the outbox is; and writes metrics.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use refrain_catalog::{Catalog, CatalogError};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Health, Lines};
+use crate::measure::Measures;
+use crate::metrics::{Emf, Outbox, Reading, Statuses};
+use crate::monitor::StreamStatus;
+use crate::settings::EmfSettings;
+
+/// How often the database is asked whether it is there.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
+
+/// A database that takes longer than this to answer does not.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How often the outbox is counted: every so many times that the database is asked.
+const COUNTED_EVERY: u32 = 3;
+
+/// Sound that waits for so long without any of it being worked on: the threads hang.
+const HANGS_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// What looks on.
+pub(super) struct Watch {
+    health: Arc<Health>,
+    measures: Arc<Measures>,
+    capacity: u32,
+    statuses: Mutex<Option<Statuses>>,
+    outbox: Mutex<Option<Outbox>>,
+}
+
+/// How far each stream was that has sound waiting, and since when it is no further.
+#[derive(Default)]
+struct Progress(HashMap<String, (f64, Instant)>);
+
+impl Watch {
+    pub(super) fn new(health: Arc<Health>, measures: Arc<Measures>, capacity: u32) -> Self {
+        Self { health, measures, capacity, statuses: Mutex::default(), outbox: Mutex::default() }
+    }
+
+    /// From here on these streams are looked at.
+    pub(super) fn look_at(&self, statuses: Statuses) {
+        *self.statuses.lock().unwrap_or_else(PoisonError::into_inner) = Some(statuses);
+    }
+
+    /// The streams that this process follows.
+    pub(super) fn streams(&self) -> Vec<(String, StreamStatus)> {
+        let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        statuses.map(|statuses| statuses()).unwrap_or_default()
+    }
+
+    /// What is measured now.
+    pub(super) fn reading(&self) -> Reading {
+        Reading {
+            ready: self.health.not_ready().is_empty(),
+            capacity: self.capacity,
+            measures: Arc::clone(&self.measures),
+            streams: self.streams(),
+            outbox: *self.outbox.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Asks the database again and again whether it is there.
+    pub(super) async fn database(self: Arc<Self>, catalog: Arc<dyn Catalog>, stop: CancellationToken) {
+        let (mut round, mut progress) = (0u32, Progress::default());
+        loop {
+            let answered = self.ask(&*catalog).await;
+            if answered && round.is_multiple_of(COUNTED_EVERY) {
+                self.count(&*catalog).await;
+            }
+            round = round.wrapping_add(1);
+            // While it is away nothing can be written down, and so streams wait.
+            let hangs = answered && progress.hangs(&self.streams(), Instant::now());
+            self.health.broken(hangs.then(|| "threads that work on sound hang".to_owned()));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(ASKED_EVERY) => {}
+            }
+        }
+    }
+
+    async fn ask(&self, catalog: &dyn Catalog) -> bool {
+        match tokio::time::timeout(PATIENCE, catalog.position()).await {
+            Ok(Ok(_)) => {
+                self.health.database_answers();
+                true
+            }
+            Ok(Err(error)) => {
+                let refused = matches!(error, CatalogError::LoginRefused { .. });
+                self.health.database_fails(&error.to_string(), refused);
+                false
+            }
+            Err(_) => {
+                self.health.database_fails("it does not answer", false);
+                false
+            }
+        }
+    }
+
+    async fn count(&self, catalog: &dyn Catalog) {
+        // One that cannot be counted now is not told of, rather than told wrong.
+        let counted = tokio::time::timeout(PATIENCE, catalog.journal().backlog()).await;
+        let outbox = counted.ok().and_then(Result::ok).map(|backlog| Outbox {
+            due: backlog.waiting,
+            oldest_seconds: backlog
+                .oldest_at
+                .map_or(0.0, |at| (now().saturating_sub(at)).max(0) as f64 / 1000.0),
+            dead: backlog.dead,
+        });
+        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
+    }
+
+    /// Writes lines for CloudWatch until the end, and once then.
+    pub(super) async fn emf(self: Arc<Self>, settings: EmfSettings, lines: Lines, stop: CancellationToken) {
+        let interval = settings.interval;
+        let mut emf = Emf::new(settings);
+        loop {
+            let over = tokio::select! {
+                () = stop.cancelled() => true,
+                () = tokio::time::sleep(interval) => false,
+            };
+            for line in emf.lines(&self.reading(), now()) {
+                lines(&line);
+            }
+            if over {
+                return;
+            }
+        }
+    }
+}
+
+impl Progress {
+    /// Whether every stream that has sound waiting has been where it is for too long.
+    fn hangs(&mut self, streams: &[(String, StreamStatus)], now: Instant) -> bool {
+        let waiting = streams.iter().filter(|(_, status)| status.queued_seconds > 0.0 && !status.is_over);
+        let mut next = HashMap::new();
+        for (id, status) in waiting {
+            let since = match self.0.get(id) {
+                Some((position, since)) if *position == status.position => *since,
+                _ => now,
+            };
+            next.insert(id.clone(), (status.position, since));
+        }
+        self.0 = next;
+        !self.0.is_empty() && self.0.values().all(|(_, since)| now.duration_since(*since) >= HANGS_AFTER)
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_hang_when_no_stream_gets_on() {
+        let mut progress = Progress::default();
+        let stream = |id: &str, position, queued_seconds| {
+            (id.to_owned(), StreamStatus { position, queued_seconds, ..StreamStatus::default() })
+        };
+        let began = Instant::now();
+        let long = began + HANGS_AFTER;
+        assert!(!progress.hangs(&[stream("a", 1.0, 2.0), stream("b", 1.0, 0.0)], began));
+        assert!(progress.hangs(&[stream("a", 1.0, 2.0), stream("b", 1.0, 0.0)], long));
+        assert!(!progress.hangs(&[stream("a", 1.0, 2.0), stream("c", 1.0, 2.0)], long), "one is new");
+        assert!(!progress.hangs(&[stream("a", 1.5, 2.0)], long), "it got on");
+        assert!(!progress.hangs(&[stream("a", 1.5, 0.0)], long + HANGS_AFTER), "nothing waits");
+        assert!(!progress.hangs(&[], long + HANGS_AFTER));
+    }
+}

@@ -1,0 +1,179 @@
+//! What is delivered of news, and under which keys.
+
+use std::path::{Component, Path};
+
+use chrono::Duration;
+use proptest::prelude::*;
+use refrain_catalog::NewDelivery;
+use refrain_service::delivery::{KeyError, KeyTemplate, LONGEST_KEY, News, Planner, SongNow};
+use refrain_service::response::file_name;
+use refrain_service::settings::{Format, From, SinkKind, SinkSettings};
+use serde_json::{Value, json};
+
+use super::{evening, folder_sink, news, sink};
+
+fn payload(message: &NewDelivery) -> Value {
+    serde_json::from_str(&message.payload).unwrap()
+}
+
+fn s3(key: &str) -> SinkSettings {
+    sink("s3", SinkKind::S3 { bucket: "b".into(), key: key.into() })
+}
+
+fn song_sink() -> SinkSettings {
+    SinkSettings { format: Format::Song, ..sink("sns", SinkKind::Sns { topic: "t".into() }) }
+}
+
+fn key(template: &str, news: &News<'_>) -> String {
+    KeyTemplate::parse(template).unwrap();
+    let messages = Planner::new(&[s3(template)]).deliveries(news);
+    payload(&messages[0])["key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_message_holds_all_that_its_delivery_needs() {
+    let sinks = [s3("{stream_id}/{file}"), sink("hook", SinkKind::Stdout)];
+    let messages = Planner::new(&sinks).deliveries(&news());
+    let file = file_name("st-1", &evening(), 1);
+    let body = "{\"statusCode\":2006}";
+    let with_key = json!({"version": 1, "event": "start", "stream": "st-1", "key": format!("st-1/{file}"), "body": body});
+    let without = json!({"version": 1, "event": "start", "stream": "st-1", "body": body});
+    assert_eq!(messages.iter().map(payload).collect::<Vec<_>>(), [with_key, without]);
+    assert!(messages.iter().map(|message| message.sink.as_str()).eq(["s3", "hook"]));
+    assert!(messages.iter().all(|message| message.key == "01930000-0000-7000-8000-000000000001/start/0"));
+}
+
+#[test]
+fn sinks_get_what_they_want() {
+    let file = SinkSettings { from: vec![From::File, From::Archive], ..sink("file", SinkKind::Stdout) };
+    let planner = Planner::new(&[file, sink("live", SinkKind::Stdout), song_sink()]);
+    let names = |news: &News<'_>| {
+        planner.deliveries(news).into_iter().map(|message| message.sink).collect::<Vec<_>>()
+    };
+    let song = Some(SongNow { song: Some("x"), score: 1, begins: false });
+    assert_eq!(names(&news()), ["live"]);
+    assert_eq!(names(&News { song, ..news() }), ["live", "sns"]);
+    assert_eq!(names(&News { song, event: "change", ..news() }), ["sns"]);
+    assert_eq!(names(&News { from: From::Archive, song, ..news() }), ["file"]);
+}
+
+#[test]
+fn songs_are_told_as_the_sample_does() {
+    let planner = Planner::new(&[song_sink()]);
+    let tell = |song, score, begins| {
+        let messages = planner.deliveries(&News { song: Some(SongNow { song, score, begins }), ..news() });
+        (payload(&messages[0])["body"].as_str().unwrap().to_owned(), messages[0].key.clone())
+    };
+    let (song, song_key) = tell(Some("my \"song\""), 42, false);
+    let (none, none_key) = tell(None, 3, false);
+    assert_eq!(song, r#"{"stream":"st-1","song":"my \"song\"","score":42}"#);
+    assert_eq!(none, r#"{"stream":"st-1","song":null,"score":3}"#);
+    assert_eq!(tell(None, 3, true).0, r#"{"stream":"st-1","song":"Not Recognized","score":0}"#);
+    assert_ne!(song_key, none_key, "a song and its end are two messages");
+}
+
+#[test]
+fn templates_are_filled_in() {
+    let arn = "arn:aws:ivs:eu-west-1:123456789012:channel/abcdABCDefgh";
+    let heard = News { channel: Some(arn), ..news() };
+    let file = file_name("st-1", &evening(), 1);
+    for (template, want) in [
+        ("{stream_id}/{file}", format!("st-1/{file}")),
+        ("{date}/{stream_id}/{file}", format!("20230523/st-1/{file}")),
+        (
+            "x/{channel}-{event}/{detection}.json",
+            "x/abcdABCDefgh-start/01930000-0000-7000-8000-000000000001.json".into(),
+        ),
+    ] {
+        assert_eq!(key(template, &heard), want);
+    }
+    let medialive = News { channel: Some("arn:aws:medialive:eu-west-1:1:channel:77"), ..news() };
+    assert_eq!(key("{channel}/{file}", &medialive), format!("77/{file}"));
+    assert_eq!(key("{channel}/{file}", &news()), format!("st-1/{file}"));
+    assert!(key("{detection}/{file}", &News { detection: None, ..news() }).starts_with("none/"));
+}
+
+#[test]
+fn what_is_no_template_is_refused_with_words() {
+    for (text, want) in [
+        ("{stream}/{file}", KeyError::Unknown("stream".into())),
+        ("{}/{file}", KeyError::Unknown(String::new())),
+        ("{stream_id/{file}", KeyError::Brace),
+        ("stream_id}/{file}", KeyError::Brace),
+        ("{file", KeyError::Brace),
+        ("a\n{file}", KeyError::Character('\n')),
+        ("a\\{file}", KeyError::Character('\\')),
+        ("", KeyError::Part),
+        ("/{file}", KeyError::Part),
+        ("{file}/", KeyError::Part),
+        ("a//{file}", KeyError::Part),
+        ("../{file}", KeyError::Part),
+        ("a/./{file}", KeyError::Part),
+        ("{stream_id}/{date}.json", KeyError::Same),
+    ] {
+        assert_eq!(KeyTemplate::parse(text), Err(want), "{text:?}");
+    }
+    let error = KeyTemplate::parse("{stream}/{file}").unwrap_err().to_string();
+    assert!(error.contains("{stream}") && error.contains("{stream_id}"), "{error}");
+    let long = format!("{}/{{file}}", "x".repeat(LONGEST_KEY));
+    assert!(matches!(KeyTemplate::parse(&long), Err(KeyError::Long(_))));
+}
+
+fn templates() -> impl Strategy<Value = String> {
+    const KNOWN: [&str; 6] = ["{stream_id}", "{file}", "{date}", "{channel}", "{detection}", "{event}"];
+    const TEXT: [&str; 8] = ["/", ".", "..", "a", "é", ".json", "\\", "{"];
+    let piece = prop_oneof![
+        6 => prop::sample::select(&KNOWN[..]).prop_map(str::to_owned),
+        4 => prop::sample::select(&TEXT[..]).prop_map(str::to_owned),
+        1 => ".{0,80}",
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+fn names() -> impl Strategy<Value = String> {
+    prop_oneof![".{0,20}", "[./\\\\é:]{0,400}", Just("..".to_owned()), Just(String::new())]
+}
+
+proptest! {
+    #[test]
+    fn no_key_leads_out_of_its_folder_or_is_too_long(
+        template in templates(), id in names(), channel in names(), event in names(),
+    ) {
+        let heard = News { stream_id: &id, channel: Some(&channel), event: &event, ..news() };
+        let messages = Planner::new(&[folder_sink(Path::new("/f"), &template)]).deliveries(&heard);
+        // `change` goes to no folder.
+        prop_assume!(messages.len() == 1);
+        let payload = payload(&messages[0]);
+        let key = payload["key"].as_str().unwrap();
+        prop_assert!(key.len() + "_999999".len() <= LONGEST_KEY, "{} bytes", key.len());
+        prop_assert!(Path::new(key).components().all(|part| matches!(part, Component::Normal(_))), "{key:?}");
+        for part in key.split('/') {
+            prop_assert!((1..=248).contains(&part.len()) && part != "." && part != "..", "{key:?}");
+            prop_assert!(!part.contains(|c: char| c.is_control()), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_news_is_the_same_messages_and_other_news_others(
+        id in names(), number in any::<u64>(), other in any::<u64>(), seconds in 0..100_000_i64,
+    ) {
+        let sinks = [s3("{stream_id}/{file}"), song_sink()];
+        let song = Some(SongNow { song: Some("x"), score: 1, begins: false });
+        for detection in [None, news().detection] {
+            let heard = |number, seconds| {
+                let at = evening() + Duration::seconds(seconds);
+                let news = News { stream_id: &id, detection, number, song, at, ..news() };
+                Planner::new(&sinks).deliveries(&news)
+            };
+            let messages = heard(number, 0);
+            prop_assert_eq!(&messages, &heard(number, 0));
+            prop_assert!(messages.iter().all(|message| message.key.len() <= 1_900));
+            // Whoever tells it again later tells the same.
+            let names = |messages: &[NewDelivery]| messages.iter().map(|m| m.key.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(names(&messages), names(&heard(number, seconds)));
+            if other != number {
+                prop_assert!(messages.iter().zip(heard(other, 0)).all(|(one, two)| one.key != two.key));
+            }
+        }
+    }
+}
