@@ -42,9 +42,14 @@ impl Stage {
 
     /// A live stream whose first segments are told, with room for all of them in its playlist.
     pub(crate) fn live(&self, told: u64) -> (LiveStream, String) {
+        self.live_at("/live", told)
+    }
+
+    /// The same in a folder of its own.
+    pub(crate) fn live_at(&self, folder: &str, told: u64) -> (LiveStream, String) {
         let options = LiveOptions { window: 100, ..LiveOptions::default() };
         let live = LiveStream::manual(self.clips.clone(), told, options);
-        let url = self.origin.live("/live", &live);
+        let url = self.origin.live(folder, &live);
         (live, url)
     }
 
@@ -100,6 +105,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
             let _ = child.kill();
+            let _ = child.wait();
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::support::{Ran, Sandbox};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service that runs in a sandbox.
-struct Service<'a> {
+pub(crate) struct Service<'a> {
     sandbox: &'a Sandbox,
     running: Running,
     port: u16,
@@ -28,25 +28,30 @@ struct Service<'a> {
 
 /// An answer over HTTP.
 #[derive(Debug)]
-struct Answer {
+pub(crate) struct Answer {
     status: u16,
     head: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 impl<'a> Service<'a> {
     /// Starts with these settings; catalogue and port are added.
-    fn start(sandbox: &'a Sandbox, settings: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(
+        sandbox: &'a Sandbox,
+        settings: &str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         Self::on(sandbox, &sandbox.catalog(), settings, args, variables)
     }
 
-    fn on(
+    pub(crate) fn on(
         sandbox: &'a Sandbox,
         catalog: &str,
         settings: &str,
@@ -62,7 +67,7 @@ impl<'a> Service<'a> {
     }
 
     /// Waits until it answers with this status.
-    fn wait(&self, path: &str, status: u16) -> Answer {
+    pub(crate) fn wait(&self, path: &str, status: u16) -> Answer {
         let began = Instant::now();
         loop {
             match ask(self.port, "GET", path, &[], "") {
@@ -77,7 +82,7 @@ impl<'a> Service<'a> {
         ask(self.port, method, path, headers, body).unwrap()
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], "")
     }
 
@@ -86,13 +91,18 @@ impl<'a> Service<'a> {
     }
 
     /// Another command with the same settings.
-    fn command(&self, args: &[&str]) -> Ran {
+    pub(crate) fn command(&self, args: &[&str]) -> Ran {
         let mut command = self.sandbox.command(&["--config", self.config.to_str().unwrap()]);
         Ran::from(command.args(args).output().unwrap())
     }
 
+    /// Kills it, without a word.
+    pub(crate) fn kill(self) {
+        drop(self.running);
+    }
+
     /// Sends SIGTERM and waits for the end.
-    fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> Ran {
         self.running.terminate();
         self.running.end()
     }

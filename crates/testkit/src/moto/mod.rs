@@ -3,6 +3,8 @@
 //! It listens on a port of 127.0.0.1 that it chooses itself. A small shell watches over it: when this process ends, in
 //! whatever way, so does the server.
 
+mod client;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -1,0 +1,203 @@
+//! A cloud of look-alikes: moto, our IVS, and the service's settings for both.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use refrain_testkit::Moto;
+use refrain_testkit::channels::Ivs;
+use serde_json::{Value, json};
+
+/// Longest wait for something that must come.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The server that all tests share; what a test makes there has a name of its own.
+fn moto() -> &'static Moto {
+    static SERVER: OnceLock<Moto> = OnceLock::new();
+    SERVER.get_or_init(|| Moto::start().unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// A name that no other test has.
+fn fresh(what: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{what}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A queue and its dead letters.
+pub(super) struct TestQueue {
+    pub(super) url: String,
+    pub(super) dead: String,
+}
+
+/// Buckets, queues and channels of one test.
+pub(super) struct Cloud {
+    pub(super) ivs: Ivs,
+    pub(super) bucket: String,
+    pub(super) results: String,
+    pub(super) streams: TestQueue,
+    pub(super) check: TestQueue,
+    pub(super) index: TestQueue,
+}
+
+impl Cloud {
+    pub(super) async fn new() -> Self {
+        let (bucket, results) = (fresh("source"), fresh("results"));
+        [&bucket, &results].into_iter().for_each(|bucket| moto().make_bucket(bucket).unwrap());
+        let queue = || {
+            let (url, dead) = moto().make_queue(&fresh("queue"), 10).unwrap();
+            TestQueue { url, dead }
+        };
+        let ivs = Ivs::start().await.unwrap();
+        Self { ivs, bucket, results, streams: queue(), check: queue(), index: queue() }
+    }
+
+    /// Settings of the service for this cloud; `s3` is the address of S3 if it is not moto's.
+    pub(super) fn settings(&self, s3: Option<&str>) -> String {
+        let url = moto().url();
+        format!(
+            "[aws]\nregion = 'eu-west-1'\nendpoint_url = '{url}'\nendpoint_url_ivs = '{}'\nendpoint_url_s3 = '{}'\n\
+             [queues]\nstreams = '{}'\ncheck = '{}'\nindex = '{}'\n\
+             [bucket]\nsource = '{}'\nsegment_wait_seconds = 2\n\
+             [monitor]\nallow_private_addresses = true\n\
+             [ivs]\ncalls_per_second = 100.0\n\
+             [outbox]\nlongest_pause_seconds = 1\n\
+             [[sinks]]\nkind = 's3'\nbucket = '{}'\nfrom = ['live', 'archive']\n",
+            self.ivs.url(),
+            s3.unwrap_or(&url),
+            self.streams.url,
+            self.check.url,
+            self.index.url,
+            self.bucket,
+            self.results,
+        )
+    }
+
+    /// The event of a stream of a channel.
+    pub(super) fn event(&self, name: &str, channel: &str, stream: &str) {
+        send(&self.streams.url, &event(name, channel, stream));
+    }
+
+    /// Puts an object into the source bucket.
+    pub(super) fn put(&self, key: &str, bytes: &[u8]) {
+        moto().put(&self.bucket, key, bytes).unwrap();
+    }
+
+    /// Puts an object there, and the event of it into a queue.
+    pub(super) fn drop_in(&self, queue: &TestQueue, key: &str, bytes: &[u8]) {
+        self.put(key, bytes);
+        send(&queue.url, &self.created(key, bytes.len()));
+    }
+
+    /// EventBridge's event of an object.
+    pub(super) fn created(&self, key: &str, size: usize) -> String {
+        static SEQUENCER: AtomicU32 = AtomicU32::new(1);
+        let sequencer = format!("{:016X}", SEQUENCER.fetch_add(1, Ordering::Relaxed));
+        json!({ "version": "0", "id": fresh("event"), "detail-type": "Object Created", "source": "aws.s3",
+            "account": "123456789012", "time": "2026-03-01T10:23:43Z", "region": "eu-west-1",
+            "resources": [format!("arn:aws:s3:::{}", self.bucket)],
+            "detail": { "version": "0", "bucket": { "name": self.bucket }, "reason": "PutObject",
+                "object": { "key": key, "size": size, "etag": "x", "sequencer": sequencer } } })
+        .to_string()
+    }
+
+    /// The responses of the results bucket, by key.
+    pub(super) fn results(&self) -> Vec<(String, Value)> {
+        let read = |key: String| {
+            let value = object(&self.results, &key)?;
+            Some((key, value))
+        };
+        keys(&self.results, "").into_iter().filter_map(read).collect()
+    }
+}
+
+/// "IVS Stream State Change" as EventBridge has it.
+pub(super) fn event(name: &str, channel: &str, stream: &str) -> String {
+    json!({ "version": "0", "id": fresh("event"), "detail-type": "IVS Stream State Change", "source": "aws.ivs",
+        "account": "123456789012", "time": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        "region": "eu-west-1", "resources": [channel],
+        "detail": { "event_name": name, "channel_name": "", "stream_id": stream } })
+    .to_string()
+}
+
+/// ARN of a channel of this name.
+pub(super) fn arn(name: &str) -> String {
+    format!("arn:aws:ivs:eu-west-1:123456789012:channel/{name}")
+}
+
+/// Waits until something is so.
+pub(super) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what} does not come");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+pub(super) fn send(url: &str, body: &str) {
+    moto().send(url, body).unwrap();
+}
+
+/// Messages that wait in a queue and that somebody holds.
+pub(super) fn depth(url: &str) -> (u64, u64) {
+    moto().depth(url).unwrap()
+}
+
+/// An object that is JSON, if it is there.
+pub(super) fn object(bucket: &str, key: &str) -> Option<Value> {
+    let body = moto().get(bucket, key).unwrap()?;
+    Some(serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{key}: {error}")))
+}
+
+/// Keys of a bucket.
+pub(super) fn keys(bucket: &str, prefix: &str) -> Vec<String> {
+    moto().keys(bucket, prefix).unwrap()
+}
+
+/// Stands before S3, and refuses while it is shut.
+pub(super) struct Gate {
+    url: String,
+    shut: Arc<AtomicBool>,
+}
+
+impl Gate {
+    pub(super) async fn before_s3() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shut = Arc::<AtomicBool>::default();
+        let (refuses, behind) = (shut.clone(), moto().url());
+        tokio::spawn(async move {
+            let behind = behind.strip_prefix("http://").unwrap().to_owned();
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (refuses, behind) = (refuses.clone(), behind.clone());
+                tokio::spawn(async move {
+                    // A connection that was open goes on: shut means that no new one passes, and keep-alive ones break.
+                    if refuses.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let Ok(mut far) = tokio::net::TcpStream::connect(behind).await else { return };
+                    let watch = async {
+                        while !refuses.load(Ordering::SeqCst) {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        () = watch => {}
+                    }
+                });
+            }
+        });
+        Self { url, shut }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn shut(&self, shut: bool) {
+        self.shut.store(shut, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,6 @@
+//! The whole service on look-alikes of AWS: moto, our IVS, a real PostgreSQL, a real HLS origin.
+
+mod cloud;
+mod files;
+mod streams;
+mod workers;

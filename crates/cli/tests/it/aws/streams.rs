@@ -1,0 +1,151 @@
+//! From an event in the queue to JSON in the bucket.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::cloud::{Cloud, Gate, arn, depth, event, send, until};
+use crate::monitor::{Stage, check_broadcast};
+use crate::serve::Service;
+
+const ENVIRONMENT: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_becomes_json_in_the_bucket() {
+    let (stage, cloud) = (Stage::new().await, Cloud::new().await);
+    let (live, url) = stage.live(3);
+    let service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
+    service.wait("/readyz", 200);
+    let channel = arn("abcdABCDefgh");
+    cloud.ivs.add_channel(&channel, &url);
+    cloud.ivs.start_stream(&channel, "st-1A2b3c");
+    let began = Instant::now();
+    cloud.event("Stream Start", &channel, "st-1A2b3c");
+    stage.joined().await;
+    let joined = began.elapsed();
+    live.publish(8);
+    until("the first object", || cloud.results().into_iter().next()).await;
+    // Told twice, and late: nothing new.
+    cloud.event("Stream Start", &channel, "st-1A2b3c");
+    live.publish(stage.clips.len() as u64 - 11);
+    live.change(|options| options.end = true);
+    cloud.ivs.end_stream(&channel);
+    cloud.event("Stream End", &channel, "st-1A2b3c");
+    let all = until("four objects", || Some(cloud.results()).filter(|all| all.len() == 4)).await;
+    assert!(
+        all.iter().all(|(key, _)| key.starts_with("st-1A2b3c/st-1A2b3c_") && key.ends_with(".json")),
+        "{all:?}"
+    );
+    let mut all: Vec<Value> = all.into_iter().map(|(_, response)| response).collect();
+    all.sort_by_key(|one| one["matches"][0]["evidence"]["event"] == "final");
+    check_broadcast(&all, 1_700_000_000.0);
+    assert!(all.iter().all(|one| one["unknownAssetID"] == "st-1A2b3c" && one["statusCode"] == 2006));
+    until("an empty queue", || (depth(&cloud.streams.url) == (0, 0)).then_some(())).await;
+    assert_eq!(depth(&cloud.streams.dead), (0, 0));
+    service.end().expect(0);
+    println!("from Stream Start in the queue to the first segment: {joined:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_understands_is_buried_and_a_burst_is_handled() {
+    let (stage, cloud) = (Stage::new().await, Cloud::new().await);
+    let (_live, url) = stage.live(3);
+    send(&cloud.streams.url, "<html>not at all</html>");
+    for number in 0..1_000 {
+        let channel = arn(&format!("burst{}", number % 10));
+        let name = ["Stream Start", "Session Created", "Stream End", "Something New"][number % 4];
+        send(&cloud.streams.url, &event(name, &channel, &format!("st-{number}")));
+    }
+    let channel = arn("real");
+    cloud.ivs.add_channel(&channel, &url);
+    cloud.ivs.start_stream(&channel, "st-real");
+    cloud.event("Stream Start", &channel, "st-real");
+    let service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
+    service.wait("/readyz", 200);
+    stage.joined().await;
+    until("an empty queue", || (depth(&cloud.streams.url) == (0, 0)).then_some(())).await;
+    // Channels that are not there cannot be followed: their starts are no poison.
+    assert_eq!(depth(&cloud.streams.dead), (1, 0), "the one that is no event");
+    let streams = service.get("/v1/streams").json();
+    assert_eq!(streams["streams"].as_array().unwrap().len(), 1, "{streams}");
+    service.end().expect(0).says("not at all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_refuses_gets_everything_later() {
+    let (stage, cloud) = (Stage::new().await, Cloud::new().await);
+    let (live, url) = stage.live(3);
+    let gate = Gate::before_s3().await;
+    gate.shut(true);
+    let service = Service::start(&stage.sandbox, &cloud.settings(Some(gate.url())), &[], &ENVIRONMENT);
+    service.wait("/readyz", 200);
+    let channel = arn("refused");
+    cloud.ivs.add_channel(&channel, &url);
+    cloud.ivs.start_stream(&channel, "st-refused");
+    cloud.event("Stream Start", &channel, "st-refused");
+    stage.joined().await;
+    live.publish(stage.clips.len() as u64 - 3);
+    live.change(|options| options.end = true);
+    let waiting = |service: &Service<'_>| {
+        let ran = service.command(&["outbox", "list", "--json"]).expect(0);
+        ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let list = until("four that wait", || Some(waiting(&service)).filter(|list| list.len() == 4)).await;
+    until("an error", || waiting(&service).iter().any(|one| one["last_error"].is_string()).then_some(()))
+        .await;
+    assert!(cloud.results().is_empty(), "{list:?}");
+    gate.shut(false);
+    let all = until("four objects", || Some(cloud.results()).filter(|all| all.len() == 4)).await;
+    let mut all: Vec<Value> = all.into_iter().map(|(_, response)| response).collect();
+    all.sort_by_key(|one| one["matches"][0]["evidence"]["event"] == "final");
+    check_broadcast(&all, 1_700_000_000.0);
+    service.end().expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_channel_gets_a_new_token_each_time() {
+    const KEY: &str = include_str!("../../data/playback-key.pem");
+    let (stage, cloud) = (Stage::new().await, Cloud::new().await);
+    let (_live, url) = stage.live(3);
+    let channel = arn("private");
+    cloud.ivs.add_private_channel(&channel, &url);
+    cloud.ivs.start_stream(&channel, "st-private");
+    let environment = [ENVIRONMENT[0], ENVIRONMENT[1], ("REFRAIN_IVS_PRIVATE_KEY", KEY)];
+    let service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &environment);
+    service.wait("/readyz", 200);
+    cloud.event("Stream Start", &channel, "st-private");
+    stage.joined().await;
+    let tokens: Vec<String> = stage
+        .origin
+        .asked()
+        .iter()
+        .filter(|asked| asked.path == "/live/index.m3u8" && asked.query.starts_with("token="))
+        .map(|asked| asked.query.clone())
+        .collect();
+    assert!(tokens.first().is_some_and(|token| token.split('.').count() == 3), "{tokens:?}");
+    let ran = service.end().expect(0);
+    assert!(!ran.stderr.contains("token=ey") && !ran.stderr.contains("PRIVATE KEY"), "{ran:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_was_missed_is_found_and_a_missed_end_too() {
+    let (stage, cloud) = (Stage::new().await, Cloud::new().await);
+    let (live, url) = stage.live(3);
+    let channel = arn("missed");
+    cloud.ivs.add_channel(&channel, &url);
+    cloud.ivs.start_stream(&channel, "st-missed");
+    // Nobody tells: ListStreams knows.
+    let service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
+    service.wait("/readyz", 200);
+    stage.joined().await;
+    live.change(|options| options.end = true);
+    cloud.ivs.end_stream(&channel);
+    until("the end", || {
+        let all = service.get("/v1/streams?all=true").json();
+        (all["streams"][0]["state"] == "ended").then_some(())
+    })
+    .await;
+    let began = Instant::now();
+    service.end().expect(0);
+    assert!(began.elapsed() < Duration::from_secs(30), "the drain's limit");
+}

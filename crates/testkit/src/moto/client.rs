@@ -1,0 +1,158 @@
+//! What tests and benches ask of moto: plain HTTP, without the SDK.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Moto;
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What tells moto which service is meant; nothing is checked.
+const SIGNED: &str = "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/sqs/aws4_request, \
+                      SignedHeaders=host, Signature=none";
+
+/// Region of all that is made.
+pub const REGION: &str = "eu-west-1";
+
+impl Moto {
+    /// Makes a bucket.
+    ///
+    /// # Errors
+    /// If the server does not answer or refuses, as with all that follow.
+    pub fn make_bucket(&self, name: &str) -> io::Result<()> {
+        let place = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+        );
+        self.s3("PUT", &format!("/{name}"), place.as_bytes()).and_then(fine)
+    }
+
+    /// Writes an object.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn put(&self, bucket: &str, key: &str, bytes: &[u8]) -> io::Result<()> {
+        self.s3("PUT", &format!("/{bucket}/{}", encoded(key)), bytes).and_then(fine)
+    }
+
+    /// Reads an object; `None` if it is not there.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn get(&self, bucket: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
+        let (status, body) = self.s3("GET", &format!("/{bucket}/{}", encoded(key)), &[])?;
+        Ok((status == 200).then_some(body))
+    }
+
+    /// All keys of a bucket under a prefix, in order.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn keys(&self, bucket: &str, prefix: &str) -> io::Result<Vec<String>> {
+        let mut keys: Vec<String> = Vec::new();
+        loop {
+            let after = keys.last().map_or(String::new(), |last| format!("&start-after={}", encoded(last)));
+            let path = format!("/{bucket}?list-type=2&prefix={}{after}", encoded(prefix));
+            let (status, body) = self.s3("GET", &path, &[])?;
+            fine((status, Vec::new()))?;
+            let text = String::from_utf8_lossy(&body);
+            let key = |rest: &str| Some(rest.split_once("</Key>")?.0.replace("&amp;", "&"));
+            let page: Vec<String> = text.split("<Key>").skip(1).filter_map(key).collect();
+            if page.is_empty() {
+                return Ok(keys);
+            }
+            keys.extend(page);
+        }
+    }
+
+    /// Makes a queue that moves messages to another one after three receipts; the addresses of both.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn make_queue(&self, name: &str, hidden_seconds: u32) -> io::Result<(String, String)> {
+        let make = |name: &str, attributes: Value| -> io::Result<String> {
+            let made = self.sqs("CreateQueue", &json!({ "QueueName": name, "Attributes": attributes }))?;
+            made["QueueUrl"].as_str().map(str::to_owned).ok_or_else(|| io::Error::other(made.to_string()))
+        };
+        let dead = format!("{name}-dead");
+        let redrive = json!({ "maxReceiveCount": 3,
+            "deadLetterTargetArn": format!("arn:aws:sqs:{REGION}:123456789012:{dead}") });
+        let dead = make(&dead, json!({}))?;
+        let hidden = hidden_seconds.to_string();
+        let url = make(name, json!({ "VisibilityTimeout": hidden, "RedrivePolicy": redrive.to_string() }))?;
+        Ok((url, dead))
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn send(&self, queue: &str, body: &str) -> io::Result<()> {
+        self.sqs("SendMessage", &json!({ "QueueUrl": queue, "MessageBody": body })).map(drop)
+    }
+
+    /// Messages of a queue that wait, and that somebody holds.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn depth(&self, queue: &str) -> io::Result<(u64, u64)> {
+        let told =
+            self.sqs("GetQueueAttributes", &json!({ "QueueUrl": queue, "AttributeNames": ["All"] }))?;
+        let number = |name: &str| told["Attributes"][name].as_str().and_then(|text| text.parse().ok());
+        let depth =
+            number("ApproximateNumberOfMessages").zip(number("ApproximateNumberOfMessagesNotVisible"));
+        depth.ok_or_else(|| io::Error::other(told.to_string()))
+    }
+
+    fn sqs(&self, call: &str, asked: &Value) -> io::Result<Value> {
+        let target = format!("x-amz-target: AmazonSQS.{call}");
+        let headers = [SIGNED, &target, "content-type: application/x-amz-json-1.0"];
+        let (status, body) = self.http("POST", "/", &headers, asked.to_string().as_bytes())?;
+        if status != 200 {
+            return Err(io::Error::other(format!("{call}: {}", String::from_utf8_lossy(&body))));
+        }
+        // Some calls have an empty answer.
+        Ok(serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    fn s3(&self, method: &str, path: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+        self.http(method, path, &["content-type: application/octet-stream"], body)
+    }
+
+    fn http(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+        let url = self.url();
+        let host = url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        parsed(&answer).ok_or_else(|| io::Error::other("an answer that is no HTTP"))
+    }
+}
+
+fn parsed(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(answer.get(..end)?);
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, answer.get(end + 4..)?.to_vec()))
+}
+
+fn fine((status, body): (u16, Vec<u8>)) -> io::Result<()> {
+    let why = || io::Error::other(format!("status {status}: {}", String::from_utf8_lossy(&body)));
+    if status == 200 { Ok(()) } else { Err(why()) }
+}
+
+fn encoded(key: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    key.bytes().map(|b| if safe(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
