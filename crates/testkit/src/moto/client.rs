@@ -16,7 +16,7 @@ const SIGNED: &str = "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/e
                       SignedHeaders=host, Signature=none";
 
 /// Region of all that is made.
-pub const REGION: &str = "eu-west-1";
+const REGION: &str = "eu-west-1";
 
 impl Moto {
     /// Makes a bucket.

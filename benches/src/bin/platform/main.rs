@@ -1,0 +1,80 @@
+//! The whole service as it is deployed, with look-alikes of AWS: what hundreds of streams and files cost it. See the
+//! README beside.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
+mod files;
+mod service;
+mod streams;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use refrain_benches::music::Failure;
+
+const USAGE: &str = "\
+platform streams --music DIR [--catalogue DIR] [--streams N] [--seconds S] [--refrain FILE]
+platform files   --music DIR [--catalogue DIR] [--files N] [--clip S] [--refrain FILE]
+  --music DIR      what is played, or cut into files
+  --catalogue DIR  what is indexed; the same by default, so that everything is found
+  --streams N      live streams (200)
+  --seconds S      length of the measurement, after a warm-up (120)
+  --files N        files that are dropped into the bucket (500)
+  --clip S         length of each (90)
+  --refrain FILE   the program (beside this one)
+Needs PostgreSQL, ffmpeg, and moto's server (TEST_MOTO_SERVER names it where it is not on the path).";
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) music: PathBuf,
+    pub(crate) catalogue: Option<PathBuf>,
+    pub(crate) streams: usize,
+    pub(crate) seconds: f64,
+    pub(crate) files: usize,
+    pub(crate) clip: f64,
+    pub(crate) refrain: PathBuf,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut this = Self {
+            music: PathBuf::new(),
+            catalogue: None,
+            streams: 200,
+            seconds: 120.0,
+            files: 500,
+            clip: 90.0,
+            refrain: std::env::current_exe()?.with_file_name("refrain"),
+        };
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--music" => this.music = value()?.into(),
+                "--catalogue" => this.catalogue = Some(value()?.into()),
+                "--streams" => this.streams = value()?.parse()?,
+                "--seconds" => this.seconds = value()?.parse()?,
+                "--files" => this.files = value()?.parse()?,
+                "--clip" => this.clip = value()?.parse()?,
+                "--refrain" => this.refrain = value()?.into(),
+                _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
+            }
+        }
+        if this.music.as_os_str().is_empty() { Err(USAGE.into()) } else { Ok(this) }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let done = match args.next().as_deref() {
+        Some("streams") => Options::parse(args).and_then(|options| streams::run(&options)),
+        Some("files") => Options::parse(args).and_then(|options| files::run(&options)),
+        _ => Err(USAGE.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("platform: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

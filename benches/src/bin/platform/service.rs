@@ -1,0 +1,185 @@
+//! The service, its database and its cloud.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use refrain_benches::music::Failure;
+use refrain_testkit::{Moto, PostgresServer};
+
+use super::Options;
+
+/// Longest wait for something that must come.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Ticks of the system's clock of processor time in a second (USER_HZ, which is the same on all of Linux).
+const CLOCK: f64 = 100.0;
+/// Name of the database.
+const DATABASE: &str = "platform";
+/// Seconds that a message is hidden which somebody received.
+const HIDDEN: u32 = 60;
+
+/// All that is beside the service.
+pub(crate) struct Stage {
+    pub(crate) moto: Moto,
+    postgres: PostgresServer,
+    folder: tempfile::TempDir,
+    refrain: PathBuf,
+    catalog: String,
+    /// Addresses of the queues.
+    pub(crate) streams: String,
+    pub(crate) check: String,
+}
+
+/// Buckets.
+pub(crate) const SOURCE: &str = "source";
+pub(crate) const RESULTS: &str = "results";
+
+impl Stage {
+    /// Starts the servers and indexes the catalogue.
+    pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
+        let postgres =
+            PostgresServer::builder().setting("shared_preload_libraries = 'pg_stat_statements'").start()?;
+        let catalog = postgres.create_database(DATABASE)?;
+        postgres.run_sql(DATABASE, "CREATE EXTENSION pg_stat_statements")?;
+        let moto = Moto::start()?;
+        for bucket in [SOURCE, RESULTS] {
+            moto.make_bucket(bucket)?;
+        }
+        let (streams, check) = (moto.make_queue("streams", HIDDEN)?.0, moto.make_queue("check", HIDDEN)?.0);
+        let folder = tempfile::tempdir()?;
+        let refrain = options.refrain.clone();
+        let this = Self { moto, postgres, folder, refrain, catalog, streams, check };
+        let music = options.catalogue.as_ref().unwrap_or(&options.music);
+        let indexed = this.command().arg("index").arg(music).stdout(Stdio::null()).status()?;
+        if indexed.success() { Ok(this) } else { Err(format!("refrain index ended with {indexed}").into()) }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.refrain);
+        command
+            .env("HOME", self.folder.path())
+            .env("AWS_ACCESS_KEY_ID", "any")
+            .env("AWS_SECRET_ACCESS_KEY", "any");
+        command.args(["--catalog", &self.catalog]);
+        command
+    }
+
+    /// Starts the service in these roles and waits until it is ready. `more` are settings.
+    pub(crate) fn serve(&self, roles: &str, ivs: &str, more: &str) -> Result<Service, Failure> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let config = self.folder.path().join("service.toml");
+        let text = format!(
+            "[aws]\nregion = 'eu-west-1'\nendpoint_url = '{url}'\nendpoint_url_ivs = '{ivs}'\n\
+             [queues]\nstreams = '{streams}'\ncheck = '{check}'\n\
+             [bucket]\nsource = '{SOURCE}'\n[monitor]\nallow_private_addresses = true\n\
+             [ivs]\ncalls_per_second = 100.0\n[log]\nlevel = 'warn'\n[http]\nlisten = '127.0.0.1:{port}'\n\
+             [[sinks]]\nkind = 's3'\nbucket = '{RESULTS}'\nfrom = ['live']\n{more}",
+            url = self.moto.url(),
+            streams = self.streams,
+            check = self.check,
+        );
+        fs::write(&config, text)?;
+        let mut command = self.command();
+        let child = command.arg("--config").arg(&config).args(["serve", "--role", roles]).spawn()?;
+        let service = Service { child, port };
+        service.until("ready", || Ok(service.get("/readyz").is_ok_and(|(status, _)| status == 200)))?;
+        Ok(service)
+    }
+
+    /// Statements that the database was given so far.
+    pub(crate) fn statements(&self) -> Result<u64, Failure> {
+        let sql = "SELECT sum(calls) FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid \
+                   WHERE d.datname = 'platform'";
+        Ok(self.postgres.run_sql(DATABASE, sql)?.trim().parse()?)
+    }
+
+    /// What the database answers.
+    pub(crate) fn sql(&self, sql: &str) -> Result<String, Failure> {
+        Ok(self.postgres.run_sql(DATABASE, sql)?.trim().to_owned())
+    }
+}
+
+/// A service that runs.
+pub(crate) struct Service {
+    child: Child,
+    port: u16,
+}
+
+impl Service {
+    /// Waits until something is so; gives the time.
+    pub(crate) fn until(
+        &self,
+        what: &str,
+        mut look: impl FnMut() -> Result<bool, Failure>,
+    ) -> Result<Duration, Failure> {
+        let began = Instant::now();
+        while !look()? {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("not {what} after {PATIENCE:?}").into());
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Status and body of an answer.
+    pub(crate) fn get(&self, path: &str) -> Result<(u16, String), Failure> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let (head, body) = text.split_once("\r\n\r\n").ok_or("no HTTP")?;
+        Ok((head.split(' ').nth(1).ok_or("no status")?.parse()?, body.to_owned()))
+    }
+
+    /// Values of a metric, whatever its labels.
+    pub(crate) fn metric(&self, name: &str) -> Result<Vec<f64>, Failure> {
+        let (_, body) = self.get("/metrics")?;
+        let lines = body.lines().filter_map(|line| line.rsplit_once(' '));
+        let ours = lines.filter(|(key, _)| key.split('{').next() == Some(name));
+        Ok(ours.filter_map(|(_, value)| value.parse().ok()).collect())
+    }
+
+    /// Processor time so far, seconds.
+    pub(crate) fn processor(&self) -> Result<f64, Failure> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which may hold anything: fields 14 and 15 are user and system time.
+        let fields = text.rsplit_once(')').ok_or("no stat")?.1.split_whitespace();
+        let times: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+        Ok(times.iter().sum::<f64>() / CLOCK)
+    }
+
+    /// Memory now and at most, MB: what belongs to the process alone (`RssAnon`), and all that is resident at most.
+    pub(crate) fn memory(&self) -> Result<(f64, f64), Failure> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse::<f64>().ok()
+        };
+        let (own, most) = (field("RssAnon:"), field("VmHWM:"));
+        Ok((own.ok_or("no RssAnon")? / 1000.0, most.ok_or("no VmHWM")? / 1000.0))
+    }
+
+    /// Asks it to end, and gives the time that it takes.
+    pub(crate) fn end(mut self) -> Result<Duration, Failure> {
+        let began = Instant::now();
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        let status = self.child.wait()?;
+        if status.success() {
+            Ok(began.elapsed())
+        } else {
+            Err(format!("the service ended with {status}").into())
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
