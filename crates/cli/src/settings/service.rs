@@ -13,7 +13,9 @@ use refrain_stream::hls::HlsSettings;
 
 use super::layer::Layer;
 use super::secret::secret;
-use super::tables::{Event, Role};
+#[cfg(feature = "aws")]
+use super::tables::AwsTable;
+use super::tables::{Event, QueuesTable, Role};
 use super::{LogSettings, Settings};
 
 /// Bytes in a GB.
@@ -25,28 +27,6 @@ pub(crate) const LONGEST_ID: usize = 200;
 const HOUR: u64 = 60 * 60;
 
 const DAY: u64 = 24 * HOUR;
-
-/// Where AWS is, and which queues are read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct AwsSettings {
-    pub(crate) region: Option<String>,
-    pub(crate) endpoint_url: Option<String>,
-    pub(crate) endpoint_url_s3: Option<String>,
-    pub(crate) endpoint_url_sqs: Option<String>,
-    pub(crate) endpoint_url_sns: Option<String>,
-    pub(crate) endpoint_url_ivs: Option<String>,
-    pub(crate) path_style: Option<bool>,
-    pub(crate) queues: QueueUrls,
-}
-
-/// URLs of queues.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct QueueUrls {
-    pub(crate) streams: Option<String>,
-    pub(crate) check: Option<String>,
-    pub(crate) index: Option<String>,
-    pub(crate) medialive: Option<String>,
-}
 
 impl Settings {
     /// The settings of the service; `roles` go over what is said elsewhere.
@@ -107,24 +87,15 @@ impl Settings {
         }
     }
 
-    /// Where AWS is.
-    pub(crate) fn aws(&self) -> AwsSettings {
-        let (table, queues) = (self.layer.aws.clone(), self.layer.queues.clone());
-        AwsSettings {
-            region: table.region,
-            endpoint_url: table.endpoint_url,
-            endpoint_url_s3: table.endpoint_url_s3,
-            endpoint_url_sqs: table.endpoint_url_sqs,
-            endpoint_url_sns: table.endpoint_url_sns,
-            endpoint_url_ivs: table.endpoint_url_ivs,
-            path_style: table.path_style,
-            queues: QueueUrls {
-                streams: queues.streams,
-                check: queues.check,
-                index: queues.index,
-                medialive: queues.medialive,
-            },
-        }
+    /// Where AWS is, as it was said.
+    #[cfg(feature = "aws")]
+    pub(crate) fn aws(&self) -> AwsTable {
+        self.layer.aws.clone()
+    }
+
+    /// URLs of queues.
+    pub(crate) fn queues(&self) -> QueuesTable {
+        self.layer.queues.clone()
     }
 
     /// How the log is written.

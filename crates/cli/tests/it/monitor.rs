@@ -85,6 +85,11 @@ impl Running {
         self.0.as_mut().unwrap()
     }
 
+    /// Whether it is over already.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child().try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn terminate(&mut self) {
         let id = self.child().id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());

@@ -83,11 +83,15 @@ impl Parts<'_> {
         let Plan { settings, outside, .. } = &self.plan;
         // It ends last: half of the time is the least that is left for it.
         let drain = settings.drain / 2;
+        let janitor = Janitor::new(Arc::clone(&self.catalog), settings.keep.clone());
+        stages.begin(Stage::Intake, "janitor", |stop| janitor.run(stop));
+        if settings.outbox.sinks.is_empty() {
+            tracing::warn!("there is no sink: what is heard is written down and delivered to nobody");
+            return Ok(());
+        }
         let courier = Courier::new(&self.catalog, &settings.outbox, outside, drain, &self.shared.measures)
             .map_err(|error| ServeError::Settings(error.to_string()))?;
         stages.begin(Stage::Outbox, "courier", |stop| courier.run(stop));
-        let janitor = Janitor::new(Arc::clone(&self.catalog), settings.keep.clone());
-        stages.begin(Stage::Intake, "janitor", |stop| janitor.run(stop));
         Ok(())
     }
 

@@ -63,7 +63,7 @@ fn the_variables_of_the_replaced_program_count_last() {
                 |sink| if let SinkKind::S3 { bucket, key } = sink.kind { Some((bucket, key)) } else { None },
             )
             .collect();
-        (settings.aws().queues.streams.unwrap(), buckets)
+        (settings.queues().streams.unwrap(), buckets)
     };
     let usual = "{stream_id}/{file}";
     let pair = |bucket: &str, key: &str| (bucket.to_owned(), key.to_owned());

@@ -14,7 +14,7 @@ fn clip(sandbox: &Sandbox, song: usize, from: f64, seconds: f64) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn songs_that_are_dropped_are_learnt_and_checked() {
     let (sandbox, cloud) = (Sandbox::new(), Cloud::new().await);
-    let service = Service::start(&sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
+    let mut service = Service::start(&sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     let whole = clip(&sandbox, 0, 0.0, 24.0);
     cloud.put("songs_to_index/My Song.json", br#"{"title": "My Song", "artist": "Somebody"}"#);
@@ -60,7 +60,7 @@ async fn songs_that_are_dropped_are_learnt_and_checked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn segments_of_an_archive_are_one_stream_however_they_come() {
     let (sandbox, cloud) = (Sandbox::with_catalog(), Cloud::new().await);
-    let service = Service::start(&sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
+    let mut service = Service::start(&sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     let wav = sandbox.clip("song.wav", &music().known[0], 0.0, 24.0);
     let clips =

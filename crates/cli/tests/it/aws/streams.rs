@@ -14,7 +14,7 @@ const ENVIRONMENT: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SEC
 async fn a_start_becomes_json_in_the_bucket() {
     let (stage, cloud) = (Stage::new().await, Cloud::new().await);
     let (live, url) = stage.live(3);
-    let service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
+    let mut service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     let channel = arn("abcdABCDefgh");
     cloud.ivs.add_channel(&channel, &url);
@@ -60,7 +60,7 @@ async fn what_nobody_understands_is_buried_and_a_burst_is_handled() {
     cloud.ivs.add_channel(&channel, &url);
     cloud.ivs.start_stream(&channel, "st-real");
     cloud.event("Stream Start", &channel, "st-real");
-    let service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
+    let mut service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     stage.joined().await;
     until("an empty queue", || (depth(&cloud.streams.url) == (0, 0)).then_some(())).await;
@@ -77,7 +77,7 @@ async fn a_bucket_that_refuses_gets_everything_later() {
     let (live, url) = stage.live(3);
     let gate = Gate::before_s3().await;
     gate.shut(true);
-    let service = Service::start(&stage.sandbox, &cloud.settings(Some(gate.url())), &[], &ENVIRONMENT);
+    let mut service = Service::start(&stage.sandbox, &cloud.settings(Some(gate.url())), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     let channel = arn("refused");
     cloud.ivs.add_channel(&channel, &url);
@@ -111,7 +111,7 @@ async fn a_private_channel_gets_a_new_token_each_time() {
     cloud.ivs.add_private_channel(&channel, &url);
     cloud.ivs.start_stream(&channel, "st-private");
     let environment = [ENVIRONMENT[0], ENVIRONMENT[1], ("REFRAIN_IVS_PRIVATE_KEY", KEY)];
-    let service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &environment);
+    let mut service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &environment);
     service.wait("/readyz", 200);
     cloud.event("Stream Start", &channel, "st-private");
     stage.joined().await;
@@ -135,7 +135,7 @@ async fn a_start_that_was_missed_is_found_and_a_missed_end_too() {
     cloud.ivs.add_channel(&channel, &url);
     cloud.ivs.start_stream(&channel, "st-missed");
     // Nobody tells: ListStreams knows.
-    let service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
+    let mut service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     stage.joined().await;
     live.change(|options| options.end = true);

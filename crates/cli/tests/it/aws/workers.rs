@@ -106,7 +106,7 @@ async fn ten_streams_survive_the_death_of_their_workers() {
     let all = Broadcasts::new().await;
     let url = database(&server, &all.stage);
     let start = |name: &str| Service::on(&all.stage.sandbox, &url, &all.settings(name), &[], &ENVIRONMENT);
-    let (first, second) = (start("first"), start("second"));
+    let (first, mut second) = (start("first"), start("second"));
     second.wait("/readyz", 200);
     until("ten streams at work", || {
         let shares = shares(&second);
@@ -120,7 +120,7 @@ async fn ten_streams_survive_the_death_of_their_workers() {
     first.kill();
     until("all at the second", || (shares(&second).get("second") == Some(&STREAMS)).then_some(())).await;
     let taken = killed.elapsed();
-    let third = start("third");
+    let mut third = start("third");
     third.wait("/readyz", 200);
     all.publish(3);
     second.kill();
@@ -137,7 +137,7 @@ async fn a_database_that_restarts_loses_nothing() {
     let mut server = PostgresServer::new().unwrap();
     let all = Broadcasts::new().await;
     let url = database(&server, &all.stage);
-    let service = Service::on(&all.stage.sandbox, &url, &all.settings("only"), &[], &ENVIRONMENT);
+    let mut service = Service::on(&all.stage.sandbox, &url, &all.settings("only"), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     until("ten streams at work", || (shares(&service).get("only") == Some(&STREAMS)).then_some(())).await;
     all.publish(8);
@@ -160,12 +160,12 @@ async fn a_worker_that_drains_hands_over_at_once() {
     let server = PostgresServer::new().unwrap();
     let all = Broadcasts::new().await;
     let url = database(&server, &all.stage);
-    let first = Service::on(&all.stage.sandbox, &url, &all.settings("first"), &[], &ENVIRONMENT);
+    let mut first = Service::on(&all.stage.sandbox, &url, &all.settings("first"), &[], &ENVIRONMENT);
     first.wait("/readyz", 200);
     until("ten streams at work", || (shares(&first).get("first") == Some(&STREAMS)).then_some(())).await;
     all.publish(8);
     until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
-    let second = Service::on(&all.stage.sandbox, &url, &all.settings("second"), &[], &ENVIRONMENT);
+    let mut second = Service::on(&all.stage.sandbox, &url, &all.settings("second"), &[], &ENVIRONMENT);
     second.wait("/readyz", 200);
     let began = Instant::now();
     first.end().expect(0);

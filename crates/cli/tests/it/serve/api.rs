@@ -8,7 +8,7 @@ use crate::support::Sandbox;
 #[test]
 fn streams_are_added_listed_and_stopped() {
     let sandbox = Sandbox::new();
-    let service = Service::start(&sandbox, "[service]\ncapacity = 0\n", &[], &[]);
+    let mut service = Service::start(&sandbox, "[service]\ncapacity = 0\n", &[], &[]);
     service.wait("/readyz", 200);
     let added = service.post("/v1/streams", r#"{"id":"a/b c","url":"http://127.0.0.1:1/x.m3u8?token=hush"}"#);
     assert_eq!((added.status, added.json()["stream"]["origin"].as_str()), (201, Some("api")), "{added:?}");
@@ -45,7 +45,7 @@ fn streams_are_added_listed_and_stopped() {
 #[test]
 fn what_cannot_be_understood_is_said() {
     let sandbox = Sandbox::new();
-    let service = Service::start(&sandbox, "[service]\ncapacity = 0\n", &[], &[]);
+    let mut service = Service::start(&sandbox, "[service]\ncapacity = 0\n", &[], &[]);
     service.wait("/readyz", 200);
     for (method, path, body, status, part) in [
         ("GET", "/v1/nothing", "", 404, "docs/api.md"),
@@ -84,7 +84,7 @@ fn what_cannot_be_understood_is_said() {
 #[test]
 fn the_token_is_wanted_where_there_is_one() {
     let sandbox = Sandbox::new();
-    let service = Service::start(&sandbox, "", &[], &[("REFRAIN_HTTP_API_TOKEN", "open sesame")]);
+    let mut service = Service::start(&sandbox, "", &[], &[("REFRAIN_HTTP_API_TOKEN", "open sesame")]);
     service.wait("/readyz", 200);
     for header in
         ["x: y", "authorization: Bearer open", "authorization: Bearer open sesame2", "authorization: Basic x"]
@@ -106,13 +106,13 @@ fn the_token_is_wanted_where_there_is_one() {
 #[test]
 fn without_a_token_only_this_machine_is_answered() {
     let sandbox = Sandbox::new();
-    let service = Service::start(&sandbox, "", &[], &[]);
+    let mut service = Service::start(&sandbox, "", &[], &[]);
     service.wait("/readyz", 200);
     assert_eq!(service.get("/v1/streams").status, 200);
     // A page of a stranger whose name leads here.
     assert_eq!(service.ask("GET", "/v1/streams", &["host: evil.example.org"], "").status, 403);
     service.end().expect(0);
-    let without = Service::start(&sandbox, "", &["--role", "monitor"], &[]);
+    let mut without = Service::start(&sandbox, "", &["--role", "monitor"], &[]);
     without.wait("/readyz", 200);
     assert_eq!(without.get("/v1/streams").status, 404);
     without.end().expect(0);

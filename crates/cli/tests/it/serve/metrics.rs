@@ -40,7 +40,7 @@ pub(super) fn parsed(text: &str) -> BTreeMap<String, f64> {
 #[test]
 fn metrics_are_in_the_form_of_prometheus() {
     let sandbox = Sandbox::new();
-    let service = Service::start(&sandbox, "[service]\ncapacity = 7\n", &[], &[]);
+    let mut service = Service::start(&sandbox, "[service]\ncapacity = 7\n", &[], &[]);
     service.wait("/readyz", 200);
     let answer = service.get("/metrics");
     assert!(answer.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{answer:?}");
@@ -63,7 +63,7 @@ fn log_and_metrics_are_lines_of_json() {
     let sandbox = Sandbox::new();
     let variables =
         [("REFRAIN_LOG_JSON", "true"), ("REFRAIN_METRICS_EMF", "true"), ("REFRAIN_METRICS_SERVICE", "stack")];
-    let service = Service::start(&sandbox, "", &[], &variables);
+    let mut service = Service::start(&sandbox, "", &[], &variables);
     service.wait("/readyz", 200);
     let ran = service.end().expect(0);
     let lines: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -87,10 +87,11 @@ fn log_and_metrics_are_lines_of_json() {
 #[test]
 fn each_part_logs_as_it_is_told_to() {
     let sandbox = Sandbox::new();
-    let service = Service::start(&sandbox, "[log]\nlevel = 'error'\n", &[], &[]);
+    let mut service = Service::start(&sandbox, "[log]\nlevel = 'error'\n", &[], &[]);
     service.wait("/readyz", 200);
     assert_eq!(service.end().expect(0).stderr, "");
-    let service = Service::start(&sandbox, "[log]\nlevel = 'error,refrain_service::serve=debug'\n", &[], &[]);
+    let mut service =
+        Service::start(&sandbox, "[log]\nlevel = 'error,refrain_service::serve=debug'\n", &[], &[]);
     service.wait("/readyz", 200);
     let ran = service.end().expect(0).says("DEBUG ended");
     assert!(!ran.stderr.contains("begins"), "{ran:#?}");

@@ -8,6 +8,7 @@ mod whole;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -67,9 +68,13 @@ impl<'a> Service<'a> {
     }
 
     /// Waits until it answers with this status.
-    pub(crate) fn wait(&self, path: &str, status: u16) -> Answer {
+    pub(crate) fn wait(&mut self, path: &str, status: u16) -> Answer {
         let began = Instant::now();
         loop {
+            if self.running.is_over() {
+                let running = std::mem::replace(&mut self.running, Running::start(&mut Command::new("true")));
+                panic!("it is over: {:#?}", running.end());
+            }
             match ask(self.port, "GET", path, &[], "") {
                 Ok(answer) if answer.status == status => return answer,
                 last => assert!(began.elapsed() < PATIENCE, "{path} is not {status}: {last:?}"),

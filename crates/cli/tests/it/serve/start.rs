@@ -27,7 +27,7 @@ fn a_database_that_is_away_is_waited_for() {
     let sandbox = Sandbox::new();
     // Nothing listens on this port.
     let away = "postgres://ann:hush@127.0.0.1:1/music?sslmode=disable";
-    let service = Service::on(&sandbox, away, "", &[], &[]);
+    let mut service = Service::on(&sandbox, away, "", &[], &[]);
     let answer = service.wait("/readyz", 503);
     assert!(answer.body.contains("database: ") && !answer.body.contains("hush"), "{answer:?}");
     assert_eq!(service.get("/healthz").status, 200, "it may still come");
@@ -41,7 +41,7 @@ fn a_database_that_is_away_is_waited_for() {
 #[test]
 fn a_port_that_is_taken_is_named() {
     let sandbox = Sandbox::new();
-    let service = Service::start(&sandbox, "", &[], &[]);
+    let mut service = Service::start(&sandbox, "", &[], &[]);
     service.wait("/readyz", 200);
     service.command(&["serve"]).expect(2).says("cannot listen at 127.0.0.1:");
     service.end().expect(0);
