@@ -23,7 +23,6 @@ mod plot;
 mod prune;
 mod search;
 mod settings;
-mod sound;
 mod store;
 mod tracks;
 mod work;

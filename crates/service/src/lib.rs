@@ -7,9 +7,12 @@
 //! Types of HTTP and of clouds stop here: `core` knows sound, `catalog` knows tracks, `stream` knows sources.
 
 pub mod delivery;
+pub mod files;
 pub mod intake;
 pub mod measure;
+pub mod metadata;
 pub mod monitor;
 pub mod outside;
 pub mod response;
 pub mod settings;
+pub mod sound;
