@@ -45,6 +45,13 @@ impl Fields {
         Ok(())
     }
 
+    /// Whether a name is that of a field that has a place of its own, or `rule`.
+    #[must_use]
+    pub fn has_place(name: &str) -> bool {
+        let key = known_name(name);
+        key == "rule" || slot(&mut Metadata::default(), &key).is_some()
+    }
+
     /// Takes a value away.
     pub fn clear(&mut self, name: &str) {
         let key = known_name(name);
@@ -85,11 +92,6 @@ impl Fields {
 #[must_use]
 pub fn known_name(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace([' ', '-'], "_")
-}
-
-/// Whether a name, in the form of [`known_name`], is that of a field that has a place of its own, or `rule`.
-pub(super) fn has_place(key: &str) -> bool {
-    key == "rule" || slot(&mut Metadata::default(), key).is_some()
 }
 
 fn slot<'a>(metadata: &'a mut Metadata, key: &str) -> Option<&'a mut Option<String>> {
