@@ -22,8 +22,9 @@ pub use catalog::Catalog;
 pub use error::CatalogError;
 pub use health::{Fact, Health};
 pub use journal::{
-    AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId, HeardIn, Journal,
-    NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, StreamState,
+    ARCHIVE, AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId, HeardIn,
+    Journal, NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport,
+    StreamState,
 };
 pub use library::{Followed, Follower, Library, LibraryError, Refreshed, Skipped};
 pub use model::{

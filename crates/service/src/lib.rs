@@ -16,3 +16,4 @@ pub mod outside;
 pub mod response;
 pub mod settings;
 pub mod sound;
+pub mod streams;

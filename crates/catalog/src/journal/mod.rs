@@ -13,7 +13,7 @@ use crate::{CatalogError, TrackId};
 pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, NewDelivery, Pruned};
 pub use detection::{Detection, DetectionId, HeardIn, PageMark};
 pub(crate) use stored::{milliseconds, moment, text};
-pub use stream::{NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState};
+pub use stream::{ARCHIVE, NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState};
 
 /// What is written down while streams are listened to. It lives in the catalogue's database, and what
 /// [`crate::Catalog`] says of transactions, processes and dropped calls holds here too.
@@ -65,6 +65,15 @@ pub trait Journal: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
+    /// The same for streams of the origin [`ARCHIVE`], which [`Journal::claim_streams`] passes over: their sound is in
+    /// objects, and whoever follows live streams cannot follow them.
+    async fn claim_archives(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError>;
+
     /// Makes all leases of a worker last this long from now, in one statement; gives the ids that it still
     /// holds, in order. Work on any other stream has to stop: it is over, started anew, or another's. A lease
     /// that has run out and that nobody has taken is still held.
@@ -81,6 +90,10 @@ pub trait Journal: Send + Sync {
     /// Ended and failed also end the lease. Live sets the attempts back to 0.
     async fn report_stream(&self, owner: &str, report: &StreamReport, now: i64)
     -> Result<bool, CatalogError>;
+
+    /// Whether it is the caller's turn to do what only one process of all is to do, at most once in that time. It is for one
+    /// caller in each such time, by the database's clock, and for the first one ever.
+    async fn turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError>;
 
     /// Writes a detection down, new or as the next state of the one with its id, and in the same transaction
     /// puts what is to be delivered of it into the outbox, each sink and key once.
@@ -100,6 +113,11 @@ pub trait Journal: Send + Sync {
 
     /// Detections that are not final, in order of start: what a worker that takes a stream over goes on with.
     async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError>;
+
+    /// Detections that are not final, were last seen before that time, and were heard in a stream that is over in that
+    /// session (or, where sessions have no names, under that id): nobody is left who would end them. The first in order of
+    /// start.
+    async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError>;
 
     /// A page of detections that overlap the time from `from` (included) to `to` (excluded), in the unit of
     /// [`Detection::start_at`], in order of start, after the mark of the page before

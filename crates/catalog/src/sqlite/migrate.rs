@@ -10,11 +10,12 @@ use super::{LOCK_ATTEMPTS, LOCK_PAUSE};
 use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; numbers are shared with other backends.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "catalogue", include_str!("../../../../migrations/sqlite/0001_catalogue.sql")),
     (2, "relabelled", include_str!("../../../../migrations/sqlite/0002_relabelled.sql")),
     (3, "journal", include_str!("../../../../migrations/sqlite/0003_journal.sql")),
     (4, "runs", include_str!("../../../../migrations/sqlite/0004_runs.sql")),
+    (5, "turns", include_str!("../../../../migrations/sqlite/0005_turns.sql")),
 ];
 
 /// Newest schema that this program knows.

@@ -73,6 +73,12 @@ impl Monitor {
         Ok(Self { pool, runtime, settings: Arc::new(settings), client })
     }
 
+    /// How it follows streams.
+    #[must_use]
+    pub fn settings(&self) -> &MonitorSettings {
+        &self.settings
+    }
+
     /// Begins to follow a stream. What happens in it is sent to `events`; while that is full the stream is not worked on.
     pub fn start(&self, spec: StreamSpec, events: mpsc::Sender<StreamEvent>) -> StreamHandle {
         self.resume(spec, Vec::new(), events)

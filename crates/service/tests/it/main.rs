@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod files;
+mod intake;
 mod monitor;
+mod outside;
+mod process;
 mod songs;
+mod streams;
+mod takeover;
+mod token;
 mod worker;

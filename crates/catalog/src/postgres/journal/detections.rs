@@ -97,6 +97,19 @@ impl PostgresCatalog {
         self.detections(sql, |query| query.bind(kind).bind(&heard_in)).await
     }
 
+    pub(super) async fn detections_left_open(
+        &self,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let sql = select_detections!(
+            "WHERE kind = 1 AND NOT is_final AND last_seen < $1 AND heard_in IN \
+             (SELECT coalesce(session, id) FROM refrain.streams WHERE ended_at IS NOT NULL) \
+             ORDER BY start_at, id LIMIT $2"
+        );
+        self.detections(sql, |query| query.bind(moment(before)).bind(i64::from(limit))).await
+    }
+
     pub(super) async fn detections_between(
         &self,
         heard_in: &HeardIn,

@@ -54,7 +54,16 @@ impl Journal for PostgresCatalog {
         most: u32,
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError> {
-        self.lease_streams(owner, most, lease).await
+        self.lease_streams(owner, most, lease, false).await
+    }
+
+    async fn claim_archives(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        self.lease_streams(owner, most, lease, true).await
     }
 
     async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError> {
@@ -74,6 +83,10 @@ impl Journal for PostgresCatalog {
         self.note_report(owner, report, now).await
     }
 
+    async fn turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError> {
+        self.take_turn(name, every).await
+    }
+
     async fn record(
         &self,
         detection: &Detection,
@@ -85,6 +98,10 @@ impl Journal for PostgresCatalog {
 
     async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError> {
         self.detections_to_go_on(heard_in).await
+    }
+
+    async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError> {
+        self.detections_left_open(before, limit).await
     }
 
     async fn detections_of(

@@ -98,6 +98,18 @@ impl SqliteCatalog {
         self.read_detections(query.bind(kind).bind(heard_in).fetch_all(&self.readers).await)
     }
 
+    pub(super) async fn detections_left_open(
+        &self,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let query = sqlx::query(select_detections!(
+            "WHERE kind = 1 AND is_final = 0 AND last_seen < ?1 AND heard_in IN \
+             (SELECT coalesce(session, id) FROM streams WHERE ended_at IS NOT NULL) ORDER BY start_at, id LIMIT ?2"
+        ));
+        self.read_detections(query.bind(moment(before)).bind(i64::from(limit)).fetch_all(&self.readers).await)
+    }
+
     pub(super) async fn detections_between(
         &self,
         heard_in: &HeardIn,

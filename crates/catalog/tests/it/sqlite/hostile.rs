@@ -62,7 +62,7 @@ async fn an_older_schema_is_brought_up_to_date() {
     catalog.close().await.unwrap();
     run(
         &file,
-        "DROP TABLE streams; DROP TABLE detections; DROP TABLE outbox; \
+        "DROP TABLE streams; DROP TABLE detections; DROP TABLE outbox; DROP TABLE turns; \
          DELETE FROM _sqlx_migrations WHERE version > 2",
     )
     .await;

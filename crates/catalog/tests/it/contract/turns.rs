@@ -1,0 +1,54 @@
+//! Work that one process of all does now and then, and what nobody is left to do.
+
+use std::time::Duration;
+
+use refrain_catalog::{Detection, HeardIn};
+
+use super::detections::detection;
+use super::leases::HOUR;
+use super::streams::{new_stream, started};
+use super::*;
+
+pub(crate) async fn a_turn_is_for_one(place: &dyn Place) {
+    let catalogs = [place.open().await, place.open().await];
+    let mut turns = Vec::new();
+    for round in 0..6 {
+        let catalog = Arc::clone(&catalogs[round % 2]);
+        turns.push(tokio::spawn(async move { catalog.journal().turn("sweep", HOUR).await.unwrap() }));
+    }
+    let mut mine = 0;
+    for turn in turns {
+        mine += u32::from(turn.await.unwrap());
+    }
+    assert_eq!(mine, 1);
+    let journal = catalogs[0].journal();
+    assert!(journal.turn("another", Duration::ZERO).await.unwrap());
+    assert!(journal.turn("another", Duration::MAX).await.unwrap(), "no time at all is over at once");
+    assert!(!journal.turn("another", Duration::ZERO).await.unwrap());
+}
+
+pub(crate) async fn what_nobody_would_end_is_found(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    started(journal, &new_stream("arn", Some("st-1"), 1000)).await;
+    started(journal, &new_stream("radio", None, 1000)).await;
+    started(journal, &new_stream("going on", None, 1000)).await;
+    for (n, name) in ["st-1", "radio", "going on", "arn", "nobody knows it"].into_iter().enumerate() {
+        let one = detection(n as u128, HeardIn::Stream(name.into()), 2000 + n as i64, 5000);
+        assert!(journal.record(&one, &[], 5000).await.unwrap());
+    }
+    let left = async |before, limit| -> Vec<i64> {
+        journal.left_open(before, limit).await.unwrap().iter().map(|one| one.start_at).collect()
+    };
+    assert_eq!(left(9000, 9).await, [0_i64; 0]);
+    for id in ["arn", "radio"] {
+        assert!(journal.end_stream(id, None, None, 6000).await.unwrap());
+    }
+    assert_eq!(left(9000, 9).await, [2000, 2001]);
+    assert_eq!(left(9000, 1).await, [2000]);
+    assert_eq!(left(5000, 9).await, [0_i64; 0], "they may still be told of");
+    let last = journal.left_open(9000, 1).await.unwrap().remove(0);
+    let over = Detection { is_final: true, ..last };
+    assert!(journal.record(&over, &[], 9000).await.unwrap());
+    assert_eq!(left(9000, 9).await, [2001]);
+}

@@ -1,0 +1,85 @@
+//! The streams of the settings.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use refrain_catalog::{CatalogError, NewStream, StreamFilter};
+use refrain_stream::Backoff;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::ORIGIN_FIXED;
+use super::events::told;
+use super::shared::{Shared, now};
+
+/// Pauses before the database is asked again.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Rows of one page.
+const PAGE: u32 = 1_000;
+
+/// Starts what is in the settings, and ends what was and is no more.
+pub(super) async fn enter(shared: &Shared, stop: &CancellationToken) {
+    let mut backoff = Backoff::new(PAUSES);
+    while let Err(error) = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        done = bring_in(shared) => done,
+    } {
+        tracing::warn!(%error, "cannot enter the streams of the settings; trying again");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(backoff.next()) => {}
+        }
+    }
+}
+
+async fn bring_in(shared: &Shared) -> Result<(), CatalogError> {
+    let journal = shared.journal();
+    let wanted: BTreeSet<&str> = shared.settings.fixed.iter().map(|(id, _)| id.as_str()).collect();
+    let filter = StreamFilter { origin: Some(ORIGIN_FIXED.to_owned()), ..StreamFilter::default() };
+    let mut after: Option<String> = None;
+    loop {
+        let page = journal.streams(&filter, after.as_deref(), PAGE).await?;
+        for row in page.iter().filter(|row| !wanted.contains(row.id.as_str())) {
+            journal.end_stream(&row.id, None, Some("it is no longer in the settings"), now()).await?;
+        }
+        match page.last() {
+            Some(last) => after = Some(last.id.clone()),
+            None => break,
+        }
+    }
+    for (id, url) in &shared.settings.fixed {
+        start(shared, id, url).await?;
+    }
+    Ok(())
+}
+
+/// Starts one, also where it was known by another URL.
+async fn start(shared: &Shared, id: &str, url: &str) -> Result<(), CatalogError> {
+    let journal = shared.journal();
+    let known = journal.stream(id).await?;
+    let mut started_at = now();
+    if let Some(row) = known.filter(|row| row.ended_at.is_none() && row.url != url) {
+        if row.origin != ORIGIN_FIXED {
+            tracing::warn!(
+                stream = id,
+                origin = row.origin,
+                "a stream of this name is followed already; the one of the settings is not"
+            );
+            return Ok(());
+        }
+        let ended = started_at.max(row.started_at);
+        journal.end_stream(id, None, Some("it has another URL now"), ended).await?;
+        started_at = ended + 1;
+    }
+    let new = NewStream {
+        id: id.to_owned(),
+        url: url.to_owned(),
+        origin: ORIGIN_FIXED.to_owned(),
+        session: None,
+        started_at,
+    };
+    told(&journal.start_stream(&new).await?);
+    Ok(())
+}

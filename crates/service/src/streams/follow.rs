@@ -1,0 +1,235 @@
+//! One stream, from the claim of its lease to its end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use refrain_catalog::{Stream, StreamReport, StreamState as RowState};
+use refrain_stream::Backoff;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::platform::{Next, input_of, what_next};
+use super::record::Recorder;
+use super::shared::{Shared, milliseconds, now};
+use super::takeover::open_airings;
+use crate::monitor::{
+    OpenAiring, StreamEvent, StreamHandle, StreamInput, StreamSpec, StreamState, StreamStatus,
+};
+
+/// Events that wait to be written down; then the stream waits, and drops what it cannot keep.
+const EVENTS: usize = 64;
+
+/// How often a stream's state is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Pauses before a stream that ended or failed is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// A stream that was live for so long begins with the shortest pause again.
+const WELL_AFTER: Duration = Duration::from_secs(60);
+
+/// What a stream's task is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Follow it.
+    Go,
+    /// It is over: its airings end.
+    Finish,
+    /// Others go on with it: its airings stay open.
+    Leave,
+}
+
+/// Ends the monitor's work when it is dropped, also where a task is aborted.
+struct Followed(StreamHandle);
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// One stream.
+struct Follower {
+    shared: Arc<Shared>,
+    stream: Stream,
+    orders: watch::Receiver<Order>,
+    recorder: Recorder,
+    /// What the row says.
+    told: Option<(RowState, Option<String>)>,
+}
+
+/// Follows a stream until it is over, or until an order ends that.
+pub(super) async fn follow(shared: Arc<Shared>, stream: Stream, mut orders: watch::Receiver<Order>) {
+    let opened = tokio::select! {
+        biased;
+        () = ordered(&mut orders) => return,
+        opened = open_airings(&shared, &stream) => opened,
+    };
+    let recorder = Recorder::new(Arc::clone(&shared), &stream, &opened);
+    let told = (stream.attempts <= 1).then(|| (stream.state, stream.reason.clone()));
+    let id = stream.id.clone();
+    let mut follower = Follower { shared: Arc::clone(&shared), stream, orders, recorder, told };
+    follower.run(opened.airings).await;
+    shared.unwatch(&id);
+}
+
+/// Waits for an order to end.
+async fn ordered(orders: &mut watch::Receiver<Order>) {
+    // Without anybody who orders the task is about to be aborted.
+    if orders.wait_for(|order| *order != Order::Go).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Follower {
+    async fn run(&mut self, mut airings: Vec<OpenAiring>) {
+        let mut backoff = Backoff::new(PAUSES);
+        loop {
+            let began = Instant::now();
+            let input = input_of(&self.shared, &self.stream);
+            let end = self.hear(input, std::mem::take(&mut airings)).await;
+            if *self.orders.borrow() != Order::Go {
+                return;
+            }
+            if began.elapsed() > WELL_AFTER {
+                backoff.reset();
+            }
+            let pause = tokio::select! {
+                biased;
+                () = ordered(&mut self.orders) => return,
+                next = what_next(&self.shared, &mut self.stream, &end) => match next {
+                    Next::Over(state, reason) => return self.finish(state, reason).await,
+                    Next::Again => backoff.next(),
+                },
+            };
+            tracing::info!(stream = self.stream.id, end = %end, pause_seconds = pause.as_secs_f64(), "the stream is tried again");
+            self.report(RowState::Stalled, Some(end.to_string())).await;
+            tokio::select! {
+                biased;
+                () = ordered(&mut self.orders) => return,
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Follows the stream once, until it says that it is over or an order ends it.
+    async fn hear(&mut self, input: StreamInput, airings: Vec<OpenAiring>) -> StreamState {
+        let (tell, mut events) = mpsc::channel(EVENTS);
+        let name = self.recorder.name().to_owned();
+        let handle = self.shared.monitor.resume(StreamSpec { id: name, input }, airings, tell);
+        let followed = Followed(handle);
+        let status = followed.0.status();
+        self.shared.watch(&self.stream.id, status.clone());
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut orders = self.orders.clone();
+        let mut going = true;
+        loop {
+            tokio::select! {
+                biased;
+                () = ordered(&mut orders), if going => {
+                    going = false;
+                    obey(*orders.borrow(), &followed.0);
+                }
+                event = events.recv() => match event {
+                    Some(event) => self.record(&event, &followed.0, &mut going).await,
+                    None => break,
+                },
+                _ = tick.tick() => {
+                    let status = status.borrow().clone();
+                    self.look(&status).await;
+                }
+            }
+        }
+        let last = status.borrow().clone();
+        if *self.orders.borrow() == Order::Leave && self.has_begun(&last) {
+            self.report(RowState::Live, None).await;
+        }
+        last.state
+    }
+
+    /// Writes an event down, however long that takes; an order is passed on meanwhile.
+    async fn record(&mut self, event: &StreamEvent, handle: &StreamHandle, going: &mut bool) {
+        let mut orders = self.orders.clone();
+        let mut recording = std::pin::pin!(self.recorder.record(event));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut recording => return,
+                () = ordered(&mut orders), if *going => {
+                    *going = false;
+                    obey(*orders.borrow(), handle);
+                }
+            }
+        }
+    }
+
+    /// Tells how the stream is, if that has changed.
+    async fn look(&mut self, status: &StreamStatus) {
+        self.has_begun(status);
+        let (state, reason) = match &status.state {
+            StreamState::Live => (RowState::Live, None),
+            StreamState::Stalled => (RowState::Stalled, status.source.last_error.clone()),
+            _ => return,
+        };
+        self.report(state, reason).await;
+        self.recorder.heard(status.position).await;
+    }
+
+    /// Learns when the first sample of the session was; whether that is news. Whoever goes on counts from it too.
+    fn has_begun(&mut self, status: &StreamStatus) -> bool {
+        let Some((until, _)) = status.heard_until.filter(|_| self.stream.epoch.is_none()) else {
+            return false;
+        };
+        let epoch = self.recorder.begin(until - status.position);
+        self.stream.epoch = Some(milliseconds(epoch));
+        self.told = None;
+        true
+    }
+
+    /// Writes the state into the row, unless it says so already.
+    async fn report(&mut self, state: RowState, reason: Option<String>) {
+        if self.told.as_ref().is_some_and(|(told, _)| *told == state) {
+            return;
+        }
+        let report = self.reported(state, reason);
+        match self.shared.journal().report_stream(&self.shared.name, &report, now()).await {
+            Ok(true) => self.told = Some((report.state, report.reason)),
+            // The next renewal says why.
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(stream = self.stream.id, %error, "cannot write the stream's state; trying again")
+            }
+        }
+    }
+
+    /// The stream is over: says so until the database has it.
+    async fn finish(&mut self, state: RowState, reason: String) {
+        tracing::info!(stream = self.stream.id, state = state.as_str(), reason, "the stream is over");
+        self.shared.measures.streams_failed.add(u64::from(state == RowState::Failed));
+        let report = self.reported(state, Some(reason));
+        let mut backoff = Backoff::new(PAUSES);
+        while let Err(error) = self.shared.journal().report_stream(&self.shared.name, &report, now()).await {
+            tracing::warn!(stream = self.stream.id, %error, "cannot write the stream's end; trying again");
+            tokio::select! {
+                biased;
+                () = ordered(&mut self.orders) => return,
+                () = sleep(backoff.next()) => {}
+            }
+        }
+    }
+
+    fn reported(&self, state: RowState, reason: Option<String>) -> StreamReport {
+        let Stream { id, started_at, epoch, .. } = &self.stream;
+        StreamReport { id: id.clone(), started_at: *started_at, state, reason, epoch: *epoch }
+    }
+}
+
+/// Passes an order on.
+fn obey(order: Order, handle: &StreamHandle) {
+    match order {
+        Order::Go => {}
+        Order::Finish => handle.stop(),
+        Order::Leave => handle.leave(),
+    }
+}

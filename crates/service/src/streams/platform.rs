@@ -1,0 +1,95 @@
+//! What the platform says of a stream: where it is, whether it goes on.
+
+use std::sync::Arc;
+
+use refrain_catalog::{Stream, StreamState as RowState};
+use refrain_stream::hls::Entry;
+use url::Url;
+
+use super::shared::Shared;
+use super::{ORIGIN_FIXED, ORIGIN_IVS, ORIGIN_MEDIALIVE};
+use crate::monitor::{StreamInput, StreamState};
+use crate::outside::{ChannelStream, OutsideError, OutsideErrorKind};
+
+/// Fragment of the URL in the row of a stream whose playlist wants tokens. No server ever sees a fragment.
+const AUTHORIZED: &str = "authorized";
+
+/// What follows when a stream has ended or failed.
+pub(super) enum Next {
+    /// It is over, so and for this reason.
+    Over(RowState, String),
+    /// It is tried again.
+    Again,
+}
+
+/// What a channel sends now, with the URL to follow it by. `None` if it sends nothing, or is not there.
+///
+/// # Errors
+/// What keeps the platform from answering.
+pub(super) async fn resolve(shared: &Shared, channel: &str) -> Result<Option<ChannelStream>, OutsideError> {
+    let Some(channels) = &shared.channels else {
+        let why = "no access to IVS is configured";
+        return Err(OutsideError::new(OutsideErrorKind::Invalid, format!("cannot ask for {channel}"), why));
+    };
+    let stream = match channels.stream(channel).await {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == OutsideErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let Some(mut stream) = stream else { return Ok(None) };
+    if shared.signer.is_some() || stream.playback_url.is_none() {
+        let known = channels.channel(channel).await?;
+        let url = stream.playback_url.take().unwrap_or(known.playback_url);
+        stream.playback_url = Some(if known.authorized { format!("{url}#{AUTHORIZED}") } else { url });
+    }
+    Ok(Some(stream))
+}
+
+/// What the monitor follows a stream by.
+pub(super) fn input_of(shared: &Shared, stream: &Stream) -> StreamInput {
+    let private = Url::parse(&stream.url).ok().filter(|url| url.fragment() == Some(AUTHORIZED));
+    let (Some(mut url), Some(signer)) = (private, &shared.signer) else {
+        return StreamInput::Url(stream.url.clone());
+    };
+    url.set_fragment(None);
+    let (signer, channel) = (Arc::clone(signer), stream.id.clone());
+    StreamInput::Entry(Entry::Fresh(Arc::new(move || {
+        signer.signed(&url, &channel).unwrap_or_else(|| {
+            tracing::error!(stream = channel, "no random numbers to sign a token with");
+            url.clone()
+        })
+    })))
+}
+
+/// What follows after the monitor's word on a stream. The URL may be another afterwards.
+pub(super) async fn what_next(shared: &Shared, stream: &mut Stream, end: &StreamState) -> Next {
+    let over = || match end {
+        StreamState::Failed(why) => Next::Over(RowState::Failed, why.clone()),
+        StreamState::Ended(why) => Next::Over(RowState::Ended, why.clone()),
+        _ => Next::Over(RowState::Ended, "the source is gone".to_owned()),
+    };
+    match stream.origin.as_str() {
+        ORIGIN_FIXED => Next::Again,
+        // Its packager may come up late, and a channel that runs on is told of by no second event.
+        ORIGIN_MEDIALIVE if matches!(end, StreamState::Failed(_)) => Next::Again,
+        ORIGIN_IVS if shared.channels.is_some() => match resolve(shared, &stream.id).await {
+            Ok(Some(now)) if stream.session.as_ref().is_none_or(|known| *known == now.stream_id) => {
+                if let Some(url) = now.playback_url {
+                    stream.url = url;
+                }
+                Next::Again
+            }
+            Ok(_) => match over() {
+                // The platform's word counts: a playlist that is gone after the end is no failure.
+                Next::Over(_, why) => Next::Over(RowState::Ended, why),
+                Next::Again => Next::Again,
+            },
+            Err(error) if error.is_transient() => Next::Again,
+            Err(error) => {
+                tracing::warn!(stream = stream.id, %error, "cannot ask whether the stream goes on");
+                over()
+            }
+        },
+        _ => over(),
+    }
+}

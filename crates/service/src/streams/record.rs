@@ -1,0 +1,231 @@
+//! What was heard in a stream, written down with what is to be delivered of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Local};
+use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery, Stream, Track, TrackId};
+use refrain_stream::Backoff;
+use tokio::time::sleep;
+
+use super::shared::{Shared, channel_of, milliseconds, now, outside_name};
+use super::song::{Songs, title};
+use super::takeover::Opened;
+use crate::delivery::{News, SongNow};
+use crate::monitor::{EventKind, Reporter, StreamEvent, response};
+use crate::response::Response;
+use crate::settings::From;
+
+/// Pauses before the database is asked again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// After so many seconds without a song it is told that the stream begins with none.
+const BEGINNING: f64 = 10.0;
+
+/// Writes down what is heard in one session of a stream.
+pub(super) struct Recorder {
+    shared: Arc<Shared>,
+    name: String,
+    channel: Option<String>,
+    /// When the session started: tells sessions without names apart.
+    started_at: i64,
+    /// When the first sample of the session was, seconds since 1970.
+    epoch: Option<f64>,
+    reporter: Reporter,
+    kept: HashMap<DetectionId, Kept>,
+    songs: Songs,
+}
+
+/// What stays the same of a detection.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    track: TrackId,
+    first_seen: i64,
+    last_seen: i64,
+}
+
+/// When the first sample of a session was, seconds since 1970: as its row tells, else as its detections do.
+fn epoch(stream: &Stream, opened: &Opened) -> Option<f64> {
+    let of_airing = |one: &Detection| one.start_at as f64 / 1000.0 - one.query_start;
+    stream.epoch.map(|epoch| epoch as f64 / 1000.0).or_else(|| opened.detections.first().map(of_airing))
+}
+
+impl Recorder {
+    /// For a session, with the airings that others had found in it.
+    pub(super) fn new(shared: Arc<Shared>, stream: &Stream, opened: &Opened) -> Self {
+        let kept = opened.detections.iter().map(|detection| {
+            let Detection { id, track_id: track, first_seen, last_seen, .. } = *detection;
+            (id, Kept { track, first_seen, last_seen })
+        });
+        let playing = opened.detections.iter().filter_map(|detection| {
+            let track = opened.tracks.iter().find(|track| track.number == detection.track)?;
+            Some((detection.id, title(track).to_owned(), detection.matched_peaks))
+        });
+        let begins = stream.epoch.is_none() && opened.detections.is_empty();
+        Self {
+            name: outside_name(stream).to_owned(),
+            channel: channel_of(stream).map(str::to_owned),
+            started_at: stream.started_at,
+            epoch: epoch(stream, opened),
+            reporter: Reporter::new(Arc::clone(&shared.catalog)),
+            kept: kept.collect(),
+            songs: if begins { Songs::default() } else { Songs::continued(playing.collect()) },
+            shared,
+        }
+    }
+
+    /// What the stream is called outside.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When the first sample of the session was, seconds since 1970: as it is known, else as it is told here.
+    pub(super) fn begin(&mut self, epoch: f64) -> f64 {
+        *self.epoch.get_or_insert(epoch)
+    }
+
+    /// Writes an event down, as often as it takes.
+    pub(super) async fn record(&mut self, event: &StreamEvent) {
+        let (at, mut backoff) = (Local::now(), Backoff::new(PAUSES));
+        let event = self.in_session(event);
+        loop {
+            let error = match self.write(&event, at).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            if matches!(error, CatalogError::Invalid { .. }) {
+                tracing::error!(stream = self.name, airing = %event.airing, %error, "a detection cannot be stored");
+                return;
+            }
+            tracing::warn!(stream = self.name, airing = %event.airing, %error, "cannot write a detection down; trying again");
+            sleep(backoff.next()).await;
+        }
+    }
+
+    /// Tells that the stream begins without a song, when so many seconds of it were heard.
+    pub(super) async fn heard(&mut self, seconds: f64) {
+        if seconds < BEGINNING || !self.songs.are_untold() {
+            return;
+        }
+        let nothing = serde_json::to_string(&Response::new(&self.name, Vec::new())).unwrap_or_default();
+        let news = News {
+            from: From::Live,
+            stream_id: &self.name,
+            channel: self.channel.as_deref(),
+            detection: None,
+            event: "change",
+            number: u64::try_from(self.started_at).unwrap_or_default(),
+            at: Local::now(),
+            response: &nothing,
+            song: Some(SongNow { song: None, score: 0, begins: true }),
+        };
+        let deliveries = self.shared.planner.deliveries(&news);
+        if !deliveries.is_empty()
+            && let Err(error) = self.shared.journal().enqueue(&deliveries, now()).await
+        {
+            tracing::warn!(stream = self.name, %error, "cannot put a message out; trying again");
+            return;
+        }
+        self.songs.told();
+    }
+
+    /// The event with times since the first sample of the session: whoever follows the stream counts anew.
+    fn in_session(&mut self, event: &StreamEvent) -> StreamEvent {
+        let origin = event.epoch - event.heard.query_start;
+        let shift = origin - *self.epoch.get_or_insert(origin);
+        let mut event = event.clone();
+        event.heard.query_start += shift;
+        event.heard.query_end += shift;
+        event.known_at += shift;
+        event
+    }
+
+    async fn write(&mut self, event: &StreamEvent, at: DateTime<Local>) -> Result<(), CatalogError> {
+        let track = self.reporter.track(event).await?;
+        let Some(kept) = self.kept(event, track.as_ref()) else {
+            tracing::warn!(stream = self.name, airing = %event.airing, "the song was removed while it was heard");
+            return Ok(());
+        };
+        let detection = self.detection(event, kept);
+        let (songs, deliveries) = match &track {
+            Some(track) => self.news(event, track, at),
+            None => (self.songs.clone(), Vec::new()),
+        };
+        let is_new = self.shared.journal().record(&detection, &deliveries, now()).await?;
+        if !is_new {
+            tracing::debug!(stream = self.name, airing = %event.airing, "more was known of it already");
+        }
+        self.songs = songs;
+        self.kept.insert(event.airing, kept);
+        match event.kind {
+            EventKind::Start => self.shared.measures.airings.add(1),
+            EventKind::Final => drop(self.kept.remove(&event.airing)),
+            EventKind::Update => {}
+        }
+        Ok(())
+    }
+
+    fn kept(&self, event: &StreamEvent, track: Option<&Track>) -> Option<Kept> {
+        let now = now();
+        match self.kept.get(&event.airing) {
+            // The clock of who saw it last may have been ahead of ours.
+            Some(known) => Some(Kept { last_seen: now.max(known.last_seen + 1), ..*known }),
+            None => track.map(|track| Kept { track: track.id, first_seen: now, last_seen: now }),
+        }
+    }
+
+    fn detection(&self, event: &StreamEvent, kept: Kept) -> Detection {
+        let heard = &event.heard;
+        let length = (heard.query_end - heard.query_start).max(0.0);
+        let start_at = milliseconds(event.epoch);
+        Detection {
+            id: event.airing,
+            heard_in: HeardIn::Stream(self.name.clone()),
+            track: heard.track,
+            track_id: kept.track,
+            query_start: heard.query_start,
+            query_end: heard.query_start + length,
+            start_at,
+            end_at: start_at + milliseconds(length),
+            reference_start: heard.reference_start,
+            speed: heard.speed,
+            pitch_cents: heard.pitch_cents,
+            false_positive_probability: heard.false_positive_probability,
+            matched_peaks: heard.matched_peaks,
+            expected_peaks: heard.expected_peaks,
+            first_seen: kept.first_seen,
+            last_seen: kept.last_seen,
+            is_final: event.kind == EventKind::Final,
+        }
+    }
+
+    /// What is to be delivered of an event, and the songs after it.
+    fn news(&self, event: &StreamEvent, track: &Track, at: DateTime<Local>) -> (Songs, Vec<NewDelivery>) {
+        let songs = self.songs.clone();
+        let mut songs = songs.after(event.kind, event.airing, title(track), event.heard.matched_peaks);
+        let wanted = self.shared.settings.events.contains(&event.kind);
+        let song = songs.change();
+        if !wanted && song.is_none() {
+            return (songs, Vec::new());
+        }
+        // It is made of numbers and texts, which are always JSON.
+        let json = serde_json::to_string(&response(event, &self.name, track)).unwrap_or_default();
+        let is_update = event.kind == EventKind::Update || !wanted;
+        let number =
+            if is_update { u64::try_from(milliseconds(event.known_at)).unwrap_or_default() } else { 0 };
+        let deliveries = self.shared.planner.deliveries(&News {
+            from: From::Live,
+            stream_id: &self.name,
+            channel: self.channel.as_deref(),
+            detection: Some(event.airing),
+            event: if wanted { event.kind.as_str() } else { "change" },
+            number,
+            at,
+            response: &json,
+            song,
+        });
+        songs.told();
+        (songs, deliveries)
+    }
+}

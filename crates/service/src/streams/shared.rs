@@ -1,0 +1,90 @@
+//! What all parts share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use refrain_catalog::{Catalog, Journal, Stream};
+use tokio::sync::watch;
+
+use super::token::{KeyError, Signer};
+use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE, Parts};
+use crate::delivery::Planner;
+use crate::measure::Measures;
+use crate::monitor::{Monitor, StreamStatus};
+use crate::outside::Channels;
+use crate::settings::StreamsSettings;
+
+/// What all parts share.
+pub(crate) struct Shared {
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) monitor: Monitor,
+    pub(super) channels: Option<Arc<dyn Channels>>,
+    pub(super) planner: Planner,
+    pub(super) measures: Arc<Measures>,
+    pub(super) name: String,
+    pub(super) settings: StreamsSettings,
+    pub(super) signer: Option<Arc<Signer>>,
+    statuses: Mutex<BTreeMap<String, watch::Receiver<StreamStatus>>>,
+}
+
+impl Shared {
+    pub(super) fn new(parts: Parts, settings: StreamsSettings) -> Result<Self, KeyError> {
+        let Parts { catalog, monitor, channels, planner, measures, name } = parts;
+        let signer = match &settings.private_key {
+            Some(key) => Some(Arc::new(Signer::new(key, settings.token)?)),
+            None => None,
+        };
+        let statuses = Mutex::default();
+        Ok(Self { catalog, monitor, channels, planner, measures, name, settings, signer, statuses })
+    }
+
+    pub(super) fn journal(&self) -> &dyn Journal {
+        self.catalog.journal()
+    }
+
+    /// Whether the settings have the channel followed.
+    pub(super) fn wants(&self, channel: &str) -> bool {
+        let wanted = &self.settings.channels;
+        wanted.is_empty() || wanted.iter().any(|known| known == channel)
+    }
+
+    pub(super) fn statuses(&self) -> Vec<(String, StreamStatus)> {
+        self.watched().iter().map(|(id, status)| (id.clone(), status.borrow().clone())).collect()
+    }
+
+    pub(super) fn watch(&self, id: &str, status: watch::Receiver<StreamStatus>) {
+        self.watched().insert(id.to_owned(), status);
+    }
+
+    pub(super) fn unwatch(&self, id: &str) {
+        self.watched().remove(id);
+    }
+
+    fn watched(&self) -> MutexGuard<'_, BTreeMap<String, watch::Receiver<StreamStatus>>> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a stream is called outside: by its session where sessions have names, else by its id. The `unknownAssetID` of
+/// responses, the `{stream_id}` of keys, the name in [`refrain_catalog::HeardIn::Stream`].
+#[must_use]
+pub fn outside_name(stream: &Stream) -> &str {
+    stream.session.as_deref().unwrap_or(&stream.id)
+}
+
+/// ARN of the channel that a stream comes from, if it has one.
+pub(super) fn channel_of(stream: &Stream) -> Option<&str> {
+    matches!(stream.origin.as_str(), ORIGIN_IVS | ORIGIN_MEDIALIVE).then_some(stream.id.as_str())
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> i64 {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Seconds since 1970 in milliseconds.
+pub(super) fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64 // `as` saturates, and makes 0 of NaN
+}

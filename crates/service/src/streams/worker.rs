@@ -1,0 +1,63 @@
+//! The streams of this process: claimed, kept, given up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::leases::Leases;
+use super::shared::Shared;
+
+/// How often streams are looked for.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Every so many ticks streams are claimed.
+const CLAIM_EVERY: u32 = 2;
+
+/// Leases are renewed so often in the time of one.
+const RENEWALS: u32 = 3;
+
+/// In the end streams are left within this time; what is not done then is aborted.
+const LEAVE_WITHIN: Duration = Duration::from_secs(8);
+
+/// In the end leases are handed back within this time; after it they run out by themselves.
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Claims and renews until the end; then leaves every stream and hands its lease back.
+pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    let lease = shared.settings.lease;
+    let mut leases = Leases::new(Arc::clone(&shared));
+    let mut tick = interval(TICK.min(lease / (2 * RENEWALS)));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut ticks, mut renewed) = (0_u32, Instant::now());
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            () = leases.ended() => continue,
+            _ = tick.tick() => {}
+        }
+        leases.expire();
+        if leases.is_away() || renewed.elapsed() >= lease / RENEWALS {
+            // It may wait for the database longer than a lease lasts.
+            if timeout(leases.shortest(), leases.renew()).await.is_err() {
+                leases.unanswered();
+            }
+            renewed = Instant::now();
+            leases.expire();
+        }
+        if ticks.is_multiple_of(CLAIM_EVERY) && !leases.is_away() {
+            let _ = timeout(lease / RENEWALS, leases.claim()).await;
+        }
+        ticks = ticks.wrapping_add(1);
+        shared.measures.streams.set(i64::try_from(leases.held()).unwrap_or(i64::MAX));
+    }
+    leases.leave(LEAVE_WITHIN).await;
+    match timeout(RELEASE_WITHIN, shared.journal().release(&shared.name, None)).await {
+        Ok(Ok(count)) => tracing::info!(count, "leases handed back"),
+        Ok(Err(error)) => tracing::warn!(%error, "leases could not be handed back; they run out"),
+        Err(_) => tracing::warn!("leases could not be handed back in time; they run out"),
+    }
+    shared.measures.streams.set(0);
+}

@@ -1,0 +1,188 @@
+//! A queue and what handles its messages.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use refrain_service::intake::{Consumer, Handled, Handler};
+use refrain_service::measure::Measures;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::outside::MemoryQueue;
+use crate::process::{PATIENCE, until};
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Does as messages say.
+struct Obedient {
+    /// Those that say `wait` go on one by one.
+    gate: Semaphore,
+    done: Mutex<Vec<String>>,
+    at_work: AtomicUsize,
+    most_at_work: AtomicUsize,
+    tries: AtomicU32,
+}
+
+impl Obedient {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            gate: Semaphore::new(0),
+            done: Mutex::default(),
+            at_work: AtomicUsize::new(0),
+            most_at_work: AtomicUsize::new(0),
+            tries: AtomicU32::new(0),
+        })
+    }
+
+    fn done(&self) -> usize {
+        self.done.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl Handler for Obedient {
+    async fn handle(&self, body: &str) -> Handled {
+        let now = self.at_work.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_work.fetch_max(now, Ordering::SeqCst);
+        if body.starts_with("wait") {
+            self.gate.acquire().await.unwrap().forget();
+        }
+        self.at_work.fetch_sub(1, Ordering::SeqCst);
+        self.done.lock().unwrap().push(body.to_owned());
+        match body {
+            "nonsense" => Handled::Bury("it makes no sense".to_owned()),
+            "twice" if self.tries.fetch_add(1, Ordering::SeqCst) == 0 => Handled::Again(Duration::ZERO),
+            "break" if self.tries.fetch_add(1, Ordering::SeqCst) == 0 => panic!("on purpose"),
+            _ => Handled::Done,
+        }
+    }
+}
+
+struct Running {
+    queue: Arc<MemoryQueue>,
+    handler: Arc<Obedient>,
+    measures: Arc<Measures>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(queue: MemoryQueue, parallel: usize) -> Self {
+        let (queue, handler, measures) = (Arc::new(queue), Obedient::new(), Arc::new(Measures::default()));
+        let stop = CancellationToken::new();
+        let consumer =
+            Consumer::new(queue.clone(), handler.clone(), Arc::clone(&measures)).parallel(parallel);
+        let task = tokio::spawn(consumer.run(stop.clone()));
+        Self { queue, handler, measures, stop, task }
+    }
+
+    async fn until_empty(&self) {
+        until("the queue is empty", || async { self.queue.left() == 0 }).await;
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.task).await.expect("it does not end").unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_handled_once_each_and_never_more_at_once_than_allowed() {
+    let queue = MemoryQueue::new(LONG, true);
+    (0..1_000).for_each(|n| queue.send(format!("message {n}")));
+    let running = Running::start(queue, 7);
+    running.until_empty().await;
+    let mut done = running.handler.done.lock().unwrap().clone();
+    done.sort();
+    done.dedup();
+    assert_eq!((done.len(), running.handler.done()), (1_000, 1_000));
+    assert!(running.handler.most_at_work.load(Ordering::SeqCst) <= 7);
+    assert_eq!(running.measures.messages_handled.get(), 1_000);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_understood_is_buried_and_stops_nothing() {
+    let queue = MemoryQueue::new(LONG, true);
+    ["good", "nonsense", "better"].into_iter().for_each(|body| queue.send(body));
+    let running = Running::start(queue, 2);
+    running.until_empty().await;
+    assert_eq!(running.queue.dead(), [("nonsense".to_owned(), "it makes no sense".to_owned())]);
+    assert_eq!((running.measures.messages_buried.get(), running.handler.done()), (1, 3));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_dead_letters_nothing_is_lost() {
+    let queue = MemoryQueue::new(Duration::from_millis(300), false);
+    ["nonsense", "good"].into_iter().for_each(|body| queue.send(body));
+    let running = Running::start(queue, 2);
+    until("the good one is gone, the other out of the way", || async {
+        running.queue.left() == 1 && running.measures.messages_failed.get() == 1 && running.queue.hides() == 1
+    })
+    .await;
+    assert_eq!((running.queue.visible(), running.queue.dead().len()), (0, 0));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_or_breaks_comes_again() {
+    let queue = MemoryQueue::new(LONG, true);
+    queue.send("twice");
+    let running = Running::start(queue, 2);
+    running.until_empty().await;
+    assert_eq!((running.handler.done(), running.measures.messages_failed.get()), (2, 1));
+    running.handler.tries.store(0, Ordering::SeqCst);
+    running.queue.send("break");
+    running.queue.send("good");
+    until("the good one is done", || async { running.queue.left() == 1 && running.handler.done() == 4 })
+        .await;
+    until("the broken one is hidden", || async { running.measures.messages_failed.get() == 2 }).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_work_is_not_given_to_another() {
+    // A third of it passes several times while the work waits.
+    let queue = MemoryQueue::new(Duration::from_millis(600), true);
+    queue.send("wait");
+    let running = Running::start(queue, 4);
+    until("it was hidden anew four times", || async { running.queue.hides() >= 4 }).await;
+    assert_eq!((running.queue.receives(), running.handler.done()), (1, 0));
+    running.handler.gate.add_permits(1);
+    running.until_empty().await;
+    assert_eq!(running.handler.done(), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_fails_is_asked_again() {
+    let queue = MemoryQueue::new(LONG, true);
+    for (call, times) in [("facts", 1), ("receive", 4), ("delete", 2)] {
+        queue.fail(call, times);
+    }
+    queue.send("good");
+    let running = Running::start(queue, 4);
+    running.until_empty().await;
+    assert_eq!(running.handler.done(), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_end_what_was_begun_is_finished_and_nothing_else_taken() {
+    let queue = MemoryQueue::new(LONG, true);
+    (0..20).for_each(|n| queue.send(format!("wait {n}")));
+    let running = Running::start(queue, 3);
+    until("three are at work", || async { running.handler.at_work.load(Ordering::SeqCst) == 3 }).await;
+    assert_eq!(running.queue.most_hidden(), 3, "no message waits here");
+    let (queue, handler) = (Arc::clone(&running.queue), Arc::clone(&running.handler));
+    running.stop.cancel();
+    handler.gate.add_permits(3);
+    running.stop().await;
+    assert_eq!((queue.left(), queue.visible(), handler.done()), (17, 17, 3));
+}

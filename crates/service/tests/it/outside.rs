@@ -1,0 +1,281 @@
+//! A queue and a live platform in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use refrain_service::outside::{
+    Channel, ChannelStream, Channels, Message, OutsideError, OutsideErrorKind, Queue, QueueFacts,
+};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+/// A queue as SQS is one: what is received is hidden for a time, and comes again.
+pub(crate) struct MemoryQueue {
+    hidden_for: Duration,
+    has_dead_letters: bool,
+    state: Mutex<State>,
+    sent: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    messages: BTreeMap<u64, Waiting>,
+    dead: Vec<(String, String)>,
+    /// Calls that fail, by name.
+    faults: HashMap<&'static str, u32>,
+    /// Most messages that were hidden at once.
+    most_hidden: usize,
+    hides: u32,
+}
+
+struct Waiting {
+    body: String,
+    visible_at: Instant,
+    receives: u32,
+}
+
+impl MemoryQueue {
+    pub(crate) fn new(hidden_for: Duration, has_dead_letters: bool) -> Self {
+        Self { hidden_for, has_dead_letters, state: Mutex::default(), sent: Notify::new() }
+    }
+
+    pub(crate) fn send(&self, body: impl Into<String>) {
+        let mut state = self.lock();
+        state.next += 1;
+        let number = state.next;
+        let message = Waiting { body: body.into(), visible_at: Instant::now(), receives: 0 };
+        state.messages.insert(number, message);
+        self.sent.notify_waiters();
+    }
+
+    /// The next calls of this name fail.
+    pub(crate) fn fail(&self, call: &'static str, times: u32) {
+        self.lock().faults.insert(call, times);
+    }
+
+    /// Messages that are not deleted.
+    pub(crate) fn left(&self) -> usize {
+        self.lock().messages.len()
+    }
+
+    /// Of these, the ones that can be received now.
+    pub(crate) fn visible(&self) -> usize {
+        let now = Instant::now();
+        self.lock().messages.values().filter(|message| message.visible_at <= now).count()
+    }
+
+    /// How often messages were received that are not deleted.
+    pub(crate) fn receives(&self) -> u32 {
+        self.lock().messages.values().map(|message| message.receives).sum()
+    }
+
+    /// Dead letters and the reasons.
+    pub(crate) fn dead(&self) -> Vec<(String, String)> {
+        self.lock().dead.clone()
+    }
+
+    /// How often messages were hidden.
+    pub(crate) fn hides(&self) -> u32 {
+        self.lock().hides
+    }
+
+    /// Most messages that were hidden at once.
+    pub(crate) fn most_hidden(&self) -> usize {
+        self.lock().most_hidden
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn faulty(&self, call: &'static str) -> Result<(), OutsideError> {
+        let mut state = self.lock();
+        match state.faults.get_mut(call) {
+            Some(times) if *times > 0 => {
+                *times -= 1;
+                Err(OutsideError::new(OutsideErrorKind::Unavailable, format!("cannot {call}"), "away"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&self, most: u32) -> Vec<Message> {
+        let (now, mut state) = (Instant::now(), self.lock());
+        let mut taken = Vec::new();
+        for (number, message) in &mut state.messages {
+            if taken.len() < most as usize && message.visible_at <= now {
+                message.receives += 1;
+                message.visible_at = now + self.hidden_for;
+                taken.push(Message {
+                    id: number.to_string(),
+                    receipt: format!("{number}/{}", message.receives),
+                    body: message.body.clone(),
+                    receives: message.receives,
+                    sent_at: None,
+                });
+            }
+        }
+        let hidden = state.messages.values().filter(|message| message.visible_at > now).count();
+        state.most_hidden = state.most_hidden.max(hidden);
+        taken
+    }
+}
+
+fn number(receipt: &str) -> u64 {
+    receipt.split('/').next().unwrap().parse().unwrap()
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    async fn receive(&self, most: u32, wait: Duration) -> Result<Vec<Message>, OutsideError> {
+        assert!((1..=10).contains(&most) && wait <= Duration::from_secs(20));
+        self.faulty("receive")?;
+        let until = Instant::now() + wait;
+        loop {
+            let sent = self.sent.notified();
+            let taken = self.take(most);
+            if !taken.is_empty() || Instant::now() >= until {
+                return Ok(taken);
+            }
+            // Messages also become visible by themselves.
+            let _ = timeout(Duration::from_millis(20), sent).await;
+        }
+    }
+
+    async fn delete(&self, receipts: &[String]) -> Result<(), OutsideError> {
+        self.faulty("delete")?;
+        let mut state = self.lock();
+        receipts.iter().for_each(|receipt| drop(state.messages.remove(&number(receipt))));
+        Ok(())
+    }
+
+    async fn hide(&self, receipts: &[String], time: Duration) -> Result<(), OutsideError> {
+        self.faulty("hide")?;
+        let mut state = self.lock();
+        state.hides += 1;
+        for receipt in receipts {
+            if let Some(message) = state.messages.get_mut(&number(receipt)) {
+                message.visible_at = Instant::now() + time;
+            }
+        }
+        Ok(())
+    }
+
+    async fn bury(&self, message: &Message, why: &str) -> Result<(), OutsideError> {
+        self.faulty("bury")?;
+        if !self.has_dead_letters {
+            return Err(OutsideError::new(
+                OutsideErrorKind::NotFound,
+                "cannot bury",
+                "no queue of dead letters",
+            ));
+        }
+        let mut state = self.lock();
+        if let Some(buried) = state.messages.remove(&number(&message.receipt)) {
+            state.dead.push((buried.body, why.to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn facts(&self) -> Result<QueueFacts, OutsideError> {
+        self.faulty("facts")?;
+        Ok(QueueFacts {
+            waiting: self.left() as u64,
+            in_flight: 0,
+            hidden_for: self.hidden_for,
+            dead_letters: self.has_dead_letters.then(|| "dead".to_owned()),
+            most_receives: None,
+        })
+    }
+}
+
+/// A live platform.
+#[derive(Default)]
+pub(crate) struct MemoryChannels(Mutex<Platform>);
+
+#[derive(Default)]
+struct Platform {
+    live: BTreeMap<String, ChannelStream>,
+    private: bool,
+    listed: bool,
+    away: u32,
+    asked: u32,
+}
+
+impl MemoryChannels {
+    /// The channel sends this stream from now on.
+    pub(crate) fn put(&self, channel: &str, stream_id: &str, url: &str, started_at: i64) {
+        let stream = ChannelStream {
+            channel: channel.to_owned(),
+            stream_id: stream_id.to_owned(),
+            playback_url: Some(url.to_owned()),
+            started_at: Some(started_at),
+        };
+        self.lock().live.insert(channel.to_owned(), stream);
+    }
+
+    /// The channel sends nothing any more.
+    pub(crate) fn stop(&self, channel: &str) {
+        self.lock().live.remove(channel);
+    }
+
+    /// Whether the list tells of what is live.
+    pub(crate) fn list(&self, listed: bool) {
+        self.lock().listed = listed;
+    }
+
+    /// All channels are private from now on.
+    pub(crate) fn make_private(&self) {
+        self.lock().private = true;
+    }
+
+    /// The next questions are not answered.
+    pub(crate) fn go_away(&self, times: u32) {
+        self.lock().away = times;
+    }
+
+    /// How often a channel was asked what it sends.
+    pub(crate) fn asked(&self) -> u32 {
+        self.lock().asked
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Platform> {
+        self.0.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Channels for MemoryChannels {
+    async fn stream(&self, channel: &str) -> Result<Option<ChannelStream>, OutsideError> {
+        let mut platform = self.lock();
+        platform.asked += 1;
+        if platform.away > 0 {
+            platform.away -= 1;
+            return Err(OutsideError::new(OutsideErrorKind::Throttled, "cannot ask", "too many calls"));
+        }
+        Ok(platform.live.get(channel).cloned())
+    }
+
+    async fn live(&self) -> Result<Vec<ChannelStream>, OutsideError> {
+        let platform = self.lock();
+        let known = platform.live.values().filter(|_| platform.listed);
+        Ok(known.map(|stream| ChannelStream { playback_url: None, ..stream.clone() }).collect())
+    }
+
+    async fn channel(&self, channel: &str) -> Result<Channel, OutsideError> {
+        let platform = self.lock();
+        let url = platform.live.get(channel).and_then(|stream| stream.playback_url.clone());
+        Ok(Channel {
+            arn: channel.to_owned(),
+            playback_url: url.unwrap_or_default(),
+            authorized: platform.private,
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! Processes that follow streams beside one database.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use refrain_catalog::{
+    AddOutcome, Catalog, ContentHash, Delivery, DeliveryFilter, Detection, HeardIn, Metadata, NewStream,
+    NewTrack, Stream,
+};
+use refrain_service::delivery::Planner;
+use refrain_service::measure::Measures;
+use refrain_service::monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
+use refrain_service::outside::Channels;
+use refrain_service::settings::{Format, From, SinkKind, SinkSettings, StreamsSettings};
+use refrain_service::streams::{Parts, Streams};
+use refrain_stream::hls::HlsSettings;
+use refrain_stream::http::{HttpSettings, Limits};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::songs::{SECONDS, library};
+
+/// Longest wait for something that must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A process.
+pub(crate) struct Process {
+    pub(crate) streams: Streams,
+    pub(crate) measures: Arc<Measures>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Process {
+    pub(crate) fn start(
+        catalog: &Arc<dyn Catalog>,
+        name: &str,
+        channels: Option<Arc<dyn Channels>>,
+        settings: StreamsSettings,
+    ) -> Self {
+        let sink = SinkSettings {
+            name: "sink".to_owned(),
+            kind: SinkKind::Stdout,
+            from: vec![From::Live],
+            format: Format::Response,
+        };
+        let monitor = Monitor::new(|| Arc::clone(&library().snapshot), settings.monitor.clone()).unwrap();
+        let measures = Arc::new(Measures::default());
+        let parts = Parts {
+            catalog: Arc::clone(catalog),
+            monitor,
+            channels,
+            planner: Planner::new(&[sink]),
+            measures: Arc::clone(&measures),
+            name: name.to_owned(),
+        };
+        let streams = Streams::new(parts, settings).unwrap();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(streams.clone().run(stop.clone()));
+        Self { streams, measures, stop, task }
+    }
+
+    /// As kill -9: nothing is said, nothing handed back.
+    pub(crate) fn kill(self) {
+        self.task.abort();
+    }
+
+    /// As SIGTERM.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.task).await.expect("it does not end").unwrap();
+    }
+
+    /// Number of its streams of which so many segments were heard.
+    pub(crate) fn heard(&self, segments: u64) -> usize {
+        let statuses = self.streams.statuses();
+        statuses.iter().filter(|(_, status)| status.ear.segments >= segments).count()
+    }
+}
+
+/// Settings in which everything happens soon.
+pub(crate) fn hasty(capacity: u32, lease: Duration) -> StreamsSettings {
+    let ms = Duration::from_millis;
+    let hls = HlsSettings {
+        reload: (ms(10), ms(15)),
+        retry: (ms(5), ms(20)),
+        segment: Limits { bytes: 1 << 20, total: ms(5000) },
+        segment_patience: ms(500),
+        resolve_pause: ms(20),
+        stalled_after: 5.0,
+        give_up_after: ms(20_000),
+        allow_private: true,
+        ..HlsSettings::default()
+    };
+    let mut monitor = MonitorSettings {
+        source: SourceSettings { hls, ..SourceSettings::default() },
+        http: HttpSettings { silence: ms(1000), ..HttpSettings::default() },
+        ..MonitorSettings::default()
+    };
+    monitor.live.update_seconds = Some(5.0);
+    StreamsSettings {
+        capacity,
+        lease,
+        monitor,
+        events: vec![EventKind::Start, EventKind::Final],
+        channels: Vec::new(),
+        reconcile: None,
+        private_key: None,
+        token: Duration::from_secs(300),
+        calls_per_second: 100.0,
+        medialive: [].into(),
+        fixed: Vec::new(),
+    }
+}
+
+/// A catalogue of the two songs.
+pub(crate) async fn catalog(url: &str) -> Arc<dyn Catalog> {
+    let catalog = refrain_catalog::open(url).await.unwrap();
+    for n in 1..=2_u8 {
+        let song = NewTrack {
+            id: None,
+            source: format!("song {n}.wav"),
+            content: ContentHash([n; 32]),
+            seconds: SECONDS,
+            metadata: Metadata { title: Some(format!("Song {n}")), ..Metadata::default() },
+            rule: None,
+            constellation: vec![n; 10],
+        };
+        match catalog.add(song).await.unwrap() {
+            AddOutcome::Added(track) => assert_eq!(track.number.0, u32::from(n)),
+            other => panic!("{other:?}"),
+        }
+    }
+    catalog
+}
+
+pub(crate) async fn sqlite(folder: &Path) -> Arc<dyn Catalog> {
+    catalog(&format!("sqlite:{}", folder.join("catalog.db").display())).await
+}
+
+/// A stream that somebody added.
+pub(crate) async fn add(catalog: &Arc<dyn Catalog>, id: &str, url: &str) {
+    let new = NewStream {
+        id: id.to_owned(),
+        url: url.to_owned(),
+        origin: "api".to_owned(),
+        session: None,
+        started_at: 1000,
+    };
+    catalog.journal().start_stream(&new).await.unwrap();
+}
+
+pub(crate) async fn row(catalog: &Arc<dyn Catalog>, id: &str) -> Option<Stream> {
+    catalog.journal().stream(id).await.unwrap()
+}
+
+/// All streams, also those that are over.
+pub(crate) async fn rows(catalog: &Arc<dyn Catalog>) -> Vec<Stream> {
+    let filter = refrain_catalog::StreamFilter { over: true, ..Default::default() };
+    catalog.journal().streams(&filter, None, 1000).await.unwrap()
+}
+
+/// What was heard in a stream.
+pub(crate) async fn heard(catalog: &Arc<dyn Catalog>, name: &str) -> Vec<Detection> {
+    let heard_in = HeardIn::Stream(name.to_owned());
+    catalog.journal().detections_of(&heard_in, i64::MIN, i64::MAX, None, 1000).await.unwrap()
+}
+
+/// The outbox.
+pub(crate) async fn outbox(catalog: &Arc<dyn Catalog>) -> Vec<Delivery> {
+    catalog.journal().deliveries(&DeliveryFilter::default(), None, 10_000).await.unwrap()
+}
+
+/// Waits until something is so.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+    let waited = async {
+        while !is_so().await {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, waited).await.unwrap_or_else(|_| panic!("never: {what}"));
+}

@@ -1,0 +1,379 @@
+//! Events, lists and settings to rows of streams, and rows to their ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use refrain_catalog::{Catalog, NewStream, StreamState};
+use refrain_service::intake::Handled;
+use refrain_service::settings::StreamsSettings;
+use refrain_service::streams::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
+use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
+use serde_json::{Value, json};
+
+use crate::outside::MemoryChannels;
+use crate::process::{Process, add, hasty, heard, outbox, row, rows, sqlite, until};
+use crate::songs::library;
+
+const ARN: &str = "arn:aws:ivs:us-east-1:123456789012:channel/abcdABCDefgh";
+const MEDIALIVE: &str = "arn:aws:medialive:eu-west-1:123456789012:channel:1234567";
+const LONG: Duration = Duration::from_secs(3600);
+
+/// 2017-06-12T10:23:43Z in milliseconds.
+const AT: i64 = 1_497_263_023_000;
+
+fn ivs(name: &str, stream: &str, time: &str) -> Value {
+    json!({"version": "0", "id": "01234567-0123-0123-0123-012345678901", "detail-type": "IVS Stream State Change",
+        "source": "aws.ivs", "account": "123456789012", "time": time, "region": "us-east-1", "resources": [ARN],
+        "detail": {"event_name": name, "channel_name": "", "stream_id": stream}})
+}
+
+fn start(stream: &str) -> String {
+    ivs("Stream Start", stream, "2017-06-12T10:23:43Z").to_string()
+}
+
+fn end(stream: &str) -> String {
+    ivs("Stream End", stream, "2017-06-12T11:00:00Z").to_string()
+}
+
+fn medialive(state: &str, running: u64, time: &str) -> String {
+    json!({"detail-type": "MediaLive Channel State Change", "source": "aws.medialive", "time": time,
+        "resources": [MEDIALIVE], "detail": {"channel_arn": MEDIALIVE, "state": state,
+        "pipelines_running_count": running, "message": "x", "pipeline": "0"}})
+    .to_string()
+}
+
+#[test]
+fn events_are_read_as_the_platform_sends_them() {
+    let ivs_of = |body: &str| match PlatformEvent::parse(body).unwrap() {
+        PlatformEvent::Ivs { channel, change, stream_id, at } => {
+            assert_eq!(channel, ARN);
+            (change, stream_id, at)
+        }
+        other => panic!("{other:?}"),
+    };
+    let known = (StreamChange::Start, Some("st-1".to_owned()), Some(AT));
+    assert_eq!(ivs_of(&start("st-1")), known);
+    let wrapped = json!({"Type": "Notification", "MessageId": "x", "Message": start("st-1")});
+    assert_eq!(ivs_of(&wrapped.to_string()), known);
+    for (name, change) in [
+        ("Stream Takeover", StreamChange::Start),
+        ("Stream End", StreamChange::End),
+        ("Session Ended", StreamChange::End),
+        ("Session Created", StreamChange::Other("Session Created".into())),
+        ("Stream Takeover Failure", StreamChange::Other("Stream Takeover Failure".into())),
+        ("Never Heard Of", StreamChange::Other("Never Heard Of".into())),
+    ] {
+        assert_eq!(ivs_of(&ivs(name, "", "yesterday").to_string()), (change, None, None));
+    }
+    let mut failure = ivs("Stream Failure", "st-1", "2017-06-12T10:23:43.5Z");
+    failure["detail"]["reason"] = "MAX_BITRATE".into();
+    assert_eq!(ivs_of(&failure.to_string()).0, StreamChange::Failure("MAX_BITRATE".into()));
+    for (state, running, change) in [
+        ("RUNNING", 1, MediaLiveChange::Running),
+        ("STOPPED", 0, MediaLiveChange::Stopped),
+        ("STOPPED", 1, MediaLiveChange::Other),
+        ("DELETED", 0, MediaLiveChange::Stopped),
+        ("STARTING", 0, MediaLiveChange::Other),
+    ] {
+        let event = PlatformEvent::parse(&medialive(state, running, "2017-06-12T10:23:43Z")).unwrap();
+        assert_eq!(event, PlatformEvent::MediaLive { channel: MEDIALIVE.into(), change, at: Some(AT) });
+    }
+}
+
+#[test]
+fn what_is_no_event_of_ours_is_refused_with_a_reason() {
+    for body in ["", "hello", "{}", "[]", "null", r#"{"detail-type": 7}"#, r#"{"Message": "hello"}"#] {
+        assert!(matches!(PlatformEvent::parse(body), Err(EventError::NoEvent(_))), "{body}");
+    }
+    let mut event = ivs("Stream Start", "st-1", "2017-06-12T10:23:43Z");
+    event["resources"] = json!([]);
+    assert_eq!(PlatformEvent::parse(&event.to_string()), Err(EventError::NoChannel));
+    event["detail-type"] = "IVS Recording State Change".into();
+    assert!(matches!(PlatformEvent::parse(&event.to_string()), Err(EventError::Foreign(_))));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_reading_panic(at in 0..400_usize, text in ".{0,8}", cut in 0..40_usize) {
+        let mut body = start("st-1");
+        let from = body.floor_char_boundary(at.min(body.len()));
+        let to = body.floor_char_boundary((from + cut).min(body.len()));
+        body.replace_range(from..to, &text);
+        let _ = PlatformEvent::parse(&body);
+    }
+}
+
+/// A process that follows nothing, only keeps the rows.
+struct Rows {
+    _folder: tempfile::TempDir,
+    catalog: Arc<dyn Catalog>,
+    channels: Arc<MemoryChannels>,
+    process: Process,
+}
+
+impl Rows {
+    async fn with(settings: StreamsSettings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = sqlite(folder.path()).await;
+        let channels = Arc::new(MemoryChannels::default());
+        let process = Process::start(&catalog, "one", Some(channels.clone()), settings);
+        Self { _folder: folder, catalog, channels, process }
+    }
+
+    async fn new() -> Self {
+        Self::with(hasty(0, LONG)).await
+    }
+
+    async fn handle(&self, body: &str) -> Handled {
+        self.process.streams.handler().handle(body).await
+    }
+
+    /// Session and whether it goes on.
+    async fn state(&self, id: &str) -> Option<(Option<String>, bool)> {
+        row(&self.catalog, id).await.map(|row| (row.session, row.ended_at.is_none()))
+    }
+}
+
+fn session(name: &str, goes_on: bool) -> Option<(Option<String>, bool)> {
+    Some((Some(name.to_owned()), goes_on))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_is_taken_in_once_and_its_end_ends_it() {
+    let rows = Rows::new().await;
+    rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8?a=b", AT + 120);
+    for _ in 0..3 {
+        assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    }
+    let known = row(&rows.catalog, ARN).await.unwrap();
+    assert_eq!((known.url.as_str(), known.origin.as_str()), ("https://host.example/m.m3u8?a=b", "ivs"));
+    assert_eq!((known.session.as_deref(), known.started_at), (Some("st-1"), AT + 120));
+    assert_eq!(rows.channels.asked(), 1, "what is known is not asked for");
+    assert_eq!(rows.handle(&end("st-other")).await, Handled::Done);
+    assert_eq!(rows.state(ARN).await, session("st-1", true), "another session's end");
+    // In the same second as the start, which is told to the millisecond.
+    let end = ivs("Stream End", "st-1", "2017-06-12T10:23:43Z").to_string();
+    assert_eq!(rows.handle(&end).await, Handled::Done);
+    assert_eq!(rows.state(ARN).await, session("st-1", false));
+    rows.channels.put(ARN, "st-2", "https://host.example/m.m3u8", AT + 99_000);
+    rows.handle(&start("st-2")).await;
+    rows.handle(&ivs("Session Ended", "st-1", "2017-06-12T12:00:00Z").to_string()).await;
+    assert_eq!(rows.state(ARN).await, session("st-2", true), "the earlier session's end comes late");
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_before_its_start_is_remembered() {
+    let rows = Rows::new().await;
+    assert_eq!(rows.handle(&end("st-1")).await, Handled::Done);
+    // The platform itself lags, and still says that it is live.
+    rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
+    assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    assert_eq!(rows.state(ARN).await, session("st-1", false));
+    rows.channels.put(ARN, "st-2", "https://host.example/m.m3u8", AT + 99_000_000);
+    rows.handle(&start("st-2")).await;
+    assert_eq!(rows.state(ARN).await, session("st-2", true));
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_start_is_dropped_and_one_that_cannot_be_asked_for_comes_again() {
+    let rows = Rows::new().await;
+    assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    assert_eq!(rows.state(ARN).await, None);
+    rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
+    rows.channels.go_away(1);
+    assert!(matches!(rows.handle(&start("st-1")).await, Handled::Again(_)));
+    assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    assert_eq!(rows.state(ARN).await, session("st-1", true));
+    // A failure is believed when the channel sends nothing.
+    let failure = ivs("Stream Failure", "st-1", "2017-06-12T10:30:00Z").to_string();
+    rows.handle(&failure).await;
+    assert_eq!(rows.state(ARN).await, session("st-1", true));
+    rows.channels.stop(ARN);
+    rows.handle(&failure).await;
+    assert_eq!(rows.state(ARN).await, session("st-1", false));
+    assert!(matches!(rows.handle("nonsense").await, Handled::Bury(_)));
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_wanted_channels_are_followed() {
+    let settings = StreamsSettings {
+        channels: vec!["arn:another".into()],
+        medialive: [(MEDIALIVE.to_owned(), "https://live.example/i.m3u8".to_owned())].into(),
+        ..hasty(0, LONG)
+    };
+    let all = Rows::with(settings).await;
+    all.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
+    assert_eq!(all.handle(&start("st-1")).await, Handled::Done);
+    let other = medialive("RUNNING", 1, "2017-06-12T10:00:00Z").replace("1234567", "7654321");
+    assert_eq!(all.handle(&other).await, Handled::Done);
+    assert!(rows(&all.catalog).await.is_empty());
+    all.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_of_medialive_run_and_stop() {
+    let url = "https://live.example/i.m3u8";
+    let settings =
+        StreamsSettings { medialive: [(MEDIALIVE.to_owned(), url.to_owned())].into(), ..hasty(0, LONG) };
+    let rows = Rows::with(settings).await;
+    // The stop comes first.
+    rows.handle(&medialive("STOPPED", 0, "2017-06-12T10:30:00Z")).await;
+    rows.handle(&medialive("RUNNING", 1, "2017-06-12T10:00:00Z")).await;
+    assert_eq!(rows.state(MEDIALIVE).await, Some((None, false)));
+    for _ in 0..2 {
+        rows.handle(&medialive("RUNNING", 1, "2017-06-12T11:00:00Z")).await;
+    }
+    let known = row(&rows.catalog, MEDIALIVE).await.unwrap();
+    assert_eq!((known.url.as_str(), known.origin.as_str(), known.ended_at), (url, "medialive", None));
+    rows.handle(&medialive("STOPPED", 1, "2017-06-12T11:10:00Z")).await;
+    assert_eq!(rows.state(MEDIALIVE).await, Some((None, true)), "one of two pipelines");
+    rows.handle(&medialive("STOPPED", 0, "2017-06-12T11:20:00Z")).await;
+    assert_eq!(rows.state(MEDIALIVE).await, Some((None, false)));
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_platforms_list_mends_what_events_missed() {
+    let every = Duration::from_millis(100);
+    let rows = Rows::with(StreamsSettings { reconcile: Some(every), ..hasty(0, LONG) }).await;
+    let journal = rows.catalog.journal();
+    let known = |id: &str, at: i64| NewStream {
+        id: id.into(),
+        url: "https://host.example/m.m3u8".into(),
+        origin: "ivs".into(),
+        session: Some(format!("st-{id}")),
+        started_at: at,
+    };
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    journal.start_stream(&known("gone", AT)).await.unwrap();
+    journal.start_stream(&known("young", now)).await.unwrap();
+    journal.start_stream(&NewStream { origin: "api".into(), ..known("added", AT) }).await.unwrap();
+    until("what is gone is over", || async { rows.state("gone").await == session("st-gone", false) }).await;
+    // The list lags: the channel itself sends it.
+    journal.start_stream(&known("lagging", AT)).await.unwrap();
+    rows.channels.put("lagging", "st-lagging", "https://host.example/m.m3u8", AT);
+    let asked = rows.channels.asked();
+    until("it was asked for twice", || async { rows.channels.asked() >= asked + 2 }).await;
+    rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
+    rows.channels.list(true);
+    until("what nobody told of is taken in", || async { rows.state(ARN).await == session("st-1", true) })
+        .await;
+    for (id, name) in [("young", "st-young"), ("added", "st-added"), ("lagging", "st-lagging")] {
+        assert_eq!(rows.state(id).await, session(name, true));
+    }
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_the_settings_are_started_and_ended_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    let url = "http://127.0.0.1:1/x.mp3";
+    let settings = |fixed: &[(&str, &str)]| StreamsSettings {
+        fixed: fixed.iter().map(|(id, url)| ((*id).to_owned(), (*url).to_owned())).collect(),
+        ..hasty(0, LONG)
+    };
+    let first = Process::start(&catalog, "one", None, settings(&[("a", url), ("b", url)]));
+    until("both are there", || async { rows(&catalog).await.len() == 2 }).await;
+    first.stop().await;
+    let before = row(&catalog, "a").await.unwrap();
+    let second =
+        Process::start(&catalog, "two", None, settings(&[("a", url), ("c", "http://127.0.0.1:1/c")]));
+    until("the new one is there", || async { row(&catalog, "c").await.is_some() }).await;
+    second.stop().await;
+    assert_eq!(row(&catalog, "b").await.unwrap().state, StreamState::Ended);
+    assert_eq!(row(&catalog, "a").await.unwrap(), before);
+    let third = Process::start(&catalog, "three", None, settings(&[("a", "http://127.0.0.1:1/y.mp3")]));
+    until("its URL is new", || async { row(&catalog, "a").await.unwrap().url.ends_with("y.mp3") }).await;
+    assert_eq!(row(&catalog, "a").await.unwrap().ended_at, None);
+    third.stop().await;
+}
+
+/// A stream whose playlist has room for everything.
+fn live() -> LiveStream {
+    let options = LiveOptions { window: 1000, ..LiveOptions::default() };
+    LiveStream::manual(Arc::clone(&library().clips), 3, options)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_event_to_the_outbox_and_the_end() {
+    let origin = Origin::start().await.unwrap();
+    let live = live();
+    let rows = Rows::with(hasty(10, Duration::from_secs(3))).await;
+    rows.channels.put(ARN, "st-1", &origin.live("/live", &live), AT);
+    rows.handle(&start("st-1")).await;
+    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    until("the row says since when", || async { row(&rows.catalog, ARN).await.unwrap().epoch.is_some() })
+        .await;
+    live.publish(5);
+    until("the song is known", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
+    let known = row(&rows.catalog, ARN).await.unwrap();
+    let begin = (known.state, known.epoch, known.attempts);
+    assert_eq!(begin, (StreamState::Live, Some(1_700_000_000_000), 0));
+    // The end comes in the middle of the song.
+    rows.handle(&end("st-1")).await;
+    until("its airing is over", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
+    until("nothing is followed any more", || async { rows.process.streams.statuses().is_empty() }).await;
+    let told = outbox(&rows.catalog).await;
+    let told: Vec<_> = told.iter().filter(|message| message.detection.is_some()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for message in told {
+        assert!(
+            message.payload.contains("st-1") && message.payload.contains("Song 1"),
+            "{}",
+            message.payload
+        );
+    }
+    assert_eq!(rows.process.measures.leases_lost.get(), 0);
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_playlist_that_ends_is_asked_for_again_while_the_platform_says_live() {
+    let origin = Origin::start().await.unwrap();
+    let (one, two) = (live(), live());
+    let rows = Rows::with(hasty(10, LONG)).await;
+    rows.channels.put(ARN, "st-1", &origin.live("/one", &one), AT);
+    rows.handle(&start("st-1")).await;
+    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    rows.channels.put(ARN, "st-1", &origin.live("/two", &two), AT);
+    one.change(|options| options.end = true);
+    until("the other playlist is asked for", || async { origin.times_asked("/two/index.m3u8") > 0 }).await;
+    assert_eq!(rows.state(ARN).await, session("st-1", true));
+    rows.channels.stop(ARN);
+    two.change(|options| options.end = true);
+    until("it is over", || async { rows.state(ARN).await == session("st-1", false) }).await;
+    assert_eq!(row(&rows.catalog, ARN).await.unwrap().state, StreamState::Ended);
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_added_fails_with_a_reason_and_a_fixed_one_is_tried_again() {
+    let origin = Origin::start().await.unwrap();
+    let live = live();
+    let mut settings = hasty(10, LONG);
+    settings.monitor.source.hls.give_up_after = Duration::from_millis(200);
+    settings.fixed = vec![("radio".into(), origin.url("/radio/index.m3u8?token=secret"))];
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    add(&catalog, "added", &origin.url("/none.m3u8?token=secret")).await;
+    let process = Process::start(&catalog, "one", None, settings);
+    until("it has failed", || async { row(&catalog, "added").await.unwrap().state == StreamState::Failed })
+        .await;
+    let why = row(&catalog, "added").await.unwrap().reason.unwrap();
+    assert!(why.contains("404") && !why.contains("secret"), "{why}");
+    until("the other waits", || async {
+        row(&catalog, "radio").await.is_some_and(|row| row.reason.is_some())
+    })
+    .await;
+    origin.live("/radio", &live);
+    until("it is heard", || async { process.heard(3) == 1 }).await;
+    until("the row says so", || async { row(&catalog, "radio").await.unwrap().state == StreamState::Live })
+        .await;
+    assert_eq!(process.measures.streams_failed.get(), 1);
+    process.stop().await;
+}
