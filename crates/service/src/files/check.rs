@@ -114,7 +114,9 @@ async fn answer(
 pub(super) fn too_large(shared: &Shared, object: &ObjectName, facts: &ObjectFacts) -> Option<String> {
     let (size, most) = (facts.size as f64 / 1e9, shared.settings.largest_object as f64 / 1e9);
     (facts.size > shared.settings.largest_object).then(|| {
-        format!("{object} has {size:.3} GB, over the limit of {most} GB; split it, or raise largest_object_gb")
+        format!(
+            "{object} has {size:.3} GB, over the limit of {most} GB; split it, or raise largest_object_gb"
+        )
     })
 }
 
@@ -232,7 +234,11 @@ async fn tell(shared: &Shared, content: &Content<'_>, json: &str) -> Result<(), 
 
 fn count(shared: &Shared, seconds: f64, failed: bool) {
     let measures = &shared.measures;
-    if failed { measures.files_failed.add(1) } else { measures.files_checked.add(1) }
+    if failed {
+        measures.files_failed.add(1)
+    } else {
+        measures.files_checked.add(1)
+    }
     measures.file_milliseconds.add((seconds * 1000.0) as u64);
 }
 

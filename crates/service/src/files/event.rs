@@ -87,7 +87,8 @@ fn bridged(value: Value) -> Result<ObjectEvent, String> {
     if event.source.as_deref().is_some_and(|source| source != "aws.s3") {
         return Err(format!("an event of {}, not of S3", event.source.unwrap_or_default()));
     }
-    let detail: Detail = serde_json::from_value(event.detail).map_err(|error| format!("no object: {error}"))?;
+    let detail: Detail =
+        serde_json::from_value(event.detail).map_err(|error| format!("no object: {error}"))?;
     let object = named(detail.bucket.name, detail.object.key)?;
     Ok(ObjectEvent { object, created: event.kind == "Object Created" })
 }
@@ -152,8 +153,11 @@ mod tests {
         let records = json!({"Records": [record("ObjectCreated:Put", "songs%2F%C3%A9+%2B%252B+1.mp3"),
             record("s3:ObjectCreated:CompleteMultipartUpload", "a/b.mp3")]});
         assert_eq!(keys(&records), [odd, "a/b.mp3"]);
-        for inner in [created(odd), json!({"Records": [record("ObjectCreated:Copy", "songs/%c3%a9+%2b%252B+1.mp3")]})] {
-            let through_topic = json!({"Type": "Notification", "TopicArn": "t", "Message": inner.to_string()});
+        for inner in
+            [created(odd), json!({"Records": [record("ObjectCreated:Copy", "songs/%c3%a9+%2b%252B+1.mp3")]})]
+        {
+            let through_topic =
+                json!({"Type": "Notification", "TopicArn": "t", "Message": inner.to_string()});
             assert_eq!(keys(&through_topic), [odd]);
         }
     }
@@ -169,10 +173,18 @@ mod tests {
 
     #[test]
     fn the_rest_is_refused() {
-        for body in ["", "x", "{}", "[]", "null", r#"{"Message":"x"}"#, r#"{"Records":[{}]}"#,
-            r#"{"detail-type":"Object Created"}"#, r#"{"detail-type":"Object Created","detail":{}}"#,
-            r#"{"detail-type":"Stream","source":"aws.ivs","detail":{}}"#]
-        {
+        for body in [
+            "",
+            "x",
+            "{}",
+            "[]",
+            "null",
+            r#"{"Message":"x"}"#,
+            r#"{"Records":[{}]}"#,
+            r#"{"detail-type":"Object Created"}"#,
+            r#"{"detail-type":"Object Created","detail":{}}"#,
+            r#"{"detail-type":"Stream","source":"aws.ivs","detail":{}}"#,
+        ] {
             parse(body).unwrap_err();
         }
         for key in ["%", "%2", "%zz", "%FF", ""] {

@@ -77,8 +77,12 @@ impl FilesHandler {
             return Handled::Bury(format!("{object}: this process does not have the role {name}"));
         }
         let done = match &route {
-            Route::Check => check(&self.shared, object, false).await.map(|checked| tell_checked(object, &checked)),
-            Route::Index => learn(&self.shared, object, None).await.map(|indexed| tell_indexed(object, &indexed)),
+            Route::Check => {
+                check(&self.shared, object, false).await.map(|checked| tell_checked(object, &checked))
+            }
+            Route::Index => {
+                learn(&self.shared, object, None).await.map(|indexed| tell_indexed(object, &indexed))
+            }
             Route::Sidecar => label(&self.shared, object).await.map(|songs| {
                 tracing::info!(%object, songs, "songs are called by it");
             }),

@@ -92,7 +92,10 @@ async fn label_again(shared: &Shared, indexed: Indexed, fields: Fields) -> Resul
         }
         Indexed::Unchanged { track, relabelled: was } => {
             let update = relabelled(&track, Some(fields), None);
-            Indexed::Unchanged { relabelled: was || update.is_some(), track: change(shared, track, update).await? }
+            Indexed::Unchanged {
+                relabelled: was || update.is_some(),
+                track: change(shared, track, update).await?,
+            }
         }
         Indexed::Vanished => Indexed::Vanished,
     })
@@ -185,7 +188,8 @@ pub(super) async fn label(shared: &Shared, file: &ObjectName) -> Result<usize, F
         let page = shared.objects.list(&file.bucket, &prefix, after.as_deref()).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.key.clone());
-        let song = |key: &str| without_extension(key) == stem && extension(key).is_some_and(supported_extension);
+        let song =
+            |key: &str| without_extension(key) == stem && extension(key).is_some_and(supported_extension);
         keys.extend(page.into_iter().map(|object| object.key).filter(|key| song(key)));
     }
     let mut labelled = 0;

@@ -86,9 +86,17 @@ mod tests {
         let Route::Segment(name) = of("songs_to_check/Streams/one.000007.m2ts") else { panic!() };
         assert_eq!((&*name.stream, name.counter), ("one", 7));
         assert_eq!(of("songs_to_check/streams/whole.ts"), Route::Check);
-        for key in ["", "a.mp3", "songs_to_index", "songs_to_index/", "songs_to_check/a/", "songs_to_check/a.json",
-            "songs_to_check/streams/one.000001.json", "songs_to_index/cover.jpg", "ſongs_to_check/a.mp3"]
-        {
+        for key in [
+            "",
+            "a.mp3",
+            "songs_to_index",
+            "songs_to_index/",
+            "songs_to_check/a/",
+            "songs_to_check/a.json",
+            "songs_to_check/streams/one.000001.json",
+            "songs_to_index/cover.jpg",
+            "ſongs_to_check/a.mp3",
+        ] {
             assert!(matches!(of(key), Route::Nothing(_)), "{key}");
         }
     }

@@ -23,15 +23,12 @@ pub(super) fn segment_name(key: &str, folder: usize, modifier: &str) -> Option<S
         return None;
     }
     let name = before.get(folder..)?;
-    let name = name.strip_suffix(modifier).filter(|name| !name.is_empty() && !name.ends_with('/')).unwrap_or(name);
+    let name =
+        name.strip_suffix(modifier).filter(|name| !name.is_empty() && !name.ends_with('/')).unwrap_or(name);
     if name.is_empty() || name.ends_with('/') {
         return None;
     }
-    Some(SegmentName {
-        stream: name.to_owned(),
-        prefix: format!("{before}."),
-        counter: digits.parse().ok()?,
-    })
+    Some(SegmentName { stream: name.to_owned(), prefix: format!("{before}."), counter: digits.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -49,7 +46,9 @@ mod tests {
         assert_eq!(of("s/a/b.c.1000000.ts", "_x"), is("a/b.c", 1_000_000, "s/a/b.c."));
         assert_eq!(of("s/_1.000000.ts", "_1"), is("_1", 0, "s/_1."));
         assert_eq!(of("s/a.000000", ""), None, "the counter is the extension");
-        for key in ["s/a.ts", "s/a.12345.ts", "s/a.12345678.ts", "s/.000001.ts", "s/a/.000001.ts", "s/a.00000x.ts"] {
+        for key in
+            ["s/a.ts", "s/a.12345.ts", "s/a.12345678.ts", "s/.000001.ts", "s/a/.000001.ts", "s/a.00000x.ts"]
+        {
             assert_eq!(of(key, ""), None, "{key}");
         }
     }
