@@ -5,6 +5,7 @@
 mod files;
 mod intake;
 mod monitor;
+mod objects;
 mod outside;
 mod process;
 mod songs;
