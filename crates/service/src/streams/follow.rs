@@ -48,6 +48,15 @@ impl Drop for Followed {
     }
 }
 
+/// Forgets a status when it is dropped.
+struct Unwatch(Arc<Shared>, (String, i64));
+
+impl Drop for Unwatch {
+    fn drop(&mut self) {
+        self.0.unwatch(&self.1);
+    }
+}
+
 /// One stream.
 struct Follower {
     shared: Arc<Shared>,
@@ -67,10 +76,11 @@ pub(super) async fn follow(shared: Arc<Shared>, stream: Stream, mut orders: watc
     };
     let recorder = Recorder::new(Arc::clone(&shared), &stream, &opened);
     let told = (stream.attempts <= 1).then(|| (stream.state, stream.reason.clone()));
-    let id = stream.id.clone();
+    let session = (stream.id.clone(), stream.started_at);
     let mut follower = Follower { shared: Arc::clone(&shared), stream, orders, recorder, told };
+    // Also where the task is aborted.
+    let _watched = Unwatch(shared, session);
     follower.run(opened.airings).await;
-    shared.unwatch(&id);
 }
 
 /// Waits for an order to end.
@@ -119,7 +129,7 @@ impl Follower {
         let handle = self.shared.monitor.resume(StreamSpec { id: name, input }, airings, tell);
         let followed = Followed(handle);
         let status = followed.0.status();
-        self.shared.watch(&self.stream.id, status.clone());
+        self.shared.watch((self.stream.id.clone(), self.stream.started_at), status.clone());
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut orders = self.orders.clone();
@@ -132,7 +142,11 @@ impl Follower {
                     obey(*orders.borrow(), &followed.0);
                 }
                 event = events.recv() => match event {
-                    Some(event) => self.record(&event, &followed.0, &mut going).await,
+                    Some(event) => {
+                        let now = status.borrow().clone();
+                        self.look(&now).await;
+                        self.record(&event, &followed.0, &mut going).await;
+                    }
                     None => break,
                 },
                 _ = tick.tick() => {
@@ -198,7 +212,7 @@ impl Follower {
             // The next renewal says why.
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(stream = self.stream.id, %error, "cannot write the stream's state; trying again")
+                tracing::warn!(stream = self.stream.id, %error, "cannot write the stream's state; trying again");
             }
         }
     }

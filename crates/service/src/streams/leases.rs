@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{Stream, StreamState};
+use refrain_catalog::Stream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::follow::{Order, follow};
-use super::shared::{Shared, outside_name};
+use super::shared::{Shared, outside_name, was_followed};
 
 /// A session of a stream.
 type Session = (String, i64);
@@ -163,7 +163,7 @@ impl Leases {
             held.finish();
         }
         let session = (stream.id.clone(), stream.started_at);
-        let taken_over = stream.attempts > 1 || stream.state != StreamState::Starting;
+        let taken_over = was_followed(&stream);
         tracing::info!(
             stream = stream.id,
             name = outside_name(&stream),

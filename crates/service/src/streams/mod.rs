@@ -14,6 +14,7 @@ mod events;
 mod fixed;
 mod follow;
 mod leases;
+mod pace;
 mod platform;
 mod reconcile;
 mod record;
@@ -22,6 +23,7 @@ mod song;
 mod sweep;
 mod takeover;
 mod token;
+mod told;
 mod worker;
 
 use std::sync::Arc;

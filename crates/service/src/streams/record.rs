@@ -9,9 +9,10 @@ use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery
 use refrain_stream::Backoff;
 use tokio::time::sleep;
 
-use super::shared::{Shared, channel_of, milliseconds, now, outside_name};
+use super::shared::{Shared, channel_of, milliseconds, now, outside_name, was_followed};
 use super::song::{Songs, title};
 use super::takeover::Opened;
+use super::told::Told;
 use crate::delivery::{News, SongNow};
 use crate::monitor::{EventKind, Reporter, StreamEvent, response};
 use crate::response::Response;
@@ -35,6 +36,7 @@ pub(super) struct Recorder {
     reporter: Reporter,
     kept: HashMap<DetectionId, Kept>,
     songs: Songs,
+    told: Told,
 }
 
 /// What stays the same of a detection.
@@ -46,9 +48,10 @@ struct Kept {
 }
 
 /// When the first sample of a session was, seconds since 1970: as its row tells, else as its detections do.
-fn epoch(stream: &Stream, opened: &Opened) -> Option<f64> {
+fn first_sample(stream: &Stream, opened: &Opened) -> Option<f64> {
     let of_airing = |one: &Detection| one.start_at as f64 / 1000.0 - one.query_start;
-    stream.epoch.map(|epoch| epoch as f64 / 1000.0).or_else(|| opened.detections.first().map(of_airing))
+    let known = || opened.detections.iter().chain(&opened.finals).next().map(of_airing);
+    stream.epoch.map(|epoch| epoch as f64 / 1000.0).or_else(known)
 }
 
 impl Recorder {
@@ -62,15 +65,16 @@ impl Recorder {
             let track = opened.tracks.iter().find(|track| track.number == detection.track)?;
             Some((detection.id, title(track).to_owned(), detection.matched_peaks))
         });
-        let begins = stream.epoch.is_none() && opened.detections.is_empty();
+        let begins = !was_followed(stream) && opened.detections.is_empty();
         Self {
             name: outside_name(stream).to_owned(),
             channel: channel_of(stream).map(str::to_owned),
             started_at: stream.started_at,
-            epoch: epoch(stream, opened),
+            epoch: first_sample(stream, opened),
             reporter: Reporter::new(Arc::clone(&shared.catalog)),
             kept: kept.collect(),
             songs: if begins { Songs::default() } else { Songs::continued(playing.collect()) },
+            told: Told::of(opened.finals.clone()),
             shared,
         }
     }
@@ -88,6 +92,10 @@ impl Recorder {
     /// Writes an event down, as often as it takes.
     pub(super) async fn record(&mut self, event: &StreamEvent) {
         let (at, mut backoff) = (Local::now(), Backoff::new(PAUSES));
+        if self.told.is_again(event) {
+            tracing::debug!(stream = self.name, airing = %event.airing, "this airing was told to its end before");
+            return;
+        }
         let event = self.in_session(event);
         loop {
             let error = match self.write(&event, at).await {
@@ -160,7 +168,10 @@ impl Recorder {
         self.kept.insert(event.airing, kept);
         match event.kind {
             EventKind::Start => self.shared.measures.airings.add(1),
-            EventKind::Final => drop(self.kept.remove(&event.airing)),
+            EventKind::Final => {
+                self.kept.remove(&event.airing);
+                self.told.learn(detection);
+            }
             EventKind::Update => {}
         }
         Ok(())

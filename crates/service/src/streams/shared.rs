@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use refrain_catalog::{Catalog, Journal, Stream};
+use refrain_catalog::{Catalog, Journal, Stream, StreamState};
 use tokio::sync::watch;
 
+use super::pace::Paced;
 use super::token::{KeyError, Signer};
 use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE, Parts};
 use crate::delivery::Planner;
@@ -14,6 +15,9 @@ use crate::measure::Measures;
 use crate::monitor::{Monitor, StreamStatus};
 use crate::outside::Channels;
 use crate::settings::StreamsSettings;
+
+/// Status by id and start of the session: an earlier session may still tell its last events.
+type Watched = BTreeMap<(String, i64), watch::Receiver<StreamStatus>>;
 
 /// What all parts share.
 pub(crate) struct Shared {
@@ -25,7 +29,7 @@ pub(crate) struct Shared {
     pub(super) name: String,
     pub(super) settings: StreamsSettings,
     pub(super) signer: Option<Arc<Signer>>,
-    statuses: Mutex<BTreeMap<String, watch::Receiver<StreamStatus>>>,
+    statuses: Mutex<Watched>,
 }
 
 impl Shared {
@@ -35,7 +39,8 @@ impl Shared {
             Some(key) => Some(Arc::new(Signer::new(key, settings.token)?)),
             None => None,
         };
-        let statuses = Mutex::default();
+        let paced = |channels| Arc::new(Paced::new(channels, settings.calls_per_second)) as Arc<dyn Channels>;
+        let (channels, statuses) = (channels.map(paced), Mutex::default());
         Ok(Self { catalog, monitor, channels, planner, measures, name, settings, signer, statuses })
     }
 
@@ -50,18 +55,18 @@ impl Shared {
     }
 
     pub(super) fn statuses(&self) -> Vec<(String, StreamStatus)> {
-        self.watched().iter().map(|(id, status)| (id.clone(), status.borrow().clone())).collect()
+        self.watched().iter().map(|((id, _), status)| (id.clone(), status.borrow().clone())).collect()
     }
 
-    pub(super) fn watch(&self, id: &str, status: watch::Receiver<StreamStatus>) {
-        self.watched().insert(id.to_owned(), status);
+    pub(super) fn watch(&self, session: (String, i64), status: watch::Receiver<StreamStatus>) {
+        self.watched().insert(session, status);
     }
 
-    pub(super) fn unwatch(&self, id: &str) {
-        self.watched().remove(id);
+    pub(super) fn unwatch(&self, session: &(String, i64)) {
+        self.watched().remove(session);
     }
 
-    fn watched(&self) -> MutexGuard<'_, BTreeMap<String, watch::Receiver<StreamStatus>>> {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,6 +76,11 @@ impl Shared {
 #[must_use]
 pub fn outside_name(stream: &Stream) -> &str {
     stream.session.as_deref().unwrap_or(&stream.id)
+}
+
+/// Whether somebody followed this session before who claimed it now.
+pub(super) fn was_followed(stream: &Stream) -> bool {
+    stream.attempts > 1 || stream.state != StreamState::Starting
 }
 
 /// ARN of the channel that a stream comes from, if it has one.

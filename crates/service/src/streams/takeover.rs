@@ -8,11 +8,17 @@ use refrain_core::matching::Match;
 use refrain_stream::Backoff;
 use tokio::time::sleep;
 
-use super::shared::{Shared, outside_name};
+use super::shared::{Shared, now, outside_name, was_followed};
 use crate::monitor::OpenAiring;
 
 /// Pauses before the database is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// So far back airings are looked for that are over: a playlist's window and the delay of the stream, milliseconds.
+const LATELY: i64 = 5 * 60_000;
+
+/// Most of them.
+const FINALS: u32 = 16;
 
 /// The airings of a stream that go on, as they were written down.
 #[derive(Debug, Default)]
@@ -23,6 +29,8 @@ pub(super) struct Opened {
     pub(super) detections: Vec<Detection>,
     /// Their tracks, in any order.
     pub(super) tracks: Vec<Track>,
+    /// Airings that were over lately.
+    pub(super) finals: Vec<Detection>,
 }
 
 /// Asks for them until there is an answer.
@@ -42,14 +50,22 @@ pub(super) async fn open_airings(shared: &Arc<Shared>, stream: &Stream) -> Opene
 async fn ask(shared: &Shared, stream: &Stream) -> Result<Opened, CatalogError> {
     let heard_in = HeardIn::Stream(outside_name(stream).to_owned());
     let detections = shared.journal().open_detections(&heard_in).await?;
+    let finals = if was_followed(stream) { lately_over(shared, &heard_in).await? } else { Vec::new() };
     if detections.is_empty() {
-        return Ok(Opened::default());
+        return Ok(Opened { finals, ..Opened::default() });
     }
     let numbers: Vec<_> = detections.iter().map(|detection| detection.track).collect();
     let tracks = shared.catalog.by_numbers(&numbers).await?;
     let airings =
         detections.iter().map(|detection| OpenAiring { id: detection.id, heard: heard(detection) }).collect();
-    Ok(Opened { airings, detections, tracks })
+    Ok(Opened { airings, detections, tracks, finals })
+}
+
+/// Airings that ended within the last minutes.
+async fn lately_over(shared: &Shared, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError> {
+    let from = now() - LATELY;
+    let all = shared.journal().detections_of(heard_in, from, i64::MAX, None, FINALS).await?;
+    Ok(all.into_iter().filter(|one| one.is_final).collect())
 }
 
 /// What is known of it; its times are seconds since 1970. Aligned landmarks are not written down.

@@ -8,12 +8,13 @@ use refrain_catalog::{Catalog, NewStream, StreamState};
 use refrain_service::intake::Handled;
 use refrain_service::settings::StreamsSettings;
 use refrain_service::streams::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
+use refrain_testkit::compose;
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 use serde_json::{Value, json};
 
 use crate::outside::MemoryChannels;
 use crate::process::{Process, add, hasty, heard, outbox, row, rows, sqlite, until};
-use crate::songs::library;
+use crate::songs::{library, segments};
 
 const ARN: &str = "arn:aws:ivs:us-east-1:123456789012:channel/abcdABCDefgh";
 const MEDIALIVE: &str = "arn:aws:medialive:eu-west-1:123456789012:channel:1234567";
@@ -312,8 +313,7 @@ async fn from_the_event_to_the_outbox_and_the_end() {
     live.publish(5);
     until("the song is known", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
     let known = row(&rows.catalog, ARN).await.unwrap();
-    let begin = (known.state, known.epoch, known.attempts);
-    assert_eq!(begin, (StreamState::Live, Some(1_700_000_000_000), 0));
+    assert_eq!((known.epoch, known.attempts), (Some(1_700_000_000_000), 0));
     // The end comes in the middle of the song.
     rows.handle(&end("st-1")).await;
     until("its airing is over", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
@@ -376,4 +376,53 @@ async fn what_was_added_fails_with_a_reason_and_a_fixed_one_is_tried_again() {
         .await;
     assert_eq!(process.measures.streams_failed.get(), 1);
     process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_session_of_a_channel_ends_the_one_before() {
+    let origin = Origin::start().await.unwrap();
+    let (one, two) = (live(), live());
+    let rows = Rows::with(hasty(10, LONG)).await;
+    rows.channels.put(ARN, "st-1", &origin.live("/one", &one), AT);
+    rows.handle(&start("st-1")).await;
+    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    one.publish(5);
+    until("the song is known", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
+    // Nobody tells of the end.
+    rows.channels.put(ARN, "st-2", &origin.live("/two", &two), AT + 60_000);
+    rows.handle(&start("st-2")).await;
+    until("its airing is over", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
+    two.publish(5);
+    until("the next session is heard", || async { !heard(&rows.catalog, "st-2").await.is_empty() }).await;
+    until("one is followed", || async { rows.process.streams.statuses().len() == 1 }).await;
+    assert_eq!(rows.state(ARN).await, session("st-2", true));
+    rows.process.stop().await;
+    assert!(!heard(&rows.catalog, "st-2").await[0].is_final, "it goes on elsewhere");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_begins_without_a_song_says_so_once() {
+    let origin = Origin::start().await.unwrap();
+    let unknown = segments(&compose(77, 14.0).samples, 2.0);
+    let count = unknown.len() as u64;
+    let options = LiveOptions { window: 1000, ..LiveOptions::default() };
+    let live = LiveStream::manual(unknown, 3, options);
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    add(&catalog, "s", &origin.live("/s", &live)).await;
+    let one = Process::start(&catalog, "one", None, hasty(1, LONG));
+    until("it is heard", || async { one.heard(3) == 1 }).await;
+    live.publish(count - 3);
+    until("it is told", || async { outbox(&catalog).await.len() == 1 }).await;
+    let told = outbox(&catalog).await;
+    assert!(told[0].detection.is_none() && told[0].payload.contains("2005"), "{told:?}");
+    until("the row says since when", || async { row(&catalog, "s").await.unwrap().epoch.is_some() }).await;
+    one.stop().await;
+    let other = Process::start(&catalog, "other", None, hasty(1, LONG));
+    until("it is heard", || async { other.heard(3) == 1 }).await;
+    live.publish(count);
+    live.change(|options| options.end = true);
+    until("it is over", || async { row(&catalog, "s").await.unwrap().state == StreamState::Ended }).await;
+    assert_eq!(outbox(&catalog).await.len(), 1);
+    other.stop().await;
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{Catalog, StreamState};
+use refrain_catalog::{Catalog, Detection, DetectionId, HeardIn, StreamState};
 use refrain_testkit::PostgresServer;
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
 use crate::process::{PATIENCE, Process, add, catalog, hasty, heard, outbox, rows, sqlite, until};
-use crate::songs::{SECONDS, SILENCE, library};
+use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3600);
@@ -146,4 +146,160 @@ async fn who_is_told_to_stop_hands_all_back_at_once() {
     check(&catalog).await;
     other.stop().await;
     assert!(PATIENCE < LONG);
+}
+
+/// Seconds since 1970.
+fn today() -> f64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
+}
+
+/// A stream that begins now.
+fn of_today() -> LiveStream {
+    let options = LiveOptions { window: 1000, epoch: today(), ..LiveOptions::default() };
+    LiveStream::manual(Arc::clone(&library().clips), 3, options)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_song_that_two_hear_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    add(&catalog, "s", &origin.live("/s", &live)).await;
+    let one = Process::start(&catalog, "one", None, hasty(1, LONG));
+    until("it is followed", || async { one.heard(3) == 1 }).await;
+    // To the middle of the silence behind the first song.
+    live.publish(10);
+    until("the song is over", || async { heard(&catalog, "s").await.iter().any(|one| one.is_final) }).await;
+    one.stop().await;
+    let other = Process::start(&catalog, "other", None, hasty(1, LONG));
+    until("its last seconds are heard again", || async { other.heard(3) == 1 }).await;
+    live.publish(library().clips.len() as u64 - live.published());
+    live.change(|options| options.end = true);
+    until("it is over", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
+    let tracks: Vec<u32> = heard(&catalog, "s").await.iter().map(|one| one.track.0).collect();
+    assert_eq!(tracks, [1, 2]);
+    assert_eq!(outbox(&catalog).await.len(), 4);
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_nothing_is_told_and_then_it_goes_on() {
+    let server = tokio::task::spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
+    let catalog = catalog(&server.create_database("streams").unwrap()).await;
+    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    add(&catalog, "s", &origin.live("/s", &live)).await;
+    let one = Process::start(&catalog, "one", None, hasty(1, SHORT));
+    until("it is followed", || async { one.heard(3) == 1 }).await;
+    live.publish(5);
+    until("the song is known", || async { !heard(&catalog, "s").await.is_empty() }).await;
+    let server = tokio::task::spawn_blocking(move || {
+        let mut server = server;
+        server.kill().unwrap();
+        server
+    });
+    let server = server.await.unwrap();
+    until("it is left by its own clock", || async { one.streams.statuses().is_empty() }).await;
+    assert_eq!(one.measures.leases_lost.get(), 1);
+    let server = tokio::task::spawn_blocking(move || {
+        let mut server = server;
+        server.start().unwrap();
+        server
+    });
+    let server = server.await.unwrap();
+    until("it is followed again", || async { one.heard(3) == 1 }).await;
+    live.publish(library().clips.len() as u64 - live.published());
+    live.change(|options| options.end = true);
+    until("it is over", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
+    let all = heard(&catalog, "s").await;
+    let tracks: Vec<_> = all.iter().map(|one| (one.track.0, one.is_final)).collect();
+    assert_eq!(tracks, [(1, true), (2, true)]);
+    assert_eq!(outbox(&catalog).await.len(), 4);
+    one.stop().await;
+    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_is_left_to_end_is_ended_as_it_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    add(&catalog, "s", "http://127.0.0.1:1/x.m3u8").await;
+    let track = catalog.by_numbers(&[refrain_catalog::TrackNumber(1)]).await.unwrap().remove(0);
+    let open = Detection {
+        id: DetectionId::fresh(),
+        heard_in: HeardIn::Stream("s".into()),
+        track: track.number,
+        track_id: track.id,
+        query_start: 1.0,
+        query_end: 5.0,
+        start_at: 2000,
+        end_at: 6000,
+        reference_start: 0.5,
+        speed: 1.0,
+        pitch_cents: 0.0,
+        false_positive_probability: 1e-30,
+        matched_peaks: 100,
+        expected_peaks: 120,
+        first_seen: 3000,
+        last_seen: 6000,
+        is_final: false,
+    };
+    catalog.journal().record(&open, &[], 6000).await.unwrap();
+    catalog.journal().end_stream("s", None, None, 7000).await.unwrap();
+    let one = Process::start(&catalog, "one", None, hasty(1, LONG));
+    until("it is final", || async { heard(&catalog, "s").await[0].is_final }).await;
+    let last = heard(&catalog, "s").await.remove(0);
+    assert_eq!(last, Detection { is_final: true, last_seen: last.last_seen, ..open });
+    let told = outbox(&catalog).await;
+    assert!(told.len() == 1 && told[0].payload.contains("Song 1"), "{told:?}");
+    one.stop().await;
+}
+
+/// Kills of the test of many.
+const KILLS: u64 = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_kills_none_loses_or_doubles_a_song() {
+    let lease = Duration::from_millis(1000);
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    let names = ["a", "b", "c"];
+    for name in names {
+        add(&catalog, name, &origin.live(&format!("/{name}"), &live)).await;
+    }
+    let mut one = Process::start(&catalog, "worker 0", None, hasty(9, lease));
+    until("all are followed", || async { one.heard(3) == names.len() }).await;
+    for kill in 1..=KILLS {
+        // Two segments each: so kills come at every part of a song.
+        live.publish(2);
+        until("it is heard", || async { one.heard(5) == names.len() }).await;
+        one.kill();
+        one = Process::start(&catalog, &format!("worker {kill}"), None, hasty(9, lease));
+        until("all are followed", || async { one.heard(3) == names.len() }).await;
+    }
+    live.publish(4);
+    live.change(|options| options.end = true);
+    until("it is over", || async { rows(&catalog).await.iter().all(|row| row.state == StreamState::Ended) })
+        .await;
+    let length = live.start_of(live.published());
+    let told = outbox(&catalog).await;
+    for name in names {
+        let all = heard(&catalog, name).await;
+        let expected = airings_until(length);
+        let at = |one: &Detection| (one.start_at as f64 / 1000.0 - live.options().epoch).round();
+        let found: Vec<_> = all.iter().map(|one| (one.track.0, at(one))).collect();
+        assert_eq!(found, expected, "{all:?}");
+        for one in &all {
+            let messages = told.iter().filter(|message| message.detection == Some(one.id)).count();
+            assert_eq!((one.is_final, messages), (true, 2), "{one:?}");
+        }
+    }
+    one.stop().await;
+}
+
+/// Tracks and starts of what plays in so many seconds of the broadcast in a loop.
+fn airings_until(length: f64) -> Vec<(u32, f64)> {
+    let starts = (0..).map(|loops| f64::from(loops) * BROADCAST);
+    let songs = starts.flat_map(|at| [(1, at + SILENCE), (2, at + 2.0 * SILENCE + SECONDS)]);
+    songs.take_while(|(_, at)| *at < length - 6.0).map(|(track, at)| (track, at.round())).collect()
 }
