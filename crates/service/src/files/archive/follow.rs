@@ -188,7 +188,12 @@ impl Follower {
         }
         let seconds = self.base + hearing.position();
         self.recorder.begins(seen.at as f64 / 1000.0 - seconds);
-        for event in hearing.take_events() {
+        let events = hearing.take_events();
+        // Whose lease has run out while the segment was heard must not tell of it: another does.
+        if !events.is_empty() && !self.report(StreamState::Live, Local::now().timestamp_millis()).await? {
+            return Ok(self.is_lost());
+        }
+        for event in events {
             self.recorder.record(event, self.base).await?;
         }
         self.recorder.heard(seconds).await?;
@@ -205,10 +210,13 @@ impl Follower {
         self.last_key = Some(seen.key.clone());
         (self.waiting, self.missing) = (Instant::now(), false);
         let written = self.report(StreamState::Live, Local::now().timestamp_millis()).await?;
-        if !written {
-            tracing::warn!(stream = self.row.id, "another process follows the stream now");
-        }
-        Ok(written)
+        Ok(written || self.is_lost())
+    }
+
+    /// Says that the session is another's; never so to itself.
+    fn is_lost(&self) -> bool {
+        tracing::warn!(stream = self.row.id, "another process follows the stream now");
+        false
     }
 
     /// Writes down how far the session is. False if it is another's now.

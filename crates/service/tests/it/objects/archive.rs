@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::{Catalog, Detection, StreamState};
+use refrain_catalog::{Catalog, Detection, StreamReport, StreamState};
 use refrain_service::files::Files;
 use refrain_service::intake::{Handled, Handler};
 use refrain_service::measure::Measures;
 use refrain_service::outside::OutsideErrorKind;
 use refrain_service::settings::FilesSettings;
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -228,4 +229,42 @@ async fn what_is_no_sound_is_missing_and_a_bucket_that_is_away_only_delays() {
     until("the end", || is_over(&shop.catalog)).await;
     check(&heard(&shop.catalog, ID).await, STARTS, EPOCH);
     running.end().await;
+}
+
+/// Segments that were heard and recorded by a process that was killed before it wrote down how far it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_heard_once_more_keeps_its_identity() {
+    let shop = Shop::new().await;
+    let one = Running::waiting(&shop, "one", HOUR, HOUR);
+    let count = library().clips.len();
+    (0..count).for_each(|k| put(&shop.bucket, k, k, EPOCH));
+    one.tell(0).await;
+    let end = Some(count as u64 - 1);
+    until("all of it", async || last(&shop.catalog).await == end).await;
+    one.end().await;
+    let before = heard(&shop.catalog, ID).await;
+    // Back to the middle of the silence between the songs: the second is found again; to the middle of the first: its end
+    // is; and to the very start.
+    for segments in [13_u64, 7, 0] {
+        let row = shop.catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().remove(0);
+        let progress = json!({"first": 0, "last": segments.saturating_sub(1), "since": EPOCH, "newest": EPOCH,
+            "seconds": segments as f64 * 2.0});
+        let report = StreamReport {
+            id: ID.to_owned(),
+            started_at: row.started_at,
+            state: StreamState::Live,
+            reason: (segments > 0).then(|| progress.to_string()),
+            epoch: None,
+        };
+        assert!(shop.catalog.journal().report_stream("x", &report, EPOCH).await.unwrap());
+        shop.catalog.journal().release("x", None).await.unwrap();
+        let other = Running::waiting(&shop, "other", HOUR, HOUR);
+        until("all of it again", async || last(&shop.catalog).await == end).await;
+        other.end().await;
+        let now = heard(&shop.catalog, ID).await;
+        check(&now, STARTS, EPOCH);
+        let ids = |all: &[Detection]| all.iter().map(|detection| detection.id).collect::<Vec<_>>();
+        assert_eq!(ids(&now), ids(&before), "from {segments}");
+    }
+    assert_eq!(told(&shop.catalog).await, (2, 2));
 }
