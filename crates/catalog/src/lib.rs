@@ -22,8 +22,8 @@ pub use catalog::Catalog;
 pub use error::CatalogError;
 pub use health::{Fact, Health};
 pub use journal::{
-    AfterFailure, Backlog, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId, Expired,
-    HeardIn, Journal, NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter,
+    ARCHIVE, AfterFailure, Backlog, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId,
+    Expired, HeardIn, Journal, NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter,
     StreamReport, StreamState,
 };
 pub use library::{Followed, Follower, Library, LibraryError, Refreshed, Skipped};

@@ -26,7 +26,6 @@ mod prune;
 mod search;
 mod serve;
 mod settings;
-mod sound;
 mod store;
 mod streams;
 mod tracks;

@@ -7,13 +7,16 @@
 //! Types of HTTP and of clouds stop here: `core` knows sound, `catalog` knows tracks, `stream` knows sources.
 
 pub mod delivery;
+pub mod files;
 pub mod http;
 pub mod intake;
 pub mod measure;
+pub mod metadata;
 pub mod metrics;
 pub mod monitor;
 pub mod outside;
 pub mod response;
 pub mod serve;
 pub mod settings;
+pub mod sound;
 pub mod streams;

@@ -15,7 +15,7 @@ pub use backlog::Backlog;
 pub use delivery::{AfterFailure, Delivery, DeliveryFilter, DeliveryStatus, Expired, NewDelivery, Pruned};
 pub use detection::{Detection, DetectionId, HeardIn, PageMark};
 pub(crate) use stored::{milliseconds, moment, text};
-pub use stream::{NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState};
+pub use stream::{ARCHIVE, NewStream, StartOutcome, Stream, StreamFilter, StreamReport, StreamState};
 
 /// What is written down while streams are listened to. It lives in the catalogue's database, and what
 /// [`crate::Catalog`] says of transactions, processes and dropped calls holds here too.
@@ -61,6 +61,15 @@ pub trait Journal: Send + Sync {
     /// ones that never had a lease, were handed back, or whose lease has run out; oldest first. No two workers
     /// get the same one.
     async fn claim_streams(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError>;
+
+    /// The same for streams of the origin [`ARCHIVE`], which [`Journal::claim_streams`] passes over: their sound is in
+    /// objects, and whoever follows live streams cannot follow them.
+    async fn claim_archives(
         &self,
         owner: &str,
         most: u32,

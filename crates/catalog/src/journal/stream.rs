@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::stored::name_fault;
 
+/// Origin of streams whose sound is in objects, segment by segment: [`crate::Journal::claim_archives`] gives them.
+pub const ARCHIVE: &str = "archive";
+
 /// How a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

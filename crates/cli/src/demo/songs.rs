@@ -4,8 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use refrain_core::audio::AudioReader;
-
-use crate::sound;
+use refrain_service::sound;
 
 macro_rules! songs {
     ($($name:literal),* $(,)?) => {

@@ -5,12 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use refrain_core::audio::{AudioError, AudioReader, DecodeReport};
+use refrain_core::audio::{AudioError, AudioReader};
 use refrain_core::fingerprint::Density;
-use refrain_service::response::{INTERNAL, NOT_AUDIO, OVER_LIMIT, UNREADABLE};
+use refrain_service::response::{INTERNAL, UNREADABLE};
+use refrain_service::sound::{self, Sound};
 
-use crate::output::{hours, reason};
-use crate::sound::{self, Sound};
+use crate::output::reason;
 
 /// What standard input is called in messages and responses.
 const STDIN: &str = "-";
@@ -60,12 +60,7 @@ impl InputError {
 
 impl From<AudioError> for InputError {
     fn from(error: AudioError) -> Self {
-        let code = match error {
-            AudioError::Open { .. } | AudioError::Read { .. } | AudioError::Directory { .. } => UNREADABLE,
-            AudioError::Limit { .. } => OVER_LIMIT,
-            _ => NOT_AUDIO,
-        };
-        Self { code, message: error.to_string() }
+        Self { code: sound::failure_code(&error), message: error.to_string() }
     }
 }
 
@@ -154,29 +149,4 @@ pub(crate) fn escaped(path: &Path) -> String {
         text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
         text
     })
-}
-
-/// What was lost of a file that could be read, in words; `None` if nothing was.
-pub(crate) fn damage(report: &DecodeReport) -> Option<String> {
-    if !report.is_damaged() {
-        return None;
-    }
-    let mut parts = Vec::new();
-    if report.lost_packets > 0 {
-        parts.push(format!("{} of {} packets could not be decoded", report.lost_packets, report.packets));
-    }
-    if report.lost_seconds > 0.0 {
-        parts.push(format!("{} stand as silence", hours(report.lost_seconds)));
-    }
-    if report.replaced_samples > 0 {
-        parts.push(format!("{} samples were no numbers", report.replaced_samples));
-    }
-    if report.truncated {
-        parts.push(match report.declared_seconds {
-            Some(declared) => format!("it ends after {} of {}", hours(report.seconds), hours(declared)),
-            None => "it ends too early".to_owned(),
-        });
-    }
-    let first = report.first_damage.as_ref().map(|what| format!(" (first: {what})")).unwrap_or_default();
-    Some(format!("damaged: {}{first}; the rest was used", parts.join(", ")))
 }

@@ -20,23 +20,12 @@ use crate::store::{Missing, Store};
 use crate::work::{Flow, in_order};
 
 pub(crate) use explain::{song, title};
-pub(crate) use input::{Input, InputError, check_all, damage, escaped};
+pub(crate) use input::{Input, InputError, check_all, escaped};
+pub(crate) use refrain_service::sound::Answer;
 pub(crate) use response::response;
 
 /// Tracks kept between inputs; above this they are asked for again.
 const KNOWN_TRACKS: usize = 10_000;
-
-/// What was found in one input.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// Length of the input in seconds.
-    pub(crate) seconds: f64,
-    /// Greatest absolute sample.
-    pub(crate) peak: f32,
-    /// What could not be read of it, for a person.
-    pub(crate) damage: Option<String>,
-    pub(crate) matches: Matches,
-}
 
 /// What a person wants to see.
 #[derive(Debug, Clone, Copy)]
@@ -80,8 +69,7 @@ pub(crate) fn identify(input: &Input, searcher: &Searcher<'_>) -> Result<Answer,
     let sound = input.fingerprint()?;
     let matches =
         searcher.identify(&sound.constellation).map_err(|error| InputError::search(input, &error))?;
-    let damage = input::damage(&sound.report);
-    Ok(Answer { seconds: sound.constellation.seconds, peak: sound.peak, damage, matches })
+    Ok(Answer::new(&sound, matches))
 }
 
 struct Identifier<'a> {

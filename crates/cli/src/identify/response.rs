@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use refrain_catalog::{Track, TrackNumber};
-use refrain_core::matching::{Alternative, Match};
+use refrain_core::matching::Match;
 use refrain_service::response::{Response, ResponseMatch};
 
 use super::input::InputError;
@@ -24,10 +24,8 @@ pub(crate) fn response<'a>(
     let list = |found: &mut dyn Iterator<Item = &Match>| -> Vec<_> {
         found.filter_map(|found| Some(ResponseMatch::new(found, tracks.get(&found.track)?))).collect()
     };
-    let mut matches = list(&mut answer.matches.found.iter());
-    matches.extend(answer.matches.alternatives.iter().filter_map(|other| alternative(other, tracks)));
-    let none = matches.is_empty();
-    let mut response = Response::new(asset_id, matches).of_file(file).lasting(answer.seconds);
+    let mut response = answer.response(asset_id, tracks).of_file(file);
+    let none = answer.tracks().iter().all(|track| !tracks.contains_key(track));
     if show.all {
         response =
             response.with_rejected(list(&mut answer.matches.rejected.iter().map(|rejected| &rejected.best)));
@@ -36,12 +34,4 @@ pub(crate) fn response<'a>(
         response = response.explained(explain::reasons(answer, tracks, show));
     }
     response
-}
-
-fn alternative<'a>(
-    other: &Alternative,
-    tracks: &'a HashMap<TrackNumber, Track>,
-) -> Option<ResponseMatch<'a>> {
-    let found = ResponseMatch::new(&other.best, tracks.get(&other.best.track)?);
-    Some(found.alternative_of(tracks.get(&other.of)?))
 }

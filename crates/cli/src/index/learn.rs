@@ -6,14 +6,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
-use refrain_catalog::{ContentHash, NewTrack, Rule, Track, TrackUpdate};
+use refrain_catalog::{ContentHash, Rule, Track, TrackUpdate};
 use refrain_core::audio::AudioReader;
-use refrain_core::fingerprint::{Constellation, Density};
+use refrain_core::fingerprint::Density;
+use refrain_service::sound::{self, Learnt};
 
 use super::Found;
-use crate::identify::damage;
-use crate::metadata::{Fields, MetadataFile, from_tags};
-use crate::sound;
+use crate::metadata::MetadataFile;
 use crate::store::Store;
 
 /// What became of one file.
@@ -22,16 +21,7 @@ pub(crate) enum Learned {
     /// The catalogue has this file; its metadata may change.
     Known(Box<(Track, Option<TrackUpdate>)>),
     /// To be added.
-    New(Box<New>),
-}
-
-/// A track to be added.
-#[derive(Debug)]
-pub(crate) struct New {
-    pub(crate) track: NewTrack,
-    pub(crate) constellation: Constellation,
-    /// What could not be read of the file, for a person.
-    pub(crate) damage: Option<String>,
+    New(Box<Learnt>),
 }
 
 /// Learns files, on any thread.
@@ -70,36 +60,15 @@ impl<'a> Learner<'a> {
         if stamp(&file.path)? != before {
             bail!("{}: the file changed while it was read; index it again when it is complete", file.source);
         }
-        if sound.constellation.peaks.is_empty() {
-            bail!("{}: nothing to recognise in it: it is silent or has no tones; leave it out", file.source);
-        }
-        let tags = from_tags(&sound.tags);
-        let given = self.metadata.find(&file.source, tags.metadata.isrc.as_deref());
-        let fields = given.cloned().unwrap_or_default().over(tags);
-        let damage = damage(&sound.report);
-        let track = NewTrack {
-            id: None,
-            source: file.source.clone(),
-            content,
-            seconds: sound.constellation.seconds,
-            metadata: fields.metadata,
-            rule: fields.rule.or(old_rule).or_else(|| self.rule.clone()),
-            constellation: sound.constellation.to_bytes(),
-        };
-        Ok(Learned::New(Box::new(New { track, constellation: sound.constellation, damage })))
+        let given = |isrc: Option<&str>| self.metadata.find(&file.source, isrc).cloned();
+        let rule = old_rule.or_else(|| self.rule.clone());
+        Ok(Learned::New(Box::new(sound::learn(sound, &file.source, content, given, rule)?)))
     }
 
     /// What the metadata file and the rule change about a track whose sound is known.
     fn update(&self, track: &Track) -> Option<TrackUpdate> {
         let given = self.metadata.find(&track.source, track.metadata.isrc.as_deref()).cloned();
-        let old = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };
-        let mut new = given.unwrap_or_default().over(old.clone());
-        new.rule = new.rule.or_else(|| self.rule.clone());
-        let update = TrackUpdate {
-            metadata: (new.metadata != old.metadata).then_some(new.metadata),
-            rule: (new.rule != old.rule).then_some(new.rule),
-        };
-        (update != TrackUpdate::default()).then_some(update)
+        sound::relabelled(track, given, self.rule.clone())
     }
 }
 

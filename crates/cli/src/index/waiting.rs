@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::learn::New;
+use refrain_service::sound::Learnt;
 
 /// Tracks that are written at once.
 const TRACKS: usize = 32;
@@ -17,14 +17,14 @@ pub(super) const LONGEST: Duration = Duration::from_secs(1);
 /// New tracks in order of input.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    tracks: Vec<New>,
+    tracks: Vec<Learnt>,
     bytes: usize,
     since: Option<Instant>,
 }
 
 impl Waiting {
     /// One more.
-    pub(super) fn push(&mut self, new: New) {
+    pub(super) fn push(&mut self, new: Learnt) {
         self.bytes += new.track.constellation.len();
         self.since.get_or_insert_with(Instant::now);
         self.tracks.push(new);
@@ -37,7 +37,7 @@ impl Waiting {
     }
 
     /// All of them; none wait from here on.
-    pub(super) fn take(&mut self) -> Vec<New> {
+    pub(super) fn take(&mut self) -> Vec<Learnt> {
         std::mem::take(self).tracks
     }
 }

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use csv::{ByteRecord, ReaderBuilder};
+use refrain_service::metadata::known_name;
 
-use super::fields::known_name;
 use super::rows::MetadataFile;
 
 /// Reads the header and all rows.

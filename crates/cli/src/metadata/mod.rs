@@ -1,11 +1,7 @@
-//! What people call a track: from tags, from a metadata file, from `tracks set`.
+//! What people call their tracks, in files with a row for each.
 
 mod csv;
-mod fields;
 mod jsonl;
 mod rows;
-mod tags;
 
-pub(crate) use fields::Fields;
 pub(crate) use rows::MetadataFile;
-pub(crate) use tags::from_tags;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use refrain_service::metadata::{Fields, known_name};
 
-use super::{Fields, csv, fields, jsonl};
+use super::{csv, jsonl};
 
 /// A row that could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl MetadataFile {
     ) -> Result<(), String> {
         let (mut file, mut fields) = (None, Fields::default());
         for (name, value) in cells {
-            if fields::known_name(name) == "file" {
+            if known_name(name) == "file" {
                 let value = value.trim();
                 file = (!value.is_empty()).then(|| value.strip_prefix("./").unwrap_or(value));
             } else {

@@ -16,17 +16,6 @@ pub(crate) fn clock(seconds: f64) -> String {
     }
 }
 
-/// An amount of audio: `4.4 h`, `12.3 min` or `20.0 s`.
-pub(crate) fn hours(seconds: f64) -> String {
-    if seconds >= 3600.0 {
-        format!("{:.1} h", seconds / 3600.0)
-    } else if seconds >= 60.0 {
-        format!("{:.1} min", seconds / 60.0)
-    } else {
-        format!("{seconds:.1} s")
-    }
-}
-
 /// An amount of data: `4.4 GB`, `12.3 MB` or `20.0 kB`.
 pub(crate) fn bytes(count: u64) -> String {
     let (unit, name) = match count {

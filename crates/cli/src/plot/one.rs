@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::fingerprint::{Constellation, Painter};
 use refrain_core::matching::{Match, Matches};
+use refrain_service::sound::damage;
 
 use super::aligned::Line;
 use super::draw::{Size, minus, png};
@@ -14,7 +15,7 @@ use super::lanes::Song;
 use super::names::Name;
 use super::stretch::Stretch;
 use super::{matched, spectrogram};
-use crate::identify::{Input, InputError, damage, title};
+use crate::identify::{Input, InputError, title};
 use crate::output::{clean, clock};
 use crate::search::Searcher;
 use crate::store::Store;

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use refrain_catalog::{Track, TrackUpdate};
+use refrain_service::metadata::Fields;
 
 use super::find::find;
 use crate::args::{RemoveArgs, SetArgs};
 use crate::exit::Outcome;
 use crate::identify::song;
 use crate::index::source_name;
-use crate::metadata::Fields;
 use crate::output::{Output, clean, reason};
 use crate::search::Searcher;
 use crate::settings::Settings;

@@ -43,6 +43,7 @@ pub use limits::Limits;
 pub use live::{FrameError, LiveDecoder, Mp4Track};
 pub use reader::AudioReader;
 pub use report::{DecodeReport, Format};
+pub use source::Searchable;
 pub use tags::Tags;
 
 /// Sample rate of everything behind the decoder, in hertz.

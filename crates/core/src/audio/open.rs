@@ -1,7 +1,7 @@
 //! From a path or a stream to a reader.
 
 use std::fs::{self, File};
-use std::io::{self, Cursor, Read, Seek};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use super::container::Container;
@@ -10,7 +10,7 @@ use super::error::AudioError;
 use super::limits::Limits;
 use super::reader::AudioReader;
 use super::sniff;
-use super::source::{Source, Stream};
+use super::source::{Searchable, Source, Stream};
 use super::ts;
 
 /// Bytes looked at to tell what a file is: some frames of the fattest MP3, and a second of radio.
@@ -30,10 +30,28 @@ impl AudioReader {
         if about.is_dir() {
             return Err(AudioError::Directory { name });
         }
-        let mut file = File::open(path).map_err(refused)?;
+        let open = || File::open(path);
         if !about.is_file() {
-            return Self::from_source(Box::new(file), &name, limits);
+            return Self::from_source(Box::new(open().map_err(refused)?), &name, limits);
         }
+        let open = || open().map(|file| Box::new(file) as Box<dyn Searchable>);
+        Self::from_searchable(open, about.len(), &name, limits)
+    }
+
+    /// Opens what can be searched like a file, `length` bytes of it. `open` gives it from its start and may be called
+    /// twice, because what is cut short is read another way; `name` stands for it in messages.
+    ///
+    /// # Errors
+    /// [`AudioError`], which names it, if there is no sound in it that can be decoded.
+    pub fn from_searchable(
+        open: impl Fn() -> io::Result<Box<dyn Searchable>>,
+        length: u64,
+        name: &str,
+        limits: &Limits,
+    ) -> Result<Self, AudioError> {
+        let name = name.to_owned();
+        let refused = |source| AudioError::Open { name: name.clone(), source };
+        let mut file = open().map_err(refused)?;
         let head = read_head(&mut file).map_err(|source| AudioError::Read { name: name.clone(), source })?;
         if head.is_empty() {
             return Err(AudioError::Empty { name });
@@ -45,9 +63,9 @@ impl AudioReader {
         if let Some(codec) = sniff::unsupported(&head) {
             return Err(AudioError::UnsupportedCodec { name, codec: codec.to_owned() });
         }
-        let whole = sniff::is_whole(&mut file, &head);
-        let again = File::open(path).map_err(refused)?;
-        let found = Source::file(file).map_err(refused)?;
+        let whole = sniff::is_whole(&mut *file, length, &head);
+        let again = open().map_err(refused)?;
+        let found = Source::file(file, length).map_err(refused)?;
         let forward = Source::stream(Box::new(again));
         let read = |source| {
             Container::open(source, &head, &name, limits)

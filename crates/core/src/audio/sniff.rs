@@ -1,9 +1,9 @@
 //! What can be told from the bytes of a file before it is decoded.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, SeekFrom};
 
 use super::limits::MAX_TAG_VALUE_BYTES;
+use super::source::Searchable;
 use super::ts::{AudioCoding, FrameFormat, FrameSplitter};
 
 /// Files that are audio and that nothing here reads, by their first bytes, so that the message can name them.
@@ -37,11 +37,11 @@ pub(super) fn unsupported(head: &[u8]) -> Option<&'static str> {
 }
 
 /// Whether a file with this head ends where its container says it does. Where that cannot be told, it does.
-pub(super) fn is_whole(file: &mut File, head: &[u8]) -> bool {
+pub(super) fn is_whole(file: &mut dyn Searchable, length: u64, head: &[u8]) -> bool {
     let whole = if head.starts_with(b"OggS") {
-        ogg_is_whole(file)
+        ogg_is_whole(file, length)
     } else if head.get(4..8) == Some(b"ftyp") {
-        mp4_is_whole(file)
+        mp4_is_whole(file, length)
     } else {
         return true;
     };
@@ -49,10 +49,9 @@ pub(super) fn is_whole(file: &mut File, head: &[u8]) -> bool {
 }
 
 /// Whether the last page of an Ogg file says that it is the last (RFC 3533, 6: header type flag 4).
-fn ogg_is_whole(file: &mut File) -> io::Result<bool> {
+fn ogg_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
     /// More than the largest page: 27 + 255 + 255·255 bytes.
     const TAIL: u64 = 66 << 10;
-    let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
     let mut tail = Vec::new();
     file.take(TAIL).read_to_end(&mut tail)?;
@@ -61,10 +60,9 @@ fn ogg_is_whole(file: &mut File) -> io::Result<bool> {
 }
 
 /// Whether the boxes of an MP4 file fill it exactly (ISO/IEC 14496-12, 4.2).
-fn mp4_is_whole(file: &mut File) -> io::Result<bool> {
+fn mp4_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
     /// A fragmented recording has two boxes a fragment; whoever has more is not walked to the end.
     const MAX_BOXES: usize = 4_096;
-    let length = file.metadata()?.len();
     let mut at = 0_u64;
     for _ in 0..MAX_BOXES {
         if at >= length {
@@ -170,7 +168,7 @@ mod tests {
     fn whole(content: &[u8]) -> bool {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        is_whole(&mut file, content)
+        is_whole(&mut file, content.len() as u64, content)
     }
 
     #[test]

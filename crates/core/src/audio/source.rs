@@ -1,6 +1,5 @@
 //! Where the bytes come from: a file that can be searched, or a stream that only goes forward.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,8 +35,13 @@ impl Failure {
 /// A stranger's bytes that only go forward.
 pub(super) type Stream = Box<dyn Read + Send + Sync>;
 
+/// A stranger's bytes that can be searched, as those of a file.
+pub trait Searchable: Read + Seek + Send + Sync {}
+
+impl<T: Read + Seek + Send + Sync> Searchable for T {}
+
 enum Inner {
-    File { reader: BufReader<File>, position: u64, length: u64 },
+    File { reader: BufReader<Box<dyn Searchable>>, position: u64, length: u64 },
     Stream(BufReader<Stream>),
 }
 
@@ -48,10 +52,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// A regular file, from its start.
-    pub(super) fn file(mut file: File) -> io::Result<Self> {
+    /// A regular file, or what can be read like one, of so many bytes; from its start.
+    pub(super) fn file(mut file: Box<dyn Searchable>, length: u64) -> io::Result<Self> {
         file.rewind()?;
-        let length = file.metadata()?.len();
         let reader = BufReader::with_capacity(BLOCK, file);
         Ok(Self { inner: Inner::File { reader, position: 0, length }, failure: Failure::default() })
     }

@@ -31,6 +31,21 @@ pub struct Response<'a> {
     explanation: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Ours: what of the file could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<&'a str>,
+    /// Ours: which content of an object this tells of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    song: Option<Song<'a>>,
+}
+
+/// As the AWS sample tells it.
+#[derive(Debug, Serialize)]
+struct Song<'a> {
+    song: Option<&'a str>,
+    score: u32,
 }
 
 /// A stretch of the unknown sound that is a stretch of a track.
@@ -115,6 +130,9 @@ impl<'a> Response<'a> {
             rejected: None,
             explanation: None,
             error: None,
+            damage: None,
+            etag: None,
+            song: None,
         }
     }
 
@@ -128,6 +146,24 @@ impl<'a> Response<'a> {
     #[must_use]
     pub fn lasting(self, seconds: f64) -> Self {
         Self { unknown_media_file_duration: Some(Decimals(seconds)), ..self }
+    }
+
+    /// For a file of which something could not be read.
+    #[must_use]
+    pub fn damaged(self, damage: Option<&'a str>) -> Self {
+        Self { damage, ..self }
+    }
+
+    /// For an object with this content.
+    #[must_use]
+    pub fn of_content(self, etag: Option<&'a str>) -> Self {
+        Self { etag, ..self }
+    }
+
+    /// With the song that most speaks for, and how many peaks that are, as the AWS sample has them.
+    #[must_use]
+    pub fn with_song(self, song: Option<&'a str>, score: u32) -> Self {
+        Self { song: Some(Song { song, score }), ..self }
     }
 
     /// With candidates that were rejected.

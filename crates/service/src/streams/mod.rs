@@ -41,6 +41,7 @@ use crate::settings::StreamsSettings;
 pub use event::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
 pub use events::Events;
 pub use shared::outside_name;
+pub(crate) use song::Songs;
 pub use token::{KeyError, Signer};
 
 use shared::Shared;

@@ -7,7 +7,7 @@ use crate::monitor::EventKind;
 
 /// What plays, and what was told of it.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Songs {
+pub(crate) struct Songs {
     /// Airings that go on, in the order in which they were found: the last one is the song of the stream.
     playing: Vec<(DetectionId, String, u32)>,
     /// What was told last; `Some(None)`: that no song plays. `None`: nothing was told of this session yet.
@@ -16,18 +16,18 @@ pub(super) struct Songs {
 
 impl Songs {
     /// Those of a stream that somebody else had followed: what plays was told.
-    pub(super) fn continued(playing: Vec<(DetectionId, String, u32)>) -> Self {
+    pub(crate) fn continued(playing: Vec<(DetectionId, String, u32)>) -> Self {
         let told = playing.last().map(|(_, song, _)| song.clone());
         Self { playing, told: Some(told) }
     }
 
     /// Whether nothing was told and nothing plays.
-    pub(super) fn are_untold(&self) -> bool {
+    pub(crate) fn are_untold(&self) -> bool {
         self.told.is_none() && self.playing.is_empty()
     }
 
     /// After an event of an airing.
-    pub(super) fn after(mut self, kind: EventKind, id: DetectionId, song: &str, score: u32) -> Self {
+    pub(crate) fn after(mut self, kind: EventKind, id: DetectionId, song: &str, score: u32) -> Self {
         let known = self.playing.iter_mut().find(|(known, ..)| *known == id);
         match (kind, known) {
             (EventKind::Final, _) => self.playing.retain(|(known, ..)| *known != id),
@@ -38,7 +38,7 @@ impl Songs {
     }
 
     /// What is to be told, if the song is another than the one that was told.
-    pub(super) fn change(&self) -> Option<SongNow<'_>> {
+    pub(crate) fn change(&self) -> Option<SongNow<'_>> {
         let now = self.playing.last();
         let (song, score) = (now.map(|(_, song, _)| song.as_str()), now.map_or(0, |(.., score)| *score));
         let changed = match &self.told {
@@ -49,13 +49,13 @@ impl Songs {
     }
 
     /// It was told.
-    pub(super) fn told(&mut self) {
+    pub(crate) fn told(&mut self) {
         self.told = Some(self.playing.last().map(|(_, song, _)| song.clone()));
     }
 }
 
 /// What a track is called: by its title, else by its file.
-pub(super) fn title(track: &Track) -> &str {
+pub(crate) fn title(track: &Track) -> &str {
     let file = || track.source.rsplit(['/', '\\']).next().unwrap_or(&track.source);
     let stem = || file().rsplit_once('.').map_or(file(), |(stem, _)| stem);
     track.metadata.title.as_deref().unwrap_or_else(stem)

@@ -6,6 +6,7 @@ mod delivery;
 mod files;
 mod intake;
 mod monitor;
+mod objects;
 mod outside;
 mod process;
 mod songs;

@@ -9,13 +9,13 @@ use super::streams::with_streams;
 use crate::journal::{milliseconds, moment, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::retry::Patience;
-use crate::{CatalogError, Stream, StreamReport, StreamState};
+use crate::{ARCHIVE, CatalogError, Stream, StreamReport, StreamState};
 
 /// Claims what is free, and once more what an earlier attempt has claimed ($4).
 const CLAIM: &str = with_streams!(
     "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now), \
      free AS MATERIALIZED (SELECT id FROM refrain.streams s, clock WHERE ended_at IS NULL \
-     AND (lease_until IS NULL OR lease_until <= now OR (lease_owner = $1 AND id = ANY($4))) \
+     AND (lease_until IS NULL OR lease_until <= now OR (lease_owner = $1 AND id = ANY($4))) AND (origin = $5) = $6 \
      ORDER BY id = ANY($4) DESC, started_at, id LIMIT $2 FOR UPDATE OF s SKIP LOCKED) \
      UPDATE refrain.streams SET lease_owner = $1, attempts = attempts + 1, \
      lease_until = (SELECT now FROM clock) + $3 WHERE id IN (SELECT id FROM free) RETURNING",
@@ -30,11 +30,12 @@ impl PostgresCatalog {
         owner: &str,
         most: u32,
         lease: Duration,
+        archives: bool,
     ) -> Result<Vec<Stream>, CatalogError> {
         let mut patience = Patience::new();
         let mut sent = Vec::new();
         loop {
-            match self.attempt(self.lease_once(owner, most, lease, &mut sent)).await {
+            match self.attempt(self.lease_once(owner, most, lease, archives, &mut sent)).await {
                 Err(error) => self.wait_out(error, &mut patience).await?,
                 done => return done,
             }
@@ -46,6 +47,7 @@ impl PostgresCatalog {
         owner: &str,
         most: u32,
         lease: Duration,
+        archives: bool,
         sent: &mut Vec<String>,
     ) -> Result<Vec<Stream>, CatalogError> {
         let mut transaction = self.begin().await?;
@@ -55,6 +57,8 @@ impl PostgresCatalog {
             .bind(i64::from(most))
             .bind(milliseconds(lease))
             .bind(&*sent)
+            .bind(ARCHIVE)
+            .bind(archives)
             .fetch_all(&mut *transaction)
             .await
             .map_err(|error| self.name.error(error))?;

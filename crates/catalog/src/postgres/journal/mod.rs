@@ -55,7 +55,16 @@ impl Journal for PostgresCatalog {
         most: u32,
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError> {
-        self.lease_streams(owner, most, lease).await
+        self.lease_streams(owner, most, lease, false).await
+    }
+
+    async fn claim_archives(
+        &self,
+        owner: &str,
+        most: u32,
+        lease: Duration,
+    ) -> Result<Vec<Stream>, CatalogError> {
+        self.lease_streams(owner, most, lease, true).await
     }
 
     async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError> {

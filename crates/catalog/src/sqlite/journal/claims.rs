@@ -6,7 +6,7 @@ use crate::journal::{milliseconds, moment, text};
 use crate::sqlite::SqliteCatalog;
 use crate::sqlite::journal::streams::with_streams;
 use crate::sqlite::write::now;
-use crate::{CatalogError, Stream, StreamReport, StreamState};
+use crate::{ARCHIVE, CatalogError, Stream, StreamReport, StreamState};
 
 impl SqliteCatalog {
     pub(super) async fn lease_streams(
@@ -14,6 +14,7 @@ impl SqliteCatalog {
         owner: &str,
         most: u32,
         lease: Duration,
+        archives: bool,
     ) -> Result<Vec<Stream>, CatalogError> {
         let mut transaction = self.begin().await?;
         // Asked for after the lock was waited for.
@@ -21,6 +22,7 @@ impl SqliteCatalog {
         let rows = sqlx::query(with_streams!(
             "UPDATE streams SET lease_owner = ?1, lease_until = ?3 + ?4, attempts = attempts + 1 WHERE id IN \
              (SELECT id FROM streams WHERE ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?3) \
+             AND (origin = ?5) = ?6 \
              ORDER BY started_at, id LIMIT ?2) RETURNING",
             ""
         ))
@@ -28,6 +30,8 @@ impl SqliteCatalog {
         .bind(i64::from(most))
         .bind(now)
         .bind(milliseconds(lease))
+        .bind(ARCHIVE)
+        .bind(archives)
         .fetch_all(&mut *transaction)
         .await;
         let mut streams = self.read_streams(rows)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use refrain_catalog::{Journal, Stream, StreamReport, StreamState};
+use refrain_catalog::{ARCHIVE, Journal, NewStream, Stream, StreamReport, StreamState};
 
 use super::streams::{new_stream, started};
 use super::*;
@@ -44,6 +44,23 @@ pub(crate) async fn streams_are_claimed_as_capacity_allows(place: &dyn Place) {
     assert_eq!(claimed(journal, "other", 9, HOUR).await, Vec::<String>::new());
     assert_eq!(renewed(journal, "one").await, ["c", "d"]);
     assert_eq!(renewed(journal, "stranger").await, Vec::<String>::new());
+}
+
+pub(crate) async fn archives_are_claimed_by_themselves(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    for (id, origin) in [("a", ARCHIVE), ("b", "ivs"), ("c", ARCHIVE)] {
+        started(journal, &NewStream { origin: origin.into(), ..new_stream(id, None, 1000) }).await;
+    }
+    assert_eq!(claimed(journal, "live", 9, HOUR).await, ["b"]);
+    let archives = journal.claim_archives("one", 1, HOUR).await.unwrap();
+    assert_eq!((archives.len(), &*archives[0].id, archives[0].lease_owner.as_deref()), (1, "a", Some("one")));
+    assert_eq!(journal.claim_archives("other", 9, Duration::ZERO).await.unwrap().len(), 1);
+    // Its lease has run out at once, and still only who wants archives gets it.
+    assert_eq!(claimed(journal, "live", 9, HOUR).await, Vec::<String>::new());
+    let archives = journal.claim_archives("one", 9, HOUR).await.unwrap();
+    assert_eq!((archives.len(), &*archives[0].id), (1, "c"));
+    assert_eq!(renewed(journal, "one").await, ["a", "c"]);
 }
 
 pub(crate) async fn a_lease_that_ran_out_is_taken_over(place: &dyn Place) {

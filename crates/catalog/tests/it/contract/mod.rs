@@ -50,7 +50,7 @@ macro_rules! contract_suite {
             streams: a_start_that_is_told_twice_is_one_stream, a_late_start_of_an_earlier_session_is_known,
                 a_session_without_a_name_starts_again_when_it_is_over, an_end_is_of_one_session,
                 streams_are_listed, many_tell_of_the_same_starts;
-            leases: streams_are_claimed_as_capacity_allows, a_lease_that_ran_out_is_taken_over,
+            leases: streams_are_claimed_as_capacity_allows, archives_are_claimed_by_themselves, a_lease_that_ran_out_is_taken_over,
                 leases_are_handed_back_at_once, a_report_needs_the_lease_and_the_session,
                 many_claim_each_stream_once;
             turns: a_turn_is_for_one, what_nobody_would_end_is_found;

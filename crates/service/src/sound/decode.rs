@@ -5,21 +5,28 @@ use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 
 /// Everything that is kept of a sound after it was decoded once.
 #[derive(Debug)]
-pub(crate) struct Sound {
-    pub(crate) constellation: Constellation,
+pub struct Sound {
+    /// Its peaks.
+    pub constellation: Constellation,
     /// Greatest absolute sample; full scale is 1.
-    pub(crate) peak: f32,
-    pub(crate) report: DecodeReport,
-    pub(crate) tags: Tags,
+    pub peak: f32,
+    /// What was read and lost.
+    pub report: DecodeReport,
+    /// What it says about itself.
+    pub tags: Tags,
 }
 
-/// Limits for files that people name on their own machine.
-pub(crate) fn limits() -> Limits {
+/// Limits of files.
+#[must_use]
+pub fn limits() -> Limits {
     Limits::default()
 }
 
 /// Decodes to the end and fingerprints; holds one chunk of samples at a time, which `tap` is shown.
-pub(crate) fn fingerprint(
+///
+/// # Errors
+/// [`AudioError`] as [`AudioReader::next_chunk`].
+pub fn fingerprint(
     mut reader: AudioReader,
     density: Density,
     mut tap: impl FnMut(&[f32]),

@@ -10,7 +10,8 @@ const DATE_LENGTH: usize = 10;
 
 /// The tags that the catalogue has a place for. Tags are full of mistakes that nobody can be asked about:
 /// a code or date that is none is left out.
-pub(crate) fn from_tags(tags: &Tags) -> Fields {
+#[must_use]
+pub fn from_tags(tags: &Tags) -> Fields {
     let mut fields = Fields::default();
     let metadata = &mut fields.metadata;
     metadata.title.clone_from(&tags.title);

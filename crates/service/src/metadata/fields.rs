@@ -3,14 +3,16 @@
 use refrain_catalog::{Metadata, Rule};
 
 /// Months as responses write them.
-pub(crate) const MONTHS: [&str; 12] =
+const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Values that somebody gave for a track; what is `None` was not given.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Fields {
-    pub(crate) metadata: Metadata,
-    pub(crate) rule: Option<Rule>,
+pub struct Fields {
+    /// What people call it.
+    pub metadata: Metadata,
+    /// What to do with a match.
+    pub rule: Option<Rule>,
 }
 
 impl Fields {
@@ -19,7 +21,7 @@ impl Fields {
     ///
     /// # Errors
     /// What is wrong with the value, for a message that says where it stood.
-    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let value = value.trim();
         if value.is_empty() {
             return Ok(());
@@ -43,8 +45,15 @@ impl Fields {
         Ok(())
     }
 
+    /// Whether a name is that of a field that has a place of its own, or `rule`.
+    #[must_use]
+    pub fn has_place(name: &str) -> bool {
+        let key = known_name(name);
+        key == "rule" || slot(&mut Metadata::default(), &key).is_some()
+    }
+
     /// Takes a value away.
-    pub(crate) fn clear(&mut self, name: &str) {
+    pub fn clear(&mut self, name: &str) {
         let key = known_name(name);
         if key == "rule" {
             self.rule = None;
@@ -56,7 +65,8 @@ impl Fields {
     }
 
     /// These values, and those of `below` that are not given here.
-    pub(crate) fn over(self, below: Self) -> Self {
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
         let (top, low) = (self.metadata, below.metadata);
         let mut extra = low.extra;
         extra.extend(top.extra);
@@ -79,7 +89,8 @@ impl Fields {
 }
 
 /// A column name in the form that known fields have: lower case, `_` for blanks and hyphens.
-pub(crate) fn known_name(name: &str) -> String {
+#[must_use]
+pub fn known_name(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace([' ', '-'], "_")
 }
 
@@ -99,7 +110,7 @@ fn slot<'a>(metadata: &'a mut Metadata, key: &str) -> Option<&'a mut Option<Stri
 }
 
 /// An ISRC without its hyphens: country (2 letters), registrant (3), year and number (7 digits).
-pub(crate) fn isrc(text: &str) -> Result<String, String> {
+pub(super) fn isrc(text: &str) -> Result<String, String> {
     let code: String =
         text.chars().filter(|c| !matches!(c, '-' | ' ')).collect::<String>().to_ascii_uppercase();
     let good = code.len() == 12
@@ -112,7 +123,7 @@ pub(crate) fn isrc(text: &str) -> Result<String, String> {
 }
 
 /// A date as ISO 8601, whole or only its year or month; takes the response's `DD-Mon-YYYY` too.
-pub(crate) fn release_date(text: &str) -> Result<String, String> {
+pub(super) fn release_date(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |part: &str, digits: usize, most: u32| {
         let good = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());

@@ -1,0 +1,50 @@
+//! The segments of a stream that are there.
+
+use super::order::Seen;
+use crate::files::segment::segment_name;
+use crate::files::shared::Shared;
+use crate::outside::OutsideError;
+
+/// Where the segments of a stream are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) bucket: String,
+    /// What their keys begin with, up to the point before the counter.
+    pub(super) prefix: String,
+    /// What the stream is called.
+    pub(super) name: String,
+}
+
+impl Place {
+    /// From the address of one of them, `s3://bucket/key`.
+    pub(super) fn of(url: &str, shared: &Shared) -> Option<Self> {
+        let (bucket, key) = url.strip_prefix("s3://")?.split_once('/')?;
+        let settings = &shared.settings;
+        let segment = segment_name(key, settings.streams_prefix.len(), &settings.name_modifier)?;
+        Some(Self { bucket: bucket.to_owned(), prefix: segment.prefix, name: segment.stream })
+    }
+}
+
+/// Lists the segments, in order of key, behind that one.
+pub(super) async fn list(
+    shared: &Shared,
+    place: &Place,
+    after: Option<&str>,
+) -> Result<Vec<Seen>, OutsideError> {
+    let settings = &shared.settings;
+    let (mut all, mut after) = (Vec::new(), after.map(str::to_owned));
+    loop {
+        let page = shared.objects.list(&place.bucket, &place.prefix, after.as_deref()).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some(last.key.clone());
+        all.extend(page.into_iter().filter_map(|object| {
+            let segment = segment_name(&object.key, settings.streams_prefix.len(), &settings.name_modifier)?;
+            let is_report = object.key.ends_with(".json");
+            (segment.prefix == place.prefix && !is_report).then_some(Seen {
+                counter: segment.counter,
+                key: object.key,
+                at: object.modified_at.unwrap_or_default(),
+            })
+        }));
+    }
+}

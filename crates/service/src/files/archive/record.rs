@@ -1,0 +1,294 @@
+//! What was heard in a session, written down with what is to be delivered of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::Local;
+use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery, Track, TrackId};
+use refrain_core::matching::Match;
+
+use super::Archive;
+use super::order::Progress;
+use crate::delivery::{News, SongNow};
+use crate::monitor::{EventKind, OpenAiring, Reporter, StreamEvent, response};
+use crate::response::Response;
+use crate::settings::From;
+use crate::sound::song_name;
+use crate::streams::Songs;
+
+/// After so many seconds without a song it is told that the stream begins with none.
+const BEGINNING: f64 = 10.0;
+
+/// How near two starts of one track are that are one airing, seconds.
+const SAME_START: f64 = 3.0;
+
+/// A session that nobody knows anything of yet cannot have begun longer before its first segment was written,
+/// milliseconds.
+const LONGEST_SEGMENT: i64 = 3_600_000;
+
+/// Detections that are looked through of a segment that is heard again.
+const PAGE: u32 = 1_000;
+
+/// Writes down what is heard in one session of a stream.
+pub(super) struct Recorder {
+    archive: Arc<Archive>,
+    /// Id of the stream.
+    id: String,
+    /// What it is called.
+    name: String,
+    /// When the session began: tells sessions apart.
+    began: i64,
+    /// When its first sample was, seconds since 1970.
+    epoch: Option<f64>,
+    reporter: Reporter,
+    kept: HashMap<DetectionId, Kept>,
+    songs: Songs,
+    /// What somebody else had found in sound that is heard once more.
+    redone: Vec<Detection>,
+    /// Airings that were found once more, and what they were called the first time.
+    same: HashMap<DetectionId, DetectionId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    track: TrackId,
+    first_seen: i64,
+    last_seen: i64,
+}
+
+impl Kept {
+    fn of(detection: &Detection) -> Self {
+        let Detection { track_id: track, first_seen, last_seen, .. } = *detection;
+        Self { track, first_seen, last_seen }
+    }
+}
+
+impl Recorder {
+    /// For a session that began then and got so far by now; with the airings that go on, their times from where it goes on.
+    pub(super) async fn new(
+        archive: &Arc<Archive>,
+        (id, name): (&str, &str),
+        (began, epoch): (i64, Option<f64>),
+        progress: Option<&Progress>,
+    ) -> Result<(Self, Vec<OpenAiring>), CatalogError> {
+        let from = epoch.zip(progress).map(|(epoch, progress)| milliseconds(epoch + progress.seconds));
+        let (open, redone) = known(archive, id, from, began).await?;
+        let numbers: Vec<_> = open.iter().map(|detection| detection.track).collect();
+        let tracks =
+            if open.is_empty() { Vec::new() } else { archive.shared.catalog.by_numbers(&numbers).await? };
+        let playing = open.iter().filter_map(|detection| {
+            let track = tracks.iter().find(|track| track.number == detection.track)?;
+            Some((detection.id, song_name(track).to_owned(), detection.matched_peaks))
+        });
+        let songs = if progress.is_some() { Songs::continued(playing.collect()) } else { Songs::default() };
+        let base = progress.map_or(0.0, |progress| progress.seconds);
+        let airings = open.iter().map(|detection| airing(detection, base)).collect();
+        let this = Self {
+            archive: Arc::clone(archive),
+            id: id.to_owned(),
+            name: name.to_owned(),
+            began,
+            epoch,
+            reporter: Reporter::new(Arc::clone(&archive.shared.catalog)),
+            kept: open.iter().map(|detection| (detection.id, Kept::of(detection))).collect(),
+            songs,
+            redone,
+            same: HashMap::new(),
+        };
+        Ok((this, airings))
+    }
+
+    /// When the first sample of the session was, milliseconds since 1970, if known.
+    pub(super) fn epoch(&self) -> Option<i64> {
+        self.epoch.map(milliseconds)
+    }
+
+    /// When the first sample of the session was, seconds since 1970, unless that is known.
+    pub(super) fn begins(&mut self, epoch: f64) {
+        self.epoch.get_or_insert(epoch);
+    }
+
+    /// Writes an event down whose times count from `base` seconds after the session's start.
+    pub(super) async fn record(&mut self, event: StreamEvent, base: f64) -> Result<(), CatalogError> {
+        let event = self.in_session(event, base);
+        let Some(track) = self.reporter.track(&event).await? else {
+            tracing::warn!(stream = self.name, airing = %event.airing, "the song was removed while it was heard");
+            return Ok(());
+        };
+        let kept = self.kept(&event, &track);
+        let detection = self.detection(&event, kept);
+        let songs =
+            self.songs.clone().after(event.kind, event.airing, song_name(&track), event.heard.matched_peaks);
+        let (songs, deliveries) = self.news(&event, &track, songs);
+        match self.archive.shared.journal().record(&detection, &deliveries, now()).await {
+            Err(error @ CatalogError::Invalid { .. }) => {
+                tracing::error!(stream = self.name, airing = %event.airing, %error, "a detection cannot be stored");
+            }
+            done => drop(done?),
+        }
+        self.songs = songs;
+        self.kept.insert(event.airing, kept);
+        match event.kind {
+            EventKind::Start => self.archive.shared.measures.airings.add(1),
+            EventKind::Final => drop(self.kept.remove(&event.airing)),
+            EventKind::Update => {}
+        }
+        Ok(())
+    }
+
+    /// Tells that the stream begins without a song, when so many seconds of it were heard.
+    pub(super) async fn heard(&mut self, seconds: f64) -> Result<(), CatalogError> {
+        if seconds < BEGINNING || !self.songs.are_untold() {
+            return Ok(());
+        }
+        let nothing = to_json(&Response::new(&self.name, Vec::new()));
+        let song = SongNow { song: None, score: 0, begins: true };
+        let news = News { song: Some(song), ..self.told("change", &nothing) };
+        let deliveries = self.archive.shared.planner.deliveries(&news);
+        if !deliveries.is_empty() {
+            self.archive.shared.journal().enqueue(&deliveries, now()).await?;
+        }
+        self.songs.told();
+        Ok(())
+    }
+
+    /// The event with the session's times, and called what it was called the first time.
+    fn in_session(&mut self, mut event: StreamEvent, base: f64) -> StreamEvent {
+        // Its time of day counts from the same place; what was heard before may have its own.
+        let shift = base + event.epoch - event.heard.query_start;
+        event.heard.query_start += shift;
+        event.heard.query_end += shift;
+        event.known_at += shift;
+        event.epoch = self.epoch.unwrap_or_default() + event.heard.query_start;
+        event.clock_offset = None;
+        if event.kind == EventKind::Start {
+            let is_it = |known: &Detection| {
+                let apart = known.start_at as f64 / 1000.0 - event.epoch;
+                known.track == event.heard.track && apart.abs() < SAME_START
+            };
+            if let Some(at) = self.redone.iter().position(is_it) {
+                let known = self.redone.swap_remove(at);
+                self.kept.insert(known.id, Kept::of(&known));
+                self.same.insert(event.airing, known.id);
+            }
+        }
+        event.airing = self.same.get(&event.airing).copied().unwrap_or(event.airing);
+        event
+    }
+
+    fn kept(&self, event: &StreamEvent, track: &Track) -> Kept {
+        let now = now();
+        match self.kept.get(&event.airing) {
+            // The clock of who saw it last may have been ahead of ours.
+            Some(known) => Kept { last_seen: now.max(known.last_seen + 1), ..*known },
+            None => Kept { track: track.id, first_seen: now, last_seen: now },
+        }
+    }
+
+    fn detection(&self, event: &StreamEvent, kept: Kept) -> Detection {
+        let heard = &event.heard;
+        let length = (heard.query_end - heard.query_start).max(0.0);
+        let start_at = milliseconds(event.epoch);
+        Detection {
+            id: event.airing,
+            heard_in: HeardIn::Stream(self.id.clone()),
+            track: heard.track,
+            track_id: kept.track,
+            query_start: heard.query_start,
+            query_end: heard.query_start + length,
+            start_at,
+            end_at: start_at + milliseconds(length),
+            reference_start: heard.reference_start,
+            speed: heard.speed,
+            pitch_cents: heard.pitch_cents,
+            false_positive_probability: heard.false_positive_probability,
+            matched_peaks: heard.matched_peaks,
+            expected_peaks: heard.expected_peaks,
+            first_seen: kept.first_seen,
+            last_seen: kept.last_seen,
+            is_final: event.kind == EventKind::Final,
+        }
+    }
+
+    /// What is to be delivered of an event, and the songs after it.
+    fn news(&self, event: &StreamEvent, track: &Track, mut songs: Songs) -> (Songs, Vec<NewDelivery>) {
+        let wanted = self.archive.events.contains(&event.kind);
+        let song = songs.change();
+        if !wanted && song.is_none() {
+            return (songs, Vec::new());
+        }
+        let json = to_json(&response(event, &self.name, track));
+        let is_update = event.kind == EventKind::Update || !wanted;
+        let number =
+            if is_update { u64::try_from(milliseconds(event.known_at)).unwrap_or_default() } else { 0 };
+        let kind = if wanted { event.kind.as_str() } else { "change" };
+        let news = News { detection: Some(event.airing), number, song, ..self.told(kind, &json) };
+        let deliveries = self.archive.shared.planner.deliveries(&news);
+        songs.told();
+        (songs, deliveries)
+    }
+
+    fn told<'a>(&'a self, event: &'a str, response: &'a str) -> News<'a> {
+        News {
+            from: From::Archive,
+            stream_id: &self.name,
+            channel: None,
+            detection: None,
+            event,
+            number: u64::try_from(self.began).unwrap_or_default(),
+            at: Local::now(),
+            response,
+            song: None,
+        }
+    }
+}
+
+/// What was found before: airings that began before `from` and may go on from there, and those that began later.
+async fn known(
+    archive: &Archive,
+    id: &str,
+    from: Option<i64>,
+    began: i64,
+) -> Result<(Vec<Detection>, Vec<Detection>), CatalogError> {
+    let (journal, heard_in) = (archive.shared.journal(), HeardIn::Stream(id.to_owned()));
+    let since = from.unwrap_or(began - LONGEST_SEGMENT);
+    let mut all = journal.detections_of(&heard_in, since, i64::MAX, None, PAGE).await?;
+    for open in journal.open_detections(&heard_in).await? {
+        if all.iter().all(|known| known.id != open.id) {
+            all.push(open);
+        }
+    }
+    Ok(all.into_iter().partition(|detection| from.is_some_and(|from| detection.start_at < from)))
+}
+
+/// An airing as whoever goes on from there needs it. Aligned landmarks are not written down.
+fn airing(detection: &Detection, base: f64) -> OpenAiring {
+    let heard = Match {
+        track: detection.track,
+        query_start: detection.query_start - base,
+        query_end: detection.query_end - base,
+        reference_start: detection.reference_start,
+        speed: detection.speed,
+        pitch_cents: detection.pitch_cents,
+        false_positive_probability: detection.false_positive_probability,
+        aligned_landmarks: 0,
+        expected_peaks: detection.expected_peaks,
+        matched_peaks: detection.matched_peaks,
+    };
+    OpenAiring { id: detection.id, heard }
+}
+
+/// A response is made of numbers and texts, which are always JSON.
+fn to_json(response: &Response<'_>) -> String {
+    serde_json::to_string(response).unwrap_or_default()
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    Local::now().timestamp_millis()
+}
+
+/// Seconds in milliseconds.
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64 // `as` saturates, and makes 0 of NaN
+}

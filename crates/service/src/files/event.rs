@@ -1,0 +1,211 @@
+//! What S3 tells of objects: by EventBridge, by its own notifications, raw or through SNS.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::outside::ObjectName;
+
+/// SNS in SQS in EventBridge …: nested deeper than this is nothing that anybody has set up.
+const MAX_NESTING: usize = 4;
+
+/// Something happened to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ObjectEvent {
+    /// Which, its key not encoded.
+    pub(super) object: ObjectName,
+    /// Whether it is there now, with new content; other events are of no use here.
+    pub(super) created: bool,
+}
+
+/// An event of EventBridge.
+#[derive(Deserialize)]
+struct Bridged {
+    source: Option<String>,
+    #[serde(rename = "detail-type")]
+    kind: String,
+    detail: Value,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    bucket: Bucket,
+    object: Object,
+}
+
+/// A record of a notification.
+#[derive(Deserialize)]
+struct Record {
+    #[serde(rename = "eventName")]
+    name: String,
+    s3: Detail,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    key: String,
+}
+
+/// The events of a message, none for a test.
+///
+/// Sequencers, sizes and tags of content that stand in events are not looked at: whoever works on an object asks what it
+/// is by then. So an event that is late, or older than one that was handled, leads to the newest content all the same.
+///
+/// # Errors
+/// What cannot be understood.
+pub(super) fn parse(body: &str) -> Result<Vec<ObjectEvent>, String> {
+    let value = serde_json::from_str(body).map_err(|error| format!("no JSON: {error}"))?;
+    nested(value, 0)
+}
+
+fn nested(value: Value, depth: usize) -> Result<Vec<ObjectEvent>, String> {
+    if depth > MAX_NESTING {
+        return Err("messages in messages in messages".to_owned());
+    }
+    if let Some(Value::String(message)) = value.get("Message") {
+        let inner = serde_json::from_str(message).map_err(|error| format!("no JSON in Message: {error}"))?;
+        return nested(inner, depth + 1);
+    }
+    if let Some(Value::Array(records)) = value.get("Records") {
+        return records.iter().map(record).collect();
+    }
+    if value.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
+        return Ok(Vec::new());
+    }
+    if value.get("detail-type").is_some() {
+        return bridged(value).map(|event| vec![event]);
+    }
+    Err("neither an event of EventBridge nor a notification of S3".to_owned())
+}
+
+fn bridged(value: Value) -> Result<ObjectEvent, String> {
+    let event: Bridged = serde_json::from_value(value).map_err(|error| format!("no event: {error}"))?;
+    if event.source.as_deref().is_some_and(|source| source != "aws.s3") {
+        return Err(format!("an event of {}, not of S3", event.source.unwrap_or_default()));
+    }
+    let detail: Detail =
+        serde_json::from_value(event.detail).map_err(|error| format!("no object: {error}"))?;
+    let object = named(detail.bucket.name, detail.object.key)?;
+    Ok(ObjectEvent { object, created: event.kind == "Object Created" })
+}
+
+fn record(value: &Value) -> Result<ObjectEvent, String> {
+    let record = Record::deserialize(value).map_err(|error| format!("no record of S3: {error}"))?;
+    let key = decoded(&record.s3.object.key)?;
+    let created = record.name.trim_start_matches("s3:").starts_with("ObjectCreated");
+    Ok(ObjectEvent { object: named(record.s3.bucket.name, key)?, created })
+}
+
+fn named(bucket: String, key: String) -> Result<ObjectName, String> {
+    if bucket.is_empty() || key.is_empty() {
+        return Err("an object without a name".to_owned());
+    }
+    Ok(ObjectName { bucket, key })
+}
+
+/// A key as forms encode it: `+` is a blank, `%2B` is `+`.
+fn decoded(key: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(key.len());
+    let mut rest = key.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+                let code = digit(rest.next()).zip(digit(rest.next())).map(|(high, low)| high << 4 | low);
+                code.and_then(|code| u8::try_from(code).ok())
+                    .ok_or_else(|| format!("the key {key:?} is not encoded as S3 does it"))?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| format!("the key {key:?} is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn keys(body: &Value) -> Vec<String> {
+        parse(&body.to_string()).unwrap().into_iter().map(|event| event.object.key).collect()
+    }
+
+    fn created(key: &str) -> Value {
+        json!({"version": "0", "detail-type": "Object Created", "source": "aws.s3", "account": "1", "detail": {
+            "bucket": {"name": "b"}, "object": {"key": key, "size": 1, "etag": "e", "sequencer": "0055"},
+            "reason": "PutObject"}})
+    }
+
+    fn record(name: &str, key: &str) -> Value {
+        json!({"eventName": name, "s3": {"bucket": {"name": "b"}, "object": {"key": key, "size": 1}}})
+    }
+
+    #[test]
+    fn each_form_gives_the_key_as_it_is() {
+        let odd = "songs/é +%2B 1.mp3";
+        assert_eq!(keys(&created(odd)), [odd]);
+        let records = json!({"Records": [record("ObjectCreated:Put", "songs%2F%C3%A9+%2B%252B+1.mp3"),
+            record("s3:ObjectCreated:CompleteMultipartUpload", "a/b.mp3")]});
+        assert_eq!(keys(&records), [odd, "a/b.mp3"]);
+        for inner in
+            [created(odd), json!({"Records": [record("ObjectCreated:Copy", "songs/%c3%a9+%2b%252B+1.mp3")]})]
+        {
+            let through_topic =
+                json!({"Type": "Notification", "TopicArn": "t", "Message": inner.to_string()});
+            assert_eq!(keys(&through_topic), [odd]);
+        }
+    }
+
+    #[test]
+    fn what_makes_no_object_is_known_and_of_no_use() {
+        assert_eq!(keys(&json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"})), [""; 0]);
+        let removed = json!({"Records": [record("ObjectRemoved:Delete", "a")]});
+        assert!(!parse(&removed.to_string()).unwrap()[0].created);
+        let deleted = created("a").to_string().replace("Object Created", "Object Deleted");
+        assert!(!parse(&deleted).unwrap()[0].created);
+    }
+
+    #[test]
+    fn the_rest_is_refused() {
+        for body in [
+            "",
+            "x",
+            "{}",
+            "[]",
+            "null",
+            r#"{"Message":"x"}"#,
+            r#"{"Records":[{}]}"#,
+            r#"{"detail-type":"Object Created"}"#,
+            r#"{"detail-type":"Object Created","detail":{}}"#,
+            r#"{"detail-type":"Stream","source":"aws.ivs","detail":{}}"#,
+        ] {
+            parse(body).unwrap_err();
+        }
+        for key in ["%", "%2", "%zz", "%FF", ""] {
+            parse(&json!({"Records": [record("ObjectCreated:Put", key)]}).to_string()).unwrap_err();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_comes_back(key in "\\PC{1,40}") {
+            let encoded: String = key.bytes().map(|byte| match byte {
+                b' ' => "+".to_owned(),
+                byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                byte => format!("%{byte:02X}"),
+            }).collect();
+            prop_assert_eq!(decoded(&encoded), Ok(key));
+        }
+
+        #[test]
+        fn nothing_breaks_it(body in "\\PC*") {
+            let _ = parse(&body);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Messages to work on files.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::archive::Archive;
+use super::check::{Checked, check};
+use super::error::FilesError;
+use super::event::{ObjectEvent, parse};
+use super::learn::{Indexed, label, learn};
+use super::route::{Route, route};
+use super::shared::Shared;
+use crate::intake::{Handled, Handler};
+use crate::outside::ObjectName;
+use crate::settings::Roles;
+
+/// Does what messages on objects ask for.
+pub(super) struct FilesHandler {
+    pub(super) shared: Arc<Shared>,
+    pub(super) archive: Arc<Archive>,
+    pub(super) roles: Roles,
+}
+
+#[async_trait]
+impl Handler for FilesHandler {
+    async fn handle(&self, body: &str) -> Handled {
+        let events = match parse(body) {
+            Ok(events) => events,
+            Err(why) => return Handled::Bury(why),
+        };
+        let mut worst = Handled::Done;
+        for event in events {
+            worst = worse(worst, self.event(&event).await);
+        }
+        // Reading ends with the process: whoever gets the message next begins at once.
+        match worst {
+            Handled::Again(_) if self.shared.stop.is_cancelled() => Handled::Again(Duration::ZERO),
+            worst => worst,
+        }
+    }
+}
+
+/// What becomes of a message with two events: what is to be done again decides, then what cannot be done.
+fn worse(one: Handled, other: Handled) -> Handled {
+    match (one, other) {
+        (Handled::Again(one), Handled::Again(other)) => Handled::Again(one.min(other)),
+        (Handled::Again(time), _) | (_, Handled::Again(time)) => Handled::Again(time),
+        (Handled::Bury(one), Handled::Bury(other)) => Handled::Bury(format!("{one}; {other}")),
+        (Handled::Bury(why), Handled::Done) | (Handled::Done, Handled::Bury(why)) => Handled::Bury(why),
+        (Handled::Done, Handled::Done) => Handled::Done,
+    }
+}
+
+impl FilesHandler {
+    async fn event(&self, event: &ObjectEvent) -> Handled {
+        let ObjectEvent { object, created } = event;
+        let source = self.shared.settings.source.as_ref();
+        if source.is_some_and(|source| *source != object.bucket) {
+            return Handled::Bury(format!("{object} is in another bucket than the settings name"));
+        }
+        if !created {
+            tracing::debug!(%object, "nothing is to be done: it was not created");
+            return Handled::Done;
+        }
+        let route = route(&object.key, &self.shared.settings);
+        let (role, name) = match route {
+            Route::Nothing(why) => {
+                tracing::debug!(%object, why, "nothing is to be done");
+                return Handled::Done;
+            }
+            Route::Check | Route::Segment(_) => (self.roles.check, "check"),
+            Route::Index | Route::Sidecar => (self.roles.index, "index"),
+        };
+        if !role {
+            return Handled::Bury(format!("{object}: this process does not have the role {name}"));
+        }
+        let done = match &route {
+            Route::Check => {
+                check(&self.shared, object, false).await.map(|checked| tell_checked(object, &checked))
+            }
+            Route::Index => {
+                learn(&self.shared, object, None).await.map(|indexed| tell_indexed(object, &indexed))
+            }
+            Route::Sidecar => label(&self.shared, object).await.map(|songs| {
+                tracing::info!(%object, songs, "songs are called by it");
+            }),
+            Route::Segment(segment) => self.archive.news(object, segment).await,
+            Route::Nothing(_) => Ok(()),
+        };
+        done.map_or_else(|error| self.failed(object, &error), |()| Handled::Done)
+    }
+
+    fn failed(&self, object: &ObjectName, error: &FilesError) -> Handled {
+        let handled = error.handled();
+        match &handled {
+            Handled::Done => tracing::info!(%object, "the object vanished while it was read"),
+            Handled::Bury(why) => {
+                self.shared.measures.files_failed.add(1);
+                tracing::warn!(%object, why, "the object cannot be used");
+            }
+            Handled::Again(after) => {
+                tracing::warn!(%object, %error, seconds = after.as_secs(), "not done; it is tried again");
+            }
+        }
+        handled
+    }
+}
+
+fn tell_checked(object: &ObjectName, checked: &Checked) {
+    match checked {
+        Checked::Reported { report, found, seconds, failed: None, .. } => {
+            tracing::info!(%object, %report, songs = found, seconds, "checked");
+        }
+        Checked::Reported { report, failed: Some(why), .. } => {
+            tracing::warn!(%object, %report, why, "the object cannot be checked");
+        }
+        Checked::Known { report } => tracing::debug!(%object, %report, "there is a report on this content"),
+        Checked::Vanished => tracing::info!(%object, "the object vanished before it was read"),
+    }
+}
+
+fn tell_indexed(object: &ObjectName, indexed: &Indexed) {
+    match indexed {
+        Indexed::Added { track, damage } | Indexed::Replaced { track, damage } => {
+            let replaced = matches!(indexed, Indexed::Replaced { .. });
+            tracing::info!(%object, track = %track.id, replaced, seconds = track.seconds, "indexed");
+            if let Some(damage) = damage {
+                tracing::warn!(%object, damage, "indexed what could be read");
+            }
+        }
+        Indexed::Unchanged { track, relabelled } => {
+            tracing::info!(%object, track = %track.id, relabelled, "it was indexed before");
+        }
+        Indexed::Vanished => tracing::info!(%object, "the object vanished before it was read"),
+    }
+}

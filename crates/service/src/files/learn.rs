@@ -1,0 +1,205 @@
+//! An object to a track.
+
+use std::io;
+use std::sync::Arc;
+
+use refrain_catalog::{AddOutcome, ContentHash, Rule, Track, TrackUpdate};
+use refrain_core::audio::supported_extension;
+use refrain_core::fingerprint::{Constellation, Density};
+use refrain_core::index::IndexError;
+
+use super::check::{decode, too_large};
+use super::error::FilesError;
+use super::given::{beside, given};
+use super::reader::ObjectSource;
+use super::route::{extension, without_extension};
+use super::shared::Shared;
+use crate::metadata::Fields;
+use crate::outside::ObjectName;
+use crate::sound::{self, Learnt, hours, near_duplicates, relabelled};
+
+/// What became of an object that was to be learnt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Indexed {
+    /// A new track.
+    Added {
+        /// The track.
+        track: Track,
+        /// What could not be read of it, for a person.
+        damage: Option<String>,
+    },
+    /// The object had another content before: same id, new number.
+    Replaced {
+        /// The track.
+        track: Track,
+        /// What could not be read of it, for a person.
+        damage: Option<String>,
+    },
+    /// The catalogue has this very content.
+    Unchanged {
+        /// The track.
+        track: Track,
+        /// Whether it is called, or ruled, otherwise from now on.
+        relabelled: bool,
+    },
+    /// It is not there any more.
+    Vanished,
+}
+
+/// What a thread found out of an object.
+enum Heard {
+    Known(Track),
+    New(Box<Learnt>),
+}
+
+/// Learns an object. A track without a rule by anybody has `rule`.
+pub(super) async fn learn(
+    shared: &Arc<Shared>,
+    object: &ObjectName,
+    rule: Option<&Rule>,
+) -> Result<Indexed, FilesError> {
+    let Some(facts) = shared.facts(object).await? else { return Ok(Indexed::Vanished) };
+    if let Some(why) = too_large(shared, object, &facts) {
+        return Err(FilesError::Unusable(why));
+    }
+    let said = given(shared, object, &facts).await?;
+    let known = shared.catalog.find_by_source(&object.to_string()).await?;
+    let work = {
+        let (source, fields, rule) = (shared.source(object, &facts), said.fields.clone(), rule.cloned());
+        move || hear(&source, known, fields, rule)
+    };
+    let indexed = match shared.on_thread(object, work).await?? {
+        Heard::Known(track) => {
+            let update = relabelled(&track, Some(said.fields.clone()), rule.cloned());
+            Indexed::Unchanged { relabelled: update.is_some(), track: change(shared, track, update).await? }
+        }
+        Heard::New(learnt) => add(shared, object, *learnt).await?,
+    };
+    // A file that came beside it meanwhile found no track to label.
+    let now = beside(shared, object).await?;
+    if now.is_newer_than(&said) { label_again(shared, indexed, now.fields).await } else { Ok(indexed) }
+}
+
+async fn label_again(shared: &Shared, indexed: Indexed, fields: Fields) -> Result<Indexed, FilesError> {
+    Ok(match indexed {
+        Indexed::Added { track, damage } => {
+            let update = relabelled(&track, Some(fields), None);
+            Indexed::Added { track: change(shared, track, update).await?, damage }
+        }
+        Indexed::Replaced { track, damage } => {
+            let update = relabelled(&track, Some(fields), None);
+            Indexed::Replaced { track: change(shared, track, update).await?, damage }
+        }
+        Indexed::Unchanged { track, relabelled: was } => {
+            let update = relabelled(&track, Some(fields), None);
+            Indexed::Unchanged {
+                relabelled: was || update.is_some(),
+                track: change(shared, track, update).await?,
+            }
+        }
+        Indexed::Vanished => Indexed::Vanished,
+    })
+}
+
+async fn change(shared: &Shared, track: Track, update: Option<TrackUpdate>) -> Result<Track, FilesError> {
+    let Some(update) = update else { return Ok(track) };
+    let id = track.id;
+    Ok(shared.catalog.update(id, update).await?.unwrap_or(track))
+}
+
+/// Hashes an object, and decodes it if the catalogue does not have it; on a thread for files.
+fn hear(
+    source: &ObjectSource,
+    known: Option<Track>,
+    given: Fields,
+    rule: Option<Rule>,
+) -> Result<Heard, FilesError> {
+    let content = hash(source)?;
+    let old_rule = match known {
+        Some(track) if track.content == content => return Ok(Heard::Known(track)),
+        known => known.and_then(|track| track.rule),
+    };
+    let unusable = |error: &dyn std::error::Error| FilesError::Unusable(error.to_string());
+    let sound = decode(source, Density::Reference)?.map_err(|error| unusable(&error))?;
+    let name = source.name().to_string();
+    let learnt = sound::learn(sound, &name, content, |_| Some(given), old_rule.or(rule));
+    learnt.map(|learnt| Heard::New(Box::new(learnt))).map_err(|error| unusable(&error))
+}
+
+fn hash(source: &ObjectSource) -> Result<ContentHash, FilesError> {
+    let mut hasher = blake3::Hasher::new();
+    let copied = io::copy(&mut source.open(), &mut hasher);
+    match (copied, source.failure()) {
+        (_, Some(error)) => Err(error.into()),
+        (Err(error), None) => Err(FilesError::Unusable(format!("cannot read {}: {error}", source.name()))),
+        (Ok(_), None) => Ok(ContentHash(*hasher.finalize().as_bytes())),
+    }
+}
+
+async fn add(shared: &Arc<Shared>, object: &ObjectName, learnt: Learnt) -> Result<Indexed, FilesError> {
+    let Learnt { track, constellation, damage } = learnt;
+    let (track, is_new) = match shared.catalog.add(track).await? {
+        AddOutcome::Added(track) => (track, true),
+        AddOutcome::Replaced(track) => (track, false),
+        // Another process was faster.
+        AddOutcome::Unchanged(track) => return Ok(Indexed::Unchanged { track, relabelled: false }),
+    };
+    shared.measures.files_indexed.add(1);
+    if let Err(error) = link(shared, object, &track, constellation).await {
+        // The song is in the catalogue: that nobody knows yet what it sounds like is no reason to do it again.
+        tracing::warn!(%object, %error, "the song could not be compared with the others");
+    }
+    Ok(if is_new { Indexed::Added { track, damage } } else { Indexed::Replaced { track, damage } })
+}
+
+/// Looks whether the sound was there before, in what can be searched by now, and links it.
+async fn link(
+    shared: &Arc<Shared>,
+    object: &ObjectName,
+    track: &Track,
+    constellation: Constellation,
+) -> Result<(), FilesError> {
+    let (on_thread, number) = (Arc::clone(shared), track.number);
+    let links = shared.on_thread(object, move || {
+        near_duplicates(number, &constellation, |probe| {
+            let matches = on_thread.search(probe)?;
+            let copies = matches.alternatives.iter().map(|other| &other.best);
+            Ok::<_, IndexError>(matches.found.iter().chain(copies).map(|found| found.track).collect())
+        })
+    });
+    for link in links.await?? {
+        let of = shared.catalog.by_numbers(&[link.of]).await?.into_iter().next();
+        let of = of.map_or_else(|| "a track removed meanwhile".to_owned(), |track| track.source);
+        let seconds = hours(link.seconds);
+        tracing::info!(%object, of, seconds, "it sounds like another track; both are kept and linked");
+        shared.catalog.link_near_duplicate(link).await?;
+    }
+    Ok(())
+}
+
+/// Labels the songs that a `.json` stands beside, as far as they are learnt; the others take it when they are. How many
+/// there were.
+pub(super) async fn label(shared: &Shared, file: &ObjectName) -> Result<usize, FilesError> {
+    let Some(stem) = file.key.get(..file.key.len().saturating_sub(".json".len())) else { return Ok(0) };
+    let mut keys = vec![stem.to_owned()];
+    let prefix = format!("{stem}.");
+    let mut after: Option<String> = None;
+    loop {
+        let page = shared.objects.list(&file.bucket, &prefix, after.as_deref()).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        let song =
+            |key: &str| without_extension(key) == stem && extension(key).is_some_and(supported_extension);
+        keys.extend(page.into_iter().map(|object| object.key).filter(|key| song(key)));
+    }
+    let mut labelled = 0;
+    for key in keys {
+        let object = ObjectName { bucket: file.bucket.clone(), key };
+        let Some(track) = shared.catalog.find_by_source(&object.to_string()).await? else { continue };
+        let said = beside(shared, &object).await?;
+        let update = relabelled(&track, Some(said.fields), None);
+        labelled += usize::from(update.is_some());
+        change(shared, track, update).await?;
+    }
+    Ok(labelled)
+}

@@ -1,0 +1,227 @@
+//! An object read like a file: in parts, the next one fetched while one is worked on.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use refrain_core::audio::Searchable;
+use refrain_stream::Backoff;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind};
+
+/// Bytes of the first part after a jump: demuxers often look at a few bytes there and jump again.
+const FIRST_PART: u64 = 128 << 10;
+
+/// Bytes of a part at most; each further one in a row has four times as many. There are never more than three of them: the
+/// one that is read, the one that is ahead, and the one that a jump has left under way.
+const LARGEST_PART: u64 = 2 << 20;
+
+/// How often a part is asked for.
+const TRIES: u32 = 5;
+
+/// Pauses between the tries.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
+
+/// An object as it was when its facts were asked for. Once it is another one, all reading fails.
+#[derive(Clone)]
+pub(super) struct ObjectSource {
+    objects: Arc<dyn Objects>,
+    name: ObjectName,
+    etag: Option<String>,
+    size: u64,
+    runtime: Handle,
+    stop: CancellationToken,
+    failure: Arc<Mutex<Option<OutsideError>>>,
+}
+
+impl ObjectSource {
+    /// The object with these facts. Called on a tokio runtime, which then does the fetching; when `stop` is cancelled,
+    /// reading fails.
+    pub(super) fn new(
+        objects: Arc<dyn Objects>,
+        name: ObjectName,
+        facts: &ObjectFacts,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            objects,
+            name,
+            etag: facts.etag.clone(),
+            size: facts.size,
+            runtime: Handle::current(),
+            stop,
+            failure: Arc::default(),
+        }
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &ObjectName {
+        &self.name
+    }
+
+    /// Bytes of it.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Its bytes from the start. Reading waits, so it has to be done off the runtime's threads.
+    pub(super) fn open(&self) -> ObjectReader {
+        ObjectReader { source: self.clone(), position: 0, part: Part::default(), ahead: None, in_a_row: 0 }
+    }
+
+    /// The same as the decoder takes it.
+    pub(super) fn searchable(&self) -> Box<dyn Searchable> {
+        Box::new(self.open())
+    }
+
+    /// Why reading failed, if it did: decoders do not tell.
+    pub(super) fn failure(&self) -> Option<OutsideError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn fail(&self, error: OutsideError) -> io::Error {
+        let kind = match error.kind() {
+            OutsideErrorKind::NotFound => io::ErrorKind::NotFound,
+            OutsideErrorKind::Denied => io::ErrorKind::PermissionDenied,
+            _ => io::ErrorKind::Other,
+        };
+        let text = error.to_string();
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        io::Error::new(kind, text)
+    }
+
+    fn begin(&self, start: u64, length: u64) -> Ahead {
+        let (source, end) = (self.clone(), start.saturating_add(length).min(self.size));
+        Ahead { start, end, bytes: self.runtime.spawn(async move { source.fetch(start, end).await }) }
+    }
+
+    /// A part, whole, however often it has to be asked for.
+    async fn fetch(&self, start: u64, end: u64) -> Result<Bytes, OutsideError> {
+        let mut backoff = Backoff::new(PAUSES);
+        loop {
+            let read = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(self.stopped()),
+                read = self.objects.read(&self.name, start..end, self.etag.as_deref()) => read,
+            };
+            let error = match read {
+                Ok(bytes) if bytes.len() as u64 == end - start => return Ok(bytes),
+                Ok(bytes) => self.short(bytes.len() as u64, end - start),
+                Err(error) if !error.is_transient() => return Err(error),
+                Err(error) => error,
+            };
+            if backoff.tries() + 1 >= TRIES {
+                return Err(error);
+            }
+            tracing::debug!(object = %self.name, %error, "a part is asked for again");
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(self.stopped()),
+                () = sleep(backoff.next()) => {}
+            }
+        }
+    }
+
+    fn short(&self, came: u64, wanted: u64) -> OutsideError {
+        let why = format!("{came} bytes came of {wanted}");
+        OutsideError::new(OutsideErrorKind::Unavailable, format!("cannot read {}", self.name), why)
+    }
+
+    fn stopped(&self) -> OutsideError {
+        let why = "this process is ending";
+        OutsideError::new(OutsideErrorKind::Unavailable, format!("cannot read {}", self.name), why)
+    }
+}
+
+/// Bytes from a place on.
+#[derive(Default)]
+struct Part {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Part {
+    /// What it has from a position on; empty if it has nothing there.
+    fn from(&self, position: u64) -> &[u8] {
+        let within = position.checked_sub(self.start).and_then(|offset| usize::try_from(offset).ok());
+        within.and_then(|offset| self.bytes.get(offset..)).unwrap_or_default()
+    }
+}
+
+/// A part that is being fetched; it is given up when this is dropped.
+struct Ahead {
+    start: u64,
+    end: u64,
+    bytes: JoinHandle<Result<Bytes, OutsideError>>,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.bytes.abort();
+    }
+}
+
+/// Reads an object, off the runtime's threads.
+pub(super) struct ObjectReader {
+    source: ObjectSource,
+    position: u64,
+    part: Part,
+    ahead: Option<Ahead>,
+    /// Parts that were read one after the other.
+    in_a_row: u32,
+}
+
+impl ObjectReader {
+    /// Makes the part at the position the current one.
+    fn turn(&mut self) -> io::Result<()> {
+        if let Some(error) = self.source.failure() {
+            return Err(self.source.fail(error));
+        }
+        let ahead = self.ahead.take().filter(|ahead| (ahead.start..ahead.end).contains(&self.position));
+        self.in_a_row = if ahead.is_some() { self.in_a_row + 1 } else { 0 };
+        // The old part goes before the new one comes.
+        self.part = Part::default();
+        let mut ahead = ahead.unwrap_or_else(|| self.source.begin(self.position, FIRST_PART));
+        let bytes = match self.source.runtime.block_on(&mut ahead.bytes) {
+            Ok(fetched) => fetched.map_err(|error| self.source.fail(error))?,
+            Err(_) => return Err(self.source.fail(self.source.stopped())),
+        };
+        let next = ahead.end;
+        self.part = Part { start: ahead.start, bytes };
+        if next < self.source.size {
+            let length = FIRST_PART.saturating_mul(4_u64.saturating_pow(self.in_a_row + 1)).min(LARGEST_PART);
+            self.ahead = Some(self.source.begin(next, length));
+        }
+        Ok(())
+    }
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.position >= self.source.size || buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.part.from(self.position).is_empty() {
+            self.turn()?;
+        }
+        let count = self.part.from(self.position).read(buffer)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for ObjectReader {
+    fn seek(&mut self, target: SeekFrom) -> io::Result<u64> {
+        let to = match target {
+            SeekFrom::Start(to) => Some(to),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+            SeekFrom::End(by) => self.source.size.checked_add_signed(by),
+        };
+        self.position = to.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}

@@ -1,0 +1,115 @@
+//! What is to be done with an object, by its key.
+
+use refrain_core::audio::supported_extension;
+
+use super::segment::{SegmentName, segment_name};
+use crate::settings::FilesSettings;
+
+/// What a key asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// It is checked.
+    Check,
+    /// It is learnt.
+    Index,
+    /// It says something of a song that is learnt.
+    Sidecar,
+    /// It is the next piece of a stream, or a later one.
+    Segment(SegmentName),
+    /// Nothing is to be done, for this reason.
+    Nothing(&'static str),
+}
+
+/// Where a key leads.
+pub(super) fn route(key: &str, settings: &FilesSettings) -> Route {
+    let FilesSettings { index_prefix, check_prefix, streams_prefix, .. } = settings;
+    let prefixes = [index_prefix, check_prefix, streams_prefix].map(String::as_str);
+    // Of prefixes that are the same the last one wins, as of folders in each other the inner one does.
+    let fits = prefixes.into_iter().enumerate().filter(|(_, prefix)| rest(key, prefix).is_some());
+    let Some((place, prefix)) = fits.max_by_key(|(_, prefix)| prefix.len()) else {
+        return Route::Nothing("it is in none of the folders");
+    };
+    if key.ends_with('/') {
+        return Route::Nothing("it is a folder");
+    }
+    let extension = extension(key);
+    let is_json = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    match place {
+        0 if is_json => Route::Sidecar,
+        0 if extension.is_none_or(supported_extension) => Route::Index,
+        0 => Route::Nothing("its name is not that of an audio file"),
+        _ if is_json => Route::Nothing("it is a report"),
+        1 => Route::Check,
+        _ => match segment_name(key, prefix.len(), &settings.name_modifier) {
+            Some(name) => Route::Segment(name),
+            None => Route::Check,
+        },
+    }
+}
+
+/// What follows a prefix, whatever its case.
+fn rest<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = key.split_at_checked(prefix.len())?;
+    (start.to_lowercase() == prefix.to_lowercase()).then_some(rest)
+}
+
+/// The extension of a key's last part, if it has one.
+pub(super) fn extension(key: &str) -> Option<&str> {
+    let name = key.rsplit('/').next()?;
+    name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension)
+}
+
+/// A key without its extension.
+pub(super) fn without_extension(key: &str) -> &str {
+    extension(key).and_then(|extension| key.strip_suffix(extension)?.strip_suffix('.')).unwrap_or(key)
+}
+
+/// The last part of a key, without its extension.
+pub(super) fn stem(key: &str) -> &str {
+    without_extension(key).rsplit('/').next().unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::test_settings;
+
+    #[test]
+    fn the_longest_prefix_wins_in_any_case() {
+        let settings = test_settings();
+        let of = |key: &str| route(key, &settings);
+        assert_eq!(of("songs_to_index/a/b.mp3"), Route::Index);
+        assert_eq!(of("Songs_To_Index/no-extension"), Route::Index);
+        assert_eq!(of("songs_to_index/a.JSON"), Route::Sidecar);
+        assert_eq!(of("SONGS_TO_CHECK/a.mp3"), Route::Check);
+        assert_eq!(of("songs_to_check/page.html"), Route::Check);
+        let Route::Segment(name) = of("songs_to_check/Streams/one.000007.m2ts") else { panic!() };
+        assert_eq!((&*name.stream, name.counter), ("one", 7));
+        assert_eq!(of("songs_to_check/streams/whole.ts"), Route::Check);
+        for key in [
+            "",
+            "a.mp3",
+            "songs_to_index",
+            "songs_to_index/",
+            "songs_to_check/a/",
+            "songs_to_check/a.json",
+            "songs_to_check/streams/one.000001.json",
+            "songs_to_index/cover.jpg",
+            "ſongs_to_check/a.mp3",
+        ] {
+            assert!(matches!(of(key), Route::Nothing(_)), "{key}");
+        }
+    }
+
+    #[test]
+    fn names_are_cut_at_their_last_point() {
+        for (key, without, stem_of) in [
+            ("a/b.c.mp3", "a/b.c", "b.c"),
+            ("a.b/c", "a.b/c", "c"),
+            ("a/.mp3", "a/.mp3", ".mp3"),
+            ("x", "x", "x"),
+        ] {
+            assert_eq!((without_extension(key), stem(key)), (without, stem_of));
+        }
+    }
+}

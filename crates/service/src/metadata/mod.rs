@@ -1,0 +1,9 @@
+//! What people call a track: named values, checked one by one.
+
+mod fields;
+mod json;
+mod tags;
+
+pub use fields::{Fields, known_name};
+pub use json::json_cells;
+pub use tags::from_tags;

@@ -1,0 +1,53 @@
+//! What was lost of a sound, and why there is none, for people and for responses.
+
+use refrain_core::audio::{AudioError, DecodeReport};
+
+use crate::response::{NOT_AUDIO, OVER_LIMIT, UNREADABLE};
+
+/// Status code of the response to what gives no sound.
+#[must_use]
+pub fn failure_code(error: &AudioError) -> u16 {
+    match error {
+        AudioError::Open { .. } | AudioError::Read { .. } | AudioError::Directory { .. } => UNREADABLE,
+        AudioError::Limit { .. } => OVER_LIMIT,
+        _ => NOT_AUDIO,
+    }
+}
+
+/// What was lost of a file that could be read, in words; `None` if nothing was.
+#[must_use]
+pub fn damage(report: &DecodeReport) -> Option<String> {
+    if !report.is_damaged() {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if report.lost_packets > 0 {
+        parts.push(format!("{} of {} packets could not be decoded", report.lost_packets, report.packets));
+    }
+    if report.lost_seconds > 0.0 {
+        parts.push(format!("{} stand as silence", hours(report.lost_seconds)));
+    }
+    if report.replaced_samples > 0 {
+        parts.push(format!("{} samples were no numbers", report.replaced_samples));
+    }
+    if report.truncated {
+        parts.push(match report.declared_seconds {
+            Some(declared) => format!("it ends after {} of {}", hours(report.seconds), hours(declared)),
+            None => "it ends too early".to_owned(),
+        });
+    }
+    let first = report.first_damage.as_ref().map(|what| format!(" (first: {what})")).unwrap_or_default();
+    Some(format!("damaged: {}{first}; the rest was used", parts.join(", ")))
+}
+
+/// An amount of audio: `4.4 h`, `12.3 min` or `20.0 s`.
+#[must_use]
+pub fn hours(seconds: f64) -> String {
+    if seconds >= 3600.0 {
+        format!("{:.1} h", seconds / 3600.0)
+    } else if seconds >= 60.0 {
+        format!("{:.1} min", seconds / 60.0)
+    } else {
+        format!("{seconds:.1} s")
+    }
+}

@@ -1,0 +1,1 @@
+//! Streams whose sound is in objects.

@@ -1,0 +1,127 @@
+//! Files that are dropped into a bucket.
+
+mod archive;
+mod bucket;
+mod by_hand;
+mod check;
+mod index;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use refrain_catalog::Catalog;
+use refrain_core::index::Snapshot;
+use refrain_core::matching::MatchSettings;
+use refrain_core::matching::live::LiveSettings;
+use refrain_service::delivery::Planner;
+use refrain_service::files::{Files, Parts};
+use refrain_service::intake::Handled;
+use refrain_service::measure::Measures;
+use refrain_service::monitor::EventKind;
+use refrain_service::settings::{FilesSettings, Format, From, Roles, SinkKind, SinkSettings};
+use refrain_testkit::{RATE, write_wav};
+use serde_json::json;
+
+use crate::process::sqlite;
+use crate::songs::library;
+use bucket::Bucket;
+
+/// A process that works on files, its catalogue and its bucket.
+struct Shop {
+    _folder: tempfile::TempDir,
+    catalog: Arc<dyn Catalog>,
+    bucket: Arc<Bucket>,
+    measures: Arc<Measures>,
+    files: Files,
+}
+
+const BOTH: Roles = Roles { monitor: false, check: true, index: true, api: false };
+
+fn settings() -> FilesSettings {
+    FilesSettings {
+        source: Some("b".to_owned()),
+        index_prefix: "songs_to_index/".to_owned(),
+        check_prefix: "songs_to_check/".to_owned(),
+        streams_prefix: "songs_to_check/streams/".to_owned(),
+        name_modifier: "_1".to_owned(),
+        largest_object: 50_000_000,
+        segment_wait: Duration::from_millis(400),
+        stream_end: Duration::from_millis(1500),
+        jobs: 2,
+        matching: MatchSettings::default(),
+    }
+}
+
+/// A process with the two songs of the tests' library.
+fn files(catalog: &Arc<dyn Catalog>, bucket: &Arc<Bucket>, measures: &Arc<Measures>, name: &str) -> Files {
+    files_with(catalog, bucket, measures, name, settings(), || Arc::clone(&library().snapshot))
+}
+
+fn files_with(
+    catalog: &Arc<dyn Catalog>,
+    bucket: &Arc<Bucket>,
+    measures: &Arc<Measures>,
+    name: &str,
+    settings: FilesSettings,
+    index: impl Fn() -> Arc<Snapshot> + Send + Sync + 'static,
+) -> Files {
+    let sink = |name: &str, format| SinkSettings {
+        name: name.to_owned(),
+        kind: SinkKind::Stdout,
+        from: vec![From::Archive, From::File],
+        format,
+    };
+    let parts = Parts {
+        catalog: Arc::clone(catalog),
+        index: Arc::new(index),
+        objects: bucket.clone(),
+        planner: Planner::new(&[sink("all", Format::Response), sink("song", Format::Song)]),
+        measures: Arc::clone(measures),
+        name: name.to_owned(),
+        roles: BOTH,
+        live: (LiveSettings::default(), vec![EventKind::Start, EventKind::Final]),
+    };
+    Files::new(parts, settings).unwrap()
+}
+
+impl Shop {
+    async fn new() -> Self {
+        Self::with(settings(), || Arc::clone(&library().snapshot)).await
+    }
+
+    async fn with(
+        settings: FilesSettings,
+        index: impl Fn() -> Arc<Snapshot> + Send + Sync + 'static,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = sqlite(folder.path()).await;
+        let (bucket, measures) = (Arc::default(), Arc::default());
+        let files = files_with(&catalog, &bucket, &measures, "one", settings, index);
+        Self { _folder: folder, catalog, bucket, measures, files }
+    }
+
+    async fn handle(&self, body: &str) -> Handled {
+        self.files.handler().handle(body).await
+    }
+
+    /// Handles the event that this object was created.
+    async fn created(&self, key: &str) -> Handled {
+        self.handle(&created(key)).await
+    }
+}
+
+/// EventBridge's event of an object.
+fn created(key: &str) -> String {
+    json!({"version": "0", "detail-type": "Object Created", "source": "aws.s3", "detail": {
+        "bucket": {"name": "b"}, "object": {"key": key, "size": 1, "etag": "x", "sequencer": "00"},
+        "reason": "PutObject"}})
+    .to_string()
+}
+
+/// A sound as a file.
+fn wav(samples: &[f32]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.wav");
+    write_wav(&path, samples, RATE).unwrap();
+    std::fs::read(path).unwrap()
+}
