@@ -1,8 +1,12 @@
-//! What runs for long: the monitor of live streams, and the responses that are written of what was heard.
+//! What runs for long: the monitor of live streams, the streams that many processes share, the queues that tell of them,
+//! and the responses that are written of what was heard.
 //!
 //! ```text
 //! source (tokio) ─► queue ─► StreamWorker (pool of threads) ─► StreamEvent ─► Reporter ─► Response ─► file, line
 //! ```
+//!
+//! `intake` takes messages from queues, `streams` makes rows of events and leases of rows; a process follows what it has
+//! leased with its one monitor, and writes what is heard into the journal before anybody is told.
 //!
 //! Types of HTTP and of clouds stop here: `core` knows sound, `catalog` knows tracks, `stream` knows sources.
 

@@ -14,6 +14,10 @@ use crate::outside::{ChannelStream, OutsideError, OutsideErrorKind};
 /// Fragment of the URL in the row of a stream whose playlist wants tokens. No server ever sees a fragment.
 const AUTHORIZED: &str = "authorized";
 
+/// Why a private channel cannot be followed.
+const NO_KEY: &str =
+    "the channel is private, and there is no key to sign tokens with; set ivs.private_key_file";
+
 /// What follows when a stream has ended or failed.
 pub(super) enum Next {
     /// It is over, so and for this reason.
@@ -74,6 +78,12 @@ pub(super) async fn what_next(shared: &Shared, stream: &mut Stream, end: &Stream
         ORIGIN_MEDIALIVE if matches!(end, StreamState::Failed(_)) => Next::Again,
         ORIGIN_IVS if shared.channels.is_some() => match resolve(shared, &stream.id).await {
             Ok(Some(now)) if stream.session.as_ref().is_none_or(|known| *known == now.stream_id) => {
+                if shared.signer.is_none()
+                    && matches!(end, StreamState::Failed(_))
+                    && is_private(shared, &stream.id).await
+                {
+                    return Next::Over(RowState::Failed, NO_KEY.to_owned());
+                }
                 if let Some(url) = now.playback_url {
                     stream.url = url;
                 }
@@ -92,4 +102,9 @@ pub(super) async fn what_next(shared: &Shared, stream: &mut Stream, end: &Stream
         },
         _ => over(),
     }
+}
+
+async fn is_private(shared: &Shared, channel: &str) -> bool {
+    let Some(channels) = &shared.channels else { return false };
+    channels.channel(channel).await.is_ok_and(|known| known.authorized)
 }

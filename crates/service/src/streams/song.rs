@@ -91,6 +91,27 @@ mod tests {
         assert!(change(&songs).is_none() && !songs.are_untold());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_was_told_last_is_what_plays(steps in proptest::collection::vec((0..4_usize, 0..3_u8), 1..40)) {
+            let ids: Vec<_> = (0..4).map(|_| DetectionId::fresh()).collect();
+            let (mut songs, mut last, mut begun) = (Songs::default(), None, false);
+            for (n, kind) in steps {
+                let kind = [EventKind::Start, EventKind::Update, EventKind::Final][usize::from(kind)];
+                // Two airings are of one song.
+                songs = songs.after(kind, ids[n], ["a", "b", "c", "a"][n], 1);
+                if let Some(now) = songs.change() {
+                    proptest::prop_assert_eq!(now.begins, !begun);
+                    proptest::prop_assert_ne!(now.song.map(str::to_owned), last.clone());
+                    last = now.song.map(str::to_owned);
+                }
+                songs.told();
+                begun = true;
+                proptest::prop_assert_eq!(songs.playing.last().map(|(_, song, _)| song.clone()), last.clone());
+            }
+        }
+    }
+
     #[test]
     fn who_goes_on_repeats_nothing() {
         let a = DetectionId::fresh();

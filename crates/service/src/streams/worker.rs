@@ -38,17 +38,15 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             () = leases.ended() => continue,
             _ = tick.tick() => {}
         }
-        leases.expire();
-        if leases.is_away() || renewed.elapsed() >= lease / RENEWALS {
-            // It may wait for the database longer than a lease lasts.
-            if timeout(leases.shortest(), leases.renew()).await.is_err() {
-                leases.unanswered();
-            }
-            renewed = Instant::now();
-            leases.expire();
+        let is_due = leases.is_away() || renewed.elapsed() >= lease / RENEWALS;
+        let claims = ticks.is_multiple_of(CLAIM_EVERY);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            () = round(&mut leases, lease, is_due, claims) => {}
         }
-        if ticks.is_multiple_of(CLAIM_EVERY) && !leases.is_away() {
-            let _ = timeout(lease / RENEWALS, leases.claim()).await;
+        if is_due {
+            renewed = Instant::now();
         }
         ticks = ticks.wrapping_add(1);
         shared.measures.streams.set(i64::try_from(leases.held()).unwrap_or(i64::MAX));
@@ -60,4 +58,19 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         Err(_) => tracing::warn!("leases could not be handed back in time; they run out"),
     }
     shared.measures.streams.set(0);
+}
+
+/// Keeps the leases if that is due, and takes more if there is room.
+async fn round(leases: &mut Leases, lease: Duration, is_due: bool, claims: bool) {
+    leases.expire();
+    if is_due {
+        // It may wait for the database longer than a lease lasts.
+        if timeout(leases.shortest(), leases.renew()).await.is_err() {
+            leases.unanswered();
+        }
+        leases.expire();
+    }
+    if claims && !leases.is_away() {
+        let _ = timeout(lease / RENEWALS, leases.claim()).await;
+    }
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use refrain_catalog::StreamState;
 use refrain_service::settings::{Secret, StreamsSettings};
 use refrain_service::streams::{KeyError, Signer};
-use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
+use refrain_testkit::origin::{Fault, LiveOptions, LiveStream, Origin, Times};
 use serde_json::Value;
 use url::Url;
 
@@ -122,5 +123,27 @@ async fn each_look_at_the_master_playlist_of_a_private_channel_has_its_own_token
     assert!(segments.into_iter().all(|asked| asked.query.is_empty()), "only the master wants one");
     let shown = format!("{:?} {:?}", process.streams.statuses(), row(&catalog, ARN).await);
     assert!(tokens.iter().all(|token| !shown.contains(*token)), "{shown}");
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_channel_without_a_key_fails_and_says_why() {
+    let origin = Origin::start().await.unwrap();
+    origin.put("/m.m3u8", "", "");
+    origin.fault("/m.m3u8", Fault::Status(403), Times::Always);
+    let channels = Arc::new(MemoryChannels::default());
+    channels.make_private();
+    channels.put(ARN, "st-1", &origin.url("/m.m3u8"), 1000);
+    let mut settings = hasty(1, Duration::from_secs(60));
+    settings.monitor.source.hls.give_up_after = Duration::from_millis(200);
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    let process = Process::start(&catalog, "one", Some(channels.clone()), settings);
+    let event = serde_json::json!({"detail-type": "IVS Stream State Change", "resources": [ARN],
+        "detail": {"event_name": "Stream Start", "stream_id": "st-1"}});
+    process.streams.handler().handle(&event.to_string()).await;
+    until("it has failed", || async { row(&catalog, ARN).await.unwrap().state == StreamState::Failed }).await;
+    let why = row(&catalog, ARN).await.unwrap().reason.unwrap();
+    assert!(why.contains("private_key_file"), "{why}");
     process.stop().await;
 }
