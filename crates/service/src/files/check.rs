@@ -234,11 +234,8 @@ async fn tell(shared: &Shared, content: &Content<'_>, json: &str) -> Result<(), 
 
 fn count(shared: &Shared, seconds: f64, failed: bool) {
     let measures = &shared.measures;
-    if failed {
-        measures.files_failed.add(1)
-    } else {
-        measures.files_checked.add(1)
-    }
+    let files = if failed { &measures.files_failed } else { &measures.files_checked };
+    files.add(1);
     measures.file_milliseconds.add((seconds * 1000.0) as u64);
 }
 

@@ -48,7 +48,7 @@ pub enum Indexed {
 
 /// What a thread found out of an object.
 enum Heard {
-    Known(Track),
+    Known(Box<Track>),
     New(Box<Learnt>),
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn learn(
     let indexed = match shared.on_thread(object, work).await?? {
         Heard::Known(track) => {
             let update = relabelled(&track, Some(said.fields.clone()), rule.cloned());
-            Indexed::Unchanged { relabelled: update.is_some(), track: change(shared, track, update).await? }
+            Indexed::Unchanged { relabelled: update.is_some(), track: change(shared, *track, update).await? }
         }
         Heard::New(learnt) => add(shared, object, *learnt).await?,
     };
@@ -116,7 +116,7 @@ fn hear(
 ) -> Result<Heard, FilesError> {
     let content = hash(source)?;
     let old_rule = match known {
-        Some(track) if track.content == content => return Ok(Heard::Known(track)),
+        Some(track) if track.content == content => return Ok(Heard::Known(Box::new(track))),
         known => known.and_then(|track| track.rule),
     };
     let unusable = |error: &dyn std::error::Error| FilesError::Unusable(error.to_string());

@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::Archive;
 use super::ear::{Hearing, hear};
 use super::look::{Place, list};
-use super::order::{Next, Progress, Seen, next};
+use super::order::{Next, Progress, Seen, Session, next};
 use super::record::Recorder;
 use crate::files::error::FilesError;
 use crate::files::reader::ObjectSource;
@@ -98,11 +98,15 @@ impl Follower {
             let segments = self.look().await?;
             let settings = &self.shared().settings;
             let patient = self.waiting.elapsed() < settings.segment_wait;
-            let spread = settings.segment_wait.min(settings.stream_end / 2);
-            let began = (self.row.started_at, i64::try_from(spread.as_millis()).unwrap_or(i64::MAX));
+            let session = Session {
+                counter: self.place.counter,
+                at: self.row.started_at,
+                spread: milliseconds(settings.segment_wait.min(settings.stream_end / 2)),
+                apart: milliseconds(settings.stream_end),
+            };
             let over = self.waiting.elapsed() >= settings.stream_end;
             let (progress, given_up) = (self.progress, std::mem::take(&mut self.given_up));
-            let decided = next(&segments, progress.as_ref(), began, &given_up, patient || !self.missing);
+            let decided = next(&segments, progress.as_ref(), &session, &given_up, patient || !self.missing);
             self.given_up = given_up;
             match decided {
                 Next::Hear(seen, missing) => {
@@ -184,7 +188,12 @@ impl Follower {
         }
         let seconds = self.base + hearing.position();
         self.recorder.begins(seen.at as f64 / 1000.0 - seconds);
-        for event in hearing.take_events() {
+        let events = hearing.take_events();
+        // Whose lease has run out while the segment was heard must not tell of it: another does.
+        if !events.is_empty() && !self.report(StreamState::Live, Local::now().timestamp_millis()).await? {
+            return Ok(self.is_lost());
+        }
+        for event in events {
             self.recorder.record(event, self.base).await?;
         }
         self.recorder.heard(seconds).await?;
@@ -201,10 +210,13 @@ impl Follower {
         self.last_key = Some(seen.key.clone());
         (self.waiting, self.missing) = (Instant::now(), false);
         let written = self.report(StreamState::Live, Local::now().timestamp_millis()).await?;
-        if !written {
-            tracing::warn!(stream = self.row.id, "another process follows the stream now");
-        }
-        Ok(written)
+        Ok(written || self.is_lost())
+    }
+
+    /// Says that the session is another's; never so to itself.
+    fn is_lost(&self) -> bool {
+        tracing::warn!(stream = self.row.id, "another process follows the stream now");
+        false
     }
 
     /// Writes down how far the session is. False if it is another's now.
@@ -252,4 +264,8 @@ impl Follower {
             _ => Ok(()),
         }
     }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

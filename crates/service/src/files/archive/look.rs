@@ -13,6 +13,8 @@ pub(super) struct Place {
     pub(super) prefix: String,
     /// What the stream is called.
     pub(super) name: String,
+    /// The counter of the one that was told of.
+    pub(super) counter: u64,
 }
 
 impl Place {
@@ -21,7 +23,12 @@ impl Place {
         let (bucket, key) = url.strip_prefix("s3://")?.split_once('/')?;
         let settings = &shared.settings;
         let segment = segment_name(key, settings.streams_prefix.len(), &settings.name_modifier)?;
-        Some(Self { bucket: bucket.to_owned(), prefix: segment.prefix, name: segment.stream })
+        Some(Self {
+            bucket: bucket.to_owned(),
+            prefix: segment.prefix,
+            name: segment.stream,
+            counter: segment.counter,
+        })
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Progress {
     pub(super) first: u64,
     /// The last segment.
     pub(super) last: u64,
+    /// When the first of them was written, milliseconds since 1970.
+    pub(super) since: i64,
     /// When the newest of them was written, milliseconds since 1970.
     pub(super) newest: i64,
     /// Length of the session so far, gaps included, seconds.
@@ -29,9 +31,14 @@ pub(super) struct Progress {
 impl Progress {
     /// After a segment, which makes the session so long.
     pub(super) fn after(before: Option<Self>, heard: &Seen, seconds: f64) -> Self {
-        let first = before.map_or(heard.counter, |before| before.first);
-        let newest = before.map_or(heard.at, |before| before.newest.max(heard.at));
-        Self { first, last: heard.counter, newest, seconds }
+        let before = before.unwrap_or(Self {
+            first: heard.counter,
+            last: heard.counter,
+            since: heard.at,
+            newest: heard.at,
+            seconds: 0.0,
+        });
+        Self { last: heard.counter, newest: before.newest.max(heard.at), seconds, ..before }
     }
 
     /// Mean length of a segment, seconds.
@@ -53,25 +60,58 @@ pub(super) enum Next<'a> {
     Again(&'a Seen),
 }
 
-/// What comes next in the session that began with a segment written at `began` (milliseconds since 1970). Segments written
-/// more than `spread` milliseconds before it are of an earlier one. Those in `given_up` were missed, and are not heard any
-/// more. A segment that is missing is not waited for where `patient` is false.
+/// What is known of a session before any of it was heard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    /// The segment that it was told of by.
+    pub(super) counter: u64,
+    /// When that was written, milliseconds since 1970.
+    pub(super) at: i64,
+    /// So much earlier than its counter says a segment may be written, milliseconds.
+    pub(super) spread: i64,
+    /// Segments that are written so far from each other are of two sessions, milliseconds.
+    pub(super) apart: i64,
+}
+
+impl Session {
+    /// The first segment that is there: whoever told of the session may have been told of any.
+    fn first<'a>(&self, segments: &'a [Seen]) -> Option<&'a Seen> {
+        let told = segments.iter().find(|seen| seen.counter == self.counter && seen.at >= self.at);
+        let fresh = || segments.iter().filter(|seen| seen.at >= self.at.saturating_sub(self.spread));
+        let mut first = told.or_else(|| fresh().min_by_key(|seen| seen.counter))?;
+        let before = |of: &Seen| {
+            let lower = segments.iter().filter(|seen| seen.counter < of.counter);
+            lower.max_by_key(|seen| seen.counter)
+        };
+        while let Some(earlier) = before(first)
+            && (first.at.saturating_sub(self.apart)..=first.at.saturating_add(self.spread))
+                .contains(&earlier.at)
+        {
+            first = earlier;
+        }
+        Some(first)
+    }
+}
+
+/// What comes next in a session. Segments written long before it are of an earlier one. Those in `given_up` were missed,
+/// and are not heard any more. A segment that is missing is not waited for where `patient` is false.
 pub(super) fn next<'a>(
     segments: &'a [Seen],
     progress: Option<&Progress>,
-    (began, spread): (i64, i64),
+    session: &Session,
     given_up: &[u64],
     patient: bool,
 ) -> Next<'a> {
-    let fresh = || segments.iter().filter(|seen| seen.at >= began.saturating_sub(spread));
     let Some(progress) = progress else {
-        return match fresh().min_by_key(|seen| seen.counter) {
+        return match session.first(segments) {
             Some(first) if first.counter == 0 || !patient => Next::Hear(first, 0),
             // It may be that others before it are still on their way.
             Some(_) => Next::Missing,
             None => Next::Nothing,
         };
     };
+    let since = progress.since.saturating_sub(session.spread);
+    let fresh = || segments.iter().filter(|seen| seen.at >= since);
     let behind = fresh().filter(|seen| seen.counter > progress.last).min_by_key(|seen| seen.counter);
     // What comes late of what was before the first, or was missed, is no new beginning.
     let anew = |seen: &&Seen| {
@@ -101,58 +141,63 @@ mod tests {
         Seen { counter, key: format!("x.{counter:06}.ts"), at }
     }
 
-    fn progress(first: u64, last: u64, newest: i64) -> Progress {
-        Progress { first, last, newest, seconds: 10.0 }
+    fn told(counter: u64, at: i64) -> Session {
+        Session { counter, at, spread: SPREAD, apart: 300_000 }
+    }
+
+    fn progress(first: u64, last: u64, since: i64, newest: i64) -> Progress {
+        Progress { first, last, since, newest, seconds: 10.0 }
     }
 
     #[test]
     fn a_session_begins_with_the_first_that_is_there() {
-        let all = [seen(3, 1_000), seen(1, 2_000)];
-        let of = |all: &[Seen], patient| match next(all, None, (1_000, SPREAD), &[], patient) {
+        let of = |all: &[Seen], session, patient| match next(all, None, &session, &[], patient) {
             Next::Hear(first, 0) => Some(first.counter),
             Next::Missing => None,
             other => panic!("{other:?}"),
         };
-        assert_eq!((of(&all, true), of(&all, false)), (None, Some(1)));
-        assert_eq!(of(&[seen(0, 900), seen(1, 1_000)], true), Some(0));
-        assert_eq!(
-            of(&[seen(0, 1_000 - SPREAD - 1), seen(7, 1_000)], false),
-            Some(7),
-            "0 is of an earlier session"
-        );
-        assert_eq!(next(&[], None, (0, 0), &[], false), Next::Nothing);
+        let all = [seen(3, 1_000), seen(1, 2_000)];
+        assert_eq!((of(&all, told(3, 1_000), true), of(&all, told(3, 1_000), false)), (None, Some(1)));
+        let hours: Vec<_> = (0..500).map(|k| seen(k, k as i64 * 60_000)).collect();
+        assert_eq!(of(&hours, told(400, 400 * 60_000), true), Some(0), "whatever was told of first");
+        let two = [seen(0, 0), seen(6, 0), seen(7, 400_000), seen(8, 460_000)];
+        assert_eq!(of(&two, told(8, 460_000), false), Some(7), "what was before is of an earlier session");
+        assert_eq!(next(&[], None, &told(0, 0), &[], false), Next::Nothing);
     }
 
     #[test]
     fn a_missing_one_is_waited_for_then_given_up() {
         let all = [seen(1, 0), seen(2, 0), seen(5, 0), seen(6, 0)];
-        let heard = progress(1, 2, 0);
-        assert_eq!(next(&all, Some(&heard), (0, SPREAD), &[], true), Next::Missing);
-        assert_eq!(next(&all, Some(&heard), (0, SPREAD), &[], false), Next::Hear(&all[2], 2));
+        let heard = progress(1, 2, 0, 0);
+        assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], true), Next::Missing);
+        assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], false), Next::Hear(&all[2], 2));
     }
 
     #[test]
     fn a_counter_that_starts_again_is_a_new_session() {
         let old: Vec<_> = (0..100).map(|k| seen(k, k as i64 * 1_000)).collect();
-        let heard = progress(0, 99, 99_000);
+        let heard = progress(0, 99, 0, 99_000);
         let mut all = old.clone();
-        assert_eq!(next(&all, Some(&heard), (0, SPREAD), &[], true), Next::Nothing);
+        assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], true), Next::Nothing);
         all[0].at = 500_000;
-        assert_eq!(next(&all, Some(&heard), (0, SPREAD), &[], true), Next::Again(&all[0]));
+        assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], true), Next::Again(&all[0]));
         // Also where the new session has got beyond the old one while nobody looked.
         all = (0..=100).map(|k| seen(k, 500_000 + k as i64 * 1_000)).collect();
-        assert_eq!(next(&all, Some(&heard), (0, SPREAD), &[], true), Next::Again(&all[0]));
+        assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], true), Next::Again(&all[0]));
         // In the new session the rest of the old one is nothing.
         let mut all = old;
         all[0].at = 500_000;
-        assert_eq!(next(&all, Some(&progress(0, 0, 500_000)), (500_000, SPREAD), &[], false), Next::Nothing);
+        assert_eq!(
+            next(&all, Some(&progress(0, 0, 500_000, 500_000)), &told(0, 500_000), &[], false),
+            Next::Nothing
+        );
     }
 
     #[test]
     fn what_comes_too_late_is_no_new_session() {
-        let heard = progress(3, 9, 9_000);
+        let heard = progress(3, 9, 3_000, 9_000);
         let late = [seen(2, 20_000), seen(5, 20_000)];
-        assert_eq!(next(&late, Some(&heard), (0, SPREAD), &[5], false), Next::Nothing);
+        assert_eq!(next(&late, Some(&heard), &told(0, 0), &[5], false), Next::Nothing);
     }
 
     proptest! {
@@ -160,10 +205,11 @@ mod tests {
         #[test]
         fn order_of_arrival_is_no_matter(arrival in Just((0..12_u64).collect::<Vec<_>>()).prop_shuffle(), first in 0..3_u64) {
             let (mut there, mut heard, mut so_far) = (Vec::new(), Vec::new(), None::<Progress>);
+            let session = told(first + arrival[0], 0);
             for (time, counter) in arrival.iter().enumerate() {
                 there.push(seen(first + counter, time as i64 * 1_000));
                 let last = time == 11;
-                while let Next::Hear(next, 0) = next(&there, so_far.as_ref(), (0, SPREAD), &[], !last) {
+                while let Next::Hear(next, 0) = next(&there, so_far.as_ref(), &session, &[], !last) {
                     heard.push(next.counter);
                     so_far = Some(Progress::after(so_far, next, heard.len() as f64));
                 }

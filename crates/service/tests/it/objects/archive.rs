@@ -1,1 +1,270 @@
 //! Streams whose sound is in objects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use refrain_catalog::{Catalog, Detection, StreamReport, StreamState};
+use refrain_service::files::Files;
+use refrain_service::intake::{Handled, Handler};
+use refrain_service::measure::Measures;
+use refrain_service::outside::OutsideErrorKind;
+use refrain_service::settings::FilesSettings;
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::bucket::Bucket;
+use super::{Shop, created, files, files_with, settings};
+use crate::process::{heard, outbox, row, until};
+use crate::songs::{SECONDS, SILENCE, library};
+
+/// When the first segment begins, milliseconds since 1970.
+const EPOCH: i64 = 1_700_000_000_000;
+
+/// Longer than any test lasts.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Length of a segment, milliseconds.
+const LENGTH: i64 = 2_000;
+
+/// Id of the stream in the journal.
+const ID: &str = "s3://b/songs_to_check/streams/tv/main_news_1";
+
+fn key(counter: usize) -> String {
+    format!("songs_to_check/streams/tv/main_news_1.{counter:06}.ts")
+}
+
+/// Puts a segment of the broadcast, as number `counter` of a stream that began then.
+fn put(bucket: &Bucket, clip: usize, counter: usize, began: i64) {
+    let bytes = library().clips[clip].bytes.clone();
+    bucket.put_at(&key(counter), bytes, began + (counter as i64 + 1) * LENGTH);
+}
+
+/// A process that works.
+struct Running {
+    handler: Arc<dyn Handler>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(shop: &Shop, name: &str) -> Self {
+        Self::of(files(&shop.catalog, &shop.bucket, &Arc::new(Measures::default()), name))
+    }
+
+    /// One that waits for a missing segment, and for the next one, so long.
+    fn waiting(shop: &Shop, name: &str, segment_wait: Duration, stream_end: Duration) -> Self {
+        let settings = FilesSettings { segment_wait, stream_end, ..settings() };
+        let index = || Arc::clone(&library().snapshot);
+        Self::of(files_with(&shop.catalog, &shop.bucket, &Arc::default(), name, settings, index))
+    }
+
+    fn of(files: Files) -> Self {
+        let (handler, stop) = (files.handler(), CancellationToken::new());
+        let task = tokio::spawn(files.run(stop.clone()));
+        Self { handler, stop, task }
+    }
+
+    /// As SIGTERM.
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+
+    async fn tell(&self, counter: usize) {
+        assert_eq!(self.handler.handle(&created(&key(counter))).await, Handled::Done);
+    }
+}
+
+async fn is_over(catalog: &Arc<dyn Catalog>) -> bool {
+    row(catalog, ID).await.is_some_and(|row| row.state == StreamState::Ended)
+}
+
+/// How many segments the row says were heard: the number of the last one.
+async fn last(catalog: &Arc<dyn Catalog>) -> Option<u64> {
+    let reason = row(catalog, ID).await?.reason?;
+    serde_json::from_str::<serde_json::Value>(&reason).ok()?["last"].as_u64()
+}
+
+/// That both songs were heard once, at these seconds of the stream.
+fn check(found: &[Detection], starts: [f64; 2], began: i64) {
+    assert_eq!(found.len(), 2, "{found:?}");
+    for ((detection, start), track) in found.iter().zip(starts).zip(1..) {
+        assert!(detection.is_final && detection.track.0 == track, "{detection:?}");
+        let near = |value: f64, wanted: f64| (value - wanted).abs() < 0.6;
+        assert!(
+            near(detection.query_start, start) && near(detection.query_end, start + SECONDS),
+            "{detection:?}"
+        );
+        let epoch = (detection.start_at - began) as f64 / 1000.0;
+        assert!(near(epoch, start), "{epoch} of {start}");
+    }
+}
+
+const STARTS: [f64; 2] = [SILENCE, 2.0 * SILENCE + SECONDS];
+
+/// Starts and finals in the outbox.
+async fn told(catalog: &Arc<dyn Catalog>) -> (usize, usize) {
+    let all = outbox(catalog).await;
+    let of = |event: &str| {
+        let holds = format!("\"event\":\"{event}\"");
+        all.iter().filter(|delivery| delivery.sink == "all" && delivery.payload.contains(&holds)).count()
+    };
+    (of("start"), of("final"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_that_come_in_any_order_are_one_stream() {
+    let shop = Shop::new().await;
+    let one = Running::waiting(&shop, "one", HOUR, HOUR);
+    let count = library().clips.len();
+    // 2, 0, 1, 5, 3, 4 …, each event twice.
+    let order = (0..count + 1).map(|k| (k / 3 * 3) + (k + 2) % 3).filter(|k| *k < count);
+    let mut told_of = 0;
+    for k in order {
+        put(&shop.bucket, k, k, EPOCH);
+        one.tell(k).await;
+        one.tell(k).await;
+        told_of += 1;
+    }
+    let end = Some(count as u64 - 1);
+    until("all of it", async || last(&shop.catalog).await == end).await;
+    assert_eq!((told_of, row(&shop.catalog, ID).await.unwrap().state), (count, StreamState::Live));
+    one.end().await;
+    // Handed back at once: another process finds that nothing more comes.
+    let running = Running::start(&shop, "other");
+    until("the end", || is_over(&shop.catalog)).await;
+    check(&heard(&shop.catalog, ID).await, STARTS, EPOCH);
+    assert_eq!((last(&shop.catalog).await, told(&shop.catalog).await), (end, (2, 2)));
+    let names = outbox(&shop.catalog).await;
+    assert!(
+        names.iter().any(|delivery| delivery.payload.contains("\"unknownAssetID\":\"tv/main_news\"")),
+        "{names:?}"
+    );
+    // Late copies of events start nothing.
+    running.tell(3).await;
+    assert!(is_over(&shop.catalog).await);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_never_comes_is_a_gap_of_its_length() {
+    let shop = Shop::new().await;
+    let count = library().clips.len();
+    // In the silence between the songs, and before the first one that is there.
+    let missing = ((SILENCE + SECONDS + 0.5 * SILENCE) / 2.0) as usize;
+    (1..count).filter(|k| *k != missing).for_each(|k| put(&shop.bucket, k, k, EPOCH));
+    let running = Running::waiting(&shop, "one", Duration::from_millis(400), Duration::from_secs(4));
+    running.tell(7).await;
+    until("the end", || is_over(&shop.catalog)).await;
+    let began = EPOCH + LENGTH;
+    check(&heard(&shop.catalog, ID).await, STARTS.map(|start| start - 2.0), began);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_that_starts_again_is_another_session() {
+    let shop = Shop::new().await;
+    let running = Running::waiting(&shop, "one", Duration::from_millis(400), HOUR);
+    let count = library().clips.len();
+    for (session, began) in [EPOCH, EPOCH + 3_600_000].into_iter().enumerate() {
+        for k in 0..count {
+            put(&shop.bucket, k, k, began);
+            running.tell(k).await;
+        }
+        until("both songs of a session", async || {
+            heard(&shop.catalog, ID).await.iter().filter(|d| d.is_final).count() == 2 * (session + 1)
+        })
+        .await;
+    }
+    let found = heard(&shop.catalog, ID).await;
+    check(&found[..2], STARTS, EPOCH);
+    check(&found[2..], STARTS, EPOCH + 3_600_000);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_goes_on_with_the_same_airing() {
+    let shop = Shop::new().await;
+    let one = Running::waiting(&shop, "one", HOUR, HOUR);
+    let count = library().clips.len();
+    // Up to the middle of the first song.
+    let half = ((SILENCE + SECONDS / 2.0) / 2.0) as u64;
+    for k in 0..count {
+        put(&shop.bucket, k, k, EPOCH);
+        if k as u64 <= half {
+            one.tell(k).await;
+        }
+        if k as u64 == half {
+            until("half a song", async || last(&shop.catalog).await >= Some(half)).await;
+            until("its start", async || told(&shop.catalog).await.0 == 1).await;
+            // As kill -9: nothing is handed back.
+            one.task.abort();
+        }
+    }
+    let begun = heard(&shop.catalog, ID).await;
+    let other = Running::start(&shop, "other");
+    until("the end", || is_over(&shop.catalog)).await;
+    let found = heard(&shop.catalog, ID).await;
+    check(&found, STARTS, EPOCH);
+    assert!(found[0].id == begun[0].id && found[0].first_seen == begun[0].first_seen);
+    assert_eq!(told(&shop.catalog).await, (2, 2));
+    other.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_sound_is_missing_and_a_bucket_that_is_away_only_delays() {
+    let shop = Shop::new().await;
+    let bad = ((SILENCE + SECONDS + 0.5 * SILENCE) / 2.0) as usize;
+    for k in 0..library().clips.len() {
+        if k == bad {
+            shop.bucket.put_at(&key(k), "<html>", EPOCH + (k as i64 + 1) * LENGTH);
+        } else {
+            put(&shop.bucket, k, k, EPOCH);
+        }
+    }
+    shop.bucket.fail("read", 2, OutsideErrorKind::Unavailable);
+    let running = Running::start(&shop, "one");
+    running.tell(0).await;
+    until("the end", || is_over(&shop.catalog)).await;
+    check(&heard(&shop.catalog, ID).await, STARTS, EPOCH);
+    running.end().await;
+}
+
+/// Segments that were heard and recorded by a process that was killed before it wrote down how far it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_heard_once_more_keeps_its_identity() {
+    let shop = Shop::new().await;
+    let one = Running::waiting(&shop, "one", HOUR, HOUR);
+    let count = library().clips.len();
+    (0..count).for_each(|k| put(&shop.bucket, k, k, EPOCH));
+    one.tell(0).await;
+    let end = Some(count as u64 - 1);
+    until("all of it", async || last(&shop.catalog).await == end).await;
+    one.end().await;
+    let before = heard(&shop.catalog, ID).await;
+    // Back to the middle of the silence between the songs: the second is found again; to the middle of the first: its end
+    // is; and to the very start.
+    for segments in [13_u64, 7, 0] {
+        let row = shop.catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().remove(0);
+        let progress = json!({"first": 0, "last": segments.saturating_sub(1), "since": EPOCH, "newest": EPOCH,
+            "seconds": segments as f64 * 2.0});
+        let report = StreamReport {
+            id: ID.to_owned(),
+            started_at: row.started_at,
+            state: StreamState::Live,
+            reason: (segments > 0).then(|| progress.to_string()),
+            epoch: None,
+        };
+        assert!(shop.catalog.journal().report_stream("x", &report, EPOCH).await.unwrap());
+        shop.catalog.journal().release("x", None).await.unwrap();
+        let other = Running::waiting(&shop, "other", HOUR, HOUR);
+        until("all of it again", async || last(&shop.catalog).await == end).await;
+        other.end().await;
+        let now = heard(&shop.catalog, ID).await;
+        check(&now, STARTS, EPOCH);
+        let ids = |all: &[Detection]| all.iter().map(|detection| detection.id).collect::<Vec<_>>();
+        assert_eq!(ids(&now), ids(&before), "from {segments}");
+    }
+    assert_eq!(told(&shop.catalog).await, (2, 2));
+}

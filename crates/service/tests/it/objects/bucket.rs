@@ -19,6 +19,8 @@ pub(crate) struct Bucket {
     state: Mutex<State>,
 }
 
+type Later = Box<dyn FnOnce(&Bucket) + Send>;
+
 #[derive(Default)]
 struct State {
     objects: BTreeMap<String, Object>,
@@ -27,7 +29,7 @@ struct State {
     /// Calls that fail, by name.
     faults: HashMap<&'static str, (u32, OutsideErrorKind)>,
     /// What happens after so many more reads of sound.
-    later: Option<(u32, Box<dyn FnOnce(&Bucket) + Send>)>,
+    later: Option<(u32, Later)>,
     /// Writes by key.
     writes: HashMap<String, u32>,
     /// Longest part that was read.
