@@ -22,8 +22,10 @@ where
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code();
+            let message = answer.err().message().map(str::to_owned);
+            let message = message.or_else(|| exception_message(answer.raw()));
             let kind = kind_of(code.unwrap_or_default(), status);
-            (kind, answered(kind, code, status, answer.err().message(), right) + &elsewhere(answer.raw()))
+            (kind, answered(kind, code, status, message.as_deref(), right) + &elsewhere(answer.raw()))
         }
         SdkError::ResponseError(answer) => {
             let status = answer.raw().status();
@@ -137,6 +139,12 @@ fn answered(kind: Kind, code: Option<&str>, status: u16, message: Option<&str>, 
         _ => {}
     }
     why
+}
+
+/// IVS calls the message so, which the SDK does not know as one.
+fn exception_message(answer: &HttpResponse) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(answer.body().bytes()?).ok()?;
+    body.get("exceptionMessage")?.as_str().map(str::to_owned)
 }
 
 /// S3 tells where a bucket is when it is asked in the wrong region.

@@ -41,27 +41,13 @@ impl Wanted {
 pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<Outside> {
     use std::sync::Arc;
 
-    use refrain_aws::Aws;
     use refrain_service::outside::{Channels, Objects, Queue, Topics};
 
     let wanted = Wanted::new(settings, service);
     if wanted == Wanted::default() {
         return Ok(Outside::default());
     }
-    let table = settings.aws();
-    let aws = Aws::connect(&refrain_aws::AwsSettings {
-        region: table.region,
-        endpoint_url: table.endpoint_url,
-        endpoint_url_s3: table.endpoint_url_s3,
-        endpoint_url_sqs: table.endpoint_url_sqs,
-        endpoint_url_sns: table.endpoint_url_sns,
-        endpoint_url_ivs: table.endpoint_url_ivs,
-        path_style: table.path_style,
-    })
-    .await;
-    if aws.region().is_none() {
-        anyhow::bail!("no AWS region is known; set aws.region (REFRAIN_AWS_REGION) or AWS_REGION");
-    }
+    let aws = connect(settings).await?;
     let queue = |url: Option<String>| url.map(|url| Arc::new(aws.queue(&url)) as Arc<dyn Queue>);
     Ok(Outside {
         streams: queue(wanted.streams),
@@ -74,6 +60,25 @@ pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> a
             .channels
             .then(|| Arc::new(aws.channels(service.streams.calls_per_second)) as Arc<dyn Channels>),
     })
+}
+
+#[cfg(feature = "aws")]
+async fn connect(settings: &Settings) -> anyhow::Result<refrain_aws::Aws> {
+    let table = settings.aws();
+    let aws = refrain_aws::Aws::connect(&refrain_aws::AwsSettings {
+        region: table.region,
+        endpoint_url: table.endpoint_url,
+        endpoint_url_s3: table.endpoint_url_s3,
+        endpoint_url_sqs: table.endpoint_url_sqs,
+        endpoint_url_sns: table.endpoint_url_sns,
+        endpoint_url_ivs: table.endpoint_url_ivs,
+        path_style: table.path_style,
+    })
+    .await;
+    if aws.region().is_none() {
+        anyhow::bail!("no AWS region is known; set aws.region (REFRAIN_AWS_REGION) or AWS_REGION");
+    }
+    Ok(aws)
 }
 
 /// The same without AWS: nothing, and an error where the settings ask for more. Roles without their queues are refused
@@ -98,4 +103,21 @@ pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> a
              `--features aws`"
         ),
     }
+}
+
+/// Buckets, for commands that are given objects by hand.
+#[cfg(feature = "aws")]
+pub(crate) async fn objects(
+    settings: &Settings,
+) -> anyhow::Result<std::sync::Arc<dyn refrain_service::outside::Objects>> {
+    Ok(std::sync::Arc::new(connect(settings).await?.objects()))
+}
+
+/// The same without AWS: an error.
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "as with AWS")]
+pub(crate) async fn objects(
+    _: &Settings,
+) -> anyhow::Result<std::sync::Arc<dyn refrain_service::outside::Objects>> {
+    anyhow::bail!("s3:// needs AWS, which this refrain was built without; build it with `--features aws`")
 }

@@ -19,6 +19,7 @@ mod index;
 mod interrupt;
 mod metadata;
 mod monitor;
+mod objects;
 mod outbox;
 mod output;
 mod plot;

@@ -58,7 +58,8 @@ impl From<EffortArg> for Effort {
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct IdentifyArgs {
-    /// Audio or video files; - is standard input
+    /// Audio or video files; - is standard input; or s3://BUCKET/KEY and s3://BUCKET/PREFIX/, whose reports are written
+    /// beside them
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<OsString>,
     /// One JSON line per input instead of a table

@@ -39,7 +39,7 @@ and skipped; the exit status is then 3.";
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct IndexArgs {
-    /// Music files, and folders of them
+    /// Music files, and folders of them; or s3://BUCKET/KEY and s3://BUCKET/PREFIX/
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Titles, artists, rules … for the files: CSV or JSON lines

@@ -95,6 +95,7 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Index(IndexArgs),
+    #[command(visible_alias = "check")]
     Identify(IdentifyArgs),
     Monitor(MonitorArgs),
     Outbox(OutboxArgs),

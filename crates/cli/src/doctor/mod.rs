@@ -5,6 +5,7 @@ mod catalogue;
 mod check;
 mod disk;
 mod rows;
+mod service;
 
 use anyhow::Result;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output
                 }
                 SearchHome::Database => rows::look(catalogue.as_ref(), &mut report)?,
             }
+            service::look(&settings, catalogue.as_ref(), &mut report)?;
             if let Some(catalogue) = catalogue {
                 // Only reading was done: whether the database can be tidied up now is no matter.
                 let _ = catalogue.store.close();

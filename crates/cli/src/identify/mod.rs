@@ -6,6 +6,7 @@ mod response;
 mod text;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 
 use anyhow::Result;
 use refrain_catalog::{Track, TrackNumber};
@@ -13,6 +14,7 @@ use refrain_core::matching::Matches;
 
 use crate::args::IdentifyArgs;
 use crate::exit::Outcome;
+use crate::objects;
 use crate::output::{Output, Progress};
 use crate::search::Searcher;
 use crate::settings::Settings;
@@ -38,6 +40,9 @@ pub(crate) struct Show {
 
 /// Runs the command.
 pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    if let Some(targets) = objects::targets(args.inputs.iter().map(OsString::as_os_str))? {
+        return objects::check(&targets, args.json, settings, output);
+    }
     input::check_all(&args.inputs, "identify")?;
     let store = Store::open(settings, Missing::Refuse)?;
     let outcome = all(&store, args, settings, output);

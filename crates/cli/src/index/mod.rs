@@ -7,11 +7,12 @@ mod summary;
 mod waiting;
 mod walk;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::args::IndexArgs;
 use crate::exit::Outcome;
 use crate::metadata::MetadataFile;
+use crate::objects;
 use crate::output::{Output, reason};
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
@@ -26,6 +27,14 @@ const ROWS_NAMED: usize = 20;
 
 /// Runs the command.
 pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+    if let Some(targets) = objects::targets(args.paths.iter().map(|path| path.as_os_str()))? {
+        if args.metadata.is_some() {
+            bail!(
+                "objects have their metadata in a .json beside them; --metadata is for files of this machine"
+            );
+        }
+        return objects::index(&targets, settings, output);
+    }
     let metadata = match &args.metadata {
         Some(path) => MetadataFile::read(path)?,
         None => MetadataFile::default(),

@@ -97,6 +97,9 @@ pub enum ServeError {
     /// Streams cannot be followed.
     #[error(transparent)]
     Monitor(#[from] MonitorError),
+    /// The system refuses threads.
+    #[error("no thread to work on files with: {0}")]
+    Threads(std::io::Error),
     /// A part has settings that are none.
     #[error("{0}")]
     Settings(String),

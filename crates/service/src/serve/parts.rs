@@ -6,6 +6,7 @@ use refrain_catalog::Catalog;
 
 use super::{Plan, ServeError, Shared, Stage, Stages};
 use crate::delivery::{Courier, Janitor, Planner};
+use crate::files::{self, Files};
 use crate::intake::{Consumer, Handler};
 use crate::monitor::{FollowedIndex, Monitor};
 use crate::outside::{Outside, Queue};
@@ -67,6 +68,9 @@ impl Parts<'_> {
         if self.plan.settings.roles.monitor {
             self.follow(&mut stages)?;
         }
+        if self.plan.settings.roles.check || self.plan.settings.roles.index {
+            self.files(&mut stages)?;
+        }
         Ok(stages)
     }
 
@@ -114,6 +118,31 @@ impl Parts<'_> {
         stages.begin(Stage::Streams, "streams", |stop| streams.run(stop));
         self.consume(stages, Stage::Intake, "queues.streams", outside.streams.as_ref(), &handler);
         self.consume(stages, Stage::Intake, "queues.medialive", outside.medialive.as_ref(), &handler);
+        Ok(())
+    }
+
+    fn files(&self, stages: &mut Stages) -> Result<(), ServeError> {
+        let Plan { settings, outside, .. } = &self.plan;
+        // Checked before anything began.
+        let Some(objects) = outside.objects.clone() else { return Ok(()) };
+        let parts = files::Parts {
+            catalog: Arc::clone(&self.catalog),
+            index: Arc::new(self.index.clone()),
+            objects,
+            planner: self.planner(),
+            measures: Arc::clone(&self.shared.measures),
+            name: settings.name.clone(),
+            roles: settings.roles,
+            live: (settings.streams.monitor.live.clone(), settings.streams.events.clone()),
+        };
+        let files = Files::new(parts, settings.files.clone()).map_err(ServeError::Threads)?;
+        let handler = files.handler();
+        let check = outside.check.as_ref().filter(|_| settings.roles.check);
+        let index = outside.index.as_ref().filter(|_| settings.roles.index);
+        self.consume(stages, Stage::Files, "queues.check", check, &handler);
+        self.consume(stages, Stage::Files, "queues.index", index, &handler);
+        // Without the role there are no streams of segments, but files that are learnt end with it too.
+        stages.begin(Stage::Files, "files", |stop| files.run(stop));
         Ok(())
     }
 

@@ -58,7 +58,7 @@ fn what_cannot_be_understood_is_said() {
         ("GET", "/v1/streams/a/detections?from=2000&to=1000", "", 400, "later"),
         ("GET", "/v1/streams/a/detections?after=x", "", 400, "after"),
         ("GET", "/v1/detections/none", "", 400, "no id of a track"),
-        ("POST", "/v1/streams", "{", 400, "error"),
+        ("POST", "/v1/streams", "{", 400, "Failed to parse"),
         ("POST", "/v1/streams", "{\"id\":\"\",\"url\":\"http://x\"}", 400, "1 to 200"),
         ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"ftp://x\"}", 400, "no http, https or udp URL"),
         ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"http://x\",\"colour\":1}", 400, "colour"),

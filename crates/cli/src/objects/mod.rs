@@ -1,0 +1,155 @@
+//! `s3://…` by hand: objects are checked and learnt as the service does when they are dropped.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use refrain_catalog::Followed;
+use refrain_service::delivery::Planner;
+use refrain_service::files::{Checked, Files, FilesError, Indexed, Parts, Target};
+use refrain_service::measure::Measures;
+use refrain_service::monitor::FollowedIndex;
+use refrain_service::outside::ObjectName;
+
+use crate::aws;
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::settings::Settings;
+use crate::store::{Missing, Store};
+
+/// The targets that words name, if all are of S3; `None` if none is.
+pub(crate) fn targets<'a>(words: impl Iterator<Item = &'a OsStr>) -> Result<Option<Vec<Target>>> {
+    let all: Vec<_> = words.map(|word| word.to_str().and_then(Target::parse)).collect();
+    if all.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    match all.into_iter().collect() {
+        Some(targets) => Ok(Some(targets)),
+        None => bail!(
+            "files of this machine and s3:// are worked on by different commands; name one kind at a time"
+        ),
+    }
+}
+
+/// Objects that are worked on by hand.
+struct Work<'a> {
+    store: &'a Store,
+    files: Files,
+    output: &'a Output,
+    /// Targets without an object.
+    failed: usize,
+}
+
+/// Checks objects: the report of each lies beside it then, and a line tells what is in it.
+pub(crate) fn check(targets: &[Target], json: bool, settings: &Settings, output: &Output) -> Result<Outcome> {
+    let store = Store::open(settings, Missing::Refuse)?;
+    let mut work = Work::new(&store, settings, output)?;
+    let objects = work.objects(targets)?;
+    let counter = output.count("files checked", Some(objects.len() as u64));
+    let (mut songs, mut checked, mut failed, mut broken) = (0, 0, 0, None);
+    store.wait(work.files.check_all(objects, |done| {
+        counter.advance(1);
+        match done.result {
+            Ok(Checked::Reported { report, response, found, failed: why, .. }) => {
+                match &why {
+                    None => checked += 1,
+                    Some(why) => {
+                        failed += 1;
+                        output.note(&format!("refrain: {}: {why}", done.object));
+                    }
+                }
+                songs += found;
+                let line =
+                    if json { response } else { format!("{}: {found} songs, see {report}", done.object) };
+                broken = broken.take().or(output.line(&line).err());
+            }
+            // Nobody asked for reports that are there already to be left.
+            Ok(Checked::Known { .. }) => checked += 1,
+            Ok(Checked::Vanished) => {
+                failed += 1;
+                output.note(&format!("refrain: {}: it is not there any more", done.object));
+            }
+            Err(error) => {
+                failed += 1;
+                tell_failure(output, &done.object, &error);
+            }
+        }
+    }));
+    drop(counter);
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
+    Ok(Outcome::of_inputs(songs, checked, failed + work.failed))
+}
+
+/// Learns objects.
+pub(crate) fn index(targets: &[Target], settings: &Settings, output: &Output) -> Result<Outcome> {
+    let store = Store::open(settings, Missing::Create)?;
+    let mut work = Work::new(&store, settings, output)?;
+    let objects = work.objects(targets)?;
+    let counter = output.count("files learned", Some(objects.len() as u64));
+    let (mut added, mut replaced, mut unchanged, mut failed) = (0, 0, 0, 0);
+    store.wait(work.files.index_all(objects, settings.rule.as_ref(), |done| {
+        counter.advance(1);
+        match done.result {
+            Ok(Indexed::Added { .. }) => added += 1,
+            Ok(Indexed::Replaced { .. }) => replaced += 1,
+            Ok(Indexed::Unchanged { .. }) => unchanged += 1,
+            Ok(Indexed::Vanished) => {
+                failed += 1;
+                output.note(&format!("refrain: {}: it is not there any more", done.object));
+            }
+            Err(error) => {
+                failed += 1;
+                tell_failure(output, &done.object, &error);
+            }
+        }
+    }));
+    drop(counter);
+    output.line(&format!("{added} added, {unchanged} unchanged, {replaced} replaced, {failed} failed"))?;
+    Ok(Outcome::of(added + replaced + unchanged, failed + work.failed))
+}
+
+fn tell_failure(output: &Output, object: &ObjectName, error: &FilesError) {
+    output.note(&format!("refrain: {object}: {error}"));
+}
+
+impl<'a> Work<'a> {
+    fn new(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
+        let library = store.library(output)?;
+        let service = settings.service(None)?;
+        let objects = store.wait(aws::objects(settings))?;
+        let follower = store.follow(library, |_: Followed<'_>| {});
+        // Made in the runtime, which it uses later.
+        let index = store.wait(async { FollowedIndex::new(follower) });
+        let parts = Parts {
+            catalog: store.shared_catalog(),
+            index: Arc::new(index),
+            objects,
+            // By hand nothing is delivered but the reports.
+            planner: Planner::default(),
+            measures: Arc::new(Measures::default()),
+            name: service.name,
+            roles: service.roles,
+            live: (service.streams.monitor.live, service.streams.events),
+        };
+        let files = Files::new(parts, service.files).context("cannot start threads")?;
+        Ok(Self { store, files, output, failed: 0 })
+    }
+
+    /// The objects of all targets; a target that has none fails alone.
+    fn objects(&mut self, targets: &[Target]) -> Result<Vec<(ObjectName, u64)>> {
+        let mut all = Vec::new();
+        for target in targets {
+            match self.store.wait(self.files.objects(target)) {
+                Ok(objects) => all.extend(objects),
+                Err(error) if targets.len() == 1 => return Err(error.into()),
+                Err(error) => {
+                    self.failed += 1;
+                    self.output.note(&format!("refrain: s3://{}/{}: {error}", target.bucket, target.path));
+                }
+            }
+        }
+        Ok(all)
+    }
+}
