@@ -28,9 +28,8 @@ where
             (kind, answered(kind, code, status, message.as_deref(), right) + &elsewhere(answer.raw()))
         }
         SdkError::ResponseError(answer) => {
-            let status = answer.raw().status();
-            let kind = if status.is_success() { Kind::Unavailable } else { kind_of("", status.as_u16()) };
-            (kind, format!("status {status} and an answer that cannot be read: {}", chain(error)))
+            let status = answer.raw().status().as_u16();
+            (kind_of_status(status), format!("{}: {}", unread(status), chain(error)))
         }
         SdkError::TimeoutError(_) => (Kind::Unavailable, format!("no answer in time ({})", chain(error))),
         _ => not_sent(error),
@@ -97,6 +96,8 @@ fn kind_of_status(status: u16) -> Kind {
         404 | 410 => Kind::NotFound,
         409 | 412 => Kind::Conflict,
         429 => Kind::Throttled,
+        // Whoever answered this was not the service, or broke off.
+        200..=299 => Kind::Unavailable,
         // What a look-alike has not built it will not have built later.
         501 => Kind::Invalid,
         408 | 500.. => Kind::Unavailable,
@@ -125,7 +126,11 @@ fn is_of_credentials(code: &str) -> bool {
 }
 
 fn answered(kind: Kind, code: Option<&str>, status: u16, message: Option<&str>, right: &str) -> String {
-    let mut why = code.map_or_else(|| format!("status {status}"), str::to_owned);
+    let mut why = match code {
+        Some(code) => code.to_owned(),
+        None if (200..300).contains(&status) => unread(status),
+        None => format!("status {status}"),
+    };
     // Answers to wrong signatures quote the request, and with it the session's token.
     let quotes = code.is_some_and(is_of_credentials);
     if let Some(message) = message.filter(|_| !quotes).map(first_line).filter(|line| !line.is_empty()) {
@@ -139,6 +144,10 @@ fn answered(kind: Kind, code: Option<&str>, status: u16, message: Option<&str>, 
         _ => {}
     }
     why
+}
+
+fn unread(status: u16) -> String {
+    format!("status {status} and an answer that cannot be read")
 }
 
 /// IVS calls the message so, which the SDK does not know as one.
@@ -173,18 +182,20 @@ fn not_sent<E: Error + 'static>(error: &Failure<E>) -> (Kind, String) {
             None => cause = at.source(),
         }
     }
-    match error {
-        SdkError::ConstructionFailure(_) => (Kind::Invalid, unbuilt(&chain(error))),
-        SdkError::DispatchFailure(failure) if failure.is_user() => (Kind::Invalid, unbuilt(&chain(error))),
-        _ => (Kind::Unavailable, format!("not reachable: {}", chain(error))),
+    let causes = chain(error);
+    // The services' rules for endpoints say it in these ways.
+    if ["Missing Region", "region must be set"].iter().any(|told| causes.contains(told)) {
+        return (Kind::Invalid, "no region is known; set aws.region or AWS_REGION".to_owned());
     }
-}
-
-fn unbuilt(causes: &str) -> String {
-    if causes.to_ascii_lowercase().contains("missing region") {
-        return "no region is known; set aws.region or AWS_REGION".to_owned();
+    let ours = match error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::DispatchFailure(failure) => failure.is_user(),
+        _ => false,
+    };
+    match ours {
+        true => (Kind::Invalid, format!("the request cannot be made: {causes}")),
+        false => (Kind::Unavailable, format!("not reachable: {causes}")),
     }
-    format!("the request cannot be made: {causes}")
 }
 
 /// An error and its causes, each once, the outermost first.

@@ -4,7 +4,9 @@
 use std::process::Command;
 
 use refrain_aws::{Aws, AwsSettings};
-use refrain_service::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind};
+use refrain_service::outside::{
+    Channels, ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind, Queue, Topics,
+};
 use refrain_testkit::origin::Origin;
 
 use crate::setup::DEAD;
@@ -61,9 +63,16 @@ async fn child() {
         }
         "no region" => {
             assert_eq!(Aws::connect(&settings).await.region(), None);
-            let error = look(&settings).await.unwrap_err();
-            assert_eq!(error.kind(), OutsideErrorKind::Invalid, "{error}");
-            assert!(error.to_string().contains("AWS_REGION"), "{error}");
+            let aws = Aws::connect(&settings).await;
+            for error in [
+                look(&settings).await.unwrap_err(),
+                aws.queue("http://localhost/1/songs").facts().await.unwrap_err(),
+                aws.topics().check_topic("songs").await.unwrap_err(),
+                aws.channels(100.0).live().await.unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), OutsideErrorKind::Invalid, "{error}");
+                assert!(error.to_string().contains("AWS_REGION"), "{error}");
+            }
         }
         other => panic!("no such case: {other}"),
     }

@@ -1,0 +1,77 @@
+//! moto's server, and the stand-in for the API of IVS.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it is surprised")]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use refrain_testkit::Moto;
+use refrain_testkit::channels::{Ivs, Trouble};
+use refrain_testkit::origin::Times;
+
+const ONE: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/one";
+
+/// The whole answer to a POST, head and body.
+fn post(url: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn moto_answers_and_leaves_nothing_behind() {
+    let server = Moto::start().unwrap();
+    let url = server.url();
+    assert!(post(&url, "/", "Action=CreateQueue&QueueName=songs").contains("/songs</QueueUrl>"));
+    drop(server);
+    assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
+}
+
+/// The variable belongs to a process, so a child runs the test below.
+#[test]
+fn who_has_no_moto_is_told_how_to_get_it() {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "without_moto", "--ignored"]).env("TEST_MOTO_SERVER", "/nowhere/moto_server");
+    assert!(child.status().unwrap().success());
+}
+
+#[test]
+#[ignore = "the test above runs it, with a variable"]
+fn without_moto() {
+    let error = Moto::start().unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/moto_server is no file: "), "{error}");
+    assert!(error.contains("pip install 'moto[server]'") && error.contains("TEST_MOTO_SERVER"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_answer_in_the_shapes_of_the_api() {
+    let ivs = Ivs::start().await.unwrap();
+    ivs.add_private_channel(ONE, "https://ivs.example.org/one.m3u8");
+    let asked = format!("{{\"channelArn\":\"{ONE}\"}}");
+    let silent = post(&ivs.url(), "/GetStream", &asked);
+    assert!(silent.starts_with("HTTP/1.1 404 "), "{silent}");
+    assert!(silent.contains("\r\nx-amzn-errortype: ChannelNotBroadcasting\r\n"), "{silent}");
+    assert!(silent.contains("{\"exceptionMessage\":\""), "{silent}");
+    ivs.start_stream_at(ONE, "st-1", 1_684_864_675_000);
+    let live = post(&ivs.url(), "/GetStream", &asked);
+    assert!(live.contains("\"startTime\":\"2023-05-23T17:57:55.000Z\""), "{live}");
+    assert!(live.contains("\"state\":\"LIVE\"") && live.contains("\"streamId\":\"st-1\""), "{live}");
+    assert!(!post(&ivs.url(), "/ListStreams", "{}").contains("playbackUrl"));
+    let channel = post(&ivs.url(), "/GetChannel", &format!("{{\"arn\":\"{ONE}\"}}"));
+    assert!(channel.contains("\"authorized\":true"), "{channel}");
+    let nobody = post(&ivs.url(), "/GetStream", "{\"channelArn\":\"nobody\"}");
+    assert!(nobody.contains("x-amzn-errortype: ResourceNotFoundException"), "{nobody}");
+    ivs.trouble("GetStream", Trouble::Throttled, Times::First(1));
+    assert!(post(&ivs.url(), "/GetStream", &asked).starts_with("HTTP/1.1 429 "));
+    assert!(post(&ivs.url(), "/GetStream", &asked).starts_with("HTTP/1.1 200 "));
+    assert_eq!((ivs.calls("GetStream"), ivs.calls("ListStreams"), ivs.calls("GetChannel")), (5, 1, 1));
+}
