@@ -247,8 +247,8 @@ async fn what_is_heard_once_more_keeps_its_identity() {
     // is; and to the very start.
     for segments in [13_u64, 7, 0] {
         let row = shop.catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().remove(0);
-        let progress = json!({"first": 0, "last": segments.saturating_sub(1), "since": EPOCH, "newest": EPOCH,
-            "seconds": segments as f64 * 2.0});
+        let progress = json!({"first": 0, "last": segments.saturating_sub(1), "since": EPOCH + LENGTH,
+            "newest": EPOCH + segments as i64 * LENGTH, "seconds": segments as f64 * 2.0});
         let report = StreamReport {
             id: ID.to_owned(),
             started_at: row.started_at,
