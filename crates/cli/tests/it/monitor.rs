@@ -108,9 +108,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
+        let Some(mut child) = self.0.take() else { return };
+        let _ = child.kill();
+        let said = child.wait_with_output();
+        // What it said is what explains a test that failed.
+        if let (true, Ok(said)) = (std::thread::panicking(), said) {
+            eprintln!("{}", String::from_utf8_lossy(&said.stderr));
         }
     }
 }

@@ -12,8 +12,12 @@ use super::Moto;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What tells moto which service is meant; nothing is checked.
-const SIGNED: &str = "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/sqs/aws4_request, \
-                      SignedHeaders=host, Signature=none";
+fn signed(service: &str) -> String {
+    format!(
+        "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=none"
+    )
+}
 
 /// Region of all that is made.
 const REGION: &str = "eu-west-1";
@@ -44,7 +48,11 @@ impl Moto {
     /// As above.
     pub fn get(&self, bucket: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
         let (status, body) = self.s3("GET", &format!("/{bucket}/{}", encoded(key)), &[])?;
-        Ok((status == 200).then_some(body))
+        if status == 404 {
+            return Ok(None);
+        }
+        fine((status, Vec::new()))?;
+        Ok(Some(body))
     }
 
     /// All keys of a bucket under a prefix, in order.
@@ -109,7 +117,7 @@ impl Moto {
 
     fn sqs(&self, call: &str, asked: &Value) -> io::Result<Value> {
         let target = format!("x-amz-target: AmazonSQS.{call}");
-        let headers = [SIGNED, &target, "content-type: application/x-amz-json-1.0"];
+        let headers = [&signed("sqs"), &target, "content-type: application/x-amz-json-1.0"];
         let (status, body) = self.http("POST", "/", &headers, asked.to_string().as_bytes())?;
         if status != 200 {
             return Err(io::Error::other(format!("{call}: {}", String::from_utf8_lossy(&body))));
@@ -119,7 +127,7 @@ impl Moto {
     }
 
     fn s3(&self, method: &str, path: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
-        self.http(method, path, &["content-type: application/octet-stream"], body)
+        self.http(method, path, &[&signed("s3"), "content-type: application/octet-stream"], body)
     }
 
     fn http(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<(u16, Vec<u8>)> {

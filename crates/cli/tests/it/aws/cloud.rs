@@ -59,6 +59,7 @@ impl Cloud {
              [queues]\nstreams = '{}'\ncheck = '{}'\nindex = '{}'\n\
              [bucket]\nsource = '{}'\nsegment_wait_seconds = 2\n\
              [monitor]\nallow_private_addresses = true\n\
+             [log]\nlevel = 'warn'\n\
              [ivs]\ncalls_per_second = 100.0\n\
              [outbox]\nlongest_pause_seconds = 1\n\
              [[sinks]]\nkind = 's3'\nbucket = '{}'\nfrom = ['live', 'archive']\n",

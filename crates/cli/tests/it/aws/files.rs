@@ -1,5 +1,7 @@
 //! Objects that are dropped into the bucket.
 
+use std::time::Duration;
+
 use super::cloud::{Cloud, depth, keys, object, send, until};
 use crate::serve::Service;
 use crate::support::{Sandbox, music};
@@ -25,6 +27,10 @@ async fn songs_that_are_dropped_are_learnt_and_checked() {
     })
     .await;
     let part = clip(&sandbox, 0, 5.0, 10.0);
+    // It is found as soon as the index has taken it in.
+    until("the song", || service.command(&["identify", "clip.wav"]).status.filter(|status| *status == 0))
+        .await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     for (key, bytes) in [
         ("songs_to_check/é +1.wav", &part[..]),
         ("Songs_To_Check/unknown.wav", &clip(&sandbox, 1, 5.0, 10.0)[..]),

@@ -29,9 +29,9 @@ async fn a_start_becomes_json_in_the_bucket() {
     cloud.event("Stream Start", &channel, "st-1A2b3c");
     live.publish(stage.clips.len() as u64 - 11);
     live.change(|options| options.end = true);
+    let all = until("four objects", || Some(cloud.results()).filter(|all| all.len() == 4)).await;
     cloud.ivs.end_stream(&channel);
     cloud.event("Stream End", &channel, "st-1A2b3c");
-    let all = until("four objects", || Some(cloud.results()).filter(|all| all.len() == 4)).await;
     assert!(
         all.iter().all(|(key, _)| key.starts_with("st-1A2b3c/st-1A2b3c_") && key.ends_with(".json")),
         "{all:?}"
@@ -68,7 +68,7 @@ async fn what_nobody_understands_is_buried_and_a_burst_is_handled() {
     assert_eq!(depth(&cloud.streams.dead), (1, 0), "the one that is no event");
     let streams = service.get("/v1/streams").json();
     assert_eq!(streams["streams"].as_array().unwrap().len(), 1, "{streams}");
-    service.end().expect(0).says("not at all");
+    service.end().expect(0).says("a message went to the dead letters");
 }
 
 #[tokio::test(flavor = "multi_thread")]

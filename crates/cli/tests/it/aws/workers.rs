@@ -42,8 +42,9 @@ impl Broadcasts {
         self.lives.iter().for_each(|live| live.publish(segments));
     }
 
-    fn end(&self) {
-        let rest = self.stage.clips.len() as u64;
+    /// The rest comes, after so many segments, and the playlists end.
+    fn end(&self, published: u64) {
+        let rest = self.stage.clips.len() as u64 - published;
         self.lives.iter().for_each(|live| {
             live.publish(rest);
             live.change(|options| options.end = true);
@@ -125,7 +126,7 @@ async fn ten_streams_survive_the_death_of_their_workers() {
     all.publish(3);
     second.kill();
     until("all at the third", || (shares(&third).get("third") == Some(&STREAMS)).then_some(())).await;
-    all.end();
+    all.end(14);
     all.check().await;
     third.end().expect(0);
     assert!(taken < Duration::from_secs(15), "taken over after {taken:?}");
@@ -148,7 +149,7 @@ async fn a_database_that_restarts_loses_nothing() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     server.start().unwrap();
     service.wait("/readyz", 200);
-    all.end();
+    all.end(15);
     all.check().await;
     let metrics = service.get("/metrics").body;
     assert!(metrics.contains("refrain_ready 1"), "{metrics}");
@@ -171,7 +172,7 @@ async fn a_worker_that_drains_hands_over_at_once() {
     first.end().expect(0);
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     until("all at the second", || (shares(&second).get("second") == Some(&STREAMS)).then_some(())).await;
-    all.end();
+    all.end(11);
     all.check().await;
     let page: Value = second.get("/v1/streams/arn:aws:ivs:eu-west-1:123456789012:channel%2Fch0").json();
     assert_eq!(page["stream"]["id"], arn("ch0"), "{page}");

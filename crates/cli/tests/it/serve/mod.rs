@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -59,9 +60,9 @@ impl<'a> Service<'a> {
         args: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let text = format!("catalog = '{catalog}'\n{settings}\n[http]\nlisten = '127.0.0.1:{port}'\n");
-        let config = sandbox.file("service.toml", text);
+        let config = sandbox.file(&format!("service-{port}.toml"), text);
         let mut command = sandbox.command(&["--config", config.to_str().unwrap(), "serve"]);
         let running = Running::start(command.args(args).envs(variables.iter().copied()));
         Self { sandbox, running, port, config }
@@ -110,6 +111,18 @@ impl<'a> Service<'a> {
     pub(crate) fn end(mut self) -> Ran {
         self.running.terminate();
         self.running.end()
+    }
+}
+
+/// A port that nobody else of these tests was given: those that the system chooses it may choose again at once.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 500) as u16 * 20;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
