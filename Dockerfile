@@ -1,6 +1,4 @@
 # syntax=docker/dockerfile:1.14
-# Ahead of the program: `refrain serve` and `refrain healthcheck` are not built yet.
-#
 # The service and the commands, for linux/amd64 and linux/arm64:
 #
 #     docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/refrain:VERSION --push .

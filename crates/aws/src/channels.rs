@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ivs::Client;
+use aws_sdk_ivs::operation::get_stream::GetStreamError;
 use aws_sdk_ivs::primitives::DateTime;
 use aws_sdk_ivs::types::{StreamState, StreamSummary};
 use refrain_service::outside::{Channel, ChannelStream, Channels, OutsideError, OutsideErrorKind as Kind};
@@ -37,7 +38,11 @@ impl Channels for IvsChannels {
         let what = || format!("cannot get the stream of channel {channel}");
         let stream = match self.client.get_stream().channel_arn(channel).send().await {
             Ok(answer) => answer.stream,
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_channel_not_broadcasting()) => None,
+            Err(error)
+                if error.as_service_error().is_some_and(GetStreamError::is_channel_not_broadcasting) =>
+            {
+                None
+            }
             Err(error) => return Err(failed(&error, what(), "ivs:GetStream")),
         };
         let Some(stream) = stream.filter(|stream| is_live(stream.state())) else { return Ok(None) };

@@ -138,7 +138,7 @@ fn answered(kind: Kind, code: Option<&str>, status: u16, message: Option<&str>, 
     }
     match kind {
         Kind::Denied if quotes => {
-            why += "; the credentials are wrong or have expired, or this clock is wrong"
+            why += "; the credentials are wrong or have expired, or this clock is wrong";
         }
         Kind::Denied => why += &format!("; whoever runs this needs the right {right}"),
         _ => {}

@@ -14,6 +14,7 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     /// `per_second` is limited to 0.1 to 100, as `ivs.calls_per_second` is.
+    #[expect(clippy::manual_clamp, reason = "clamp leaves NaN as it is")]
     pub(crate) fn new(per_second: f64) -> Self {
         // max() first: it makes a number of NaN.
         let distance = Duration::from_secs_f64(per_second.max(0.1).min(100.0).recip());
