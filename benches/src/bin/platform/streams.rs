@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let busy = (service.processor()? - processor) / options.seconds;
     let (own, most) = service.memory()?;
     println!("lag at last, seconds:  {}", lags(&service.metric("refrain_stream_lag_seconds")?));
-    println!("{:.2} cores; {own:.0} MB of its own, {most:.0} MB resident at most", busy);
+    println!("{busy:.2} cores; {own:.0} MB of its own, {most:.0} MB resident at most");
     println!("{each:.2} statements a stream and minute (those of this program included)");
     println!("{} objects in the bucket, {} of them meanwhile", results(&stage)?, results(&stage)? - told);
     let waiting = "SELECT count(*) FROM outbox WHERE delivered_at IS NULL";
