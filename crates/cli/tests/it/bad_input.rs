@@ -142,7 +142,8 @@ fn index_learns_good_files_beside_bad_ones() {
     assert_eq!(sandbox.tracks().len(), good.len());
     // Nothing but bad files: nothing could be done, and no catalogue is made in passing.
     let empty = Sandbox::new();
-    empty.run(&["index", "gone", "s3://bucket/songs"]).expect(2).says("URLs cannot be indexed yet");
+    empty.run(&["index", "gone", "http://example.org/a.mp3"]).expect(2).says("URLs cannot be indexed yet");
+    empty.run(&["index", "gone", "s3://bucket/songs"]).expect(2).says("name one kind at a time");
     assert!(!empty.path("catalog.db").exists());
 }
 

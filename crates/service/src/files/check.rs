@@ -228,6 +228,7 @@ async fn tell(shared: &Shared, content: &Content<'_>, json: &str) -> Result<(), 
     let deliveries = shared.planner.deliveries(&news);
     if !deliveries.is_empty() {
         shared.journal().enqueue(&deliveries, Local::now().timestamp_millis()).await?;
+        shared.planner.recorded();
     }
     Ok(())
 }

@@ -64,12 +64,12 @@ impl Parts<'_> {
     pub(super) fn begin(self) -> Result<Stages, ServeError> {
         let mut stages = Stages::new();
         self.watch(&mut stages);
-        self.deliver(&mut stages)?;
+        let planner = self.deliver(&mut stages)?;
         if self.plan.settings.roles.monitor {
-            self.follow(&mut stages)?;
+            self.follow(&mut stages, planner.clone())?;
         }
         if self.plan.settings.roles.check || self.plan.settings.roles.index {
-            self.files(&mut stages)?;
+            self.files(&mut stages, planner)?;
         }
         Ok(stages)
     }
@@ -83,7 +83,8 @@ impl Parts<'_> {
         }
     }
 
-    fn deliver(&self, stages: &mut Stages) -> Result<(), ServeError> {
+    /// Begins to deliver; gives what plans that, and wakes it.
+    fn deliver(&self, stages: &mut Stages) -> Result<Planner, ServeError> {
         let Plan { settings, outside, .. } = &self.plan;
         // It ends last: half of the time is the least that is left for it.
         let drain = settings.drain / 2;
@@ -91,22 +92,23 @@ impl Parts<'_> {
         stages.begin(Stage::Intake, "janitor", |stop| janitor.run(stop));
         if settings.outbox.sinks.is_empty() {
             tracing::warn!("there is no sink: what is heard is written down and delivered to nobody");
-            return Ok(());
+            return Ok(Planner::default());
         }
         let courier = Courier::new(&self.catalog, &settings.outbox, outside, drain, &self.shared.measures)
             .map_err(|error| ServeError::Settings(error.to_string()))?;
+        let planner = Planner::new(&settings.outbox.sinks).waking(courier.waker());
         stages.begin(Stage::Outbox, "courier", |stop| courier.run(stop));
-        Ok(())
+        Ok(planner)
     }
 
-    fn follow(&self, stages: &mut Stages) -> Result<(), ServeError> {
+    fn follow(&self, stages: &mut Stages, planner: Planner) -> Result<(), ServeError> {
         let Plan { settings, outside, .. } = &self.plan;
         let monitor = Monitor::new(self.index.clone(), settings.streams.monitor.clone())?;
         let parts = streams::Parts {
             catalog: Arc::clone(&self.catalog),
             monitor,
             channels: outside.channels.clone(),
-            planner: self.planner(),
+            planner,
             measures: Arc::clone(&self.shared.measures),
             name: settings.name.clone(),
         };
@@ -121,7 +123,7 @@ impl Parts<'_> {
         Ok(())
     }
 
-    fn files(&self, stages: &mut Stages) -> Result<(), ServeError> {
+    fn files(&self, stages: &mut Stages, planner: Planner) -> Result<(), ServeError> {
         let Plan { settings, outside, .. } = &self.plan;
         // Checked before anything began.
         let Some(objects) = outside.objects.clone() else { return Ok(()) };
@@ -129,7 +131,7 @@ impl Parts<'_> {
             catalog: Arc::clone(&self.catalog),
             index: Arc::new(self.index.clone()),
             objects,
-            planner: self.planner(),
+            planner,
             measures: Arc::clone(&self.shared.measures),
             name: settings.name.clone(),
             roles: settings.roles,
@@ -144,10 +146,6 @@ impl Parts<'_> {
         // Without the role there are no streams of segments, but files that are learnt end with it too.
         stages.begin(Stage::Files, "files", |stop| files.run(stop));
         Ok(())
-    }
-
-    fn planner(&self) -> Planner {
-        Planner::new(&self.plan.settings.outbox.sinks)
     }
 
     /// Reads a queue, if there is one.

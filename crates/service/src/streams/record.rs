@@ -135,6 +135,7 @@ impl Recorder {
             tracing::warn!(stream = self.name, %error, "cannot put a message out; trying again");
             return;
         }
+        self.shared.planner.recorded();
         self.songs.told();
     }
 
@@ -161,6 +162,9 @@ impl Recorder {
             None => (self.songs.clone(), Vec::new()),
         };
         let is_new = self.shared.journal().record(&detection, &deliveries, now()).await?;
+        if is_new && !deliveries.is_empty() {
+            self.shared.planner.recorded();
+        }
         if !is_new {
             tracing::debug!(stream = self.name, airing = %event.airing, "more was known of it already");
         }

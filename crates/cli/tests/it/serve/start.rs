@@ -5,12 +5,14 @@ use std::process::Command;
 use super::Service;
 use crate::support::{Ran, Sandbox};
 
+const REGION: &str = "[aws]\nregion = 'eu-west-1'\n";
+
 #[test]
 fn roles_that_lack_what_they_work_on_are_refused() {
     let sandbox = Sandbox::new();
     for (settings, args, part) in [
-        ("", &["--role", "check"][..], "the role check needs a queue: set queues.check"),
-        ("", &["--role", "monitor,index"], "the role index needs a queue: set queues.index"),
+        (REGION, &["--role", "check"][..], "the role check needs a queue: set queues.check"),
+        (REGION, &["--role", "monitor,index"], "the role index needs a queue: set queues.index"),
         ("[http]\nlisten = ''\n", &["--role", "api"], "the role api needs an address: set http.listen"),
         ("search = 'database'\n", &[], "use search = \"local\""),
         ("[[sinks]]\nkind = 'webhook'\n", &[], "sink \"webhook\": url is missing"),

@@ -126,6 +126,7 @@ impl Recorder {
             }
             done => drop(done?),
         }
+        self.archive.shared.planner.recorded();
         self.songs = songs;
         self.kept.insert(event.airing, kept);
         match event.kind {
@@ -147,6 +148,7 @@ impl Recorder {
         let deliveries = self.archive.shared.planner.deliveries(&news);
         if !deliveries.is_empty() {
             self.archive.shared.journal().enqueue(&deliveries, now()).await?;
+            self.archive.shared.planner.recorded();
         }
         self.songs.told();
         Ok(())
