@@ -31,7 +31,12 @@ fn post(url: &str, path: &str, body: &str) -> String {
 fn moto_answers_and_leaves_nothing_behind() {
     let server = Moto::start().unwrap();
     let url = server.url();
-    assert!(post(&url, "/", "Action=CreateQueue&QueueName=songs").contains("/songs</QueueUrl>"));
+    assert!(server.make_queue("songs", 30).unwrap().0.ends_with("/songs"));
+    server.make_bucket("music").unwrap();
+    server.put("music", "a b/é+1", b"x").unwrap();
+    assert_eq!(server.keys("music", "a ").unwrap(), ["a b/é+1"]);
+    assert_eq!(server.get("music", "a b/é+1").unwrap().as_deref(), Some(&b"x"[..]));
+    assert_eq!(server.get("music", "none").unwrap(), None);
     drop(server);
     assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
 }

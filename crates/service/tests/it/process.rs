@@ -41,12 +41,19 @@ impl Process {
         channels: Option<Arc<dyn Channels>>,
         settings: StreamsSettings,
     ) -> Self {
-        let sink = SinkSettings {
-            name: "sink".to_owned(),
-            kind: SinkKind::Stdout,
-            from: vec![From::Live],
-            format: Format::Response,
-        };
+        Self::telling(catalog, name, channels, settings, Format::Response)
+    }
+
+    /// The same, with a sink of this format.
+    pub(crate) fn telling(
+        catalog: &Arc<dyn Catalog>,
+        name: &str,
+        channels: Option<Arc<dyn Channels>>,
+        settings: StreamsSettings,
+        format: Format,
+    ) -> Self {
+        let sink =
+            SinkSettings { name: "sink".to_owned(), kind: SinkKind::Stdout, from: vec![From::Live], format };
         let monitor = Monitor::new(|| Arc::clone(&library().snapshot), settings.monitor.clone()).unwrap();
         let measures = Arc::new(Measures::default());
         let parts = Parts {

@@ -138,7 +138,7 @@ async fn segments_that_come_in_any_order_are_one_stream() {
     assert_eq!((last(&shop.catalog).await, told(&shop.catalog).await), (end, (2, 2)));
     let names = outbox(&shop.catalog).await;
     assert!(
-        names.iter().any(|delivery| delivery.payload.contains("\"unknownAssetID\":\"tv/main_news\"")),
+        names.iter().any(|delivery| delivery.payload.contains(r#"\"unknownAssetID\":\"tv/main_news\""#)),
         "{names:?}"
     );
     // Late copies of events start nothing.
