@@ -116,7 +116,7 @@ pub trait Journal: Send + Sync {
     /// Detections that are not final, in order of start: what a worker that takes a stream over goes on with.
     async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError>;
 
-    /// Detections that are not final, were last seen before that time, and were heard in a stream that is over in that
+    /// Detections that are not final, were last seen before that time, and were heard in no stream that goes on in that
     /// session (or, where sessions have no names, under that id): nobody is left who would end them. The first in order of
     /// start.
     async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError>;

@@ -30,6 +30,7 @@ impl Handler for FilesHandler {
             Ok(events) => events,
             Err(why) => return Handled::Bury(why),
         };
+        let _working = self.shared.working.token();
         let mut worst = Handled::Done;
         for event in events {
             worst = worse(worst, self.event(&event).await);

@@ -30,8 +30,9 @@ use std::time::Duration;
 
 use refrain_catalog::Catalog;
 use refrain_core::matching::live::LiveSettings;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use by_hand::{Done, Target};
 pub use check::Checked;
@@ -50,7 +51,7 @@ use crate::monitor::{EventKind, Index};
 use crate::outside::Objects;
 use crate::settings::{FilesSettings, Roles};
 
-/// Files that are worked on when the process is to end have so long to be done: most are.
+/// Files that are worked on when the process is to end have so long to be done: most are, and then nothing waits.
 const LAST_READING: Duration = Duration::from_secs(8);
 
 /// What work on files needs of others.
@@ -89,7 +90,9 @@ impl Files {
         let Parts { catalog, index, objects, planner, measures, name, roles, live } = parts;
         let pool = Pool::start(settings.jobs)?;
         let stop = CancellationToken::new();
-        let shared = Arc::new(Shared { catalog, index, objects, planner, measures, settings, pool, stop });
+        let working = TaskTracker::new();
+        let shared =
+            Arc::new(Shared { catalog, index, objects, planner, measures, settings, pool, working, stop });
         let archive = Arc::new(Archive::new(Arc::clone(&shared), &name, live.0, live.1));
         Ok(Self { shared, archive, roles })
     }
@@ -109,7 +112,8 @@ impl Files {
         } else {
             stop.cancelled().await;
         }
-        sleep(LAST_READING).await;
+        self.shared.working.close();
+        let _ = timeout(LAST_READING, self.shared.working.wait()).await;
         self.shared.stop.cancel();
     }
 }

@@ -7,6 +7,7 @@ use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::{Matches, identify};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::error::FilesError;
 use super::pool::{Broken, Pool};
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) measures: Arc<Measures>,
     pub(super) settings: FilesSettings,
     pub(super) pool: Pool,
+    /// Messages that are being handled.
+    pub(super) working: TaskTracker,
     /// Ends reading.
     pub(super) stop: CancellationToken,
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use refrain_catalog::{Stream, StreamReport, StreamState as RowState};
 use refrain_stream::Backoff;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::platform::{Next, input_of, what_next};
 use super::record::Recorder;
@@ -28,11 +28,17 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_sec
 /// A stream that was live for so long begins with the shortest pause again.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 
+/// The platform's word that a stream is over comes before the last segments do: they are waited for so long, if the
+/// playlist does not end before.
+const HEARD_OUT: Duration = Duration::from_secs(15);
+
 /// What a stream's task is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// Follow it.
     Go,
+    /// It is over: what is still to come of it is heard, then its airings end.
+    HearOut,
     /// It is over: its airings end.
     Finish,
     /// Others go on with it: its airings stay open.
@@ -45,6 +51,44 @@ struct Followed(StreamHandle);
 impl Drop for Followed {
     fn drop(&mut self) {
         self.0.leave();
+    }
+}
+
+/// Orders to the end, each told once.
+struct Orders {
+    given: watch::Receiver<Order>,
+    known: Order,
+    /// When a stream that is heard out is stopped.
+    heard_out: Option<tokio::time::Instant>,
+}
+
+impl Orders {
+    fn new(given: watch::Receiver<Order>) -> Self {
+        Self { given, known: Order::Go, heard_out: None }
+    }
+
+    /// Passes on what is ordered, as long as this is awaited.
+    async fn pass_on(&mut self, handle: &StreamHandle) {
+        loop {
+            let (known, until) = (self.known, self.heard_out);
+            let order = tokio::select! {
+                given = self.given.wait_for(|order| *order != known) => given.ok().map(|order| *order),
+                () = async { sleep_until(until.unwrap_or_else(tokio::time::Instant::now)).await }, if until.is_some() => {
+                    self.heard_out = None;
+                    handle.stop();
+                    continue;
+                }
+            };
+            match order {
+                Some(Order::HearOut) => self.heard_out = Some(tokio::time::Instant::now() + HEARD_OUT),
+                Some(Order::Finish) => handle.stop(),
+                Some(Order::Leave) => handle.leave(),
+                Some(Order::Go) => {}
+                // Without anybody who orders the task is about to be aborted.
+                None => std::future::pending().await,
+            }
+            self.known = order.unwrap_or(known);
+        }
     }
 }
 
@@ -132,20 +176,16 @@ impl Follower {
         self.shared.watch((self.stream.id.clone(), self.stream.started_at), status.clone());
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut orders = self.orders.clone();
-        let mut going = true;
+        let mut orders = Orders::new(self.orders.clone());
         loop {
             tokio::select! {
                 biased;
-                () = ordered(&mut orders), if going => {
-                    going = false;
-                    obey(*orders.borrow(), &followed.0);
-                }
+                () = orders.pass_on(&followed.0) => {}
                 event = events.recv() => match event {
                     Some(event) => {
                         let now = status.borrow().clone();
                         self.look(&now).await;
-                        self.record(&event, &followed.0, &mut going).await;
+                        self.record(&event, &followed.0, &mut orders).await;
                     }
                     None => break,
                 },
@@ -163,18 +203,11 @@ impl Follower {
     }
 
     /// Writes an event down, however long that takes; an order is passed on meanwhile.
-    async fn record(&mut self, event: &StreamEvent, handle: &StreamHandle, going: &mut bool) {
-        let mut orders = self.orders.clone();
-        let mut recording = std::pin::pin!(self.recorder.record(event));
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut recording => return,
-                () = ordered(&mut orders), if *going => {
-                    *going = false;
-                    obey(*orders.borrow(), handle);
-                }
-            }
+    async fn record(&mut self, event: &StreamEvent, handle: &StreamHandle, orders: &mut Orders) {
+        tokio::select! {
+            biased;
+            () = self.recorder.record(event) => {}
+            () = orders.pass_on(handle) => {}
         }
     }
 
@@ -236,14 +269,5 @@ impl Follower {
     fn reported(&self, state: RowState, reason: Option<String>) -> StreamReport {
         let Stream { id, started_at, epoch, .. } = &self.stream;
         StreamReport { id: id.clone(), started_at: *started_at, state, reason, epoch: *epoch }
-    }
-}
-
-/// Passes an order on.
-fn obey(order: Order, handle: &StreamHandle) {
-    match order {
-        Order::Go => {}
-        Order::Finish => handle.stop(),
-        Order::Leave => handle.leave(),
     }
 }

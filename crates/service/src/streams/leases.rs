@@ -10,7 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::follow::{Order, follow};
-use super::shared::{Shared, outside_name, was_followed};
+use super::shared::{Shared, channel_of, outside_name, was_followed};
 
 /// A session of a stream.
 type Session = (String, i64);
@@ -127,10 +127,13 @@ impl Leases {
         let row = self.shared.journal().stream(&session.0).await;
         let Some(held) = self.held.get_mut(&session) else { return };
         let is_taken =
-            |row: Stream| row.started_at == session.1 && row.ended_at.is_none() && row.lease_owner.is_some();
-        if row.is_ok_and(|row| row.is_none_or(|row| !is_taken(row))) {
-            held.finish();
-            return;
+            |row: &Stream| row.started_at == session.1 && row.ended_at.is_none() && row.lease_owner.is_some();
+        // A channel that sends another session has nothing more of this one.
+        let is_over = |row: &Stream| row.started_at == session.1 && row.ended_at.is_some();
+        match row {
+            Ok(Some(row)) if is_over(&row) && channel_of(&row).is_some() => return held.end(Order::HearOut),
+            Ok(row) if row.as_ref().is_none_or(|row| !is_taken(row)) => return held.end(Order::Finish),
+            _ => {}
         }
         tracing::warn!(stream = session.0, "another process follows the stream now");
         self.shared.measures.leases_lost.add(1);
@@ -160,7 +163,7 @@ impl Leases {
     fn begin(&mut self, stream: Stream, until: Instant) {
         // An earlier session of it is over.
         for (_, held) in self.held.iter_mut().filter(|((id, _), _)| *id == stream.id) {
-            held.finish();
+            held.end(Order::Finish);
         }
         let session = (stream.id.clone(), stream.started_at);
         let taken_over = was_followed(&stream);
@@ -183,8 +186,8 @@ impl Leases {
 
     /// Leaves every stream: what was heard is written down, airings stay open.
     pub(super) async fn leave(&mut self, within: Duration) {
-        for held in self.held.values().filter(|held| !held.finishing) {
-            held.order.send_replace(Order::Leave);
+        for held in self.held.values() {
+            held.order.send_replace(if held.finishing { Order::Finish } else { Order::Leave });
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(within, all).await.is_err() {
@@ -204,8 +207,8 @@ impl Leases {
 
 impl Held {
     /// The stream is over.
-    fn finish(&mut self) {
+    fn end(&mut self, order: Order) {
         self.finishing = true;
-        self.order.send_replace(Order::Finish);
+        self.order.send_replace(order);
     }
 }

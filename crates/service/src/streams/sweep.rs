@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::{CatalogError, Detection, StreamFilter, Track};
+use refrain_catalog::{ARCHIVE, CatalogError, Detection, StreamFilter, Track};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +64,7 @@ async fn count_waiting(shared: &Shared) -> Result<(), CatalogError> {
         let page = shared.journal().streams(&StreamFilter::default(), after.as_deref(), PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id.clone());
-        waiting += page.iter().filter(|row| row.lease_owner.is_none()).count();
+        waiting += page.iter().filter(|row| row.origin != ARCHIVE && row.lease_owner.is_none()).count();
     }
     shared.measures.streams_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     Ok(())

@@ -402,6 +402,28 @@ async fn a_new_session_of_a_channel_ends_the_one_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_playlist_has_after_the_platform_told_of_the_end_is_heard() {
+    let origin = Origin::start().await.unwrap();
+    let live = live();
+    let rows = Rows::with(hasty(10, Duration::from_secs(3))).await;
+    rows.channels.put(ARN, "st-1", &origin.live("/one", &live), AT);
+    rows.handle(&start("st-1")).await;
+    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    rows.channels.stop(ARN);
+    rows.handle(&end("st-1")).await;
+    until("nobody has its lease", || async { rows.process.measures.streams.get() == 0 }).await;
+    live.publish(library().clips.len() as u64 - live.published());
+    live.change(|options| options.end = true);
+    until("both songs are told to their end", || async {
+        let all = heard(&rows.catalog, "st-1").await;
+        all.iter().filter(|one| one.is_final).count() == 2
+    })
+    .await;
+    assert_eq!(rows.state(ARN).await, session("st-1", false));
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_begins_without_a_song_says_so_once() {
     let origin = Origin::start().await.unwrap();
     let unknown = segments(&compose(77, 14.0).samples, 2.0);

@@ -103,8 +103,8 @@ impl PostgresCatalog {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
         let sql = select_detections!(
-            "WHERE kind = 1 AND NOT is_final AND last_seen < $1 AND heard_in IN \
-             (SELECT coalesce(session, id) FROM refrain.streams WHERE ended_at IS NOT NULL) \
+            "WHERE kind = 1 AND NOT is_final AND last_seen < $1 AND heard_in NOT IN \
+             (SELECT coalesce(session, id) FROM refrain.streams WHERE ended_at IS NULL) \
              ORDER BY start_at, id LIMIT $2"
         );
         self.detections(sql, |query| query.bind(moment(before)).bind(i64::from(limit))).await

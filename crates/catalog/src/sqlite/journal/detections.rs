@@ -104,8 +104,8 @@ impl SqliteCatalog {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
         let query = sqlx::query(select_detections!(
-            "WHERE kind = 1 AND is_final = 0 AND last_seen < ?1 AND heard_in IN \
-             (SELECT coalesce(session, id) FROM streams WHERE ended_at IS NOT NULL) ORDER BY start_at, id LIMIT ?2"
+            "WHERE kind = 1 AND is_final = 0 AND last_seen < ?1 AND heard_in NOT IN \
+             (SELECT coalesce(session, id) FROM streams WHERE ended_at IS NULL) ORDER BY start_at, id LIMIT ?2"
         ));
         self.read_detections(query.bind(moment(before)).bind(i64::from(limit)).fetch_all(&self.readers).await)
     }

@@ -40,15 +40,16 @@ pub(crate) async fn what_nobody_would_end_is_found(place: &dyn Place) {
     let left = async |before, limit| -> Vec<i64> {
         journal.left_open(before, limit).await.unwrap().iter().map(|one| one.start_at).collect()
     };
-    assert_eq!(left(9000, 9).await, [0_i64; 0]);
+    // Its channel sends another session by now, or its row is gone.
+    assert_eq!(left(9000, 9).await, [2003, 2004]);
     for id in ["arn", "radio"] {
         assert!(journal.end_stream(id, None, None, 6000).await.unwrap());
     }
-    assert_eq!(left(9000, 9).await, [2000, 2001]);
+    assert_eq!(left(9000, 9).await, [2000, 2001, 2003, 2004]);
     assert_eq!(left(9000, 1).await, [2000]);
     assert_eq!(left(5000, 9).await, [0_i64; 0], "they may still be told of");
     let last = journal.left_open(9000, 1).await.unwrap().remove(0);
     let over = Detection { is_final: true, ..last };
     assert!(journal.record(&over, &[], 9000).await.unwrap());
-    assert_eq!(left(9000, 9).await, [2001]);
+    assert_eq!(left(9000, 9).await, [2001, 2003, 2004]);
 }
