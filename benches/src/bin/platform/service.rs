@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const CLOCK: f64 = 100.0;
 /// Name of the database.
 const DATABASE: &str = "platform";
+/// Statements that were counted in it.
+const OURS: &str = "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = 'platform'";
 /// Seconds that a message is hidden which somebody received.
 const HIDDEN: u32 = 60;
 
@@ -90,11 +92,21 @@ impl Stage {
         Ok(service)
     }
 
-    /// Statements that the database was given so far.
+    /// Begins to count statements.
+    pub(crate) fn count_statements(&self) -> Result<(), Failure> {
+        self.sql("SELECT pg_stat_statements_reset()").map(drop)
+    }
+
+    /// Statements that the database was given since then.
     pub(crate) fn statements(&self) -> Result<u64, Failure> {
-        let sql = "SELECT sum(calls) FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid \
-                   WHERE d.datname = 'platform'";
-        Ok(self.postgres.run_sql(DATABASE, sql)?.trim().parse()?)
+        Ok(self.sql(&format!("SELECT coalesce(sum(calls), 0) {OURS}"))?.parse()?)
+    }
+
+    /// The most frequent ones: how often, and how each begins.
+    pub(crate) fn busiest(&self) -> Result<String, Failure> {
+        self.sql(&format!(
+            "SELECT calls, left(regexp_replace(query, '\\s+', ' ', 'g'), 100) {OURS} ORDER BY calls DESC LIMIT 12"
+        ))
     }
 
     /// What the database answers.

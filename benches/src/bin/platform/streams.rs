@@ -71,22 +71,23 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         began.elapsed()
     );
     sleep(WARM_UP);
-    let (statements, processor, told) = (stage.statements()?, service.processor()?, results(&stage)?);
+    let (processor, told) = (service.processor()?, results(&stage)?);
+    stage.count_statements()?;
     let lag = lags(&service.metric("refrain_stream_lag_seconds")?);
     println!("lag at first, seconds: {lag}");
     sleep(Duration::from_secs_f64(options.seconds));
     let minutes = options.seconds / 60.0;
-    let each = (stage.statements()? - statements) as f64 / minutes / options.streams as f64;
+    let each = stage.statements()? as f64 / minutes / options.streams as f64;
     let busy = (service.processor()? - processor) / options.seconds;
     let (own, most) = service.memory()?;
     println!("lag at last, seconds:  {}", lags(&service.metric("refrain_stream_lag_seconds")?));
     println!("{busy:.2} cores; {own:.0} MB of its own, {most:.0} MB resident at most");
-    println!("{each:.2} statements a stream and minute (those of this program included)");
+    println!("{each:.2} statements a stream and minute; the most frequent:\n{}", stage.busiest()?);
     println!("{} objects in the bucket, {} of them meanwhile", results(&stage)?, results(&stage)? - told);
-    let waiting = "SELECT count(*) FROM outbox WHERE delivered_at IS NULL";
+    let waiting = "SELECT count(*) FROM refrain.outbox WHERE delivered_at IS NULL";
     println!(
         "{} detections, {} deliveries wait",
-        stage.sql("SELECT count(*) FROM detections")?,
+        stage.sql("SELECT count(*) FROM refrain.detections")?,
         stage.sql(waiting)?
     );
     println!(
