@@ -20,7 +20,8 @@ const CLOCK: f64 = 100.0;
 /// Name of the database.
 const DATABASE: &str = "platform";
 /// Statements that were counted in it.
-const OURS: &str = "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = 'platform'";
+const OURS: &str =
+    "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = 'platform'";
 /// Seconds that a message is hidden which somebody received.
 const HIDDEN: u32 = 60;
 

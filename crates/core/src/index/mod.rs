@@ -6,6 +6,7 @@
 
 mod cache;
 mod checked;
+mod draft;
 mod home;
 mod layout;
 mod manifest;

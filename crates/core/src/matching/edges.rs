@@ -4,9 +4,9 @@ use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::params::{HOP, TICKS_PER_FRAME, WINDOW};
 
 use super::line::{Line, Outcome};
+use super::reference::Reference;
 use super::significance::Survival;
 use super::trace::{Query, Trace};
-use super::verify::Reference;
 
 /// Beyond the last found peak an airing reaches half-way to the first missing one, at most so far (ticks).
 pub(crate) const FARTHEST_EDGE: f64 = 0.5 * TICKS_PER_SECOND;

@@ -4,6 +4,7 @@ mod alternatives;
 mod edges;
 mod line;
 pub mod live;
+mod reference;
 mod rivals;
 mod screen;
 pub(crate) mod search;

@@ -7,8 +7,9 @@ use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 
 use super::line::Line;
+use super::reference::Reference;
 use super::significance::{BROKEN_PROMISE, Chance, promise};
-use super::verify::{Reference, Window};
+use super::verify::Window;
 
 /// Ticks and steps of a cell.
 const TICKS: u32 = 4;

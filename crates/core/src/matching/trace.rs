@@ -6,8 +6,9 @@ use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 
 use super::edges::{End, FARTHEST_EDGE, edges};
 use super::line::{Line, Outcome, Tolerance, compare, fit};
+use super::reference::Reference;
 use super::significance::{Chance, Evidence, Survival};
-use super::verify::{FINE, Reference, Verified, Window};
+use super::verify::{FINE, Verified, Window};
 
 /// A line is followed by at least this many ticks a round (10 s) …
 const SHORTEST_ROUND: f64 = 10.0 * TICKS_PER_SECOND;

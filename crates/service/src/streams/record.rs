@@ -10,13 +10,14 @@ use refrain_stream::Backoff;
 use tokio::time::sleep;
 
 use super::shared::{Shared, channel_of, milliseconds, now, outside_name, was_followed};
-use super::song::{Songs, title};
+use super::song::Songs;
 use super::takeover::Opened;
 use super::told::Told;
 use crate::delivery::{News, SongNow};
 use crate::monitor::{EventKind, Reporter, StreamEvent, response};
 use crate::response::Response;
 use crate::settings::From;
+use crate::sound::song_name;
 
 /// Pauses before the database is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -63,7 +64,7 @@ impl Recorder {
         });
         let playing = opened.detections.iter().filter_map(|detection| {
             let track = opened.tracks.iter().find(|track| track.number == detection.track)?;
-            Some((detection.id, title(track).to_owned(), detection.matched_peaks))
+            Some((detection.id, song_name(track).to_owned(), detection.matched_peaks))
         });
         let begins = !was_followed(stream) && opened.detections.is_empty();
         Self {
@@ -218,7 +219,7 @@ impl Recorder {
     /// What is to be delivered of an event, and the songs after it.
     fn news(&self, event: &StreamEvent, track: &Track, at: DateTime<Local>) -> (Songs, Vec<NewDelivery>) {
         let songs = self.songs.clone();
-        let mut songs = songs.after(event.kind, event.airing, title(track), event.heard.matched_peaks);
+        let mut songs = songs.after(event.kind, event.airing, song_name(track), event.heard.matched_peaks);
         let wanted = self.shared.settings.events.contains(&event.kind);
         let song = songs.change();
         if !wanted && song.is_none() {

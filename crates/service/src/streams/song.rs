@@ -1,6 +1,6 @@
 //! The song of a stream, for those who only want to know when it changes.
 
-use refrain_catalog::{DetectionId, Track};
+use refrain_catalog::DetectionId;
 
 use crate::delivery::SongNow;
 use crate::monitor::EventKind;
@@ -52,13 +52,6 @@ impl Songs {
     pub(crate) fn told(&mut self) {
         self.told = Some(self.playing.last().map(|(_, song, _)| song.clone()));
     }
-}
-
-/// What a track is called: by its title, else by its file.
-pub(crate) fn title(track: &Track) -> &str {
-    let file = || track.source.rsplit(['/', '\\']).next().unwrap_or(&track.source);
-    let stem = || file().rsplit_once('.').map_or(file(), |(stem, _)| stem);
-    track.metadata.title.as_deref().unwrap_or_else(stem)
 }
 
 #[cfg(test)]

@@ -16,6 +16,13 @@ const ENVIRONMENT: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SEC
 /// Streams of a test.
 const STREAMS: usize = 10;
 
+/// Workers that are killed, one after the other.
+const KILLS: usize = 20;
+
+/// Segments before the first kill, and behind the last.
+const BEFORE: u64 = 11;
+const BEHIND: usize = 2;
+
 /// Channels that all send the broadcast.
 struct Broadcasts {
     stage: Stage,
@@ -102,35 +109,49 @@ fn database(server: &PostgresServer, stage: &Stage) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_streams_survive_the_death_of_their_workers() {
+async fn ten_streams_survive_twenty_kills_of_their_workers() {
     let server = PostgresServer::new().unwrap();
     let all = Broadcasts::new().await;
     let url = database(&server, &all.stage);
     let start = |name: &str| Service::on(&all.stage.sandbox, &url, &all.settings(name), &[], &ENVIRONMENT);
-    let (first, mut second) = (start("first"), start("second"));
-    second.wait("/readyz", 200);
+    // Two at any time, each of which may have all streams when the other dies.
+    let mut workers = vec![start("worker-0"), start("worker-1")];
+    workers[1].wait("/readyz", 200);
     until("ten streams at work", || {
-        let shares = shares(&second);
+        let shares = shares(&workers[1]);
         (shares.values().sum::<usize>() == STREAMS && !shares.contains_key("nobody")).then_some(())
     })
     .await;
     all.publish(8);
     until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
-    // In mid-song, without a word.
-    let killed = Instant::now();
-    first.kill();
-    until("all at the second", || (shares(&second).get("second") == Some(&STREAMS)).then_some(())).await;
-    let taken = killed.elapsed();
-    let mut third = start("third");
-    third.wait("/readyz", 200);
-    all.publish(3);
-    second.kill();
-    until("all at the third", || (shares(&third).get("third") == Some(&STREAMS)).then_some(())).await;
-    all.end(14);
+    // One after the other, at any place of a song or between two, each without a word.
+    let spare = all.stage.clips.len() - BEFORE as usize - BEHIND;
+    let mut longest = Duration::ZERO;
+    for kill in 0..KILLS {
+        let name = format!("worker-{}", kill + 2);
+        let next = start(&name);
+        next.wait("/readyz", 200);
+        // As many segments as there are come in the time of all kills.
+        let due = |kill: usize| (spare * kill / KILLS) as u64;
+        all.publish(due(kill + 1) - due(kill));
+        let killed = Instant::now();
+        workers.remove(0).kill();
+        workers.push(next);
+        until("none is left behind", || {
+            let shares = shares(workers.last()?);
+            let alive = |worker: &str| worker == name || worker == format!("worker-{}", kill + 1);
+            shares.keys().all(|worker| alive(worker)).then_some(())
+        })
+        .await;
+        longest = longest.max(killed.elapsed());
+    }
+    all.end(all.stage.clips.len() as u64 - BEHIND as u64);
     all.check().await;
-    third.end().expect(0);
-    assert!(taken < Duration::from_secs(15), "taken over after {taken:?}");
-    println!("taken over after {taken:?}");
+    for mut worker in workers {
+        worker.end().expect(0);
+    }
+    assert!(longest < Duration::from_secs(15), "taken over after {longest:?}");
+    println!("{KILLS} kills, each taken over after {longest:?} at most");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::{IndexError, Snapshot};
 use crate::matching::line::Line;
+use crate::matching::reference::Reference;
 use crate::matching::trace::{Query, Trace};
-use crate::matching::verify::{Reference, Rough, Verified, Window};
+use crate::matching::verify::{Rough, Verified, Window};
 
 use super::event::{Airing, LiveEvent, LiveEventKind};
 

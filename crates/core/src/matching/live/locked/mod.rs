@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::matching::edges::End;
 use crate::matching::line::{Line, Outcome, compare_range, fit};
+use crate::matching::reference::Reference;
 use crate::matching::significance::{Evidence, Survival};
 use crate::matching::trace::{FOLLOWING, Query, SAME_TICKS, Trace, stretch, weigh};
-use crate::matching::verify::{FINE, Reference};
+use crate::matching::verify::FINE;
 
 use super::event::Airing;
 use ends::RETRACED_AT;

@@ -1,5 +1,7 @@
 //! One window of a query: what is found in it.
 
+mod judge;
+
 use std::sync::Arc;
 
 use crate::fingerprint::TICKS_PER_SECOND;
@@ -7,14 +9,17 @@ use crate::fingerprint::landmark::Depth;
 use crate::index::{Candidate, Home, IndexError, Session};
 
 use super::line::Line;
-use super::rivals::{BESIDE, scrutinize};
+use super::reference::{Reference, References};
+use super::rivals::BESIDE;
 use super::screen::Screen;
 use super::search::{Lookup, Search};
 use super::settings::{Effort, MatchSettings};
 use super::significance::Chance;
 use super::sweep::{Scale, ladder, within_budget};
 use super::timeline::STEP;
-use super::verify::{FINE, Reference, References, Rough, Verified, Window};
+use super::verify::{FINE, Rough, Verified, Window};
+
+pub(crate) use judge::Found;
 
 /// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
 pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, margin: 0.0, gap_reach: 1 };
@@ -43,20 +48,10 @@ const FEWEST_OF_LADDER: u32 = 5;
 const FEWEST_VOTES: u32 = 3;
 /// Steps that are looked at again in small ones.
 const MOST_FINE: usize = 3;
-/// A match of another scale has rivals there, which are looked for if the logarithm of its probability is above this.
-const BEYOND_DOUBT: f64 = -300.0;
-/// Scales nearer to the plain one than this are plain.
-const CHANGED: f64 = 0.01;
 /// Candidates that tell at a glance whether there is anything: a song that is heard well leads by votes.
 const MOST_GLANCED: usize = 6;
 /// Part of the limit that the best of them must reach by its quick bound, which underrates true ones.
 const PROMISING: f64 = 0.5;
-/// Alignments whose evidence is weighed in full.
-const MOST_WEIGHED: usize = 40;
-/// Of them, those that are compared with all others.
-const MOST_SCRUTINIZED: usize = 6;
-/// A shorter part of a window, ticks, is a chord or a drum roll, no airing.
-const SHORTEST_PART: f64 = 3.0 * TICKS_PER_SECOND;
 /// Offsets that a second of track holds apart: nearer ones fit nearly as well, as notes last. Set by hand; the
 /// null in the README shows how far the probabilities that follow from it are true.
 const OFFSETS_PER_SECOND: f64 = 1.0;
@@ -65,15 +60,6 @@ const OFFSETS_PER_SECOND: f64 = 1.0;
 const CHANGED_SHARE: f64 = 0.01;
 /// The unchanged scale is tried twice.
 const PLAIN_TRIES: f64 = 2.0;
-
-/// What a window gave.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Alignments that chance does not explain, with the logarithm of its probability beside all rivals.
-    pub(crate) accepted: Vec<(Verified, f64)>,
-    /// The best of the others, at most `MOST_SCRUTINIZED`, best first, with the same.
-    pub(crate) rejected: Vec<(Verified, f64)>,
-}
 
 /// What searches of one catalogue use again and again.
 #[derive(Debug, Default)]
@@ -310,70 +296,6 @@ impl<'a> WindowSearch<'a> {
     fn changed(&self, line: Line) -> Rough {
         let scales = self.ladder.len() * Scale::PLAIN.fine().len();
         Rough { line, tried: (scales as f64 / CHANGED_SHARE).ln() }
-    }
-
-    /// Accepts, best first, what the peaks that are not yet explained prove.
-    fn judge(&self, verified: &mut Vec<Verified>, window: &Window<'_>) -> Found {
-        verified
-            .sort_by(|a, b| a.quick.total_cmp(&b.quick).then(a.reference.number.cmp(&b.reference.number)));
-        verified.truncate(2 * (MOST_CANDIDATES + MOST_PROMISING));
-        let promising = verified.iter().take(MOST_WEIGHED).filter(|v| v.quick < 0.0);
-        let mut weighed: Vec<Verified> = promising.map(|v| v.weighed(window, &self.buffers.chance)).collect();
-        let number = |v: &Verified| v.reference.number;
-        weighed.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()).then(number(a).cmp(&number(b))));
-        let first = window.first_peak();
-        let mut used = vec![false; window.own_peaks().len()];
-        // A peak may be found a few ticks outside of the window.
-        let own = used.len();
-        let place = |query: u32| (query as usize).checked_sub(first).filter(|place| *place < own);
-        let mut found = Found::default();
-        for (i, one) in weighed.iter().take(MOST_SCRUTINIZED).enumerate() {
-            let short = one.part.1 - one.part.0 < SHORTEST_PART.min((window.to - window.from) / 2.0);
-            if short || one.log_p() > self.limit {
-                found.rejected.push((one.clone(), if short { 0.0 } else { one.log_p() }));
-                continue;
-            }
-            let free = |query: u32| !place(query).is_some_and(|place| used[place]);
-            // What an accepted track explains is explained: its other places are no rivals of the rest.
-            let rivals: Vec<&Verified> = weighed
-                .iter()
-                .enumerate()
-                .filter(|(j, other)| *j != i && !found.has(other))
-                .map(|(_, other)| other)
-                .collect();
-            let log_p =
-                scrutinize(one, &rivals, window, &self.buffers.chance, &free, (self.limit, self.beside));
-            if log_p <= self.limit {
-                one.outcomes.iter().filter_map(|o| place(o.query?)).for_each(|place| used[place] = true);
-                found.accepted.push((one.clone(), log_p));
-            } else {
-                found.rejected.push((one.clone(), log_p));
-            }
-        }
-        found.accepted.sort_by(|a, b| a.1.total_cmp(&b.1));
-        found
-    }
-}
-
-impl Found {
-    /// Accepted and rejected ones.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &(Verified, f64)> {
-        self.accepted.iter().chain(&self.rejected)
-    }
-
-    fn is_obvious(&self) -> bool {
-        self.accepted.iter().any(|(one, _)| one.quick < OBVIOUS)
-    }
-
-    /// The line of the best match, if it is one of another scale and not beyond doubt.
-    fn doubtful(&self) -> Option<Line> {
-        let (best, log_p) = self.accepted.first()?;
-        let changed = (best.line.speed - 1.0).abs().max((best.line.pitch - 1.0).abs()) > CHANGED;
-        (changed && *log_p > BEYOND_DOUBT).then_some(best.line)
-    }
-
-    fn has(&self, other: &Verified) -> bool {
-        self.accepted.iter().any(|(one, _)| one.reference.number == other.reference.number)
     }
 }
 

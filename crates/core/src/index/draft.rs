@@ -1,0 +1,180 @@
+//! The next state of the index's files: what is added, removed and merged.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::manifest::{Files, Manifest};
+use super::run::Run;
+use super::write::{WriteError, fits, write_merged, write_tracks};
+use super::{IndexError, TrackNumber};
+use crate::fingerprint::Constellation;
+
+/// Peaks that one new run is made of at most; bounds the memory of a build to about 400 MB.
+const PEAKS_PER_BUILD: usize = 16 << 20;
+/// A run is merged with smaller ones that have together at least this part of its postings, so that the
+/// number of runs grows with the logarithm of the catalogue.
+const MERGE_RATIO: u64 = 2;
+/// A run is rewritten alone when this part of its tracks is removed.
+const REMOVED_RATIO: usize = 4;
+
+/// The next state of a [`super::Cache`], until it is published.
+pub(super) struct Draft {
+    files: Files,
+    pub(super) manifest: Manifest,
+    /// Open runs with their numbers.
+    pub(super) runs: Vec<(u64, Arc<Run>)>,
+    /// Files written for it.
+    pub(super) made: Vec<u64>,
+}
+
+impl Draft {
+    /// Of these files; `runs` are open, as the manifest lists them.
+    pub(super) fn of(files: &Files, manifest: &Manifest, runs: &[Arc<Run>]) -> Self {
+        let runs = manifest.runs.iter().copied().zip(runs.iter().cloned()).collect();
+        Self { files: files.clone(), manifest: manifest.clone(), runs, made: Vec::new() }
+    }
+
+    /// Adds and removes tracks; where that brings it is `position`.
+    pub(super) fn extend(
+        &mut self,
+        added: &[(TrackNumber, Constellation)],
+        removed: &[TrackNumber],
+        position: u64,
+    ) -> Result<(), IndexError> {
+        self.manifest.position = position;
+        self.remove(removed)?;
+        let removed: HashSet<_> = removed.iter().collect();
+        let added: Vec<_> = added.iter().filter(|(number, _)| !removed.contains(number)).cloned().collect();
+        let mut rest = added.as_slice();
+        while !rest.is_empty() {
+            let mut peaks = 0;
+            let many = rest.iter().take_while(|(_, constellation)| {
+                peaks += constellation.peaks.len();
+                peaks <= PEAKS_PER_BUILD
+            });
+            let now = many.count().max(1);
+            let catalog = self.manifest.catalog;
+            let fitted = self.write(|out| {
+                let (out, fitted) = write_tracks(out, catalog, &rest[..now])?;
+                Ok((out, fitted))
+            })?;
+            if fitted == 0 {
+                // A single sound of more than three years: nothing that a catalogue holds.
+                return Err(IndexError::Unusable { path: self.files.manifest(), reason: "too long" });
+            }
+            rest = &rest[fitted..];
+        }
+        Ok(())
+    }
+
+    /// Notes tracks as removed that are in some run.
+    fn remove(&mut self, removed: &[TrackNumber]) -> Result<(), IndexError> {
+        if removed.is_empty() {
+            return Ok(());
+        }
+        let wanted: HashSet<_> = removed.iter().copied().collect();
+        for (_, run) in &self.runs {
+            for index in 0..run.tracks() {
+                let number = run.number(index)?;
+                if wanted.contains(&number) {
+                    self.manifest.removed.insert(number);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges runs of about one size.
+    pub(super) fn merge(&mut self) -> Result<(), IndexError> {
+        while let Some(chosen) = self.to_merge()? {
+            let (merged, kept) =
+                self.runs.drain(..).partition::<Vec<_>, _>(|(number, _)| chosen.contains(number));
+            self.runs = kept;
+            let runs: Vec<&Run> = merged.iter().map(|(_, run)| run.as_ref()).collect();
+            let (catalog, removed) = (self.manifest.catalog, self.manifest.removed.clone());
+            self.write(|out| Ok((write_merged(out, catalog, &runs, &removed)?, ())))?;
+            for run in runs {
+                for index in 0..run.tracks() {
+                    self.manifest.removed.remove(&run.number(index)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The runs to merge next: the smallest ones up to the first that is much larger than all before it
+    /// together; or one with many removed tracks.
+    fn to_merge(&self) -> Result<Option<HashSet<u64>>, IndexError> {
+        let mut by_size: Vec<_> = self.runs.iter().collect();
+        by_size.sort_by_key(|(number, run)| (run.postings(), *number));
+        let (mut together, mut postings) = (0, 0);
+        for (i, (_, run)) in by_size.iter().enumerate() {
+            if i > 0 && run.postings() > MERGE_RATIO * postings {
+                break;
+            }
+            let runs: Vec<&Run> = by_size[..=i].iter().map(|(_, run)| run.as_ref()).collect();
+            if !fits(&runs)? {
+                break;
+            }
+            together = i + 1;
+            postings += run.postings().max(1);
+        }
+        if together > 1 {
+            return Ok(Some(by_size[..together].iter().map(|(number, _)| *number).collect()));
+        }
+        for (number, run) in &self.runs {
+            let mut gone = 0;
+            if !self.manifest.removed.is_empty() {
+                for index in 0..run.tracks() {
+                    gone += usize::from(self.manifest.removed.contains(&run.number(index)?));
+                }
+            }
+            if gone > 0 && gone * REMOVED_RATIO >= run.tracks() {
+                return Ok(Some(HashSet::from([*number])));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes a run file under a temporary name, renames it and opens it.
+    fn write<T>(
+        &mut self,
+        write: impl FnOnce(BufWriter<File>) -> Result<(BufWriter<File>, T), WriteError>,
+    ) -> Result<T, IndexError> {
+        let number = self.manifest.next;
+        self.manifest.next += 1;
+        let path = self.files.run(number);
+        let mut temporary = path.clone().into_os_string();
+        temporary.push(".new");
+        let temporary = PathBuf::from(temporary);
+        // The files are a cache: no fsync. What a power failure leaves half-written fails its checksums.
+        let written = File::create(&temporary)
+            .map_err(WriteError::Io)
+            .and_then(|file| write(BufWriter::with_capacity(1 << 20, file)))
+            .and_then(|(mut out, value)| Ok(out.flush().map(|()| value)?))
+            .and_then(|value| Ok(fs::rename(&temporary, &path).map(|()| value)?));
+        let value = written.map_err(|error| {
+            let _ = fs::remove_file(&temporary);
+            match error {
+                WriteError::Io(source) => IndexError::Io { action: "write", path: path.clone(), source },
+                WriteError::Source(error) => error,
+            }
+        })?;
+        self.made.push(number);
+        let run = Run::open(&path, self.manifest.catalog)?;
+        if run.tracks() > 0 {
+            self.runs.push((number, Arc::new(run)));
+        }
+        Ok(value)
+    }
+
+    /// Deletes what was written for it.
+    pub(super) fn remove_new(&self) {
+        for number in &self.made {
+            let _ = fs::remove_file(self.files.run(*number));
+        }
+    }
+}
