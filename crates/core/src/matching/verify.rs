@@ -5,7 +5,7 @@ use std::f64::consts::LN_2;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::fingerprint::{Peak, TICKS_PER_SECOND};
+use crate::fingerprint::Peak;
 
 use super::line::{Line, Outcome, Tolerance, compare, fit};
 use super::reference::Reference;

@@ -129,7 +129,7 @@ async fn ten_streams_survive_twenty_kills_of_their_workers() {
     let mut longest = Duration::ZERO;
     for kill in 0..KILLS {
         let name = format!("worker-{}", kill + 2);
-        let next = start(&name);
+        let mut next = start(&name);
         next.wait("/readyz", 200);
         // As many segments as there are come in the time of all kills.
         let due = |kill: usize| (spare * kill / KILLS) as u64;
@@ -147,7 +147,7 @@ async fn ten_streams_survive_twenty_kills_of_their_workers() {
     }
     all.end(all.stage.clips.len() as u64 - BEHIND as u64);
     all.check().await;
-    for mut worker in workers {
+    for worker in workers {
         worker.end().expect(0);
     }
     assert!(longest < Duration::from_secs(15), "taken over after {longest:?}");
