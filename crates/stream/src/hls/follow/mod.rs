@@ -9,7 +9,10 @@
 
 mod cache;
 mod fetch;
+mod open;
+mod order;
 mod pace;
+mod plan;
 mod poll;
 mod range;
 mod resolve;
