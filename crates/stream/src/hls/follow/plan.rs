@@ -131,7 +131,8 @@ impl Planner {
     fn step(&mut self, step: Step, when: When, planned: &mut Vec<Planned>) {
         match step {
             Step::Segment(segment) => {
-                let is_it = |opened: &mut Opened| opened.sequence == segment.sequence && !opened.is_at_start();
+                let is_it =
+                    |opened: &mut Opened| opened.sequence == segment.sequence && !opened.is_at_start();
                 if let Some(mut opened) = self.opened.take_if(is_it) {
                     planned.extend(parts(&mut opened, &segment, when));
                     let all = opened.is_all_of(&segment);

@@ -5,6 +5,7 @@ mod faults;
 mod following;
 mod formats;
 mod odd;
+mod parts;
 mod resolving;
 mod safety;
 
