@@ -77,7 +77,7 @@ pub(super) fn samples<'a>(
             end = fragment
                 .run(traf.body, segment, &mut left, &mut |sample| {
                     if fragment.track == track {
-                        give(sample)
+                        give(sample);
                     }
                 })
                 .unwrap_or(end);

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::RadioSettings;
+use super::error::RadioError;
 use super::icy::{IcyHeader, IcySplitter};
 use super::list;
 use crate::http::{self, Reach};
@@ -17,92 +18,6 @@ const MAX_DEPTH: u32 = 3;
 
 /// Most addresses that are asked for one connection.
 const MAX_REQUESTS: usize = 10;
-
-/// Why there is no audio from a station. No text of it holds a query, user name or password.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RadioError {
-    /// The address is none of HTTP.
-    #[error("this is no address of a station; it must start with http:// or https://")]
-    NoUrl,
-    /// The server is not there, or refuses.
-    #[error("{host} cannot be reached: {reason}")]
-    Unreachable {
-        /// The server.
-        host: String,
-        /// Why.
-        reason: String,
-    },
-    /// The server answers with an error.
-    #[error("{host} answers with status {status}")]
-    Status {
-        /// The server.
-        host: String,
-        /// Its HTTP status.
-        status: u16,
-    },
-    /// It is no audio.
-    #[error("{host} gives {kind} and no audio; the page of a station holds the address to give")]
-    NotAudio {
-        /// The server.
-        host: String,
-        /// What it gives.
-        kind: String,
-    },
-    /// Nothing came for too long.
-    #[error("{host} was silent for {0:.0} s", .silence.as_secs_f64())]
-    Silent {
-        /// The server.
-        host: String,
-        /// For how long.
-        silence: Duration,
-    },
-    /// The server ended the connection.
-    #[error("{host} ended the connection")]
-    Closed {
-        /// The server.
-        host: String,
-    },
-    /// A file with an end in place of a stream.
-    #[error(
-        "{host} gives a file of {bytes} bytes and no stream; download it for `refrain identify`, or follow it to its end by \
-         `curl … | refrain monitor -`"
-    )]
-    File {
-        /// The server.
-        host: String,
-        /// How long the file is.
-        bytes: u64,
-    },
-    /// A playlist that leads nowhere: empty, too long, or through too many others.
-    #[error("{host} gives a playlist without an address that can be followed: {reason}")]
-    NoEntry {
-        /// The server.
-        host: String,
-        /// Why.
-        reason: String,
-    },
-    /// Audio in a container that cannot be decoded.
-    #[error("{host}: {reason}")]
-    Undecodable {
-        /// The server.
-        host: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl RadioError {
-    /// Whether trying again may help.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::NoUrl | Self::NotAudio { .. } | Self::File { .. } | Self::NoEntry { .. } => false,
-            Self::Status { status, .. } => !matches!(status, 400 | 401 | 405 | 406 | 410),
-            _ => true,
-        }
-    }
-}
 
 /// The connection to a station.
 #[derive(Debug)]
@@ -158,13 +73,14 @@ pub(super) async fn connect(
 /// Asks for what is at `url`.
 async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> Result<Found, RadioError> {
     let host = url.host_str().unwrap_or_default().to_owned();
+    let unreachable =
+        |reason: &str| RadioError::Unreachable { host: host.clone(), reason: reason.to_owned() };
     let request =
         client.get(url.clone()).header("icy-metadata", "1").header(ACCEPT_ENCODING, "identity").send();
-    let unreachable = |reason: String| RadioError::Unreachable { host: host.clone(), reason };
     let response = match timeout(settings.patience, request).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(unreachable(cause(&error))),
-        Err(_) => return Err(unreachable("it does not answer".to_owned())),
+        Ok(Err(error)) => return Err(unreachable(&cause(&error))),
+        Err(_) => return Err(unreachable("it does not answer")),
     };
     let status = response.status();
     if !status.is_success() {
@@ -172,23 +88,24 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     }
     let text = |name: &str| field(response.headers(), name);
     let station = Station { name: text("icy-name"), content_type: text(CONTENT_TYPE.as_str()) };
-    let kind = station.content_type.as_deref();
-    let is_list = list::is_list(url, kind);
-    if let Some(kind) = kind.filter(|kind| !is_list && is_no_audio(kind)) {
-        return Err(RadioError::NotAudio { host, kind: kind.to_owned() });
-    }
-    if let Some(bytes) = file_length(response.headers()).filter(|_| !is_list) {
-        return Err(RadioError::File { host, bytes });
-    }
     let interval = text("icy-metaint").and_then(|value| value.trim().parse().ok());
     let old = response.version() == reqwest::Version::HTTP_09;
+    let file = file_length(response.headers());
     let base = response.url().clone();
     let splitter = IcySplitter::new(interval);
-    let mut connection = Connection { response, splitter, first: None, host, silence: settings.silence };
-    if is_list {
+    let silence = settings.silence;
+    let mut connection = Connection { response, splitter, first: None, host: host.clone(), silence };
+    let kind = station.content_type.as_deref();
+    if list::is_list(url, kind) {
         let text = timeout(settings.patience, connection.read_list());
-        let text = text.await.map_err(|_| unreachable("its playlist does not end".to_owned()))??;
+        let text = text.await.map_err(|_| unreachable("its playlist does not end"))??;
         return entries(&text, &base, settings.reach).map(Found::List);
+    }
+    if let Some(kind) = kind.filter(|kind| is_no_audio(kind)) {
+        return Err(RadioError::NotAudio { host, kind: kind.to_owned() });
+    }
+    if let Some(bytes) = file {
+        return Err(RadioError::File { host, bytes });
     }
     if old {
         connection.read_old_header().await?;

@@ -6,6 +6,7 @@
 //! looked at for each connection, and its addresses tried in order.
 
 mod connect;
+mod error;
 mod icy;
 mod list;
 mod pulled;
@@ -24,7 +25,8 @@ use connect::{Connection, connect};
 use icy::Part;
 use pulled::Pulled;
 
-pub use connect::{RadioError, Station};
+pub use connect::Station;
+pub use error::RadioError;
 
 /// Bytes that show whether a stream is a container that has to be pulled.
 const MAGIC: usize = 4;

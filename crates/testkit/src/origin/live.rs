@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::options::LiveOptions;
 use super::playlist;
+use super::told::{Told, part_name};
 
 /// A segment's bytes and its duration.
 #[derive(Debug, Clone)]
@@ -38,13 +39,6 @@ struct Inner {
     extension: &'static str,
     options: Mutex<LiveOptions>,
     clock: Clock,
-}
-
-/// How much is told: segments, and parts of the one after them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Told {
-    pub(super) segments: u64,
-    pub(super) parts: usize,
 }
 
 #[derive(Debug)]
@@ -302,10 +296,4 @@ impl LiveStream {
             None => clip.bytes.clone(),
         })
     }
-}
-
-/// Segment and part of `INDEX.PART`.
-fn part_name(text: &str) -> Option<(u64, usize)> {
-    let (index, part) = text.split_once('.')?;
-    Some((index.parse().ok()?, part.parse().ok()?))
 }

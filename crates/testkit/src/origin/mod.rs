@@ -16,6 +16,7 @@ mod parts;
 mod playlist;
 mod response;
 mod server;
+mod told;
 
 pub use encode::{Clips, Container, EncodeError, encode, pack};
 pub use fault::{Fault, Times};

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
 
-use super::live::{LiveStream, Told};
+use super::live::LiveStream;
 use super::options::{Blocking, LiveOptions, Marks};
+use super::told::Told;
 
 /// Spellings of EXT-X-PROGRAM-DATE-TIME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -121,7 +121,7 @@ impl Planner {
 
     /// How long parts are, if `list` has any that help.
     pub(super) fn part_target(&self, list: &MediaPlaylist) -> Option<Duration> {
-        let newest = list.open.as_ref().or(list.segments.last())?;
+        let newest = list.open.as_deref().or(list.segments.last())?;
         // AES-128 is one chain of blocks through the whole segment with its padding at the end: no part of it can be
         // decrypted for itself.
         let helps = self.settings.low_latency && newest.encryption.is_none();

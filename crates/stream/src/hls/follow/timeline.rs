@@ -125,7 +125,7 @@ impl Timeline {
             list.open.as_ref().filter(|_| list.segments.last().is_some_and(|newest| last.is(newest)))?;
         let date = open.program_date_time.or(self.next_date.filter(|_| !open.discontinuity));
         let sequence = last.sequence.saturating_add(1);
-        Some(MediaSegment { sequence, program_date_time: date, ..open.clone() })
+        Some(MediaSegment { sequence, program_date_time: date, ..(**open).clone() })
     }
 
     /// Whether nothing was taken yet.

@@ -9,7 +9,7 @@ use super::ads::Ads;
 use super::attributes::Attributes;
 use super::dates::epoch_seconds;
 use super::model::{ByteRange, Encryption, LowLatency, Map, MediaPlaylist, MediaSegment};
-use super::parts::{self, Parts};
+use super::parts::{self, Parts, length};
 use super::rewrite::{DATE, DRM, INF, TAIL};
 
 /// Longest duration of a segment that is believed, seconds.
@@ -30,8 +30,7 @@ pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPla
     MediaPlaylist {
         target,
         segments,
-        open: open
-            .map(|open| MediaSegment { seconds: open.parts.iter().map(|part| part.seconds).sum(), ..open }),
+        open: open.map(|open| Box::new(MediaSegment { seconds: length(&open.parts), ..open })),
         media_sequence: read.media_sequence,
         end: read.end_list,
         vod: read.playlist_type == Some(MediaPlaylistType::Vod),

@@ -63,7 +63,7 @@ pub struct MediaPlaylist {
     pub segments: Vec<MediaSegment>,
     /// The segment that is being made, if the playlist lists parts of it. It has no URL yet (what stands there leads
     /// nowhere), and its length is that of its parts so far.
-    pub open: Option<MediaSegment>,
+    pub open: Option<Box<MediaSegment>>,
     /// Media sequence number of the first segment.
     pub media_sequence: u64,
     /// EXT-X-ENDLIST: nothing will be added.

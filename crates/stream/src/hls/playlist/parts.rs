@@ -71,6 +71,11 @@ pub(super) fn target<'a>(tags: impl Iterator<Item = &'a ExtTag>) -> Option<f64> 
     told.or(longest).map(|target| target.max(MIN_PART_TARGET))
 }
 
+/// Seconds of some parts together.
+pub(super) fn length(parts: &[Part]) -> f64 {
+    parts.iter().map(|part| part.seconds).sum()
+}
+
 fn seconds(text: Option<&str>) -> Option<f64> {
     text?.parse().ok().filter(|seconds| (0.0..=MAX_PART_SECONDS).contains(seconds))
 }

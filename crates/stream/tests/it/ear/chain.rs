@@ -12,7 +12,7 @@ const FRAME: u64 = 50_000;
 const STRETCH: usize = 16 * 50_000;
 
 /// Reads deliveries: a byte that says what it is, two for its length, three for numbers, then its bytes.
-pub fn parse(bytes: &[u8]) -> Vec<Delivery> {
+pub(super) fn parse(bytes: &[u8]) -> Vec<Delivery> {
     let (mut chain, mut rest, mut init) = (Vec::new(), bytes, None);
     while let [kind, low, high, a, b, c, ref body @ ..] = *rest {
         let length = usize::from(u16::from_le_bytes([low, high])).min(body.len());
@@ -65,7 +65,7 @@ fn number(byte: u8) -> f64 {
 }
 
 /// Lets an ear hear a chain, and sees that what it gives is in order, finite, and no more than can be in it.
-pub fn hear(chain: Vec<Delivery>) {
+pub(super) fn hear(chain: Vec<Delivery>) {
     let most: usize = chain.iter().map(size).sum();
     let mut ear = Ear::new(EarSettings { wall_clock: || 1.6e9 });
     let (mut position, mut epoch, mut samples) = (0, f64::MIN, 0);

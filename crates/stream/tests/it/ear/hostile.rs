@@ -82,7 +82,7 @@ fn spoilt((which, spoils, init_too): (Index, Vec<Spoil>, bool)) -> Segment {
             }
             Spoil::Insert(at, more) => drop(target.splice(at.index(end + 1)..at.index(end + 1), more)),
             Spoil::Init(of) => {
-                init = of.get(&REAL).init.as_ref().map(|init| init.bytes.to_vec()).unwrap_or_default()
+                init = of.get(&REAL).init.as_ref().map(|init| init.bytes.to_vec()).unwrap_or_default();
             }
             Spoil::Append(of) => bytes.extend_from_slice(&of.get(&REAL).bytes),
             Spoil::Mark { discontinuity, part, seconds } => {

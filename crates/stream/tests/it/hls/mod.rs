@@ -1,6 +1,7 @@
 //! HLS through `HlsSource`, against the fault-injecting origin.
 
 mod chance;
+mod cuts;
 mod faults;
 mod following;
 mod formats;
