@@ -128,7 +128,7 @@ impl Ear {
         }
         self.playback.ad = segment.ad;
         self.playback.mark(Mark {
-            program_date_time: segment.program_date_time,
+            program_date_time: segment.program_date_time.filter(|time| clock::is_time(*time)),
             arrival: segment.seen - segment.seconds,
             certain: segment.discontinuity,
         });

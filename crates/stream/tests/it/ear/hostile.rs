@@ -120,6 +120,27 @@ proptest! {
     }
 }
 
+#[test]
+fn a_damaged_duration_is_no_gap_of_days() {
+    let real = REAL.iter().find(|segment| segment.init.is_some()).unwrap();
+    let mut bytes = real.bytes.to_vec();
+    let header = bytes.windows(4).position(|name| name == b"tfhd").unwrap();
+    // Flags: only the default duration of samples follows the track.
+    bytes[header + 4..header + 8].copy_from_slice(&0x2_0008_u32.to_be_bytes());
+    bytes[header + 12..header + 16].fill(0xFF);
+    let data = bytes.windows(4).position(|name| name == b"mdat").unwrap();
+    let mut undecodable = 0;
+    for fill in 0..=u8::MAX {
+        bytes[data + 4..].fill(fill);
+        let damaged = Segment { bytes: bytes.clone().into(), ..real.clone() };
+        let report = super::hear_segments(&[real.clone(), damaged, real.clone()]).report;
+        let missing = report.gaps.total().seconds;
+        assert!(missing <= 2.0 * real.seconds + 1.5, "{missing} s");
+        undecodable += report.decode_errors;
+    }
+    assert!(undecodable > 0);
+}
+
 /// Runs that all point at the same bytes would make of a segment the square of its length.
 #[test]
 fn bytes_of_a_fragment_are_heard_once() {
