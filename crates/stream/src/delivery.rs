@@ -41,7 +41,7 @@ pub struct Segment {
     pub seen: f64,
     /// Whether the playlist marks it as an advertisement.
     pub ad: bool,
-    /// Whether it is a part of a segment, and not its end for sure. A part need not hold a whole frame.
+    /// Whether it is one of a segment's parts, of which more may follow. A part need not hold a whole frame.
     pub part: bool,
 }
 

@@ -3,7 +3,7 @@
 //! [`Origin`] listens on a free port of 127.0.0.1. It serves [`LiveStream`]s, whose playlists it writes for each
 //! request from a list of segments and a clock (the real one, or one that a test advances by hand), and plain
 //! resources. A [`Fault`] makes it misbehave on chosen paths, a chosen number of times. It writes down what it was
-//! asked. Segments come from [`encode`], which calls ffmpeg.
+//! asked. Segments come from [`encode`], which calls ffmpeg, and parts of them for Low-Latency HLS from [`cut`].
 //!
 //! Segments are shared: a thousand streams of the same segments cost no more memory than one.
 

@@ -151,6 +151,7 @@ async fn the_rest_of_a_segment_whose_part_is_lost_comes_of_the_whole() {
         (2, Fault::Empty),
         (3, Fault::Html),
         (2, Fault::Status(403)),
+        (2, Fault::Trickle(Duration::from_millis(20))),
     ] {
         let (origin, live, mut source) = begun(LiveOptions::default()).await;
         origin.fault(&format!("/a/part3.{lost}.ts"), fault.clone(), Times::Always);
