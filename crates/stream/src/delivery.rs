@@ -7,7 +7,7 @@ use bytes::Bytes;
 /// The next thing of a stream.
 #[derive(Debug, Clone)]
 pub enum Delivery {
-    /// A whole segment of HLS, decrypted.
+    /// A segment of HLS, decrypted, or a part of one.
     Segment(Segment),
     /// The next bytes of a stream that has no segments: radio, standard input, UDP.
     Bytes(Bytes),
@@ -21,10 +21,11 @@ pub enum Delivery {
     Reconnected,
 }
 
-/// A segment of HLS.
+/// A segment of HLS. At the live edge of Low-Latency HLS it comes in several: its parts, and the rest of it where a part
+/// could not be had.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// Its bytes: MPEG-TS, a fragment of MP4, or packed audio; what it is shows only in them.
+    /// Its bytes: MPEG-TS, fragments of MP4, or packed audio; what it is shows only in them.
     pub bytes: Bytes,
     /// The EXT-X-MAP section that it needs, if it needs one; the same `Arc` as long as the section is the same.
     pub init: Option<Arc<InitSection>>,
@@ -40,6 +41,8 @@ pub struct Segment {
     pub seen: f64,
     /// Whether the playlist marks it as an advertisement.
     pub ad: bool,
+    /// Whether it is one of a segment's parts, of which more may follow. A part need not hold a whole frame.
+    pub part: bool,
 }
 
 /// An EXT-X-MAP section.

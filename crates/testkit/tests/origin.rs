@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use refrain_testkit::origin::{Clip, DateStyle, Fault, LiveOptions, LiveStream, Origin, Times};
+use refrain_testkit::origin::{Clip, DateStyle, Fault, LiveOptions, LiveStream, Origin, Times, cut};
 
 fn clips(count: usize) -> Vec<Clip> {
     (0..count)
@@ -48,6 +48,33 @@ fn by_hand_nothing_is_told_before_its_time() {
     let text = stream.playlist();
     assert_eq!(lines(&text, "seg").len(), 3);
     assert!(text.ends_with("#EXT-X-ENDLIST\n"));
+}
+
+fn in_parts() -> (Vec<Clip>, Vec<Vec<Clip>>) {
+    let clips = clips(8);
+    let parts = clips.iter().map(|clip| cut(clip, &[2, 4])).collect();
+    (clips, parts)
+}
+
+#[test]
+fn parts_are_told_before_their_segment() {
+    let (clips, parts) = in_parts();
+    assert_eq!(parts[0].iter().map(|part| &part.bytes[..]).collect::<Vec<_>>(), [&b"cl"[..], b"ip", b" 0"]);
+    let options = LiveOptions { low_latency: true, part_window: 1, ..LiveOptions::default() };
+    // Two segments and two thirds of the next.
+    let real = LiveStream::real_time(clips.clone(), 5.4, options.clone()).parts(parts.clone());
+    let manual = LiveStream::manual(clips, 2, options).parts(parts);
+    manual.publish_parts(2);
+    for text in [real.playlist(), manual.playlist()] {
+        let told = lines(&text, "#EXT-X-PART:");
+        assert_eq!(told.len(), 5, "{text}");
+        assert!(told[0].contains("part1.0.ts") && told[4].contains("part2.1.ts"), "{text}");
+        assert!(text.ends_with("URI=\"part2.2.ts\"\n"), "{text}");
+    }
+    manual.publish_parts(1);
+    assert_eq!((manual.published(), lines(&manual.playlist(), "seg").len()), (3, 3));
+    manual.change(|options| options.part_ranges = true);
+    assert!(manual.playlist().contains("URI=\"seg2.ts\",BYTERANGE=\"2@4\""), "{}", manual.playlist());
 }
 
 /// The answer to a request, as it comes over the wire.

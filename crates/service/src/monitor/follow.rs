@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use refrain_stream::hls::{HlsSource, SourceStatus};
 use refrain_stream::http::{HttpClient, Reach};
-use refrain_stream::{PipeSource, RadioSource, UdpSource};
+use refrain_stream::{PipeSource, RadioSettings, RadioSource, UdpSource};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use url::Url;
@@ -142,7 +142,7 @@ async fn open(
         return source.map(Source::Hls).map_err(|error| error.to_string());
     }
     let listening = client.listening(reach).map_err(|error| error.to_string())?;
-    let source = RadioSource::open(&text, listening, settings.radio.clone());
+    let source = RadioSource::open(&text, listening, RadioSettings { reach, ..settings.radio.clone() });
     source.map(|source| Source::Radio(Box::new(source))).map_err(|error| error.to_string())
 }
 

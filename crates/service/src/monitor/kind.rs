@@ -13,7 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How a playlist begins.
 const PLAYLIST: &[u8] = b"#EXTM3U";
 
-/// Tells HLS from radio: by the name, else by what the server says it is, else by how it begins.
+/// A tag that every playlist of HLS has, and no station's.
+const HLS_TAG: &[u8] = b"#EXT-X-";
+
+/// Bytes of a playlist in which such a tag is looked for.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Tells HLS from radio: by the name, else by how the answer begins. A station's playlist (M3U, PLS) is radio.
 ///
 /// # Errors
 /// [`HttpError`] if the server gives no answer from which it could be told.
@@ -28,17 +34,21 @@ pub(super) async fn kind_of(url: &Url, client: &HttpClient, reach: Reach) -> Res
         Err(error) if matches!(error.reason, HttpFailure::Broken(_)) => return Ok(SourceKind::Radio),
         Err(error) => return Err(error),
     };
-    let kind = answer.header("content-type").unwrap_or_default().to_ascii_lowercase();
-    if kind.contains("mpegurl") {
-        return Ok(SourceKind::Hls);
-    }
+    let told =
+        answer.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("mpegurl"));
     let mut head = Vec::new();
-    while head.len() < PLAYLIST.len() + 3 {
+    loop {
+        let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head);
+        if text.windows(HLS_TAG.len()).any(|tag| tag == HLS_TAG) {
+            return Ok(SourceKind::Hls);
+        }
+        let may_be = told || text.starts_with(PLAYLIST) || PLAYLIST.starts_with(text);
+        if !may_be || head.len() > MAX_HEAD {
+            return Ok(SourceKind::Radio);
+        }
         match answer.chunk().await? {
-            Some(bytes) => head.extend(bytes.iter().take(64)),
-            None => break,
+            Some(bytes) => head.extend_from_slice(&bytes),
+            None => return Ok(SourceKind::Radio),
         }
     }
-    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head);
-    Ok(if text.starts_with(PLAYLIST) { SourceKind::Hls } else { SourceKind::Radio })
 }

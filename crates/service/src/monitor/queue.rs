@@ -151,6 +151,7 @@ mod tests {
             program_date_time: Some(1000.0 + 10.0 * sequence as f64),
             seen: 0.0,
             ad: false,
+            part: false,
         })
     }
 

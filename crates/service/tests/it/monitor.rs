@@ -10,7 +10,7 @@ use refrain_service::monitor::{
 use refrain_stream::hls::HlsSettings;
 use refrain_stream::http::{HttpSettings, Limits};
 use refrain_stream::{ClockSource, GapReason};
-use refrain_testkit::origin::{DateStyle, Fault, LiveOptions, LiveStream, Marks, Origin, Times};
+use refrain_testkit::origin::{Clip, DateStyle, Fault, LiveOptions, LiveStream, Marks, Origin, Times, cut};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -120,6 +120,58 @@ async fn urls_that_expire_break_no_airing() {
     assert!(matches!(status.state, StreamState::Ended(_)), "{:?}", status.state);
     assert!(status.source.resolutions >= 1 && status.ear.gaps.total().count == 0, "{status:?}");
     assert_eq!((status.kind, status.is_over), (Some(SourceKind::Hls), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_segments_change_no_event() {
+    let origin = Origin::start().await.unwrap();
+    let in_halves = |clip: &Clip| cut(clip, &[clip.bytes.len() / (2 * 188) * 188]);
+    let parts = library().clips.iter().map(in_halves).collect();
+    let options = LiveOptions { window: 1000, low_latency: true, ..LiveOptions::default() };
+    let live = LiveStream::manual(Arc::clone(&library().clips), 3, options).parts(parts);
+    let monitor = monitor(hasty());
+    let (handle, mut told) = begin(&monitor, "x", &origin.live("/a", &live));
+    joined(&handle).await;
+    for heard in 4..20 {
+        live.publish_parts(1);
+        until(&handle, |status| status.ear.segments == heard).await;
+    }
+    live.publish(total(&live));
+    live.change(|options| options.end = true);
+    let (status, events) = ended(&handle, &mut told).await;
+    check(&events);
+    assert_eq!((status.ear.gaps.total().count, status.ear.repeated_seconds), (0, 0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_station_and_what_is_one_is_told_by_how_it_begins() {
+    let origin = Origin::start().await.unwrap();
+    origin.put("/sound", vec![0xFF; 2000], "audio/aac");
+    let station = origin.url("/sound?token=secret");
+    origin.put("/m3u", format!("#EXTM3U\n#EXTINF:-1,One\n{station}\n"), "audio/x-mpegurl");
+    origin.put("/pls", format!("[playlist]\nFile1={station}\n"), "audio/x-scpls");
+    origin.put(
+        "/hls",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nx.ts\n#EXT-X-ENDLIST\n",
+        "audio/x-mpegurl",
+    );
+    let monitor = monitor(hasty());
+    for (path, kind) in [("/m3u", SourceKind::Radio), ("/pls", SourceKind::Radio), ("/hls", SourceKind::Hls)]
+    {
+        let (handle, _told) = begin(&monitor, path, &origin.url(path));
+        let status = until(&handle, |status| status.kind.is_some()).await;
+        assert_eq!(status.kind, Some(kind), "{path}");
+        if kind == SourceKind::Radio {
+            until(&handle, |status| status.source.bytes >= 2000).await;
+        }
+        handle.stop();
+    }
+    assert!(
+        origin
+            .asked()
+            .iter()
+            .any(|asked| asked.path == "/sound" && asked.headers.contains_key("icy-metadata"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

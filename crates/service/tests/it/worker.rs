@@ -21,6 +21,7 @@ fn delivery(sequence: usize, clip: &Clip, time: f64) -> Delivery {
         program_date_time: Some(EPOCH + time),
         seen: EPOCH + time + clip.seconds + 7.0,
         ad: false,
+        part: false,
     })
 }
 

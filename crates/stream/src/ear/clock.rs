@@ -20,6 +20,9 @@ const AGREEMENT: f64 = 0.5;
 /// Differences below this change nothing, seconds: times are given in milliseconds.
 const EXACT: f64 = 0.002;
 
+/// Times further than this from 1970 are no times, seconds: 30,000 years. Behind it seconds lose their fractions.
+const FAR: f64 = 1e12;
+
 /// Pieces that are kept, so that positions some minutes back have the time that they had.
 const MAX_PIECES: usize = 64;
 
@@ -91,7 +94,7 @@ impl Clock {
 
     /// The stream says when a position was; `certain` where it is known to begin anew.
     pub(super) fn program_date_time(&mut self, position: f64, time: f64, certain: bool) {
-        if !time.is_finite() {
+        if !is_time(time) {
             return;
         }
         let first = self.source != Some(ClockSource::ProgramDateTime);
@@ -103,7 +106,8 @@ impl Clock {
         if first || (jump && (certain || agrees)) || (certain && error > EXACT) {
             self.set_back = (now - time).max(0.0);
             self.suspect = None;
-            self.start(position, time + self.set_back);
+            // Not a rounding earlier than what was told.
+            self.start(position, if self.set_back > 0.0 { now } else { time });
         } else if jump {
             self.suspect = Some(error);
         } else {
@@ -117,9 +121,11 @@ impl Clock {
     /// A position arrived here at `time`. That counts if nothing better is known, and if time was lost before it;
     /// `certain` after a connection was lost.
     pub(super) fn arrival(&mut self, position: f64, time: f64, certain: bool) {
-        if self.source == Some(ClockSource::ProgramDateTime) || !time.is_finite() {
+        if self.source == Some(ClockSource::ProgramDateTime) {
             return;
         }
+        // There is a time as soon as there is sound, whatever it came with.
+        let time = if is_time(time) { time } else { 0.0 };
         self.source = Some(ClockSource::Arrival);
         let late = if certain { JITTER } else { LATE };
         if self.epoch(position).is_none_or(|now| time - now > late) {
@@ -143,6 +149,11 @@ impl Clock {
         }
         self.pieces.push_back(piece);
     }
+}
+
+/// Whether a number of seconds can be a time of day.
+pub(super) fn is_time(seconds: f64) -> bool {
+    (-FAR..=FAR).contains(&seconds)
 }
 
 #[cfg(test)]
@@ -178,6 +189,16 @@ mod tests {
         let mut repaired = back;
         repaired.program_date_time(8.0, 1e9 + 50.0, true);
         assert_eq!((repaired.epoch(9.0), repaired.set_back()), (Some(1e9 + 51.0), 0.0));
+    }
+
+    #[test]
+    fn what_is_no_time_changes_nothing() {
+        let mut clock = clock(&[(0.0, 1e9)]);
+        for time in [-4.8e270, f64::MAX, f64::MIN, f64::INFINITY, f64::NAN] {
+            clock.program_date_time(1.0, time, true);
+            clock.arrival(1.0, time, true);
+            assert_eq!((clock.epoch(2.0), clock.set_back()), (Some(1e9 + 2.0), 0.0), "{time}");
+        }
     }
 
     #[test]

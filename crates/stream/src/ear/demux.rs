@@ -259,7 +259,7 @@ impl Demux {
             self.change(Kind::Mp4(Fragments::of(segment)), playback, sink);
         }
         if let Kind::Mp4(track) = &mut self.kind {
-            track.hear(&segment.bytes, playback, sink);
+            track.hear(segment, playback, sink);
         }
     }
 }

@@ -60,19 +60,27 @@ impl Defaults {
     }
 }
 
-/// Gives the samples of a track in a segment, in order. What is damaged ends its fragment.
+/// Gives the samples of a track in a segment, in order. What is damaged ends its fragment. All samples together have no more
+/// bytes than the segment: runs that point at the same bytes again and again would make days of work of a megabyte.
 pub(super) fn samples<'a>(
     segment: &'a [u8],
     track: u32,
     defaults: Defaults,
     give: &mut dyn FnMut(Sample<'a>),
 ) {
+    let mut left = segment.len();
     for moof in Boxes::new(segment).filter(|found| &found.name == b"moof") {
         let mut end = moof.start;
         for traf in Boxes::new(moof.body).filter(|found| &found.name == b"traf") {
             let fragment = Fragment::read(traf.body, defaults, moof.start, end);
             let Some(fragment) = fragment else { continue };
-            end = fragment.run(traf.body, segment, track, give).unwrap_or(end);
+            end = fragment
+                .run(traf.body, segment, &mut left, &mut |sample| {
+                    if fragment.track == track {
+                        give(sample);
+                    }
+                })
+                .unwrap_or(end);
         }
     }
 }
@@ -109,12 +117,12 @@ impl Fragment {
         Some(Self { track, base, time, defaults })
     }
 
-    /// Gives the samples of all runs if they are of `track`. Returns where the last one's data end.
+    /// Gives the samples of all runs, as long as bytes are `left`. Returns where the last one's data end.
     fn run<'a>(
         &self,
         traf: &[u8],
         segment: &'a [u8],
-        track: u32,
+        left: &mut usize,
         give: &mut dyn FnMut(Sample<'a>),
     ) -> Option<usize> {
         let (mut at, mut time) = (self.base, self.time);
@@ -134,9 +142,8 @@ impl Fragment {
                 let end = at.checked_add(usize::try_from(size).ok()?)?;
                 // A sample of no bytes is none, and a count of four thousand million of them is an attack.
                 let data = segment.get(at..end).filter(|data| !data.is_empty())?;
-                if self.track == track {
-                    give(Sample { data, time, duration });
-                }
+                *left = left.checked_sub(data.len())?;
+                give(Sample { data, time, duration });
                 time = time.map(|time| time.saturating_add(duration.into()));
                 at = end;
             }

@@ -8,6 +8,10 @@ use super::fmp4::{self, Defaults};
 use super::playback::{Frame, Playback, Sink};
 use crate::delivery::{InitSection, Segment};
 
+/// Samples of a segment are believed to be so much longer together than the playlist says, at most: as a factor, and in
+/// seconds. One damaged duration would else be a gap of days.
+const MOST_TIMES: (f64, f64) = (2.0, 1.0);
+
 /// The track that a section describes.
 #[derive(Debug)]
 pub(super) struct Fragments {
@@ -39,7 +43,7 @@ impl Fragments {
     }
 
     /// Hears the samples of a segment.
-    pub(super) fn hear(&mut self, bytes: &[u8], playback: &mut Playback, sink: Sink<'_>) {
+    pub(super) fn hear(&mut self, segment: &Segment, playback: &mut Playback, sink: Sink<'_>) {
         // A panic of the decoder takes it away.
         let lost = matches!(self.track, Some(Ok(_))) && !playback.decoder.is_open();
         if self.track.is_none() || lost {
@@ -50,9 +54,12 @@ impl Fragments {
         match &self.track {
             Some(Ok((track, defaults))) => {
                 let ticks = f64::from(track.timescale.max(1));
-                fmp4::samples(bytes, track.id, *defaults, &mut |sample| {
+                let (factor, more) = MOST_TIMES;
+                let mut left = factor * segment.seconds.max(0.0) + more;
+                fmp4::samples(&segment.bytes, track.id, *defaults, &mut |sample| {
                     let time = sample.time.map(|time| time as f64 / ticks);
-                    let seconds = f64::from(sample.duration) / ticks;
+                    let seconds = (f64::from(sample.duration) / ticks).min(left);
+                    left -= seconds;
                     let frame = Frame { data: sample.data, format: None, seconds, time, after_loss: false };
                     playback.hear(frame, sink);
                 });

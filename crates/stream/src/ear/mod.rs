@@ -128,7 +128,7 @@ impl Ear {
         }
         self.playback.ad = segment.ad;
         self.playback.mark(Mark {
-            program_date_time: segment.program_date_time,
+            program_date_time: segment.program_date_time.filter(|time| clock::is_time(*time)),
             arrival: segment.seen - segment.seconds,
             certain: segment.discontinuity,
         });
@@ -136,11 +136,17 @@ impl Ear {
             self.playback.clock.seen(start + segment.seconds, segment.seen);
         }
         let (frames, decoded) = self.playback.frames();
-        match self.demux.content(segment) {
+        let content = self.demux.content(segment);
+        let is_media = matches!(content, Content::Media(_));
+        match content {
             Content::Media(media) => self.demux.segment(media, segment, &mut self.playback, sink),
             Content::Nothing => self.demux.interrupt(&mut self.playback, sink),
         }
         let (frames_now, decoded_now) = self.playback.frames();
+        // The end of a frame that only began in a part is in the next one.
+        if segment.part && is_media {
+            return;
+        }
         if frames_now == frames {
             // It waits: the time stamps behind it tell whether and how much is missing.
             self.playback.miss(GapReason::Unreadable, segment.seconds);

@@ -5,7 +5,7 @@ use crate::gaps::GapCounts;
 /// Counters of one stream since its start.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EarReport {
-    /// Segments that came.
+    /// Segments that came, each part of one counted as well.
     pub segments: u64,
     /// Segments that gave no sound: empty, truncated, encrypted, without audio, or no media at all.
     pub unreadable_segments: u64,

@@ -28,7 +28,9 @@ pub struct HlsSettings {
     pub allow_private: bool,
     /// With how many segments of a live playlist to begin, newest last; at least one.
     pub start_segments_back: usize,
-    /// Most segments that are fetched at once or wait, fetched, for their turn; at least one.
+    /// Whether a playlist that lists parts of segments (Low-Latency HLS) is followed by them at its live edge.
+    pub low_latency: bool,
+    /// Most segments or parts that are fetched at once or wait, fetched, for their turn; at least one.
     pub prefetch: usize,
     /// Most deliveries that wait for the consumer; at least one.
     pub queue: usize,
@@ -63,6 +65,7 @@ impl Default for HlsSettings {
             rendition: RenditionChoice::Automatic,
             allow_private: false,
             start_segments_back: 3,
+            low_latency: true,
             prefetch: 3,
             queue: 2,
             reload: (Duration::from_millis(250), seconds(30)),

@@ -113,11 +113,13 @@ pub struct SourceStatus {
     pub state: SourceState,
     /// Whether the playlist is complete (EXT-X-ENDLIST): nothing of it gets lost by waiting.
     pub recorded: bool,
-    /// Segments delivered.
+    /// Segments delivered, whole or the last of them.
     pub segments: u64,
-    /// Bytes of those segments.
+    /// Parts of segments delivered.
+    pub parts: u64,
+    /// Bytes of those segments and parts.
     pub bytes: u64,
-    /// Media of those segments, seconds as the playlist says.
+    /// Media of those segments and parts, seconds as the playlist says.
     pub seconds: f64,
     /// Segments delivered that are marked as advertisements.
     pub ads: u64,
@@ -146,13 +148,20 @@ impl SourceStatus {
     pub(super) fn count(&mut self, delivery: &Delivery) {
         match delivery {
             Delivery::Segment(segment) => {
-                self.segments += 1;
                 self.bytes += segment.bytes.len() as u64;
                 self.seconds += segment.seconds;
-                self.ads += u64::from(segment.ad);
+                match segment.part {
+                    true => self.parts += 1,
+                    false => self.count_segment(segment.ad),
+                }
             }
             Delivery::Gap(gap) => self.gaps.add(gap.reason, Gaps { count: 1, seconds: gap.seconds }),
             Delivery::Bytes(_) | Delivery::Decoded(_) | Delivery::Title(_) | Delivery::Reconnected => {}
         }
+    }
+    /// Counts a segment that is delivered to its end.
+    pub(super) fn count_segment(&mut self, ad: bool) {
+        self.segments += 1;
+        self.ads += u64::from(ad);
     }
 }

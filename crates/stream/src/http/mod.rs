@@ -110,7 +110,7 @@ fn builder(settings: &HttpSettings, reach: Reach) -> reqwest::ClientBuilder {
 }
 
 /// Whether `url` may be asked for at all; names are checked when they are resolved.
-fn check(url: &Url, reach: Reach) -> Result<(), HttpFailure> {
+pub(crate) fn check(url: &Url, reach: Reach) -> Result<(), HttpFailure> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(HttpFailure::Scheme(url.scheme().to_owned()));
     }

@@ -3,79 +3,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use tokio::time::timeout;
 use url::Url;
 
 use super::RadioSettings;
+use super::error::RadioError;
 use super::icy::{IcyHeader, IcySplitter};
+use super::list;
+use crate::http::{self, Reach};
 
-/// Why there is no audio from a station. No text of it holds a query, user name or password.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RadioError {
-    /// The address is none of HTTP.
-    #[error("this is no address of a station; it must start with http:// or https://")]
-    NoUrl,
-    /// The server is not there, or refuses.
-    #[error("{host} cannot be reached: {reason}")]
-    Unreachable {
-        /// The server.
-        host: String,
-        /// Why.
-        reason: String,
-    },
-    /// The server answers with an error.
-    #[error("{host} answers with status {status}")]
-    Status {
-        /// The server.
-        host: String,
-        /// Its HTTP status.
-        status: u16,
-    },
-    /// It is no audio.
-    #[error("{host} gives {kind} and no audio; a playlist or page of a station holds the address to give")]
-    NotAudio {
-        /// The server.
-        host: String,
-        /// What it gives.
-        kind: String,
-    },
-    /// Nothing came for too long.
-    #[error("{host} was silent for {0:.0} s", .silence.as_secs_f64())]
-    Silent {
-        /// The server.
-        host: String,
-        /// For how long.
-        silence: Duration,
-    },
-    /// The server ended the connection.
-    #[error("{host} ended the connection")]
-    Closed {
-        /// The server.
-        host: String,
-    },
-    /// Audio in a container that cannot be decoded.
-    #[error("{host}: {reason}")]
-    Undecodable {
-        /// The server.
-        host: String,
-        /// Why.
-        reason: String,
-    },
-}
+/// Playlists that may lead to playlists, one after the other.
+const MAX_DEPTH: u32 = 3;
 
-impl RadioError {
-    /// Whether trying again may help.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::NoUrl | Self::NotAudio { .. } => false,
-            Self::Status { status, .. } => !matches!(status, 400 | 401 | 405 | 406 | 410),
-            _ => true,
-        }
-    }
-}
+/// Most addresses that are asked for one connection.
+const MAX_REQUESTS: usize = 10;
 
 /// The connection to a station.
 #[derive(Debug)]
@@ -97,20 +39,48 @@ pub struct Station {
     pub content_type: Option<String>,
 }
 
-/// Asks for the stream at `url`.
+/// What is behind an address.
+enum Found {
+    Station(Box<Connection>, Station),
+    /// A playlist with these addresses.
+    List(Vec<Url>),
+}
+
+/// Connects to the stream at `url`, or at the first address of the playlists there that gives one.
 pub(super) async fn connect(
     client: &reqwest::Client,
     url: &Url,
     settings: &RadioSettings,
-) -> Result<(Connection, Station), RadioError> {
+) -> Result<(Box<Connection>, Station), RadioError> {
+    let host = || url.host_str().unwrap_or_default().to_owned();
+    let none = |reason: &str| RadioError::NoEntry { host: host(), reason: reason.to_owned() };
+    let mut failure = none("it has none");
+    let mut to_try = vec![(url.clone(), 0)];
+    for _ in 0..MAX_REQUESTS {
+        let Some((url, depth)) = to_try.pop() else { break };
+        match ask(client, &url, settings).await {
+            Ok(Found::Station(connection, station)) => return Ok((connection, station)),
+            Ok(Found::List(_)) if depth == MAX_DEPTH => failure = none("playlists lead to playlists"),
+            Ok(Found::List(entries)) => to_try.extend(entries.into_iter().rev().map(|url| (url, depth + 1))),
+            // What may pass is told rather than what will not.
+            Err(error) if error.is_transient() || !failure.is_transient() => failure = error,
+            Err(_) => {}
+        }
+    }
+    Err(failure)
+}
+
+/// Asks for what is at `url`.
+async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> Result<Found, RadioError> {
     let host = url.host_str().unwrap_or_default().to_owned();
+    let unreachable =
+        |reason: &str| RadioError::Unreachable { host: host.clone(), reason: reason.to_owned() };
     let request =
         client.get(url.clone()).header("icy-metadata", "1").header(ACCEPT_ENCODING, "identity").send();
-    let unreachable = |reason: String| RadioError::Unreachable { host: host.clone(), reason };
     let response = match timeout(settings.patience, request).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(unreachable(cause(&error))),
-        Err(_) => return Err(unreachable("it does not answer".to_owned())),
+        Ok(Err(error)) => return Err(unreachable(&cause(&error))),
+        Err(_) => return Err(unreachable("it does not answer")),
     };
     let status = response.status();
     if !status.is_success() {
@@ -118,17 +88,61 @@ pub(super) async fn connect(
     }
     let text = |name: &str| field(response.headers(), name);
     let station = Station { name: text("icy-name"), content_type: text(CONTENT_TYPE.as_str()) };
-    if let Some(kind) = station.content_type.as_deref().filter(|kind| is_no_audio(kind)) {
-        return Err(RadioError::NotAudio { host, kind: kind.to_owned() });
-    }
     let interval = text("icy-metaint").and_then(|value| value.trim().parse().ok());
     let old = response.version() == reqwest::Version::HTTP_09;
+    let file = file_length(response.headers());
+    let base = response.url().clone();
     let splitter = IcySplitter::new(interval);
-    let mut connection = Connection { response, splitter, first: None, host, silence: settings.silence };
+    let silence = settings.silence;
+    let mut connection = Connection { response, splitter, first: None, host: host.clone(), silence };
+    let kind = station.content_type.as_deref();
+    if list::is_list(url, kind) {
+        let text = timeout(settings.patience, connection.read_list());
+        let text = text.await.map_err(|_| unreachable("its playlist does not end"))??;
+        return entries(&text, &base, settings.reach).map(Found::List);
+    }
+    if let Some(kind) = kind.filter(|kind| is_no_audio(kind)) {
+        return Err(RadioError::NotAudio { host, kind: kind.to_owned() });
+    }
+    if let Some(bytes) = file {
+        return Err(RadioError::File { host, bytes });
+    }
     if old {
         connection.read_old_header().await?;
     }
-    Ok((connection, station))
+    Ok(Found::Station(Box::new(connection), station))
+}
+
+/// The addresses of a playlist that may be followed.
+fn entries(text: &str, base: &Url, reach: Reach) -> Result<Vec<Url>, RadioError> {
+    let host = base.host_str().unwrap_or_default().to_owned();
+    if list::is_hls(text) {
+        return Err(RadioError::NotAudio { host, kind: "a playlist of HLS".to_owned() });
+    }
+    let (mut found, mut refused) = (list::entries(text, base), None);
+    found.retain(|url| match http::check(url, reach) {
+        Ok(()) => true,
+        Err(failure) => {
+            refused = Some(failure.to_string());
+            false
+        }
+    });
+    match refused {
+        Some(reason) if found.is_empty() => Err(RadioError::NoEntry { host, reason }),
+        _ => Ok(found),
+    }
+}
+
+/// The length of a file: what has a length and can be had in pieces. Stations have neither; those that announce some length
+/// for players' sake cannot give pieces.
+fn file_length(headers: &HeaderMap) -> Option<u64> {
+    let bytes = field(headers, CONTENT_LENGTH.as_str())?.parse().ok()?;
+    let pieces =
+        field(headers, ACCEPT_RANGES.as_str()).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
+    let kind = field(headers, CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
+    let is_mp4 = ["mp4", "m4a", "quicktime"].iter().any(|name| kind.contains(name));
+    let station = headers.keys().any(|name| name.as_str().starts_with("icy-"));
+    (!station && (pieces || is_mp4)).then_some(bytes)
 }
 
 impl Connection {
@@ -143,6 +157,22 @@ impl Connection {
             Ok(Ok(None)) => Err(RadioError::Closed { host: self.host.clone() }),
             Ok(Err(error)) => Err(RadioError::Unreachable { host: host(), reason: cause(&error) }),
             Err(_) => Err(RadioError::Silent { host: host(), silence: self.silence }),
+        }
+    }
+
+    /// The body as the text of a playlist.
+    async fn read_list(&mut self) -> Result<String, RadioError> {
+        let mut body = Vec::new();
+        loop {
+            match self.chunk().await {
+                Ok(bytes) => body.extend_from_slice(&bytes),
+                Err(RadioError::Closed { .. }) => return Ok(String::from_utf8_lossy(&body).into_owned()),
+                Err(error) => return Err(error),
+            }
+            if body.len() > list::MAX_BYTES {
+                let reason = format!("it is longer than {} bytes", list::MAX_BYTES);
+                return Err(RadioError::NoEntry { host: self.host.clone(), reason });
+            }
         }
     }
 
@@ -173,10 +203,10 @@ fn field(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Kinds that are pages and lists for sure; much audio is sent as `application/octet-stream` or worse.
+/// Kinds that are pages for sure; much audio is sent as `application/octet-stream` or worse.
 fn is_no_audio(kind: &str) -> bool {
     let kind = kind.to_ascii_lowercase();
-    ["text/html", "text/xml", "json", "mpegurl", "scpls", "image/"].iter().any(|other| kind.contains(other))
+    ["text/html", "text/xml", "json", "image/"].iter().any(|other| kind.contains(other))
 }
 
 /// The innermost reason, which holds no address.

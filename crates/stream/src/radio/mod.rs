@@ -2,10 +2,13 @@
 //!
 //! MP3 and AAC go to the ear as they come, which is cheap enough for thousands of stations. Ogg, native FLAC and other
 //! containers have to be pulled, and are decoded on a thread of their own. Metadata between the audio is taken out and
-//! told as [`Delivery::Title`]. A connection that breaks is made again, with growing pauses.
+//! told as [`Delivery::Title`]. A connection that breaks is made again, with growing pauses. A playlist (PLS, M3U) is
+//! looked at for each connection, and its addresses tried in order.
 
 mod connect;
+mod error;
 mod icy;
+mod list;
 mod pulled;
 
 use std::collections::VecDeque;
@@ -17,11 +20,13 @@ use url::Url;
 
 use crate::backoff::Backoff;
 use crate::delivery::Delivery;
+use crate::http::Reach;
 use connect::{Connection, connect};
 use icy::Part;
 use pulled::Pulled;
 
-pub use connect::{RadioError, Station};
+pub use connect::Station;
+pub use error::RadioError;
 
 /// Bytes that show whether a stream is a container that has to be pulled.
 const MAGIC: usize = 4;
@@ -40,6 +45,8 @@ pub struct RadioSettings {
     pub retry: (Duration, Duration),
     /// Without a byte for so long, over all tries, the stream is over.
     pub give_up_after: Duration,
+    /// How far the addresses in a station's playlist may reach. What the client admits counts too: it resolves names.
+    pub reach: Reach,
 }
 
 impl Default for RadioSettings {
@@ -50,6 +57,7 @@ impl Default for RadioSettings {
             silence: seconds(10),
             retry: (Duration::from_millis(500), seconds(30)),
             give_up_after: seconds(300),
+            reach: Reach::Public,
         }
     }
 }
@@ -152,7 +160,7 @@ impl RadioSource {
         match connect(&self.client, &self.url, &self.settings).await {
             Ok((connection, station)) => {
                 self.status.station = station;
-                self.state = State::Connected(Box::new(connection));
+                self.state = State::Connected(connection);
             }
             Err(error) => self.fail(error),
         }

@@ -100,6 +100,7 @@ pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
         program_date_time: None,
         seen: 1_700_000_000.0 + seconds * (sequence + 1) as f64,
         ad: false,
+        part: false,
     }
 }
 

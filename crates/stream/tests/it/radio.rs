@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use refrain_stream::http::Reach;
 use refrain_stream::{Delivery, RadioError, RadioSettings, RadioSource, RadioStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -68,12 +69,17 @@ fn with_titles(audio: &[u8], interval: usize, titles: &[&str]) -> Vec<u8> {
 }
 
 async fn listen(address: &str) -> (Vec<Delivery>, RadioStatus) {
+    listen_within(address, Reach::Private).await
+}
+
+async fn listen_within(address: &str, reach: Reach) -> (Vec<Delivery>, RadioStatus) {
     let client = reqwest::Client::builder().no_proxy().http09_responses().build().unwrap();
     let millis = Duration::from_millis;
     let settings = RadioSettings {
         silence: millis(300),
         retry: (millis(1), millis(10)),
         give_up_after: Duration::from_secs(20),
+        reach,
         ..RadioSettings::default()
     };
     let mut source = RadioSource::open(address, client, settings).unwrap();
@@ -154,6 +160,67 @@ async fn what_is_no_station_is_told_without_secrets() {
     assert!(
         RadioSource::open("file:///etc/passwd", reqwest::Client::new(), RadioSettings::default()).is_err()
     );
+}
+
+const PLS: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-scpls";
+const M3U: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-mpegurl";
+
+#[tokio::test]
+async fn playlists_lead_to_the_first_address_that_gives_audio() {
+    let studio = Studio::new(44, 2.0);
+    let whole = studio.encode("song.aac", "-c:a aac -b:a 64k -f adts");
+    let audio = answer("HTTP/1.0 200 OK\nContent-Type: audio/aacp", &studio.read("song.aac"));
+    let (there, _) = station(vec![audio, gone()]).await;
+    let (full, _) = station(vec![answer("HTTP/1.1 503 Full\nContent-Length: 0", b"")]).await;
+    let m3u = answer(M3U, format!("#EXTM3U\n#EXTINF:-1,One\n{full}\n{there}\n").as_bytes());
+    let (inner, _) = station(vec![m3u, gone()]).await;
+    let pls = answer(PLS, format!("[playlist]\nFile1=ftp://x/\nFile2={inner}\nLength2=-1\n").as_bytes());
+    let (outer, asked) = station(vec![pls, gone()]).await;
+    let (all, status) = listen(&outer).await;
+    assert_same(&hear(all).sound, &whole);
+    assert_eq!((status.connections, asked.lock().unwrap().len()), (1, 2));
+    assert!(matches!(status.last_error, Some(RadioError::Status { status: 410, .. })));
+}
+
+#[tokio::test]
+async fn playlists_lead_to_no_file_no_private_address_and_not_in_circles() {
+    let refused = |text: &'static str, reach| async move {
+        let (address, asked) = station(vec![answer(M3U, text.as_bytes())]).await;
+        let (all, status) = listen_within(&address, reach).await;
+        assert!(all.is_empty());
+        assert_eq!(asked.lock().unwrap().len(), 1, "a list stays a list");
+        let error = status.last_error.unwrap().to_string();
+        assert!(!error.contains("secret"), "{error}");
+        error
+    };
+    assert!(refused("http://127.0.0.1:1/x?secret", Reach::Public).await.contains("private"));
+    assert!(refused("http://169.254.169.254/x?secret", Reach::Private).await.contains("reserved"));
+    assert!(refused("file:///etc/passwd?secret", Reach::Private).await.contains("scheme file"));
+    assert!(refused("# nothing", Reach::Private).await.contains("it has none"));
+    assert!(refused("#EXTM3U\n#EXT-X-ENDLIST\n", Reach::Private).await.contains("HLS"));
+    let circle = answer(M3U, b"?again\n?and-again\n");
+    let (address, asked) = station(vec![circle]).await;
+    let (_, status) = listen(&address).await;
+    assert!(status.last_error.unwrap().to_string().contains("playlists lead to playlists"));
+    assert_eq!(asked.lock().unwrap().len(), 10);
+    let endless = answer(M3U, "http://127.0.0.1/\n".repeat(10_000).as_bytes());
+    let (_, status) = listen(&station(vec![endless]).await.0).await;
+    assert!(status.last_error.unwrap().to_string().contains("longer than 65536 bytes"));
+}
+
+#[tokio::test]
+async fn a_file_is_refused_with_what_to_do() {
+    for header in ["audio/mpeg\nAccept-Ranges: bytes", "audio/mp4", "video/mp4\nAccept-Ranges: bytes"] {
+        let header = format!("HTTP/1.1 200 OK\nContent-Length: 5\nContent-Type: {header}");
+        let (address, asked) = station(vec![answer(&header, b"abcde")]).await;
+        let (all, status) = listen(&address).await;
+        assert_eq!((all.len(), asked.lock().unwrap().len()), (0, 1));
+        let error = status.last_error.unwrap().to_string();
+        assert!(
+            error.contains("5 bytes") && error.contains("monitor -") && !error.contains("secret"),
+            "{error}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Segments from samples, with ffmpeg's help.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::{fmt, fs, io};
 
 use bytes::Bytes;
@@ -42,6 +42,12 @@ pub struct Clips {
 /// Segments could not be made.
 #[derive(Debug)]
 pub struct EncodeError(String);
+
+impl EncodeError {
+    pub(super) fn of_ffmpeg(output: &Output) -> Self {
+        Self(format!("ffmpeg failed: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+}
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,7 +94,7 @@ pub fn encode(audio: &Path, container: Container, seconds: f64) -> Result<Clips,
     }
     let output = ffmpeg.output()?;
     if !output.status.success() {
-        return Err(EncodeError(format!("ffmpeg failed: {}", String::from_utf8_lossy(&output.stderr))));
+        return Err(EncodeError::of_ffmpeg(&output));
     }
     if container == Container::Packed {
         let clips = pack(&fs::read(folder.path().join("all.aac"))?, seconds)?;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::options::LiveOptions;
 use super::playlist;
+use super::told::{Told, part_name};
 
 /// A segment's bytes and its duration.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ struct Inner {
     /// Start of each clip, and the end of the last, seconds.
     starts: Vec<f64>,
     init: Option<Bytes>,
+    /// Parts of each clip, for streams of low latency.
+    parts: Vec<Vec<Clip>>,
     extension: &'static str,
     options: Mutex<LiveOptions>,
     clock: Clock,
@@ -43,7 +46,7 @@ enum Clock {
     /// A segment is there when its time is over; the list repeats for ever.
     Real(Instant),
     /// A segment is there when a test says so.
-    Manual(watch::Sender<u64>),
+    Manual(watch::Sender<Told>),
 }
 
 impl LiveStream {
@@ -56,7 +59,11 @@ impl LiveStream {
 
     /// A stream of `clips` in a loop, of which the first `published` are told, and each other when [`publish`](Self::publish) says so.
     pub fn manual(clips: impl Into<Arc<[Clip]>>, published: u64, options: LiveOptions) -> Self {
-        Self::new(clips.into(), options, Clock::Manual(watch::Sender::new(published)))
+        Self::new(
+            clips.into(),
+            options,
+            Clock::Manual(watch::Sender::new(Told { segments: published, parts: 0 })),
+        )
     }
 
     fn new(clips: Arc<[Clip]>, options: LiveOptions, clock: Clock) -> Self {
@@ -66,7 +73,9 @@ impl LiveStream {
             at += clip.seconds;
             starts.push(at);
         }
-        let inner = Inner { clips, starts, init: None, extension: "ts", options: Mutex::new(options), clock };
+        let options = Mutex::new(options);
+        let (init, parts, extension) = (None, Vec::new(), "ts");
+        let inner = Inner { clips, starts, init, parts, extension, options, clock };
         Self { inner: Arc::new(inner) }
     }
 
@@ -75,6 +84,15 @@ impl LiveStream {
     pub fn init(mut self, init: Option<Bytes>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             inner.init = init;
+        }
+        self
+    }
+
+    /// With the parts of each clip, told where the options say so. Only before the stream is shared.
+    #[must_use]
+    pub fn parts(mut self, parts: Vec<Vec<Clip>>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.parts = parts;
         }
         self
     }
@@ -96,11 +114,24 @@ impl LiveStream {
         }
     }
 
-    /// Tells `count` more segments. Without effect on a real clock.
+    /// Tells `count` more segments, of which the first may be told in part. Without effect on a real clock.
     pub fn publish(&self, count: u64) {
         if let Clock::Manual(published) = &self.inner.clock {
-            published.send_modify(|told| *told += count);
+            published.send_modify(|told| *told = Told { segments: told.segments + count, parts: 0 });
         }
+    }
+
+    /// Tells `count` more parts; with its last one a segment is complete. Without effect on a real clock.
+    pub fn publish_parts(&self, count: usize) {
+        let Clock::Manual(published) = &self.inner.clock else { return };
+        published.send_modify(|told| {
+            for _ in 0..count {
+                told.parts += 1;
+                if told.parts >= self.parts_of(told.segments).len() {
+                    *told = Told { segments: told.segments + 1, parts: 0 };
+                }
+            }
+        });
     }
 
     /// How it is told now.
@@ -114,9 +145,22 @@ impl LiveStream {
 
     /// Number of segments that were told until now, those that have left the window included.
     pub fn published(&self) -> u64 {
+        self.told().segments
+    }
+
+    pub(super) fn told(&self) -> Told {
         match &self.inner.clock {
             Clock::Manual(published) => *published.borrow(),
-            Clock::Real(start) => self.ended_by(start.elapsed().as_secs_f64()),
+            Clock::Real(start) => {
+                let elapsed = start.elapsed().as_secs_f64();
+                let segments = self.ended_by(elapsed);
+                let mut end = self.start_of(segments);
+                let ended = self.parts_of(segments).iter().take_while(|part| {
+                    end += part.seconds;
+                    end <= elapsed
+                });
+                Told { segments, parts: ended.count() }
+            }
         }
     }
 
@@ -141,12 +185,24 @@ impl LiveStream {
         self.inner.clips.get(usize::try_from(index.checked_rem(count)?).ok()?)
     }
 
+    /// The parts of segment `index`; none where the stream has none.
+    pub fn parts_of(&self, index: u64) -> &[Clip] {
+        let count = self.inner.clips.len() as u64;
+        let within = index.checked_rem(count).and_then(|within| usize::try_from(within).ok());
+        within.and_then(|within| self.inner.parts.get(within)).map_or(&[], Vec::as_slice)
+    }
+
     /// Start of segment `index`, seconds since the first.
     pub fn start_of(&self, index: u64) -> f64 {
         let count = self.inner.clips.len().max(1) as u64;
         let within = usize::try_from(index % count).unwrap_or_default();
         (index / count) as f64 * self.loop_seconds()
             + self.inner.starts.get(within).copied().unwrap_or_default()
+    }
+
+    /// Number of clips before they start again.
+    pub(super) fn clips(&self) -> u64 {
+        self.inner.clips.len() as u64
     }
 
     /// Longest segment, seconds.
@@ -174,23 +230,31 @@ impl LiveStream {
 
     /// The playlist as of now.
     pub fn playlist(&self) -> String {
-        playlist::write(self, &self.options(), self.published())
+        playlist::write(self, &self.options(), self.told())
     }
 
-    /// Waits until the segment of media sequence number `sequence` is told, at most three target durations.
-    pub(super) async fn wait_for(&self, sequence: u64) {
-        let first = self.lock().first_sequence;
-        let wanted = sequence.saturating_sub(first) + 1;
+    /// Waits until this part of the segment of media sequence number `sequence` is told, or all of it, at most three target
+    /// durations.
+    pub(super) async fn wait_for(&self, sequence: u64, part: Option<usize>) {
+        let wanted = sequence.saturating_sub(self.lock().first_sequence);
+        let before = Told { segments: wanted, parts: part.unwrap_or(usize::MAX) };
         let longest = std::time::Duration::from_secs_f64(3.0 * self.longest().max(1.0));
         let told = async {
             match &self.inner.clock {
                 Clock::Manual(published) => {
                     let mut published = published.subscribe();
-                    let _ = published.wait_for(|told| *told >= wanted).await;
+                    let _ = published.wait_for(|told| *told > before).await;
                 }
                 Clock::Real(start) => {
-                    let at = *start + std::time::Duration::from_secs_f64(self.start_of(wanted));
-                    tokio::time::sleep_until(at.into()).await;
+                    let parts = self.parts_of(wanted);
+                    let end = match part.filter(|part| *part < parts.len()) {
+                        Some(part) => {
+                            let length: f64 = parts.iter().take(part + 1).map(|part| part.seconds).sum();
+                            self.start_of(wanted) + length
+                        }
+                        None => self.start_of(wanted + 1),
+                    };
+                    tokio::time::sleep_until((*start + std::time::Duration::from_secs_f64(end)).into()).await;
                 }
             }
         };
@@ -210,9 +274,23 @@ impl LiveStream {
         if stem == "all" && options.ranges {
             return Some(self.inner.clips.iter().flat_map(|clip| clip.bytes.iter().copied()).collect());
         }
-        let index: u64 = stem.strip_prefix(options.names.as_str())?.parse().ok()?;
+        if let Some((index, part)) = stem.strip_prefix(options.part_names.as_str()).and_then(part_name) {
+            let is_told = Told { segments: index, parts: part } < self.told();
+            let gap = options.part_gaps.contains(&(index, part));
+            return self.parts_of(index).get(part).filter(|_| is_told && !gap).map(|part| part.bytes.clone());
+        }
+        self.segment(stem.strip_prefix(options.names.as_str())?.parse().ok()?, &options)
+    }
+
+    /// What is there of segment `index`.
+    fn segment(&self, index: u64, options: &LiveOptions) -> Option<Bytes> {
+        let told = self.told();
+        if index == told.segments && options.part_ranges && told.parts > 0 {
+            let parts = self.parts_of(index).iter().take(told.parts);
+            return Some(parts.flat_map(|part| part.bytes.iter().copied()).collect());
+        }
         let gap = options.marks.get(&index).is_some_and(|marks| marks.gap);
-        let clip = self.clip(index).filter(|_| index < self.published() && !gap)?;
+        let clip = self.clip(index).filter(|_| index < told.segments && !gap)?;
         Some(match options.key {
             Some(key) => playlist::encrypt(&clip.bytes, key, options.iv, options.first_sequence + index),
             None => clip.bytes.clone(),

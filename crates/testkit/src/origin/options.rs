@@ -1,6 +1,6 @@
 //! How a live stream is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::playlist::DateStyle;
 
@@ -15,6 +15,17 @@ pub struct Marks {
     pub title: String,
     /// Lines before it, as they are.
     pub lines: Vec<String>,
+}
+
+/// What becomes of a reload that is to wait for news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocking {
+    /// It waits.
+    Honoured,
+    /// It is offered, and does not wait.
+    Ignored,
+    /// It is not offered, and does not wait.
+    Absent,
 }
 
 /// How a live stream is told. Everything may be changed while it runs.
@@ -46,8 +57,18 @@ pub struct LiveOptions {
     pub key: Option<[u8; 16]>,
     /// Explicit vector.
     pub iv: Option<[u8; 16]>,
-    /// Whether segments have parts and reloads may block (Low-Latency HLS).
+    /// Whether parts are told, if the stream has any, and reloads may block (Low-Latency HLS).
     pub low_latency: bool,
+    /// What becomes of blocking reloads.
+    pub blocking: Blocking,
+    /// Prefix of the names of parts.
+    pub part_names: String,
+    /// Whether parts are byte ranges of their segment.
+    pub part_ranges: bool,
+    /// Parts that are not there: segment and part.
+    pub part_gaps: BTreeSet<(u64, usize)>,
+    /// Of how many complete segments parts are told.
+    pub part_window: u64,
     /// EXT-X-ENDLIST.
     pub end: bool,
     /// EXT-X-PLAYLIST-TYPE.
@@ -77,6 +98,11 @@ impl Default for LiveOptions {
             key: None,
             iv: None,
             low_latency: false,
+            blocking: Blocking::Honoured,
+            part_names: "part".to_owned(),
+            part_ranges: false,
+            part_gaps: BTreeSet::new(),
+            part_window: 2,
             end: false,
             kind: None,
             told_sequence: None,

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
 
 use super::live::LiveStream;
-use super::options::{LiveOptions, Marks};
+use super::options::{Blocking, LiveOptions, Marks};
+use super::told::Told;
 
 /// Spellings of EXT-X-PROGRAM-DATE-TIME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +24,9 @@ pub enum DateStyle {
     NoZone,
 }
 
-/// Parts of a segment of low latency.
-const PARTS: usize = 4;
-
-/// The playlist when `published` segments have been told.
-pub(super) fn write(stream: &LiveStream, options: &LiveOptions, published: u64) -> String {
-    let until = published.saturating_sub(options.behind);
+/// The playlist when so much has been told.
+pub(super) fn write(stream: &LiveStream, options: &LiveOptions, told: Told) -> String {
+    let until = told.segments.saturating_sub(options.behind);
     let all = options.kind.is_some() || options.window == 0;
     let from = if all { 0 } else { until.saturating_sub(options.window as u64) };
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:6\n");
@@ -44,21 +42,27 @@ pub(super) fn write(stream: &LiveStream, options: &LiveOptions, published: u64) 
         let _ = writeln!(text, "#EXT-X-PLAYLIST-TYPE:{kind}");
     }
     if options.low_latency {
-        text.push_str("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5\n#EXT-X-PART-INF:PART-TARGET=0.5\n");
+        write_control(&mut text, stream, options);
     }
     write_key(&mut text, options);
     if stream.has_init() {
         let _ = writeln!(text, "#EXT-X-MAP:URI=\"init.mp4{}\"", options.query);
     }
     for index in from..until {
-        if options.low_latency && index + 2 >= until {
-            write_parts(&mut text, stream, options, index);
+        write_start(&mut text, stream, options, index);
+        if options.low_latency && index + options.part_window >= until {
+            write_parts(&mut text, stream, options, index, usize::MAX);
         }
         segment(&mut text, stream, options, index);
     }
-    if options.low_latency {
-        let _ =
-            writeln!(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part{until}.0.{}\"", stream.extension_name());
+    if options.low_latency && options.behind == 0 {
+        if told.parts > 0 {
+            write_start(&mut text, stream, options, until);
+            write_parts(&mut text, stream, options, until, told.parts);
+        }
+        let (extension, part) = (stream.extension_name(), told.parts);
+        let name = &options.part_names;
+        let _ = writeln!(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{name}{until}.{part}.{extension}\"");
     }
     if options.end {
         text.push_str("#EXT-X-ENDLIST\n");
@@ -81,19 +85,33 @@ fn write_key(text: &mut String, options: &LiveOptions) {
     }
 }
 
-fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
-    let Some(clip) = stream.clip(index) else { return };
-    let plain = Marks { title: options.title.clone(), ..Marks::default() };
-    let marks = options.marks.get(&index).unwrap_or(&plain);
+/// What a playlist of low latency says of itself.
+fn write_control(text: &mut String, stream: &LiveStream, options: &LiveOptions) {
+    let longest = (0..stream.clips()).flat_map(|index| stream.parts_of(index));
+    let target = longest.map(|part| part.seconds).fold(0.0, f64::max);
+    let target = if target > 0.0 { target } else { 0.5 };
+    let block = if options.blocking == Blocking::Absent { "" } else { "CAN-BLOCK-RELOAD=YES," };
+    let _ = writeln!(text, "#EXT-X-SERVER-CONTROL:{block}PART-HOLD-BACK={:.3}", 3.0 * target);
+    let _ = writeln!(text, "#EXT-X-PART-INF:PART-TARGET={target:.3}");
+}
+
+/// What stands before a segment and its parts.
+fn write_start(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
     if is_break(stream, options, index) {
         text.push_str("#EXT-X-DISCONTINUITY\n");
     }
-    for line in &marks.lines {
+    for line in options.marks.get(&index).map_or(&[][..], |marks| &marks.lines) {
         let _ = writeln!(text, "{line}");
     }
     if index.is_multiple_of(options.dates_every.max(1)) {
         write_date(text, options.dates, options.epoch + stream.start_of(index));
     }
+}
+
+fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
+    let Some(clip) = stream.clip(index) else { return };
+    let plain = Marks { title: options.title.clone(), ..Marks::default() };
+    let marks = options.marks.get(&index).unwrap_or(&plain);
     if marks.gap {
         text.push_str("#EXT-X-GAP\n");
     }
@@ -107,14 +125,24 @@ fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index:
     }
 }
 
-/// A segment's parts, which are ranges of it.
-fn write_parts(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
-    let Some(clip) = stream.clip(index) else { return };
-    let length = clip.bytes.len() / PARTS;
-    for part in 0..PARTS {
-        let _ = write!(text, "#EXT-X-PART:DURATION={:.6},URI=\"", clip.seconds / PARTS as f64);
-        let _ = write!(text, "{}{index}.{}{}\"", options.names, stream.extension_name(), options.query);
-        let _ = writeln!(text, ",BYTERANGE=\"{length}@{}\",INDEPENDENT=YES", part * length);
+/// The first `count` parts of a segment.
+fn write_parts(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64, count: usize) {
+    let (extension, query) = (stream.extension_name(), &options.query);
+    let mut offset = 0;
+    for (number, part) in stream.parts_of(index).iter().take(count).enumerate() {
+        let _ = write!(text, "#EXT-X-PART:DURATION={:.6},URI=\"", part.seconds);
+        let length = part.bytes.len();
+        let _ = match (options.part_ranges, offset) {
+            (false, _) => write!(text, "{}{index}.{number}.{extension}{query}\"", options.part_names),
+            // Every second one leaves its offset to be counted on.
+            (true, at) if number % 2 == 0 => {
+                write!(text, "{}{index}.{extension}{query}\",BYTERANGE=\"{length}@{at}\"", options.names)
+            }
+            (true, _) => write!(text, "{}{index}.{extension}{query}\",BYTERANGE=\"{length}\"", options.names),
+        };
+        offset += length;
+        text.push_str(if number == 0 { ",INDEPENDENT=YES" } else { "" });
+        text.push_str(if options.part_gaps.contains(&(index, number)) { ",GAP=YES\n" } else { "\n" });
     }
 }
 

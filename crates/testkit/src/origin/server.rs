@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use super::body::Answer;
 use super::fault::{Fault, Faults, Times};
 use super::live::LiveStream;
+use super::options::Blocking;
 use super::response::{conditional, huge, redirect, set, status_only, whole};
 
 /// Most requests that are remembered; the oldest are forgotten.
@@ -173,9 +174,12 @@ impl Shared {
         if name != "index.m3u8" {
             return Some((stream.resource(name)?, "application/octet-stream"));
         }
-        let wanted = query.split('&').find_map(|pair| pair.strip_prefix("_HLS_msn="));
-        if let Some(wanted) = wanted.and_then(|text| text.parse().ok()) {
-            stream.wait_for(wanted).await;
+        let number =
+            |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.parse::<u64>().ok());
+        if let Some(wanted) = number("_HLS_msn=").filter(|_| stream.options().blocking == Blocking::Honoured)
+        {
+            let part = number("_HLS_part=").and_then(|part| usize::try_from(part).ok());
+            stream.wait_for(wanted, part).await;
         }
         Some((stream.playlist().into(), "application/vnd.apple.mpegurl"))
     }

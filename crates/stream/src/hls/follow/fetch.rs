@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use futures_util::future::{Either, ready};
 use futures_util::stream::FuturesOrdered;
 use reqwest::header;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::cache::{Cache, Sections};
-use super::poll::{Due, Planned};
+use super::order::{Fetched, Next, Order};
+use super::plan::{Due, Planned};
 use super::range::{begin, part};
 use super::trouble::{MAX_BAD_TRIES, Trouble};
 use super::window::{Shared, Whereabouts};
@@ -26,6 +27,9 @@ use crate::http::{HttpClient, HttpError, HttpFailure, Limits, Question, Reach};
 
 /// Largest answer in place of a key, bytes: more than a key, to see that it is none.
 const MAX_KEY_BYTES: u64 = 4096;
+
+/// Longest wait for a part. It is announced when it is there, and its segment is complete a few seconds later.
+const PART_PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) struct Fetcher {
     pub(super) client: HttpClient,
@@ -51,18 +55,19 @@ impl Fetcher {
         let room = self.settings.prefetch.max(1);
         let mut fetching = FuturesOrdered::new();
         let mut waiting: VecDeque<Delivery> = VecDeque::new();
+        let mut order = Order::default();
         let mut planned_all = false;
-        let mut owed = false;
         while !(planned_all && fetching.is_empty() && waiting.is_empty()) {
             tokio::select! {
-                planned = plan.recv(), if !planned_all && fetching.len() + waiting.len() < room => match planned {
-                    Some(Planned::Segment(due)) => fetching.push_back(Either::Left(self.deliver(due))),
-                    Some(Planned::Gap(gap)) => fetching.push_back(Either::Right(ready((Delivery::Gap(gap), false)))),
-                    Some(Planned::End) | None => planned_all = true,
-                },
-                Some((delivery, breaks)) = fetching.next(), if !fetching.is_empty() => {
-                    waiting.push_back(with_break(delivery, breaks, &mut owed));
+                planned = plan.recv(), if !planned_all && fetching.len() + waiting.len() < room => {
+                    planned_all = matches!(planned, Some(Planned::End) | None);
+                    fetching.push_back(self.fetch(planned.unwrap_or(Planned::End)));
                 }
+                Some(fetched) = fetching.next(), if !fetching.is_empty() => match order.take(fetched) {
+                    Next::Deliver(delivery) => waiting.extend(delivery),
+                    Next::Fetch(due) => fetching.push_front(self.fetch(Planned::Segment(due))),
+                    Next::Done { ad } => self.shared.count(|status| status.count_segment(ad)),
+                },
                 permit = out.reserve(), if !waiting.is_empty() => {
                     let Ok(permit) = permit else { return };
                     if let Some(delivery) = waiting.pop_front() {
@@ -74,19 +79,50 @@ impl Fetcher {
         }
     }
 
-    /// What becomes of a segment, and whether time stamps begin anew with it.
-    async fn deliver(&self, due: Box<Due>) -> (Delivery, bool) {
-        let breaks = due.segment.discontinuity;
-        let delivery = match self.segment(&due).await {
+    /// What becomes of something planned.
+    async fn fetch(&self, planned: Planned) -> Fetched {
+        match planned {
+            Planned::Segment(due) => Fetched::Whole(self.deliver(&due).await, due.segment.discontinuity),
+            Planned::Gap(gap) => Fetched::Whole(Delivery::Gap(gap), false),
+            Planned::Part(due) => {
+                let part = self.part(&due).await;
+                Fetched::Part(due, part)
+            }
+            Planned::Complete { due, all } => Fetched::Complete { due, all },
+            Planned::Abandoned | Planned::End => Fetched::Abandoned,
+        }
+    }
+
+    /// What becomes of a segment.
+    async fn deliver(&self, due: &Due) -> Delivery {
+        match self.segment(due).await {
             Ok(segment) => Delivery::Segment(segment),
             Err(reason) => {
                 tracing::debug!(sequence = due.segment.sequence, ?reason, "segment is missing");
-                let Due { segment, .. } = &*due;
+                let Due { segment, .. } = due;
                 let date = segment.program_date_time;
                 Delivery::Gap(Gap { seconds: segment.seconds, reason, program_date_time: date })
             }
-        };
-        (delivery, breaks)
+        }
+    }
+
+    /// Fetches a part, once: the whole segment, which will be there soon, is the second try.
+    async fn part(&self, due: &Due) -> Result<Segment, GapReason> {
+        let part = &due.segment;
+        if part.gap {
+            return Err(GapReason::Marked);
+        }
+        if due.is_late() {
+            return Err(GapReason::Dropped);
+        }
+        match timeout(PART_PATIENCE, self.attempt(part, &part.url)).await {
+            Ok(Ok((bytes, init))) => Ok(Segment { part: true, ..delivered(due, bytes, init) }),
+            failed => {
+                tracing::debug!(sequence = part.sequence, ?failed, "no part; the segment is waited for");
+                self.shared.count(|status| status.retries += 1);
+                Err(GapReason::NotFetched)
+            }
+        }
     }
 
     async fn segment(&self, due: &Due) -> Result<Segment, GapReason> {
@@ -94,7 +130,7 @@ impl Fetcher {
         if segment.gap {
             return Err(GapReason::Marked);
         }
-        if due.drop_after.is_some_and(|late| Instant::now() > late) {
+        if due.is_late() {
             return Err(GapReason::Dropped);
         }
         if let Some(Encryption::Unsupported(method)) = segment.encryption.as_deref() {
@@ -232,15 +268,6 @@ impl Fetcher {
     }
 }
 
-/// A break that falls on a gap holds for the segment after it.
-fn with_break(mut delivery: Delivery, breaks: bool, owed: &mut bool) -> Delivery {
-    match &mut delivery {
-        Delivery::Segment(segment) => segment.discontinuity |= std::mem::take(owed),
-        _ => *owed |= breaks,
-    }
-    delivery
-}
-
 fn delivered(due: &Due, bytes: Bytes, init: Option<Arc<InitSection>>) -> Segment {
     let segment = &due.segment;
     Segment {
@@ -252,5 +279,6 @@ fn delivered(due: &Due, bytes: Bytes, init: Option<Arc<InitSection>>) -> Segment
         program_date_time: segment.program_date_time,
         seen: due.seen,
         ad: segment.ad,
+        part: false,
     }
 }

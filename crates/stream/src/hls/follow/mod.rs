@@ -1,15 +1,22 @@
 //! A playlist being followed: one task a stream, with two sides.
 //!
 //! ```text
-//! Poller: load, Timeline: what is new ──plan──► Fetcher: several at once, in order ──queue──► consumer
+//! Poller: load ─► Planner: what is new ──plan──► Fetcher: several at once ─► Order ──queue──► consumer
 //! ```
+//!
+//! What is new is a segment that is complete ([`timeline`]), or parts of the one that is being made ([`open`]). The parts
+//! are delivered as they come; when the segment is complete and one of them is lacking, [`order`] has it fetched whole and
+//! cuts off what was delivered.
 //!
 //! Both queues are short. A consumer that is slow stops the fetcher, then the poller; what leaves the playlist
 //! meanwhile, or waits too long, becomes a gap.
 
 mod cache;
 mod fetch;
+mod open;
+mod order;
 mod pace;
+mod plan;
 mod poll;
 mod range;
 mod resolve;

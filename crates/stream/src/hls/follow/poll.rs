@@ -1,51 +1,29 @@
 //! The playlist's side: loads it again and again, and plans what is to be fetched.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::pace::{Pace, Seen};
+use super::pace::{Pace, Reached, Seen};
+use super::plan::{News, Planned, Planner};
 use super::resolve::Loader;
 use super::route::Route;
-use super::timeline::{Advance, Step, Timeline};
 use super::window::Shared;
 use crate::backoff::Backoff;
-use crate::delivery::Gap;
 use crate::hls::entry::Entry;
-use crate::hls::playlist::{MediaPlaylist, MediaSegment};
-use crate::hls::settings::HlsSettings;
+use crate::hls::playlist::MediaPlaylist;
 use crate::hls::status::{EndReason, HlsError, SourceState};
 
 /// So many loads of a media playlist may say 404 before the master playlist is asked whether it has moved.
 const MISSING_LOADS: u32 = 3;
 
-/// Something to be fetched or told.
-#[derive(Debug)]
-pub(super) enum Planned {
-    Segment(Box<Due>),
-    Gap(Gap),
-    /// That was all.
-    End,
-}
-
-/// A segment that is to be fetched.
-#[derive(Debug)]
-pub(super) struct Due {
-    pub(super) segment: MediaSegment,
-    /// When it was seen, seconds since 1970.
-    pub(super) seen: f64,
-    /// When it is too late to begin with it; `None` for what is not live.
-    pub(super) drop_after: Option<Instant>,
-}
-
 pub(super) struct Poller {
-    settings: Arc<HlsSettings>,
     route: Route,
     shared: Arc<Shared>,
     plan: mpsc::Sender<Planned>,
-    timeline: Timeline,
+    planner: Planner,
     /// What is to be added to the playlist's numbers to get ours.
     shift: i128,
     backoff: Backoff,
@@ -62,7 +40,8 @@ impl Poller {
         let settings = loader.settings.clone();
         let (backoff, pace) = (Backoff::new(settings.retry), Pace::new(settings.clone()));
         let route = Route::new(loader, entry, shared.clone());
-        Self { settings, route, shared, plan, timeline: Timeline::default(), shift: 0, backoff, pace }
+        let planner = Planner::new(settings);
+        Self { route, shared, plan, planner, shift: 0, backoff, pace }
     }
 
     /// Runs until the stream is over, and says why. Also ends when nobody takes what is planned.
@@ -165,7 +144,7 @@ impl Poller {
         let list = self.route.load(block).await?;
         self.backoff.reset();
         if let (Some(asked), Some(list)) = (block, &list) {
-            self.pace.blocked(asked, began.elapsed(), list.next_sequence());
+            self.pace.blocked(asked, began.elapsed(), reached(list));
         }
         Ok(list)
     }
@@ -177,46 +156,43 @@ impl Poller {
             status.recorded |= list.end;
         });
         let list = Arc::new(list);
-        let advance = self.timeline.advance(&list, self.settings.start_segments_back, self.route.has_moved());
-        if !advance.stale {
+        let news = self.planner.take(&list, self.route.has_moved(), self.route.has_changed());
+        if !news.stale {
             self.route.arrived();
-            self.shift = advance.shift;
-            self.shared.show(list.clone(), advance.shift);
+            self.shift = news.shift;
+            self.shared.show(list.clone(), news.shift);
         }
         let seen = Seen {
             target: Duration::from_secs_f64(list.target),
-            next_sequence: list.next_sequence(),
-            can_block: list.low_latency.can_block_reload && !list.end,
-            changed: !advance.steps.is_empty(),
+            reached: reached(&list),
+            part: self.planner.part_target(&list),
+            can_block: list.low_latency.can_block_reload,
+            changed: !news.planned.is_empty(),
         };
-        self.plan(advance, list.end).await?;
+        self.plan(news).await?;
         if list.end {
             return Err(EndReason::EndList);
         }
         Ok(seen)
     }
 
-    async fn plan(&mut self, advance: Advance, recorded: bool) -> Result<(), EndReason> {
-        if advance.reset {
+    async fn plan(&mut self, news: News) -> Result<(), EndReason> {
+        if news.reset {
             tracing::debug!("playlist began anew");
             self.shared.count(|status| status.resets += 1);
         }
-        if advance.steps.is_empty() {
+        if news.planned.is_empty() {
             self.pace.no_news();
             return Ok(());
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let drop_after = (!recorded).then(|| Instant::now() + self.settings.max_behind);
         self.pace.news();
         self.shared.enter(SourceState::Live);
-        for step in advance.steps {
-            let planned = match step {
-                Step::Gap(gap) => Planned::Gap(gap),
-                Step::Segment(mut segment) => {
-                    segment.discontinuity |= self.route.take_change();
-                    Planned::Segment(Box::new(Due { segment, seen: now, drop_after }))
-                }
-            };
+        for mut planned in news.planned {
+            if let Planned::Segment(due) | Planned::Part(due) = &mut planned
+                && due.begins
+            {
+                due.segment.discontinuity |= self.route.take_change();
+            }
             self.send(planned).await?;
         }
         // Sending waits for the consumer: a slow one is not the stream's fault.
@@ -234,7 +210,7 @@ impl Poller {
             self.route.expire();
         }
         // What was good once may become good again.
-        if !error.is_transient() && self.timeline.is_empty() {
+        if !error.is_transient() && self.planner.is_at_start() {
             return Err(error);
         }
         self.shared.count(|status| status.retries += 1);
@@ -248,4 +224,9 @@ impl Poller {
             _ => Ok(EndReason::Silent),
         }
     }
+}
+
+/// How far a playlist reaches.
+fn reached(list: &MediaPlaylist) -> Reached {
+    Reached { sequence: list.next_sequence(), parts: list.parts_ahead() }
 }

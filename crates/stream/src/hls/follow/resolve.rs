@@ -6,6 +6,7 @@ use reqwest::header;
 use tokio::time::Instant;
 use url::Url;
 
+use super::pace::Wanted;
 use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
 use crate::hls::rendition::{self, Chosen};
 use crate::hls::settings::HlsSettings;
@@ -75,15 +76,15 @@ impl Loader {
         }
     }
 
-    /// Loads a playlist, unless it is the same as the last time. `block`: the media sequence number that the server is
-    /// to wait for, and for how long that may be.
+    /// Loads a playlist, unless it is the same as the last time. `block`: what the server is to wait for. Such a question
+    /// is of another URL than the last answer, so it comes without that one's ETag.
     pub(super) async fn load(
         &self,
         rendition: &mut Rendition,
-        block: Option<(u64, Duration)>,
+        block: Option<Wanted>,
     ) -> Result<Loaded, HlsError> {
         let Limits { bytes, total } = self.settings.playlist;
-        let blocking = block.map(|(sequence, _)| with_query(&rendition.url, &format!("_HLS_msn={sequence}")));
+        let blocking = block.map(|wanted| with_query(&rendition.url, &directives(wanted)));
         let url = blocking.as_ref().unwrap_or(&rendition.url);
         let mut question = Question::new(url, self.reach);
         if block.is_none() {
@@ -95,7 +96,7 @@ impl Loader {
                 }
             }
         }
-        let total = total + block.map_or(Duration::ZERO, |(_, wait)| wait);
+        let total = total + block.map_or(Duration::ZERO, |wanted| wanted.wait);
         let began = Instant::now();
         let (answer, body) = self.client.fetch(question, Limits { bytes, total }).await?;
         tracing::trace!(url = %ShownUrl::from(url), status = answer.status(), took = ?began.elapsed(), "playlist");
@@ -110,11 +111,17 @@ impl Loader {
     }
 }
 
-/// The URL with one more pair in its query; what is there stays as it is.
-fn with_query(url: &Url, pair: &str) -> Url {
+/// Delivery directives of a blocking reload (RFC 8216bis section 6.2.5.2).
+fn directives(wanted: Wanted) -> String {
+    let part = wanted.part.map(|part| format!("&_HLS_part={part}")).unwrap_or_default();
+    format!("_HLS_msn={}{part}", wanted.sequence)
+}
+
+/// The URL with more in its query; what is there stays as it is.
+fn with_query(url: &Url, more: &str) -> Url {
     let query = match url.query() {
-        Some(query) if !query.is_empty() => format!("{query}&{pair}"),
-        _ => pair.to_owned(),
+        Some(query) if !query.is_empty() => format!("{query}&{more}"),
+        _ => more.to_owned(),
     };
     let mut url = url.clone();
     url.set_query(Some(&query));

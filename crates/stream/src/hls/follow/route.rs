@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pace::Wanted;
 use super::resolve::{Loaded, Loader, Rendition};
 use super::window::Shared;
 use crate::hls::entry::Entry;
@@ -44,10 +45,7 @@ impl Route {
     }
 
     /// The media playlist, if it is not the same as the last time. `block` as [`Loader::load`] has it.
-    pub(super) async fn load(
-        &mut self,
-        block: Option<(u64, Duration)>,
-    ) -> Result<Option<MediaPlaylist>, HlsError> {
+    pub(super) async fn load(&mut self, block: Option<Wanted>) -> Result<Option<MediaPlaylist>, HlsError> {
         if let Some(first) = self.resolve_if_due().await? {
             return Ok(Some(first));
         }
@@ -139,6 +137,11 @@ impl Route {
     /// A playlist was taken.
     pub(super) fn arrived(&mut self) {
         self.moved = false;
+    }
+
+    /// Whether another rendition begins, which was not told yet.
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed
     }
 
     /// Whether another rendition begins; once.

@@ -7,8 +7,10 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use url::Url;
+
 use crate::delivery::{Gap, GapReason};
-use crate::hls::playlist::{MediaPlaylist, MediaSegment};
+use crate::hls::playlist::{ByteRange, MediaPlaylist, MediaSegment};
 
 /// How many segments are remembered: more than a live playlist lists, so that an older copy of one is known again.
 const MEMORY: usize = 256;
@@ -114,6 +116,16 @@ impl Timeline {
             advance.steps.push(self.take(segment));
         }
         advance
+    }
+
+    /// The segment of `list` that is being made, if it comes right after the last one taken.
+    pub(super) fn open(&self, list: &MediaPlaylist) -> Option<MediaSegment> {
+        let last = self.taken.back()?;
+        let open =
+            list.open.as_ref().filter(|_| list.segments.last().is_some_and(|newest| last.is(newest)))?;
+        let date = open.program_date_time.or(self.next_date.filter(|_| !open.discontinuity));
+        let sequence = last.sequence.saturating_add(1);
+        Some(MediaSegment { sequence, program_date_time: date, ..(**open).clone() })
     }
 
     /// Whether nothing was taken yet.
@@ -266,11 +278,15 @@ impl Taken {
     }
 }
 
-/// The file name and the byte range: queries hold tokens that change, and hosts and folders differ between edges.
 fn name(segment: &MediaSegment) -> u64 {
+    name_of(&segment.url, segment.range)
+}
+
+/// The file name and the byte range: queries hold tokens that change, and hosts and folders differ between edges.
+pub(super) fn name_of(url: &Url, range: Option<ByteRange>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    segment.url.path().rsplit('/').next().hash(&mut hasher);
-    segment.range.hash(&mut hasher);
+    url.path().rsplit('/').next().hash(&mut hasher);
+    range.hash(&mut hasher);
     hasher.finish()
 }
 

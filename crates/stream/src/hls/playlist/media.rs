@@ -9,6 +9,7 @@ use super::ads::Ads;
 use super::attributes::Attributes;
 use super::dates::epoch_seconds;
 use super::model::{ByteRange, Encryption, LowLatency, Map, MediaPlaylist, MediaSegment};
+use super::parts::{self, Parts, length};
 use super::rewrite::{DATE, DRM, INF, TAIL};
 
 /// Longest duration of a segment that is believed, seconds.
@@ -19,17 +20,17 @@ const FALLBACK_TARGET: f64 = 6.0;
 
 pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPlaylist {
     let low_latency = low_latency(&read);
-    if read.segments.last().is_some_and(|last| last.uri == TAIL) {
-        read.segments.pop();
-    }
+    let tail = read.segments.pop_if(|last| last.uri == TAIL);
     let target = target(&read);
     let mut carried = Carried::new(&read, base, target);
     let mut segments: Vec<MediaSegment> =
         read.segments.iter().map(|segment| carried.complete(segment)).collect();
+    let open = tail.map(|tail| carried.complete(&tail)).filter(|open| !open.parts.is_empty());
     count_back(&mut segments);
     MediaPlaylist {
         target,
         segments,
+        open: open.map(|open| Box::new(MediaSegment { seconds: length(&open.parts), ..open })),
         media_sequence: read.media_sequence,
         end: read.end_list,
         vod: read.playlist_type == Some(MediaPlaylistType::Vod),
@@ -66,7 +67,7 @@ fn low_latency(read: &m3u8_rs::MediaPlaylist) -> LowLatency {
         read.segments.last().filter(|last| last.uri == TAIL).map_or(&[][..], |last| &last.unknown_tags);
     LowLatency {
         can_block_reload: control.is_some_and(|list| Attributes::parse(list).is_yes("CAN-BLOCK-RELOAD")),
-        parts_ahead: tail.iter().filter(|tag| tag.tag == "X-PART").count(),
+        part_target: parts::target(all()),
         hint: tail.iter().any(|tag| matches!(tag.tag.as_str(), "X-PRELOAD-HINT" | "X-PREFETCH")),
     }
 }
@@ -83,6 +84,7 @@ struct Carried<'a> {
     range_end: Option<(String, u64)>,
     date: Option<f64>,
     ads: Ads,
+    parts: Parts<'a>,
 }
 
 impl<'a> Carried<'a> {
@@ -97,6 +99,7 @@ impl<'a> Carried<'a> {
             range_end: None,
             date: None,
             ads: Ads::new(read, base),
+            parts: Parts::new(base),
         }
     }
 
@@ -127,6 +130,7 @@ impl<'a> Carried<'a> {
             gap: url.is_err() || value(tags, "X-GAP").is_some(),
             ad: self.ads.next(tags, title, self.date, seconds),
             url: url.unwrap_or_else(|_| self.base.clone()),
+            parts: self.parts.of(tags),
         };
         self.sequence = self.sequence.saturating_add(1);
         self.date = self.date.map(|date| date + seconds);

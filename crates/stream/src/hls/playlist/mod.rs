@@ -10,12 +10,13 @@ mod dates;
 mod master;
 mod media;
 mod model;
+mod parts;
 mod rewrite;
 #[cfg(test)]
 mod tests;
 
 pub use model::{
-    AudioMedia, ByteRange, Encryption, LowLatency, Map, MasterPlaylist, MediaPlaylist, MediaSegment,
+    AudioMedia, ByteRange, Encryption, LowLatency, Map, MasterPlaylist, MediaPlaylist, MediaSegment, Part,
     Playlist, Variant,
 };
 

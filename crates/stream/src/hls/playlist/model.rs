@@ -61,6 +61,9 @@ pub struct MediaPlaylist {
     pub target: f64,
     /// The segments, oldest first.
     pub segments: Vec<MediaSegment>,
+    /// The segment that is being made, if the playlist lists parts of it. It has no URL yet (what stands there leads
+    /// nowhere), and its length is that of its parts so far.
+    pub open: Option<Box<MediaSegment>>,
     /// Media sequence number of the first segment.
     pub media_sequence: u64,
     /// EXT-X-ENDLIST: nothing will be added.
@@ -71,13 +74,13 @@ pub struct MediaPlaylist {
     pub low_latency: LowLatency,
 }
 
-/// What a playlist of Low-Latency HLS offers (RFC 8216bis sections 4.4.3.8 and 4.4.4.9).
+/// What a playlist of Low-Latency HLS offers (RFC 8216bis sections 4.4.3.7, 4.4.3.8 and 4.4.4.9).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LowLatency {
-    /// CAN-BLOCK-RELOAD: a reload may wait at the server for the next segment.
+    /// CAN-BLOCK-RELOAD: a reload may wait at the server for the next segment or part.
     pub can_block_reload: bool,
-    /// Number of EXT-X-PART after the last segment: parts of the one that is being made.
-    pub parts_ahead: usize,
+    /// PART-TARGET, or without one the longest part, seconds; `None` where there are no parts.
+    pub part_target: Option<f64>,
     /// Whether EXT-X-PRELOAD-HINT or EXT-X-PREFETCH announces what is still to come.
     pub hint: bool,
 }
@@ -109,9 +112,24 @@ pub struct MediaSegment {
     pub gap: bool,
     /// Whether it is marked as an advertisement.
     pub ad: bool,
+    /// Its parts, as far as the playlist lists them: those of the newest segments.
+    pub parts: Vec<Part>,
 }
 
-/// A part of a resource, bytes.
+/// EXT-X-PART: a part of a segment, told before the segment is complete (RFC 8216bis section 4.4.4.9).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Where it is.
+    pub url: Url,
+    /// Its part of the resource, if it is not the whole.
+    pub range: Option<ByteRange>,
+    /// DURATION, seconds.
+    pub seconds: f64,
+    /// GAP=YES: there is nothing behind the URL.
+    pub gap: bool,
+}
+
+/// A stretch of a resource, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ByteRange {
     /// First byte.
@@ -149,5 +167,10 @@ impl MediaPlaylist {
     /// Media sequence number after the last segment.
     pub fn next_sequence(&self) -> u64 {
         self.media_sequence.saturating_add(self.segments.len() as u64)
+    }
+
+    /// Number of parts after the last segment.
+    pub fn parts_ahead(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.parts.len())
     }
 }

@@ -165,13 +165,18 @@ fn past(tag: &str) -> bool {
 
 /// `length` or `length@offset`, without spaces.
 fn range(value: &str) -> Option<String> {
+    Some(match byte_range(value)? {
+        (length, Some(offset)) => format!("{length}@{offset}"),
+        (length, None) => length.to_string(),
+    })
+}
+
+/// Length and, if it is said, offset.
+pub(super) fn byte_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (length, offset) =
         value.split_once('@').map_or((value, None), |(length, offset)| (length, Some(offset)));
-    let length: u64 = length.trim().parse().ok()?;
-    match offset {
-        Some(offset) => Some(format!("{length}@{}", offset.trim().parse::<u64>().ok()?)),
-        None => Some(length.to_string()),
-    }
+    let length = length.trim().parse().ok()?;
+    Some((length, offset.map(|offset| offset.trim().parse()).transpose().ok()?))
 }
 
 fn key_line(list: &Attributes<'_>) -> String {

@@ -110,10 +110,30 @@ fn what_follows_the_last_segment_is_not_lost() {
     let list = media(&format!(
         "{PLAIN}#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1\n#EXT-X-PART:DURATION=0.5,URI=\"p1\"\n#EXT-X-PART:DURATION=0.5,URI=\"p2\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"p3\"\n"
     ));
-    let expected = LowLatency { can_block_reload: true, parts_ahead: 2, hint: true };
-    assert_eq!((list.low_latency, list.segments.len()), (expected, 2));
+    let expected = LowLatency { can_block_reload: true, part_target: Some(0.5), hint: true };
+    assert_eq!((&list.low_latency, list.segments.len(), list.parts_ahead()), (&expected, 2, 2));
     assert!(media(&format!("{PLAIN}#EXT-X-PREFETCH:https://host.example/next.ts\n")).low_latency.hint);
     assert!(media(&format!("{PLAIN}#EXT-X-ENDLIST")).end);
+    assert_eq!((media(PLAIN).open, media(PLAIN).low_latency), (None, LowLatency::default()));
+}
+
+#[test]
+fn parts_are_their_segments_and_the_last_are_of_the_one_being_made() {
+    let list = media(
+        "#EXTM3U\n#EXT-X-PART-INF:PART-TARGET=1.004\n#EXT-X-MAP:URI=\"i\"\n#EXT-X-PROGRAM-DATE-TIME:2023-05-23T10:57:55.5Z\n#EXT-X-PART:DURATION=1,URI=\"a?t=1,2\",BYTERANGE=\"100@0\",INDEPENDENT=YES\n#EXT-X-PART:DURATION=1,URI=\"a?t=1,2\",BYTERANGE=\"50\"\n#EXTINF:2,\na\n#EXT-X-DISCONTINUITY\n#EXT-X-PART:DURATION=.5,URI=\"b\",BYTERANGE=\"7\"\n#EXT-X-PART:DURATION=0.75,URI=\"c\",GAP=YES\n#EXT-X-PART:DURATION=x\n",
+    );
+    assert_eq!(list.low_latency.part_target, Some(1.004));
+    let parts = |segment: &MediaSegment| -> Vec<_> {
+        let range = |part: &Part| part.range.map(|range| (range.offset, range.length));
+        segment.parts.iter().map(|part| (part.seconds, range(part), part.gap)).collect()
+    };
+    let first = &list.segments[0];
+    assert_eq!(parts(first), [(1.0, Some((0, 100)), false), (1.0, Some((100, 50)), false)]);
+    assert_eq!(first.parts[0].url.as_str(), "https://host.example/live/a?t=1,2");
+    let open = list.open.unwrap();
+    assert_eq!(parts(&open), [(0.5, Some((0, 7)), false), (0.75, None, true), (0.0, None, true)]);
+    assert_eq!((open.sequence, open.seconds, open.discontinuity), (1, 1.25, true));
+    assert_eq!((open.program_date_time, open.discontinuity_sequence, open.map.is_some()), (None, 1, true));
 }
 
 #[test]
@@ -184,7 +204,7 @@ fn sizes_have_limits() {
     assert!(matches!(error(&format!("#EXTM3U\n{}", "#\n".repeat(500_000))), PlaylistError::ManyLines(_)));
 }
 
-const RICH: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"i\",BYTERANGE=\"6@0\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXT-X-PROGRAM-DATE-TIME:2023-05-23T10:57:55.5+0000\n#EXTINF:2.5,live\n#EXT-X-BYTERANGE:5@1\nb.ts\n#EXT-X-DISCONTINUITY\n#EXT-X-CUE-OUT:3\n#EXT-X-DATERANGE:ID=\"x\",CLASS=\"ad\",START-DATE=\"2023-05-23T10:00:02Z\"\n#EXTINF:2,\nc.ts\n#EXT-X-PART:DURATION=1,URI=\"p\"\n";
+const RICH: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"i\",BYTERANGE=\"6@0\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXT-X-PROGRAM-DATE-TIME:2023-05-23T10:57:55.5+0000\n#EXTINF:2.5,live\n#EXT-X-BYTERANGE:5@1\nb.ts\n#EXT-X-DISCONTINUITY\n#EXT-X-CUE-OUT:3\n#EXT-X-DATERANGE:ID=\"x\",CLASS=\"ad\",START-DATE=\"2023-05-23T10:00:02Z\"\n#EXTINF:2,\nc.ts\n#EXT-X-PART:DURATION=1,URI=\"p\",BYTERANGE=\"5@1\",GAP=YES\n";
 
 proptest! {
     #[test]

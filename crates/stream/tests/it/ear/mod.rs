@@ -1,6 +1,8 @@
 //! The ear: segments and bytes in, timed sound out.
 
+mod chain;
 mod damage;
+mod hostile;
 mod seams;
 mod time;
 

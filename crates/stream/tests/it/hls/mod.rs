@@ -1,10 +1,12 @@
 //! HLS through `HlsSource`, against the fault-injecting origin.
 
 mod chance;
+mod cuts;
 mod faults;
 mod following;
 mod formats;
 mod odd;
+mod parts;
 mod resolving;
 mod safety;
 

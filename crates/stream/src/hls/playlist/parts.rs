@@ -1,0 +1,81 @@
+//! Parts of segments (RFC 8216bis sections 4.4.3.7 and 4.4.4.9).
+
+use m3u8_rs::ExtTag;
+use url::Url;
+
+use super::attributes::Attributes;
+use super::model::{ByteRange, Part};
+use super::rewrite::byte_range;
+
+/// Longest part that is believed, seconds: the longest target duration of a stream that has parts.
+const MAX_PART_SECONDS: f64 = 60.0;
+
+/// Shortest PART-TARGET that is believed, seconds: a few frames of sound.
+const MIN_PART_TARGET: f64 = 0.05;
+
+/// Reads the parts of a playlist, in order.
+pub(super) struct Parts<'a> {
+    base: &'a Url,
+    /// Resource and end of the last byte range.
+    range_end: Option<(String, u64)>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(base: &'a Url) -> Self {
+        Self { base, range_end: None }
+    }
+
+    /// The parts among a segment's tags. What makes no sense is missing, as a gap of its length.
+    pub(super) fn of(&mut self, tags: &[ExtTag]) -> Vec<Part> {
+        let lists = tags.iter().filter(|tag| tag.tag == "X-PART").filter_map(|tag| tag.rest.as_deref());
+        lists.map(|list| self.read(&Attributes::parse(list))).collect()
+    }
+
+    fn read(&mut self, list: &Attributes<'_>) -> Part {
+        let uri = list.get("URI").unwrap_or_default();
+        let url = self.base.join(uri).ok().filter(|_| !uri.is_empty());
+        let written = list.get("BYTERANGE");
+        let range = written.and_then(|text| self.range(uri, text));
+        Part {
+            gap: url.is_none() || list.is_yes("GAP") || written.is_some() && range.is_none(),
+            url: url.unwrap_or_else(|| self.base.clone()),
+            range,
+            seconds: seconds(list.get("DURATION")).unwrap_or_default(),
+        }
+    }
+
+    /// A byte range; one without an offset follows the one of the part before, of the same resource.
+    fn range(&mut self, uri: &str, text: &str) -> Option<ByteRange> {
+        let (length, offset) = byte_range(text)?;
+        let follows = self.range_end.take().filter(|(last, _)| last == uri).map_or(0, |(_, end)| end);
+        let offset = offset.unwrap_or(follows);
+        self.range_end = Some((uri.to_owned(), offset.checked_add(length)?));
+        Some(ByteRange { offset, length })
+    }
+}
+
+/// EXT-X-PART-INF's PART-TARGET, else the longest part.
+pub(super) fn target<'a>(tags: impl Iterator<Item = &'a ExtTag>) -> Option<f64> {
+    let (mut told, mut longest) = (None, None::<f64>);
+    for tag in tags {
+        let list = Attributes::parse(tag.rest.as_deref().unwrap_or_default());
+        match tag.tag.as_str() {
+            "X-PART-INF" => told = seconds(list.get("PART-TARGET")),
+            "X-PART" => {
+                let length = seconds(list.get("DURATION")).unwrap_or_default();
+                longest = Some(longest.map_or(length, |longest| longest.max(length)));
+            }
+            _ => {}
+        }
+    }
+    told.or(longest).map(|target| target.max(MIN_PART_TARGET))
+}
+
+/// Seconds of some parts together.
+pub(super) fn length(parts: &[Part]) -> f64 {
+    parts.iter().map(|part| part.seconds).sum()
+}
+
+fn seconds(text: Option<&str>) -> Option<f64> {
+    text?.parse().ok().filter(|seconds| (0.0..=MAX_PART_SECONDS).contains(seconds))
+}

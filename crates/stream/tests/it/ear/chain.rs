@@ -1,0 +1,101 @@
+//! Any bytes as a chain of deliveries, and what must hold of what an ear makes of any chain. The fuzz target `ear` and the
+//! property tests of [`super::hostile`] share it.
+
+use std::sync::Arc;
+
+use refrain_stream::{Delivery, Ear, EarSettings, Gap, GapReason, InitSection, Media, Segment};
+
+/// Most samples at 44.1 kHz that a frame of any codec gives: 4,608 of MPEG-4 lossless at 8 kHz, and twice that to spare.
+const FRAME: u64 = 50_000;
+
+/// Longest stretch of sound that is given at once, samples: what is decoded is not hoarded.
+const STRETCH: usize = 16 * 50_000;
+
+/// Reads deliveries: a byte that says what it is, two for its length, three for numbers, then its bytes.
+pub(super) fn parse(bytes: &[u8]) -> Vec<Delivery> {
+    let (mut chain, mut rest, mut init) = (Vec::new(), bytes, None);
+    while let [kind, low, high, a, b, c, ref body @ ..] = *rest {
+        let length = usize::from(u16::from_le_bytes([low, high])).min(body.len());
+        let (body, behind) = body.split_at(length);
+        rest = behind;
+        let seconds = number(a);
+        chain.push(match kind & 7 {
+            0..=3 => {
+                if kind & 8 != 0 {
+                    init = Some(Arc::new(InitSection { bytes: body.to_vec().into() }));
+                    continue;
+                }
+                Delivery::Segment(Segment {
+                    bytes: body.to_vec().into(),
+                    init: init.clone(),
+                    sequence: chain.len() as u64,
+                    seconds,
+                    discontinuity: kind & 0x10 != 0,
+                    program_date_time: (kind & 0x20 != 0).then(|| number(b)),
+                    seen: number(c),
+                    ad: kind & 0x40 != 0,
+                    part: kind & 0x80 != 0,
+                })
+            }
+            4 => Delivery::Bytes(body.to_vec().into()),
+            5 => {
+                let reason = GapReason::ALL[usize::from(b) % GapReason::ALL.len()];
+                Delivery::Gap(Gap { seconds, reason, program_date_time: (c < 128).then(|| number(c)) })
+            }
+            6 => Delivery::Title(String::from_utf8_lossy(body).into_owned()),
+            _ if kind & 8 != 0 => Delivery::Reconnected,
+            _ => Delivery::Decoded(
+                body.chunks_exact(2).map(|pair| f32::from(pair[0]) - f32::from(pair[1])).collect(),
+            ),
+        });
+    }
+    chain
+}
+
+/// Times and lengths, likely and not.
+fn number(byte: u8) -> f64 {
+    match byte {
+        0..=199 => f64::from(byte) / 10.0,
+        200..=229 => 1.7e9 + f64::from(byte),
+        230..=239 => -f64::from(byte) * 1e6,
+        240..=245 => f64::MAX,
+        246..=250 => f64::NEG_INFINITY,
+        _ => f64::NAN,
+    }
+}
+
+/// Lets an ear hear a chain, and sees that what it gives is in order, finite, and no more than can be in it.
+pub(super) fn hear(chain: Vec<Delivery>) {
+    let most: usize = chain.iter().map(size).sum();
+    let mut ear = Ear::new(EarSettings { wall_clock: || 1.6e9 });
+    let (mut position, mut epoch, mut samples) = (0, f64::MIN, 0);
+    let mut check = |sound: refrain_stream::Sound<'_>| {
+        assert_eq!(sound.position, position, "stretches follow each other");
+        assert!(sound.epoch.is_finite() && sound.epoch >= epoch, "{} after {epoch}", sound.epoch);
+        assert!(sound.length() > 0);
+        epoch = sound.epoch;
+        position += sound.length();
+        if let Media::Samples(heard) = sound.media {
+            assert!(heard.len() <= STRETCH && heard.iter().all(|sample| sample.is_finite()));
+            samples += heard.len() as u64;
+        }
+    };
+    for delivery in chain {
+        ear.hear(delivery, &mut check);
+    }
+    ear.finish(&mut check);
+    let frames = ear.report().frames;
+    assert!(frames <= most as u64, "{frames} frames in {most} bytes");
+    assert!(samples <= (frames + 1) * FRAME + most as u64, "{samples} samples of {frames} frames");
+}
+
+fn size(delivery: &Delivery) -> usize {
+    match delivery {
+        Delivery::Segment(segment) => {
+            segment.bytes.len() + segment.init.as_ref().map_or(0, |init| init.bytes.len())
+        }
+        Delivery::Bytes(bytes) => bytes.len(),
+        Delivery::Decoded(sound) => sound.len(),
+        Delivery::Title(_) | Delivery::Gap(_) | Delivery::Reconnected => 0,
+    }
+}

@@ -1,0 +1,155 @@
+//! Bytes of strangers: what the fuzz target `ear` does for hours, for some hundred cases.
+
+use std::sync::{Arc, LazyLock};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use refrain_stream::{Delivery, Gap, GapReason, InitSection, Segment};
+
+use super::chain;
+use crate::media::{Studio, segment};
+
+/// Real segments of every packaging, to be spoilt.
+static REAL: LazyLock<Vec<Segment>> = LazyLock::new(|| {
+    let studio = Studio::new(16, 3.0);
+    let encoded = [
+        ("song.aac", "-c:a aac -b:a 64k -ar 32000 -f adts", &["ts", "m4s", "aac"][..]),
+        ("song.mp3", "-c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0", &["ts", "mp3"]),
+        ("opus.mp4", "-c:a libopus -b:a 64k", &["m4s"]),
+        ("flac.mp4", "-c:a flac -strict -2", &["m4s"]),
+    ];
+    let mut all = Vec::new();
+    for (name, arguments, extensions) in encoded {
+        studio.encode(name, arguments);
+        all.extend(extensions.iter().flat_map(|extension| studio.segments(name, 1.0, extension)));
+    }
+    studio.ffmpeg("-i song.wav -c:a aac -f latm song.latm");
+    all.push(segment(studio.read("song.latm"), 0, 3.0));
+    all
+});
+
+/// What is done to a segment.
+#[derive(Debug, Clone)]
+enum Spoil {
+    Flip(Index, u8),
+    /// The number at this place becomes as large as it can be.
+    Saturate(Index),
+    Cut(Index),
+    /// The bytes behind the one place are put before the other.
+    Repeat(Index, Index),
+    Insert(Index, Vec<u8>),
+    /// It gets the section, or the bytes, of another.
+    Init(Index),
+    Append(Index),
+    Mark {
+        discontinuity: bool,
+        part: bool,
+        seconds: f64,
+    },
+}
+
+fn spoil() -> impl Strategy<Value = Spoil> {
+    let at = any::<Index>;
+    prop_oneof![
+        6 => (at(), any::<u8>()).prop_map(|(at, value)| Spoil::Flip(at, value)),
+        2 => at().prop_map(Spoil::Saturate),
+        2 => at().prop_map(Spoil::Cut),
+        1 => (at(), at()).prop_map(|(from, to)| Spoil::Repeat(from, to)),
+        1 => (at(), vec(any::<u8>(), 0..300)).prop_map(|(at, bytes)| Spoil::Insert(at, bytes)),
+        1 => at().prop_map(Spoil::Init),
+        1 => at().prop_map(Spoil::Append),
+        1 => (any::<bool>(), any::<bool>(), any::<f64>())
+            .prop_map(|(discontinuity, part, seconds)| Spoil::Mark { discontinuity, part, seconds }),
+    ]
+}
+
+fn spoilt((which, spoils, init_too): (Index, Vec<Spoil>, bool)) -> Segment {
+    let mut segment = which.get(&REAL).clone();
+    let mut init = segment.init.as_ref().map(|init| init.bytes.to_vec()).unwrap_or_default();
+    let mut bytes = segment.bytes.to_vec();
+    for spoil in spoils {
+        // The section has the first word in how everything after it is read.
+        let target = if init_too && !init.is_empty() { &mut init } else { &mut bytes };
+        let end = target.len();
+        match spoil {
+            Spoil::Flip(at, value) if end > 0 => target[at.index(end)] ^= value,
+            Spoil::Saturate(at) if end > 4 => target[at.index(end - 4)..][..4].fill(0xFF),
+            Spoil::Cut(at) => target.truncate(at.index(end + 1)),
+            Spoil::Repeat(from, to) => {
+                let again = target[from.index(end + 1)..].to_vec();
+                drop(target.splice(to.index(end + 1)..to.index(end + 1), again));
+            }
+            Spoil::Insert(at, more) => drop(target.splice(at.index(end + 1)..at.index(end + 1), more)),
+            Spoil::Init(of) => {
+                init = of.get(&REAL).init.as_ref().map(|init| init.bytes.to_vec()).unwrap_or_default();
+            }
+            Spoil::Append(of) => bytes.extend_from_slice(&of.get(&REAL).bytes),
+            Spoil::Mark { discontinuity, part, seconds } => {
+                (segment.discontinuity, segment.part, segment.seconds) = (discontinuity, part, seconds);
+            }
+            Spoil::Flip(..) | Spoil::Saturate(_) => {}
+        }
+    }
+    segment.init = (!init.is_empty()).then(|| Arc::new(InitSection { bytes: init.into() }));
+    Segment { bytes: bytes.into(), ..segment }
+}
+
+/// A spoilt segment as a delivery of some kind.
+fn delivery() -> impl Strategy<Value = Delivery> {
+    let segment = (any::<Index>(), vec(spoil(), 0..8), any::<bool>()).prop_map(spoilt);
+    (segment, 0..10_u8, any::<f64>()).prop_map(|(segment, kind, seconds)| match kind {
+        0 => Delivery::Gap(Gap { seconds, reason: GapReason::Missed, program_date_time: Some(seconds) }),
+        1 => Delivery::Reconnected,
+        2 | 3 => Delivery::Bytes(segment.bytes),
+        _ => Delivery::Segment(segment),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_bytes_are_survived(bytes in vec(any::<u8>(), 0..3_000)) {
+        chain::hear(chain::parse(&bytes));
+    }
+
+    #[test]
+    fn any_chain_of_spoilt_segments_is_survived(chain in vec(delivery(), 1..8)) {
+        chain::hear(chain);
+    }
+}
+
+#[test]
+fn a_damaged_duration_is_no_gap_of_days() {
+    let real = REAL.iter().find(|segment| segment.init.is_some()).unwrap();
+    let mut bytes = real.bytes.to_vec();
+    let header = bytes.windows(4).position(|name| name == b"tfhd").unwrap();
+    // Flags: only the default duration of samples follows the track.
+    bytes[header + 4..header + 8].copy_from_slice(&0x2_0008_u32.to_be_bytes());
+    bytes[header + 12..header + 16].fill(0xFF);
+    let data = bytes.windows(4).position(|name| name == b"mdat").unwrap();
+    let mut undecodable = 0;
+    for fill in 0..=u8::MAX {
+        bytes[data + 4..].fill(fill);
+        let damaged = Segment { bytes: bytes.clone().into(), ..real.clone() };
+        let report = super::hear_segments(&[real.clone(), damaged, real.clone()]).report;
+        let missing = report.gaps.total().seconds;
+        assert!(missing <= 2.0 * real.seconds + 1.5, "{missing} s");
+        undecodable += report.decode_errors;
+    }
+    assert!(undecodable > 0);
+}
+
+/// Runs that all point at the same bytes would make of a segment the square of its length.
+#[test]
+fn bytes_of_a_fragment_are_heard_once() {
+    let make =
+        |name: &[u8; 4], body: &[u8]| [&(8 + body.len() as u32).to_be_bytes(), &name[..], body].concat();
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+    let real = REAL.iter().find(|segment| segment.init.is_some()).unwrap();
+    let run = make(b"trun", &words(&[1, u32::MAX, 8]));
+    let runs = [make(b"tfhd", &words(&[0x2_0018, 1, 1024, 1])), run.repeat(4_000)].concat();
+    let bytes = [make(b"moof", &make(b"traf", &runs)), make(b"mdat", &[1; 4_000])].concat();
+    chain::hear(vec![Delivery::Segment(Segment { bytes: bytes.into(), ..real.clone() })]);
+}

@@ -1,0 +1,173 @@
+//! Parts of real segments: the sound is that of the segments, whatever the server does.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use refrain_testkit::origin::{
+    Blocking, Clips, Container, Fault, Times, cut, encode, encode_fragments, seams,
+};
+
+use super::*;
+use crate::ear::{Heard, assert_same, hear};
+use crate::media::Studio;
+
+/// Twelve seconds of a song: 2-s segments of MPEG-TS, and segments of six fragments of MP4.
+static SONG: LazyLock<[Clips; 2]> = LazyLock::new(|| {
+    let studio = Studio::new(60, 12.0);
+    let wav = studio.path("song.wav");
+    [encode(&wav, Container::Ts, 2.0).unwrap(), encode_fragments(&wav, 6).unwrap()]
+});
+
+/// What is heard of both when they come whole.
+static WHOLE: LazyLock<[Vec<f32>; 2]> = LazyLock::new(|| SONG.each_ref().map(whole));
+
+fn whole(song: &Clips) -> Vec<f32> {
+    let init = song.init.clone().map(|bytes| std::sync::Arc::new(refrain_stream::InitSection { bytes }));
+    let segments = song.clips.iter().enumerate().map(|(index, clip)| {
+        let segment = crate::media::segment(clip.bytes.to_vec(), index as u64, clip.seconds);
+        Delivery::Segment(Segment { init: init.clone(), ..segment })
+    });
+    hear(segments).sound
+}
+
+/// The song as a stream of low latency, of which three segments are told.
+fn live(song: &Clips, parts: Vec<Vec<Clip>>, options: LiveOptions) -> LiveStream {
+    let options = LiveOptions { low_latency: true, ..options };
+    let extension = if song.init.is_some() { "m4s" } else { "ts" };
+    LiveStream::manual(song.clips.clone(), 3, options)
+        .init(song.init.clone())
+        .extension(extension)
+        .parts(parts)
+}
+
+/// Each part is waited for before the next one is told.
+#[tokio::test]
+async fn real_parts_make_the_sound_of_their_segments() {
+    for (song, whole) in SONG.iter().zip(&*WHOLE) {
+        for part_ranges in [false, true] {
+            let parts: Vec<Vec<Clip>> = song.clips.iter().map(evenly).collect();
+            let count: usize = parts.iter().skip(3).map(Vec::len).sum();
+            assert!(count >= 6, "{count}");
+            let options = LiveOptions { part_ranges, ..LiveOptions::default() };
+            let (origin, live) = (origin().await, live(song, parts, options));
+            let mut source = open(&origin.live("/a", &live));
+            let mut all = Vec::new();
+            for _ in 0..3 {
+                all.push(Delivery::Segment(segment(&mut source).await));
+            }
+            for _ in 0..count {
+                live.publish_parts(1);
+                let part = segment(&mut source).await;
+                assert!(part.part);
+                all.push(Delivery::Segment(part));
+            }
+            let heard = hear(all);
+            assert_same(&heard.sound, whole);
+            assert_eq!((heard.gaps.len(), heard.report.unreadable_segments), (0, 0));
+        }
+    }
+}
+
+/// A clip in up to four parts.
+fn evenly(clip: &Clip) -> Vec<Clip> {
+    let seams = seams(&clip.bytes);
+    let places: Vec<_> = (1..4).filter_map(|part| seams.get(part * seams.len() / 4).copied()).collect();
+    cut(clip, &places)
+}
+
+/// What a server does beside telling parts.
+#[derive(Debug, Clone)]
+struct Script {
+    fragments: bool,
+    /// Places to cut at, by segment.
+    cuts: Vec<Vec<prop::sample::Index>>,
+    /// Parts that fail: segment, part, how often.
+    lost: Vec<(usize, usize, Times)>,
+    /// How many parts are told at once, and the pause after it, ms.
+    steps: Vec<(usize, u64)>,
+    ranges: bool,
+    blocking: Blocking,
+}
+
+fn scripts() -> impl Strategy<Value = Script> {
+    let index = any::<prop::sample::Index>();
+    let blocking = prop_oneof![Just(Blocking::Honoured), Just(Blocking::Ignored), Just(Blocking::Absent)];
+    let cuts = prop::collection::vec(prop::collection::vec(index, 0..8), 7);
+    let times = prop_oneof![Just(Times::First(1)), Just(Times::Always)];
+    let lost = prop::collection::vec((3..7_usize, 0..8_usize, times), 0..4);
+    let steps = prop::collection::vec((1..5_usize, 0..30_u64), 1..6);
+    (any::<bool>(), cuts, lost, steps, any::<bool>(), blocking).prop_map(
+        |(fragments, cuts, lost, steps, ranges, blocking)| Script {
+            fragments,
+            cuts,
+            lost,
+            steps,
+            ranges,
+            blocking,
+        },
+    )
+}
+
+/// What is heard of the song as a script plays it.
+async fn play(script: &Script) -> (Heard, SourceStatus) {
+    let song = &SONG[usize::from(script.fragments)];
+    let cut_at = |(clip, cuts): (&Clip, &Vec<prop::sample::Index>)| {
+        let seams = seams(&clip.bytes);
+        let mut places: Vec<_> =
+            cuts.iter().filter(|_| !seams.is_empty()).map(|cut| *cut.get(&seams)).collect();
+        places.sort_unstable();
+        cut(clip, &places)
+    };
+    let parts: Vec<_> = song.clips.iter().zip(&script.cuts).map(cut_at).collect();
+    let (part_ranges, blocking) = (script.ranges, script.blocking);
+    // Nothing leaves the window.
+    let options = LiveOptions { part_ranges, blocking, window: 0, ..LiveOptions::default() };
+    let origin = origin().await;
+    let live = live(song, parts, options);
+    let url = origin.live("/a", &live);
+    for (segment, part, times) in &script.lost {
+        origin.fault(&format!("/a/part{segment}.{part}.*"), Fault::Status(404), *times);
+    }
+    let mut source = open(&url);
+    let first = next(&mut source).await;
+    let telling = async {
+        let all = song.clips.len() as u64;
+        for (count, pause) in script.steps.iter().cycle() {
+            (0..*count).for_each(|_| live.publish_parts(usize::from(live.published() < all)));
+            if live.published() == all {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(*pause)).await;
+        }
+        live.change(|options| options.end = true);
+    };
+    let (rest, ()) = tokio::join!(rest(&mut source), telling);
+    (hear(first.into_iter().chain(rest)), status(&source))
+}
+
+/// However segments are cut into parts, whatever parts are lost and whatever the server makes of blocking reloads: every
+/// sample is heard once, in its place and at its time.
+fn check(script: &Script) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (heard, status) = runtime.block_on(play(script));
+    let song = &SONG[usize::from(script.fragments)];
+    let whole = &WHOLE[usize::from(script.fragments)];
+    prop_assert!(heard.gaps.is_empty(), "{:?} {:?}", heard.gaps, status);
+    prop_assert_eq!(heard.sound.len(), whole.len());
+    prop_assert!(heard.sound == *whole);
+    prop_assert_eq!(heard.report.repeated_seconds, 0.0);
+    prop_assert_eq!(heard.report.unreadable_segments, 0);
+    prop_assert!(heard.times.iter().all(|(at, epoch)| (epoch - at - 1.7e9).abs() < 0.05));
+    prop_assert_eq!((status.segments, status.gaps.total().count), (song.clips.len() as u64, 0));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_cut_into_parts_sounds_the_same(script in scripts()) {
+        check(&script)?;
+    }
+}

@@ -1,0 +1,261 @@
+//! Parts of segments at the live edge (Low-Latency HLS), of servers that behave and of others.
+
+use refrain_stream::GapReason;
+use refrain_testkit::origin::{Blocking, Fault, Marks, Times, cut};
+
+use super::*;
+
+/// Segments of 2 s in four parts, whose bytes say which they are.
+fn plain(published: u64, options: LiveOptions) -> LiveStream {
+    let parts: Vec<Vec<Clip>> = clips(100).iter().map(quarters).collect();
+    let options = LiveOptions { low_latency: true, ..options };
+    LiveStream::manual(clips(100), published, options).parts(parts)
+}
+
+fn quarters(clip: &Clip) -> Vec<Clip> {
+    let quarter = clip.bytes.len() / 4;
+    cut(clip, &[quarter, 2 * quarter, 3 * quarter])
+}
+
+/// The bytes of a part of a plain segment, as `index.part`.
+fn part_of(index: u64, part: usize) -> Bytes {
+    quarters(&Clip { bytes: content(index), seconds: 2.0 })[part].bytes.clone()
+}
+
+async fn expect_parts(source: &mut HlsSource, index: u64, parts: std::ops::Range<usize>) {
+    for part in parts {
+        let found = segment(source).await;
+        assert_eq!((found.bytes, found.sequence), (part_of(index, part), index), "part {part} of {index}");
+        assert_eq!((found.seconds, found.part), (0.5, true));
+    }
+}
+
+/// A plain stream of which segments 0 to 2 and two parts of segment 3 were taken.
+async fn begun(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
+    let origin = origin().await;
+    let live = plain(3, options);
+    live.publish_parts(2);
+    let mut source = open(&origin.live("/a", &live));
+    expect(&mut source, 0, 3).await;
+    expect_parts(&mut source, 3, 0..2).await;
+    (origin, live, source)
+}
+
+fn gaps(source: &HlsSource) -> (u64, f64) {
+    let gaps = status(source).gaps.total();
+    (gaps.count, gaps.seconds)
+}
+
+#[tokio::test]
+async fn parts_are_heard_before_their_segment_is_complete() {
+    // Ordinary reloads would come once a minute: only blocking ones can be in time.
+    let minute = Duration::from_secs(60);
+    let settings = HlsSettings { reload: (minute, minute), ..hasty() };
+    let origin = origin().await;
+    let live = plain(3, LiveOptions { query: "?token=a%2Fb".to_owned(), ..LiveOptions::default() });
+    live.publish_parts(2);
+    let url = format!("{}?key=c%20d", origin.live("/a", &live));
+    let mut source = HlsSource::open(&url, &client(), settings).unwrap();
+    expect(&mut source, 0, 3).await;
+    expect_parts(&mut source, 3, 0..2).await;
+    for (index, part) in (3..8).flat_map(|index| (0..4).map(move |part| (index, part))).skip(2) {
+        live.publish_parts(1);
+        expect_parts(&mut source, index, part..part + 1).await;
+    }
+    until(&source, |status| status.segments == 8).await;
+    assert_eq!((status(&source).parts, gaps(&source)), (20, (0, 0.0)));
+    assert!((status(&source).seconds - 16.0).abs() < 1e-9);
+    let asked = origin.asked();
+    assert!((3..8).all(|index| origin.times_asked(&format!("/a/seg{index}.ts")) == 0));
+    let loads: Vec<_> = asked.iter().filter(|asked| asked.path == "/a/index.m3u8").collect();
+    assert!(loads.iter().any(|load| load.query == "key=c%20d&_HLS_msn=4&_HLS_part=3"), "{loads:?}");
+    let stale = |load: &&&refrain_testkit::origin::Asked| {
+        load.query.contains("_HLS") && load.headers.contains_key("if-none-match")
+    };
+    assert_eq!(loads.iter().filter(stale).count(), 0);
+    assert!(
+        asked.iter().filter(|asked| asked.path.contains("part")).all(|asked| asked.query == "token=a%2Fb")
+    );
+}
+
+#[tokio::test]
+async fn what_is_complete_comes_whole_and_what_is_asked_for_is_asked_once() {
+    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    live.publish_parts(4);
+    expect_parts(&mut source, 3, 2..4).await;
+    expect_parts(&mut source, 4, 0..2).await;
+    // Two whole segments at once: the rest of the one that is heard by parts, and one that was never open.
+    live.publish(2);
+    expect_parts(&mut source, 4, 2..4).await;
+    expect(&mut source, 5, 1).await;
+    let asked = origin.asked();
+    let media: Vec<_> = asked.iter().map(|asked| &asked.path).filter(|path| path.ends_with(".ts")).collect();
+    let distinct: std::collections::BTreeSet<_> = media.iter().collect();
+    assert_eq!((media.len(), distinct.len()), (3 + 4 + 4 + 1, 12), "{media:?}");
+    assert_eq!(gaps(&source), (0, 0.0));
+}
+
+#[tokio::test]
+async fn a_setting_leaves_parts_alone() {
+    let origin = origin().await;
+    let live = plain(3, LiveOptions::default());
+    live.publish_parts(2);
+    let settings = HlsSettings { low_latency: false, ..hasty() };
+    let mut source = HlsSource::open(&origin.live("/a", &live), &client(), settings).unwrap();
+    expect(&mut source, 0, 3).await;
+    live.publish_parts(2);
+    expect(&mut source, 3, 1).await;
+    assert!(
+        origin.asked().iter().all(|asked| !asked.path.contains("part") && !asked.query.contains("_HLS_part"))
+    );
+}
+
+#[tokio::test]
+async fn parts_of_encrypted_segments_are_left_alone() {
+    let origin = origin().await;
+    let live = plain(3, LiveOptions { key: Some([42; 16]), ..LiveOptions::default() });
+    live.publish_parts(2);
+    let mut source = open(&origin.live("/a", &live));
+    expect(&mut source, 0, 3).await;
+    live.publish_parts(4);
+    expect(&mut source, 3, 1).await;
+    assert_eq!((status(&source).parts, gaps(&source)), (0, (0, 0.0)));
+}
+
+#[tokio::test]
+async fn servers_that_do_not_wait_are_asked_now_and_then() {
+    for blocking in [Blocking::Ignored, Blocking::Absent] {
+        let (origin, live, mut source) = begun(LiveOptions { blocking, ..LiveOptions::default() }).await;
+        for part in 2..4 {
+            // Some loads without news: asked once a part, not without a pause.
+            let loads = |status: &SourceStatus| status.playlist_loads + status.not_modified;
+            let before = loads(&status(&source));
+            until(&source, |status| loads(status) > before + 2).await;
+            live.publish_parts(1);
+            expect_parts(&mut source, 3, part..part + 1).await;
+        }
+        let blocking_loads = origin.asked().iter().filter(|asked| asked.query.contains("_HLS_part")).count();
+        assert!(
+            blocking_loads <= 3 && (blocking == Blocking::Ignored || blocking_loads == 0),
+            "{blocking_loads}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_segment_whose_part_is_lost_comes_of_the_whole() {
+    for (lost, fault) in [
+        (2, Fault::Status(404)),
+        (3, Fault::Reset),
+        (2, Fault::Truncated(5)),
+        (2, Fault::Empty),
+        (3, Fault::Html),
+        (2, Fault::Status(403)),
+        (2, Fault::Trickle(Duration::from_millis(20))),
+    ] {
+        let (origin, live, mut source) = begun(LiveOptions::default()).await;
+        origin.fault(&format!("/a/part3.{lost}.ts"), fault.clone(), Times::Always);
+        live.publish_parts(1);
+        if lost == 3 {
+            expect_parts(&mut source, 3, 2..3).await;
+        }
+        live.publish_parts(2);
+        let rest = segment(&mut source).await;
+        let missing = (lost..4).map(|part| part_of(3, part)).collect::<Vec<_>>().concat();
+        assert_eq!(
+            (&rest.bytes[..], rest.part, rest.discontinuity),
+            (&missing[..], false, false),
+            "{fault:?}"
+        );
+        assert!((rest.seconds - 0.5 * (4 - lost) as f64).abs() < 1e-9 && rest.program_date_time.is_none());
+        expect_parts(&mut source, 4, 0..1).await;
+        assert_eq!((gaps(&source), status(&source).segments), ((0, 0.0), 4));
+        assert_eq!(origin.times_asked("/a/seg3.ts"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_segment_whose_first_part_is_lost_comes_whole() {
+    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    origin.fault("/a/part4.0.ts", Fault::Status(404), Times::Always);
+    live.publish_parts(2 + 4);
+    expect_parts(&mut source, 3, 2..4).await;
+    expect(&mut source, 4, 1).await;
+    assert_eq!((gaps(&source), status(&source).segments), ((0, 0.0), 5));
+}
+
+#[tokio::test]
+async fn parts_that_are_renamed_or_gone_cost_nothing() {
+    let renamed = |options: &mut LiveOptions| options.part_names = "other".to_owned();
+    let gone = |options: &mut LiveOptions| options.part_window = 0;
+    for change in [renamed, gone as fn(&mut LiveOptions)] {
+        let (_origin, live, mut source) = begun(LiveOptions::default()).await;
+        live.change(change);
+        live.publish(1);
+        let rest = segment(&mut source).await;
+        assert_eq!(&rest.bytes[..], [part_of(3, 2), part_of(3, 3)].concat());
+        live.publish_parts(1);
+        expect_parts(&mut source, 4, 0..1).await;
+        assert_eq!((gaps(&source), status(&source).segments), ((0, 0.0), 4));
+    }
+}
+
+#[tokio::test]
+async fn a_whole_that_does_not_begin_with_its_parts_is_a_gap_behind_them() {
+    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    origin.fault("/a/part3.2.ts", Fault::Status(404), Times::Always);
+    origin.fault("/a/seg3.ts", Fault::Instead(Bytes::from_static(b"packed in another way")), Times::Always);
+    live.publish(1);
+    let rest = gap(&mut source).await;
+    assert_eq!((rest.reason, rest.seconds), (GapReason::NotFetched, 1.0));
+    assert_eq!(rest.program_date_time, Some(1_700_000_007.0));
+    live.publish(1);
+    expect(&mut source, 4, 1).await;
+}
+
+#[tokio::test]
+async fn parts_that_are_gaps_are_gaps_and_breaks_and_dates_are_their_segments() {
+    let mut options = LiveOptions::default();
+    options.marks.insert(4, Marks { discontinuity: true, ..Marks::default() });
+    options.part_gaps.extend([(3, 3), (4, 0)]);
+    let (_origin, live, mut source) = begun(options).await;
+    live.publish_parts(1);
+    expect_parts(&mut source, 3, 2..3).await;
+    live.publish_parts(1);
+    let missing = gap(&mut source).await;
+    assert_eq!((missing.reason, missing.seconds, missing.program_date_time), (GapReason::Marked, 0.5, None));
+    live.publish_parts(1);
+    assert_eq!(gap(&mut source).await.program_date_time, Some(1_700_000_008.0));
+    live.publish_parts(3);
+    let mut marks = Vec::new();
+    for _ in 0..3 {
+        let part = segment(&mut source).await;
+        marks.push((part.discontinuity, part.program_date_time));
+    }
+    // The break falls on the gap, so it holds for what follows that.
+    assert_eq!(marks, [(true, None), (false, None), (false, None)]);
+    live.publish_parts(1);
+    assert_eq!(segment(&mut source).await.program_date_time, Some(1_700_000_010.0));
+}
+
+#[tokio::test]
+async fn a_window_that_moves_past_an_open_segment_leaves_a_gap_of_the_rest() {
+    let (_origin, live, mut source) = begun(LiveOptions::default()).await;
+    live.publish(8);
+    let missed = gap(&mut source).await;
+    assert_eq!((missed.reason, missed.seconds), (GapReason::Missed, 5.0));
+    assert_eq!(missed.program_date_time, Some(1_700_000_007.0));
+    expect(&mut source, 6, 5).await;
+    assert_eq!(gaps(&source), (1, 5.0));
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_within_a_segment_is_heard_to_its_last_part() {
+    let (origin, live, mut source) = begun(LiveOptions::default()).await;
+    origin.fault("/a/part3.3.ts", Fault::Status(404), Times::Always);
+    live.publish_parts(1);
+    live.change(|options| options.end = true);
+    expect_parts(&mut source, 3, 2..3).await;
+    assert!(next(&mut source).await.is_none());
+    assert!(matches!(ended(&source).await, SourceState::Ended(_)));
+}

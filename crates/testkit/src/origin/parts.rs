@@ -1,0 +1,98 @@
+//! Segments cut into parts, as Low-Latency HLS has them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use bytes::Bytes;
+
+use super::encode::{Clips, EncodeError};
+use super::live::Clip;
+
+/// Bytes of a packet of MPEG-TS.
+const PACKET: usize = 188;
+
+/// Microseconds of a fragment: 15 frames of AAC at 48 kHz.
+const FRAGMENT: u32 = 320_000;
+
+/// Places where a segment may be cut into parts: between packets of MPEG-TS, or before fragments of MP4.
+pub fn seams(segment: &[u8]) -> Vec<usize> {
+    if segment.first() == Some(&0x47) {
+        return (PACKET..segment.len()).step_by(PACKET).collect();
+    }
+    let starts = boxes(segment).into_iter().filter(|(name, at, _)| name == b"moof" && *at > 0);
+    starts.map(|(_, at, _)| at).collect()
+}
+
+/// Cuts a segment at these places, in order. Its seconds are shared out by bytes.
+pub fn cut(clip: &Clip, places: &[usize]) -> Vec<Clip> {
+    let length = clip.bytes.len();
+    let mut edges = vec![0];
+    edges.extend(places.iter().copied().filter(|place| (1..length).contains(place)));
+    edges.push(length);
+    let part = |pair: &[usize]| match *pair {
+        [from, to] if from < to => {
+            let seconds = clip.seconds * (to - from) as f64 / length as f64;
+            Some(Clip { bytes: clip.bytes.slice(from..to), seconds })
+        }
+        _ => None,
+    };
+    edges.windows(2).filter_map(part).collect()
+}
+
+/// Makes an audio file into segments of MP4 of `fragments` fragments each, 0.32 s long: AAC of 96 kbit/s at 48 kHz.
+///
+/// # Errors
+/// If ffmpeg is missing or fails.
+pub fn encode_fragments(audio: &Path, fragments: usize) -> Result<Clips, EncodeError> {
+    let folder = tempfile::tempdir()?;
+    let length = FRAGMENT.to_string();
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg
+        .current_dir(folder.path())
+        .args(["-v", "error", "-nostdin", "-y", "-i"])
+        .arg(fs::canonicalize(audio)?);
+    ffmpeg.args(["-vn", "-c:a", "aac", "-b:a", "96k", "-aac_pns", "0", "-ar", "48000"]);
+    ffmpeg.args([
+        "-movflags",
+        "empty_moov+default_base_moof",
+        "-frag_duration",
+        &length,
+        "-f",
+        "mp4",
+        "all.mp4",
+    ]);
+    let output = ffmpeg.output()?;
+    if !output.status.success() {
+        return Err(EncodeError::of_ffmpeg(&output));
+    }
+    let all = Bytes::from(fs::read(folder.path().join("all.mp4"))?);
+    let found = boxes(&all);
+    let starts: Vec<usize> =
+        found.iter().filter(|(name, ..)| name == b"moof").map(|(_, at, _)| *at).collect();
+    let end = found
+        .iter()
+        .filter(|(name, ..)| name == b"mdat")
+        .map(|(.., end)| *end)
+        .next_back()
+        .unwrap_or(all.len());
+    let seconds = f64::from(FRAGMENT) / 1e6;
+    let clips = starts.chunks(fragments.max(1)).scan(0, |index, group| {
+        *index += group.len();
+        let to = starts.get(*index).copied().unwrap_or(end);
+        Some(Clip { bytes: all.slice(group.first().copied()?..to), seconds: seconds * group.len() as f64 })
+    });
+    Ok(Clips { clips: clips.collect(), init: starts.first().map(|first| all.slice(..*first)) })
+}
+
+/// Name, start and end of each box on the outside.
+fn boxes(bytes: &[u8]) -> Vec<([u8; 4], usize, usize)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(&[a, b, c, d, ref name @ ..]) = bytes.get(at..at + 8) {
+        let size = u32::from_be_bytes([a, b, c, d]) as usize;
+        let Ok(name) = <[u8; 4]>::try_from(name) else { break };
+        found.push((name, at, at + size));
+        at += size.max(8);
+    }
+    found
+}
