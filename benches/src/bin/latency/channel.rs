@@ -9,7 +9,9 @@ use refrain_benches::music::Failure;
 use refrain_benches::programme::{Airing, Programme, Shelf, time};
 use refrain_benches::score::{Heard, Score};
 use refrain_core::audio::SAMPLE_RATE;
-use refrain_testkit::origin::{Asked, Clips, Container, LiveOptions, LiveStream, Origin, encode};
+use refrain_testkit::origin::{
+    Asked, Clip, Clips, Container, LiveOptions, LiveStream, Origin, cut, encode, seams,
+};
 use refrain_testkit::write_wav;
 
 use super::watch::Seen;
@@ -69,6 +71,13 @@ impl Encoded {
     }
 }
 
+/// So many parts of a segment, of about one length; none of 0.
+fn pieces(clip: &Clip, parts: usize) -> Vec<Clip> {
+    let places = seams(&clip.bytes);
+    let at = |part: usize| places.get(part * places.len() / parts.max(1)).copied();
+    if parts == 0 { Vec::new() } else { cut(clip, &(1..parts).filter_map(at).collect::<Vec<_>>()) }
+}
+
 pub(crate) struct Channel {
     pub(crate) number: usize,
     programme: Encoded,
@@ -84,11 +93,12 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Serves a programme from now on, and starts the program on it.
+    /// Serves a programme from now on, with so many parts a segment, and starts the program on it.
     pub(crate) fn start(
         number: usize,
         programme: Encoded,
         origin: &Origin,
+        parts: usize,
         (refrain, catalogue): (&Path, &Path),
         folder: PathBuf,
     ) -> Result<Self, Failure> {
@@ -98,8 +108,11 @@ impl Channel {
         let began = now.checked_sub(Duration::from_secs_f64(head)).ok_or("this machine has just started")?;
         let epoch = clock.as_secs_f64() - head;
         let target = Some(TARGET.to_owned());
-        let options = LiveOptions { window: WINDOW, epoch, target, ..LiveOptions::default() };
-        let stream = LiveStream::real_time(programme.clips.clips.clone(), head, options);
+        let options =
+            LiveOptions { window: WINDOW, epoch, target, low_latency: parts > 0, ..LiveOptions::default() };
+        let clips = &programme.clips.clips;
+        let pieces = clips.iter().map(|clip| pieces(clip, parts)).collect();
+        let stream = LiveStream::real_time(clips.clone(), head, options).parts(pieces);
         let url = origin.live(&format!("/{number}"), &stream);
         let log = folder.with_extension("log");
         let child = Command::new(refrain)

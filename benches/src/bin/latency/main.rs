@@ -18,7 +18,7 @@ use channel::{Channel, Encoded};
 
 const USAGE: &str = "\
 latency --music DIR [--refrain FILE] [--catalog FILE] [--unknown DIR] [--speech DIR] [--speech-part P]
-        [--streams N] [--airings N] [--seed N]
+        [--streams N] [--airings N] [--seed N] [--parts N]
   --music DIR      index the files below DIR and play stretches of them
   --refrain FILE   the program (beside this one)
   --catalog FILE   a catalogue that has the music already; without, a temporary one is made
@@ -27,7 +27,8 @@ latency --music DIR [--refrain FILE] [--catalog FILE] [--unknown DIR] [--speech 
   --speech-part P  part of the songs that stand under speech, 6 dB above them (0)
   --streams N      live streams at the same time, each a process with a programme of its own (20)
   --airings N      songs of each (3)
-  --seed N         draws the programmes (1)";
+  --seed N         draws the programmes (1)
+  --parts N        Low-Latency HLS with so many parts a segment (0: none)";
 
 /// Pause between the starts of two streams, so that no two poll in step.
 const STAGGER: Duration = Duration::from_millis(730);
@@ -39,6 +40,7 @@ struct Options {
     unknown: Option<PathBuf>,
     speech: Option<PathBuf>,
     streams: u64,
+    parts: usize,
     plan: Plan,
 }
 
@@ -47,7 +49,7 @@ impl Options {
         let refrain = std::env::current_exe()?.with_file_name("refrain");
         let plan = Plan { airings: 3, speech: 0.0, ..Plan::default() };
         let (mut music, mut refrain, mut streams, mut plan) = (None, refrain, 20, plan);
-        let (mut catalog, mut unknown, mut speech) = (None, None, None);
+        let (mut catalog, mut unknown, mut speech, mut parts) = (None, None, None, 0);
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
             match arg.as_str() {
@@ -59,11 +61,12 @@ impl Options {
                 "--speech-part" => plan.speech = value()?.parse()?,
                 "--streams" => streams = value()?.parse()?,
                 "--airings" => plan.airings = value()?.parse()?,
+                "--parts" => parts = value()?.parse()?,
                 "--seed" => plan.seed = value()?.parse()?,
                 _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
             }
         }
-        Ok(Self { music: music.ok_or(USAGE)?, refrain, catalog, unknown, speech, streams, plan })
+        Ok(Self { music: music.ok_or(USAGE)?, refrain, catalog, unknown, speech, streams, parts, plan })
     }
 }
 
@@ -99,7 +102,8 @@ fn run() -> Result<(), Failure> {
     for (n, programme) in encoded.into_iter().enumerate() {
         let folder = work.path().join(format!("out{n}"));
         std::fs::create_dir(&folder)?;
-        channels.push(Channel::start(n, programme, &origin, (&options.refrain, &catalogue), folder)?);
+        let program = (options.refrain.as_path(), catalogue.as_path());
+        channels.push(Channel::start(n, programme, &origin, options.parts, program, folder)?);
         watch::wait(&mut channels, STAGGER)?;
     }
     while !channels.iter_mut().all(Channel::is_over) {
