@@ -109,7 +109,11 @@ fn run() -> Result<(), Failure> {
     while !channels.iter_mut().all(Channel::is_over) {
         watch::wait(&mut channels, watch::STEP)?;
     }
-    report(&channels, &origin, &shelf);
+    report(&channels, &shelf);
+    // Few segments are asked for whole where there are parts.
+    if options.parts == 0 {
+        report_terms(&channels, &origin);
+    }
     Ok(())
 }
 
@@ -126,29 +130,34 @@ fn index(options: &Options, folder: &Path) -> Result<PathBuf, Failure> {
     if status.success() { Ok(file) } else { Err(format!("indexing ended with {status}").into()) }
 }
 
-fn report(channels: &[Channel], origin: &Origin, shelf: &Shelf) {
+fn report(channels: &[Channel], shelf: &Shelf) {
     let name = |song: usize| {
         let file = shelf.songs.get(song).and_then(|(path, _)| path.file_name());
         file.unwrap_or_default().to_string_lossy().into_owned()
     };
-    let asked = origin.asked();
-    let (mut score, mut parts) = (Score::default(), [(); 3].map(|()| Numbers::default()));
+    let mut score = Score::default();
     for channel in channels {
         score.add(&channel.score(&name));
-        for term in channel.terms(&asked) {
-            parts.iter_mut().zip(term).for_each(|(numbers, seconds)| numbers.push(seconds));
-        }
         if let Some(trouble) = channel.trouble() {
             println!("stream {}: {trouble}", channel.number);
         }
     }
     println!("\n{score}");
     println!(
-        "\"start told after\" counts from when the first second of a song stood in the playlist. It is the sum of"
+        "\"start told after\" counts from when the segment with the first second of a song stood in the playlist"
     );
+}
+
+/// What the delays are made of.
+fn report_terms(channels: &[Channel], origin: &Origin) {
+    let (asked, mut terms) = (origin.asked(), [(); 3].map(|()| Numbers::default()));
+    for term in channels.iter().flat_map(|channel| channel.terms(&asked)) {
+        terms.iter_mut().zip(term).for_each(|(numbers, seconds)| numbers.push(seconds));
+    }
+    println!("It is the sum of");
     let names =
         ["media that was needed behind that", "segment in the playlist → asked for", "asked for → file"];
-    for (name, numbers) in names.iter().zip(&parts) {
+    for (name, numbers) in names.iter().zip(&terms) {
         println!("  {name:<36} {numbers}");
     }
 }
