@@ -121,6 +121,15 @@ pub trait Journal: Send + Sync {
     /// start.
     async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError>;
 
+    /// Detections that are final and were last seen no earlier than that time, whatever time of day the stream itself
+    /// tells: the latest ones, in no order. What a worker that takes a stream over hears of them once more is not news.
+    async fn lately_final(
+        &self,
+        heard_in: &HeardIn,
+        since: i64,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError>;
+
     /// A page of detections that overlap the time from `from` (included) to `to` (excluded), in the unit of
     /// [`Detection::start_at`], in order of start, after the mark of the page before
     /// ([`Detection::mark_by_start`]).

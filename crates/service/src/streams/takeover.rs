@@ -50,7 +50,11 @@ pub(super) async fn open_airings(shared: &Arc<Shared>, stream: &Stream) -> Opene
 async fn ask(shared: &Shared, stream: &Stream) -> Result<Opened, CatalogError> {
     let heard_in = HeardIn::Stream(outside_name(stream).to_owned());
     let detections = shared.journal().open_detections(&heard_in).await?;
-    let finals = if was_followed(stream) { lately_over(shared, &heard_in).await? } else { Vec::new() };
+    let finals = if was_followed(stream) {
+        shared.journal().lately_final(&heard_in, now() - LATELY, FINALS).await?
+    } else {
+        Vec::new()
+    };
     if detections.is_empty() {
         return Ok(Opened { finals, ..Opened::default() });
     }
@@ -59,13 +63,6 @@ async fn ask(shared: &Shared, stream: &Stream) -> Result<Opened, CatalogError> {
     let airings =
         detections.iter().map(|detection| OpenAiring { id: detection.id, heard: heard(detection) }).collect();
     Ok(Opened { airings, detections, tracks, finals })
-}
-
-/// Airings that ended within the last minutes.
-async fn lately_over(shared: &Shared, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError> {
-    let from = now() - LATELY;
-    let all = shared.journal().detections_of(heard_in, from, i64::MAX, None, FINALS).await?;
-    Ok(all.into_iter().filter(|one| one.is_final).collect())
 }
 
 /// What is known of it; its times are seconds since 1970. Aligned landmarks are not written down.

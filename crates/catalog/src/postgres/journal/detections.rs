@@ -110,6 +110,21 @@ impl PostgresCatalog {
         self.detections(sql, |query| query.bind(moment(before)).bind(i64::from(limit))).await
     }
 
+    pub(super) async fn detections_lately_final(
+        &self,
+        heard_in: &HeardIn,
+        since: i64,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, heard_in) = heard_in.parts();
+        let sql = select_detections!(
+            "WHERE kind = $1 AND heard_in = $2 AND is_final AND last_seen >= $3 ORDER BY last_seen DESC LIMIT $4"
+        );
+        let bind =
+            |query: Question| query.bind(kind).bind(&heard_in).bind(moment(since)).bind(i64::from(limit));
+        self.detections(sql, bind).await
+    }
+
     pub(super) async fn detections_between(
         &self,
         heard_in: &HeardIn,

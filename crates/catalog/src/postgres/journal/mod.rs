@@ -105,6 +105,15 @@ impl Journal for PostgresCatalog {
         self.detections_left_open(before, limit).await
     }
 
+    async fn lately_final(
+        &self,
+        heard_in: &HeardIn,
+        since: i64,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        self.detections_lately_final(heard_in, since, limit).await
+    }
+
     async fn detections_of(
         &self,
         heard_in: &HeardIn,

@@ -110,6 +110,20 @@ impl SqliteCatalog {
         self.read_detections(query.bind(moment(before)).bind(i64::from(limit)).fetch_all(&self.readers).await)
     }
 
+    pub(super) async fn detections_lately_final(
+        &self,
+        heard_in: &HeardIn,
+        since: i64,
+        limit: u32,
+    ) -> Result<Vec<Detection>, CatalogError> {
+        let (kind, heard_in) = heard_in.parts();
+        let query = sqlx::query(select_detections!(
+            "WHERE kind = ?1 AND heard_in = ?2 AND is_final = 1 AND last_seen >= ?3 ORDER BY last_seen DESC LIMIT ?4"
+        ));
+        let query = query.bind(kind).bind(heard_in).bind(moment(since)).bind(i64::from(limit));
+        self.read_detections(query.fetch_all(&self.readers).await)
+    }
+
     pub(super) async fn detections_between(
         &self,
         heard_in: &HeardIn,

@@ -53,7 +53,7 @@ macro_rules! contract_suite {
             leases: streams_are_claimed_as_capacity_allows, archives_are_claimed_by_themselves, a_lease_that_ran_out_is_taken_over,
                 leases_are_handed_back_at_once, a_report_needs_the_lease_and_the_session,
                 many_claim_each_stream_once;
-            turns: a_turn_is_for_one, what_nobody_would_end_is_found;
+            turns: a_turn_is_for_one, what_nobody_would_end_is_found, what_ended_lately_is_found;
             detections: an_airing_is_one_row_from_start_to_end, what_is_known_better_stays,
                 detections_are_found_by_overlap, overlap_is_as_simple_as_it_says, pages_of_detections_are_complete,
                 open_detections_are_gone_on_with, detections_that_are_none_are_refused,

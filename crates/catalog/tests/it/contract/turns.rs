@@ -53,3 +53,33 @@ pub(crate) async fn what_nobody_would_end_is_found(place: &dyn Place) {
     assert!(journal.record(&over, &[], 9000).await.unwrap());
     assert_eq!(left(9000, 9).await, [2001, 2003, 2004]);
 }
+
+pub(crate) async fn what_ended_lately_is_found(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    // Streams tell any time of day: start and last sight have nothing to do with each other.
+    for (n, (name, last_seen, is_final)) in [
+        ("st-1", 5000, true),
+        ("st-1", 7000, true),
+        ("st-1", 8000, false),
+        ("st-2", 9000, true),
+        ("st-1", 6000, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let one = detection(n as u128, HeardIn::Stream(name.into()), 2000 + n as i64, last_seen);
+        assert!(journal.record(&Detection { is_final, ..one }, &[], 5000).await.unwrap());
+    }
+    let lately = async |since, limit| {
+        let of = HeardIn::Stream("st-1".into());
+        let mut found: Vec<i64> =
+            journal.lately_final(&of, since, limit).await.unwrap().iter().map(|one| one.start_at).collect();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(lately(5000, 9).await, [2000, 2001, 2004]);
+    assert_eq!(lately(5001, 9).await, [2001, 2004]);
+    assert_eq!(lately(5000, 1).await, [2001], "the latest");
+    assert_eq!(lately(7001, 9).await, [0_i64; 0]);
+}
