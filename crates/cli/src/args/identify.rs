@@ -71,7 +71,7 @@ pub(crate) struct IdentifyArgs {
     /// Say why an input did not match
     #[arg(long)]
     pub(crate) explain: bool,
-    /// Accepted probability that a match is chance, above 0 and below 1. Default: 0.0005
+    /// Accepted probability that an unknown input gives a match, above 0 and below 1. Default: 0.001
     #[arg(long, value_name = "P")]
     pub(crate) false_positive_rate: Option<f64>,
     /// How hard to look where nothing is found at once. Default: normal

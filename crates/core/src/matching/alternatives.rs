@@ -39,7 +39,7 @@ pub(crate) fn others(
     rest.retain(|(one, ..)| tracks.insert(one.reference.number));
     rest.truncate(MOST_REJECTED);
     let rejected =
-        rest.iter().map(|(one, log_p, window)| Rejected { best: one.report(*log_p + correction, window) });
+        rest.iter().map(|(one, log_p, window)| Rejected { best: one.report(*log_p, correction, window) });
     (alternatives, rejected.collect())
 }
 

@@ -1,6 +1,7 @@
 //! Matching: candidates → alignment → verification → significance → timeline.
 
 mod alternatives;
+mod claim;
 mod edges;
 mod line;
 pub mod live;

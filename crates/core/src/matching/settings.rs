@@ -3,8 +3,8 @@
 /// Settings of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatchSettings {
-    /// Accepted probability that a reported match is chance, per query: the default lets about one query
-    /// in two thousand give a false match.
+    /// Accepted probability that an unknown query gives a match, above 0 and below 1: the default lets about one in a
+    /// thousand.
     pub false_positive_rate: f64,
     /// How hard to look where nothing is found at once.
     pub effort: Effort,
@@ -18,7 +18,7 @@ pub struct MatchSettings {
 impl Default for MatchSettings {
     fn default() -> Self {
         Self {
-            false_positive_rate: 5e-4,
+            false_positive_rate: 1e-3,
             effort: Effort::Normal,
             ranges: Ranges::default(),
             steps_per_second: None,

@@ -8,6 +8,7 @@ use crate::index::rows::{RowIndex, RowStore};
 use crate::index::{Home, IndexError, Snapshot};
 
 use super::alternatives::others;
+use super::claim::{claimed, needed};
 use super::edges::join;
 use super::significance::Chance;
 use super::trace::{Query, Trace};
@@ -52,7 +53,7 @@ fn identify_at(
 ) -> Result<Matches, IndexError> {
     let windows = windows(query);
     let correction = log_hypotheses(home, windows.len());
-    let limit = settings.false_positive_rate.max(f64::MIN_POSITIVE).ln() - correction;
+    let limit = needed(settings.false_positive_rate, correction);
     let found = search(home, &windows, settings, limit)?;
     let mut chance = Chance::default();
     let ticks = query.seconds * TICKS_PER_SECOND;
@@ -159,7 +160,7 @@ impl Trace {
             reference_start: (self.line.reference(self.from) / TICKS_PER_SECOND).max(0.0),
             speed: self.line.speed,
             pitch_cents: 1200.0 * self.line.pitch.log2(),
-            false_positive_probability: (self.log_p() + correction).min(0.0).exp(),
+            false_positive_probability: claimed(self.log_p(), correction),
             aligned_landmarks: self.aligned_landmarks(),
             expected_peaks: self.evidence.expected,
             matched_peaks: self.evidence.found,
@@ -182,7 +183,7 @@ pub(crate) fn aligned_landmarks(peaks: &[Peak], found: impl Fn(u32) -> bool) -> 
 }
 
 impl Verified {
-    pub(crate) fn report(&self, log_p: f64, window: &Window<'_>) -> Match {
+    pub(crate) fn report(&self, log_p: f64, correction: f64, window: &Window<'_>) -> Match {
         Match {
             track: self.reference.number,
             query_start: window.from / TICKS_PER_SECOND,
@@ -190,7 +191,7 @@ impl Verified {
             reference_start: self.line.reference(window.from) / TICKS_PER_SECOND,
             speed: self.line.speed,
             pitch_cents: 1200.0 * self.line.pitch.log2(),
-            false_positive_probability: log_p.min(0.0).exp(),
+            false_positive_probability: claimed(log_p, correction),
             aligned_landmarks: 0,
             expected_peaks: self.evidence.expected,
             matched_peaks: self.evidence.found,
