@@ -31,7 +31,8 @@ async fn delete(queue: &dyn Queue, receipts: &[String]) {
     let mut backoff = Backoff::new(PAUSES);
     while let Err(error) = queue.delete(receipts).await {
         let count = receipts.len();
-        if backoff.tries() + 1 >= TRIES {
+        // A receipt that has run out stays so, and whoever waits behind it would run out too.
+        if !error.is_transient() || backoff.tries() + 1 >= TRIES {
             tracing::warn!(queue = queue.name(), count, %error, "messages could not be deleted; they come again");
             return;
         }
