@@ -75,7 +75,7 @@ impl Recorder {
             reporter: Reporter::new(Arc::clone(&shared.catalog)),
             kept: kept.collect(),
             songs: if begins { Songs::default() } else { Songs::continued(playing.collect()) },
-            told: Told::of(opened.finals.clone()),
+            told: Told::of(opened.finals.clone(), opened.detections.clone()),
             shared,
         }
     }

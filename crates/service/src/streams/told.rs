@@ -20,14 +20,16 @@ const CLOCKS: f64 = 2.0;
 #[derive(Debug, Default)]
 pub(super) struct Told {
     finals: VecDeque<Detection>,
+    /// Airings that went on when the stream was taken over. They may be found once more before they are followed.
+    taken_over: Vec<Detection>,
     /// Airings that are one of these once more: nothing is told of them.
     again: Vec<DetectionId>,
 }
 
 impl Told {
-    /// With what others told.
-    pub(super) fn of(finals: Vec<Detection>) -> Self {
-        let mut told = Self::default();
+    /// With what others told to its end, and what goes on of it.
+    pub(super) fn of(finals: Vec<Detection>, taken_over: Vec<Detection>) -> Self {
+        let mut told = Self { taken_over, ..Self::default() };
         finals.into_iter().for_each(|one| told.learn(one));
         told
     }
@@ -51,7 +53,9 @@ impl Told {
         if event.kind != EventKind::Start {
             return known;
         }
-        let is_same = self.finals.iter().any(|one| is_same(one, event));
+        let goes_on = |one: &Detection| is_along(one, event) && one.id != id;
+        let is_same =
+            self.finals.iter().any(|one| is_same(one, event)) || self.taken_over.iter().any(goes_on);
         if is_same {
             self.again.push(id);
         }
@@ -60,9 +64,14 @@ impl Told {
 }
 
 fn is_same(one: &Detection, event: &StreamEvent) -> bool {
-    let (start, end) = (one.start_at as f64 / 1000.0, one.end_at as f64 / 1000.0);
+    is_along(one, event) && event.epoch < one.end_at as f64 / 1000.0 + CLOCKS
+}
+
+/// Whether it is the same track in the same alignment, and begins no earlier.
+fn is_along(one: &Detection, event: &StreamEvent) -> bool {
+    let start = one.start_at as f64 / 1000.0;
     let expected = one.reference_start + (event.epoch - start) * one.speed;
     one.track == event.heard.track
-        && (start - SAME..end + CLOCKS).contains(&event.epoch)
+        && event.epoch >= start - SAME
         && (event.heard.reference_start - expected).abs() < SAME
 }
