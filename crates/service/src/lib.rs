@@ -24,3 +24,4 @@ pub mod serve;
 pub mod settings;
 pub mod sound;
 pub mod streams;
+mod wait;

@@ -21,7 +21,7 @@ const CLOCK: f64 = 100.0;
 const DATABASE: &str = "platform";
 /// Statements that were counted in it.
 const OURS: &str =
-    "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = 'platform'";
+    "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()";
 /// Seconds that a message is hidden which somebody received.
 const HIDDEN: u32 = 60;
 

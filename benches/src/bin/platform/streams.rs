@@ -83,7 +83,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     println!("lag at last, seconds:  {}", lags(&service.metric("refrain_stream_lag_seconds")?));
     println!("{busy:.2} cores; {own:.0} MB of its own, {most:.0} MB resident at most");
     println!("{each:.2} statements a stream and minute; the most frequent:\n{}", stage.busiest()?);
-    println!("{} objects in the bucket, {} of them meanwhile", results(&stage)?, results(&stage)? - told);
+    let all = results(&stage)?;
+    println!("{all} objects in the bucket, {} of them meanwhile", all - told);
     let waiting = "SELECT count(*) FROM refrain.outbox WHERE delivered_at IS NULL";
     println!(
         "{} detections, {} deliveries wait",

@@ -1,12 +1,13 @@
 //! One stream, from the claim of its lease to its end.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refrain_catalog::{Stream, StreamReport, StreamState as RowState};
 use refrain_stream::Backoff;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{self, MissedTickBehavior, interval, sleep};
 
 use super::platform::{Next, input_of, what_next};
 use super::record::Recorder;
@@ -15,6 +16,7 @@ use super::takeover::open_airings;
 use crate::monitor::{
     OpenAiring, StreamEvent, StreamHandle, StreamInput, StreamSpec, StreamState, StreamStatus,
 };
+use crate::wait::at;
 
 /// Events that wait to be written down; then the stream waits, and drops what it cannot keep.
 const EVENTS: usize = 64;
@@ -59,7 +61,7 @@ struct Orders {
     given: watch::Receiver<Order>,
     known: Order,
     /// When a stream that is heard out is stopped.
-    heard_out: Option<tokio::time::Instant>,
+    heard_out: Option<time::Instant>,
 }
 
 impl Orders {
@@ -70,24 +72,26 @@ impl Orders {
     /// Passes on what is ordered, as long as this is awaited.
     async fn pass_on(&mut self, handle: &StreamHandle) {
         loop {
-            let (known, until) = (self.known, self.heard_out);
-            let order = tokio::select! {
+            let known = self.known;
+            let given = tokio::select! {
                 given = self.given.wait_for(|order| *order != known) => given.ok().map(|order| *order),
-                () = async { sleep_until(until.unwrap_or_else(tokio::time::Instant::now)).await }, if until.is_some() => {
+                () = at(self.heard_out) => {
                     self.heard_out = None;
                     handle.stop();
                     continue;
                 }
             };
-            match order {
-                Some(Order::HearOut) => self.heard_out = Some(tokio::time::Instant::now() + HEARD_OUT),
-                Some(Order::Finish) => handle.stop(),
-                Some(Order::Leave) => handle.leave(),
-                Some(Order::Go) => {}
+            match given {
+                Some(order) => self.known = order,
                 // Without anybody who orders the task is about to be aborted.
-                None => std::future::pending().await,
+                None => pending().await,
             }
-            self.known = order.unwrap_or(known);
+            match self.known {
+                Order::Go => {}
+                Order::HearOut => self.heard_out = Some(time::Instant::now() + HEARD_OUT),
+                Order::Finish => handle.stop(),
+                Order::Leave => handle.leave(),
+            }
         }
     }
 }
@@ -131,7 +135,7 @@ pub(super) async fn follow(shared: Arc<Shared>, stream: Stream, mut orders: watc
 async fn ordered(orders: &mut watch::Receiver<Order>) {
     // Without anybody who orders the task is about to be aborted.
     if orders.wait_for(|order| *order != Order::Go).await.is_err() {
-        std::future::pending::<()>().await;
+        pending::<()>().await;
     }
 }
 

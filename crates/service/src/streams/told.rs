@@ -1,4 +1,4 @@
-//! Airings that are over: their last sound is heard again by whoever goes on at the live edge, some segments back.
+//! Airings that others told of: their sound is heard again by whoever goes on at the live edge, some segments back.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ const SAME: f64 = 8.0;
 /// How far clocks of two workers may differ where an airing ends, seconds.
 const CLOCKS: f64 = 2.0;
 
-/// What was told to its end.
+/// What was told, to its end or so far.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     finals: VecDeque<Detection>,
@@ -42,8 +42,8 @@ impl Told {
         self.finals.push_back(one);
     }
 
-    /// Whether an event is of an airing that was told to its end: it
-    /// begins before that end, in the same alignment.
+    /// Whether an event is of an airing that was told, once more: in the same alignment, and begun before its end if it was
+    /// told to that.
     pub(super) fn is_again(&mut self, event: &StreamEvent) -> bool {
         let id = event.airing;
         let known = self.again.contains(&id);

@@ -3,19 +3,19 @@
 mod settle;
 
 use std::collections::{BTreeSet, HashMap};
-use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use refrain_catalog::{Catalog, Delivery};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::{Circuit, milliseconds};
 use super::sinks::{Message, Sink, Undelivered};
 use crate::measure::Measures;
+use crate::wait::at;
 
 /// How often the outbox is looked at where nobody says that there is something: for what other processes left behind.
 const LOOK: Duration = Duration::from_secs(5);
@@ -180,14 +180,6 @@ impl Lane {
             }
         });
         self.claimed.insert(task.id(), delivery);
-    }
-}
-
-/// Waits for that time; without one, for ever.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => pending().await,
     }
 }
 

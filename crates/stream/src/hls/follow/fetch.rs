@@ -109,12 +109,7 @@ impl Fetcher {
     /// Fetches a part, once: the whole segment, which will be there soon, is the second try.
     async fn part(&self, due: &Due) -> Result<Segment, GapReason> {
         let part = &due.segment;
-        if part.gap {
-            return Err(GapReason::Marked);
-        }
-        if due.is_late() {
-            return Err(GapReason::Dropped);
-        }
+        due.check()?;
         match timeout(PART_PATIENCE, self.attempt(part, &part.url)).await {
             Ok(Ok((bytes, init))) => Ok(Segment { part: true, ..delivered(due, bytes, init) }),
             failed => {
@@ -127,12 +122,7 @@ impl Fetcher {
 
     async fn segment(&self, due: &Due) -> Result<Segment, GapReason> {
         let segment = &due.segment;
-        if segment.gap {
-            return Err(GapReason::Marked);
-        }
-        if due.is_late() {
-            return Err(GapReason::Dropped);
-        }
+        due.check()?;
         if let Some(Encryption::Unsupported(method)) = segment.encryption.as_deref() {
             tracing::debug!(method, "encryption that is not supported");
             return Err(GapReason::Unreadable);

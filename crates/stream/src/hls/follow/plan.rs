@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::open::Opened;
 use super::timeline::{Step, Timeline};
-use crate::delivery::Gap;
+use crate::delivery::{Gap, GapReason};
 use crate::hls::playlist::{MediaPlaylist, MediaSegment};
 use crate::hls::settings::HlsSettings;
 
@@ -42,9 +42,13 @@ pub(super) struct Due {
 }
 
 impl Due {
-    /// Whether it is too late to begin with it.
-    pub(super) fn is_late(&self) -> bool {
-        self.drop_after.is_some_and(|late| Instant::now() > late)
+    /// Whether it is to be fetched at all; else why it is a gap.
+    pub(super) fn check(&self) -> Result<(), GapReason> {
+        if self.segment.gap {
+            return Err(GapReason::Marked);
+        }
+        let is_late = self.drop_after.is_some_and(|late| Instant::now() > late);
+        if is_late { Err(GapReason::Dropped) } else { Ok(()) }
     }
 }
 
