@@ -105,7 +105,7 @@ pub(crate) fn run(task: &Task) -> Result<(), Failure> {
 
 fn start(task: &Task, monitor: &Monitor, number: usize, events: &mpsc::Sender<StreamEvent>) -> StreamHandle {
     let input = StreamInput::Url(format!("{}/{number}/index.m3u8", task.url));
-    monitor.start(StreamSpec { id: number.to_string(), input }, events.clone())
+    monitor.start(StreamSpec::new(number.to_string(), input), events.clone())
 }
 
 fn live(

@@ -47,7 +47,7 @@ pub(super) fn run(store: &Store, settings: &Settings, played: &Song, output: &Ou
         let url = serve(&origin, pack(RECORDING, SEGMENT)?);
         output.line(&output.style().dim(&url))?;
         let (tell, mut told) = mpsc::channel(16);
-        let handle = monitor.start(StreamSpec { id: "demo".to_owned(), input: StreamInput::Url(url) }, tell);
+        let handle = monitor.start(StreamSpec::new("demo", StreamInput::Url(url)), tell);
         let mut events = Vec::new();
         while let Some(event) = told.recv().await {
             if let Some(track) = reporter.track(&event).await? {

@@ -130,7 +130,7 @@ fn in_store(plan: &Plan<'_>, input: StreamInput, store: &Store, output: &Output)
     let last = store.wait(async {
         let monitor = Monitor::new(FollowedIndex::new(follower), plan.monitor.clone())?;
         let (events, heard) = mpsc::channel(EVENTS);
-        let handle = monitor.start(StreamSpec { id: plan.id.clone(), input }, events);
+        let handle = monitor.start(StreamSpec::new(plan.id.as_str(), input), events);
         let teller = Teller::new(plan, reporter, output);
         let shown = Shown::default();
         let lost = tokio::select! {

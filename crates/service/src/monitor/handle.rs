@@ -97,6 +97,8 @@ impl Monitor {
         let worker =
             StreamWorker::new(Arc::clone(&id), self.settings.ear.clone(), self.settings.live.clone());
         let worker = worker.resuming(airings);
+        let mut source = self.settings.source.clone();
+        source.hls.complete = spec.complete;
         let stop = Arc::new(Stop::default());
         let stream = Arc::new(Stream::new(id, worker, status, events, Arc::clone(&stop)));
         let following = follow(
@@ -104,7 +106,7 @@ impl Monitor {
             stream,
             spec.input,
             self.client.clone(),
-            self.settings.source.clone(),
+            source,
             Arc::clone(&stop),
         );
         self.runtime.spawn(following);

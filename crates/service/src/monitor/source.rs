@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use refrain_stream::hls::{Entry, HlsSettings, HlsSource, SourceState, SourceStatus};
+use refrain_stream::hls::{Complete, Entry, HlsSettings, HlsSource, SourceState, SourceStatus};
 use refrain_stream::{Delivery, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings, UdpSource};
 use tokio::sync::watch;
 
@@ -37,6 +37,16 @@ pub struct StreamSpec {
     pub id: String,
     /// Where it comes from.
     pub input: StreamInput,
+    /// What is heard of its playlist if that is complete already.
+    pub complete: Complete,
+}
+
+impl StreamSpec {
+    /// A stream that nobody followed before.
+    #[must_use]
+    pub fn new(id: impl Into<String>, input: StreamInput) -> Self {
+        Self { id: id.into(), input, complete: Complete::Whole }
+    }
 }
 
 /// How streams are fetched.

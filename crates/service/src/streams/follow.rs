@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 
 use refrain_catalog::{Stream, StreamReport, StreamState as RowState};
 use refrain_stream::Backoff;
+use refrain_stream::hls::Complete;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{self, MissedTickBehavior, interval, sleep};
 
 use super::platform::{Next, input_of, what_next};
 use super::record::Recorder;
-use super::shared::{Shared, milliseconds, now};
+use super::shared::{Shared, milliseconds, now, was_followed};
 use super::takeover::open_airings;
-use crate::monitor::{
-    OpenAiring, StreamEvent, StreamHandle, StreamInput, StreamSpec, StreamState, StreamStatus,
-};
+use crate::monitor::{OpenAiring, StreamEvent, StreamHandle, StreamSpec, StreamState, StreamStatus};
 use crate::wait::at;
 
 /// Events that wait to be written down; then the stream waits, and drops what it cannot keep.
@@ -142,10 +141,13 @@ async fn ordered(orders: &mut watch::Receiver<Order>) {
 impl Follower {
     async fn run(&mut self, mut airings: Vec<OpenAiring>) {
         let mut backoff = Backoff::new(PAUSES);
+        let mut complete = if was_followed(&self.stream) { Complete::Last } else { Complete::Whole };
         loop {
             let began = Instant::now();
             let input = input_of(&self.shared, &self.stream);
-            let end = self.hear(input, std::mem::take(&mut airings)).await;
+            let spec = StreamSpec { id: self.recorder.name().to_owned(), input, complete };
+            let end = self.hear(spec, std::mem::take(&mut airings)).await;
+            let url = self.stream.url.clone();
             if *self.orders.borrow() != Order::Go {
                 return;
             }
@@ -160,6 +162,10 @@ impl Follower {
                     Next::Again => backoff.next(),
                 },
             };
+            complete = match end {
+                StreamState::Ended(_) if self.stream.url == url => Complete::Nothing,
+                _ => Complete::Whole,
+            };
             tracing::info!(stream = self.stream.id, end = %end, pause_seconds = pause.as_secs_f64(), "the stream is tried again");
             self.report(RowState::Stalled, Some(end.to_string())).await;
             tokio::select! {
@@ -171,10 +177,9 @@ impl Follower {
     }
 
     /// Follows the stream once, until it says that it is over or an order ends it.
-    async fn hear(&mut self, input: StreamInput, airings: Vec<OpenAiring>) -> StreamState {
+    async fn hear(&mut self, spec: StreamSpec, airings: Vec<OpenAiring>) -> StreamState {
         let (tell, mut events) = mpsc::channel(EVENTS);
-        let name = self.recorder.name().to_owned();
-        let handle = self.shared.monitor.resume(StreamSpec { id: name, input }, airings, tell);
+        let handle = self.shared.monitor.resume(spec, airings, tell);
         let followed = Followed(handle);
         let status = followed.0.status();
         self.shared.watch((self.stream.id.clone(), self.stream.started_at), status.clone());

@@ -42,8 +42,7 @@ impl Told {
         self.finals.push_back(one);
     }
 
-    /// Whether an event is of an airing that was told, once more: in the same alignment, and begun before its end if it was
-    /// told to that.
+    /// Whether an event is of an airing that was told, once more.
     pub(super) fn is_again(&mut self, event: &StreamEvent) -> bool {
         let id = event.airing;
         let known = self.again.contains(&id);
@@ -53,9 +52,9 @@ impl Told {
         if event.kind != EventKind::Start {
             return known;
         }
-        let goes_on = |one: &Detection| is_along(one, event) && one.id != id;
-        let is_same =
-            self.finals.iter().any(|one| is_same(one, event)) || self.taken_over.iter().any(goes_on);
+        let ended = |one: &Detection| end(one) + CLOCKS;
+        let is_same = self.finals.iter().any(|one| is_same(one, event, ended(one)))
+            || self.taken_over.iter().any(|one| one.id != id && is_same(one, event, f64::INFINITY));
         if is_same {
             self.again.push(id);
         }
@@ -63,15 +62,29 @@ impl Told {
     }
 }
 
-fn is_same(one: &Detection, event: &StreamEvent) -> bool {
-    is_along(one, event) && event.epoch < one.end_at as f64 / 1000.0 + CLOCKS
+/// Whether an event begins an airing that is this one again: it begins while this one is heard, or before `until` in the
+/// same alignment. A track is heard once at a time; one that repeats itself may be found in another place of it.
+fn is_same(one: &Detection, event: &StreamEvent, until: f64) -> bool {
+    let overlaps = event.epoch < end(one) - CLOCKS;
+    one.track == event.heard.track
+        && event.epoch >= start(one) - SAME
+        && (overlaps || event.epoch < until && is_along(one, event))
 }
 
-/// Whether it is the same track in the same alignment, and begins no earlier.
+/// Whether the alignment is the same. A stream that stood still since it was last heard is behind its clock by so much at
+/// most.
 fn is_along(one: &Detection, event: &StreamEvent) -> bool {
-    let start = one.start_at as f64 / 1000.0;
-    let expected = one.reference_start + (event.epoch - start) * one.speed;
-    one.track == event.heard.track
-        && event.epoch >= start - SAME
-        && (event.heard.reference_start - expected).abs() < SAME
+    let expected = one.reference_start + (event.epoch - start(one)) * one.speed;
+    let (ahead, stood_still) = (event.heard.reference_start - expected, (event.epoch - end(one)).max(0.0));
+    (-SAME - stood_still..SAME).contains(&ahead)
+}
+
+/// When an airing begins, seconds since 1970.
+fn start(one: &Detection) -> f64 {
+    one.start_at as f64 / 1000.0
+}
+
+/// Until when it is known to go on, seconds since 1970.
+fn end(one: &Detection) -> f64 {
+    one.end_at as f64 / 1000.0
 }

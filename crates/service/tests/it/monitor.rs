@@ -49,7 +49,7 @@ fn live(told: u64, options: LiveOptions) -> LiveStream {
 
 fn begin(monitor: &Monitor, id: &str, url: &str) -> (StreamHandle, mpsc::Receiver<StreamEvent>) {
     let (events, told) = mpsc::channel(100);
-    let spec = StreamSpec { id: id.to_owned(), input: StreamInput::Url(url.to_owned()) };
+    let spec = StreamSpec::new(id, StreamInput::Url(url.to_owned()));
     (monitor.start(spec, events), told)
 }
 
@@ -247,7 +247,7 @@ async fn what_cannot_be_kept_up_with_is_dropped_and_counted() {
     let monitor = monitor(hasty());
     let (events, mut told) = mpsc::channel(1);
     let url = origin.live("/live", &live);
-    let spec = StreamSpec { id: "x".to_owned(), input: StreamInput::Url(url) };
+    let spec = StreamSpec::new("x", StreamInput::Url(url));
     let handle = monitor.start(spec, events);
     // Nobody takes events, so the second one stops the work. The list begins again and again.
     joined(&handle).await;

@@ -28,6 +28,8 @@ pub struct HlsSettings {
     pub allow_private: bool,
     /// With how many segments of a live playlist to begin, newest last; at least one.
     pub start_segments_back: usize,
+    /// What is heard of a playlist that is complete when it is first met.
+    pub complete: Complete,
     /// Whether a playlist that lists parts of segments (Low-Latency HLS) is followed by them at its live edge.
     pub low_latency: bool,
     /// Most segments or parts that are fetched at once or wait, fetched, for their turn; at least one.
@@ -58,6 +60,29 @@ pub struct HlsSettings {
     pub max_behind: Duration,
 }
 
+/// What is heard of a playlist that is complete (EXT-X-ENDLIST) when it is first met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Complete {
+    /// All of it: a recording, or a stream whose start was missed.
+    #[default]
+    Whole,
+    /// What is heard of a live one: somebody else had followed it, who may have missed its last segments.
+    Last,
+    /// Nothing: it was followed to this end.
+    Nothing,
+}
+
+impl HlsSettings {
+    /// How many of a playlist's segments are heard when it is first met.
+    pub(super) fn segments_back(&self, is_complete: bool) -> usize {
+        match self.complete {
+            Complete::Whole if is_complete => usize::MAX,
+            Complete::Nothing if is_complete => 0,
+            _ => self.start_segments_back.max(1),
+        }
+    }
+}
+
 impl Default for HlsSettings {
     fn default() -> Self {
         let seconds = Duration::from_secs;
@@ -65,6 +90,7 @@ impl Default for HlsSettings {
             rendition: RenditionChoice::Automatic,
             allow_private: false,
             start_segments_back: 3,
+            complete: Complete::Whole,
             low_latency: true,
             prefetch: 3,
             queue: 2,

@@ -75,6 +75,13 @@ impl Broadcasts {
         told
     }
 
+    /// Where and when the songs of a stream were heard, as its results tell.
+    fn results_of(&self, stream: &str) -> Vec<Value> {
+        let mut results = self.cloud.results();
+        results.retain(|(key, _)| key.starts_with(stream));
+        results.into_iter().map(|(_, response)| response["matches"][0].clone()).collect()
+    }
+
     /// Waits until all songs were told to their end, and checks that each was told once, in one chain.
     async fn check(&self) {
         let complete =
@@ -84,7 +91,7 @@ impl Broadcasts {
             let kinds: Vec<_> = all.iter().map(|(song, event, _)| (song.as_str(), event.as_str())).collect();
             let wanted =
                 [("one.wav", "final"), ("one.wav", "start"), ("three.wav", "final"), ("three.wav", "start")];
-            assert_eq!(kinds, wanted, "{stream}: {all:?}");
+            assert_eq!(kinds, wanted, "{stream}: {:#?}", self.results_of(&stream));
             assert!(all[0].2 == all[1].2 && all[2].2 == all[3].2, "one chain each: {stream}: {all:?}");
         }
     }

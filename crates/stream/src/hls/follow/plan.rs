@@ -100,7 +100,7 @@ impl Planner {
     /// Takes what is new of a playlist. `moved`: it comes from another URL than the last one; `changed`: it is of another
     /// rendition.
     pub(super) fn take(&mut self, list: &MediaPlaylist, moved: bool, changed: bool) -> News {
-        let advance = self.timeline.advance(list, self.settings.start_segments_back, moved);
+        let advance = self.timeline.advance(list, self.settings.segments_back(list.end), moved);
         let when = When {
             seen: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
             drop_after: (!list.end).then(|| Instant::now() + self.settings.max_behind),

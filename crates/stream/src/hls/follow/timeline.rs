@@ -142,8 +142,7 @@ impl Timeline {
     fn place(&self, list: &MediaPlaylist, back: usize, moved: bool) -> Place {
         let Some(first) = list.segments.first() else { return Place::Old };
         let Some(last) = self.taken.back() else {
-            let skipped = if list.end { 0 } else { list.segments.len().saturating_sub(back.max(1)) };
-            return Place::From(skipped, 0);
+            return Place::From(list.segments.len().saturating_sub(back), 0);
         };
         let ahead = last.sequence.checked_sub(first.sequence).and_then(|index| usize::try_from(index).ok());
         let same_number = ahead.and_then(|index| Some((index, list.segments.get(index)?)));
