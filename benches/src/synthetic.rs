@@ -167,7 +167,7 @@ fn ticks(seconds: u32) -> u32 {
 fn sorted(seconds: f64, mut peaks: Vec<Peak>) -> Constellation {
     peaks.sort_unstable_by_key(|p| (p.time, p.frequency));
     peaks.dedup_by_key(|p| (p.time, p.frequency));
-    Constellation { seconds, peaks }
+    Constellation::new(seconds, peaks)
 }
 
 /// How a query differs from what is stored.

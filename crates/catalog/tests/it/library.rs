@@ -27,7 +27,7 @@ pub(crate) fn song(source: &str, n: u64) -> NewTrack {
         frequency: (200 + (i * 131 + n * 977) % 2500) as u16,
         rank: (i % 8) as u8,
     };
-    let constellation = Constellation { seconds: 30.0, peaks: (0..600).map(peak).collect() };
+    let constellation = Constellation::new(30.0, (0..600).map(peak).collect());
     NewTrack { constellation: constellation.to_bytes(), ..new_track(source, n) }
 }
 

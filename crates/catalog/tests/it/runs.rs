@@ -36,7 +36,7 @@ fn sound(n: u64) -> Constellation {
         .collect();
     peaks.sort_by_key(|peak| (peak.time, peak.frequency));
     peaks.dedup_by_key(|peak| (peak.time, peak.frequency));
-    Constellation { seconds: 30.0, peaks }
+    Constellation::new(30.0, peaks)
 }
 
 /// Ten seconds of a sound, played at a speed, with some peaks lost and others added.
@@ -57,7 +57,7 @@ fn clip(n: u64, speed: f64, lost: u64) -> Constellation {
     }
     peaks.sort_by_key(|peak| (peak.time, peak.frequency));
     peaks.dedup_by_key(|peak| (peak.time, peak.frequency));
-    Constellation { seconds: 10.0, peaks }
+    Constellation::new(10.0, peaks)
 }
 
 fn song(source: &str, n: u64) -> NewTrack {

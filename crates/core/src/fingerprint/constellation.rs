@@ -12,6 +12,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::params::{HIGHEST_BIN, STEPS_PER_BIN};
+use super::relief::Relief;
 use crate::audio::SAMPLE_RATE;
 use crate::bits::{BitReader, BitWriter, rice_parameter};
 
@@ -41,6 +42,8 @@ pub struct Constellation {
     pub seconds: f64,
     /// Peaks by time, then frequency.
     pub peaks: Vec<Peak>,
+    /// What covers the places without peaks; of queries only, and not stored.
+    pub relief: Relief,
 }
 
 /// Why stored bytes are no constellation.
@@ -61,6 +64,12 @@ pub enum ConstellationError {
 }
 
 impl Constellation {
+    /// Peaks in order of time, then frequency, of a sound of so many seconds, without a relief.
+    #[must_use]
+    pub fn new(seconds: f64, peaks: Vec<Peak>) -> Self {
+        Self { seconds, peaks, relief: Relief::default() }
+    }
+
     /// The packed form with format version and checksum, as the catalogue stores it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -124,7 +133,7 @@ impl Constellation {
             let rank = bits.bits(rank_bits)? as u8;
             peaks.push(Peak { time: u32::try_from(time).ok()?, frequency, rank });
         }
-        Some(Self { seconds: samples as f64 / f64::from(SAMPLE_RATE), peaks })
+        Some(Self::new(samples as f64 / f64::from(SAMPLE_RATE), peaks))
     }
 }
 
@@ -139,7 +148,7 @@ mod tests {
             let mut peaks: Vec<Peak> =
                 raw.into_iter().map(|(time, frequency, rank)| Peak { time, frequency, rank }).collect();
             peaks.sort_unstable_by_key(|p| (p.time, p.frequency));
-            Constellation { seconds: samples as f64 / f64::from(SAMPLE_RATE), peaks }
+            Constellation::new(samples as f64 / f64::from(SAMPLE_RATE), peaks)
         })
     }
 

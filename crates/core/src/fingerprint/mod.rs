@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! push → decimate (÷4) → spectrogram → peaks (local maxima) → thinning (ranks) → constellation
+//!                                   ├► relief (what covers missing peaks; of queries)
 //!                                   └► picture (for people)
 //! ```
 
@@ -11,6 +12,7 @@ pub(crate) mod landmark;
 pub(crate) mod params;
 mod peaks;
 mod picture;
+pub(crate) mod relief;
 pub(crate) mod scale;
 pub(crate) mod spectrogram;
 mod thinning;
@@ -18,11 +20,13 @@ mod thinning;
 pub use constellation::{Constellation, ConstellationError, Peak};
 pub use params::{STEPS_PER_HERTZ, TICKS_PER_SECOND};
 pub use picture::{Painter, Picture};
+pub use relief::Relief;
 pub use scale::{unwarp_hertz, warp_hertz};
 
 use crate::audio::SAMPLE_RATE;
 use decimate::Decimator;
 use peaks::PeakFinder;
+use relief::Sculptor;
 use spectrogram::Spectrogram;
 use thinning::Thinning;
 
@@ -59,11 +63,16 @@ struct Thinner {
     finder: PeakFinder,
     thinning: Thinning,
     peaks: Vec<Peak>,
+    /// Of queries that are taken as a whole.
+    sculptor: Option<Sculptor>,
 }
 
 impl Thinner {
     fn row(&mut self, row: &[f32]) {
-        let Self { finder, thinning, peaks } = self;
+        let Self { finder, thinning, peaks, sculptor } = self;
+        if let Some(sculptor) = sculptor {
+            sculptor.push(row);
+        }
         finder.push(row, |candidate| thinning.push(candidate));
         thinning.advance(finder.searched(), |c, rank| peaks.push(peak(c, rank)));
     }
@@ -77,7 +86,7 @@ impl Thinner {
     }
 
     fn flush(&mut self) {
-        let Self { finder, thinning, peaks } = self;
+        let Self { finder, thinning, peaks, .. } = self;
         finder.flush(|candidate| thinning.push(candidate));
         thinning.flush(finder.searched(), |c, rank| peaks.push(peak(c, rank)));
     }
@@ -103,6 +112,7 @@ impl Fingerprinter {
                 finder: PeakFinder::new(),
                 thinning: Thinning::new(density.rank_limit()),
                 peaks: Vec::new(),
+                sculptor: (density == Density::Query).then(Sculptor::new),
             },
             samples: 0,
         }
@@ -124,8 +134,9 @@ impl Fingerprinter {
     /// Moves the peaks before [`Self::ready_until`] that were not taken yet to the end of `out`, in order of time, then
     /// frequency. All that is taken, and then what [`Self::finish`] gives, is the constellation of the whole sound.
     /// Whoever takes after each push can go on without end (for 288 days, until ticks run out of bits): no more
-    /// than a second of peaks is kept.
+    /// than a second of peaks is kept, and no relief.
     pub fn take_ready(&mut self, out: &mut Vec<Peak>) {
+        self.thinner.sculptor = None;
         let until = self.ready_until();
         let peaks = &mut self.thinner.peaks;
         peaks.sort_unstable_by_key(order);
@@ -141,11 +152,11 @@ impl Fingerprinter {
         spectrogram.push(&[0.0; params::WINDOW], |row| thinner.row(row));
         thinner.flush();
         let seconds = samples as f64 / f64::from(SAMPLE_RATE);
-        let mut peaks = thinner.peaks;
+        let Thinner { mut peaks, sculptor, .. } = thinner;
         let end = (seconds * TICKS_PER_SECOND) as u32;
         peaks.retain(|p| p.time <= end);
         peaks.sort_unstable_by_key(order);
-        Constellation { seconds, peaks }
+        Constellation { seconds, peaks, relief: sculptor.map(Sculptor::finish).unwrap_or_default() }
     }
 
     /// The constellation of a whole sound.

@@ -1,22 +1,16 @@
 //! What is claimed of evidence: the probability that a match is chance, and what has to be proved for one.
 //!
-//! The evidence of [`super::significance`] holds for peaks that agree by chance. Music agrees for other reasons too: one
-//! maker's pieces share loops, samples and beats. Where that happens evidence grows as it does for a true match, so among
-//! unknown music of the same makers false matches die out far more slowly than the e-value says. A likelihood under a model
-//! that is wrong in this way is tempered: it counts with a power below 1 (Bissiri, Holmes and Walker 2016; Grünwald and van
-//! Ommen 2017). The README shows how true the claims are that follow.
-
-/// Power with which evidence counts.
-const TEMPER: f64 = 0.5;
+//! The evidence that [`super::rivals`] and [`super::cover`] leave is a p-value for one hypothesis; all that were tried
+//! multiply it (Bonferroni). The README shows how true the claims are that follow.
 
 /// The probability claimed for evidence with this logarithm, where so many hypotheses (logarithm) were tried.
 pub(super) fn claimed(log_p: f64, hypotheses: f64) -> f64 {
-    (TEMPER * (log_p + hypotheses)).min(0.0).exp()
+    (log_p + hypotheses).min(0.0).exp()
 }
 
 /// Logarithm of the evidence that a match needs for a claim of this probability.
 pub(super) fn needed(probability: f64, hypotheses: f64) -> f64 {
-    probability.max(f64::MIN_POSITIVE).ln() / TEMPER - hypotheses
+    probability.max(f64::MIN_POSITIVE).ln() - hypotheses
 }
 
 #[cfg(test)]

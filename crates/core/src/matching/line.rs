@@ -26,6 +26,11 @@ impl Line {
         (reference - self.offset) / self.speed
     }
 
+    /// Where a track's peak is expected in the query: time (ticks) and frequency (steps).
+    pub(crate) fn place(&self, reference: &Peak) -> (f64, f64) {
+        (self.query(f64::from(reference.time)), f64::from(reference.frequency) * self.pitch)
+    }
+
     /// A peak of the query in the place of a track's peak.
     pub(crate) fn sighting(&self, reference: &Peak, query: &Peak) -> Sighting {
         let late = f64::from(query.time) - self.query(f64::from(reference.time));

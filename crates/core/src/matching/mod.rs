@@ -2,6 +2,7 @@
 
 mod alternatives;
 mod claim;
+mod cover;
 mod edges;
 mod line;
 pub mod live;

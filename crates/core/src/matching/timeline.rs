@@ -71,7 +71,8 @@ fn identify_at(
 
 fn windows(query: &Constellation) -> Vec<Window<'_>> {
     let ticks = query.seconds * TICKS_PER_SECOND;
-    let window = |from: f64, to: f64| Window { peaks: &query.peaks, from: from.floor(), to };
+    let window =
+        |from: f64, to: f64| Window { peaks: &query.peaks, from: from.floor(), to, relief: &query.relief };
     if ticks <= LONGEST_WINDOW {
         return vec![window(0.0, ticks)];
     }

@@ -5,7 +5,7 @@ use std::f64::consts::LN_2;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::fingerprint::Peak;
+use crate::fingerprint::{Peak, Relief};
 
 use super::line::{Line, Outcome, Tolerance, compare, fit};
 use super::reference::Reference;
@@ -37,6 +37,8 @@ pub(crate) struct Window<'a> {
     /// Start and end, ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
+    /// What covers the places without peaks, if that is known.
+    pub(crate) relief: &'a Relief,
 }
 
 impl<'a> Window<'a> {

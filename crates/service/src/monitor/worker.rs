@@ -274,7 +274,7 @@ impl Listener {
         self.flush(tools);
         let began = Instant::now();
         let seconds = self.position as f64 / f64::from(SAMPLE_RATE);
-        let rest = refrain_core::fingerprint::Constellation { seconds, peaks: Vec::new() };
+        let rest = refrain_core::fingerprint::Constellation::new(seconds, Vec::new());
         let spent = LiveMatcher::new(LiveSettings::default());
         let matcher = std::mem::replace(&mut self.matcher, spent);
         let finished = matcher.finish(&rest, tools.snapshot, tools.buffers, tools.events);

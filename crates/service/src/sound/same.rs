@@ -52,8 +52,6 @@ fn stretch(whole: &Constellation, from: f64) -> Constellation {
     let first = whole.peaks.partition_point(|peak| peak.time < start);
     let last = whole.peaks.partition_point(|peak| peak.time < end);
     let peaks = whole.peaks[first..last].iter();
-    Constellation {
-        seconds: whole.seconds.min(PROBE_SECONDS),
-        peaks: peaks.map(|peak| Peak { time: peak.time - start, ..*peak }).collect(),
-    }
+    let peaks = peaks.map(|peak| Peak { time: peak.time - start, ..*peak }).collect();
+    Constellation::new(whole.seconds.min(PROBE_SECONDS), peaks)
 }

@@ -22,6 +22,7 @@ mod settings;
 
 use std::sync::Weak;
 
+use crate::fingerprint::relief::UNKNOWN;
 use crate::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use crate::index::{IndexError, Snapshot};
 
@@ -256,7 +257,7 @@ impl LiveMatcher {
             Look::InTurn => in_turn,
             Look::Glance | Look::Plain => plain,
         };
-        let window = Window { peaks: unexplained, from: from.floor(), to: at };
+        let window = Window { peaks: unexplained, from: from.floor(), to: at, relief: &UNKNOWN };
         search.references.trim(MOST_LOADED);
         let mut searching = WindowSearch::with(std::mem::take(search), snapshot, settings, (limit, BESIDE));
         let found = match look {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::fingerprint::TICKS_PER_SECOND;
+use crate::fingerprint::relief::UNKNOWN;
 use crate::index::{IndexError, Snapshot};
 use crate::matching::line::Line;
 use crate::matching::reference::Reference;
@@ -58,7 +59,12 @@ impl Sought {
         if query.to < SHORTEST {
             return None;
         }
-        let window = Window { peaks: query.peaks, from: (query.to - LONGEST).max(0.0).floor(), to: query.to };
+        let window = Window {
+            peaks: query.peaks,
+            from: (query.to - LONGEST).max(0.0).floor(),
+            to: query.to,
+            relief: &UNKNOWN,
+        };
         let steps = (REACH / STEP) as i32;
         let tried = f64::from(2 * steps + 1).ln();
         let near = |step: i32| {

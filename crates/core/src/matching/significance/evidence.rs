@@ -6,7 +6,7 @@ use super::super::line::Sighting;
 use super::chance::Chance;
 use super::spread::Spread;
 use super::survival::{
-    BANDS, Rates, Survival, TABLES, WEARS, band, density, likeliest, mean, reference_rank,
+    BANDS, Rates, STEPS, Survival, TABLES, WEARS, band, density, likeliest, mean, reference_rank,
 };
 
 /// What speaks for an alignment: the likelihoods behind its e-value, and counts.
@@ -59,13 +59,18 @@ impl Evidence {
         best.map_or(Survival { rates: [0; BANDS], wear: 0 }, |((_, rates), wear)| Survival { rates, wear })
     }
 
+    /// Power with which each peak counts: what is found in bursts counts less.
+    pub(crate) fn power(&self) -> f32 {
+        (1.0 / self.spread.dispersion()) as f32
+    }
+
     /// Natural logarithm of the probability that chance gives as much: at most 0.
     pub(crate) fn log_p(&self) -> f64 {
         if self.expected == 0 {
             return 0.0;
         }
-        let power = (1.0 / self.spread.dispersion()) as f32;
-        let means = self.by_band.map(|bands| f64::from(mean(&bands, power)));
+        let power = self.power();
+        let means = self.by_band.map(|bands| f64::from(mean(&bands, &STEPS, power)));
         let best = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let all = means.iter().map(|log| (log - best).exp()).sum::<f64>() / WEARS.len() as f64;
         -(best + all.ln()).max(0.0)

@@ -18,4 +18,4 @@ mod survival;
 
 pub(super) use chance::Chance;
 pub(super) use evidence::Evidence;
-pub(super) use survival::{BANDS, BROKEN_PROMISE, Survival, band, promise};
+pub(super) use survival::{BANDS, BROKEN_PROMISE, Survival, band, mean, promise};

@@ -51,7 +51,7 @@ pub(crate) const BANDS: usize = BAND_ENDS.len() + 1;
 const WEIGHTS: [f32; BANDS] = [1.0, 1.0, 1.0, 1.0, 1.0, 0.85, 0.7, 0.7];
 /// Neighbouring bands have seldom very different rates: logarithm of the probability of the same rate, of
 /// each of the next ones, of each of those after …
-const STEPS: Rates = [-0.8, -1.5, -3.0, -4.5, -6.0, -7.5];
+pub(super) const STEPS: Rates = [-0.8, -1.5, -3.0, -4.5, -6.0, -7.5];
 
 /// The band of a frequency.
 pub(crate) fn band(frequency: u16) -> usize {
@@ -143,12 +143,13 @@ pub(crate) const BROKEN_PROMISE: f32 = -0.405_465_1;
 
 /// Logarithm of the mean likelihood over all sequences of the bands' rates (the forward algorithm of hidden
 /// Markov models), with each likelihood raised to a power.
-pub(super) fn mean(bands: &[Rates; BANDS], power: f32) -> f32 {
-    let mut sums: Rates = [-(RATES.len() as f32).ln(); RATES.len()];
+/// `steps` are the logarithms of the probabilities of neighbouring bands' rates, by how far these are apart.
+pub(crate) fn mean<const N: usize>(bands: &[[f32; N]; BANDS], steps: &[f32; N], power: f32) -> f32 {
+    let mut sums = [-(N as f32).ln(); N];
     for (i, band) in bands.iter().enumerate() {
         if i > 0 {
             sums = std::array::from_fn(|rate| {
-                let terms: Rates = std::array::from_fn(|from| sums[from] + STEPS[rate.abs_diff(from)]);
+                let terms: [f32; N] = std::array::from_fn(|from| sums[from] + steps[rate.abs_diff(from)]);
                 log_sum(&terms)
             });
         }
@@ -158,7 +159,7 @@ pub(super) fn mean(bands: &[Rates; BANDS], power: f32) -> f32 {
     log_sum(&sums)
 }
 
-fn log_sum(terms: &Rates) -> f32 {
+fn log_sum(terms: &[f32]) -> f32 {
     let most = terms.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     most + terms.iter().map(|term| (term - most).exp()).sum::<f32>().ln()
 }

@@ -29,7 +29,7 @@ pub(crate) struct Found {
 
 impl WindowSearch<'_> {
     /// Accepts, best first, what the peaks that are not yet explained prove.
-    pub(super) fn judge(&self, verified: &mut Vec<Verified>, window: &Window<'_>) -> Found {
+    pub(super) fn judge(&mut self, verified: &mut Vec<Verified>, window: &Window<'_>) -> Found {
         verified
             .sort_by(|a, b| a.quick.total_cmp(&b.quick).then(a.reference.number.cmp(&b.reference.number)));
         verified.truncate(2 * (MOST_CANDIDATES + MOST_PROMISING));
@@ -57,8 +57,12 @@ impl WindowSearch<'_> {
                 .filter(|(j, other)| *j != i && !found.has(other))
                 .map(|(_, other)| other)
                 .collect();
-            let log_p =
+            let mut log_p =
                 scrutinize(one, &rivals, window, &self.buffers.chance, &free, (self.limit, self.beside));
+            if log_p <= self.limit && log_p > BEYOND_DOUBT {
+                self.buffers.cover.measure(window);
+                log_p = (log_p + self.buffers.cover.open(one, &free, window.relief)).min(0.0);
+            }
             if log_p <= self.limit {
                 one.outcomes.iter().filter_map(|o| place(o.query?)).for_each(|place| used[place] = true);
                 found.accepted.push((one.clone(), log_p));

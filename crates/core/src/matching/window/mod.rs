@@ -8,6 +8,7 @@ use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::landmark::Depth;
 use crate::index::{Candidate, Home, IndexError, Session};
 
+use super::cover::Cover;
 use super::line::Line;
 use super::reference::{Reference, References};
 use super::rivals::BESIDE;
@@ -68,6 +69,7 @@ pub(crate) struct Buffers {
     search: Search,
     screen: Screen,
     chance: Chance,
+    cover: Cover,
 }
 
 /// Searches windows.
@@ -114,6 +116,7 @@ impl<'a> WindowSearch<'a> {
     pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
         let peaks = window.own_peaks();
         self.buffers.chance.measure(peaks, window.to - window.from, FINE);
+        self.buffers.cover.clear();
         let mut verified: Vec<Verified> = Vec::new();
         self.shallow(window, &mut verified)?;
         let mut found = self.judge(&mut verified, window);
@@ -136,6 +139,7 @@ impl<'a> WindowSearch<'a> {
     pub(crate) fn glance(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
         let peaks = window.own_peaks();
         self.buffers.chance.measure(peaks, window.to - window.from, FINE);
+        self.buffers.cover.clear();
         let candidates = self.candidates(window, SHALLOW, Scale::PLAIN, MOST_CANDIDATES)?;
         let mut verified = Vec::new();
         for (i, candidate) in candidates.iter().enumerate() {

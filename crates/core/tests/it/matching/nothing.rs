@@ -66,10 +66,10 @@ fn an_empty_catalogue_finds_nothing() {
 fn constellations_that_contradict_themselves_are_harmless() {
     let peak = |time, frequency, rank| Peak { time, frequency, rank };
     let odd = [
-        Constellation { seconds: 0.0, peaks: (0..500).map(|i| peak(i * 9, 700, 0)).collect() },
-        Constellation { seconds: 1e9, peaks: (0..500).map(|i| peak(i * 9, 4095, 0)).collect() },
-        Constellation { seconds: 12.0, peaks: vec![peak(5, 0, 255); 2000] },
-        Constellation { seconds: 12.0, peaks: vec![peak(u32::MAX, u16::MAX, 0); 50] },
+        Constellation::new(0.0, (0..500).map(|i| peak(i * 9, 700, 0)).collect()),
+        Constellation::new(1e9, (0..500).map(|i| peak(i * 9, 4095, 0)).collect()),
+        Constellation::new(12.0, vec![peak(5, 0, 255); 2000]),
+        Constellation::new(12.0, vec![peak(u32::MAX, u16::MAX, 0); 50]),
     ];
     for query in odd.iter().filter(|query| query.seconds < 1e6) {
         let _ = identify(&library().snapshot, query, &MatchSettings::default()).unwrap();

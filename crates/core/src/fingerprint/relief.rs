@@ -1,0 +1,248 @@
+//! The relief: how far below the loudest sound near it each place of a query lies.
+//!
+//! A peak of a track that is missing from a query was covered by something louder, if the track is heard at all: the
+//! power in its place is at least its own. This is the observation behind missing-data speech recognition (Cooke,
+//! Green, Josifovski and Vizinho 2001): what covers a sound bounds it. Peaks alone do not tell what covers them; the
+//! relief does, with four bits for each bin of each frame, 10 kB a second.
+
+use super::params::{STEPS_PER_BIN, TICKS_PER_FRAME};
+use super::spectrogram::ROW;
+
+/// Frames that are looked at together; sounds are near that are at most so many pairs (0.5 s) …
+const NEAR_PAIRS: usize = 10;
+/// … and bins (150 Hz) away: about as for ranks ([`super::thinning`]).
+const NEAR_BINS: usize = 15;
+/// Pairs that a depth needs.
+const RING: usize = 2 * NEAR_PAIRS + 1;
+/// Decibels from one depth to the next: a factor of two in power.
+pub(crate) const DECIBELS: f64 = 3.010_3;
+/// Depths are kept up to this; it also stands for what is not known.
+pub(crate) const DEEPEST: u8 = 15;
+/// Longer sounds (2 hours, frames) have none, so that memory is bounded: 70 MB.
+const MOST_FRAMES: usize = 2 * 60 * 60 * 43;
+const _: () = assert!(ROW.is_multiple_of(2));
+
+/// Depths below the loudest sound nearby, for every place of a sound; empty where they are not known.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Relief {
+    /// Two bins a byte, the lower one in the lower half.
+    cells: Vec<u8>,
+}
+
+/// Where none is known.
+pub(crate) static UNKNOWN: Relief = Relief { cells: Vec::new() };
+
+impl std::fmt::Debug for Relief {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Relief({} frames)", self.cells.len() * 2 / ROW)
+    }
+}
+
+impl Relief {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// The depth at a time (ticks) and a frequency (steps): of the loudest of the nine places around.
+    pub(crate) fn depth(&self, time: f64, frequency: f64) -> u8 {
+        let bin = (frequency / f64::from(STEPS_PER_BIN)).round() as usize;
+        let index = Self::frame(time) * ROW + bin;
+        let pair = self.cells.get(index / 2).filter(|_| bin < ROW);
+        pair.map_or(DEEPEST, |pair| if index.is_multiple_of(2) { pair & 15 } else { pair >> 4 })
+    }
+
+    /// The frame of a time (ticks).
+    pub(crate) fn frame(time: f64) -> usize {
+        (time / f64::from(TICKS_PER_FRAME)).round() as usize
+    }
+
+    /// The depths of all bins, for each frame between two times (ticks).
+    pub(crate) fn frames(
+        &self,
+        (from, to): (f64, f64),
+    ) -> impl Iterator<Item = impl Iterator<Item = (usize, u8)>> {
+        let at = |time: f64| (Self::frame(time) * ROW / 2).min(self.cells.len());
+        let rows = self.cells[at(from)..at(to).max(at(from))].chunks_exact(ROW / 2);
+        rows.map(|row| {
+            row.iter().enumerate().flat_map(|(i, pair)| [(2 * i, pair & 15), (2 * i + 1, pair >> 4)])
+        })
+    }
+}
+
+/// Makes a relief from rows of a spectrogram.
+pub(super) struct Sculptor {
+    relief: Relief,
+    /// The last three rows, each the loudest of a bin and its neighbours.
+    rows: [Vec<f32>; 3],
+    frames: usize,
+    /// Rings of pairs of frames: what is loudest around each place, one frame behind the other, …
+    places: Vec<Vec<f32>>,
+    /// … and what is loudest in both frames within `NEAR_BINS`.
+    near: Vec<Vec<f32>>,
+    work: Vec<f32>,
+    pairs: usize,
+}
+
+impl Sculptor {
+    pub(super) fn new() -> Self {
+        Self {
+            relief: Relief::default(),
+            rows: std::array::from_fn(|_| vec![0.0; ROW]),
+            frames: 0,
+            places: vec![vec![0.0; 2 * ROW]; RING],
+            near: vec![vec![0.0; ROW]; RING],
+            work: vec![0.0; ROW],
+            pairs: 0,
+        }
+    }
+
+    /// Takes the powers of the next frame.
+    pub(super) fn push(&mut self, powers: &[f32]) {
+        if self.frames > MOST_FRAMES {
+            self.relief.cells = Vec::new();
+            return;
+        }
+        beside(powers, &mut self.rows[self.frames % 3]);
+        self.frames += 1;
+        // A place needs the frame behind it, the first one has none before it.
+        let Some(frame) = self.frames.checked_sub(2) else { return };
+        let slot = self.pairs % RING;
+        let place = &mut self.places[slot][frame % 2 * ROW..][..ROW];
+        place.copy_from_slice(&self.rows[0]);
+        self.rows[1..].iter().for_each(|row| raise(place, row));
+        if frame % 2 == 1 {
+            self.close_pair(slot);
+        }
+    }
+
+    /// Ends the sound, as if silence followed.
+    pub(super) fn finish(mut self) -> Relief {
+        let frames = self.frames;
+        if frames > MOST_FRAMES {
+            return Relief::default();
+        }
+        let silence = [0.0; ROW];
+        while self.relief.cells.len() < frames * ROW / 2 {
+            self.push(&silence);
+        }
+        self.relief.cells.truncate(frames * ROW / 2);
+        self.relief
+    }
+
+    fn close_pair(&mut self, slot: usize) {
+        let (first, second) = self.places[slot].split_at(ROW);
+        let near = &mut self.near[slot];
+        near.copy_from_slice(first);
+        raise(near, second);
+        within(near, &mut self.work);
+        self.pairs += 1;
+        if self.pairs > NEAR_PAIRS {
+            self.sculpt(self.pairs - 1 - NEAR_PAIRS);
+        }
+    }
+
+    fn sculpt(&mut self, pair: usize) {
+        self.work.copy_from_slice(&self.near[0]);
+        self.near[1..].iter().for_each(|near| raise(&mut self.work, near));
+        let depth = |loudest: f32, power: f32| {
+            // The exponent of the ratio is its logarithm to base 2; where nothing is heard it is not a number.
+            let exponent = (loudest / power).to_bits() >> 23;
+            exponent.saturating_sub(127).min(u32::from(DEEPEST)) as u8
+        };
+        for places in self.places[pair % RING].chunks_exact(ROW) {
+            let both = self.work.chunks_exact(2).zip(places.chunks_exact(2));
+            self.relief
+                .cells
+                .extend(both.map(|(near, place)| depth(near[0], place[0]) | (depth(near[1], place[1]) << 4)));
+        }
+    }
+}
+
+fn raise(row: &mut [f32], other: &[f32]) {
+    row.iter_mut().zip(other).for_each(|(a, b)| *a = a.max(*b));
+}
+
+/// The loudest of each bin and the two beside it.
+fn beside(row: &[f32], out: &mut [f32]) {
+    out.copy_from_slice(row);
+    raise(&mut out[1..], row);
+    raise(out, &row[1..]);
+}
+
+/// The loudest within `NEAR_BINS` to both sides, by doubling: of 2, of 4, of 8, of 16, then of two overlapping 16s.
+fn within(row: &mut [f32], work: &mut [f32]) {
+    const { assert!(NEAR_BINS == 15) };
+    let n = row.len();
+    work.copy_from_slice(row);
+    for step in [1, 2, 4, 8] {
+        for i in 0..n - step {
+            work[i] = work[i].max(work[i + step]);
+        }
+    }
+    // work[i] now covers i ..= i + 15.
+    row[..NEAR_BINS].fill(work[0]);
+    raise(row, work);
+    raise(&mut row[NEAR_BINS..], work);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relief(rows: &[Vec<f32>]) -> Relief {
+        let mut sculptor = Sculptor::new();
+        rows.iter().for_each(|row| sculptor.push(row));
+        sculptor.finish()
+    }
+
+    fn rows(n: usize) -> Vec<Vec<f32>> {
+        let power = |i: usize| 2f32.powi(-(((i * 7919) % 1009 % 37) as i32));
+        (0..n).map(|t| (0..ROW).map(|b| power(t * ROW + b)).collect()).collect()
+    }
+
+    /// The loudest of these frames and bins, both included.
+    fn loudest(rows: &[Vec<f32>], frames: (usize, usize), bins: (usize, usize)) -> f32 {
+        let rows = &rows[frames.0.min(rows.len())..(frames.1 + 1).min(rows.len())];
+        rows.iter().flat_map(|row| &row[bins.0..(bins.1 + 1).min(ROW)]).fold(0.0, |a, b| a.max(*b))
+    }
+
+    #[test]
+    fn depths_are_those_of_the_definition() {
+        for n in [1, 2, 60, 61] {
+            let rows = rows(n);
+            let relief = relief(&rows);
+            assert_eq!(relief.cells.len(), n * ROW / 2);
+            for frame in 0..n {
+                for bin in 0..ROW {
+                    let pair = frame / 2 * 2;
+                    let beside = |bin: usize, reach: usize| (bin.saturating_sub(reach), bin + reach);
+                    let frames = (pair.saturating_sub(2 * NEAR_PAIRS + 1), pair + 2 * NEAR_PAIRS + 2);
+                    let near = loudest(&rows, frames, beside(bin, NEAR_BINS + 1));
+                    let place = loudest(&rows, beside(frame, 1), beside(bin, 1));
+                    let depth = (near / place).log2().floor().min(15.0);
+                    let (time, frequency) = (frame as f64 * 4.0, bin as f64 * 8.0);
+                    assert_eq!(f32::from(relief.depth(time, frequency)), depth, "{n}: {frame} {bin}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_has_none() {
+        let mut sculptor = Sculptor { frames: MOST_FRAMES, ..Sculptor::new() };
+        (0..3).for_each(|_| sculptor.push(&[1.0; ROW]));
+        assert!(sculptor.finish().is_empty());
+    }
+
+    #[test]
+    fn silence_and_what_is_beyond_is_deepest() {
+        let silent = relief(&vec![vec![0.0; ROW]; 10]);
+        for (time, frequency) in [(3.0, 500.0), (1e9, 500.0), (3.0, 1e9), (-1.0, 0.0)] {
+            assert_eq!(silent.depth(time, frequency), DEEPEST);
+        }
+        assert_eq!(Relief::default().depth(0.0, 0.0), DEEPEST);
+        assert!(relief(&[]).is_empty());
+    }
+}

@@ -1,0 +1,273 @@
+//! What lies open: whether something covers the track's peaks that are missing.
+//!
+//! If a track is heard at all, its peaks have some level below what is loudest around them, and in the place of a missing
+//! one something louder is heard: noise or speech covers it (missing-data recognition: Cooke, Green, Josifovski and
+//! Vizinho 2001). Of another piece with the same beat the places are as deep as any. So the depth of a place
+//! ([`Relief`]) is the smaller one of two: of the peak's own depth, which is distributed around the level (logistic), and
+//! of what else is heard there, as it was measured over the window. Found peaks tell the level, missing ones whether it
+//! can be true; that gives a likelihood ratio for each. It counts only against a track: music that shares a beat has
+//! loud places in common, so what is covered proves nothing.
+
+use std::sync::LazyLock;
+
+use crate::fingerprint::params::STEPS_PER_BIN;
+use crate::fingerprint::relief::{DECIBELS, Relief};
+use crate::fingerprint::spectrogram::ROW;
+
+use super::significance::{BANDS, band, mean};
+use super::verify::{Verified, Window};
+
+/// Levels that a track may have, decibels below what is loudest.
+const LEVELS: [f64; 8] = [4.0, 7.0, 10.0, 14.0, 18.0, 23.0, 28.0, 34.0];
+/// Neighbouring bands have seldom very different levels: logarithm of the probability of the same level, of each of the
+/// next ones, of each of those after …
+const STEPS: Levels = [-1.0, -1.4, -2.6, -4.0, -5.5, -7.0, -8.5, -10.0];
+/// Scale of the distribution of its peaks around it, decibels.
+const SPREAD: f64 = 4.0;
+/// Part of found peaks that is there by chance, and of missing ones whose place tells nothing.
+const STRAY: f32 = 0.4;
+const UNCERTAIN: f32 = 0.1;
+/// What is deeper (39 dB) lies outside of the band that was transmitted, and says nothing.
+const DEPTHS: usize = 13;
+/// Places in frequency and in time that belong to a found peak.
+const BESIDE: usize = 1;
+const FRAMES: f32 = 3.0;
+/// What is known of all bins of a band counts for each of them as so many frames.
+const PRIOR: f32 = 40.0;
+
+/// A number for each level, and for each depth.
+type Levels = [f32; LEVELS.len()];
+type Depths = [f32; DEPTHS];
+type Gains = [Levels; DEPTHS];
+
+/// Moments differ: at a stroke of a drum all places are loud, and another piece with the same beat has its peaks there.
+/// So chance is told apart by how loud a band is in a frame: in the quietest third of them, the middle one, the loudest.
+const MOMENTS: usize = 3;
+
+/// Likelihood ratios of depths in a window; owns its buffers. Empty where nothing is known.
+#[derive(Debug, Default)]
+pub(crate) struct Cover {
+    /// How often each depth is met by chance where no peak is, for each kind of moment in each bin: the mean over all
+    /// such moments, whatever notes the query holds on to.
+    places: Vec<[Depths; MOMENTS]>,
+    /// First frame of the stretch, and the kind of moment by frame and band.
+    first: usize,
+    moments: Vec<[u8; BANDS]>,
+    /// Mean depth of the frames in each band.
+    means: Vec<[f32; BANDS]>,
+    /// Ratios of missing peaks by bin and kind of moment, of found ones by band.
+    missing: Vec<[Gains; MOMENTS]>,
+    found: Vec<Gains>,
+}
+
+impl Cover {
+    /// Forgets what was measured.
+    pub(crate) fn clear(&mut self) {
+        self.missing.clear();
+        self.found.clear();
+    }
+
+    /// Measures a window, unless that was done.
+    pub(crate) fn measure(&mut self, window: &Window<'_>) {
+        let (relief, stretch) = (window.relief, (window.from, window.to));
+        if relief.is_empty() || !self.missing.is_empty() {
+            return;
+        }
+        self.tell_moments(relief, stretch);
+        let seen = self.count(window, stretch);
+        let all = self.smooth();
+        let Self { places, missing, found, .. } = self;
+        missing.extend(places.iter().map(|kinds| kinds.map(|counts| covered(&parts(counts)))));
+        found.extend(all.iter().zip(seen).map(|(free, seen)| heard(free, &parts(seen))));
+    }
+
+    /// Counts depths, of the places without peaks, and of the peaks by band.
+    fn count(&mut self, window: &Window<'_>, stretch: (f64, f64)) -> [Depths; BANDS] {
+        let Self { places, moments, first, .. } = self;
+        let relief = window.relief;
+        places.clear();
+        places.resize(ROW, [[0.0; DEPTHS]; MOMENTS]);
+        for (frame, kinds) in relief.frames(stretch).zip(&*moments) {
+            for (bin, depth) in frame {
+                add(&mut places[bin][usize::from(kinds[BAND_OF[bin]])], depth, 1.0);
+            }
+        }
+        let mut seen = [[1.0; DEPTHS]; BANDS];
+        for peak in window.own_peaks() {
+            let depth = relief.depth(f64::from(peak.time), f64::from(peak.frequency));
+            add(&mut seen[band(peak.frequency)], depth, 1.0);
+            let bin = usize::from(peak.frequency) / STEPS_PER_BIN as usize;
+            let frame = Relief::frame(f64::from(peak.time)).saturating_sub(*first);
+            let Some(kinds) = moments.get(frame) else { continue };
+            for bin in bin.saturating_sub(BESIDE)..(bin + BESIDE + 1).min(ROW) {
+                add(&mut places[bin][usize::from(kinds[BAND_OF[bin]])], depth, -FRAMES);
+            }
+        }
+        seen
+    }
+
+    /// Adds what is known of each band to its bins, which have few frames each. Returns how often each band has each depth.
+    fn smooth(&mut self) -> [Depths; BANDS] {
+        let mut bands = [[[1.0; DEPTHS]; MOMENTS]; BANDS];
+        for (bin, kinds) in self.places.iter_mut().enumerate() {
+            for (counts, sums) in kinds.iter_mut().zip(&mut bands[BAND_OF[bin]]) {
+                counts.iter_mut().for_each(|n| *n = n.max(0.0));
+                sums.iter_mut().zip(counts).for_each(|(sum, n)| *sum += *n);
+            }
+        }
+        let sum = |kinds: [Depths; MOMENTS]| std::array::from_fn(|i| kinds.iter().map(|n| n[i]).sum());
+        let all = bands.map(|kinds| parts(sum(kinds)));
+        let bands = bands.map(|kinds| kinds.map(parts));
+        for (bin, kinds) in self.places.iter_mut().enumerate() {
+            for (counts, band) in kinds.iter_mut().zip(bands[BAND_OF[bin]]) {
+                counts.iter_mut().zip(band).for_each(|(n, prior)| *n += PRIOR * prior);
+            }
+        }
+        all
+    }
+
+    /// Sorts the frames by how deep each band lies on average.
+    fn tell_moments(&mut self, relief: &Relief, stretch: (f64, f64)) {
+        let Self { means, moments, first, .. } = self;
+        *first = Relief::frame(stretch.0);
+        means.clear();
+        means.extend(relief.frames(stretch).map(|frame| {
+            let mut sums = [(0.0, 1.0); BANDS];
+            for (bin, depth) in frame.filter(|(_, depth)| usize::from(*depth) < DEPTHS) {
+                let (sum, n) = &mut sums[BAND_OF[bin]];
+                (*sum, *n) = (*sum + f32::from(depth), *n + 1.0);
+            }
+            sums.map(|(sum, n)| sum / n)
+        }));
+        moments.clear();
+        moments.resize(means.len(), [0; BANDS]);
+        let mut order: Vec<f32> = Vec::with_capacity(means.len());
+        for band in 0..BANDS {
+            order.clear();
+            order.extend(means.iter().map(|means| means[band]));
+            order.sort_unstable_by(f32::total_cmp);
+            let limit = |kind: usize| order.get(order.len() * kind / MOMENTS).copied().unwrap_or_default();
+            let limits: [f32; MOMENTS - 1] = std::array::from_fn(|kind| limit(kind + 1));
+            for (moment, means) in moments.iter_mut().zip(&*means) {
+                moment[band] = limits.iter().filter(|limit| means[band] >= **limit).count() as u8;
+            }
+        }
+    }
+
+    /// Logarithm of the likelihood ratio by which what is heard in the places of a track's peaks speaks against it; 0 if it
+    /// does not. Of the query's peaks those count that `counts` lets count.
+    pub(crate) fn open(&self, one: &Verified, counts: &impl Fn(u32) -> bool, relief: &Relief) -> f64 {
+        let mut sums = [Levels::default(); BANDS];
+        for outcome in &one.outcomes {
+            let (time, frequency) = one.line.place(&one.reference.peaks[outcome.reference as usize]);
+            let counts = (one.part.0..=one.part.1).contains(&time) && outcome.query.is_none_or(counts);
+            let depth = relief.depth(time, frequency);
+            if let Some(gain) = self.gain(time, frequency, outcome.query.is_some(), depth).filter(|_| counts)
+            {
+                sums[band(frequency as u16)].iter_mut().zip(gain).for_each(|(sum, gain)| *sum += gain);
+            }
+        }
+        -f64::from(mean(&sums, &STEPS, one.evidence.power())).min(0.0)
+    }
+
+    /// Logarithms of the likelihood ratios for a track's peak at a time (ticks) and a frequency (steps) of the query.
+    fn gain(&self, time: f64, frequency: f64, is_found: bool, depth: u8) -> Option<&Levels> {
+        if is_found {
+            return self.found.get(band(frequency as u16))?.get(usize::from(depth));
+        }
+        let bin = (frequency / f64::from(STEPS_PER_BIN)).round() as usize;
+        let kinds = self.moments.get(Relief::frame(time).checked_sub(self.first)?)?;
+        self.missing.get(bin)?[usize::from(kinds[BAND_OF[bin]])].get(usize::from(depth))
+    }
+}
+
+fn add(counts: &mut Depths, depth: u8, n: f32) {
+    if let Some(count) = counts.get_mut(usize::from(depth)) {
+        *count += n;
+    }
+}
+
+/// The band of each bin.
+static BAND_OF: LazyLock<[usize; ROW]> =
+    LazyLock::new(|| std::array::from_fn(|bin| band((bin as u32 * STEPS_PER_BIN) as u16)));
+
+fn parts(counts: Depths) -> Depths {
+    let sum: f32 = counts.iter().sum();
+    counts.map(|n| n / sum)
+}
+
+/// Part of a track's peaks that is at least as deep, by level.
+static OWN: LazyLock<[[f32; DEPTHS + 1]; LEVELS.len()]> = LazyLock::new(|| {
+    LEVELS.map(|level| {
+        let deeper = |i: usize| 1.0 / (1.0 + ((i as f64 * DECIBELS - level) / SPREAD).exp());
+        std::array::from_fn(|i| if i < DEPTHS { (deeper(i) / deeper(0)) as f32 } else { 0.0 })
+    })
+});
+
+/// Part of the places that is at least as deep.
+fn at_least(free: &Depths) -> [f32; DEPTHS + 1] {
+    let mut deeper = [0.0; DEPTHS + 1];
+    (0..DEPTHS).rev().for_each(|i| deeper[i] = deeper[i + 1] + free[i]);
+    deeper
+}
+
+/// Likelihood ratios of missing peaks, from how often each depth is met.
+fn covered(free: &Depths) -> Gains {
+    let deeper = at_least(free);
+    let gain = |i: usize, own: &[f32; DEPTHS + 1]| {
+        let covered = deeper[i] * own[i] - deeper[i + 1] * own[i + 1];
+        (UNCERTAIN + (1.0 - UNCERTAIN) * covered / free[i].max(f32::MIN_POSITIVE)).ln()
+    };
+    std::array::from_fn(|i| std::array::from_fn(|level| gain(i, &OWN[level])))
+}
+
+/// Likelihood ratios of found peaks, from how often each depth is met without and with one.
+fn heard(free: &Depths, found: &Depths) -> Gains {
+    let deeper = at_least(free);
+    let mut gains = [Levels::default(); DEPTHS];
+    for (level, own) in OWN.iter().enumerate() {
+        let heard: Depths = std::array::from_fn(|i| (own[i] - own[i + 1]) * (deeper[i] + deeper[i + 1]));
+        for (i, heard) in parts(heard).iter().enumerate() {
+            gains[i][level] = (STRAY + (1.0 - STRAY) * heard / found[i]).ln();
+        }
+    }
+    gains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often each depth is met in a query, without and with a peak.
+    const PLACES: Depths =
+        [30.0, 150.0, 220.0, 260.0, 240.0, 190.0, 130.0, 90.0, 50.0, 30.0, 20.0, 10.0, 5.0];
+    const SEEN: Depths = [8.0, 6.0, 4.0, 2.0, 1.0, 0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1];
+
+    #[test]
+    fn by_chance_a_ratio_is_one_on_average() {
+        let (free, seen) = (parts(PLACES), parts(SEEN));
+        for (gains, parts) in [(covered(&free), free), (heard(&free, &seen), seen)] {
+            for level in 0..LEVELS.len() {
+                let mean: f32 = gains.iter().zip(parts).map(|(gain, part)| part * gain[level].exp()).sum();
+                assert!((mean - 1.0).abs() < 1e-4, "{mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_covered_speaks_for_a_track_and_what_is_open_against_it() {
+        let (missing, found) = (covered(&parts(PLACES)), heard(&parts(PLACES), &parts(SEEN)));
+        let sum = |missed: &[usize], seen: &[usize]| {
+            let mut sums = Levels::default();
+            let all = missed.iter().map(|i| &missing[*i]).chain(seen.iter().map(|i| &found[*i]));
+            all.for_each(|gain| sums.iter_mut().zip(gain).for_each(|(sum, gain)| *sum += gain));
+            mean(&[sums; BANDS], &STEPS, 1.0)
+        };
+        assert!(sum(&[1, 2, 2, 3].repeat(10), &[0, 1, 2].repeat(8)) > 5.0);
+        assert!(sum(&[3, 4, 6, 7].repeat(10), &[0, 1, 2].repeat(8)) < -5.0);
+        assert!(
+            (-2.0..=0.5).contains(&mean(&[Levels::default(); BANDS], &STEPS, 1.0)),
+            "where nothing is known"
+        );
+    }
+}
