@@ -12,7 +12,7 @@ use tokio::time::{self, MissedTickBehavior, interval, sleep};
 
 use super::platform::{Next, input_of, what_next};
 use super::record::Recorder;
-use super::shared::{Shared, milliseconds, now, was_followed};
+use super::shared::{Shared, milliseconds, now};
 use super::takeover::open_airings;
 use crate::monitor::{OpenAiring, StreamEvent, StreamHandle, StreamSpec, StreamState, StreamStatus};
 use crate::wait::at;
@@ -141,7 +141,7 @@ async fn ordered(orders: &mut watch::Receiver<Order>) {
 impl Follower {
     async fn run(&mut self, mut airings: Vec<OpenAiring>) {
         let mut backoff = Backoff::new(PAUSES);
-        let mut complete = if was_followed(&self.stream) { Complete::Last } else { Complete::Whole };
+        let mut complete = Complete::Whole;
         loop {
             let began = Instant::now();
             let input = input_of(&self.shared, &self.stream);

@@ -63,11 +63,9 @@ pub struct HlsSettings {
 /// What is heard of a playlist that is complete (EXT-X-ENDLIST) when it is first met.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Complete {
-    /// All of it: a recording, or a stream whose start was missed.
+    /// All of it: a recording, or a stream of which something was missed.
     #[default]
     Whole,
-    /// What is heard of a live one: somebody else had followed it, who may have missed its last segments.
-    Last,
     /// Nothing: it was followed to this end.
     Nothing,
 }
