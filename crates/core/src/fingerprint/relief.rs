@@ -104,6 +104,10 @@ impl Sculptor {
             self.relief.cells = Vec::new();
             return;
         }
+        self.add(powers);
+    }
+
+    fn add(&mut self, powers: &[f32]) {
         beside(powers, &mut self.rows[self.frames % 3]);
         self.frames += 1;
         // A place needs the frame behind it, the first one has none before it.
@@ -125,7 +129,7 @@ impl Sculptor {
         }
         let silence = [0.0; ROW];
         while self.relief.cells.len() < frames * ROW / 2 {
-            self.push(&silence);
+            self.add(&silence);
         }
         self.relief.cells.truncate(frames * ROW / 2);
         self.relief
@@ -234,6 +238,13 @@ mod tests {
         let mut sculptor = Sculptor { frames: MOST_FRAMES, ..Sculptor::new() };
         (0..3).for_each(|_| sculptor.push(&[1.0; ROW]));
         assert!(sculptor.finish().is_empty());
+    }
+
+    #[test]
+    fn the_longest_has_one() {
+        let mut sculptor = Sculptor::new();
+        (0..MOST_FRAMES).for_each(|_| sculptor.push(&[1.0; ROW]));
+        assert_eq!(sculptor.finish().cells.len(), MOST_FRAMES * ROW / 2);
     }
 
     #[test]
