@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use refrain_catalog::{Stream, StreamReport, StreamState as RowState};
 use refrain_stream::Backoff;
-use refrain_stream::hls::Complete;
+use refrain_stream::hls::{Complete, EndReason};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{self, MissedTickBehavior, interval, sleep};
 
@@ -162,10 +162,8 @@ impl Follower {
                     Next::Again => backoff.next(),
                 },
             };
-            complete = match end {
-                StreamState::Ended(_) if self.stream.url == url => Complete::Nothing,
-                _ => Complete::Whole,
-            };
+            let is_at_end = matches!(&end, StreamState::Ended(why) if *why == EndReason::EndList.to_string());
+            complete = if is_at_end && self.stream.url == url { Complete::Nothing } else { Complete::Whole };
             tracing::info!(stream = self.stream.id, end = %end, pause_seconds = pause.as_secs_f64(), "the stream is tried again");
             self.report(RowState::Stalled, Some(end.to_string())).await;
             tokio::select! {

@@ -94,7 +94,7 @@ impl Recorder {
     pub(super) async fn record(&mut self, event: &StreamEvent) {
         let (at, mut backoff) = (Local::now(), Backoff::new(PAUSES));
         if self.told.is_again(event) {
-            tracing::debug!(stream = self.name, airing = %event.airing, "this airing was told to its end before");
+            tracing::debug!(stream = self.name, airing = %event.airing, "this airing was told before");
             return;
         }
         let event = self.in_session(event);

@@ -264,6 +264,24 @@ async fn a_playlist_that_ends_is_asked_for_again_while_the_platform_says_live() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_playlist_that_was_heard_to_its_end_is_not_heard_again() {
+    let origin = Origin::start().await.unwrap();
+    let live = live();
+    let rows = Rows::with(hasty(10, LONG)).await;
+    rows.channels.put(ARN, "st-1", &origin.live("/one", &live), AT);
+    rows.handle(&start("st-1")).await;
+    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    live.change(|options| options.end = true);
+    let state = || async { row(&rows.catalog, ARN).await.unwrap().state };
+    until("it has ended", || async { state().await == StreamState::Stalled }).await;
+    let asked = origin.times_asked("/one/index.m3u8");
+    until("it is asked for again, and again", || async { origin.times_asked("/one/index.m3u8") > asked + 1 })
+        .await;
+    assert_eq!(origin.times_asked("/one/seg0.ts"), 1);
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_added_fails_with_a_reason_and_a_fixed_one_is_tried_again() {
     let origin = Origin::start().await.unwrap();
     let live = live();
