@@ -9,6 +9,7 @@
 mod constellation;
 pub(crate) mod decimate;
 pub(crate) mod landmark;
+mod maximum;
 pub(crate) mod params;
 mod peaks;
 mod picture;

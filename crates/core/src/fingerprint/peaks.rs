@@ -1,5 +1,6 @@
 //! Local maxima of the spectrogram: the candidates for a constellation.
 
+use super::maximum::{raise, running_maximum};
 use super::params::{HIGHEST_BIN, LOWEST_BIN, STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW;
 
@@ -42,7 +43,7 @@ impl PeakFinder {
     pub(crate) fn push(&mut self, row: &[f32], sink: impl FnMut(Candidate)) {
         let slot = self.frame as usize % ROWS;
         self.rows[slot].copy_from_slice(row);
-        running_maximum(row, &mut self.above, &mut self.maxima[slot]);
+        running_maximum::<REACH_BINS>(row, &mut self.above, &mut self.maxima[slot]);
         self.frame += 1;
         if self.frame as usize > REACH_FRAMES {
             self.search(self.frame - 1 - REACH_FRAMES as u32, sink);
@@ -66,9 +67,7 @@ impl PeakFinder {
         let at = |offset: usize| (frame as usize + offset) % ROWS;
         self.above.copy_from_slice(&self.maxima[0]);
         for maxima in &self.maxima[1..] {
-            for (a, b) in self.above.iter_mut().zip(maxima) {
-                *a = a.max(*b);
-            }
+            raise(&mut self.above, maxima);
         }
         let row = &self.rows[at(0)];
         for bin in LOWEST_BIN..HIGHEST_BIN {
@@ -97,38 +96,4 @@ fn vertex(before: f32, middle: f32, after: f32) -> f32 {
     let (a, b, c) = (before.max(1e-20).ln(), middle.max(1e-20).ln(), after.max(1e-20).ln());
     let bend = a - 2.0 * b + c;
     if bend >= -1e-6 { 0.0 } else { (0.5 * (a - c) / bend).clamp(-0.5, 0.5) }
-}
-
-/// Maximum over ±3 neighbours, by doubling: maxima of 2, of 4, then of two overlapping 4s.
-fn running_maximum(row: &[f32], work: &mut [f32], out: &mut [f32]) {
-    const { assert!(REACH_BINS == 3) };
-    let n = row.len();
-    for i in 0..n - 1 {
-        work[i] = row[i].max(row[i + 1]);
-    }
-    work[n - 1] = row[n - 1];
-    for i in 0..n - 2 {
-        work[i] = work[i].max(work[i + 2]);
-    }
-    // work[i] now covers i ..= i + 3.
-    for i in 3..n {
-        out[i] = work[i].max(work[i - 3]);
-    }
-    out[..3].fill(work[0].max(work[1]).max(work[2]));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn running_maximum_is_the_slow_one() {
-        let row: Vec<f32> = (0..ROW).map(|i| ((i * 7919) % 1009) as f32).collect();
-        let (mut work, mut out) = (vec![9e9; ROW], vec![9e9; ROW]);
-        running_maximum(&row, &mut work, &mut out);
-        for i in 3..ROW {
-            let slow = row[i - 3..(i + 4).min(ROW)].iter().fold(0.0f32, |a, b| a.max(*b));
-            assert_eq!(out[i], slow, "at {i}");
-        }
-    }
 }

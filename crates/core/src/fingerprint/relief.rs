@@ -5,6 +5,7 @@
 //! Green, Josifovski and Vizinho 2001): what covers a sound bounds it. Peaks alone do not tell what covers them; the
 //! relief does, with four bits for each bin of each frame, 10 kB a second.
 
+use super::maximum::{raise, running_maximum};
 use super::params::{STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW;
 
@@ -81,6 +82,7 @@ pub(super) struct Sculptor {
     places: Vec<Vec<f32>>,
     /// … and what is loudest in both frames within `NEAR_BINS`.
     near: Vec<Vec<f32>>,
+    both: Vec<f32>,
     work: Vec<f32>,
     pairs: usize,
 }
@@ -93,6 +95,7 @@ impl Sculptor {
             frames: 0,
             places: vec![vec![0.0; 2 * ROW]; RING],
             near: vec![vec![0.0; ROW]; RING],
+            both: vec![0.0; ROW],
             work: vec![0.0; ROW],
             pairs: 0,
         }
@@ -108,7 +111,7 @@ impl Sculptor {
     }
 
     fn add(&mut self, powers: &[f32]) {
-        beside(powers, &mut self.rows[self.frames % 3]);
+        running_maximum::<1>(powers, &mut self.work, &mut self.rows[self.frames % 3]);
         self.frames += 1;
         // A place needs the frame behind it, the first one has none before it.
         let Some(frame) = self.frames.checked_sub(2) else { return };
@@ -137,10 +140,9 @@ impl Sculptor {
 
     fn close_pair(&mut self, slot: usize) {
         let (first, second) = self.places[slot].split_at(ROW);
-        let near = &mut self.near[slot];
-        near.copy_from_slice(first);
-        raise(near, second);
-        within(near, &mut self.work);
+        self.both.copy_from_slice(first);
+        raise(&mut self.both, second);
+        running_maximum::<NEAR_BINS>(&self.both, &mut self.work, &mut self.near[slot]);
         self.pairs += 1;
         if self.pairs > NEAR_PAIRS {
             self.sculpt(self.pairs - 1 - NEAR_PAIRS);
@@ -162,33 +164,6 @@ impl Sculptor {
                 .extend(both.map(|(near, place)| depth(near[0], place[0]) | (depth(near[1], place[1]) << 4)));
         }
     }
-}
-
-fn raise(row: &mut [f32], other: &[f32]) {
-    row.iter_mut().zip(other).for_each(|(a, b)| *a = a.max(*b));
-}
-
-/// The loudest of each bin and the two beside it.
-fn beside(row: &[f32], out: &mut [f32]) {
-    out.copy_from_slice(row);
-    raise(&mut out[1..], row);
-    raise(out, &row[1..]);
-}
-
-/// The loudest within `NEAR_BINS` to both sides, by doubling: of 2, of 4, of 8, of 16, then of two overlapping 16s.
-fn within(row: &mut [f32], work: &mut [f32]) {
-    const { assert!(NEAR_BINS == 15) };
-    let n = row.len();
-    work.copy_from_slice(row);
-    for step in [1, 2, 4, 8] {
-        for i in 0..n - step {
-            work[i] = work[i].max(work[i + step]);
-        }
-    }
-    // work[i] now covers i ..= i + 15.
-    row[..NEAR_BINS].fill(work[0]);
-    raise(row, work);
-    raise(&mut row[NEAR_BINS..], work);
 }
 
 #[cfg(test)]
