@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::fingerprint::Peak;
 
+/// Scales nearer to the plain one than this are plain.
+const CHANGED: f64 = 0.01;
+
 /// A straight line between the times of a query and of a track, with the ratio of their frequencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Line {
@@ -24,6 +27,11 @@ impl Line {
     /// Time in the query at a time in the track.
     pub(crate) fn query(&self, reference: f64) -> f64 {
         (reference - self.offset) / self.speed
+    }
+
+    /// Whether the speed or the pitch is another than the track's.
+    pub(crate) fn is_changed(&self) -> bool {
+        (self.speed - 1.0).abs().max((self.pitch - 1.0).abs()) > CHANGED
     }
 
     /// Where a track's peak is expected in the query: time (ticks) and frequency (steps).

@@ -2,8 +2,13 @@
 //!
 //! Beats, loops and samples are shared by many pieces, and chance has more than one way: a piece that nobody
 //! indexed agrees with several tracks, and with several places of one, where their beats coincide. A true
-//! match stands alone, beside its own repetitions. So a match must prove itself by what no rival explains,
+//! match stands alone, beside its own repetitions. So a match must prove itself by what no other track explains,
 //! and by more than what the best other track reaches in the same query, which is what chance can do there.
+//!
+//! Other places of the same track need care. Under noise a song is known by its loudest sounds, a beat that it
+//! repeats, and they explain nearly as much; so they do where an unknown piece has that beat. But that piece agrees
+//! with each of them a little in what the others do not explain, and a song in none but its own place. What a rival
+//! proves alone tells the two apart ([`Repeats`]).
 
 use std::collections::HashSet;
 
@@ -19,10 +24,8 @@ const MOST_RIVALS: usize = 16;
 const WORTH_COMPARING: f64 = -3.0;
 /// A rival can take about its own evidence away: one with less than this part of the match's takes nothing.
 const LEAST_TAKEN: f64 = 0.1;
-/// What another track reaches in the same query, chance reaches too, and a little more …
+/// What another track reaches in the same query, chance reaches too, and a little more.
 const ELSEWHERE: f64 = 1.3;
-/// … and a part of what the same track reaches at places that sound different: its beat alone.
-pub(crate) const BESIDE: f64 = 0.2;
 /// Part of the shorter one of two stretches that they may share where one ends and the other begins.
 const APART: f64 = 0.5;
 /// Few coincidences reach this: it is a song that ends where the other begins.
@@ -37,19 +40,51 @@ const EXPLAINED: f32 = 0.7;
 /// explanation, not two. Tracks that share no more than a beat agree in less.
 const SAME_SOUND: f64 = 0.35;
 
+/// How a match is weighed beside other places of its own track. What they do not explain always counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Repeats {
+    /// Part of what they explain too that counts nevertheless: a song under noise is known by its loudest
+    /// sounds, which it repeats …
+    pub(crate) shared: f64,
+    /// … less so many times what the best of them proves by what the match does not explain. A true match leaves
+    /// them nothing; unknown music with the same beat has something for each of them.
+    pub(crate) alone: f64,
+    /// Part of what they reach that is taken off.
+    pub(crate) reached: f64,
+}
+
+impl Repeats {
+    /// In files, where it is known what lies open ([`super::cover`]).
+    pub(crate) const IN_FILES: Self = Self { shared: 0.8, alone: 5.0, reached: 0.0 };
+    /// In streams.
+    pub(crate) const IN_STREAMS: Self = Self { shared: 0.5, alone: 5.0, reached: 0.5 };
+
+    /// At a changed scale only some of the other places are looked at: what is seen of them counts more.
+    fn at(self, line: &Line) -> Self {
+        const CHANGED: f64 = 0.2;
+        if line.is_changed() {
+            Self { shared: 0.0, reached: self.reached.max(CHANGED), ..self }
+        } else {
+            self
+        }
+    }
+}
+
 /// The logarithm of the probability of chance that is left to a match beside its rivals, best first; above
-/// `enough` it need not be exact; `beside_part` of what other places of the same track reach is taken off. Of the query's peaks those count that `counts` lets count.
+/// `enough` it need not be exact. Of the query's peaks those count that `counts` lets count.
 pub(crate) fn scrutinize(
     one: &Verified,
     rivals: &[&Verified],
     window: &Window<'_>,
     chance: &Chance,
     counts: &impl Fn(u32) -> bool,
-    (enough, beside_part): (f64, f64),
+    (repeats, enough): (Repeats, f64),
 ) -> f64 {
+    let repeats = repeats.at(&one.line);
     let own = one.prove(window.peaks, chance, counts, |_| 0.0).log_p + one.tried;
-    let (mut left, mut elsewhere, mut beside, mut taken) = (own, 0.0_f64, 0.0_f64, 0);
-    let rest = |left: f64, elsewhere: f64, beside: f64| left - ELSEWHERE * elsewhere - beside_part * beside;
+    let mine = explained(one);
+    let mut left = Left::new(own);
+    let mut taken = 0;
     for rival in rivals.iter().filter(|rival| rival.proof <= WORTH_COMPARING) {
         let proof = if rival.proof < SURELY_A_SONG && is_apart(one.part, rival.part) {
             // Another song that is heard before or behind is none, but for what it has in common.
@@ -57,7 +92,12 @@ pub(crate) fn scrutinize(
         } else {
             rival.proof
         };
-        let mark = if rival.reference.number == one.reference.number { &mut beside } else { &mut elsewhere };
+        let is_same_track = rival.reference.number == one.reference.number;
+        let (beside, mark) = if is_same_track {
+            (&mut left.beside, &mut left.repeated)
+        } else {
+            (&mut left.elsewhere, &mut left.other)
+        };
         let takes = taken < MOST_RIVALS && proof <= LEAST_TAKEN * own;
         let higher = proof < *mark && proof > BEYOND_CHANCE;
         if !(takes || higher) || is_same_sound(one, rival, window) {
@@ -68,15 +108,49 @@ pub(crate) fn scrutinize(
         }
         if takes {
             taken += 1;
-            let explained: HashSet<u32> = rival.outcomes.iter().filter_map(|o| o.query).collect();
-            let by_rival = |query: u32| if explained.contains(&query) { EXPLAINED } else { 0.0 };
-            left = left.max(one.prove(window.peaks, chance, counts, by_rival).log_p + one.tried);
+            let by = |peaks: &HashSet<u32>, query: u32| if peaks.contains(&query) { EXPLAINED } else { 0.0 };
+            let theirs = explained(rival);
+            *beside =
+                beside.max(one.prove(window.peaks, chance, counts, |q| by(&theirs, q)).log_p + one.tried);
+            if is_same_track && repeats.shared > 0.0 {
+                let alone = rival.prove(window.peaks, chance, counts, |q| by(&mine, q)).log_p;
+                left.alone = left.alone.min(alone.max(proof));
+            }
         }
-        if rest(left, elsewhere, beside) > enough {
+        if left.log_p(&repeats) > enough {
             break;
         }
     }
-    rest(left, elsewhere, beside).min(0.0)
+    left.log_p(&repeats).min(0.0)
+}
+
+/// What is left of a match, logarithms of probabilities of chance.
+struct Left {
+    own: f64,
+    /// Without what another track explains, and what another place of the same one does.
+    elsewhere: f64,
+    beside: f64,
+    /// What another track reaches, what another place of the same one does, and what that does alone.
+    other: f64,
+    repeated: f64,
+    alone: f64,
+}
+
+impl Left {
+    fn new(own: f64) -> Self {
+        Self { own, elsewhere: own, beside: own, other: 0.0, repeated: 0.0, alone: 0.0 }
+    }
+
+    fn log_p(&self, repeats: &Repeats) -> f64 {
+        let shared = repeats.shared * (self.own - self.beside) - repeats.alone * self.alone;
+        let beside = self.beside + shared.min(0.0);
+        self.elsewhere.max(beside) - ELSEWHERE * self.other - repeats.reached * self.repeated
+    }
+}
+
+/// The query's peaks that an alignment explains.
+fn explained(one: &Verified) -> HashSet<u32> {
+    one.outcomes.iter().filter_map(|o| o.query).collect()
 }
 
 /// Whether two stretches share next to nothing.
@@ -105,4 +179,29 @@ fn is_same_sound(one: &Verified, other: &Verified, window: &Window<'_>) -> bool 
     compare(&one.reference.peaks, &other.reference.peaks, &through, span, FINE, &mut outcomes);
     let found = outcomes.iter().filter(|o| o.query.is_some()).count();
     found as f64 >= SAME_SOUND * outcomes.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_counts_unless_another_place_proves_something_alone() {
+        let left = |alone| Left { beside: -10.0, alone, ..Left::new(-110.0) }.log_p(&Repeats::IN_FILES);
+        assert!((left(0.0) + 90.0).abs() < 1e-9, "four fifths of what is shared: {}", left(0.0));
+        assert!(left(-8.0) > left(-4.0) && left(-4.0) > left(0.0));
+        assert!(
+            (left(-50.0) + 10.0).abs() < 1e-9,
+            "what no other place explains is never taken: {}",
+            left(-50.0)
+        );
+    }
+
+    #[test]
+    fn what_is_shared_counts_for_nothing_at_a_changed_scale() {
+        let line = |speed| Line { offset: 0.0, speed, pitch: 1.0 };
+        let left = Left { beside: -10.0, ..Left::new(-110.0) };
+        assert!(left.log_p(&Repeats::IN_FILES.at(&line(1.001))) < -80.0);
+        assert!((left.log_p(&Repeats::IN_FILES.at(&line(1.05))) + 10.0).abs() < 1e-9);
+    }
 }

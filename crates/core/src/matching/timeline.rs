@@ -109,8 +109,12 @@ fn resolve(windows: &[Window<'_>], found: &[Found], query: &Query<'_>, limit: f6
     let mut followed: Vec<(Trace, (&Verified, f64), &Window<'_>)> = Vec::new();
     for (seed, window) in seeds {
         if !followed.iter().any(|(trace, ..)| trace.covers(seed.0, window))
-            && let Some(trace) = Trace::follow(seed, window, query, &free)
+            && let Some(mut trace) = Trace::follow(seed, window, query, &free)
         {
+            if windows.len() == 1 {
+                // The window is the query: what it proves is corrected for the choice of the ends.
+                trace.choices = 1.0;
+            }
             followed.push((trace, seed, window));
         }
     }

@@ -28,6 +28,7 @@ use crate::index::{IndexError, Snapshot};
 
 use super::MatchSettings;
 use super::line::Outcome;
+use super::rivals::Repeats;
 use super::significance::Chance;
 use super::trace::Query;
 use super::verify::{FINE, Window};
@@ -48,8 +49,6 @@ const MEASURED: f64 = 10.0 * TICKS_PER_SECOND;
 /// Evidence counts for so much: pieces of one maker share loops and beats, and in hours of a stream their bars meet in
 /// every way. Set on 1.5 hours of music beside a catalogue of the same makers.
 const TRUSTED: f64 = 0.5;
-/// What other places of the same track reach, chance reaches: a loop fits wherever its track repeats it.
-const BESIDE: f64 = 1.0;
 /// Unpacked tracks that the buffers keep: about 40 MB.
 const MOST_LOADED: usize = 600;
 
@@ -259,7 +258,8 @@ impl LiveMatcher {
         };
         let window = Window { peaks: unexplained, from: from.floor(), to: at, relief: &UNKNOWN };
         search.references.trim(MOST_LOADED);
-        let mut searching = WindowSearch::with(std::mem::take(search), snapshot, settings, (limit, BESIDE));
+        let mut searching =
+            WindowSearch::with(std::mem::take(search), snapshot, settings, (limit, Repeats::IN_STREAMS));
         let found = match look {
             Look::Glance => searching.glance(&window),
             _ => searching.find(&window),

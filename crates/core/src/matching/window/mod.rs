@@ -11,7 +11,7 @@ use crate::index::{Candidate, Home, IndexError, Session};
 use super::cover::Cover;
 use super::line::Line;
 use super::reference::{Reference, References};
-use super::rivals::BESIDE;
+use super::rivals::Repeats;
 use super::screen::Screen;
 use super::search::{Lookup, Search};
 use super::settings::{Effort, MatchSettings};
@@ -81,8 +81,8 @@ pub(crate) struct WindowSearch<'a> {
     buffers: Buffers,
     /// Logarithm of the probability by which an alignment must beat chance.
     limit: f64,
-    /// Part of what other places of the same track reach that chance is trusted to reach.
-    beside: f64,
+    /// What other places of the same track take off a match.
+    repeats: Repeats,
 }
 
 /// Natural logarithm of the number of alignments that a search of so many windows tries at one scale.
@@ -93,7 +93,7 @@ pub(crate) fn log_hypotheses(home: &dyn Home, windows: usize) -> f64 {
 
 impl<'a> WindowSearch<'a> {
     pub(crate) fn new(home: &'a dyn Home, settings: &'a MatchSettings, limit: f64) -> Self {
-        Self::with(Buffers::default(), home, settings, (limit, BESIDE))
+        Self::with(Buffers::default(), home, settings, (limit, Repeats::IN_FILES))
     }
 
     /// A search that goes on with the buffers of another one of the same catalogue.
@@ -101,9 +101,9 @@ impl<'a> WindowSearch<'a> {
         buffers: Buffers,
         home: &'a dyn Home,
         settings: &'a MatchSettings,
-        (limit, beside): (f64, f64),
+        (limit, repeats): (f64, Repeats),
     ) -> Self {
-        Self { home, session: home.session(), settings, ladder: ladder(settings), buffers, limit, beside }
+        Self { home, session: home.session(), settings, ladder: ladder(settings), buffers, limit, repeats }
     }
 
     /// The buffers, for the next search.
@@ -125,7 +125,7 @@ impl<'a> WindowSearch<'a> {
         }
         self.deep(window, &mut verified)?;
         found = self.judge(&mut verified, window);
-        if !found.is_obvious() && self.sweep(window, &mut verified)? {
+        if !found.is_at_this_scale() && self.sweep(window, &mut verified)? {
             found = self.judge(&mut verified, window);
             if let Some(line) = found.doubtful() {
                 self.look_beside(line, window, &mut verified)?;
