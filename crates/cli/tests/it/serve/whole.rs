@@ -56,10 +56,14 @@ async fn a_stream_is_followed_and_what_is_heard_is_delivered() {
         (&"only".into(), &"live".into()),
         "{one}"
     );
-    let values = parsed(&service.get("/metrics").body);
+    // The song may be told before all that was published is heard.
+    let values = until("all that was published", || {
+        let values = parsed(&service.get("/metrics").body);
+        (values["refrain_stream_audio_seconds_total{stream=\"radio/one\"}"] > 20.0).then_some(values)
+    })
+    .await;
     assert_eq!(values["refrain_streams"], 1.0);
     assert_eq!(values["refrain_stream_songs{stream=\"radio/one\"}"], 1.0, "{values:?}");
-    assert!(values["refrain_stream_audio_seconds_total{stream=\"radio/one\"}"] > 10.0);
     service.command(&["healthcheck"]).expect(0);
     let listed = service.command(&["streams", "list"]).expect(0);
     assert!(listed.stdout.contains("radio/one  live   api"), "{listed:#?}");
