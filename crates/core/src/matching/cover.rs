@@ -38,54 +38,49 @@ const PRIOR: f32 = 40.0;
 /// A number for each level, and for each depth.
 type Levels = [f32; LEVELS.len()];
 type Depths = [f32; DEPTHS];
-type Gains = [Levels; DEPTHS];
 
 /// Moments differ: at a stroke of a drum all places are loud, and another piece with the same beat has its peaks there.
 /// So chance is told apart by how loud a band is in a frame: in the quietest third of them, the middle one, the loudest.
 const MOMENTS: usize = 3;
 
-/// Likelihood ratios of depths in a window; owns its buffers. Empty where nothing is known.
+/// How often depths are met in a window; owns its buffers. Empty where nothing is known.
 #[derive(Debug, Default)]
 pub(crate) struct Cover {
-    /// How often each depth is met by chance where no peak is, for each kind of moment in each bin: the mean over all
-    /// such moments, whatever notes the query holds on to.
+    /// Part of the places without a peak that have each depth, for each kind of moment in each bin: over all such moments,
+    /// whatever notes the query holds on to.
     places: Vec<[Depths; MOMENTS]>,
     /// First frame of the stretch, and the kind of moment by frame and band.
     first: usize,
     moments: Vec<[u8; BANDS]>,
     /// Mean depth of the frames in each band.
     means: Vec<[f32; BANDS]>,
-    /// Ratios of missing peaks by bin and kind of moment, of found ones by band.
-    missing: Vec<[Gains; MOMENTS]>,
-    found: Vec<Gains>,
+    /// Part of all places, and of those with a peak, that have each depth, by band.
+    bands: Vec<(Depths, Depths)>,
 }
 
 impl Cover {
     /// Forgets what was measured.
     pub(crate) fn clear(&mut self) {
-        self.missing.clear();
-        self.found.clear();
+        self.places.clear();
+        self.bands.clear();
     }
 
     /// Measures a window, unless that was done.
     pub(crate) fn measure(&mut self, window: &Window<'_>) {
         let (relief, stretch) = (window.relief, (window.from, window.to));
-        if relief.is_empty() || !self.missing.is_empty() {
+        if relief.is_empty() || !self.places.is_empty() {
             return;
         }
         self.tell_moments(relief, stretch);
         let seen = self.count(window, stretch);
         let all = self.smooth();
-        let Self { places, missing, found, .. } = self;
-        missing.extend(places.iter().map(|kinds| kinds.map(|counts| covered(&parts(counts)))));
-        found.extend(all.iter().zip(seen).map(|(free, seen)| heard(free, &parts(seen))));
+        self.bands.extend(all.into_iter().zip(seen.map(parts)));
     }
 
     /// Counts depths, of the places without peaks, and of the peaks by band.
     fn count(&mut self, window: &Window<'_>, stretch: (f64, f64)) -> [Depths; BANDS] {
         let Self { places, moments, first, .. } = self;
         let relief = window.relief;
-        places.clear();
         places.resize(ROW, [[0.0; DEPTHS]; MOMENTS]);
         for (frame, kinds) in relief.frames(stretch).zip(&*moments) {
             for (bin, depth) in frame {
@@ -106,7 +101,8 @@ impl Cover {
         seen
     }
 
-    /// Adds what is known of each band to its bins, which have few frames each. Returns how often each band has each depth.
+    /// Adds what is known of each band to its bins, which have few frames each, and makes parts of counts. Returns those
+    /// of each band.
     fn smooth(&mut self) -> [Depths; BANDS] {
         let mut bands = [[[1.0; DEPTHS]; MOMENTS]; BANDS];
         for (bin, kinds) in self.places.iter_mut().enumerate() {
@@ -121,6 +117,7 @@ impl Cover {
         for (bin, kinds) in self.places.iter_mut().enumerate() {
             for (counts, band) in kinds.iter_mut().zip(bands[BAND_OF[bin]]) {
                 counts.iter_mut().zip(band).for_each(|(n, prior)| *n += PRIOR * prior);
+                *counts = parts(*counts);
             }
         }
         all
@@ -171,13 +168,18 @@ impl Cover {
     }
 
     /// Logarithms of the likelihood ratios for a track's peak at a time (ticks) and a frequency (steps) of the query.
-    fn gain(&self, time: f64, frequency: f64, is_found: bool, depth: u8) -> Option<&Levels> {
+    fn gain(&self, time: f64, frequency: f64, is_found: bool, depth: u8) -> Option<Levels> {
+        let depth = usize::from(depth);
+        if depth >= DEPTHS {
+            return None;
+        }
         if is_found {
-            return self.found.get(band(frequency as u16))?.get(usize::from(depth));
+            let (free, found) = self.bands.get(band(frequency as u16))?;
+            return Some(heard(free, found, depth));
         }
         let bin = (frequency / f64::from(STEPS_PER_BIN)).round() as usize;
         let kinds = self.moments.get(Relief::frame(time).checked_sub(self.first)?)?;
-        self.missing.get(bin)?[usize::from(kinds[BAND_OF[bin]])].get(usize::from(depth))
+        Some(covered(&self.places.get(bin)?[usize::from(kinds[BAND_OF[bin]])], depth))
     }
 }
 
@@ -211,27 +213,25 @@ fn at_least(free: &Depths) -> [f32; DEPTHS + 1] {
     deeper
 }
 
-/// Likelihood ratios of missing peaks, from how often each depth is met.
-fn covered(free: &Depths) -> Gains {
+/// Logarithms of the likelihood ratios of a missing peak, from how often each depth is met.
+fn covered(free: &Depths, depth: usize) -> Levels {
     let deeper = at_least(free);
-    let gain = |i: usize, own: &[f32; DEPTHS + 1]| {
-        let covered = deeper[i] * own[i] - deeper[i + 1] * own[i + 1];
-        (UNCERTAIN + (1.0 - UNCERTAIN) * covered / free[i].max(f32::MIN_POSITIVE)).ln()
-    };
-    std::array::from_fn(|i| std::array::from_fn(|level| gain(i, &OWN[level])))
+    let free = free[depth].max(f32::MIN_POSITIVE);
+    std::array::from_fn(|level| {
+        let own = &OWN[level];
+        let covered = deeper[depth] * own[depth] - deeper[depth + 1] * own[depth + 1];
+        (UNCERTAIN + (1.0 - UNCERTAIN) * covered / free).ln()
+    })
 }
 
-/// Likelihood ratios of found peaks, from how often each depth is met without and with one.
-fn heard(free: &Depths, found: &Depths) -> Gains {
+/// Logarithms of the likelihood ratios of a found peak, from how often each depth is met without and with one.
+fn heard(free: &Depths, found: &Depths, depth: usize) -> Levels {
     let deeper = at_least(free);
-    let mut gains = [Levels::default(); DEPTHS];
-    for (level, own) in OWN.iter().enumerate() {
+    std::array::from_fn(|level| {
+        let own = &OWN[level];
         let heard: Depths = std::array::from_fn(|i| (own[i] - own[i + 1]) * (deeper[i] + deeper[i + 1]));
-        for (i, heard) in parts(heard).iter().enumerate() {
-            gains[i][level] = (STRAY + (1.0 - STRAY) * heard / found[i]).ln();
-        }
-    }
-    gains
+        (STRAY + (1.0 - STRAY) * parts(heard)[depth] / found[depth]).ln()
+    })
 }
 
 #[cfg(test)]
@@ -246,7 +246,11 @@ mod tests {
     #[test]
     fn by_chance_a_ratio_is_one_on_average() {
         let (free, seen) = (parts(PLACES), parts(SEEN));
-        for (gains, parts) in [(covered(&free), free), (heard(&free, &seen), seen)] {
+        let [missing, found]: [[Levels; DEPTHS]; 2] = [
+            std::array::from_fn(|depth| covered(&free, depth)),
+            std::array::from_fn(|depth| heard(&free, &seen, depth)),
+        ];
+        for (gains, parts) in [(missing, free), (found, seen)] {
             for level in 0..LEVELS.len() {
                 let mean: f32 = gains.iter().zip(parts).map(|(gain, part)| part * gain[level].exp()).sum();
                 assert!((mean - 1.0).abs() < 1e-4, "{mean}");
@@ -256,10 +260,11 @@ mod tests {
 
     #[test]
     fn what_is_covered_speaks_for_a_track_and_what_is_open_against_it() {
-        let (missing, found) = (covered(&parts(PLACES)), heard(&parts(PLACES), &parts(SEEN)));
+        let (free, peaks) = (parts(PLACES), parts(SEEN));
         let sum = |missed: &[usize], seen: &[usize]| {
             let mut sums = Levels::default();
-            let all = missed.iter().map(|i| &missing[*i]).chain(seen.iter().map(|i| &found[*i]));
+            let missing = missed.iter().map(|depth| covered(&free, *depth));
+            let all = missing.chain(seen.iter().map(|depth| heard(&free, &peaks, *depth)));
             all.for_each(|gain| sums.iter_mut().zip(gain).for_each(|(sum, gain)| *sum += gain));
             mean(&[sums; BANDS], &STEPS, 1.0)
         };
