@@ -78,22 +78,26 @@ impl Home for Snapshot {
     }
 
     fn session(&self) -> Box<dyn Session + '_> {
-        Box::new(Local(self))
+        Box::new(Local { snapshot: self, postings: Vec::new() })
     }
 }
 
 /// Runs that are mapped into memory.
-struct Local<'a>(&'a Snapshot);
+struct Local<'a> {
+    snapshot: &'a Snapshot,
+    /// Of the bucket that is being read: hashes and times.
+    postings: Vec<(u32, u32)>,
+}
 
 impl Local<'_> {
     fn candidate(&self, spot: &Spot) -> Result<Option<Candidate>, IndexError> {
-        let run = &self.0.runs()[spot.run];
+        let run = &self.snapshot.runs()[spot.run];
         let Some(index) = run.track_at(spot.offset.saturating_add(TRACK_MARGIN))? else { return Ok(None) };
         let entry = run.track(index)?;
         let track = TrackNumber(entry.number);
         let at = i64::from(spot.offset) - i64::from(entry.start);
         let candidate = Candidate { track, at, votes: spot.votes, kept: (spot.run, index) };
-        Ok(Some(candidate).filter(|_| !self.0.is_removed(track)))
+        Ok(Some(candidate).filter(|_| !self.snapshot.is_removed(track)))
     }
 
     fn best(&self, spots: &[Spot], most: usize) -> Result<Vec<Candidate>, IndexError> {
@@ -124,12 +128,11 @@ impl Session for Local<'_> {
         votes: &mut Vec<u32>,
         count: &mut dyn FnMut(usize, &mut Vec<u32>),
     ) -> Result<(), IndexError> {
-        for (index, run) in self.0.runs().iter().enumerate() {
+        for (index, run) in self.snapshot.runs().iter().enumerate() {
             votes.clear();
-            for probe in probes {
-                let time = probe.time / POSTING_TICKS;
-                run.visit(probe.low, probe.high, |posting| votes.push(posting.wrapping_sub(time) / BIN))?;
-            }
+            run.visit_all(probes, &mut self.postings, |probe, posting| {
+                votes.push(posting.wrapping_sub(probe.time / POSTING_TICKS) / BIN);
+            })?;
             count(index, votes);
         }
         Ok(())
@@ -140,7 +143,7 @@ impl Session for Local<'_> {
     }
 
     fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError> {
-        let run = &self.0.runs()[candidate.kept.0];
+        let run = &self.snapshot.runs()[candidate.kept.0];
         run.constellation(&run.track(candidate.kept.1)?)
     }
 }

@@ -8,7 +8,7 @@ use super::postings::BucketShape;
 use super::write::unpack_groups;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
-use crate::fingerprint::landmark::HASH_BITS;
+use crate::fingerprint::landmark::{HASH_BITS, Probe};
 
 /// Files up to this size are checked whole when they are opened; larger ones page by page as they are used.
 const CHECKED_AT_OPEN: u64 = 32 << 20;
@@ -146,6 +146,37 @@ impl Run {
                     .ok_or_else(|| self.pages.damaged())?;
             }
             from = to;
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with each probe and the time of every posting whose hash lies in its range. Probes that are sorted
+    /// by their ranges share buckets, which are unpacked once into `buffer`.
+    #[inline]
+    pub(crate) fn visit_all(
+        &self,
+        probes: &[Probe],
+        buffer: &mut Vec<(u32, u32)>,
+        mut visit: impl FnMut(&Probe, u32),
+    ) -> Result<(), IndexError> {
+        let bucket = |probe: &Probe| probe.low >> self.shape.hash_bits;
+        for group in probes.chunk_by(|a, b| bucket(a) == bucket(b)) {
+            if let [probe] = group {
+                self.visit(probe.low, probe.high, |time| visit(probe, time))?;
+                continue;
+            }
+            let high = group.iter().map(|probe| probe.high).max().unwrap_or_default();
+            buffer.clear();
+            self.visit_postings(group[0].low, high, |hash, time| buffer.push((hash, time)))?;
+            let mut rest = buffer.as_slice();
+            for probe in group {
+                while rest.first().is_some_and(|(hash, _)| *hash < probe.low) {
+                    rest = &rest[1..];
+                }
+                rest.iter()
+                    .take_while(|(hash, _)| *hash <= probe.high)
+                    .for_each(|(_, time)| visit(probe, *time));
+            }
         }
         Ok(())
     }
