@@ -76,21 +76,81 @@ pub(crate) struct Outcome {
 }
 
 /// Parts of a tick that times are compared in, as integers: exact for any length of query.
-const PARTS: f64 = 8.0;
+const PARTS: i64 = 8;
+
+/// Where a peak of the track is expected, and how far from there it may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected {
+    /// Parts of ticks.
+    time: i64,
+    early: i64,
+    /// Steps.
+    frequency: f32,
+    reach: f32,
+}
+
+impl Expected {
+    #[inline]
+    pub(crate) fn new(peak: &Peak, line: &Line, tolerance: Tolerance) -> Self {
+        let frequency = (f64::from(peak.frequency) * line.pitch) as f32;
+        Self {
+            time: (line.query(f64::from(peak.time)) * PARTS as f64) as i64,
+            early: (tolerance.time * PARTS as f64) as i64,
+            frequency,
+            reach: tolerance.frequency as f32 + tolerance.relative as f32 * frequency,
+        }
+    }
+
+    /// First and last tick that may be near enough.
+    #[inline]
+    pub(crate) fn times(&self) -> (i64, i64) {
+        ((self.time - self.early).div_euclid(PARTS), (self.time + self.early).div_euclid(PARTS))
+    }
+
+    /// Lowest and highest step that may be.
+    #[inline]
+    pub(crate) fn frequencies(&self) -> (u16, u16) {
+        ((self.frequency - self.reach).max(0.0) as u16, (self.frequency + self.reach) as u16)
+    }
+
+    fn is_before(&self, peak: &Peak) -> bool {
+        i64::from(peak.time) * PARTS > self.time + self.early
+    }
+
+    fn is_behind(&self, peak: &Peak) -> bool {
+        i64::from(peak.time) * PARTS < self.time - self.early
+    }
+
+    /// How far a peak is from there, 2 at most; infinitely far if that is too far.
+    #[inline]
+    pub(crate) fn distance(&self, peak: &Peak) -> f32 {
+        let late = (i64::from(peak.time) * PARTS - self.time).abs();
+        let aside = (f32::from(peak.frequency) - self.frequency).abs();
+        if late > self.early || aside > self.reach {
+            return f32::INFINITY;
+        }
+        aside / self.reach + late as f32 / self.early as f32
+    }
+}
+
+/// Indices of the track's peaks between two times of the query (ticks).
+pub(crate) fn within(reference: &[Peak], line: &Line, (from, to): (f64, f64)) -> Range<usize> {
+    let first = reference.partition_point(|p| f64::from(p.time) < line.reference(from));
+    let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to));
+    first..end.max(first)
+}
 
 /// Looks for the track's peaks between two times of the query (ticks), in order; `peaks` are the query's.
 pub(crate) fn compare(
     reference: &[Peak],
     peaks: &[Peak],
     line: &Line,
-    (from, to): (f64, f64),
+    span: (f64, f64),
     tolerance: Tolerance,
     out: &mut Vec<Outcome>,
 ) {
-    let first = reference.partition_point(|p| f64::from(p.time) < line.reference(from));
-    let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to)).max(first);
-    let low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time);
-    look_up(reference, first..end, (peaks, low), line, tolerance, out);
+    let low = peaks.partition_point(|p| f64::from(p.time) < span.0 - tolerance.time);
+    look_up(reference, within(reference, line, span), (peaks, low), line, tolerance, out);
 }
 
 /// The same for the track's peaks of these indices, which are its own.
@@ -119,31 +179,23 @@ fn look_up(
 ) {
     out.clear();
     let first = range.start;
-    let inverse = 1.0 / line.speed;
-    let early = (tolerance.time * PARTS) as i64;
-    let parts = |p: &Peak| i64::from(p.time) * PARTS as i64;
     for (index, peak) in reference[range].iter().enumerate() {
-        let time = ((f64::from(peak.time) - line.offset) * inverse * PARTS) as i64;
-        let frequency = (f64::from(peak.frequency) * line.pitch) as f32;
-        let reach = tolerance.frequency as f32 + tolerance.relative as f32 * frequency;
-        let (lowest, highest) = ((frequency - reach).max(0.0) as u16, (frequency + reach) as u16);
-        while peaks.get(low).is_some_and(|p| parts(p) < time - early) {
+        let place = Expected::new(peak, line, tolerance);
+        let (lowest, highest) = place.frequencies();
+        while peaks.get(low).is_some_and(|found| place.is_behind(found)) {
             low += 1;
         }
         let mut best = None;
         let mut nearest = f32::INFINITY;
-        for (i, found) in peaks[low..].iter().enumerate() {
-            if parts(found) > time + early {
-                break;
+        let moment = peaks[low..].iter().enumerate().take_while(|(_, found)| !place.is_before(found));
+        for (i, found) in moment {
+            if !(lowest..=highest).contains(&found.frequency) {
+                continue;
             }
-            if (lowest..=highest).contains(&found.frequency) {
-                let aside = (f32::from(found.frequency) - frequency).abs();
-                let late = (parts(found) - time).abs() as f32;
-                let distance = aside / reach + late / early as f32;
-                if aside <= reach && distance < nearest {
-                    nearest = distance;
-                    best = Some((low + i) as u32);
-                }
+            let distance = place.distance(found);
+            if distance < nearest {
+                nearest = distance;
+                best = Some((low + i) as u32);
             }
         }
         out.push(Outcome { reference: (first + index) as u32, query: best });

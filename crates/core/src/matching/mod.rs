@@ -6,6 +6,7 @@ mod cover;
 mod edges;
 mod line;
 pub mod live;
+mod places;
 mod reference;
 mod rivals;
 mod screen;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::fingerprint::{Peak, Relief};
 
-use super::line::{Line, Outcome, Tolerance, compare, fit};
+use super::line::{Line, Outcome, Tolerance, fit};
+use super::places::{Places, REACH};
 use super::reference::Reference;
 use super::significance::{BANDS, Chance, Evidence, Survival, band};
 
@@ -23,6 +24,7 @@ const WIDE: [Tolerance; 3] = [
 ];
 /// … and for one that is right.
 const AGAIN: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
+const _: () = assert!(WIDE[0].time <= REACH);
 
 /// Rounds of fitting once more, at most …
 const MOST_FITS: usize = 8;
@@ -52,6 +54,15 @@ impl<'a> Window<'a> {
         let to = self.peaks.partition_point(|p| f64::from(p.time) < self.to);
         &self.peaks[self.first_peak()..to]
     }
+}
+
+/// What is known of a window before anything is verified in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    /// What its peaks give by chance.
+    pub(crate) chance: &'a Chance,
+    /// Where they lie.
+    pub(crate) places: &'a Places,
 }
 
 /// A line with what speaks for it.
@@ -98,9 +109,9 @@ impl Verified {
         reference: &Arc<Reference>,
         rough: Rough,
         window: &Window<'_>,
-        chance: &Chance,
+        ground: Ground<'_>,
     ) -> Self {
-        Self::along(reference, rough, &NARROW, false, window, chance)
+        Self::along(reference, rough, &NARROW, false, window, ground)
     }
 
     /// A track in a window along a line whose speed and pitch may be off by a per cent: independently, or
@@ -110,20 +121,20 @@ impl Verified {
         reference: &Arc<Reference>,
         rough: Rough,
         window: &Window<'_>,
-        chance: &Chance,
+        ground: Ground<'_>,
     ) -> Self {
-        let along = |tied| Self::along(reference, rough, &WIDE, tied, window, chance);
+        let along = |tied| Self::along(reference, rough, &WIDE, tied, window, ground);
         let (free, tied) = (along(false), along(true));
         if tied.quick < free.quick { tied } else { free }
     }
 
     /// Fits the line until it gets no better and weighs the evidence. A line that is off in speed or pitch
     /// meets few of its peaks at first, and more with every round.
-    pub(crate) fn weighed(&self, window: &Window<'_>, chance: &Chance) -> Self {
+    pub(crate) fn weighed(&self, window: &Window<'_>, ground: Ground<'_>) -> Self {
         let mut best = self.clone();
         for _ in 0..MOST_FITS {
             let rough = Rough { line: best.line, tried: best.tried };
-            let again = Self::along(&self.reference, rough, &AGAIN, false, window, chance);
+            let again = Self::along(&self.reference, rough, &AGAIN, false, window, ground);
             let better = best.quick - again.quick;
             if better > 0.0 {
                 best = again;
@@ -132,7 +143,7 @@ impl Verified {
                 break;
             }
         }
-        let proof = best.prove(window.peaks, chance, |_| true, |_| 0.0);
+        let proof = best.prove(window.peaks, ground.chance, |_| true, |_| 0.0);
         best.part = (window.from, window.to);
         if let Some(part) = proof.part {
             let time = |i: usize| best.time(&best.outcomes[i]);
@@ -149,21 +160,23 @@ impl Verified {
         rounds: &[Tolerance],
         tied: bool,
         window: &Window<'_>,
-        chance: &Chance,
+        ground: Ground<'_>,
     ) -> Self {
         let mut line = rough.line;
         let mut outcomes = Vec::new();
         let span = (window.from, window.to);
         for tolerance in rounds {
-            compare(&reference.peaks, window.peaks, &line, span, *tolerance, &mut outcomes);
+            ground.places.compare(&reference.peaks, &line, span, *tolerance, &mut outcomes);
             line = fit(&reference.peaks, window.peaks, &outcomes, &line);
             if tied {
                 line.pitch = rough.line.pitch * line.speed / rough.line.speed;
             }
         }
-        compare(&reference.peaks, window.peaks, &line, span, FINE, &mut outcomes);
-        let chances: Vec<f32> =
-            outcomes.iter().map(|o| chance.of(&reference.peaks[o.reference as usize], &line)).collect();
+        ground.places.compare(&reference.peaks, &line, span, FINE, &mut outcomes);
+        let chances: Vec<f32> = outcomes
+            .iter()
+            .map(|o| ground.chance.of(&reference.peaks[o.reference as usize], &line))
+            .collect();
         let quick = bound(reference, &outcomes, &chances);
         Self {
             reference: Arc::clone(reference),

@@ -9,9 +9,10 @@ use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::relief::UNKNOWN;
 use crate::index::{IndexError, Snapshot};
 use crate::matching::line::Line;
+use crate::matching::places::Places;
 use crate::matching::reference::Reference;
 use crate::matching::trace::{Query, Trace};
-use crate::matching::verify::{Rough, Verified, Window};
+use crate::matching::verify::{Ground, Rough, Verified, Window};
 
 use super::event::{Airing, LiveEvent, LiveEventKind};
 
@@ -65,14 +66,17 @@ impl Sought {
             to: query.to,
             relief: &UNKNOWN,
         };
+        let mut places = Places::default();
+        places.map(&window);
+        let ground = Ground { chance: query.chance, places: &places };
         let steps = (REACH / STEP) as i32;
         let tried = f64::from(2 * steps + 1).ln();
         let near = |step: i32| {
             let line = Line { offset: self.line.offset + f64::from(step) * STEP, ..self.line };
-            Verified::near(reference, Rough { line, tried }, &window, query.chance)
+            Verified::near(reference, Rough { line, tried }, &window, ground)
         };
         let best = (-steps..=steps).map(near).min_by(|a, b| a.quick.total_cmp(&b.quick))?;
-        let best = best.weighed(&window, query.chance);
+        let best = best.weighed(&window, ground);
         if best.log_p() > FOUND {
             return None;
         }

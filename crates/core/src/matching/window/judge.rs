@@ -35,7 +35,8 @@ impl WindowSearch<'_> {
             .sort_by(|a, b| a.quick.total_cmp(&b.quick).then(a.reference.number.cmp(&b.reference.number)));
         verified.truncate(2 * (MOST_CANDIDATES + MOST_PROMISING));
         let promising = verified.iter().take(MOST_WEIGHED).filter(|v| v.quick < 0.0);
-        let mut weighed: Vec<Verified> = promising.map(|v| v.weighed(window, &self.buffers.chance)).collect();
+        let mut weighed: Vec<Verified> =
+            promising.map(|v| v.weighed(window, self.buffers.ground())).collect();
         let number = |v: &Verified| v.reference.number;
         weighed.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()).then(number(a).cmp(&number(b))));
         let first = window.first_peak();

@@ -10,6 +10,7 @@ use crate::index::{Candidate, Home, IndexError, Session};
 
 use super::cover::Cover;
 use super::line::Line;
+use super::places::Places;
 use super::reference::{Reference, References};
 use super::rivals::Repeats;
 use super::screen::Screen;
@@ -18,7 +19,7 @@ use super::settings::{Effort, MatchSettings};
 use super::significance::Chance;
 use super::sweep::{Scale, ladder, within_budget};
 use super::timeline::STEP;
-use super::verify::{FINE, Rough, Verified, Window};
+use super::verify::{FINE, Ground, Rough, Verified, Window};
 
 pub(crate) use judge::Found;
 
@@ -69,7 +70,21 @@ pub(crate) struct Buffers {
     search: Search,
     screen: Screen,
     chance: Chance,
+    places: Places,
     cover: Cover,
+}
+
+impl Buffers {
+    /// Measures a window, whatever was measured before.
+    fn measure(&mut self, window: &Window<'_>) {
+        self.chance.measure(window.own_peaks(), window.to - window.from, FINE);
+        self.places.map(window);
+        self.cover.clear();
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        Ground { chance: &self.chance, places: &self.places }
+    }
 }
 
 /// Searches windows.
@@ -114,9 +129,7 @@ impl<'a> WindowSearch<'a> {
     /// Finds what a window holds: the cheap way first, until something obvious is found. Something less may
     /// be a wrong place in the right track, which shows at another scale.
     pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
-        let peaks = window.own_peaks();
-        self.buffers.chance.measure(peaks, window.to - window.from, FINE);
-        self.buffers.cover.clear();
+        self.buffers.measure(window);
         let mut verified: Vec<Verified> = Vec::new();
         self.shallow(window, &mut verified)?;
         let mut found = self.judge(&mut verified, window);
@@ -137,9 +150,7 @@ impl<'a> WindowSearch<'a> {
 
     /// Finds what is heard well in a window, at its own speed; gives up early where nothing shows at once.
     pub(crate) fn glance(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
-        let peaks = window.own_peaks();
-        self.buffers.chance.measure(peaks, window.to - window.from, FINE);
-        self.buffers.cover.clear();
+        self.buffers.measure(window);
         let candidates = self.candidates(window, SHALLOW, Scale::PLAIN, MOST_CANDIDATES)?;
         let mut verified = Vec::new();
         for (i, candidate) in candidates.iter().enumerate() {
@@ -147,7 +158,7 @@ impl<'a> WindowSearch<'a> {
                 return Ok(Found::default());
             }
             let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            let near = Verified::near(&reference, self.plain(line), window, &self.buffers.chance);
+            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
             keep_better(&mut verified, near, window);
         }
         let found = self.judge(&mut verified, window);
@@ -166,7 +177,7 @@ impl<'a> WindowSearch<'a> {
         let scale = Scale { speed, pitch };
         for candidate in self.candidates(window, DEEP, scale, MOST_CANDIDATES)? {
             let (reference, line) = self.line(&candidate, scale, window)?;
-            let near = Verified::near(&reference, self.changed(line), window, &self.buffers.chance);
+            let near = Verified::near(&reference, self.changed(line), window, self.buffers.ground());
             keep_better(verified, near, window);
         }
         Ok(())
@@ -181,7 +192,7 @@ impl<'a> WindowSearch<'a> {
                 break;
             }
             let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            let near = Verified::near(&reference, self.plain(line), window, &self.buffers.chance);
+            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
             keep_better(verified, near, window);
             rough.push((reference, line));
         }
@@ -202,7 +213,7 @@ impl<'a> WindowSearch<'a> {
         lines.sort_by(|a, b| b.0.total_cmp(&a.0));
         let lines: Vec<_> = lines.into_iter().take(MOST_PROMISING).map(|(_, r, line)| (r, line)).collect();
         for (reference, line) in &lines {
-            let near = Verified::near(reference, self.plain(*line), window, &self.buffers.chance);
+            let near = Verified::near(reference, self.plain(*line), window, self.buffers.ground());
             keep_better(verified, near, window);
         }
         self.refit(&lines, window, verified);
@@ -213,7 +224,7 @@ impl<'a> WindowSearch<'a> {
     fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Vec<Verified>) {
         if verified.iter().all(|v| v.quick > OBVIOUS) {
             for (reference, line) in lines.iter().take(MOST_REFITTED) {
-                let far = Verified::far(reference, self.plain(*line), window, &self.buffers.chance);
+                let far = Verified::far(reference, self.plain(*line), window, self.buffers.ground());
                 keep_better(verified, far, window);
             }
         }
@@ -237,7 +248,7 @@ impl<'a> WindowSearch<'a> {
         self.climb(&fine, window, &mut found)?;
         for (candidate, scale) in found.iter().take(MOST_OF_LADDER) {
             let (reference, line) = self.line(candidate, *scale, window)?;
-            let far = Verified::far(&reference, self.changed(line), window, &self.buffers.chance);
+            let far = Verified::far(&reference, self.changed(line), window, self.buffers.ground());
             keep_better(verified, far, window);
         }
         Ok(!found.is_empty())
