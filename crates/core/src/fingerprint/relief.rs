@@ -15,6 +15,11 @@ const NEAR_PAIRS: usize = 10;
 const NEAR_BINS: usize = 15;
 /// Pairs that a depth needs.
 const RING: usize = 2 * NEAR_PAIRS + 1;
+/// What is loudest in 1, 2, 4, 8 and 16 pairs in a row: two of the longest cover them all.
+const DOUBLINGS: usize = RING.ilog2() as usize + 1;
+/// Pairs whose maxima are kept: the farthest that is asked for, and the new one.
+const KEPT: usize = 1 << (DOUBLINGS - 1);
+const _: () = assert!(RING - KEPT < KEPT);
 /// Decibels from one depth to the next: a factor of two in power.
 pub(crate) const DECIBELS: f64 = 3.010_3;
 /// Depths are kept up to this; it also stands for what is not known.
@@ -60,14 +65,15 @@ impl Relief {
     }
 
     /// The depths of all bins, for each frame between two times (ticks).
-    pub(crate) fn frames(
-        &self,
-        (from, to): (f64, f64),
-    ) -> impl Iterator<Item = impl Iterator<Item = (usize, u8)>> {
+    pub(crate) fn frames(&self, (from, to): (f64, f64)) -> impl Iterator<Item = [u8; ROW]> {
         let at = |time: f64| (Self::frame(time) * ROW / 2).min(self.cells.len());
         let rows = self.cells[at(from)..at(to).max(at(from))].chunks_exact(ROW / 2);
         rows.map(|row| {
-            row.iter().enumerate().flat_map(|(i, pair)| [(2 * i, pair & 15), (2 * i + 1, pair >> 4)])
+            let mut depths = [0; ROW];
+            for (depths, pair) in depths.chunks_exact_mut(2).zip(row) {
+                (depths[0], depths[1]) = (pair & 15, pair >> 4);
+            }
+            depths
         })
     }
 }
@@ -80,8 +86,8 @@ pub(super) struct Sculptor {
     frames: usize,
     /// Rings of pairs of frames: what is loudest around each place, one frame behind the other, …
     places: Vec<Vec<f32>>,
-    /// … and what is loudest in both frames within `NEAR_BINS`.
-    near: Vec<Vec<f32>>,
+    /// … and what is loudest in both frames within `NEAR_BINS`, in so many pairs up to each.
+    near: [Vec<Vec<f32>>; DOUBLINGS],
     both: Vec<f32>,
     work: Vec<f32>,
     pairs: usize,
@@ -94,7 +100,7 @@ impl Sculptor {
             rows: std::array::from_fn(|_| vec![0.0; ROW]),
             frames: 0,
             places: vec![vec![0.0; 2 * ROW]; RING],
-            near: vec![vec![0.0; ROW]; RING],
+            near: std::array::from_fn(|_| vec![vec![0.0; ROW]; KEPT]),
             both: vec![0.0; ROW],
             work: vec![0.0; ROW],
             pairs: 0,
@@ -142,7 +148,14 @@ impl Sculptor {
         let (first, second) = self.places[slot].split_at(ROW);
         self.both.copy_from_slice(first);
         raise(&mut self.both, second);
-        running_maximum::<NEAR_BINS>(&self.both, &mut self.work, &mut self.near[slot]);
+        running_maximum::<NEAR_BINS>(&self.both, &mut self.work, &mut self.near[0][self.pairs % KEPT]);
+        for doubling in 1..DOUBLINGS {
+            let (less, more) = self.near.split_at_mut(doubling);
+            let half = |pairs_ago: usize| &less[doubling - 1][(self.pairs + KEPT - pairs_ago) % KEPT];
+            let near = &mut more[0][self.pairs % KEPT];
+            near.copy_from_slice(half(0));
+            raise(near, half(1 << (doubling - 1)));
+        }
         self.pairs += 1;
         if self.pairs > NEAR_PAIRS {
             self.sculpt(self.pairs - 1 - NEAR_PAIRS);
@@ -150,18 +163,20 @@ impl Sculptor {
     }
 
     fn sculpt(&mut self, pair: usize) {
-        self.work.copy_from_slice(&self.near[0]);
-        self.near[1..].iter().for_each(|near| raise(&mut self.work, near));
+        let longest = &self.near[DOUBLINGS - 1];
+        let last = pair + NEAR_PAIRS;
+        self.work.copy_from_slice(&longest[last % KEPT]);
+        raise(&mut self.work, &longest[(last + KEPT - (RING - KEPT)) % KEPT]);
         let depth = |loudest: f32, power: f32| {
             // The exponent of the ratio is its logarithm to base 2; where nothing is heard it is not a number.
-            let exponent = (loudest / power).to_bits() >> 23;
-            exponent.saturating_sub(127).min(u32::from(DEEPEST)) as u8
+            let exponent = ((loudest / power).to_bits() >> 23) as i32;
+            (exponent - 127).clamp(0, i32::from(DEEPEST)) as u8
         };
         for places in self.places[pair % RING].chunks_exact(ROW) {
-            let both = self.work.chunks_exact(2).zip(places.chunks_exact(2));
-            self.relief
-                .cells
-                .extend(both.map(|(near, place)| depth(near[0], place[0]) | (depth(near[1], place[1]) << 4)));
+            let mut depths = [0; ROW];
+            let both = self.work.iter().zip(places);
+            depths.iter_mut().zip(both).for_each(|(out, (near, place))| *out = depth(*near, *place));
+            self.relief.cells.extend(depths.chunks_exact(2).map(|pair| pair[0] | (pair[1] << 4)));
         }
     }
 }

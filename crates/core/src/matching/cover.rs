@@ -8,6 +8,7 @@
 //! can be true; that gives a likelihood ratio for each. It counts only against a track: music that shares a beat has
 //! loud places in common, so what is covered proves nothing.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::fingerprint::params::STEPS_PER_BIN;
@@ -80,11 +81,11 @@ impl Cover {
     /// Counts depths, of the places without peaks, and of the peaks by band.
     fn count(&mut self, window: &Window<'_>, stretch: (f64, f64)) -> [Depths; BANDS] {
         let Self { places, moments, first, .. } = self;
-        let relief = window.relief;
+        let (relief, bands) = (window.relief, &*BAND_OF);
         places.resize(ROW, [[0.0; DEPTHS]; MOMENTS]);
         for (frame, kinds) in relief.frames(stretch).zip(&*moments) {
-            for (bin, depth) in frame {
-                add(&mut places[bin][usize::from(kinds[BAND_OF[bin]])], depth, 1.0);
+            for ((places, band), depth) in places.iter_mut().zip(bands).zip(frame) {
+                add(&mut places[usize::from(kinds[*band])], depth, 1.0);
             }
         }
         let mut seen = [[1.0; DEPTHS]; BANDS];
@@ -128,14 +129,18 @@ impl Cover {
         let Self { means, moments, first, .. } = self;
         *first = Relief::frame(stretch.0);
         means.clear();
-        means.extend(relief.frames(stretch).map(|frame| {
-            let mut sums = [(0.0, 1.0); BANDS];
-            for (bin, depth) in frame.filter(|(_, depth)| usize::from(*depth) < DEPTHS) {
-                let (sum, n) = &mut sums[BAND_OF[bin]];
-                (*sum, *n) = (*sum + f32::from(depth), *n + 1.0);
-            }
-            sums.map(|(sum, n)| sum / n)
-        }));
+        let bins: [Range<usize>; BANDS] = std::array::from_fn(|band| {
+            BAND_OF.partition_point(|other| *other < band)..BAND_OF.partition_point(|other| *other <= band)
+        });
+        let mean = |depths: &[u8]| {
+            let known =
+                depths.iter().map(|depth| (u32::from(*depth), u32::from(usize::from(*depth) < DEPTHS)));
+            let (sum, n) = known.fold((0, 1), |(sum, n), (depth, known)| (sum + depth * known, n + known));
+            sum as f32 / n as f32
+        };
+        means.extend(
+            relief.frames(stretch).map(|frame| bins.each_ref().map(|bins| mean(&frame[bins.clone()]))),
+        );
         moments.clear();
         moments.resize(means.len(), [0; BANDS]);
         let mut order: Vec<f32> = Vec::with_capacity(means.len());
