@@ -6,19 +6,41 @@ use super::super::line::Sighting;
 use super::chance::Chance;
 use super::spread::Spread;
 use super::survival::{
-    BANDS, Rates, STEPS, Survival, TABLES, WEARS, band, density, likeliest, mean, reference_rank,
+    BANDS, RATES, Rates, STEPS, Survival, TABLES, WEARS, band, density, likeliest, mean, reference_rank,
 };
 
+/// A number for each way to survive: by wear, band and rate.
+type Ways<T> = [[[T; RATES.len()]; BANDS]; WEARS.len()];
+
+/// Likelihood ratios that are multiplied before their logarithm is taken: each is between 1e-2 and 1e11.
+const MULTIPLIED: u8 = 16;
+
 /// What speaks for an alignment: the likelihoods behind its e-value, and counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Evidence {
     /// Peaks of the track in the stretch.
     pub(crate) expected: u32,
     /// Those found.
     pub(crate) found: u32,
-    /// Logarithms of likelihood ratios by wear, band and rate.
-    by_band: [[Rates; BANDS]; WEARS.len()],
+    /// Logarithms of likelihood ratios …
+    logs: Ways<f32>,
+    /// … and the product of the latest ones, which are so many in each band: a logarithm costs as much as many products.
+    products: Ways<f64>,
+    multiplied: [u8; BANDS],
     spread: Spread,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self {
+            expected: 0,
+            found: 0,
+            logs: Ways::default(),
+            products: [[[1.0; RATES.len()]; BANDS]; WEARS.len()],
+            multiplied: [0; BANDS],
+            spread: Spread::default(),
+        }
+    }
 }
 
 impl Evidence {
@@ -36,25 +58,45 @@ impl Evidence {
         self.expected += 1;
         let (rank, band) = (reference_rank(peak), band(peak.frequency));
         let Some(found) = found else {
-            for bands in &mut self.by_band {
+            for bands in &mut self.logs {
                 bands[band].iter_mut().zip(TABLES.missing[rank]).for_each(|(sum, missing)| *sum += missing);
             }
             return;
         };
         self.found += 1;
         let by_chance = all.density(found, chance);
-        for (wear, bands) in self.by_band.iter_mut().enumerate() {
+        for (wear, bands) in self.products.iter_mut().enumerate() {
             let density = density(rank, found, wear);
             let ratio = density / (by_chance + rival * density);
-            for (sum, rate) in bands[band].iter_mut().zip(TABLES.rates[rank]) {
-                *sum += (1.0 - rate + rate * ratio).ln();
+            for (product, rate) in bands[band].iter_mut().zip(TABLES.rates[rank]) {
+                *product *= f64::from(1.0 - rate + rate * ratio);
+            }
+        }
+        self.multiplied[band] += 1;
+        if self.multiplied[band] == MULTIPLIED {
+            self.multiplied[band] = 0;
+            for (logs, products) in self.logs.iter_mut().zip(&mut self.products) {
+                take(&mut logs[band], &products[band]);
+                products[band] = [1.0; RATES.len()];
             }
         }
     }
 
+    /// Logarithms of all likelihood ratios.
+    fn likelihoods(&self) -> Ways<f32> {
+        let mut all = self.logs;
+        for (logs, products) in all.iter_mut().zip(&self.products) {
+            for band in (0..BANDS).filter(|band| self.multiplied[*band] > 0) {
+                take(&mut logs[band], &products[band]);
+            }
+        }
+        all
+    }
+
     /// The likeliest way in which the peaks survived.
     pub(crate) fn survival(&self) -> Survival {
-        let ways = self.by_band.iter().enumerate().map(|(wear, bands)| (likeliest(bands), wear));
+        let likelihoods = self.likelihoods();
+        let ways = likelihoods.iter().enumerate().map(|(wear, bands)| (likeliest(bands), wear));
         let best = ways.max_by(|a, b| a.0.0.total_cmp(&b.0.0));
         best.map_or(Survival { rates: [0; BANDS], wear: 0 }, |((_, rates), wear)| Survival { rates, wear })
     }
@@ -70,9 +112,14 @@ impl Evidence {
             return 0.0;
         }
         let power = self.power();
-        let means = self.by_band.map(|bands| f64::from(mean(&bands, &STEPS, power)));
+        let means = self.likelihoods().map(|bands| f64::from(mean(&bands, &STEPS, power)));
         let best = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let all = means.iter().map(|log| (log - best).exp()).sum::<f64>() / WEARS.len() as f64;
         -(best + all.ln()).max(0.0)
     }
+}
+
+/// Adds the logarithms of products.
+fn take(logs: &mut Rates, products: &[f64; RATES.len()]) {
+    logs.iter_mut().zip(products).for_each(|(log, product)| *log += product.ln() as f32);
 }

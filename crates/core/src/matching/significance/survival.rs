@@ -3,6 +3,7 @@
 //! The tables were set from the conditions of the evaluation as a whole: from clean to noise 5 dB above the
 //! music and speech 10 dB above it.
 
+use std::f32::consts::TAU;
 use std::sync::LazyLock;
 
 use crate::fingerprint::Peak;
@@ -95,14 +96,9 @@ pub(super) fn reference_rank(peak: &Peak) -> usize {
 pub(super) fn density(rank: usize, found: Sighting, wear: usize) -> f32 {
     let Wear { time, frequency, .. } = WEARS[wear];
     let query = usize::from(found.rank).min(QUERY_RANKS - 1);
-    normal(found.late, time) * normal(found.aside, frequency) * TABLES.ranks[wear][rank][query]
-}
-
-/// Density of a normal distribution.
-fn normal(x: f32, deviation: f32) -> f32 {
-    const PEAK: f32 = 0.398_942_3;
-    let z = x / deviation;
-    PEAK / deviation * (-0.5 * z * z).exp()
+    let (late, aside) = (found.late / time, found.aside / frequency);
+    let normal = (-0.5 * (late * late + aside * aside)).exp() / (TAU * time * frequency);
+    normal * TABLES.ranks[wear][rank][query]
 }
 
 /// One way in which the peaks of a track survive: a rate for each band, one wear.
