@@ -64,6 +64,9 @@ impl BitWriter {
     }
 }
 
+/// Bits that are known when a word was read at any bit of a byte.
+const WHOLE: u32 = 57;
+
 /// Takes bits from bytes; `None` when they are used up.
 #[derive(Debug, Clone)]
 pub(crate) struct BitReader<'a> {
@@ -128,6 +131,43 @@ impl<'a> BitReader<'a> {
         self.rice_slowly(k, high)
     }
 
+    /// Calls `each` with so many Rice codes with one parameter (at most 32), until it returns `false`. A word often holds
+    /// more than one of them.
+    #[inline]
+    pub(crate) fn rices(
+        &mut self,
+        count: u64,
+        k: u32,
+        mut each: impl FnMut(u64) -> Option<bool>,
+    ) -> Option<()> {
+        let mask = (1u64 << k) - 1;
+        let (mut word, mut known) = (self.peek(), WHOLE);
+        for _ in 0..count {
+            let mut high = word.trailing_zeros();
+            let mut length = high + 1 + k;
+            if length > known {
+                (word, known) = (self.peek(), WHOLE);
+                high = word.trailing_zeros();
+                length = high + 1 + k;
+            }
+            let value = if length <= known && u64::from(high) < LONGEST_UNARY {
+                let value = u64::from(high) << k | (word >> (high + 1)) & mask;
+                word >>= length;
+                known -= length;
+                self.skip(length)?;
+                value
+            } else {
+                let value = self.rice(k)?;
+                (word, known) = (self.peek(), WHOLE);
+                value
+            };
+            if !each(value)? {
+                break;
+            }
+        }
+        Some(())
+    }
+
     #[cold]
     fn rice_slowly(&mut self, k: u32, high: u32) -> Option<u64> {
         if u64::from(high) > LONGEST_UNARY {
@@ -172,15 +212,27 @@ mod tests {
             }
             let bytes = out.finish();
             let mut bits = BitReader::new(&bytes);
-            for value in values {
-                prop_assert_eq!(bits.rice(k), Some(value));
+            for value in &values {
+                prop_assert_eq!(bits.rice(k), Some(*value));
             }
+            let mut at_once = Vec::new();
+            let done = BitReader::new(&bytes).rices(values.len() as u64, k, |value| {
+                at_once.push(value);
+                Some(true)
+            });
+            prop_assert_eq!((done, at_once), (Some(()), values));
         }
 
         #[test]
         fn any_bytes_end(bytes in prop::collection::vec(any::<u8>(), 0..100), k in 0u32..=32) {
             let mut bits = BitReader::new(&bytes);
             while bits.rice(k).is_some() {}
+            let mut codes = 0;
+            let done = BitReader::new(&bytes).rices(u64::MAX, k, |_| {
+                codes += 1;
+                Some(true)
+            });
+            prop_assert!(done.is_none() && codes <= 8 * bytes.len());
         }
     }
 }

@@ -49,7 +49,7 @@ impl BucketShape {
     }
 
     /// Calls `visit` with (hash's low bits, time) of every posting whose low bits lie in `low ..= high`,
-    /// in order. `None` where the bytes are no bucket.
+    /// in order. `None` where the bytes are no bucket; other bytes may follow those of the bucket.
     #[inline]
     pub(crate) fn decode(
         self,
@@ -66,17 +66,14 @@ impl BucketShape {
         let rice = self.rice(count);
         let mask = (1u64 << self.time_bits) - 1;
         let mut key = 0u64;
-        for _ in 0..count {
-            key = key.checked_add(bits.rice(rice)?)?;
+        bits.rices(count, rice, |gap| {
+            key = key.checked_add(gap)?;
             let hash = (key >> self.time_bits) as u32;
-            if hash > high {
-                break;
-            }
-            if hash >= low {
+            if (low..=high).contains(&hash) {
                 visit(hash, (key & mask) as u32);
             }
-        }
-        Some(())
+            Some(hash <= high)
+        })
     }
 }
 

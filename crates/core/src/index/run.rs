@@ -13,6 +13,10 @@ use crate::fingerprint::landmark::{HASH_BITS, Probe};
 /// Files up to this size are checked whole when they are opened; larger ones page by page as they are used.
 const CHECKED_AT_OPEN: u64 = 32 << 20;
 
+/// A bucket is read with a word of what follows (the directory follows the last one), so that bits can always be taken
+/// from whole words.
+const WORD: usize = 8;
+
 /// A run that is open for searching.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -137,8 +141,8 @@ impl Run {
                 return Err(self.pages.damaged());
             }
             if from < to {
-                let bytes =
-                    self.pages.get((self.footer.postings_at + from) as usize, (to - from) as usize)?;
+                let length = (to - from) as usize + WORD;
+                let bytes = self.pages.get((self.footer.postings_at + from) as usize, length)?;
                 let base = bucket << shift;
                 let (low, high) = (low.saturating_sub(base), high - base);
                 self.shape
@@ -201,4 +205,54 @@ fn offset(entry: &[u8]) -> u64 {
     let mut word = [0; 8];
     word[..DIRECTORY_ENTRY].copy_from_slice(&entry[..DIRECTORY_ENTRY]);
     u64::from_le_bytes(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::write::write_tracks;
+    use super::*;
+    use crate::fingerprint::{Peak, Relief};
+
+    /// A run of a track that plays a few notes again and again.
+    fn run() -> Run {
+        let peak =
+            |i: u32| Peak { time: 7 * i, frequency: (80 + i * i % 97 * 31) as u16, rank: (i % 4) as u8 };
+        let peaks = (0..3000).map(peak).collect();
+        let sound = Constellation { seconds: 122.0, peaks, relief: Relief::default() };
+        let (bytes, _) = write_tracks(Vec::new(), 7, &[(TrackNumber(1), sound)]).ok().unwrap();
+        Run::from_bytes(bytes, 7).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn probes_that_share_buckets_find_what_each_finds(
+            ranges in prop::collection::vec((0u32..1 << HASH_BITS, 0u32..3000, 0u32..9), 0..300),
+        ) {
+            let run = run();
+            let mut probes: Vec<_> = ranges
+                .into_iter()
+                .map(|(low, span, time)| {
+                    // Some of the same hashes, and neighbours.
+                    let low = if time < 5 { low % 0x4000 } else { low };
+                    Probe { low, high: (low + span).min((1 << HASH_BITS) - 1), time }
+                })
+                .collect();
+            probes.sort_unstable_by_key(|p| (p.low, p.high, p.time));
+            let (mut each, mut all) = (Vec::new(), Vec::new());
+            for probe in &probes {
+                run.visit(probe.low, probe.high, |time| each.push((*probe, time))).unwrap();
+            }
+            run.visit_all(&probes, &mut Vec::new(), |probe, time| all.push((*probe, time))).unwrap();
+            prop_assert_eq!(all, each);
+        }
+    }
+
+    #[test]
+    fn the_run_has_postings() {
+        let mut found = 0;
+        run().visit(0, (1 << HASH_BITS) - 1, |_| found += 1).unwrap();
+        assert!(found > 5000, "{found}");
+    }
 }
