@@ -1,6 +1,7 @@
 //! The spectrogram itself, for people to look at: the powers that peaks are chosen from.
 
 use super::decimate::Decimator;
+use super::maximum::raise;
 use super::params::{ANALYSIS_RATE, DECIMATION, HOP, WINDOW};
 use super::spectrogram::{ROW, Spectrogram};
 
@@ -152,12 +153,5 @@ impl Sketch {
         }
         self.powers.truncate(columns.div_ceil(2) * ROW);
         self.per_column *= 2;
-    }
-}
-
-/// The greater one of each two powers.
-fn raise(powers: &mut [f32], others: &[f32]) {
-    for (power, other) in powers.iter_mut().zip(others) {
-        *power = power.max(*other);
     }
 }
