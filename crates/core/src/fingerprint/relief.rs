@@ -14,12 +14,14 @@ const NEAR_PAIRS: usize = 10;
 /// … and bins (150 Hz) away: about as for ranks ([`super::thinning`]).
 const NEAR_BINS: usize = 15;
 /// Pairs that a depth needs.
-const RING: usize = 2 * NEAR_PAIRS + 1;
+const SPAN: usize = 2 * NEAR_PAIRS + 1;
+/// Pairs whose places are kept: the new one, and those that wait for it.
+const WAITING: usize = NEAR_PAIRS + 1;
 /// What is loudest in 1, 2, 4, 8 and 16 pairs in a row: two of the longest cover them all.
-const DOUBLINGS: usize = RING.ilog2() as usize + 1;
+const DOUBLINGS: usize = SPAN.ilog2() as usize + 1;
 /// Pairs whose maxima are kept: the farthest that is asked for, and the new one.
 const KEPT: usize = 1 << (DOUBLINGS - 1);
-const _: () = assert!(RING - KEPT < KEPT);
+const _: () = assert!(SPAN - KEPT < KEPT);
 /// Decibels from one depth to the next: a factor of two in power.
 pub(crate) const DECIBELS: f64 = 3.010_3;
 /// Depths are kept up to this; it also stands for what is not known.
@@ -99,7 +101,7 @@ impl Sculptor {
             relief: Relief::default(),
             rows: std::array::from_fn(|_| vec![0.0; ROW]),
             frames: 0,
-            places: vec![vec![0.0; 2 * ROW]; RING],
+            places: vec![vec![0.0; 2 * ROW]; WAITING],
             near: std::array::from_fn(|_| vec![vec![0.0; ROW]; KEPT]),
             both: vec![0.0; ROW],
             work: vec![0.0; ROW],
@@ -121,7 +123,7 @@ impl Sculptor {
         self.frames += 1;
         // A place needs the frame behind it, the first one has none before it.
         let Some(frame) = self.frames.checked_sub(2) else { return };
-        let slot = self.pairs % RING;
+        let slot = self.pairs % WAITING;
         let place = &mut self.places[slot][frame % 2 * ROW..][..ROW];
         place.copy_from_slice(&self.rows[0]);
         self.rows[1..].iter().for_each(|row| raise(place, row));
@@ -166,13 +168,13 @@ impl Sculptor {
         let longest = &self.near[DOUBLINGS - 1];
         let last = pair + NEAR_PAIRS;
         self.work.copy_from_slice(&longest[last % KEPT]);
-        raise(&mut self.work, &longest[(last + KEPT - (RING - KEPT)) % KEPT]);
+        raise(&mut self.work, &longest[(last + KEPT - (SPAN - KEPT)) % KEPT]);
         let depth = |loudest: f32, power: f32| {
             // The exponent of the ratio is its logarithm to base 2; where nothing is heard it is not a number.
             let exponent = ((loudest / power).to_bits() >> 23) as i32;
             (exponent - 127).clamp(0, i32::from(DEEPEST)) as u8
         };
-        for places in self.places[pair % RING].chunks_exact(ROW) {
+        for places in self.places[pair % WAITING].chunks_exact(ROW) {
             let mut depths = [0; ROW];
             let both = self.work.iter().zip(places);
             depths.iter_mut().zip(both).for_each(|(out, (near, place))| *out = depth(*near, *place));

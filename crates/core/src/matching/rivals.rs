@@ -10,6 +10,7 @@
 //! with each of them a little in what the others do not explain, and a song in none but its own place. What a rival
 //! proves alone tells the two apart ([`Repeats`]).
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use crate::fingerprint::TICKS_PER_SECOND;
@@ -82,7 +83,8 @@ pub(crate) fn scrutinize(
 ) -> f64 {
     let repeats = repeats.at(&one.line);
     let own = one.prove(window.peaks, chance, counts, |_| 0.0).log_p + one.tried;
-    let mine = explained(one);
+    // Asked for only where the track repeats itself.
+    let mine = LazyCell::new(|| explained(one));
     let mut left = Left::new(own);
     let mut taken = 0;
     for rival in rivals.iter().filter(|rival| rival.proof <= WORTH_COMPARING) {

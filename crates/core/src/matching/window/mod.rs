@@ -130,6 +130,10 @@ impl<'a> WindowSearch<'a> {
     /// be a wrong place in the right track, which shows at another scale.
     pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
         self.buffers.measure(window);
+        self.find_measured(window)
+    }
+
+    fn find_measured(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
         let mut verified: Vec<Verified> = Vec::new();
         self.shallow(window, &mut verified)?;
         let mut found = self.judge(&mut verified, window);
@@ -164,7 +168,7 @@ impl<'a> WindowSearch<'a> {
         let found = self.judge(&mut verified, window);
         // What is not obvious may have rivals that only a closer look shows.
         let sure = found.accepted.iter().all(|(_, log_p)| *log_p < OBVIOUS);
-        if sure { Ok(found) } else { self.find(window) }
+        if sure { Ok(found) } else { self.find_measured(window) }
     }
 
     /// Looks for rivals of what a step of the ladder found: at its own scale, deeply.
