@@ -56,7 +56,7 @@ type Tracks = HashMap<TrackNumber, Track>;
 impl Report {
     /// Takes the answer to a clip; whether the song was found where it was played.
     pub(super) fn clip(&mut self, scene: &Scene, answer: &Answer, tracks: &Tracks) -> bool {
-        let best = answer.matches.found.first();
+        let best = answer.best();
         let right = match (scene.played.first(), best) {
             (Some(played), Some(best)) => is(played, best, tracks),
             (None, None) => true,
@@ -78,7 +78,6 @@ impl Report {
     /// Takes the answer to the mix.
     pub(super) fn mix(&mut self, scene: &Scene, answer: &Answer, tracks: &Tracks) {
         let mut found: Vec<&Match> = answer.matches.found.iter().collect();
-        found.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
         for played in &scene.played {
             let end = played.start + played.seconds;
             let place = found.iter().position(|found| {

@@ -1,6 +1,6 @@
 //! The table for people.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Match;
@@ -57,16 +57,10 @@ enum Kind {
 
 /// Matches, each followed by its alternatives, and with `--all` rejected candidates, in order of time.
 fn rows(answer: &Answer, show: Show) -> Vec<(Kind, &Match)> {
-    let mut found: Vec<&Match> = answer.matches.found.iter().collect();
-    found.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
     let mut rows = Vec::new();
-    let mut told = HashSet::new();
-    for found in found {
+    for (index, found) in answer.matches.found.iter().enumerate() {
         rows.push((Kind::Match, found));
-        if told.insert(found.track) {
-            let others = answer.matches.alternatives.iter().filter(|other| other.of == found.track);
-            rows.extend(others.map(|other| (Kind::Alternative, &other.best)));
-        }
+        rows.extend(answer.matches.alternatives_of(index).map(|other| (Kind::Alternative, &other.best)));
     }
     rows.extend(answer.matches.rejected.iter().filter(|_| show.all).map(|r| (Kind::Rejected, &r.best)));
     rows

@@ -2,15 +2,15 @@
 
 use anyhow::Result;
 use refrain_catalog::{NearDuplicate, Track};
-use refrain_service::sound::near_duplicates;
+use refrain_service::sound::shared_sound;
 
 use super::run::Fresh;
 use crate::output::hours;
 use crate::search::Searcher;
 
-/// Tracks that sound like this one, the other one always being the earlier.
+/// Earlier tracks that share sound with this one.
 pub(super) fn find(fresh: &Fresh, searcher: &Searcher<'_>) -> Result<Vec<NearDuplicate>> {
-    near_duplicates(fresh.track.number, &fresh.constellation, |probe| searcher.same_sound(probe))
+    shared_sound(fresh.track.number, &fresh.constellation, |probe, effort| searcher.same_sound(probe, effort))
 }
 
 /// What a person reads about it.

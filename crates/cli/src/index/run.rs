@@ -1,8 +1,10 @@
 //! All files: workers learn them, this thread writes them to the catalogue in order.
 
 use anyhow::{Context, Result};
-use refrain_catalog::{AddOutcome, CatalogError, Track, TrackNumber, TrackUpdate};
+use refrain_catalog::{AddOutcome, CatalogError, Track, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
+
+use refrain_service::sound::is_near_duplicate;
 
 use super::learn::{Learned, Learner};
 use super::waiting::{self, Waiting};
@@ -185,19 +187,18 @@ impl<'a> Run<'a> {
             |k| duplicates::find(&batch[k], searcher),
             |k, links| {
                 for link in links.unwrap_or_else(|_| Ok(Vec::new()))? {
-                    self.store.wait(self.store.catalog().link_near_duplicate(link.clone()))?;
-                    let of = self.source(link.of)?;
-                    self.output.note(&duplicates::message(&batch[k].track, &of, link.seconds));
-                    summary.duplicates += 1;
+                    let tracks = self.store.wait(self.store.catalog().by_numbers(&[link.of]))?;
+                    let Some(of) = tracks.into_iter().next() else { continue };
+                    if is_near_duplicate(&link, &batch[k].track, &of) {
+                        let message = duplicates::message(&batch[k].track, &of.source, link.seconds);
+                        self.store.wait(self.store.catalog().link_near_duplicate(link))?;
+                        self.output.note(&message);
+                        summary.duplicates += 1;
+                    }
                 }
                 anyhow::Ok(Flow::Continue)
             },
         )
-    }
-
-    fn source(&self, number: TrackNumber) -> Result<String> {
-        let tracks = self.store.wait(self.store.catalog().by_numbers(&[number]))?;
-        Ok(tracks.into_iter().next().map_or_else(|| "a track removed meanwhile".to_owned(), |t| t.source))
     }
 }
 

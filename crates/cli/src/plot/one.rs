@@ -85,12 +85,10 @@ impl Plotter<'_> {
         let Some(shown) = self.stretch.of_input(drawn.seconds) else {
             bail!("{}: it ends at {}, before --from", input.name(), clock(drawn.seconds));
         };
-        let mut matches = self
+        let matches = self
             .searcher
             .identify(&sound.constellation)
             .with_context(|| format!("{}: cannot search", input.name()))?;
-        // Numbered as `identify` lists them.
-        matches.found.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
         drawn.matched = !matches.found.is_empty();
         let tracks = self.tracks(&matches)?;
         let scene = Scene { input, name, query: sound.constellation, matches, tracks };

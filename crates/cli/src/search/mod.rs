@@ -9,7 +9,7 @@ use anyhow::Result;
 use refrain_catalog::{Library, TrackNumber};
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, Snapshot};
-use refrain_core::matching::{MatchSettings, Matches, identify};
+use refrain_core::matching::{Effort, MatchSettings, Matches, identify};
 
 use crate::output::Output;
 use crate::settings::{SearchHome, Settings};
@@ -102,27 +102,30 @@ impl<'a> Searcher<'a> {
 
     /// Finds every song in a query.
     pub(crate) fn identify(&self, query: &Constellation) -> Result<Matches> {
+        self.identify_with(query, &self.settings)
+    }
+
+    fn identify_with(&self, query: &Constellation, settings: &MatchSettings) -> Result<Matches> {
         let current: &dyn Fn() -> Arc<Snapshot> = match &self.index {
             Index::Asked(library) => &|| lock(library).snapshot(),
             Index::Following(following) => &|| following.snapshot(),
-            Index::Rows(rows) => return rows.identify(query, &self.settings),
+            Index::Rows(rows) => return rows.identify(query, settings),
         };
         for _ in 0..HEALS {
             let snapshot = current();
-            match identify(&snapshot, query, &self.settings) {
+            match identify(&snapshot, query, settings) {
                 Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
                     self.heal(&snapshot, &error)?;
                 }
                 result => return Ok(result?),
             }
         }
-        Ok(identify(&current(), query, &self.settings)?)
+        Ok(identify(&current(), query, settings)?)
     }
 
-    /// All tracks that a query would be found in if each were the only one: the matches, and copies of
-    /// their sound, which a timeline leaves out because a better match explains the same peaks.
-    pub(crate) fn same_sound(&self, query: &Constellation) -> Result<Vec<TrackNumber>> {
-        let matches = self.identify(query)?;
+    /// All tracks that a query would be found in if each were the only one: the matches and their alternatives.
+    pub(crate) fn same_sound(&self, query: &Constellation, effort: Effort) -> Result<Vec<TrackNumber>> {
+        let matches = self.identify_with(query, &MatchSettings { effort, ..self.settings.clone() })?;
         let copies = matches.alternatives.iter().map(|other| &other.best);
         let mut tracks: Vec<_> = matches.found.iter().chain(copies).map(|found| found.track).collect();
         tracks.sort_unstable();

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::airings::Airing;
+use super::copies::Recordings;
 use super::trace::{Query, Trace};
 use super::verify::{Verified, Window};
 use super::window::Found;
@@ -9,48 +11,83 @@ use super::{Alternative, Match, Rejected};
 
 /// Failed candidates that are reported.
 const MOST_REJECTED: usize = 5;
-/// Alternatives that are reported for one match, and those of a whole query that are looked at.
+/// Other recordings that are reported for one match, and alignments of a whole query that are looked at.
 const MOST_OF_MATCH: usize = 5;
 const MOST_FOLLOWED: usize = 200;
 /// Part of an alternative's stretch that the match must cover.
 const SAME_STRETCH: f64 = 0.5;
 
-/// Sorts what the windows found and no airing took: alternatives of the airings (`traces`, as they are
-/// reported), and the best of each track that failed.
-pub(crate) fn others(
-    windows: &[Window<'_>],
-    found: &[Found],
-    traces: &[Trace],
-    query: &Query<'_>,
-    correction: f64,
-    limit: f64,
-) -> (Vec<Alternative>, Vec<Rejected>) {
-    // Another place in a track that is heard at the time says nothing.
-    let mut rest: Vec<(&Verified, f64, &Window<'_>)> = found
-        .iter()
-        .zip(windows)
-        .flat_map(|(found, window)| found.all().map(move |(one, log_p)| (one, *log_p, window)))
-        .filter(|(one, _, window)| !traces.iter().any(|trace| trace.is_heard(one, window)))
-        .collect();
-    rest.sort_by(|a, b| a.0.log_p().total_cmp(&b.0.log_p()));
-    let alternatives = alternatives(&rest, traces, query, correction, limit);
-    let mut tracks: HashSet<_> = alternatives.iter().map(|other| other.best.track).collect();
-    rest.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.log_p().total_cmp(&b.0.log_p())));
-    rest.retain(|(one, ..)| tracks.insert(one.reference.number));
-    rest.truncate(MOST_REJECTED);
-    let rejected =
-        rest.iter().map(|(one, log_p, window)| Rejected { best: one.report(*log_p, correction, window) });
-    (alternatives, rejected.collect())
+/// What the windows found, for what no airing took of it.
+pub(crate) struct Others<'a> {
+    pub(crate) windows: &'a [Window<'a>],
+    pub(crate) found: &'a [Found],
+    pub(crate) recordings: &'a Recordings,
 }
 
-/// What would be an airing if the better ones were not there: a copy, a remix, a song with the same sample.
-fn alternatives(
+impl Others<'_> {
+    /// Alternatives of the airings, which are in the order in which they are reported: all other tracks that carry the
+    /// recording, then a few other recordings. And the best of each track that failed.
+    pub(crate) fn of(
+        &self,
+        airings: &[Airing<'_>],
+        query: &Query<'_>,
+        correction: f64,
+        limit: f64,
+    ) -> (Vec<Alternative>, Vec<Rejected>) {
+        let rest = self.rest(airings);
+        let mut alternatives: Vec<Alternative> = Vec::new();
+        for (index, airing) in airings.iter().enumerate() {
+            let best = airing.versions.iter().map(|version| version.report(correction));
+            let of = airing.primary.track();
+            alternatives.extend(best.map(|best| Alternative { of, index, best }));
+        }
+        add_other_recordings(&mut alternatives, &rest, airings, query, (correction, limit));
+        alternatives.sort_by_key(|other| other.index);
+        let rejected = self.rejected(rest, &alternatives, correction);
+        (alternatives, rejected)
+    }
+
+    /// Alignments that are no part of an airing. Another place in a recording that is heard at the time says nothing.
+    fn rest(&self, airings: &[Airing<'_>]) -> Vec<(&Verified, f64, &Window<'_>)> {
+        let is_heard = |one: &Verified, window: &Window<'_>| {
+            airings.iter().any(|airing| {
+                self.recordings.are_one(airing.primary.track(), one.reference.number)
+                    && airing.primary.from() < window.to
+                    && window.from < airing.primary.to()
+            })
+        };
+        let mut rest: Vec<_> = (self.found.iter().zip(self.windows))
+            .flat_map(|(found, window)| found.all().map(move |(one, log_p)| (one, log_p, window)))
+            .filter(|(one, _, window)| !is_heard(one, window))
+            .collect();
+        rest.sort_by(|a, b| a.0.log_p().total_cmp(&b.0.log_p()));
+        rest
+    }
+
+    fn rejected(
+        &self,
+        mut rest: Vec<(&Verified, f64, &Window<'_>)>,
+        alternatives: &[Alternative],
+        correction: f64,
+    ) -> Vec<Rejected> {
+        let mut tracks: HashSet<_> =
+            alternatives.iter().map(|other| self.recordings.of(other.best.track)).collect();
+        rest.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.log_p().total_cmp(&b.0.log_p())));
+        rest.retain(|(one, ..)| tracks.insert(self.recordings.of(one.reference.number)));
+        rest.truncate(MOST_REJECTED);
+        let best = rest.iter().map(|(one, log_p, window)| one.report(*log_p, correction, window));
+        best.map(|best| Rejected { best }).collect()
+    }
+}
+
+/// Adds what would be an airing if the better ones were not there: a remix, a song with the same sample.
+fn add_other_recordings(
+    all: &mut Vec<Alternative>,
     rest: &[(&Verified, f64, &Window<'_>)],
-    traces: &[Trace],
+    airings: &[Airing<'_>],
     query: &Query<'_>,
-    correction: f64,
-    limit: f64,
-) -> Vec<Alternative> {
+    (correction, limit): (f64, f64),
+) {
     let free = vec![false; query.peaks.len()];
     let mut followed: Vec<Trace> = Vec::new();
     for (one, _, window) in rest.iter().filter(|(one, ..)| one.log_p() <= limit).take(MOST_FOLLOWED) {
@@ -59,17 +96,19 @@ fn alternatives(
         }
     }
     followed.retain(|trace| trace.is_airing() && trace.log_p() <= limit);
-    let mut all: Vec<Alternative> = Vec::new();
+    let mut counts = vec![0; airings.len()];
     for trace in followed {
-        let shared = |other: &Trace| trace.to.min(other.to) - trace.from.max(other.from);
-        let of = traces.iter().max_by(|a, b| shared(a).total_cmp(&shared(b)));
-        let Some(of) = of.filter(|of| shared(of) >= SAME_STRETCH * (trace.to - trace.from)) else { continue };
-        let of = of.reference.number;
+        let shared =
+            |other: &Airing<'_>| trace.to.min(other.primary.to()) - trace.from.max(other.primary.from());
+        let of = airings.iter().enumerate().max_by(|a, b| shared(a.1).total_cmp(&shared(b.1)));
+        let Some((index, of)) = of.filter(|of| shared(of.1) >= SAME_STRETCH * (trace.to - trace.from)) else {
+            continue;
+        };
         let best: Match = trace.report(correction);
-        let known = all.iter().filter(|other| other.of == of);
-        if known.clone().all(|other| other.best.track != best.track) && known.count() < MOST_OF_MATCH {
-            all.push(Alternative { of, best });
+        let is_known = all.iter().any(|other| other.index == index && other.best.track == best.track);
+        if !is_known && counts[index] < MOST_OF_MATCH {
+            counts[index] += 1;
+            all.push(Alternative { of: of.primary.track(), index, best });
         }
     }
-    all
 }

@@ -3,10 +3,11 @@
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::params::{HOP, TICKS_PER_FRAME, WINDOW};
 
+use super::airings::Airing;
 use super::line::{Line, Outcome};
 use super::reference::Reference;
 use super::significance::Survival;
-use super::trace::{Query, Trace};
+use super::trace::Query;
 
 /// Beyond the last found peak an airing reaches half-way to the first missing one, at most so far (ticks).
 pub(crate) const FARTHEST_EDGE: f64 = 0.5 * TICKS_PER_SECOND;
@@ -17,6 +18,9 @@ const BLURRED: f64 = (WINDOW / 2 * TICKS_PER_FRAME as usize / HOP) as f64;
 /// An airing that reaches to a cut's or track's end is so much likelier than one that ends a little before
 /// it (natural logarithm).
 const WHOLE: f32 = 6.5;
+
+/// Silence at an end of the track up to this (2 s, ticks) belongs to the airing.
+const MAX_SILENCE: f64 = 2.0 * TICKS_PER_SECOND;
 
 /// Times in the query that bound an end, ticks, from within to without.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +84,8 @@ pub(crate) fn edges(
     let edge = |found: f64, missing: Vec<f64>, limit: f64| match missing.as_slice() {
         [nearest, .., lost] => End { found, missing: *nearest, lost: *lost },
         [nearest] => End { found, missing: *nearest, lost: *nearest },
-        [] => End::at(limit),
+        // What is silent in the track may be anything in the query.
+        [] => End::at(found + (limit - found).clamp(-MAX_SILENCE, MAX_SILENCE)),
     };
     let before = missing(&mut (0..head).rev());
     let behind = missing(&mut (tail + 1..reference.peaks.len()));
@@ -90,13 +95,16 @@ pub(crate) fn edges(
     ]
 }
 
-/// Airings that follow each other without a gap meet at one moment, which lies between the bounds of both.
-pub(crate) fn join(traces: &mut [Trace]) {
-    traces.sort_by(|a, b| a.from.total_cmp(&b.from));
-    for i in 1..traces.len() {
-        let (before, behind) = (traces[i - 1].ends[1], traces[i].ends[0]);
-        if let Some(cut) = before.meets(behind) {
-            (traces[i - 1].to, traces[i].from) = (cut, cut);
+/// Airings that follow each other without a gap meet at one moment, which lies between the bounds of both. They are in order
+/// of time.
+pub(crate) fn join(airings: &mut [Airing<'_>]) {
+    for i in 1..airings.len() {
+        let (before, behind) = airings.split_at_mut(i);
+        let (Some(before), Some(behind)) = (before.last_mut(), behind.first_mut()) else { continue };
+        let (last, first) = (before.primary.pieces.last_mut(), behind.primary.pieces.first_mut());
+        let (Some(last), Some(first)) = (last, first) else { continue };
+        if let Some(cut) = last.trace.ends[1].meets(first.trace.ends[0]) {
+            (last.trace.to, first.trace.from) = (cut, cut);
         }
     }
 }

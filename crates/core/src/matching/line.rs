@@ -19,6 +19,9 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// The line of a track with itself.
+    pub(crate) const SAME: Self = Self { offset: 0.0, speed: 1.0, pitch: 1.0 };
+
     /// Time in the track at a time in the query.
     pub(crate) fn reference(&self, query: f64) -> f64 {
         self.offset + self.speed * query

@@ -14,10 +14,12 @@ use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use crate::fingerprint::TICKS_PER_SECOND;
+use crate::index::TrackNumber;
 
-use super::line::{Line, compare};
+use super::copies::{Recordings, agreement, is_same_sound};
+use super::line::Line;
 use super::significance::Chance;
-use super::verify::{FINE, Verified, Window};
+use super::verify::{Verified, Window};
 
 /// Rivals that a match is compared with, at most.
 const MOST_RIVALS: usize = 16;
@@ -37,9 +39,6 @@ const BEYOND_CHANCE: f64 = -250.0;
 const SAME_PLACE: f64 = TICKS_PER_SECOND;
 /// Probability that a peak which a rival explains was put there by it.
 const EXPLAINED: f32 = 0.7;
-/// Part of the peaks of two tracks that agree where one is a copy or a variation of the other: they are one
-/// explanation, not two. Tracks that share no more than a beat agree in less.
-const SAME_SOUND: f64 = 0.35;
 
 /// How a match is weighed beside other places of its own track. What they do not explain always counts.
 #[derive(Debug, Clone, Copy)]
@@ -72,13 +71,15 @@ impl Repeats {
 }
 
 /// The logarithm of the probability of chance that is left to a match beside its rivals, best first; above
-/// `enough` it need not be exact. Of the query's peaks those count that `counts` lets count.
-pub(crate) fn scrutinize(
-    one: &Verified,
+/// `enough` it need not be exact. Of the query's peaks those count that `counts` lets count. A place in a copy of the
+/// track, as `recordings` has them, is another place of the same recording; `place_in` gives this place in a track.
+pub(crate) fn scrutinize<'a>(
+    (one, place_in): (&Verified, &dyn Fn(TrackNumber) -> &'a Verified),
     rivals: &[&Verified],
     window: &Window<'_>,
     chance: &Chance,
     counts: &impl Fn(u32) -> bool,
+    recordings: &Recordings,
     (repeats, enough): (Repeats, f64),
 ) -> f64 {
     let repeats = repeats.at(&one.line);
@@ -94,15 +95,15 @@ pub(crate) fn scrutinize(
         } else {
             rival.proof
         };
-        let is_same_track = rival.reference.number == one.reference.number;
-        let (beside, mark) = if is_same_track {
+        let is_same_recording = recordings.are_one(rival.reference.number, one.reference.number);
+        let (beside, mark) = if is_same_recording {
             (&mut left.beside, &mut left.repeated)
         } else {
             (&mut left.elsewhere, &mut left.other)
         };
         let takes = taken < MOST_RIVALS && proof <= LEAST_TAKEN * own;
         let higher = proof < *mark && proof > BEYOND_CHANCE;
-        if !(takes || higher) || is_same_sound(one, rival, window) {
+        if !(takes || higher) || plays_the_same(place_in(rival.reference.number), rival, window) {
             continue;
         }
         if higher {
@@ -114,7 +115,7 @@ pub(crate) fn scrutinize(
             let theirs = explained(rival);
             *beside =
                 beside.max(one.prove(window.peaks, chance, counts, |q| by(&theirs, q)).log_p + one.tried);
-            if is_same_track && repeats.shared > 0.0 {
+            if is_same_recording && repeats.shared > 0.0 {
                 let alone = rival.prove(window.peaks, chance, counts, |q| by(&mine, q)).log_p;
                 left.alone = left.alone.min(alone.max(proof));
             }
@@ -161,26 +162,16 @@ fn is_apart(one: (f64, f64), other: (f64, f64)) -> bool {
     shared < (one.1 - one.0).min(other.1 - other.0) * APART
 }
 
-/// Whether another alignment puts the same sound in this place: the same line, a copy of the track, an
-/// exact repeat.
-fn is_same_sound(one: &Verified, other: &Verified, window: &Window<'_>) -> bool {
+/// Returns true if another alignment puts the same sound in this place: the same line, a copy of the track, an exact
+/// repeat.
+fn plays_the_same(one: &Verified, other: &Verified, window: &Window<'_>) -> bool {
     let middle = (window.from + window.to) / 2.0;
     let apart = (one.line.reference(middle) - other.line.reference(middle)).abs();
     if one.reference.number == other.reference.number && apart < SAME_PLACE {
         return true;
     }
-    let mut outcomes = Vec::new();
-    // From this track's times to the other's, through the query's.
-    let speed = one.line.speed / other.line.speed;
-    let through = Line {
-        offset: one.line.offset - speed * other.line.offset,
-        speed,
-        pitch: other.line.pitch / one.line.pitch,
-    };
-    let span = (other.line.reference(window.from), other.line.reference(window.to));
-    compare(&one.reference.peaks, &other.reference.peaks, &through, span, FINE, &mut outcomes);
-    let found = outcomes.iter().filter(|o| o.query.is_some()).count();
-    found as f64 >= SAME_SOUND * outcomes.len() as f64
+    let (one, other) = ((&*one.reference, &one.line), (&*other.reference, &other.line));
+    is_same_sound(agreement(one, other, (window.from, window.to), &mut Vec::new()))
 }
 
 #[cfg(test)]

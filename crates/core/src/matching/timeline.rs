@@ -1,20 +1,23 @@
-//! The timeline of a query: every song in it, each once.
+//! The timeline of a query: every song in it, each play once.
 
 use rayon::prelude::*;
 
 use crate::fingerprint::landmark::landmarks;
 use crate::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use crate::index::rows::{RowIndex, RowStore};
-use crate::index::{Home, IndexError, Snapshot};
+use crate::index::{Home, IndexError, Snapshot, TrackNumber};
 
-use super::alternatives::others;
+use super::airings::{Chain, airings};
+use super::alternatives::Others;
 use super::claim::{claimed, needed};
+use super::copies::Recordings;
 use super::edges::join;
+use super::line::Line;
 use super::significance::Chance;
 use super::trace::{Query, Trace};
 use super::verify::{FINE, Verified, Window};
 use super::window::{Found, WindowSearch, log_hypotheses};
-use super::{Match, MatchSettings, Matches};
+use super::{Match, MatchSettings, Matches, Segment};
 
 /// A window that is searched, and the step to the next one, ticks.
 const WINDOW: f64 = 10.0 * TICKS_PER_SECOND;
@@ -55,14 +58,18 @@ fn identify_at(
     let correction = log_hypotheses(home, windows.len());
     let limit = needed(settings.false_positive_rate, correction);
     let found = search(home, &windows, settings, limit)?;
+    let mut recordings = Recordings::default();
+    found.iter().for_each(|found| recordings.add(&found.recordings));
     let mut chance = Chance::default();
     let ticks = query.seconds * TICKS_PER_SECOND;
     chance.measure(&query.peaks, ticks, FINE);
     let query = Query { peaks: &query.peaks, from: 0.0, to: ticks, chance: &chance };
-    let traces = resolve(&windows, &found, &query, limit);
-    let (alternatives, rejected) = others(&windows, &found, &traces, &query, correction, limit);
+    let mut airings = airings(&windows, &found, &recordings, &query, limit);
+    join(&mut airings);
+    let others = Others { windows: &windows, found: &found, recordings: &recordings };
+    let (alternatives, rejected) = others.of(&airings, &query, correction, limit);
     Ok(Matches {
-        found: traces.iter().map(|trace| trace.report(correction)).collect(),
+        found: airings.iter().map(|airing| airing.primary.report(correction)).collect(),
         alternatives,
         rejected,
         query_peaks: query.peaks.len(),
@@ -96,57 +103,6 @@ fn search(
     }
 }
 
-/// Follows what the windows found to its ends; where several explain the same peaks, the best keeps them
-/// and the others must do without.
-fn resolve(windows: &[Window<'_>], found: &[Found], query: &Query<'_>, limit: f64) -> Vec<Trace> {
-    let free = vec![false; query.peaks.len()];
-    let mut seeds: Vec<((&Verified, f64), &Window<'_>)> = found
-        .iter()
-        .zip(windows)
-        .flat_map(|(found, w)| found.accepted.iter().map(move |(one, log_p)| ((one, *log_p), w)))
-        .collect();
-    seeds.sort_by(|a, b| a.0.1.total_cmp(&b.0.1));
-    let mut followed: Vec<(Trace, (&Verified, f64), &Window<'_>)> = Vec::new();
-    for (seed, window) in seeds {
-        if !followed.iter().any(|(trace, ..)| trace.covers(seed.0, window))
-            && let Some(mut trace) = Trace::follow(seed, window, query, &free)
-        {
-            if windows.len() == 1 {
-                // The window is the query: what it proves is corrected for the choice of the ends.
-                trace.choices = 1.0;
-            }
-            followed.push((trace, seed, window));
-        }
-    }
-    followed.sort_by(|a, b| a.0.log_p().total_cmp(&b.0.log_p()));
-    let mut used = free;
-    let mut traces: Vec<Trace> = Vec::new();
-    for (trace, seed, window) in followed {
-        // Again without what others explain, its ends may draw in, or nothing be left. A track is heard once
-        // at a time: a repetitive one fits beside itself as well, a beat too early or late, with peaks that
-        // its sparse constellation leaves out.
-        let mut taken = used.clone();
-        for other in traces.iter().filter(|other| other.reference.number == trace.reference.number) {
-            let at = |time: f64| query.peaks.partition_point(|p| f64::from(p.time) < time);
-            taken[at(other.from)..at(other.to)].fill(true);
-        }
-        let alone = trace.outcomes.iter().filter_map(|o| o.query).all(|q| !taken[q as usize]);
-        let left = if alone { Some(trace) } else { Trace::follow(seed, window, query, &taken) };
-        let Some(trace) = left.filter(|trace| trace.is_airing() && trace.log_p() <= limit) else { continue };
-        for q in trace.outcomes.iter().filter_map(|o| o.query) {
-            used[q as usize] = true;
-        }
-        match traces.iter_mut().find(|other| other.continues(&trace)) {
-            // A fade or a noise between: one airing.
-            Some(other) => other.join(&trace),
-            None => traces.push(trace),
-        }
-    }
-    join(&mut traces);
-    traces.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()));
-    traces
-}
-
 impl Trace {
     /// Logarithm of the probability that chance gives as much: in the best window, where it was compared with
     /// all alternatives, or over the whole stretch, corrected for the choice of its ends; whichever is higher.
@@ -156,19 +112,13 @@ impl Trace {
         whole.max(self.window_log_p)
     }
 
-    pub(crate) fn report(&self, correction: f64) -> Match {
-        let from = self.from / TICKS_PER_SECOND;
-        Match {
-            track: self.reference.number,
-            query_start: from,
+    /// The stretch along one line.
+    pub(crate) fn segment(&self) -> Segment {
+        Segment {
+            query_start: self.from / TICKS_PER_SECOND,
             query_end: self.to / TICKS_PER_SECOND,
             reference_start: (self.line.reference(self.from) / TICKS_PER_SECOND).max(0.0),
             speed: self.line.speed,
-            pitch_cents: 1200.0 * self.line.pitch.log2(),
-            false_positive_probability: claimed(self.log_p(), correction),
-            aligned_landmarks: self.aligned_landmarks(),
-            expected_peaks: self.evidence.expected,
-            matched_peaks: self.evidence.found,
         }
     }
 
@@ -177,6 +127,41 @@ impl Trace {
         let (Some(first), Some(last)) = (self.outcomes.first(), self.outcomes.last()) else { return 0 };
         let peaks = &self.reference.peaks[first.reference as usize..=last.reference as usize];
         aligned_landmarks(peaks, |i| self.outcomes.get(i as usize).is_some_and(|o| o.query.is_some()))
+    }
+}
+
+impl Trace {
+    /// What is reported of a stretch alone.
+    pub(crate) fn report(&self, correction: f64) -> Match {
+        report(std::iter::once(self), claimed(self.log_p(), correction))
+    }
+}
+
+impl Chain<'_> {
+    /// What is reported of it.
+    pub(crate) fn report(&self, correction: f64) -> Match {
+        report(self.pieces.iter().map(|piece| &piece.trace), claimed(self.log_p(), correction))
+    }
+}
+
+/// What is reported of stretches of one track, of which there is at least one.
+fn report<'a>(traces: impl Iterator<Item = &'a Trace> + Clone, probability: f64) -> Match {
+    let segments: Vec<Segment> = traces.clone().map(Trace::segment).collect();
+    let longest = traces.clone().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)));
+    let line = longest.map_or(Line::SAME, |trace| trace.line);
+    let track = longest.map_or(TrackNumber(0), |trace| trace.reference.number);
+    Match {
+        track,
+        query_start: segments.first().map_or(0.0, |first| first.query_start),
+        query_end: segments.last().map_or(0.0, |last| last.query_end),
+        reference_start: segments.first().map_or(0.0, |first| first.reference_start),
+        speed: line.speed,
+        pitch_cents: 1200.0 * line.pitch.log2(),
+        false_positive_probability: probability,
+        aligned_landmarks: traces.clone().map(Trace::aligned_landmarks).sum(),
+        expected_peaks: traces.clone().map(|trace| trace.evidence.expected).sum(),
+        matched_peaks: traces.map(|trace| trace.evidence.found).sum(),
+        segments,
     }
 }
 
@@ -200,6 +185,7 @@ impl Verified {
             aligned_landmarks: 0,
             expected_peaks: self.evidence.expected,
             matched_peaks: self.evidence.found,
+            segments: Vec::new(),
         }
     }
 }

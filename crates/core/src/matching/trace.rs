@@ -147,6 +147,14 @@ impl Trace {
         self.reference.number == other.reference.number && self.from < window.to && window.from < self.to
     }
 
+    /// Times in the query of the first and the last peak that it explains, ticks.
+    pub(crate) fn peaks_span(&self) -> Option<(f64, f64)> {
+        let time = |outcome: &Outcome| {
+            self.line.query(f64::from(self.reference.peaks[outcome.reference as usize].time))
+        };
+        Some((time(self.outcomes.first()?), time(self.outcomes.last()?)))
+    }
+
     /// Whether it is long enough to be heard as music.
     pub(crate) fn is_airing(&self) -> bool {
         self.to - self.from >= SHORTEST_AIRING

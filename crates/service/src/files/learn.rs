@@ -16,7 +16,7 @@ use super::route::{extension, without_extension};
 use super::shared::Shared;
 use crate::metadata::Fields;
 use crate::outside::ObjectName;
-use crate::sound::{self, Learnt, hours, near_duplicates, relabelled};
+use crate::sound::{self, Learnt, hours, is_near_duplicate, relabelled, shared_sound};
 
 /// What became of an object that was to be learnt.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,18 +161,19 @@ async fn link(
 ) -> Result<(), FilesError> {
     let (on_thread, number) = (Arc::clone(shared), track.number);
     let links = shared.on_thread(object, move || {
-        near_duplicates(number, &constellation, |probe| {
-            let matches = on_thread.search(probe)?;
+        shared_sound(number, &constellation, |probe, effort| {
+            let matches = on_thread.search_with(probe, effort)?;
             let copies = matches.alternatives.iter().map(|other| &other.best);
             Ok::<_, IndexError>(matches.found.iter().chain(copies).map(|found| found.track).collect())
         })
     });
     for link in links.await?? {
-        let of = shared.catalog.by_numbers(&[link.of]).await?.into_iter().next();
-        let of = of.map_or_else(|| "a track removed meanwhile".to_owned(), |track| track.source);
-        let seconds = hours(link.seconds);
-        tracing::info!(%object, of, seconds, "it sounds like another track; both are kept and linked");
-        shared.catalog.link_near_duplicate(link).await?;
+        let Some(of) = shared.catalog.by_numbers(&[link.of]).await?.into_iter().next() else { continue };
+        if is_near_duplicate(&link, track, &of) {
+            let (of, seconds) = (of.source, hours(link.seconds));
+            tracing::info!(%object, of, seconds, "near-duplicate of another track; both are kept and linked");
+            shared.catalog.link_near_duplicate(link).await?;
+        }
     }
     Ok(())
 }

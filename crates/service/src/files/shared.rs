@@ -5,7 +5,7 @@ use std::sync::Arc;
 use refrain_catalog::{Catalog, Journal};
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, Snapshot};
-use refrain_core::matching::{Matches, identify};
+use refrain_core::matching::{Effort, MatchSettings, Matches, identify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -62,8 +62,13 @@ impl Shared {
 
     /// What is in this sound. Takes its time, on a thread for files.
     pub(super) fn search(&self, query: &Constellation) -> Result<Matches, IndexError> {
+        self.search_with(query, self.settings.matching.effort)
+    }
+
+    /// The same with another effort.
+    pub(super) fn search_with(&self, query: &Constellation, effort: Effort) -> Result<Matches, IndexError> {
         let snapshot: Arc<Snapshot> = self.index.snapshot();
-        identify(&snapshot, query, &self.settings.matching)
+        identify(&snapshot, query, &MatchSettings { effort, ..self.settings.matching.clone() })
             .inspect_err(|error| self.index.is_damaged(&snapshot, error))
     }
 }

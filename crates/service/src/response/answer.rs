@@ -1,7 +1,7 @@
 //! A response and its matches.
 
 use refrain_catalog::Track;
-use refrain_core::matching::Match;
+use refrain_core::matching::{Match, Segment};
 use refrain_stream::ClockSource;
 use serde::Serialize;
 
@@ -78,6 +78,9 @@ struct Evidence<'a> {
     /// Six places: over an hour, three would be off by seconds.
     speed: Decimals<6>,
     pitch_cents: Decimals<1>,
+    /// Only where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    segments: Vec<ResponseSegment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +91,15 @@ struct Evidence<'a> {
     clock: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_offset: Option<Decimals<3>>,
+}
+
+/// A stretch of a match without lost or repeated sound; times as in files and as in the track.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseSegment {
+    time_in_unknown: Decimals<3>,
+    duration: Decimals<3>,
+    time_in_reference: Decimals<3>,
 }
 
 /// What only matches in streams have.
@@ -190,6 +202,17 @@ fn description(code: u16) -> &'static str {
     }
 }
 
+/// The stretches of a match, if it has several.
+fn segments(found: &Match) -> Vec<ResponseSegment> {
+    let several = found.segments.iter().filter(|_| found.segments.len() > 1);
+    let segment = |segment: &Segment| ResponseSegment {
+        time_in_unknown: Decimals(segment.query_start),
+        duration: Decimals(segment.query_end - segment.query_start),
+        time_in_reference: Decimals(segment.reference_start),
+    };
+    several.map(segment).collect()
+}
+
 impl<'a> ResponseMatch<'a> {
     /// A match with its track; its time is that in a file.
     #[must_use]
@@ -211,6 +234,7 @@ impl<'a> ResponseMatch<'a> {
                 expected_peaks: found.expected_peaks,
                 speed: Decimals(found.speed),
                 pitch_cents: Decimals(found.pitch_cents),
+                segments: segments(found),
                 event: None,
                 airing: None,
                 time_in_stream: None,

@@ -50,12 +50,16 @@ impl Answer {
         self.matches.found.iter().max_by_key(|found| found.matched_peaks)
     }
 
-    /// The response; what is found of tracks that are not given is left out.
+    /// The response: the matches in order of time, each followed by its alternatives. What is found of tracks that are not
+    /// given is left out.
     #[must_use]
     pub fn response<'a>(&self, asset_id: &'a str, tracks: &'a HashMap<TrackNumber, Track>) -> Response<'a> {
-        let found = |found: &Match| Some(ResponseMatch::new(found, tracks.get(&found.track)?));
-        let mut matches: Vec<_> = self.matches.found.iter().filter_map(found).collect();
-        matches.extend(self.matches.alternatives.iter().filter_map(|other| alternative(other, tracks)));
+        let mut matches = Vec::new();
+        for (index, found) in self.matches.found.iter().enumerate() {
+            matches.extend(tracks.get(&found.track).map(|track| ResponseMatch::new(found, track)));
+            let others = self.matches.alternatives_of(index);
+            matches.extend(others.filter_map(|other| alternative(other, tracks)));
+        }
         Response::new(asset_id, matches).lasting(self.seconds)
     }
 }

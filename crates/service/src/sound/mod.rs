@@ -11,4 +11,4 @@ pub use answer::{Answer, song_name};
 pub use damage::{damage, failure_code, hours};
 pub use decode::{Sound, fingerprint, limits};
 pub use learn::{Learnt, NothingToLearn, learn, relabelled};
-pub use same::near_duplicates;
+pub use same::{is_near_duplicate, shared_sound};

@@ -1,48 +1,63 @@
-//! The same sound under another name.
+//! Tracks that share sound with earlier ones.
 
 use std::collections::BTreeMap;
 
-use refrain_catalog::{NearDuplicate, TrackNumber};
+use refrain_catalog::{NearDuplicate, Track, TrackNumber};
 use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
+use refrain_core::matching::Effort;
 
-/// Share of a track that must be the sound of another: "most of it". Songs that share a sample or a loop
-/// stay below, an edit with a longer intro above.
+/// Share of the shorter one of two tracks that must be the sound of the other: "most of it". Songs that share a sample or a
+/// loop stay below, an edit and its original above, whichever was indexed first.
 const SAME_SHARE: f64 = 0.5;
 
-/// Length in seconds of the stretches that are looked for. The middle one is looked for first: a track that
-/// is there as a whole is there in its middle, and this costs a fraction.
+/// Length in seconds of the stretches that are looked for.
 const PROBE_SECONDS: f64 = 10.0;
+
+/// The first stretches begin this many seconds apart: an edit of a longer track is met wherever it was taken from, and a
+/// track that is new costs a third of its stretches.
+const FIRST_EVERY: f64 = 30.0;
 
 /// Most stretches that are looked for, so that a recording of hours is not searched from end to end.
 const MOST_PROBES: usize = 60;
 
-/// Tracks that sound like a new one, of these peaks, the other one always being the earlier. `same_sound` gives all tracks
-/// that a stretch would be found in if each were the only one.
+/// Earlier tracks that share sound with a new one of these peaks, with the seconds of the new one that they share. `find`
+/// gives all tracks that a stretch would be found in if each were the only one.
 ///
 /// # Errors
-/// What `same_sound` fails with.
-pub fn near_duplicates<E>(
+/// What `find` fails with.
+pub fn shared_sound<E>(
     own: TrackNumber,
     whole: &Constellation,
-    same_sound: impl Fn(&Constellation) -> Result<Vec<TrackNumber>, E>,
+    find: impl Fn(&Constellation, Effort) -> Result<Vec<TrackNumber>, E>,
 ) -> Result<Vec<NearDuplicate>, E> {
-    let earlier = |probe: &Constellation| -> Result<Vec<TrackNumber>, E> {
-        Ok(same_sound(probe)?.into_iter().filter(|track| *track < own).collect())
+    let earlier = |from: f64, effort: Effort| -> Result<Vec<TrackNumber>, E> {
+        Ok(find(&stretch(whole, from), effort)?.into_iter().filter(|track| *track < own).collect())
     };
     let last = (whole.seconds - PROBE_SECONDS).max(0.0);
-    if earlier(&stretch(whole, last / 2.0))?.is_empty() {
+    // The middle at any speed, the others as they are.
+    let mut is_shared = !earlier(last / 2.0, Effort::Normal)?.is_empty();
+    let first = (last / FIRST_EVERY).floor().clamp(0.0, MOST_PROBES as f64) as u32;
+    for probe in 0..=first {
+        is_shared = is_shared || !earlier(FIRST_EVERY * f64::from(probe), Effort::Fast)?.is_empty();
+    }
+    if !is_shared {
         return Ok(Vec::new());
     }
     let probes = (whole.seconds / PROBE_SECONDS).ceil().clamp(1.0, MOST_PROBES as f64);
-    let mut heard: BTreeMap<TrackNumber, f64> = BTreeMap::new();
+    let mut found: BTreeMap<TrackNumber, f64> = BTreeMap::new();
     for probe in 0..probes as u32 {
-        for track in earlier(&stretch(whole, last * f64::from(probe) / (probes - 1.0).max(1.0)))? {
-            *heard.entry(track).or_default() += 1.0;
+        let from = last * f64::from(probe) / (probes - 1.0).max(1.0);
+        for track in earlier(from, Effort::Normal)? {
+            *found.entry(track).or_default() += whole.seconds / probes;
         }
     }
-    let same = heard.into_iter().map(|(of, heard)| (of, heard / probes));
-    let same = same.filter(|(_, share)| *share > SAME_SHARE);
-    Ok(same.map(|(of, share)| NearDuplicate { track: own, of, seconds: share * whole.seconds }).collect())
+    Ok(found.into_iter().map(|(of, seconds)| NearDuplicate { track: own, of, seconds }).collect())
+}
+
+/// Returns true if two tracks share most of the shorter one.
+#[must_use]
+pub fn is_near_duplicate(link: &NearDuplicate, track: &Track, of: &Track) -> bool {
+    link.seconds > SAME_SHARE * track.seconds.min(of.seconds)
 }
 
 /// Peaks of a stretch, moved to start at 0.

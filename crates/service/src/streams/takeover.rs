@@ -78,5 +78,6 @@ pub(super) fn heard(detection: &Detection) -> Match {
         aligned_landmarks: 0,
         expected_peaks: detection.expected_peaks,
         matched_peaks: detection.matched_peaks,
+        segments: Vec::new(),
     }
 }

@@ -142,6 +142,7 @@ mod tests {
                 aligned_landmarks: 9,
                 expected_peaks: 10,
                 matched_peaks: 9,
+                segments: Vec::new(),
             },
             epoch,
             known_at: 5.0,

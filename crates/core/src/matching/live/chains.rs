@@ -3,8 +3,10 @@
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 use crate::matching::line::Outcome;
+use crate::matching::primary::{Choice, best};
 use crate::matching::trace::{Query, Trace};
 use crate::matching::verify::{Verified, Window};
+use crate::matching::window::Explanation;
 
 use super::event::{Airing, LiveEvent, LiveEventKind};
 use super::history::oldest;
@@ -38,7 +40,7 @@ impl Chains {
                 continue;
             }
             let Some(mut airing) = self.take(i) else { continue };
-            airing.retrace(query, &self.explained(airing.reference.number, query, outcomes));
+            airing.retrace(query, &self.explained(&airing.tracks, query, outcomes));
             airing.reach_ends((self.free_before(airing.from), airing.to));
             self.open.insert(i, airing);
         }
@@ -75,7 +77,7 @@ impl Chains {
         out: &mut Vec<LiveEvent>,
     ) {
         for sought in std::mem::take(&mut self.sought) {
-            let used = self.explained(sought.airing.heard.track, query, outcomes);
+            let used = self.explained(&[sought.airing.heard.track], query, outcomes);
             if let Some(trace) = sought.find(query, &used) {
                 self.open.push(Locked::continued(sought.airing, &trace, correction, query.to));
             } else if sought.is_over(query.to) {
@@ -97,7 +99,7 @@ impl Chains {
         let mut i = 0;
         while let Some(airing) = self.open.get(i) {
             let others = self.open.iter().filter(|other| other.id != airing.id).map(|other| other.from);
-            if all || airing.is_over(query.to, others.reduce(f64::max)) {
+            if all || airing.is_over(query, others.reduce(f64::max)) {
                 self.end(i, query, outcomes, out);
             } else {
                 i += 1;
@@ -135,7 +137,7 @@ impl Chains {
     /// Ends one.
     fn end(&mut self, i: usize, query: &Query<'_>, outcomes: &mut Vec<Outcome>, out: &mut Vec<LiveEvent>) {
         let Some(mut airing) = self.take(i) else { return };
-        let used = self.explained(airing.reference.number, query, outcomes);
+        let used = self.explained(&airing.tracks, query, outcomes);
         airing.close(query, &used);
         let others = self.open.iter().map(|other| other.from).filter(|from| *from > airing.from);
         let free = others.fold(query.to, f64::min);
@@ -152,12 +154,12 @@ impl Chains {
         self.closed.push(airing);
     }
 
-    /// Peaks that another airing, of this track, must do without: those that these explain. A track is heard once at a
-    /// time: of airings of the same track, the whole stretch.
-    fn explained(&self, track: TrackNumber, query: &Query<'_>, outcomes: &mut Vec<Outcome>) -> Vec<bool> {
+    /// Peaks that another airing of the recording that these tracks carry must do without: those that these explain. A
+    /// recording is heard once at a time: of its airings, the whole stretch.
+    fn explained(&self, tracks: &[TrackNumber], query: &Query<'_>, outcomes: &mut Vec<Outcome>) -> Vec<bool> {
         let mut used = vec![false; query.peaks.len()];
         for airing in self.open.iter().chain(&self.closed) {
-            if airing.reference.number == track {
+            if airing.is_of(tracks) {
                 let at = |time: f64| query.peaks.partition_point(|p| f64::from(p.time) < time);
                 let (from, to) = (at(airing.from), at(airing.last_heard()));
                 used[from..to.max(from)].fill(true);
@@ -189,44 +191,53 @@ impl Chains {
         out.extend(query.peaks.iter().zip(&used).filter(|(_, used)| !**used).map(|(peak, _)| *peak));
     }
 
-    /// Begins an airing with what a window found, unless it is one that goes on. `limit` is the logarithm of the
+    /// Begins an airing with what a window found, unless it is of a recording that goes on. `limit` is the logarithm of the
     /// accepted probability of chance.
     pub(super) fn admit(
         &mut self,
-        (one, log_p): (&Verified, f64),
+        explanation: &Explanation,
         window: &Window<'_>,
         query: &Query<'_>,
         (limit, correction): (f64, f64),
         outcomes: &mut Vec<Outcome>,
         out: &mut Vec<LiveEvent>,
     ) {
-        let number = one.reference.number;
-        let same = self.open.iter().position(|airing| airing.reference.number == number);
+        let tracks: Vec<TrackNumber> = explanation.alignments().map(|one| one.reference.number).collect();
+        let same = self.open.iter().position(|airing| airing.is_of(&tracks));
         if let Some(i) = same {
-            let airing = &self.open[i];
-            if airing.is_heard(query.to) || airing.is_along(&one.reference, &one.line, query.to) {
+            let airing = &mut self.open[i];
+            airing.add_tracks(&tracks);
+            if airing.is_heard(query.to) {
                 return;
             }
-            if self.realign(i, (one, log_p), window, query, outcomes) {
+            let track = airing.reference.number;
+            let own = explanation.alignments().find(|one| one.reference.number == track);
+            if let Some(one) = own
+                && self.go_on(i, (one, explanation.log_p), window, query, outcomes)
+            {
                 return;
             }
         }
-        let used = self.explained(number, query, outcomes);
-        let trace = Trace::follow((one, log_p), window, query, &used);
-        let Some(trace) = trace.filter(|trace| trace.is_airing() && trace.log_p() <= limit) else { return };
+        let used = self.explained(&tracks, query, outcomes);
+        let sought = self.sought.iter().position(|sought| tracks.contains(&sought.airing.heard.track));
+        let sought_track = sought.map(|i| self.sought[i].airing.heard.track);
+        let Some(trace) = primary(explanation, window, query, &used, (limit, sought_track)) else { return };
         if let Some(i) = same {
             self.end(i, query, outcomes, out);
         }
-        if let Some(i) = self.sought.iter().position(|sought| sought.airing.heard.track == number) {
+        if let Some(i) = sought {
             let sought = self.sought.remove(i);
-            if sought.is(one, query.to) {
-                self.open.push(Locked::continued(sought.airing, &trace, correction, query.to));
+            if sought.is(&trace) {
+                let mut airing = Locked::continued(sought.airing, &trace, correction, query.to);
+                airing.add_tracks(&tracks);
+                self.open.push(airing);
                 return;
             }
             out.push(sought.end(query.to));
         }
         self.last += 1;
         let mut airing = Locked::new(self.last, &trace, correction, query.to);
+        airing.add_tracks(&tracks);
         if let Some(cut) = self.closed.iter().filter_map(|before| before.end.meets(airing.start)).next_back()
         {
             airing.begin_at(cut);
@@ -234,6 +245,27 @@ impl Chains {
         airing.reach_ends((self.free_before(airing.from), airing.to));
         out.push(event(LiveEventKind::Start, &airing, query.to));
         self.open.push(airing);
+    }
+
+    /// Lets an airing that is not heard go on with what was found of its track: at another place that explains all of it,
+    /// or behind lost or repeated sound.
+    fn go_on(
+        &mut self,
+        i: usize,
+        seed: (&Verified, f64),
+        window: &Window<'_>,
+        query: &Query<'_>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> bool {
+        if self.open[i].is_along(&seed.0.reference, &seed.0.line, query.to)
+            || self.realign(i, seed, window, query, outcomes)
+        {
+            return true;
+        }
+        let track = self.open[i].reference.number;
+        let used = self.explained(&[track], query, outcomes);
+        let trace = Trace::follow(seed, window, query, &used).filter(Trace::is_airing);
+        trace.is_some_and(|trace| self.open[i].splice(&trace, query))
     }
 
     /// Whether another place of an airing's track explains all of it, and what came since: then that is the place.
@@ -246,7 +278,7 @@ impl Chains {
         outcomes: &mut Vec<Outcome>,
     ) -> bool {
         let Some(mut airing) = self.take(i) else { return false };
-        let used = self.explained(airing.reference.number, query, outcomes);
+        let used = self.explained(&airing.tracks, query, outcomes);
         let trace = Trace::follow(seed, window, query, &used);
         let heard = airing.last_heard();
         let better = trace.filter(|trace| {
@@ -267,6 +299,25 @@ impl Chains {
             out.push(event(LiveEventKind::Update, airing, at));
         }
     }
+}
+
+/// Of the tracks that a window found for one recording, the one that an airing begins with: the one that is sought, or
+/// the best choice. `limit` is the logarithm of the accepted probability of chance.
+fn primary(
+    explanation: &Explanation,
+    window: &Window<'_>,
+    query: &Query<'_>,
+    used: &[bool],
+    (limit, sought): (f64, Option<TrackNumber>),
+) -> Option<Trace> {
+    let follow = |one: &Verified| Trace::follow((one, explanation.log_p), window, query, used);
+    let mut traces: Vec<Trace> = explanation.alignments().filter_map(follow).collect();
+    traces.retain(|trace| trace.is_airing() && trace.log_p() <= limit);
+    if let Some(i) = traces.iter().position(|trace| Some(trace.reference.number) == sought) {
+        return Some(traces.swap_remove(i));
+    }
+    let choices: Vec<Choice> = traces.iter().filter_map(|trace| Choice::of(std::iter::once(trace))).collect();
+    best(&choices).map(|i| traces.swap_remove(i))
 }
 
 pub(super) fn event(kind: LiveEventKind, airing: &Locked, at: f64) -> LiveEvent {

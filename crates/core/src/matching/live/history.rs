@@ -7,7 +7,7 @@ pub(super) const KEPT: f64 = 60.0 * TICKS_PER_SECOND;
 /// Old peaks are thrown away when they are this many or more: seldom, for the others must move.
 const WORTH_MOVING: usize = 1024;
 /// Fewer peaks in the last second are silence.
-const SPARSE: usize = 8;
+pub(super) const SPARSE: usize = 8;
 
 /// The latest peaks of a stream, and those that no decision was made about yet.
 #[derive(Debug, Default)]

@@ -8,9 +8,10 @@
 //! Decisions are made at fixed times of the stream, every half second, and look only at the peaks before. So how
 //! the stream was cut into segments changes no event.
 //!
-//! An airing is one alignment of one track: a stretch of the stream and the stretch of the track beside it. It lives
-//! through speech and drop-outs of up to 10 s, if the track goes on where it would be. A song that is played again,
-//! or that jumps to another place, ends one airing and begins another.
+//! An airing is one play of one recording: a stretch of the stream and the stretch of a track beside it, or several where
+//! sound of the stream is lost or repeated ([`super::splice`]). It lives through speech of up to 10 s and through silence
+//! of up to 30 s, if the track goes on within 30 s of where it would be. A song that begins from its start again ends
+//! one airing and begins another. Other catalog entries of the recording are never reported beside it.
 
 mod chains;
 mod event;
@@ -259,7 +260,8 @@ impl LiveMatcher {
         let window = Window { peaks: unexplained, from: from.floor(), to: at, relief: &UNKNOWN };
         search.references.trim(MOST_LOADED);
         let mut searching =
-            WindowSearch::with(std::mem::take(search), snapshot, settings, (limit, Repeats::IN_STREAMS));
+            WindowSearch::with(std::mem::take(search), snapshot, settings, (limit, Repeats::IN_STREAMS))
+                .with_all_copies();
         let found = match look {
             Look::Glance => searching.glance(&window),
             _ => searching.find(&window),
@@ -267,8 +269,8 @@ impl LiveMatcher {
         *search = searching.into_buffers();
         let Found { accepted, .. } = found?;
         let query = Query { peaks, from: oldest(at), to: at, chance };
-        for (one, log_p) in &accepted {
-            self.chains.admit((one, *log_p), &window, &query, (limit, correction), outcomes, out);
+        for explanation in &accepted {
+            self.chains.admit(explanation, &window, &query, (limit, correction), outcomes, out);
         }
         Ok(())
     }

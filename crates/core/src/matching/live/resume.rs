@@ -11,6 +11,7 @@ use crate::index::{IndexError, Snapshot};
 use crate::matching::line::Line;
 use crate::matching::places::Places;
 use crate::matching::reference::Reference;
+use crate::matching::splice::{Stretch, jump_across_clocks};
 use crate::matching::trace::{Query, Trace};
 use crate::matching::verify::{Ground, Rough, Verified, Window};
 
@@ -24,8 +25,6 @@ const REACH: f64 = 2.0 * TICKS_PER_SECOND;
 const STEP: f64 = 8.0;
 /// It is found below this logarithm of the probability of chance.
 const FOUND: f64 = -14.0;
-/// What a search of the catalogue finds is this airing if it is so near (15 s, ticks) to its place.
-const NEAR: f64 = 15.0 * TICKS_PER_SECOND;
 /// It is over if it was not found for so long (12 s, ticks).
 const PATIENCE: f64 = 12.0 * TICKS_PER_SECOND;
 
@@ -83,10 +82,15 @@ impl Sought {
         Trace::follow((&best, best.log_p()), &window, query, used).filter(Trace::is_airing)
     }
 
-    /// Whether what was found elsewhere is this airing.
-    pub(super) fn is(&self, found: &Verified, at: f64) -> bool {
-        self.airing.heard.track == found.reference.number
-            && (self.line.reference(at) - found.line.reference(at)).abs() <= NEAR
+    /// Returns true if what was found elsewhere is this airing: the clocks of two workers may differ, so it is enough that
+    /// the track is near its place.
+    pub(super) fn is(&self, found: &Trace) -> bool {
+        let heard = &self.airing.heard;
+        let (from, to) = (heard.query_start * TICKS_PER_SECOND, heard.query_end * TICKS_PER_SECOND);
+        let before = Stretch { line: &self.line, from, to };
+        let after = Stretch { line: &found.line, from: found.from, to: found.to };
+        heard.track == found.reference.number
+            && jump_across_clocks(before, after, found.reference.ticks).is_some()
     }
 
     /// Whether it is no use to go on.

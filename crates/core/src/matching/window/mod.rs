@@ -1,5 +1,7 @@
 //! One window of a query: what is found in it.
 
+mod alignments;
+mod copies;
 mod judge;
 
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use crate::fingerprint::landmark::Depth;
 use crate::index::{Candidate, Home, IndexError, Session};
 
 use super::cover::Cover;
-use super::line::Line;
+use super::line::{Line, Outcome};
 use super::places::Places;
 use super::reference::{Reference, References};
 use super::rivals::Repeats;
@@ -21,7 +23,8 @@ use super::sweep::{Scale, ladder, within_budget};
 use super::timeline::STEP;
 use super::verify::{FINE, Ground, Rough, Verified, Window};
 
-pub(crate) use judge::Found;
+use alignments::Alignments;
+pub(crate) use judge::{Explanation, Found};
 
 /// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
 pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, margin: 0.0, gap_reach: 1 };
@@ -72,6 +75,7 @@ pub(crate) struct Buffers {
     chance: Chance,
     places: Places,
     cover: Cover,
+    outcomes: Vec<Outcome>,
 }
 
 impl Buffers {
@@ -98,6 +102,8 @@ pub(crate) struct WindowSearch<'a> {
     limit: f64,
     /// What other places of the same track take off a match.
     repeats: Repeats,
+    /// Looks for the copies of all that is found, also where a window shows none.
+    always_complete: bool,
 }
 
 /// Natural logarithm of the number of alignments that a search of so many windows tries at one scale.
@@ -118,7 +124,22 @@ impl<'a> WindowSearch<'a> {
         settings: &'a MatchSettings,
         (limit, repeats): (f64, Repeats),
     ) -> Self {
-        Self { home, session: home.session(), settings, ladder: ladder(settings), buffers, limit, repeats }
+        Self {
+            home,
+            session: home.session(),
+            settings,
+            ladder: ladder(settings),
+            buffers,
+            limit,
+            repeats,
+            always_complete: false,
+        }
+    }
+
+    /// Looks for the copies of all that is found, also where a window shows none: in streams, where the sound that would
+    /// show them may be explained already.
+    pub(crate) fn with_all_copies(self) -> Self {
+        Self { always_complete: true, ..self }
     }
 
     /// The buffers, for the next search.
@@ -134,19 +155,25 @@ impl<'a> WindowSearch<'a> {
     }
 
     fn find_measured(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
-        let mut verified: Vec<Verified> = Vec::new();
+        let mut found = self.find_passes(window)?;
+        self.complete(&mut found, window)?;
+        Ok(found)
+    }
+
+    fn find_passes(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
+        let mut verified = Alignments::default();
         self.shallow(window, &mut verified)?;
-        let mut found = self.judge(&mut verified, window);
+        let mut found = self.judge(&verified, window);
         if found.is_obvious() || self.settings.effort == Effort::Fast {
             return Ok(found);
         }
         self.deep(window, &mut verified)?;
-        found = self.judge(&mut verified, window);
+        found = self.judge(&verified, window);
         if !found.is_at_this_scale() && self.sweep(window, &mut verified)? {
-            found = self.judge(&mut verified, window);
+            found = self.judge(&verified, window);
             if let Some(line) = found.doubtful() {
                 self.look_beside(line, window, &mut verified)?;
-                found = self.judge(&mut verified, window);
+                found = self.judge(&verified, window);
             }
         }
         Ok(found)
@@ -156,19 +183,22 @@ impl<'a> WindowSearch<'a> {
     pub(crate) fn glance(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
         self.buffers.measure(window);
         let candidates = self.candidates(window, SHALLOW, Scale::PLAIN, MOST_CANDIDATES)?;
-        let mut verified = Vec::new();
+        let mut verified = Alignments::default();
         for (i, candidate) in candidates.iter().enumerate() {
-            if i == MOST_GLANCED && verified.iter().all(|v: &Verified| v.quick > PROMISING * self.limit) {
+            if i == MOST_GLANCED && !verified.any_below(PROMISING * self.limit) {
                 return Ok(Found::default());
             }
             let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
             let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
-            keep_better(&mut verified, near, window);
+            verified.add(near, window);
         }
-        let found = self.judge(&mut verified, window);
+        let mut found = self.judge(&verified, window);
         // What is not obvious may have rivals that only a closer look shows.
-        let sure = found.accepted.iter().all(|(_, log_p)| *log_p < OBVIOUS);
-        if sure { Ok(found) } else { self.find_measured(window) }
+        if found.accepted.iter().any(|one| one.log_p >= OBVIOUS) {
+            return self.find_measured(window);
+        }
+        self.complete(&mut found, window)?;
+        Ok(found)
     }
 
     /// Looks for rivals of what a step of the ladder found: at its own scale, deeply.
@@ -176,37 +206,53 @@ impl<'a> WindowSearch<'a> {
         &mut self,
         Line { speed, pitch, .. }: Line,
         window: &Window<'_>,
-        verified: &mut Vec<Verified>,
+        verified: &mut Alignments,
     ) -> Result<(), IndexError> {
         let scale = Scale { speed, pitch };
-        for candidate in self.candidates(window, DEEP, scale, MOST_CANDIDATES)? {
+        let mut places = 0;
+        for candidate in self.candidates(window, DEEP, scale, verified.wanted(MOST_CANDIDATES))? {
             let (reference, line) = self.line(&candidate, scale, window)?;
             let near = Verified::near(&reference, self.changed(line), window, self.buffers.ground());
-            keep_better(verified, near, window);
+            places += usize::from(!verified.add(near, window));
+            if places == MOST_CANDIDATES {
+                break;
+            }
         }
         Ok(())
     }
 
     /// The first pass: outstanding peaks.
-    fn shallow(&mut self, window: &Window<'_>, verified: &mut Vec<Verified>) -> Result<(), IndexError> {
-        let candidates = self.candidates(window, SHALLOW, Scale::PLAIN, MOST_CANDIDATES)?;
+    fn shallow(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<(), IndexError> {
+        let mut asked = MOST_CANDIDATES;
+        let mut candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
         let mut rough = Vec::new();
-        for (i, candidate) in candidates.iter().enumerate() {
-            if i >= ENOUGH_CANDIDATES && verified.iter().any(|v| v.quick < OBVIOUS) {
+        let mut i = 0;
+        // Copies do not count: what they play is known.
+        while rough.len() < MOST_CANDIDATES {
+            if rough.len() >= ENOUGH_CANDIDATES && verified.any_below(OBVIOUS) {
                 break;
             }
+            let wanted = verified.wanted(MOST_CANDIDATES);
+            if i == candidates.len() && i == asked && wanted > asked {
+                // The first ones are the same again.
+                asked = wanted;
+                candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
+            }
+            let Some(candidate) = candidates.get(i) else { break };
+            i += 1;
             let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
             let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
-            keep_better(verified, near, window);
-            rough.push((reference, line));
+            if !verified.add(near, window) {
+                rough.push((reference, line));
+            }
         }
         self.refit(&rough, window, verified);
         Ok(())
     }
 
     /// The second pass: any peaks, many candidates.
-    fn deep(&mut self, window: &Window<'_>, verified: &mut Vec<Verified>) -> Result<(), IndexError> {
-        let candidates = self.candidates(window, DEEP, Scale::PLAIN, MOST_SCREENED)?;
+    fn deep(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<(), IndexError> {
+        let candidates = self.candidates(window, DEEP, Scale::PLAIN, verified.wanted(MOST_SCREENED))?;
         self.buffers.screen.map(window.own_peaks(), window, &self.buffers.chance);
         let mut lines = Vec::new();
         for candidate in &candidates {
@@ -215,33 +261,39 @@ impl<'a> WindowSearch<'a> {
         }
         // A stable sort: the most votes first among equals.
         lines.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let lines: Vec<_> = lines.into_iter().take(MOST_PROMISING).map(|(_, r, line)| (r, line)).collect();
-        for (reference, line) in &lines {
-            let near = Verified::near(reference, self.plain(*line), window, self.buffers.ground());
-            keep_better(verified, near, window);
+        let mut rough = Vec::new();
+        for (_, reference, line) in lines {
+            if rough.len() == MOST_PROMISING {
+                break;
+            }
+            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
+            if !verified.add(near, window) {
+                rough.push((reference, line));
+            }
         }
-        self.refit(&lines, window, verified);
+        self.refit(&rough, window, verified);
         Ok(())
     }
 
     /// A line that is off in speed shows little until it is fitted.
-    fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Vec<Verified>) {
-        if verified.iter().all(|v| v.quick > OBVIOUS) {
+    fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Alignments) {
+        if !verified.any_below(OBVIOUS) {
             for (reference, line) in lines.iter().take(MOST_REFITTED) {
                 let far = Verified::far(reference, self.plain(*line), window, self.buffers.ground());
-                keep_better(verified, far, window);
+                verified.add(far, window);
             }
         }
     }
 
     /// The third pass: every scale of the ladder, the best ones again in small steps. Whether there was
     /// anything to verify.
-    fn sweep(&mut self, window: &Window<'_>, verified: &mut Vec<Verified>) -> Result<bool, IndexError> {
+    fn sweep(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<bool, IndexError> {
         let new = (window.to - window.from).min(STEP);
         let seconds = (window.from / TICKS_PER_SECOND, new / TICKS_PER_SECOND);
         let steps = within_budget(&self.ladder, self.settings, seconds);
         let mut found = Vec::new();
-        self.climb(&steps, window, &mut found)?;
+        let of_step = verified.wanted(MOST_OF_STEP);
+        self.climb(&steps, window, of_step, &mut found)?;
         let mut best: Vec<Scale> = Vec::new();
         for (_, scale) in &found {
             if best.len() < MOST_FINE && !best.contains(scale) {
@@ -249,26 +301,31 @@ impl<'a> WindowSearch<'a> {
             }
         }
         let fine: Vec<Scale> = best.iter().flat_map(|scale| scale.fine()).collect();
-        self.climb(&fine, window, &mut found)?;
-        for (candidate, scale) in found.iter().take(MOST_OF_LADDER) {
+        self.climb(&fine, window, of_step, &mut found)?;
+        let mut places = 0;
+        for (candidate, scale) in found.iter().take(verified.wanted(MOST_OF_LADDER)) {
             let (reference, line) = self.line(candidate, *scale, window)?;
             let far = Verified::far(&reference, self.changed(line), window, self.buffers.ground());
-            keep_better(verified, far, window);
+            places += usize::from(!verified.add(far, window));
+            if places == MOST_OF_LADDER {
+                break;
+            }
         }
         Ok(!found.is_empty())
     }
 
-    /// Adds the candidates of some scales; sorts all by votes.
+    /// Adds the candidates of some scales, at most `most` of each; sorts all by votes.
     fn climb(
         &mut self,
         steps: &[Scale],
         window: &Window<'_>,
+        most: usize,
         found: &mut Vec<(Candidate, Scale)>,
     ) -> Result<(), IndexError> {
         let depth = if self.settings.effort == Effort::Thorough { MIDDLE } else { SHALLOW };
         let lookups: Vec<Lookup> =
             steps.iter().map(|scale| Lookup { depth, scale: *scale, least: FEWEST_OF_LADDER }).collect();
-        for (candidates, scale) in self.look_up(window, &lookups, MOST_OF_STEP)?.into_iter().zip(steps) {
+        for (candidates, scale) in self.look_up(window, &lookups, most)?.into_iter().zip(steps) {
             found.extend(candidates.into_iter().map(|c| (c, *scale)));
         }
         found.sort_by_key(|(candidate, _)| std::cmp::Reverse(candidate.votes));
@@ -315,14 +372,5 @@ impl<'a> WindowSearch<'a> {
     fn changed(&self, line: Line) -> Rough {
         let scales = self.ladder.len() * Scale::PLAIN.fine().len();
         Rough { line, tried: (scales as f64 / CHANGED_SHARE).ln() }
-    }
-}
-
-/// Adds an alignment, or puts it in the place of a worse one along the same line.
-fn keep_better(verified: &mut Vec<Verified>, new: Verified, window: &Window<'_>) {
-    match verified.iter_mut().find(|old| old.is_same_line(&new, window)) {
-        Some(old) if new.quick < old.quick => *old = new,
-        Some(_) => {}
-        None => verified.push(new),
     }
 }

@@ -75,11 +75,6 @@ fn a_song_played_again_is_another_airing() {
 }
 
 #[test]
-fn a_jump_within_a_song_is_another_airing() {
-    check(&[(12, clip(12, 2.0, 9.0)), (12, clip(12, 16.0, 9.0))], 0.5, 4.0);
-}
-
-#[test]
 fn a_mix_is_two_airings_that_overlap() {
     for (one, other) in [(13, 14), (20, 21), (6, 7)] {
         let (mix, _) = airings(&[(one, whole(one)), (other, Clip { fade: 8.0, ..whole(other) })]);

@@ -4,6 +4,7 @@ mod airings;
 mod chunks;
 mod edges;
 mod nothing;
+mod splices;
 mod takeover;
 
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};

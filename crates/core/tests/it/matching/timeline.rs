@@ -92,19 +92,26 @@ fn an_unknown_song_between_songs_is_a_gap() {
 #[test]
 fn a_song_played_twice_is_two_rows() {
     check(&[(10, whole(10)), (10, whole(10))]);
-    check(&[(10, clip(10, 5.0, 10.0)), (10, clip(10, 5.0, 10.0))]);
-    check(&[(12, clip(12, 8.0, 10.0)), (12, clip(12, 2.0, 12.0))]);
+    check(&[(10, clip(10, 0.0, 12.0)), (10, clip(10, 0.0, 14.0))]);
+    check(&[(12, clip(12, 8.0, 10.0)), (12, clip(12, 1.0, 12.0))]);
     check(&[(3, whole(3)), (4, whole(4)), (3, whole(3))]);
 }
 
 #[test]
-fn an_interrupted_song_is_two_rows() {
+fn an_interrupted_song_is_one_row_of_two_segments() {
     let parts = |song| [clip(song, 0.0, 12.0), clip(song, 12.0, 8.0)];
+    let only = |clips: &[(usize, Clip<'static>)], song: usize| {
+        let matches = find(&airings(clips).0.samples);
+        let of_song = matches.found.iter().filter(|row| row.track == TrackNumber(song as u32));
+        let segments: Vec<_> = of_song.map(|row| row.segments.len()).collect();
+        assert_eq!(segments, [2], "{}", table(&matches));
+        matches.found.len()
+    };
     for song in [11, 20, 30] {
         let [before, behind] = parts(song);
-        check(&[(song, before), (12, clip(12, 4.0, 6.0)), (song, behind)]);
-        check(&[(song, before), (song, after(5.0, behind))]);
-        check(&[(song, before), (song, Clip { from: 14.5, seconds: 6.0, ..behind })]);
+        assert_eq!(only(&[(song, before), (12, clip(12, 4.0, 6.0)), (song, behind)], song), 2);
+        assert_eq!(only(&[(song, before), (song, after(5.0, behind))], song), 1);
+        assert_eq!(only(&[(song, before), (song, Clip { from: 14.5, seconds: 6.0, ..behind })], song), 1);
     }
 }
 

@@ -276,6 +276,7 @@ fn airing(detection: &Detection, base: f64) -> OpenAiring {
         aligned_landmarks: 0,
         expected_peaks: detection.expected_peaks,
         matched_peaks: detection.matched_peaks,
+        segments: Vec::new(),
     };
     OpenAiring { id: detection.id, heard }
 }

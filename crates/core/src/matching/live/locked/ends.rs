@@ -96,7 +96,8 @@ impl Locked {
     /// `free` (ticks of the stream).
     pub(in crate::matching::live) fn reach_ends(&mut self, free: (f64, f64)) {
         let beginning = self.line.query(0.0);
-        if self.from - beginning < HIDDEN
+        if self.seam.is_none()
+            && self.from - beginning < HIDDEN
             && beginning >= free.0
             && self.is_worn(self.from, self.from + AROUND)
         {

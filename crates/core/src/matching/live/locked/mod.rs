@@ -1,20 +1,25 @@
 //! An airing that was found: from then on it is only verified against its own track, at the expected place.
 
 mod ends;
+mod pieces;
 mod report;
 
 use std::sync::Arc;
 
-use crate::fingerprint::TICKS_PER_SECOND;
+use crate::fingerprint::{Peak, TICKS_PER_SECOND};
+use crate::index::TrackNumber;
 use crate::matching::edges::End;
 use crate::matching::line::{Line, Outcome, compare_range, fit};
 use crate::matching::reference::Reference;
 use crate::matching::significance::{Evidence, Survival};
+use crate::matching::splice::MAX_JUMP;
 use crate::matching::trace::{FOLLOWING, Query, SAME_TICKS, Trace, stretch, weigh};
 use crate::matching::verify::FINE;
 
 use super::event::Airing;
+use super::history::{SPARSE, since};
 use ends::RETRACED_AT;
+use pieces::Piece;
 
 /// A peak of the track is looked for when the stream is so far beyond its place (ticks) that it cannot come later.
 const BEHIND: f64 = FINE.time + 1.0;
@@ -41,6 +46,8 @@ const MISSED: usize = 20;
 pub(super) struct Locked {
     pub(super) id: u64,
     pub(super) reference: Arc<Reference>,
+    /// The tracks that carry the recording, as far as it is known; this one is the first.
+    pub(super) tracks: Vec<TrackNumber>,
     pub(super) line: Line,
     /// Start in the stream, ticks, with its bounds, and the time in the track there.
     pub(super) from: f64,
@@ -49,6 +56,9 @@ pub(super) struct Locked {
     /// End in the stream, ticks, with its bounds: so far, the last peak that was heard.
     pub(super) to: f64,
     pub(super) end: End,
+    /// The stretches before the last seam, and where the stretch behind it begins in the stream and in the track, ticks.
+    pieces: Vec<Piece>,
+    seam: Option<(f64, f64)>,
     /// Since when it was heard without a break, ticks.
     since: f64,
     /// Index of the track's first peak in the airing, and behind that of the last one that was heard.
@@ -77,12 +87,15 @@ impl Locked {
         let mut this = Self {
             id,
             reference: Arc::clone(&trace.reference),
+            tracks: vec![trace.reference.number],
             line: trace.line,
             from: trace.from,
             start: trace.ends[0],
             reference_from: 0.0,
             to: trace.to,
             end: trace.ends[1],
+            pieces: Vec::new(),
+            seam: None,
             since: trace.from,
             first: 0,
             heard: 0,
@@ -104,6 +117,8 @@ impl Locked {
     /// One that another matcher had found: its start is kept.
     pub(super) fn continued(airing: Airing, trace: &Trace, correction: f64, now: f64) -> Self {
         let mut this = Self::new(airing.id, trace, correction, now);
+        this.pieces.push(Piece::of_other_matcher(&airing));
+        this.seam = Some((trace.from, trace.line.reference(trace.from)));
         this.from = airing.heard.query_start * TICKS_PER_SECOND;
         this.start = End::at(this.from);
         this.reference_from = airing.heard.reference_start * TICKS_PER_SECOND;
@@ -117,13 +132,20 @@ impl Locked {
     /// Takes what was traced in the place of what was known.
     pub(super) fn adopt(&mut self, trace: &Trace) {
         let (Some(first), Some(last)) = (trace.outcomes.first(), trace.outcomes.last()) else { return };
-        self.line = trace.line;
+        self.pieces.clear();
+        self.seam = None;
         (self.from, self.start) = (trace.from, trace.ends[0]);
-        (self.to, self.end) = (trace.to, trace.ends[1]);
         self.reference_from = trace.line.reference(trace.from).max(0.0);
-        self.since = trace.from;
-        (self.first, self.heard) = (first.reference as usize, last.reference as usize + 1);
         self.evidence = trace.evidence;
+        (self.first, self.heard) = (first.reference as usize, last.reference as usize + 1);
+        self.run_along(trace);
+    }
+
+    /// Goes along what was traced from now on.
+    fn run_along(&mut self, trace: &Trace) {
+        self.line = trace.line;
+        (self.to, self.end) = (trace.to, trace.ends[1]);
+        self.since = trace.from;
         self.survival = trace.evidence.survival();
         self.found.clear();
         self.found.resize(self.reference.peaks.len().div_ceil(64), 0);
@@ -216,15 +238,17 @@ impl Locked {
         self.end = End::at(self.to);
     }
 
-    /// Whether it has ended, or is no longer heard; `beside` is the latest start of another one.
-    pub(super) fn is_over(&self, at: f64, beside: Option<f64>) -> bool {
-        let heard = self.last_heard();
+    /// Whether it has ended, or is no longer heard; `beside` is the latest start of another one. In silence, and where sound
+    /// is missing, it may go on for as long as a jump may be.
+    pub(super) fn is_over(&self, query: &Query<'_>, beside: Option<f64>) -> bool {
+        let (heard, at) = (self.last_heard(), query.to);
         if self.line.query(self.reference.ticks) + BEHIND <= at {
             return true;
         }
         let follows = beside.is_some_and(|start| start > heard - TICKS_PER_SECOND);
         let patience = if follows { LOST_BESIDE } else { LOST };
-        at - heard > patience && self.expected(at) - self.heard >= MISSED
+        let lost = at - heard > patience && self.expected(at) - self.heard >= MISSED;
+        lost && (follows || at - heard > MAX_JUMP || sounding(query.peaks, heard) > patience)
     }
 
     /// Whether a line of a track is this one at a time, ticks.
@@ -233,10 +257,26 @@ impl Locked {
             && (self.line.reference(at) - line.reference(at)).abs() <= SAME_TICKS
     }
 
+    /// Returns true if it is of the recording that one of these tracks carries.
+    pub(super) fn is_of(&self, tracks: &[TrackNumber]) -> bool {
+        self.tracks.iter().any(|track| tracks.contains(track))
+    }
+
+    /// Notes tracks that carry the recording too.
+    pub(super) fn add_tracks(&mut self, tracks: &[TrackNumber]) {
+        for track in tracks {
+            if !self.tracks.contains(track) {
+                self.tracks.push(*track);
+            }
+        }
+    }
+
     /// Marks the peaks that it explains from a time on.
     pub(super) fn explain(&self, query: &Query<'_>, outcomes: &mut Vec<Outcome>, used: &mut [bool]) {
         let peaks = &self.reference.peaks;
-        let from = self.line.reference(query.from.max(self.from));
+        self.pieces.iter().for_each(|piece| piece.explain(peaks, query, outcomes, used));
+        let begins = self.seam.map_or(self.from, |(from, _)| from);
+        let from = self.line.reference(query.from.max(begins));
         let first = peaks.partition_point(|p| f64::from(p.time) < from).min(self.heard);
         // What was not looked at yet is likely explained too: it is tried in the place where it is expected.
         let end = if self.is_heard(query.to) { self.expected(query.to) } else { self.heard };
@@ -252,4 +292,12 @@ impl Locked {
     pub(super) fn is_heard(&self, at: f64) -> bool {
         super::hunt::is_fresh(self.last_heard(), at)
     }
+}
+
+/// Ticks of the seconds since a time that hold sound.
+fn sounding(peaks: &[Peak], from: f64) -> f64 {
+    let latest = since(peaks, from);
+    let second = |peak: &Peak| ((f64::from(peak.time) - from) / TICKS_PER_SECOND) as u32;
+    let seconds = latest.chunk_by(|a, b| second(a) == second(b));
+    seconds.filter(|peaks| peaks.len() >= SPARSE).count() as f64 * TICKS_PER_SECOND
 }

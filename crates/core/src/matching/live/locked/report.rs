@@ -20,23 +20,29 @@ impl Locked {
     }
 
     /// Speed over the whole: from end to end where that is more exact than the fit to a part.
-    fn speed(&self) -> f64 {
+    pub(super) fn speed(&self) -> f64 {
         let length = self.to - self.from;
-        let exact = length <= FITTED || self.before.is_some();
+        let exact = length <= FITTED || self.before.is_some() || self.seam.is_some();
         if exact { self.line.speed } else { (self.line.reference(self.to) - self.reference_from) / length }
     }
 
-    /// Aligned landmarks, expected and matched peaks.
-    fn counts(&self) -> [u32; 3] {
+    /// Aligned landmarks, expected and matched peaks since the last seam.
+    pub(super) fn own_counts(&self) -> [u32; 3] {
         let range = self.first..self.heard.max(self.first);
         let matched = range.clone().filter(|index| self.is_found(*index)).count() as u32;
         let peaks = self.reference.peaks.get(range.clone()).unwrap_or_default();
         let aligned = aligned_landmarks(peaks, |index| self.is_found(self.first + index as usize));
+        [aligned, range.len() as u32, matched]
+    }
+
+    /// Aligned landmarks, expected and matched peaks of the whole.
+    fn counts(&self) -> [u32; 3] {
         let before = self.before.as_ref();
         let before = before
             .map_or([0; 3], |b| [b.heard.aligned_landmarks, b.heard.expected_peaks, b.heard.matched_peaks]);
-        let own = [aligned, range.len() as u32, matched];
-        std::array::from_fn(|i| own[i].saturating_add(before[i]))
+        let pieces = self.pieces.iter().map(|piece| piece.counts).chain([before]);
+        pieces
+            .fold(self.own_counts(), |sum, counts| std::array::from_fn(|i| sum[i].saturating_add(counts[i])))
     }
 
     /// What is known of it.
@@ -53,6 +59,7 @@ impl Locked {
             aligned_landmarks,
             expected_peaks,
             matched_peaks,
+            segments: self.segments(),
         }
     }
 

@@ -1,0 +1,288 @@
+//! From what the windows found to airings: each play of a recording once, as the one track that explains it best.
+//!
+//! Tracks that carry one recording are followed each for itself. Stretches of a track that continue each other are
+//! one chain; chains of several tracks at the same time are versions of one airing, of which one is the primary.
+//! Recordings then share the query's peaks, the best one first.
+
+use std::collections::VecDeque;
+
+use super::copies::{Recordings, agreement, is_same_sound};
+use super::line::{Line, Outcome};
+use super::primary::choose;
+use super::splice::{Stretch, jump};
+use super::trace::{Query, Trace};
+use super::verify::{Verified, Window};
+use super::window::Found;
+use crate::index::TrackNumber;
+
+/// Part of the shorter one of two chains that they share if they are versions of one airing.
+const SAME_TIME: f64 = 0.5;
+
+/// An alignment that a window accepted, with the logarithm of its probability of chance.
+#[derive(Debug, Clone, Copy)]
+struct Seed<'a> {
+    one: &'a Verified,
+    log_p: f64,
+    window: &'a Window<'a>,
+}
+
+/// A stretch along one line, and what it grew from.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece<'a> {
+    pub(crate) trace: Trace,
+    seed: Seed<'a>,
+}
+
+/// One play of a track: stretches in order of time, each of which continues the one before.
+#[derive(Debug, Clone)]
+pub(crate) struct Chain<'a> {
+    pub(crate) pieces: Vec<Piece<'a>>,
+}
+
+/// One play of a recording.
+#[derive(Debug)]
+pub(crate) struct Airing<'a> {
+    pub(crate) primary: Chain<'a>,
+    /// The same play as other tracks explain it.
+    pub(crate) versions: Vec<Chain<'a>>,
+}
+
+impl Chain<'_> {
+    pub(crate) fn track(&self) -> TrackNumber {
+        self.pieces[0].trace.reference.number
+    }
+
+    pub(crate) fn from(&self) -> f64 {
+        self.pieces[0].trace.from
+    }
+
+    pub(crate) fn to(&self) -> f64 {
+        self.pieces[self.pieces.len() - 1].trace.to
+    }
+
+    /// Logarithm of the probability of chance of its best stretch.
+    pub(crate) fn log_p(&self) -> f64 {
+        self.pieces.iter().map(|piece| piece.trace.log_p()).fold(0.0, f64::min)
+    }
+
+    /// The query's peaks that it explains.
+    fn explained(&self) -> impl Iterator<Item = u32> + '_ {
+        self.pieces.iter().flat_map(|piece| piece.trace.outcomes.iter().filter_map(|o| o.query))
+    }
+
+    /// Returns true if two chains of different tracks are one recording at the same place, where they overlap.
+    fn plays_the_same(&self, other: &Self, outcomes: &mut Vec<Outcome>) -> bool {
+        let pairs = self.pieces.iter().flat_map(|one| other.pieces.iter().map(move |other| (one, other)));
+        let shared = |(one, other): &(&Piece<'_>, &Piece<'_>)| {
+            one.trace.to.min(other.trace.to) - one.trace.from.max(other.trace.from)
+        };
+        let longest = pairs.max_by(|a, b| shared(a).total_cmp(&shared(b)));
+        self.is_beside(other)
+            && longest.is_some_and(|(Piece { trace: one, .. }, Piece { trace: other, .. })| {
+                let span = (one.from.max(other.from), one.to.min(other.to));
+                let (one, other) = ((&*one.reference, &one.line), (&*other.reference, &other.line));
+                is_same_sound(agreement(one, other, span, outcomes))
+            })
+    }
+
+    /// Returns true if two chains are heard at about the same time.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        let shared = self.to().min(other.to()) - self.from().max(other.from());
+        shared >= SAME_TIME * (self.to() - self.from()).min(other.to() - other.from())
+    }
+}
+
+/// All airings of a query, in order of time.
+pub(crate) fn airings<'a>(
+    windows: &'a [Window<'a>],
+    found: &'a [Found],
+    recordings: &Recordings,
+    query: &Query<'_>,
+    limit: f64,
+) -> Vec<Airing<'a>> {
+    let alone = windows.len() == 1;
+    let mut tracks: Vec<(TrackNumber, Vec<Seed<'a>>)> = Vec::new();
+    for seed in seeds(windows, found) {
+        let number = seed.one.reference.number;
+        match tracks.iter_mut().find(|(track, _)| *track == number) {
+            Some((_, seeds)) => seeds.push(seed),
+            None => tracks.push((number, vec![seed])),
+        }
+    }
+    let free = vec![false; query.peaks.len()];
+    let mut plays: Vec<Vec<Chain<'a>>> = Vec::new();
+    for (number, seeds) in tracks {
+        let followed = follow(&seeds, query, alone);
+        for chain in chains(followed, query, &free, limit) {
+            add_to_plays(&mut plays, chain, |other| recordings.are_one(other, number));
+        }
+    }
+    let plays = merge_versions(plays);
+    let mut airings = share_peaks(plays, recordings, query, limit);
+    airings.sort_by(|a, b| a.primary.from().total_cmp(&b.primary.from()));
+    airings
+}
+
+/// What the windows accepted, copies included, best first.
+fn seeds<'a>(windows: &'a [Window<'a>], found: &'a [Found]) -> Vec<Seed<'a>> {
+    let mut seeds = Vec::new();
+    for (found, window) in found.iter().zip(windows) {
+        for explanation in &found.accepted {
+            // Copies support each other: what is proven of one is proven of the recording.
+            let log_p = explanation.log_p;
+            seeds.extend(explanation.alignments().map(|one| Seed { one, log_p, window }));
+        }
+    }
+    seeds.sort_by(|a, b| a.log_p.total_cmp(&b.log_p));
+    seeds
+}
+
+/// Follows the alignments of one track to their ends, each line once.
+fn follow<'a>(seeds: &[Seed<'a>], query: &Query<'_>, alone: bool) -> Vec<Piece<'a>> {
+    let free = vec![false; query.peaks.len()];
+    let mut followed: Vec<Piece<'a>> = Vec::new();
+    for seed in seeds {
+        if followed.iter().any(|piece| piece.trace.covers(seed.one, seed.window)) {
+            continue;
+        }
+        if let Some(mut trace) = Trace::follow((seed.one, seed.log_p), seed.window, query, &free) {
+            if alone {
+                // The window is the query: what it proves is corrected for the choice of the ends.
+                trace.choices = 1.0;
+            }
+            followed.push(Piece { trace, seed: *seed });
+        }
+    }
+    followed.sort_by(|a, b| a.trace.log_p().total_cmp(&b.trace.log_p()));
+    followed
+}
+
+/// The chains of one track. It is heard once at a time: a repetitive one fits beside itself as well, a beat too early or
+/// late, with peaks that its sparse constellation leaves out. Peaks in `used` belong to others.
+fn chains<'a>(followed: Vec<Piece<'a>>, query: &Query<'_>, used: &[bool], limit: f64) -> Vec<Chain<'a>> {
+    let mut pieces: Vec<Piece<'a>> = Vec::new();
+    for Piece { trace, seed } in followed {
+        let mut taken = used.to_vec();
+        pieces.iter().for_each(|other| take_stretch(&mut taken, query, (other.trace.from, other.trace.to)));
+        let explained =
+            |trace: &Trace| trace.outcomes.iter().filter_map(|o| o.query).all(|q| !taken[q as usize]);
+        // Again without what others explain, its ends may draw in, or nothing be left.
+        let left = if explained(&trace) {
+            Some(trace)
+        } else {
+            Trace::follow((seed.one, seed.log_p), seed.window, query, &taken)
+        };
+        let Some(trace) = left.filter(|trace| trace.is_airing() && trace.log_p() <= limit) else { continue };
+        match pieces.iter_mut().find(|other| other.trace.continues(&trace)) {
+            // A fade or a noise between: one stretch.
+            Some(other) => other.trace.join(&trace),
+            None => pieces.push(Piece { trace, seed }),
+        }
+    }
+    splice(pieces)
+}
+
+/// Makes chains of stretches of one track.
+fn splice(mut pieces: Vec<Piece<'_>>) -> Vec<Chain<'_>> {
+    pieces.sort_by(|a, b| a.trace.from.total_cmp(&b.trace.from));
+    let mut chains: Vec<Chain<'_>> = Vec::new();
+    for piece in pieces {
+        let continues = |chain: &&mut Chain<'_>| {
+            chain.pieces.last().is_some_and(|Piece { trace: last, .. }| {
+                piece.trace.jump_from((&last.line, last.from, last.to)).is_some()
+            })
+        };
+        match chains.iter_mut().rev().find(continues) {
+            Some(chain) => chain.pieces.push(piece),
+            None => chains.push(Chain { pieces: vec![piece] }),
+        }
+    }
+    chains
+}
+
+impl Trace {
+    /// Ticks by which this stretch is ahead of where one before it in the query leads to, if it continues that one: a line of
+    /// the same track, with start and end in the query (ticks).
+    pub(crate) fn jump_from(&self, (line, from, to): (&Line, f64, f64)) -> Option<f64> {
+        let before = Stretch { line, from, to };
+        jump(before, Stretch { line: &self.line, from: self.from, to: self.to }, self.reference.ticks)
+    }
+}
+
+/// Marks all peaks between two times of the query, ticks.
+fn take_stretch(taken: &mut [bool], query: &Query<'_>, (from, to): (f64, f64)) {
+    let at = |time: f64| query.peaks.partition_point(|p| f64::from(p.time) < time);
+    let (from, to) = (at(from), at(to));
+    taken[from..to.max(from)].fill(true);
+}
+
+/// Adds a chain to the plays that it is a version of, which become one, or begins another.
+fn add_to_plays<'a>(
+    plays: &mut Vec<Vec<Chain<'a>>>,
+    chain: Chain<'a>,
+    is_recording: impl Fn(TrackNumber) -> bool,
+) {
+    let belongs = |play: &Vec<Chain<'a>>| {
+        is_recording(play[0].track()) && play.iter().any(|other| other.is_beside(&chain))
+    };
+    let (mut same, others): (Vec<_>, Vec<_>) = plays.drain(..).partition(belongs);
+    *plays = others;
+    let mut play: Vec<Chain<'a>> = same.drain(..).flatten().collect();
+    play.push(chain);
+    plays.push(play);
+}
+
+/// Makes plays one that turn out to be of one recording when their tracks are compared along the lines that were followed: no
+/// window may have shown it, where a copy at another speed was not worth fitting.
+fn merge_versions(plays: Vec<Vec<Chain<'_>>>) -> Vec<Vec<Chain<'_>>> {
+    let mut merged: Vec<Vec<Chain<'_>>> = Vec::new();
+    let mut outcomes = Vec::new();
+    for play in plays {
+        let mut same = |other: &&mut Vec<Chain<'_>>| {
+            other.iter().any(|one| play.iter().any(|chain| chain.plays_the_same(one, &mut outcomes)))
+        };
+        match merged.iter_mut().find(|other| same(other)) {
+            Some(other) => other.extend(play),
+            None => merged.push(play),
+        }
+    }
+    merged
+}
+
+/// Lets the best recording keep peaks that several explain; the others must do without, and without the whole time in which
+/// their own recording is heard already.
+fn share_peaks<'a>(
+    mut plays: Vec<Vec<Chain<'a>>>,
+    recordings: &Recordings,
+    query: &Query<'_>,
+    limit: f64,
+) -> Vec<Airing<'a>> {
+    let log_p = |play: &[Chain<'_>]| play.iter().map(Chain::log_p).fold(0.0, f64::min);
+    plays.sort_by(|a, b| log_p(a).total_cmp(&log_p(b)));
+    let mut used = vec![false; query.peaks.len()];
+    let mut airings: Vec<Airing<'a>> = Vec::new();
+    let mut plays = VecDeque::from(plays);
+    while let Some(play) = plays.pop_front() {
+        let recording = recordings.of(play[0].track());
+        let mut taken = used.clone();
+        let heard = airings.iter().filter(|airing| recordings.of(airing.primary.track()) == recording);
+        for chain in heard.flat_map(|airing| std::iter::once(&airing.primary).chain(&airing.versions)) {
+            take_stretch(&mut taken, query, (chain.from(), chain.to()));
+        }
+        let mut left: Vec<Chain<'a>> = Vec::new();
+        for chain in play {
+            if chain.explained().any(|q| taken[q as usize]) {
+                left.extend(chains(chain.pieces, query, &taken, limit));
+            } else {
+                left.push(chain);
+            }
+        }
+        let Some((airing, rest)) = choose(left) else { continue };
+        plays.extend((!rest.is_empty()).then_some(rest));
+        for chain in std::iter::once(&airing.primary).chain(&airing.versions) {
+            chain.explained().for_each(|q| used[q as usize] = true);
+        }
+        airings.push(airing);
+    }
+    airings
+}

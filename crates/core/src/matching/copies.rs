@@ -1,0 +1,169 @@
+//! Copies: catalog entries of one recording.
+//!
+//! A catalog holds many recordings several times: album, single and compilation, other encodings, edits, versions
+//! without the voice. Their alignments in a query support each other and never compete. Whether two alignments play
+//! the same recording is decided by comparing the two tracks directly, along the lines that put them into the query, so
+//! noise in the query does not matter and no link in the catalog is needed.
+
+use std::collections::HashMap;
+
+use crate::index::TrackNumber;
+
+use super::line::{Line, Outcome, Tolerance, compare, fit};
+use super::reference::Reference;
+use super::verify::{FINE, Verified};
+
+/// Part of the peaks of two tracks that agree where one is a copy or a version of the other. Tracks that share no more
+/// than a beat agree in less.
+const SAME_SOUND: f64 = 0.35;
+/// Fewer peaks than this in the common stretch say nothing.
+const MIN_PEAKS: usize = 12;
+/// Part of the query's peaks that two alignments must both explain before the tracks are compared: unrelated alignments
+/// share less, and the test costs a hundredth of the comparison.
+const SHARED_PEAKS: f64 = 0.15;
+
+/// Tolerance for the first comparison of two tracks whose offset is known to a bin of votes.
+const COARSE: Tolerance = Tolerance { time: 8.0, frequency: 8.0, relative: 0.004 };
+
+/// The line from the times of one track to those of another, where both are aligned with one query.
+fn between(one: &Line, other: &Line) -> Line {
+    let speed = one.speed / other.speed;
+    Line { offset: one.offset - speed * other.offset, speed, pitch: one.pitch / other.pitch }
+}
+
+/// The line of another track in a query, given that of one and the line between the two tracks.
+fn through(one: &Line, between: &Line) -> Line {
+    let speed = one.speed / between.speed;
+    Line { offset: (one.offset - between.offset) / between.speed, speed, pitch: one.pitch / between.pitch }
+}
+
+/// Part of the peaks of one track that another track has too, both aligned with a query, between two times of the query
+/// (ticks). Only times that both tracks have are compared; `None` if they hold too few peaks.
+pub(crate) fn agreement(
+    (one, one_line): (&Reference, &Line),
+    (other, other_line): (&Reference, &Line),
+    span: (f64, f64),
+    outcomes: &mut Vec<Outcome>,
+) -> Option<f64> {
+    let from = span.0.max(one_line.query(0.0)).max(other_line.query(0.0));
+    let to = span.1.min(one_line.query(one.ticks)).min(other_line.query(other.ticks));
+    if to <= from {
+        return None;
+    }
+    let span = (other_line.reference(from), other_line.reference(to));
+    compare(&one.peaks, &other.peaks, &between(one_line, other_line), span, FINE, outcomes);
+    if outcomes.len() < MIN_PEAKS {
+        return None;
+    }
+    let found = outcomes.iter().filter(|o| o.query.is_some()).count();
+    Some(found as f64 / outcomes.len() as f64)
+}
+
+/// Returns true if an agreement is that of one recording.
+pub(crate) fn is_same_sound(agreement: Option<f64>) -> bool {
+    agreement.is_some_and(|part| part >= SAME_SOUND)
+}
+
+/// Returns true if two alignments explain so many peaks of the query in common that they may be copies; a bit stands for
+/// each peak.
+pub(crate) fn may_be_copies(one: &[u64], other: &[u64]) -> bool {
+    let count = |set: &[u64]| set.iter().map(|bits| bits.count_ones()).sum::<u32>();
+    let shared: u32 = one.iter().zip(other).map(|(a, b)| (a & b).count_ones()).sum();
+    shared > 0 && f64::from(shared) >= SHARED_PEAKS * f64::from(count(one).min(count(other)))
+}
+
+/// The line of another track that carries what an aligned one plays between two times of the query (ticks), and the part of
+/// the peaks that agree. `near` is its line, off by some ticks; it is fitted to the peaks of the two tracks, which hold no
+/// noise.
+pub(crate) fn line_of_copy(
+    one: &Verified,
+    (other, near): (&Reference, &Line),
+    span: (f64, f64),
+    outcomes: &mut Vec<Outcome>,
+) -> Option<(Line, f64)> {
+    let between = between(&one.line, near);
+    let times = (near.reference(span.0), near.reference(span.1));
+    compare(&one.reference.peaks, &other.peaks, &between, times, COARSE, outcomes);
+    let line = through(&one.line, &fit(&one.reference.peaks, &other.peaks, outcomes, &between));
+    let part = agreement((&one.reference, &one.line), (other, &line), span, outcomes)?;
+    (part >= SAME_SOUND).then_some((line, part))
+}
+
+/// How well two alignments of different tracks play the same recording at the same place, if they do: the part of the
+/// peaks that agree where both were proven. In noise each was fitted for itself, so their lines may differ by some ticks.
+pub(crate) fn copy_agreement(one: &Verified, other: &Verified, outcomes: &mut Vec<Outcome>) -> Option<f64> {
+    if one.reference.number == other.reference.number {
+        return None;
+    }
+    let span = (one.part.0.max(other.part.0), one.part.1.min(other.part.1));
+    let part = agreement((&one.reference, &one.line), (&other.reference, &other.line), span, outcomes);
+    part.filter(|part| *part >= SAME_SOUND)
+        .or_else(|| Some(line_of_copy(one, (&other.reference, &other.line), span, outcomes)?.1))
+}
+
+/// Which tracks carry one recording, as far as a search has seen (union-find).
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Recordings {
+    parents: HashMap<TrackNumber, TrackNumber>,
+}
+
+impl Recordings {
+    /// The lowest number of the tracks that carry the recording of this one.
+    pub(crate) fn of(&self, mut track: TrackNumber) -> TrackNumber {
+        while let Some(parent) = self.parents.get(&track) {
+            track = *parent;
+        }
+        track
+    }
+
+    /// Notes that two tracks carry one recording.
+    pub(crate) fn link(&mut self, one: TrackNumber, other: TrackNumber) {
+        let (one, other) = (self.of(one), self.of(other));
+        if one != other {
+            self.parents.insert(one.max(other), one.min(other));
+        }
+    }
+
+    /// Notes what another search has seen.
+    pub(crate) fn add(&mut self, other: &Self) {
+        other.parents.iter().for_each(|(one, parent)| self.link(*one, *parent));
+    }
+
+    /// Returns true if two tracks carry one recording.
+    pub(crate) fn are_one(&self, one: TrackNumber, other: TrackNumber) -> bool {
+        one == other || self.of(one) == self.of(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn links_join_tracks_transitively_and_keep_the_lowest_number() {
+        let mut recordings = Recordings::default();
+        for (one, other) in [(7, 5), (9, 7), (3, 9)] {
+            recordings.link(TrackNumber(one), TrackNumber(other));
+        }
+        assert!(recordings.are_one(TrackNumber(9), TrackNumber(5)));
+        assert_eq!(recordings.of(TrackNumber(7)), TrackNumber(3));
+        assert!(!recordings.are_one(TrackNumber(4), TrackNumber(5)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_between_two_tracks_goes_through_the_query(
+            (a, b) in (-1e4f64..1e4, -1e4f64..1e4), (v, w) in (0.6f64..1.6, 0.6f64..1.6), query in 0f64..1e5,
+        ) {
+            let one = Line { offset: a, speed: v, pitch: 1.1 };
+            let other = Line { offset: b, speed: w, pitch: 0.9 };
+            let through = between(&one, &other);
+            prop_assert!((through.reference(other.reference(query)) - one.reference(query)).abs() < 1e-6);
+            let again = super::through(&one, &through);
+            prop_assert!((again.reference(query) - other.reference(query)).abs() < 1e-6);
+            prop_assert!((again.pitch - other.pitch).abs() < 1e-9);
+        }
+    }
+}

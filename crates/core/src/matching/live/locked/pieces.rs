@@ -1,0 +1,104 @@
+//! Airings of several stretches: sound of the stream is lost or repeated between them.
+
+use crate::fingerprint::{Peak, TICKS_PER_SECOND};
+use crate::matching::Segment;
+use crate::matching::line::{Line, Outcome, compare_range};
+use crate::matching::live::event::Airing;
+use crate::matching::trace::{Query, SAME_TICKS, Trace};
+use crate::matching::verify::FINE;
+
+use super::Locked;
+
+/// A stretch that is over.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    line: Line,
+    /// Start and end in the stream, ticks.
+    from: f64,
+    to: f64,
+    /// Aligned landmarks, expected and matched peaks.
+    pub(super) counts: [u32; 3],
+}
+
+impl Piece {
+    /// All that another matcher reported of an airing, as one stretch. Its counts are kept with the airing.
+    pub(super) fn of_other_matcher(airing: &Airing) -> Self {
+        let heard = &airing.heard;
+        let from = heard.query_start * TICKS_PER_SECOND;
+        let length = (heard.query_end - heard.query_start).max(f64::EPSILON) * TICKS_PER_SECOND;
+        let reference = heard.reference_start * TICKS_PER_SECOND;
+        let speed = (airing.reference_end * TICKS_PER_SECOND - reference).max(f64::EPSILON) / length;
+        let line = Line { offset: reference - speed * from, speed, pitch: 1.0 };
+        Self { line, from, to: from + length, counts: [0; 3] }
+    }
+
+    fn segment(&self) -> Segment {
+        Segment {
+            query_start: self.from / TICKS_PER_SECOND,
+            query_end: self.to / TICKS_PER_SECOND,
+            reference_start: (self.line.reference(self.from) / TICKS_PER_SECOND).max(0.0),
+            speed: self.line.speed,
+        }
+    }
+
+    /// Marks the peaks that it explains.
+    pub(super) fn explain(
+        &self,
+        peaks: &[Peak],
+        query: &Query<'_>,
+        outcomes: &mut Vec<Outcome>,
+        used: &mut [bool],
+    ) {
+        let at = |time: f64| peaks.partition_point(|p| f64::from(p.time) < self.line.reference(time));
+        let (first, end) = (at(self.from.max(query.from)), at(self.to));
+        compare_range(peaks, first..end.max(first), query.peaks, &self.line, FINE, outcomes);
+        for query in outcomes.iter().filter_map(|o| o.query) {
+            if let Some(used) = used.get_mut(query as usize) {
+                *used = true;
+            }
+        }
+    }
+}
+
+impl Locked {
+    /// Lets it go on along another line of its track, if that continues it. Returns true if it does.
+    pub(in crate::matching::live) fn splice(&mut self, trace: &Trace, query: &Query<'_>) -> bool {
+        let heard = self.last_heard();
+        let (from, reference) = self.seam.unwrap_or((self.from, self.reference_from));
+        let Some(jump) = trace.jump_from((&self.line, from, heard)) else { return false };
+        let (Some(first), Some(last)) = (trace.outcomes.first(), trace.outcomes.last()) else { return false };
+        let along = jump.abs() <= SAME_TICKS;
+        if !along {
+            let speed = (self.line.reference(heard) - reference) / (heard - from).max(1.0);
+            let line = Line { offset: reference - speed * from, speed, pitch: self.line.pitch };
+            self.pieces.push(Piece { line, from, to: heard, counts: self.own_counts() });
+            self.seam = Some((trace.from, trace.line.reference(trace.from).max(0.0)));
+            self.first = first.reference as usize;
+        }
+        let found = std::mem::take(&mut self.found);
+        self.run_along(trace);
+        if along {
+            self.found.iter_mut().zip(found).for_each(|(bits, before)| *bits |= before);
+        }
+        self.heard = last.reference as usize + 1;
+        for outcome in &trace.outcomes {
+            let Some(peak) = self.reference.peaks.get(outcome.reference as usize) else { continue };
+            let found = outcome.query.and_then(|q| query.peaks.get(q as usize));
+            let found = found.map(|found| self.line.sighting(peak, found));
+            self.evidence.add(peak, found, query.chance, query.chance.of(peak, &self.line), 0.0);
+        }
+        true
+    }
+
+    /// The stretches, in order of time.
+    pub(super) fn segments(&self) -> Vec<Segment> {
+        let (from, reference) = self.seam.unwrap_or((self.from, self.reference_from));
+        let last = Segment {
+            query_start: from / TICKS_PER_SECOND,
+            query_end: self.to / TICKS_PER_SECOND,
+            reference_start: reference.max(0.0) / TICKS_PER_SECOND,
+            speed: self.speed(),
+        };
+        self.pieces.iter().map(Piece::segment).chain([last]).collect()
+    }
+}

@@ -1,0 +1,170 @@
+//! Which of several tracks that carry one recording an airing is reported as.
+//!
+//! The choice is the same from clip to clip, and with every order in which candidates were found:
+//!
+//! 1. Only tracks of whose peaks about as many are found as of the best one are considered: a version without the voice is
+//!    not reported where the one with the voice is played.
+//! 2. The longest explanation.
+//! 3. The one of fewest pieces: an edit is reported where it is played, not the original with a jump.
+//! 4. One at its own speed and pitch before one that would have been changed.
+//! 5. The track with the longest sound: it will explain a stream for the longest time.
+//! 6. The track that was indexed first.
+
+use std::cmp::Reverse;
+
+use super::airings::{Airing, Chain};
+use super::trace::Trace;
+use crate::fingerprint::TICKS_PER_SECOND;
+use crate::index::TrackNumber;
+
+/// A track has as good a part of its peaks found as another one if it is this part of the other's. Other encodings of a
+/// recording agree in nine tenths of their peaks, versions in half.
+const AS_GOOD: f64 = 0.75;
+/// Explanations shorter than the longest one by no more (1 s, ticks) are as long.
+const AS_LONG: f64 = TICKS_PER_SECOND;
+/// Sounds shorter than the longest one by no more (2 s, ticks) are as long.
+const SAME_LENGTH: f64 = 2.0 * TICKS_PER_SECOND;
+
+/// What the choice depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice {
+    pub(crate) track: TrackNumber,
+    /// Part of the track's peaks that were found.
+    pub(crate) found: f64,
+    /// From the first peak that it explains to the last one, ticks: silence in front of a copy explains nothing.
+    pub(crate) length: f64,
+    pub(crate) pieces: usize,
+    /// Whether its speed or pitch is another than the track's.
+    pub(crate) is_changed: bool,
+    /// From the track's first peak to its last one, ticks.
+    pub(crate) sound: f64,
+}
+
+impl Choice {
+    /// What speaks for stretches of one track.
+    pub(crate) fn of<'a>(traces: impl Iterator<Item = &'a Trace> + Clone) -> Option<Self> {
+        let first = traces.clone().next()?;
+        let last = traces.clone().last()?;
+        let sum = |count: fn(&Trace) -> u32| traces.clone().map(count).sum::<u32>();
+        let peaks = &first.reference.peaks;
+        let sound = peaks.last().map_or(0.0, |last| f64::from(last.time - peaks[0].time));
+        Some(Self {
+            track: first.reference.number,
+            found: f64::from(sum(|trace| trace.evidence.found))
+                / f64::from(sum(|trace| trace.evidence.expected).max(1)),
+            length: last.peaks_span()?.1 - first.peaks_span()?.0,
+            pieces: traces.clone().count(),
+            is_changed: traces.clone().any(|trace| trace.line.is_changed()),
+            sound,
+        })
+    }
+}
+
+/// Index of the choice that becomes the primary.
+pub(crate) fn best(choices: &[Choice]) -> Option<usize> {
+    let found = choices.iter().map(|one| one.found).fold(0.0, f64::max);
+    let good = choices.iter().enumerate().filter(|(_, one)| one.found >= AS_GOOD * found);
+    let longest = good.clone().map(|(_, one)| one.length).fold(0.0, f64::max);
+    let long = good.filter(|(_, one)| one.length >= longest - AS_LONG);
+    let simple = |one: &Choice| (one.pieces, one.is_changed);
+    let simplest = long.clone().map(|(_, one)| simple(one)).min()?;
+    let plain = long.filter(|(_, one)| simple(one) == simplest);
+    let sound = plain.clone().map(|(_, one)| one.sound).fold(0.0, f64::max);
+    let mut last = plain.filter(|(_, one)| one.sound >= sound - SAME_LENGTH);
+    let first = last.next()?;
+    let best = last.fold(first, |a, b| {
+        let rank = |one: &Choice| (one.track, Reverse((one.length * 16.0) as u64));
+        if rank(b.1) < rank(a.1) { b } else { a }
+    });
+    Some(best.0)
+}
+
+/// One airing of the chains of one play, and the chains that are no part of it. Of each other track its longest chain is a
+/// version.
+pub(crate) fn choose(mut chains: Vec<Chain<'_>>) -> Option<(Airing<'_>, Vec<Chain<'_>>)> {
+    let traces = |chain: &Chain<'_>| Choice::of(chain.pieces.iter().map(|piece| &piece.trace));
+    let choices: Vec<Choice> = chains.iter().filter_map(traces).collect();
+    let primary = chains.swap_remove(best(&choices)?);
+    let (mut beside, rest): (Vec<_>, Vec<_>) =
+        chains.into_iter().partition(|chain| chain.is_beside(&primary));
+    beside.sort_by(|a, b| {
+        let length = |chain: &Chain<'_>| chain.to() - chain.from();
+        length(b).total_cmp(&length(a)).then(a.track().cmp(&b.track()))
+    });
+    let mut versions: Vec<Chain<'_>> = Vec::new();
+    for chain in beside {
+        let known = |other: &Chain<'_>| other.track() == chain.track();
+        if !known(&primary) && !versions.iter().any(known) {
+            versions.push(chain);
+        }
+    }
+    versions.sort_by(|a, b| a.log_p().total_cmp(&b.log_p()).then(a.track().cmp(&b.track())));
+    Some((Airing { primary, versions }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn choice(track: u32, found: f64, seconds: f64) -> Choice {
+        Choice {
+            track: TrackNumber(track),
+            found,
+            length: seconds * TICKS_PER_SECOND,
+            pieces: 1,
+            is_changed: false,
+            sound: 180.0 * TICKS_PER_SECOND,
+        }
+    }
+
+    fn track(choices: &[Choice]) -> u32 {
+        choices[best(choices).unwrap()].track.0
+    }
+
+    #[test]
+    fn of_equal_copies_the_first_indexed_is_primary() {
+        assert_eq!(track(&[choice(9, 0.9, 10.0), choice(4, 0.85, 10.0), choice(7, 0.95, 9.9)]), 4);
+    }
+
+    #[test]
+    fn the_longest_explanation_of_fewest_pieces_is_primary() {
+        let edit = choice(9, 0.9, 42.0);
+        let original = Choice { pieces: 2, ..choice(4, 0.9, 42.0) };
+        assert_eq!(track(&[original, edit]), 9);
+        assert_eq!(track(&[choice(4, 0.9, 30.0), edit]), 9);
+    }
+
+    #[test]
+    fn a_version_that_explains_half_of_the_sound_is_not_primary() {
+        assert_eq!(track(&[choice(4, 0.5, 10.0), choice(9, 0.9, 10.0)]), 9);
+    }
+
+    #[test]
+    fn longer_tracks_and_unchanged_ones_are_preferred() {
+        let long = Choice { sound: 300.0 * TICKS_PER_SECOND, ..choice(9, 0.9, 10.0) };
+        assert_eq!(track(&[choice(4, 0.9, 10.0), long]), 9);
+        let changed = Choice { is_changed: true, ..long };
+        assert_eq!(track(&[choice(4, 0.9, 10.0), changed]), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn the_choice_does_not_depend_on_the_order(
+            values in prop::collection::vec((0.1f64..1.0, 5f64..12.0, 1usize..3, any::<bool>(), 100f64..200.0), 1..8),
+            turn in 0usize..8,
+        ) {
+            let mut choices: Vec<Choice> = values.iter().enumerate().map(|(i, v)| Choice {
+                pieces: v.2,
+                is_changed: v.3,
+                sound: v.4 * TICKS_PER_SECOND,
+                ..choice(i as u32, v.0, v.1)
+            }).collect();
+            let first = track(&choices);
+            let turn = turn % choices.len();
+            choices.rotate_left(turn);
+            prop_assert_eq!(track(&choices), first);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Alignments of copies are gathered, so that each place of a recording is judged once.
+
+use crate::fingerprint::Peak;
+use crate::fingerprint::TICKS_PER_SECOND;
+use crate::index::{Candidate, IndexError, TrackNumber};
+
+use super::super::copies::{copy_agreement, line_of_copy};
+use super::super::line::{Line, Outcome};
+use super::super::search::Lookup;
+use super::super::sweep::Scale;
+use super::super::verify::{Rough, Verified, Window};
+use super::alignments::Alignments;
+use super::judge::{Explanation, MOST_WEIGHED};
+use super::{Buffers, SHALLOW, WindowSearch};
+
+/// Entries of one recording that are looked for. A recording that a catalog holds more often is reported with so many of them.
+const MAX_COPIES: usize = 1000;
+/// So much of a track (10 s, ticks) is looked up to find its copies.
+const LOOKED_UP: f64 = 10.0 * TICKS_PER_SECOND;
+/// Votes that a copy has at least: it has nearly all landmarks of the stretch, some hundred.
+const MIN_VOTES: u32 = 12;
+
+/// A place of a recording in the query: the best alignment, and those of copies.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) lead: Verified,
+    pub(super) copies: Vec<Verified>,
+    /// How well each copy agrees with the lead.
+    agreements: Vec<f64>,
+}
+
+impl Group {
+    fn of(lead: &Verified) -> Self {
+        Self { lead: lead.clone(), copies: Vec::new(), agreements: Vec::new() }
+    }
+
+    /// The track of the best alignment.
+    pub(super) fn number(&self) -> TrackNumber {
+        self.lead.reference.number
+    }
+
+    /// The alignment of a track, else the best one.
+    pub(super) fn alignment(&self, track: TrackNumber) -> &Verified {
+        self.copies.iter().find(|copy| copy.reference.number == track).unwrap_or(&self.lead)
+    }
+
+    /// Gathers alignments, the best ones first. Each copy goes to the place that it agrees with best.
+    pub(super) fn all(verified: &Alignments, outcomes: &mut Vec<Outcome>) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for one in verified.best_first().into_iter().filter(|one| one.quick < 0.0) {
+            let mut alone = Some(one.clone());
+            if verified.has_copies() {
+                let agreements = groups
+                    .iter_mut()
+                    .filter_map(|group| Some((copy_agreement(&group.lead, one, outcomes)?, group)));
+                if let Some((agreement, group)) = agreements.max_by(|a, b| a.0.total_cmp(&b.0)) {
+                    alone = group.take_in(one, agreement);
+                }
+            } else if groups.len() == MOST_WEIGHED {
+                break;
+            }
+            groups.extend(alone.filter(|_| groups.len() < MOST_WEIGHED).map(|one| Self::of(&one)));
+        }
+        groups
+    }
+
+    /// Takes in a copy. Of two places of one track the one that agrees better is the copy; the other one is given back: it
+    /// repeats the place.
+    fn take_in(&mut self, one: &Verified, agreement: f64) -> Option<Verified> {
+        let known = self.copies.iter().position(|copy| copy.reference.number == one.reference.number);
+        let Some(known) = known else {
+            self.copies.push(one.clone());
+            self.agreements.push(agreement);
+            return None;
+        };
+        if agreement <= self.agreements[known] {
+            return Some(one.clone());
+        }
+        self.agreements[known] = agreement;
+        Some(std::mem::replace(&mut self.copies[known], one.clone()))
+    }
+}
+
+impl WindowSearch<'_> {
+    /// Adds the tracks that carry what an alignment plays, also those that the query did not lead to: the peaks of the
+    /// track itself are looked up, which are many and free of noise.
+    pub(super) fn add_copies(
+        &mut self,
+        explanation: &mut Explanation,
+        window: &Window<'_>,
+    ) -> Result<(), IndexError> {
+        let Explanation { lead, copies, .. } = explanation;
+        let (from, to) = (lead.line.reference(lead.part.0).max(0.0), lead.line.reference(lead.part.1));
+        let to = to.min(from + LOOKED_UP);
+        let index = |time: f64| lead.reference.peaks.partition_point(|p| f64::from(p.time) < time);
+        let peaks = &lead.reference.peaks[index(from)..index(to).max(index(from))];
+        for candidate in self.carriers(peaks, from.floor())? {
+            let known = |one: &Verified| one.reference.number == candidate.track;
+            if known(lead) || copies.iter().any(known) {
+                continue;
+            }
+            let Self { session, buffers, .. } = self;
+            let Buffers { references, outcomes, .. } = buffers;
+            let (reference, at) = references.of(&mut **session, &candidate)?;
+            let near = Line { offset: at - from.floor() + lead.line.offset, ..lead.line };
+            let span = (lead.line.query(from), lead.line.query(to));
+            if let Some((line, _)) = line_of_copy(lead, (&reference, &near), span, outcomes) {
+                let rough = Rough { line, tried: lead.tried };
+                copies.push(Verified::near(&reference, rough, window, buffers.ground()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Places in the catalog that may play these peaks, whose times are counted from `start`.
+    fn carriers(&mut self, peaks: &[Peak], start: f64) -> Result<Vec<Candidate>, IndexError> {
+        let Self { home, session, buffers: Buffers { search, .. }, .. } = self;
+        let lookup = [Lookup { depth: SHALLOW, scale: Scale::PLAIN, least: MIN_VOTES }];
+        let found =
+            search.candidates(&mut **session, home.groups(), (peaks, start as u32), &lookup, MAX_COPIES)?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+}
