@@ -97,7 +97,7 @@ impl<S: RowStore> Remote<'_, S> {
         shapes.sort_unstable();
         shapes.dedup_by_key(|shape| shape.bucket_bits);
         let of_shape = |shape: RunShape| {
-            lookups.iter().flatten().flat_map(move |probe| shape.bucket(probe.low)..=shape.bucket(probe.high))
+            lookups.iter().flatten().flat_map(move |probe| shape.buckets(probe.low, probe.high))
         };
         shapes.into_iter().flat_map(of_shape).collect()
     }
@@ -128,7 +128,7 @@ impl<S: RowStore> Session for Remote<'_, S> {
             decoded.clear();
             let (mut last, mut from) = (0, 0);
             for probe in probes {
-                for bucket in shape.bucket(probe.low)..=shape.bucket(probe.high) {
+                for bucket in shape.buckets(probe.low, probe.high) {
                     if bucket > last {
                         last = bucket;
                         let rows = self.rows.get(&bucket).map(Vec::as_slice).unwrap_or_default();

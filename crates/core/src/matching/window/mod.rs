@@ -29,7 +29,7 @@ pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, margin: 0.0
 /// noise nearly always, and drown the votes of the others.
 pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, margin: 0.0, gap_reach: 1 };
 /// Between the two, for sound that is worn and changed.
-const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, margin: 0.0, gap_reach: 1 };
+pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, margin: 0.0, gap_reach: 1 };
 
 /// Candidates of the first pass that are verified.
 const MOST_CANDIDATES: usize = 32;
