@@ -159,8 +159,8 @@ impl Run {
         Ok(())
     }
 
-    /// Calls `visit` with each probe and the time of every posting whose hash lies in its range. Probes that are sorted
-    /// by their ranges share buckets, which are unpacked once into `buffer`.
+    /// Calls `visit` with each probe and the time of every posting whose hash lies in its range. The probes must be sorted
+    /// by their first hash; those that share a bucket decode it once, into `buffer`.
     #[inline]
     pub(crate) fn visit_all(
         &self,
@@ -242,7 +242,7 @@ mod tests {
                 .map(|(low, span, time)| {
                     // Some of the same hashes, and neighbours.
                     let low = if time < 5 { low % 0x4000 } else { low };
-                    Probe { low, high: (low + span).min((1 << HASH_BITS) - 1), time }
+                    Probe { low, high: (low + span).min(HASHES - 1), time, lookup: 0 }
                 })
                 .collect();
             probes.sort_unstable_by_key(|p| (p.low, p.high, p.time));
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(count(0, u32::MAX), count(0, HASHES - 1));
         assert_eq!(count(HASHES, u32::MAX), 0);
         assert_eq!(count(9, 8), 0);
-        let probe = |low, high| Probe { low, high, time: 0 };
+        let probe = |low, high| Probe { low, high, time: 0, lookup: 0 };
         let outside =
             [probe(HASHES, HASHES + 2), probe(HASHES + 1, HASHES + 3), probe(u32::MAX - 2, u32::MAX)];
         let mut found = 0;

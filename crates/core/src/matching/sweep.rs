@@ -4,6 +4,8 @@
 //! the index (Gunfinger and Panako 2.0 search finer or store more; Ellis proposed the ladder for audfprint).
 //! Steps that gather outstanding votes are climbed again in small ones.
 
+use crate::fingerprint::landmark::Rescaling;
+
 use super::settings::{Effort, MatchSettings, Ranges};
 
 /// How a track is changed.
@@ -18,6 +20,11 @@ pub(crate) struct Scale {
 impl Scale {
     /// Unchanged.
     pub(crate) const PLAIN: Self = Self { speed: 1.0, pitch: 1.0 };
+
+    /// The change that makes a query of this scale as its track is.
+    pub(crate) fn undone(self) -> Rescaling {
+        Rescaling { time: self.speed as f32, frequency: (1.0 / self.pitch) as f32 }
+    }
 
     /// The scales a small step to both sides, and this one.
     pub(crate) fn fine(self) -> [Self; FINE_STEPS.len()] {

@@ -14,7 +14,7 @@ mod probe;
 use super::constellation::Peak;
 use super::scale::warp_frequency;
 
-pub(crate) use probe::{Depth, Probe, probes};
+pub(crate) use probe::{Depth, Probe, Prober, Rescaling};
 
 /// Version of the hash and of the choice of pairs; index files of another version are rebuilt.
 pub(crate) const SCHEME_VERSION: u32 = 1;
@@ -86,9 +86,10 @@ pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
         .enumerate()
         .map(|(i, p)| Star { time: p.time, warp: warp_frequency(p.frequency), rank: p.rank, index: i as u32 })
         .collect();
-    let mut zones = Zones::new(&stars);
+    let mut zones = Zones::default();
+    zones.fill(&stars);
     for first in &stars {
-        zones.outstanding(*first, |second| {
+        zones.outstanding(*first, REFERENCE_FAN_OUT, |second| {
             if let Some(hash) = Pair::of(*first, second).hash() {
                 sink(Landmark { hash, first: first.index, second: second.index });
             }
@@ -96,27 +97,35 @@ pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
     }
 }
 
-/// Target zones of a reference's stars, which are asked for by rising time.
+/// Target zones of stars; the first peaks are given in order of time. Owns its buffers.
 ///
-/// Stars are kept by rank, so that the most outstanding ones of a zone, the nearest first among equals, are met first:
-/// the choice of [`pairs`] after a few looks instead of a look at each star.
+/// Stars are kept by rank, so that the most outstanding ones of a zone, the nearest first among equals, come first, and
+/// the others need not be read.
+#[derive(Debug, Default)]
 struct Zones {
     /// By rank: the stars, and the first of them that is not too near.
     ranks: Vec<(Vec<Star>, usize)>,
 }
 
 impl Zones {
-    fn new(stars: &[Star]) -> Self {
-        let most = stars.iter().map(|star| usize::from(star.rank)).max().map_or(0, |rank| rank + 1);
-        let mut ranks = vec![(Vec::new(), 0); most];
-        for star in stars {
-            ranks[usize::from(star.rank)].0.push(*star);
+    /// Replaces the stars, which are in order of time.
+    fn fill(&mut self, stars: &[Star]) {
+        for (stars, from) in &mut self.ranks {
+            stars.clear();
+            *from = 0;
         }
-        Self { ranks }
+        for star in stars {
+            let rank = usize::from(star.rank);
+            if self.ranks.len() <= rank {
+                self.ranks.resize_with(rank + 1, Default::default);
+            }
+            self.ranks[rank].0.push(*star);
+        }
     }
 
-    fn outstanding(&mut self, first: Star, mut sink: impl FnMut(Star)) {
-        let mut missing = REFERENCE_FAN_OUT;
+    /// Calls `sink` with the `fan_out` most outstanding stars in the target zone of `first`.
+    fn outstanding(&mut self, first: Star, fan_out: usize, mut sink: impl FnMut(Star)) {
+        let mut missing = fan_out;
         for (stars, from) in &mut self.ranks {
             while stars.get(*from).is_some_and(|star| star.time < first.time.saturating_add(SHORTEST_GAP)) {
                 *from += 1;

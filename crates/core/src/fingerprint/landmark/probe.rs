@@ -1,10 +1,9 @@
 //! Probes: the ranges of hashes that a query looks up.
 
 use super::super::constellation::Peak;
-use super::super::scale::warp_steps;
-use super::{
-    DISTANCE_BITS, FARTHEST, GAP_BITS, LONGEST_GAP, PLACE_BITS, Pair, SHORTEST_GAP, Star, cell, hash,
-};
+use super::super::params::{HIGHEST_BIN, LOWEST_BIN, STEPS_PER_BIN};
+use super::super::scale::{warp_frequency, warp_steps};
+use super::{DISTANCE_BITS, GAP_BITS, PLACE_BITS, Pair, Star, Zones, cell, hash};
 
 /// A range of hashes to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +13,8 @@ pub(crate) struct Probe {
     pub(crate) high: u32,
     /// Time of the query's first peak, ticks, after rescaling.
     pub(crate) time: u32,
+    /// Index of the lookup that the probe belongs to: several are made at once.
+    pub(crate) lookup: u32,
 }
 
 /// How deeply a query is searched.
@@ -23,81 +24,74 @@ pub(crate) struct Depth {
     pub(crate) rank_limit: u8,
     /// Pairs per peak.
     pub(crate) fan_out: usize,
-    /// Neighbouring cells are looked up too where a value lies this near to them, parts of a cell.
-    pub(crate) margin: f32,
     /// Gaps are looked up this many units to both sides.
     pub(crate) gap_reach: u32,
 }
 
-/// Probes for a query's peaks: times counted from `start` and multiplied by `time`, frequencies multiplied
-/// by `frequency`. Pairs that a hash cannot hold at this scale give no probe: no reference has them.
-pub(crate) fn probes(
-    peaks: &[Peak],
-    start: u32,
-    depth: Depth,
-    time: f32,
-    frequency: f32,
-    out: &mut Vec<Probe>,
-) {
-    let stars: Vec<Star> = peaks
-        .iter()
-        .filter(|p| p.rank < depth.rank_limit)
-        .map(|p| Star {
-            time: (p.time.saturating_sub(start) as f32 * time).round() as u32,
-            warp: warp_steps(f32::from(p.frequency) * frequency),
-            rank: p.rank,
-            index: 0,
-        })
-        .collect();
-    pairs(&stars, depth.fan_out, |first, second| {
-        let pair = Pair::of(first, second);
-        let Some(gap) = cell(pair.gap, GAP_BITS) else { return };
-        let low = gap.saturating_sub(depth.gap_reach);
-        let high = (gap + depth.gap_reach).min((1 << GAP_BITS) - 1);
-        for place in cells(pair.place, depth.margin, PLACE_BITS) {
-            for distance in cells(pair.distance, depth.margin, DISTANCE_BITS) {
+/// The change of a query before it is looked up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rescaling {
+    /// Factor of all times, which are counted from the start of the window.
+    pub(crate) time: f32,
+    /// Factor of all frequencies.
+    pub(crate) frequency: f32,
+}
+
+/// Makes probes; owns its buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Prober {
+    stars: Vec<Star>,
+    zones: Zones,
+}
+
+impl Prober {
+    /// Adds the probes of a lookup to `out`: of a query's peaks, times counted from `start` (ticks). Pairs that no
+    /// reference can have at this scale give no probe.
+    pub(crate) fn probes(
+        &mut self,
+        (peaks, start): (&[Peak], u32),
+        depth: Depth,
+        rescaling: Rescaling,
+        lookup: u32,
+        out: &mut Vec<Probe>,
+    ) {
+        let Self { stars, zones } = self;
+        stars.clear();
+        let outstanding = peaks.iter().filter(|peak| peak.rank < depth.rank_limit);
+        stars.extend(outstanding.filter_map(|peak| rescaled(peak, start, rescaling)));
+        zones.fill(stars);
+        for first in stars.iter() {
+            zones.outstanding(*first, depth.fan_out, |second| {
+                let pair = Pair::of(*first, second);
+                let place = cell(pair.place, PLACE_BITS);
+                let distance = cell(pair.distance, DISTANCE_BITS);
+                let (Some(place), Some(distance), Some(gap)) = (place, distance, cell(pair.gap, GAP_BITS))
+                else {
+                    return;
+                };
+                let low = gap.saturating_sub(depth.gap_reach);
+                let high = (gap + depth.gap_reach).min((1 << GAP_BITS) - 1);
                 let (low, high) = (hash(place, distance, low), hash(place, distance, high));
-                out.push(Probe { low, high, time: first.time });
-            }
-        }
-    });
-}
-
-/// The cell of a coordinate, and its neighbour where the coordinate lies within `margin` of it; those of them that
-/// are below `1 << bits`.
-fn cells(coordinate: f32, margin: f32, bits: u32) -> impl Iterator<Item = u32> {
-    let part = coordinate.fract();
-    let other = if part < margin {
-        Some(coordinate - 1.0)
-    } else if part > 1.0 - margin {
-        Some(coordinate + 1.0)
-    } else {
-        None
-    };
-    cell(coordinate, bits).into_iter().chain(other.and_then(|other| cell(other, bits)))
-}
-
-/// Pairs each star with the `fan_out` most outstanding ones in its target zone, the nearest first among
-/// equals.
-fn pairs(stars: &[Star], fan_out: usize, mut sink: impl FnMut(Star, Star)) {
-    let mut zone: Vec<(u32, u32)> = Vec::new();
-    for (i, first) in stars.iter().enumerate() {
-        zone.clear();
-        for (j, second) in stars.iter().enumerate().skip(i + 1) {
-            let gap = second.time - first.time;
-            if gap > LONGEST_GAP {
-                break;
-            }
-            if gap >= SHORTEST_GAP && (second.warp - first.warp).abs() <= FARTHEST {
-                zone.push((u32::from(second.rank) << 16 | gap, j as u32));
-            }
-        }
-        if zone.len() > fan_out {
-            zone.select_nth_unstable(fan_out - 1);
-            zone.truncate(fan_out);
-        }
-        for (_, j) in &zone {
-            sink(*first, stars[*j as usize]);
+                out.push(Probe { low, high, time: first.time, lookup });
+            });
         }
     }
+}
+
+/// A peak of the query as it would be in a reference, or `None` if a reference has no peaks at that frequency: pairing
+/// it would only displace pairs that can be found.
+fn rescaled(peak: &Peak, start: u32, Rescaling { time, frequency }: Rescaling) -> Option<Star> {
+    // A bin more to both sides, because peaks lie between bins and the factor is not exact.
+    const LOWEST: f32 = (LOWEST_BIN as u32 * STEPS_PER_BIN - STEPS_PER_BIN) as f32;
+    const HIGHEST: f32 = (HIGHEST_BIN as u32 * STEPS_PER_BIN + STEPS_PER_BIN) as f32;
+    let steps = f32::from(peak.frequency) * frequency;
+    let warp = if frequency == 1.0 {
+        warp_frequency(peak.frequency)
+    } else if (LOWEST..=HIGHEST).contains(&steps) {
+        warp_steps(steps)
+    } else {
+        return None;
+    };
+    let time = (peak.time.saturating_sub(start) as f32 * time).round() as u32;
+    Some(Star { time, warp, rank: peak.rank, index: 0 })
 }

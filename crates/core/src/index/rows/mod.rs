@@ -199,3 +199,6 @@ impl RowStore for Box<dyn RowStore> {
         (**self).locate(spots, most, known)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fingerprint::Peak;
-use crate::fingerprint::landmark::{HASHES, group, probes};
+use crate::fingerprint::landmark::{HASHES, Prober, group};
 use crate::matching::window::{DEEP, MIDDLE, SHALLOW};
 
 fn covered(steps: &[Scale], scale: Scale, reach: f64) -> bool {
@@ -88,11 +88,11 @@ proptest! {
     ) {
         let steps = ladder(&settings);
         let scales = steps.iter().flat_map(|scale| scale.fine()).chain([Scale::PLAIN]);
-        let mut found = Vec::new();
+        let (mut prober, mut found) = (Prober::default(), Vec::new());
         for scale in scales {
             for depth in [SHALLOW, MIDDLE, DEEP] {
                 found.clear();
-                probes(&peaks, start, depth, scale.speed as f32, (1.0 / scale.pitch) as f32, &mut found);
+                prober.probes((&peaks, start), depth, scale.undone(), 0, &mut found);
                 for probe in &found {
                     prop_assert!(probe.low <= probe.high && probe.high < HASHES, "{probe:?} at {scale:?}");
                     prop_assert_eq!(group(probe.low), group(probe.high));
