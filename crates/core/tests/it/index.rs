@@ -267,7 +267,11 @@ proptest! {
     #[test]
     fn a_search_of_an_intact_index_succeeds_at_every_setting(
         mut peaks in prop::collection::vec((0u32..2000, 0u16..4096, 0u8..20), 0..400),
-        (speed, tempo, pitch_cents) in (0f64..=0.5, 0f64..=0.5, 0f64..=700.0),
+        (speed, tempo, pitch_cents) in (
+            0f64..=Ranges::MAX_CHANGE,
+            0f64..=Ranges::MAX_CHANGE,
+            0f64..=Ranges::MAX_PITCH_CENTS,
+        ),
         effort in prop::sample::select(vec![Effort::Fast, Effort::Normal, Effort::Thorough]),
     ) {
         peaks.sort_unstable();

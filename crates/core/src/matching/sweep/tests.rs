@@ -6,27 +6,45 @@ use crate::fingerprint::landmark::{HASHES, Prober, group};
 use crate::matching::window::{DEEP, MIDDLE, SHALLOW};
 
 fn covered(steps: &[Scale], scale: Scale, reach: f64) -> bool {
-    let near = |a: f64, b: f64| (a / b - 1.0).abs() <= reach;
+    let near = |a: f64, b: f64| (a / b).ln().abs() <= reach;
     steps.iter().any(|s| near(s.speed, scale.speed) && near(s.pitch, scale.pitch))
 }
 
 #[test]
 fn the_ladder_covers_its_ranges_in_steps_as_wide_as_a_hash_tolerates() {
     let steps = ladder(&MatchSettings::default());
-    for i in -1600..=1600 {
-        let factor = 1.0 + f64::from(i) / 10_000.0;
-        let of = |speed, pitch| covered(&steps, Scale { speed, pitch }, 0.0185);
-        let plain = |x: f64| (x - 1.0).abs() <= 0.0151;
-        assert!(plain(factor) || of(factor, factor), "speed {factor}");
-        assert!((factor - 1.0).abs() > 0.12 || plain(factor) || of(factor, 1.0), "tempo {factor}");
-        assert!(1200.0 * factor.log2().abs() > 200.0 || plain(factor) || of(1.0, factor), "pitch {factor}");
+    let ranges = Ranges::default();
+    let reach = STEP.sqrt() - 1.0 + 1e-9;
+    for i in -4100..=4100 {
+        let factor = (f64::from(i) / 10_000.0).exp();
+        let of = |speed, pitch| covered(&steps, Scale { speed, pitch }, reach);
+        let within = |farthest: f64| factor.ln().abs() <= farthest.ln();
+        if (factor - 1.0).abs() <= reach {
+            continue;
+        }
+        assert!(!within(1.0 + ranges.speed) || of(factor, factor), "speed {factor}");
+        assert!(!within(1.0 + ranges.tempo) || of(factor, 1.0), "tempo {factor}");
+        assert!(1200.0 * factor.log2().abs() > ranges.pitch_cents || of(1.0, factor), "pitch {factor}");
     }
+}
+
+#[test]
+fn ranges_beyond_their_limits_are_cut() {
+    let steps = |speed, tempo, pitch_cents| {
+        let ranges = Ranges { speed, tempo, pitch_cents };
+        ladder(&MatchSettings { ranges, ..MatchSettings::default() })
+    };
+    assert_eq!(
+        steps(1e9, f64::INFINITY, 1e9),
+        steps(Ranges::MAX_CHANGE, Ranges::MAX_CHANGE, Ranges::MAX_PITCH_CENTS)
+    );
+    assert_eq!(steps(f64::NAN, -1.0, f64::NEG_INFINITY), []);
 }
 
 #[test]
 fn the_likeliest_come_first_and_none_twice() {
     let steps = ladder(&MatchSettings::default());
-    assert_eq!(steps[0], Scale { speed: 1.0 + STEP, pitch: 1.0 + STEP });
+    assert_eq!(steps[0], Scale { speed: STEP, pitch: STEP });
     for (i, step) in steps.iter().enumerate() {
         assert!(!steps[..i].contains(step));
         assert!(*step != Scale::PLAIN);
@@ -67,7 +85,8 @@ fn any_peaks() -> impl Strategy<Value = Vec<Peak>> {
 fn any_settings() -> impl Strategy<Value = MatchSettings> {
     let effort = prop::sample::select(vec![Effort::Fast, Effort::Normal, Effort::Thorough]);
     let budget = prop::option::of(0f64..10.0);
-    (0f64..=0.5, 0f64..=0.5, 0f64..=700.0, effort, budget).prop_map(
+    let change = || 0.0..=Ranges::MAX_CHANGE;
+    (change(), change(), 0.0..=Ranges::MAX_PITCH_CENTS, effort, budget).prop_map(
         |(speed, tempo, pitch_cents, effort, steps_per_second)| MatchSettings {
             effort,
             ranges: Ranges { speed, tempo, pitch_cents },
