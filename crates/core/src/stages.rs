@@ -49,7 +49,8 @@ pub struct Lookup {
 /// [`IndexError`] if the directory is damaged.
 pub fn lookup(snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<Lookup, IndexError> {
     let mut probes = Vec::new();
-    landmark::probes(peaks, 0, if deep { DEEP } else { SHALLOW }, 1.0, 1.0, &mut probes);
+    let depth = if deep { DEEP } else { SHALLOW };
+    landmark::Prober::default().probes((peaks, 0), depth, Scale::PLAIN.undone(), 0, &mut probes);
     let mut lookup = Lookup { probes: probes.len(), bytes: 0 };
     for run in snapshot.runs() {
         for probe in &probes {

@@ -77,13 +77,14 @@ pub(crate) struct IdentifyArgs {
     /// How hard to look where nothing is found at once. Default: normal
     #[arg(long, value_name = "EFFORT")]
     pub(crate) effort: Option<EffortArg>,
-    /// Look for songs up to so much faster and slower: 0.16 is 16 %. 0 is off. Default: 0.16
+    /// Speeds to look for: 0.5 is from 1/1.5 to 1.5 times the original, at most 0.5. 0 is off. Default: 0.5
     #[arg(long, value_name = "PART")]
     pub(crate) speed_range: Option<f64>,
-    /// The same for a tempo changed without the pitch. Default: 0.12
+    /// The same for a tempo changed without the pitch. Default: 0.14
     #[arg(long, value_name = "PART")]
     pub(crate) tempo_range: Option<f64>,
-    /// The same for a pitch changed without the tempo, cents (100 are a semitone). Default: 200
+    /// Changes of the pitch without the tempo to look for, cents to both sides, at most 700 (100 are a semitone). 0 is
+    /// off. Default: 200
     #[arg(long, value_name = "CENTS")]
     pub(crate) pitch_range: Option<f64>,
     /// The unknownAssetID of the responses. Default: each file's name without its extension

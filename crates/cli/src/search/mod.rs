@@ -24,8 +24,9 @@ const HEALS: usize = 2;
 
 /// The index of a catalogue, to be searched by any thread.
 ///
-/// The parts of the index files are checked when a search touches them. Where one is damaged, the cache is
-/// built again from the catalogue, with one line on standard error, and the search repeated.
+/// The pages of the index files are checked when a search first touches them. If a page fails its checksum, the cache
+/// is built again from the catalogue, with one line on standard error, and the search is repeated. No other error of a
+/// search touches the files.
 pub(crate) struct Searcher<'a> {
     store: &'a Store,
     output: &'a Output,
@@ -114,7 +115,7 @@ impl<'a> Searcher<'a> {
         for _ in 0..HEALS {
             let snapshot = current();
             match identify(&snapshot, query, settings) {
-                Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
+                Err(error @ IndexError::Damaged { .. }) => {
                     self.heal(&snapshot, &error)?;
                 }
                 result => return Ok(result?),

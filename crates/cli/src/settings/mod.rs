@@ -34,11 +34,6 @@ pub(crate) use url::CatalogUrl;
 /// More threads than this are a mistake, not a machine.
 const MOST_JOBS: usize = 1024;
 
-/// Half and one and a half times the speed or tempo: beyond that little of the time-frequency pattern is left.
-const WIDEST_RANGE: f64 = 0.5;
-/// The same for the pitch, cents.
-const WIDEST_PITCH: f64 = 700.0;
-
 /// Where the search index is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -233,9 +228,9 @@ impl Layer {
             Ok(value)
         };
         Ok(Ranges {
-            speed: within("speed_range", self.speed_range, usual.speed, WIDEST_RANGE)?,
-            tempo: within("tempo_range", self.tempo_range, usual.tempo, WIDEST_RANGE)?,
-            pitch_cents: within("pitch_range", self.pitch_range, usual.pitch_cents, WIDEST_PITCH)?,
+            speed: within("speed_range", self.speed_range, usual.speed, Ranges::MAX_CHANGE)?,
+            tempo: within("tempo_range", self.tempo_range, usual.tempo, Ranges::MAX_CHANGE)?,
+            pitch_cents: within("pitch_range", self.pitch_range, usual.pitch_cents, Ranges::MAX_PITCH_CENTS)?,
         })
     }
 }

@@ -1,8 +1,10 @@
 //! `refrain identify`.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Stdio;
 
-use refrain_testkit::effects::{Clip, crop, gain, mix, speed};
+use refrain_testkit::effects::{Clip, Noise, crop, gain, mix, noise, speed};
 use serde_json::Value;
 
 use crate::support::{NAMES, Ran, Sandbox, best, music};
@@ -204,6 +206,30 @@ fn a_lost_or_damaged_cache_is_built_again_with_one_line() {
     let manifest = sandbox.path("catalog.db-index");
     std::fs::write(manifest, "not a manifest").unwrap();
     check_rebuilt(&sandbox, &good.stdout);
+}
+
+#[test]
+fn a_wide_speed_range_leaves_the_index_files_of_an_unknown_input_untouched() {
+    let sandbox = Sandbox::with_catalog();
+    let hiss = noise(Noise::White, 12 * 44_100, 7);
+    let hiss = sandbox.wav("noise.wav", &hiss);
+    let files = || -> BTreeMap<_, _> {
+        let files = std::fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap().path());
+        let read = |file: PathBuf| {
+            let changed = std::fs::metadata(&file).unwrap().modified().unwrap();
+            (file.clone(), (changed, std::fs::read(&file).unwrap()))
+        };
+        files.filter(|file| is_cache(file)).map(read).collect()
+    };
+    sandbox.run(&["identify", hiss.to_str().unwrap(), "--effort", "fast"]).expect(1);
+    let before = files();
+    assert!(before.len() > 1);
+    for ranges in [["--speed-range", "0.3"], ["--speed-range", "0.5"], ["--pitch-range", "700"]] {
+        let [flag, range] = ranges;
+        let ran = sandbox.run(&["identify", hiss.to_str().unwrap(), flag, range]).expect(1);
+        assert_eq!(ran.stderr, "", "{flag} {range}");
+        assert!(files() == before, "{flag} {range}");
+    }
 }
 
 /// The database's own files beside it (`-wal`, `-shm`) are no cache.

@@ -54,7 +54,13 @@ impl Cache {
         let state = match cache.reload() {
             Ok(true) => CacheState::Ready,
             Ok(false) => CacheState::Missing,
-            Err(error @ (IndexError::Damaged { .. } | IndexError::Unusable { .. })) => {
+            // Without its track table and counts nothing can be searched, so this is the one place where an
+            // inconsistent file is replaced. It happens once per open, never during a search.
+            Err(
+                error @ (IndexError::Damaged { .. }
+                | IndexError::Unusable { .. }
+                | IndexError::Inconsistent { .. }),
+            ) => {
                 cache.clear();
                 CacheState::Discarded(error.to_string())
             }
@@ -129,7 +135,7 @@ impl Cache {
         result
     }
 
-    /// Forgets everything, because a search found a file damaged; the cache is then empty at position 0, or
+    /// Deletes the files, because a search found a checksum failing or a rebuild was requested; the cache is then empty at position 0, or
     /// where another process has brought new files meanwhile.
     pub fn discard(&mut self) {
         let lock = self.lock();

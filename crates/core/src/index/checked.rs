@@ -76,11 +76,12 @@ impl Pages {
     /// The bytes `from .. from + len`, checked.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] if they lie outside or a page is not as it was written.
+    /// [`IndexError::Damaged`] if a page fails its checksum. [`IndexError::Inconsistent`] if the bytes lie outside of the
+    /// pages: the file may be intact, and the place is wrong.
     #[inline]
     pub(crate) fn get(&self, from: usize, len: usize) -> Result<&[u8], IndexError> {
         let end = from.checked_add(len).filter(|end| *end <= self.covered);
-        let Some(end) = end else { return Err(self.damaged()) };
+        let Some(end) = end else { return Err(self.inconsistent()) };
         for page in from / PAGE..end.div_ceil(PAGE) {
             let mask = 1 << (page % 64);
             if self.seen[page / 64].load(Ordering::Relaxed) & mask == 0 {
@@ -101,11 +102,17 @@ impl Pages {
         let bytes = self.storage.bytes();
         let content = &bytes[page * PAGE..((page + 1) * PAGE).min(self.covered)];
         let entry = &bytes[self.covered + page * 4..][..4];
-        if page_checksum(content).to_le_bytes() == entry { Ok(()) } else { Err(self.damaged()) }
+        if page_checksum(content).to_le_bytes() == entry {
+            Ok(())
+        } else {
+            Err(IndexError::Damaged { path: self.path.clone() })
+        }
     }
 
-    pub(crate) fn damaged(&self) -> IndexError {
-        IndexError::Damaged { path: self.path.clone() }
+    /// The error for content that passes its checksums and still makes no sense.
+    #[cold]
+    pub(crate) fn inconsistent(&self) -> IndexError {
+        IndexError::Inconsistent { path: self.path.clone() }
     }
 }
 
@@ -156,5 +163,35 @@ impl<W: Write> PageWriter<W> {
         }
         self.inner.write_all(&self.table)?;
         Ok((self.inner, self.written, xxh3_64(&self.table)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pages(change: impl FnOnce(&mut Vec<u8>)) -> Option<Pages> {
+        let mut writer = PageWriter::new(Vec::new());
+        writer.write(&[7; PAGE + 10]).unwrap();
+        let (mut bytes, covered, checksum) = writer.finish().unwrap();
+        change(&mut bytes);
+        Pages::new(Storage::Owned(bytes), Path::new("f"), covered as usize, checksum)
+    }
+
+    #[test]
+    fn reading_outside_of_intact_pages_is_no_damage() {
+        let pages = pages(|_| ()).unwrap();
+        assert_eq!(pages.get(PAGE - 5, 15).unwrap(), [7; 15]);
+        for (from, len) in [(PAGE, 11), (PAGE + 11, 0), (usize::MAX, 2)] {
+            assert!(matches!(pages.get(from, len), Err(IndexError::Inconsistent { .. })), "{from} {len}");
+        }
+    }
+
+    #[test]
+    fn only_a_failed_checksum_is_damage() {
+        let changed = pages(|bytes| bytes[PAGE + 3] ^= 1).unwrap();
+        assert!(changed.get(0, PAGE).is_ok());
+        assert!(matches!(changed.get(0, PAGE + 1), Err(IndexError::Damaged { .. })));
+        assert!(pages(|bytes| bytes[PAGE + 10] ^= 1).is_none(), "the table of checksums has a checksum too");
     }
 }

@@ -21,16 +21,15 @@ pub(crate) trait Home: Sync {
 
 /// One thread's search.
 pub(crate) trait Session {
-    /// Is told of lookups, whose probes are sorted, before they are made: a home that is far away reads all it needs.
-    fn prepare(&mut self, lookups: &[Vec<Probe>]) -> Result<(), IndexError>;
-
-    /// For each run, collects the bins of the offsets that its postings vote for in `votes` (which it clears
-    /// before) and hands run and votes to `count`, which may put them into another order.
+    /// Reads the postings of the probes of several lookups, which are sorted by their first hash, so that each bucket
+    /// is decoded once for all lookups. For each run, collects the bins of the offsets that its postings vote for in
+    /// the lists of `votes`, one per lookup, which it clears before, and passes the run and the lists to `count`,
+    /// which may change their order.
     fn vote(
         &mut self,
         probes: &[Probe],
-        votes: &mut Vec<u32>,
-        count: &mut dyn FnMut(usize, &mut Vec<u32>),
+        votes: &mut [Vec<u32>],
+        count: &mut dyn FnMut(usize, &mut [Vec<u32>]),
     ) -> Result<(), IndexError>;
 
     /// Of each list of spots, which are sorted by falling votes, the `most` best candidates: those with equal votes
@@ -118,20 +117,16 @@ impl Local<'_> {
 }
 
 impl Session for Local<'_> {
-    fn prepare(&mut self, _: &[Vec<Probe>]) -> Result<(), IndexError> {
-        Ok(())
-    }
-
     fn vote(
         &mut self,
         probes: &[Probe],
-        votes: &mut Vec<u32>,
-        count: &mut dyn FnMut(usize, &mut Vec<u32>),
+        votes: &mut [Vec<u32>],
+        count: &mut dyn FnMut(usize, &mut [Vec<u32>]),
     ) -> Result<(), IndexError> {
         for (index, run) in self.snapshot.runs().iter().enumerate() {
-            votes.clear();
+            votes.iter_mut().for_each(Vec::clear);
             run.visit_all(probes, &mut self.postings, |probe, posting| {
-                votes.push(posting.wrapping_sub(probe.time / POSTING_TICKS) / BIN);
+                votes[probe.lookup as usize].push(posting.wrapping_sub(probe.time / POSTING_TICKS) / BIN);
             })?;
             count(index, votes);
         }

@@ -25,7 +25,8 @@ pub(crate) const TRACK_ENTRY: usize = 32;
 /// Ticks per unit of a posting's time: one frame, 23 ms. Verification knows better; finding needs no more.
 pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
 /// Silence before each track, units of a posting's time (16 s): longer than any window that is searched, so
-/// that an offset tells its track.
+/// that an offset tells its track. At a scale above 1 a window is longer on the time line: of a window of 15 s at 1.5
+/// times the speed, a track that begins in the last 4 s is not found.
 pub(crate) const TRACK_MARGIN: u32 = 690;
 /// Longest time line of one run; more tracks make another run.
 pub(crate) const LONGEST_RUN: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN as u64;

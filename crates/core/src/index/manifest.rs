@@ -72,7 +72,11 @@ impl Files {
             Ok(bytes) => {
                 let text =
                     String::from_utf8(bytes).map_err(|_| IndexError::Damaged { path: path.clone() })?;
-                Manifest::parse(&text).map(Some).ok_or(IndexError::Damaged { path })
+                if !Manifest::is_intact(&text) {
+                    return Err(IndexError::Damaged { path });
+                }
+                let unusable = || IndexError::Unusable { path, reason: "of another version" };
+                Manifest::parse(&text).map(Some).ok_or_else(unusable)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(IndexError::Io { action: "read", path, source }),
@@ -112,13 +116,21 @@ impl Manifest {
         text
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        let at = text.rfind("checksum ")?;
-        let (body, end) = text.split_at(at);
+    /// The text before the last line, which holds the checksum, and that checksum.
+    fn split(text: &str) -> Option<(&str, u64)> {
+        let (body, end) = text.split_at(text.rfind("checksum ")?);
         let checksum = u64::from_str_radix(end.strip_prefix("checksum ")?.trim_end(), 16).ok()?;
-        if checksum != xxh3_64(body.as_bytes()) {
-            return None;
-        }
+        Some((body, checksum))
+    }
+
+    /// Returns true if the text has the checksum in its last line.
+    fn is_intact(text: &str) -> bool {
+        Self::split(text).is_some_and(|(body, checksum)| checksum == xxh3_64(body.as_bytes()))
+    }
+
+    /// Reads an intact text; `None` if it has lines that this version does not know.
+    fn parse(text: &str) -> Option<Self> {
+        let (body, _) = Self::split(text)?;
         let mut lines = body.lines();
         if lines.next()? != HEADING {
             return None;
@@ -153,9 +165,10 @@ mod tests {
             removed: HashSet::from([TrackNumber(9), TrackNumber(4)]),
         };
         let text = manifest.to_text();
+        assert!(Manifest::is_intact(&text));
         assert_eq!(Manifest::parse(&text), Some(manifest));
-        assert_eq!(Manifest::parse(&text.replace("position 42", "position 43")), None);
-        assert_eq!(Manifest::parse(&text[..text.len() / 2]), None);
-        assert_eq!(Manifest::parse(""), None);
+        assert!(!Manifest::is_intact(&text.replace("position 42", "position 43")));
+        assert!(!Manifest::is_intact(&text[..text.len() / 2]));
+        assert!(!Manifest::is_intact(""));
     }
 }

@@ -44,9 +44,19 @@ pub enum IndexError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A page is not as it was written.
+    /// A checksum of the file fails. This is the only error of a search after which the file may be deleted and rebuilt.
     #[error("index file {path} is damaged; delete it and it will be rebuilt from the catalogue")]
     Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file passes its checksums, but its content contradicts itself or was read at a wrong place: a bug of this
+    /// program or of the one that wrote the file. The file is left as it is.
+    #[error(
+        "index file {path} passes its checksums but is inconsistent: this is a bug, please report it; \
+         `refrain tracks reindex` builds the index again from the catalogue"
+    )]
+    Inconsistent {
         /// The file.
         path: PathBuf,
     },

@@ -8,7 +8,7 @@ use super::postings::BucketShape;
 use super::write::unpack_groups;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
-use crate::fingerprint::landmark::{HASH_BITS, Probe};
+use crate::fingerprint::landmark::{HASH_BITS, Probe, in_hash_range};
 
 /// Files up to this size are checked whole when they are opened; larger ones page by page as they are used.
 const CHECKED_AT_OPEN: u64 = 32 << 20;
@@ -29,8 +29,8 @@ impl Run {
     /// Opens a run file of the catalogue.
     ///
     /// # Errors
-    /// [`IndexError::Unusable`] if it is of another version or catalogue, [`IndexError::Damaged`], or
-    /// [`IndexError::Io`].
+    /// [`IndexError::Unusable`] if it is of another version or catalogue or its footer contradicts itself,
+    /// [`IndexError::Damaged`] if a checksum fails, or [`IndexError::Io`].
     pub(crate) fn open(path: &Path, catalog: u128) -> Result<Self, IndexError> {
         Self::new(Storage::map(path)?, path, catalog)
     }
@@ -46,9 +46,8 @@ impl Run {
         if footer.catalog != catalog {
             return Err(unusable("of another catalogue"));
         }
-        let damaged = || IndexError::Damaged { path: path.to_owned() };
         let directory = ((1u64 << footer.bucket_bits) + 1) * DIRECTORY_ENTRY as u64;
-        let tracks = footer.tracks.checked_mul(TRACK_ENTRY as u64).ok_or_else(damaged)?;
+        let tracks = footer.tracks.checked_mul(TRACK_ENTRY as u64).ok_or_else(|| unusable("inconsistent"))?;
         let sections =
             [footer.postings_at, footer.groups_at, footer.directory_at, footer.tracks_at, footer.covered];
         if !sections.is_sorted()
@@ -56,11 +55,11 @@ impl Run {
             || footer.covered - footer.tracks_at != tracks
             || footer.covered > (storage.bytes().len() - FOOTER) as u64
         {
-            return Err(damaged());
+            return Err(unusable("inconsistent"));
         }
         let shape = BucketShape { hash_bits: HASH_BITS - footer.bucket_bits, time_bits: footer.time_bits };
-        let pages =
-            Pages::new(storage, path, footer.covered as usize, footer.table_checksum).ok_or_else(damaged)?;
+        let pages = Pages::new(storage, path, footer.covered as usize, footer.table_checksum)
+            .ok_or_else(|| IndexError::Damaged { path: path.to_owned() })?;
         if footer.covered <= CHECKED_AT_OPEN {
             pages.check_all()?;
         }
@@ -79,7 +78,7 @@ impl Run {
     pub(crate) fn groups(&self) -> Result<Vec<u32>, IndexError> {
         let (from, to) = (self.footer.groups_at as usize, self.footer.directory_at as usize);
         unpack_groups(self.pages.get(from, to - from)?, self.footer.postings)
-            .ok_or_else(|| self.pages.damaged())
+            .ok_or_else(|| self.pages.inconsistent())
     }
 
     /// The track at an index below [`Run::tracks`].
@@ -105,15 +104,16 @@ impl Run {
 
     /// Constellation of a track.
     pub(crate) fn constellation(&self, track: &TrackEntry) -> Result<Constellation, IndexError> {
-        Constellation::from_bytes(self.packed_constellation(track)?).map_err(|_| self.pages.damaged())
+        Constellation::from_bytes(self.packed_constellation(track)?).map_err(|_| self.pages.inconsistent())
     }
 
     /// Bytes of postings that a lookup of `low ..= high` reads.
     #[cfg(feature = "stages")]
     pub(crate) fn cost(&self, low: u32, high: u32) -> Result<u64, IndexError> {
+        let Some((low, high)) = in_hash_range(low, high) else { return Ok(0) };
         let directory = self.directory(low, high)?;
         let (from, to) = (offset(directory), offset(&directory[directory.len() - DIRECTORY_ENTRY..]));
-        to.checked_sub(from).ok_or_else(|| self.pages.damaged())
+        to.checked_sub(from).ok_or_else(|| self.pages.inconsistent())
     }
 
     /// Calls `visit` with the time of every posting whose hash lies in `low ..= high`.
@@ -123,7 +123,11 @@ impl Run {
     }
 
     /// Calls `visit` with hash and time of every posting whose hash lies in `low ..= high`, by bucket, in
-    /// order.
+    /// order. Hashes that no landmark has match nothing.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] if a page fails its checksum, [`IndexError::Inconsistent`] if pages that pass theirs
+    /// contradict each other.
     #[inline]
     pub(crate) fn visit_postings(
         &self,
@@ -131,6 +135,7 @@ impl Run {
         high: u32,
         mut visit: impl FnMut(u32, u32),
     ) -> Result<(), IndexError> {
+        let Some((low, high)) = in_hash_range(low, high) else { return Ok(()) };
         let shift = self.shape.hash_bits;
         let directory = self.directory(low, high)?;
         let end = self.footer.groups_at - self.footer.postings_at;
@@ -138,7 +143,7 @@ impl Run {
         let ends = directory[DIRECTORY_ENTRY..].chunks_exact(DIRECTORY_ENTRY).map(offset);
         for (bucket, to) in (low >> shift..=high >> shift).zip(ends) {
             if from > to || to > end {
-                return Err(self.pages.damaged());
+                return Err(self.pages.inconsistent());
             }
             if from < to {
                 let length = (to - from) as usize + WORD;
@@ -147,15 +152,15 @@ impl Run {
                 let (low, high) = (low.saturating_sub(base), high - base);
                 self.shape
                     .decode(bytes, low, high, |hash, time| visit(base | hash, time))
-                    .ok_or_else(|| self.pages.damaged())?;
+                    .ok_or_else(|| self.pages.inconsistent())?;
             }
             from = to;
         }
         Ok(())
     }
 
-    /// Calls `visit` with each probe and the time of every posting whose hash lies in its range. Probes that are sorted
-    /// by their ranges share buckets, which are unpacked once into `buffer`.
+    /// Calls `visit` with each probe and the time of every posting whose hash lies in its range. The probes must be sorted
+    /// by their first hash; those that share a bucket decode it once, into `buffer`.
     #[inline]
     pub(crate) fn visit_all(
         &self,
@@ -185,7 +190,7 @@ impl Run {
         Ok(())
     }
 
-    /// The directory's entries of the buckets of `low ..= high`, and of the one behind them.
+    /// The directory's entries of the buckets of `low ..= high`, which must be hashes, and of the one behind them.
     #[inline]
     fn directory(&self, low: u32, high: u32) -> Result<&[u8], IndexError> {
         let (first, last) = (low >> self.shape.hash_bits, high >> self.shape.hash_bits);
@@ -213,6 +218,7 @@ mod tests {
 
     use super::super::write::write_tracks;
     use super::*;
+    use crate::fingerprint::landmark::HASHES;
     use crate::fingerprint::{Peak, Relief};
 
     /// A run of a track that plays a few notes again and again.
@@ -236,7 +242,7 @@ mod tests {
                 .map(|(low, span, time)| {
                     // Some of the same hashes, and neighbours.
                     let low = if time < 5 { low % 0x4000 } else { low };
-                    Probe { low, high: (low + span).min((1 << HASH_BITS) - 1), time }
+                    Probe { low, high: (low + span).min(HASHES - 1), time, lookup: 0 }
                 })
                 .collect();
             probes.sort_unstable_by_key(|p| (p.low, p.high, p.time));
@@ -247,6 +253,25 @@ mod tests {
             run.visit_all(&probes, &mut Vec::new(), |probe, time| all.push((*probe, time))).unwrap();
             prop_assert_eq!(all, each);
         }
+    }
+
+    #[test]
+    fn hashes_that_no_landmark_has_match_nothing() {
+        let run = run();
+        let count = |low, high| {
+            let mut found = 0;
+            run.visit(low, high, |_| found += 1).unwrap();
+            found
+        };
+        assert_eq!(count(0, u32::MAX), count(0, HASHES - 1));
+        assert_eq!(count(HASHES, u32::MAX), 0);
+        assert_eq!(count(9, 8), 0);
+        let probe = |low, high| Probe { low, high, time: 0, lookup: 0 };
+        let outside =
+            [probe(HASHES, HASHES + 2), probe(HASHES + 1, HASHES + 3), probe(u32::MAX - 2, u32::MAX)];
+        let mut found = 0;
+        run.visit_all(&outside, &mut Vec::new(), |_, _| found += 1).unwrap();
+        assert_eq!(found, 0);
     }
 
     #[test]

@@ -38,19 +38,39 @@ pub enum Effort {
     Thorough,
 }
 
-/// Changes of a song that are looked for.
+/// Changes of a song that are looked for. A change is a factor: a range of 0.5 reaches from 1 / 1.5 of the original
+/// (two thirds) to 1.5 times the original, 0 turns the search for that change off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranges {
-    /// Speed, which changes the pitch too: 0.16 is from 16 % slower to 16 % faster.
+    /// Speed, which changes tempo and pitch by the same factor; 0 to [`Ranges::MAX_CHANGE`].
     pub speed: f64,
-    /// Tempo at the same pitch, as a part.
+    /// Tempo at the same pitch; 0 to [`Ranges::MAX_CHANGE`].
     pub tempo: f64,
-    /// Pitch at the same tempo, cents to both sides.
+    /// Pitch at the same tempo, cents to both sides; 0 to [`Ranges::MAX_PITCH_CENTS`].
     pub pitch_cents: f64,
 }
 
+impl Ranges {
+    /// Largest range of speed and tempo.
+    pub const MAX_CHANGE: f64 = 0.5;
+    /// Largest range of the pitch, cents: the same factor of 1.5.
+    pub const MAX_PITCH_CENTS: f64 = 700.0;
+
+    /// The same ranges within their limits; what is no number is 0.
+    pub(crate) fn bounded(self) -> Self {
+        let within = |range: f64, most: f64| if range > 0.0 { range.min(most) } else { 0.0 };
+        Self {
+            speed: within(self.speed, Self::MAX_CHANGE),
+            tempo: within(self.tempo, Self::MAX_CHANGE),
+            pitch_cents: within(self.pitch_cents, Self::MAX_PITCH_CENTS),
+        }
+    }
+}
+
 impl Default for Ranges {
+    /// Nightcore and slowed edits lie within 1 / 1.5 to 1.5 times the speed; stations and mixes change tempo or pitch
+    /// alone by less.
     fn default() -> Self {
-        Self { speed: 0.16, tempo: 0.12, pitch_cents: 200.0 }
+        Self { speed: 0.5, tempo: 0.14, pitch_cents: 200.0 }
     }
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use refrain_core::fingerprint::Constellation;
+use refrain_core::fingerprint::{Constellation, Peak};
 use refrain_core::index::{Cache, CacheState, IndexError, Snapshot, TrackNumber};
-use refrain_core::matching::{MatchSettings, Matches, identify};
+use refrain_core::matching::{Effort, MatchSettings, Matches, Ranges, identify};
 use refrain_testkit::effects::crop;
 use tempfile::TempDir;
 
@@ -259,4 +259,26 @@ fn the_index_of_the_library_answers_as_the_cache_does() {
     let (_folder, cache) = filled(SONGS);
     let samples = crop(&library().songs[17], 3.0, 8.0);
     assert_eq!(answer(&cache.snapshot(), &query(&samples)).unwrap(), find(&samples));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_search_of_an_intact_index_succeeds_at_every_setting(
+        mut peaks in prop::collection::vec((0u32..2000, 0u16..4096, 0u8..20), 0..400),
+        (speed, tempo, pitch_cents) in (
+            0f64..=Ranges::MAX_CHANGE,
+            0f64..=Ranges::MAX_CHANGE,
+            0f64..=Ranges::MAX_PITCH_CENTS,
+        ),
+        effort in prop::sample::select(vec![Effort::Fast, Effort::Normal, Effort::Thorough]),
+    ) {
+        peaks.sort_unstable();
+        let peak = |(time, frequency, rank)| Peak { time, frequency, rank };
+        let query = Constellation::new(12.0, peaks.into_iter().map(peak).collect());
+        let ranges = Ranges { speed, tempo, pitch_cents };
+        let settings = MatchSettings { effort, ranges, ..MatchSettings::default() };
+        prop_assert!(identify(&library().snapshot, &query, &settings).is_ok());
+    }
 }

@@ -31,8 +31,9 @@ impl Index for FollowedIndex {
     }
 
     fn is_damaged(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
-        let broken = matches!(error, IndexError::Damaged { .. } | IndexError::Unusable { .. });
-        if !broken || self.healing.swap(true, Ordering::SeqCst) {
+        // Only a failed checksum justifies deleting files: any other error would come back with the rebuilt ones.
+        let damaged = matches!(error, IndexError::Damaged { .. });
+        if !damaged || self.healing.swap(true, Ordering::SeqCst) {
             return;
         }
         let (follower, healing) = (Arc::clone(&self.follower), Arc::clone(&self.healing));

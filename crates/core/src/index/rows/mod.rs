@@ -16,7 +16,7 @@ pub use search::RowIndex;
 
 use super::TrackNumber;
 use super::postings::BucketShape;
-use crate::fingerprint::landmark::{HASH_BITS, SCHEME_VERSION};
+use crate::fingerprint::landmark::{HASH_BITS, SCHEME_VERSION, in_hash_range};
 
 /// Version of rows: of their layout (high half) and of the landmarks' hashes. Rows of another one are made again.
 pub const ROWS_VERSION: i32 = 1 << 16 | SCHEME_VERSION as i32;
@@ -42,6 +42,12 @@ impl RunShape {
     /// Number of the bucket that a hash is in.
     fn bucket(self, hash: u32) -> u32 {
         (1 << self.bucket_bits) | hash >> self.shift()
+    }
+
+    /// Numbers of the buckets that hold the hashes `low ..= high`; none if no landmark can have such a hash.
+    fn buckets(self, low: u32, high: u32) -> impl Iterator<Item = u32> {
+        let range = in_hash_range(low, high);
+        range.into_iter().flat_map(move |(low, high)| self.bucket(low)..=self.bucket(high))
     }
 
     /// First hash of a bucket.
@@ -193,3 +199,6 @@ impl RowStore for Box<dyn RowStore> {
         (**self).locate(spots, most, known)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,21 +92,19 @@ struct Remote<'a, S> {
 
 impl<S: RowStore> Remote<'_, S> {
     /// Buckets that the probes ask for, of all shapes that there are.
-    fn buckets(&self, lookups: &[Vec<Probe>]) -> BTreeSet<u32> {
+    fn buckets(&self, probes: &[Probe]) -> BTreeSet<u32> {
         let mut shapes: Vec<RunShape> = self.index.runs.iter().map(|(_, shape)| *shape).collect();
         shapes.sort_unstable();
         shapes.dedup_by_key(|shape| shape.bucket_bits);
-        let of_shape = |shape: RunShape| {
-            lookups.iter().flatten().flat_map(move |probe| shape.bucket(probe.low)..=shape.bucket(probe.high))
-        };
+        let of_shape =
+            |shape: RunShape| probes.iter().flat_map(move |probe| shape.buckets(probe.low, probe.high));
         shapes.into_iter().flat_map(of_shape).collect()
     }
-}
 
-impl<S: RowStore> Session for Remote<'_, S> {
-    fn prepare(&mut self, lookups: &[Vec<Probe>]) -> Result<(), IndexError> {
+    /// Reads all rows that the probes need, at once.
+    fn read(&mut self, probes: &[Probe]) -> Result<(), IndexError> {
         self.rows.clear();
-        let buckets: Vec<u32> = self.buckets(lookups).into_iter().collect();
+        let buckets: Vec<u32> = self.buckets(probes).into_iter().collect();
         if buckets.is_empty() {
             return Ok(());
         }
@@ -115,22 +113,29 @@ impl<S: RowStore> Session for Remote<'_, S> {
         }
         Ok(())
     }
+}
 
+impl<S: RowStore> Session for Remote<'_, S> {
     fn vote(
         &mut self,
         probes: &[Probe],
-        votes: &mut Vec<u32>,
-        count: &mut dyn FnMut(usize, &mut Vec<u32>),
+        votes: &mut [Vec<u32>],
+        count: &mut dyn FnMut(usize, &mut [Vec<u32>]),
     ) -> Result<(), IndexError> {
+        self.read(probes)?;
         let mut decoded: Vec<(u32, u32)> = Vec::new();
         for (index, (run, shape)) in self.index.runs.iter().enumerate() {
-            votes.clear();
+            votes.iter_mut().for_each(Vec::clear);
             decoded.clear();
             let (mut last, mut from) = (0, 0);
             for probe in probes {
-                for bucket in shape.bucket(probe.low)..=shape.bucket(probe.high) {
+                for bucket in shape.buckets(probe.low, probe.high) {
                     if bucket > last {
                         last = bucket;
+                        // No later probe begins below this one: what lies before it is not needed again.
+                        from += decoded[from..].iter().take_while(|(hash, _)| *hash < probe.low).count();
+                        decoded.drain(..from);
+                        from = 0;
                         let rows = self.rows.get(&bucket).map(Vec::as_slice).unwrap_or_default();
                         for RunRow { row, .. } in rows.iter().filter(|row| row.run == *run) {
                             let base = shape.first_hash(bucket);
@@ -144,6 +149,7 @@ impl<S: RowStore> Session for Remote<'_, S> {
                 }
                 let time = probe.time / POSTING_TICKS;
                 let wanted = decoded[from..].iter().take_while(|(hash, _)| *hash <= probe.high);
+                let votes = &mut votes[probe.lookup as usize];
                 votes.extend(wanted.map(|(_, posting)| posting.wrapping_sub(time) / BIN));
             }
             count(index, votes);

@@ -27,12 +27,12 @@ use alignments::Alignments;
 pub(crate) use judge::{Explanation, Found};
 
 /// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
-pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, margin: 0.0, gap_reach: 1 };
+pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, gap_reach: 1 };
 /// Under noise and speech the track's peaks are anywhere among the query's; those of the lowest ranks are
 /// noise nearly always, and drown the votes of the others.
-pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, margin: 0.0, gap_reach: 1 };
+pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, gap_reach: 1 };
 /// Between the two, for sound that is worn and changed.
-const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, margin: 0.0, gap_reach: 1 };
+pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 1 };
 
 /// Candidates of the first pass that are verified.
 const MOST_CANDIDATES: usize = 32;

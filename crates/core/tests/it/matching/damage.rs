@@ -67,6 +67,23 @@ fn up_to_two_per_cent_of_speed_are_found_and_measured() {
 }
 
 #[test]
+fn clips_at_two_thirds_to_one_and_a_half_times_the_speed_are_found_and_measured() {
+    for factor in [1.0 / 1.5, 0.75, 0.85, 1.2, 1.35, 1.5] {
+        [4usize, 5, 19, 29].par_iter().for_each(|&song| {
+            let samples = speed(&crop(&library().songs[song], 4.0, 10.0 * factor), factor);
+            let matches = find(&samples);
+            assert_eq!(matches.found.len(), 1, "song {song} at {factor}:{}", table(&matches));
+            let row = &matches.found[0];
+            let right = row.track == TrackNumber(song as u32)
+                && (row.speed - factor).abs() < 0.002
+                && (row.pitch_cents - 1200.0 * f64::log2(factor)).abs() < 10.0
+                && (row.reference_start - 4.0 - factor * row.query_start).abs() < 0.1;
+            assert!(right, "song {song} at {factor}: {} {}", brief(row), row.pitch_cents);
+        });
+    }
+}
+
+#[test]
 fn a_whole_song_at_another_speed_is_one_match() {
     for (song, factor) in [(0, 0.98), (16, 1.02)] {
         let matches = find(&speed(&library().songs[song], factor));

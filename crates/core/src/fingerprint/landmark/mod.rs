@@ -1,0 +1,184 @@
+//! Landmarks: pairs of peaks, and their 32-bit hashes (after Wang, ISMIR 2003).
+//!
+//! A hash is made of what is known well: the distance of the two peaks on the warped frequency scale to one
+//! unit, their distance in time to two ticks; and of the first peak's place on that scale only to two units,
+//! so that a small change of speed or pitch, which moves both peaks alike, seldom changes it. The time
+//! difference stands in the lowest bits: near-exact times are neighbours in the index, and one lookup of a
+//! range finds them (Panako 2.0 has the least certain bits last for the same reason).
+//!
+//! References are sparse: each peak is paired with the few most outstanding peaks that follow it. Queries
+//! are dense: any pair that a reference might have chosen is looked up (Sonnleitner and Widmer 2016, IV-B).
+
+mod probe;
+
+use super::constellation::Peak;
+use super::scale::warp_frequency;
+
+pub(crate) use probe::{Depth, Probe, Prober, Rescaling};
+
+/// Version of the hash and of the choice of pairs; index files of another version are rebuilt.
+pub(crate) const SCHEME_VERSION: u32 = 1;
+/// Significant bits of a hash.
+pub(crate) const HASH_BITS: u32 = PLACE_BITS + DISTANCE_BITS + GAP_BITS;
+
+/// Every hash is below this.
+pub(crate) const HASHES: u32 = 1 << HASH_BITS;
+
+/// Returns the part of `low ..= high` that hashes can have, or `None` if that is empty.
+#[inline]
+pub(crate) fn in_hash_range(low: u32, high: u32) -> Option<(u32, u32)> {
+    let high = high.min(HASHES - 1);
+    (low <= high).then_some((low, high))
+}
+
+/// Hashes with the same place and distance are a group: how common each group is in the catalogue is known, so
+/// that a search can leave out the commonest ones before it reads anything.
+pub(crate) const GROUPS: usize = 1 << (HASH_BITS - GAP_BITS);
+/// Hashes of a group.
+pub(crate) const GROUP_HASHES: u32 = 1 << GAP_BITS;
+
+/// The group of a hash.
+#[inline]
+pub(crate) fn group(hash: u32) -> usize {
+    (hash >> GAP_BITS) as usize
+}
+
+/// Landmarks per reference peak.
+const REFERENCE_FAN_OUT: usize = 3;
+/// The second peak follows by at least this many ticks (46 ms): sooner, both belong to one event …
+const SHORTEST_GAP: u32 = 8;
+/// … and at most this many (1.2 s): the longer the gap, the more peaks compete to be the second.
+const LONGEST_GAP: u32 = 208;
+/// Farthest distance of the two on the warped scale.
+const FARTHEST: f32 = 63.0;
+
+const PLACE_BITS: u32 = 7;
+const DISTANCE_BITS: u32 = 7;
+const GAP_BITS: u32 = 7;
+/// Warped units per place.
+const PLACE_UNIT: f32 = 2.0;
+/// Ticks per gap.
+const GAP_UNIT: f32 = 2.0;
+
+/// A landmark of a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Landmark {
+    pub(crate) hash: u32,
+    /// Index of the first peak.
+    pub(crate) first: u32,
+    /// Index of the second peak.
+    pub(crate) second: u32,
+}
+
+/// A peak as pairing sees it.
+#[derive(Debug, Clone, Copy)]
+struct Star {
+    time: u32,
+    warp: f32,
+    rank: u8,
+    index: u32,
+}
+
+/// Landmarks of a reference's peaks (in order of time, then frequency), by first peak.
+pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
+    let stars: Vec<Star> = peaks
+        .iter()
+        .enumerate()
+        .map(|(i, p)| Star { time: p.time, warp: warp_frequency(p.frequency), rank: p.rank, index: i as u32 })
+        .collect();
+    let mut zones = Zones::default();
+    zones.fill(&stars);
+    for first in &stars {
+        zones.outstanding(*first, REFERENCE_FAN_OUT, |second| {
+            if let Some(hash) = Pair::of(*first, second).hash() {
+                sink(Landmark { hash, first: first.index, second: second.index });
+            }
+        });
+    }
+}
+
+/// Target zones of stars; the first peaks are given in order of time. Owns its buffers.
+///
+/// Stars are kept by rank, so that the most outstanding ones of a zone, the nearest first among equals, come first, and
+/// the others need not be read.
+#[derive(Debug, Default)]
+struct Zones {
+    /// By rank: the stars, and the first of them that is not too near.
+    ranks: Vec<(Vec<Star>, usize)>,
+}
+
+impl Zones {
+    /// Replaces the stars, which are in order of time.
+    fn fill(&mut self, stars: &[Star]) {
+        for (stars, from) in &mut self.ranks {
+            stars.clear();
+            *from = 0;
+        }
+        for star in stars {
+            let rank = usize::from(star.rank);
+            if self.ranks.len() <= rank {
+                self.ranks.resize_with(rank + 1, Default::default);
+            }
+            self.ranks[rank].0.push(*star);
+        }
+    }
+
+    /// Calls `sink` with the `fan_out` most outstanding stars in the target zone of `first`.
+    fn outstanding(&mut self, first: Star, fan_out: usize, mut sink: impl FnMut(Star)) {
+        let mut missing = fan_out;
+        for (stars, from) in &mut self.ranks {
+            while stars.get(*from).is_some_and(|star| star.time < first.time.saturating_add(SHORTEST_GAP)) {
+                *from += 1;
+            }
+            for second in &stars[*from..] {
+                if second.time - first.time > LONGEST_GAP {
+                    break;
+                }
+                if (second.warp - first.warp).abs() <= FARTHEST {
+                    sink(*second);
+                    missing -= 1;
+                    if missing == 0 {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Coordinates of two peaks, in cells of the hash. Scaled peaks of a query can lie outside of the cells.
+struct Pair {
+    place: f32,
+    distance: f32,
+    gap: f32,
+}
+
+impl Pair {
+    fn of(first: Star, second: Star) -> Self {
+        Self {
+            place: first.warp / PLACE_UNIT,
+            distance: second.warp - first.warp + FARTHEST,
+            gap: (second.time - first.time) as f32 / GAP_UNIT,
+        }
+    }
+
+    /// Returns the hash, or `None` if a coordinate lies outside of the cells.
+    fn hash(&self) -> Option<u32> {
+        let (place, distance) = (cell(self.place, PLACE_BITS)?, cell(self.distance, DISTANCE_BITS)?);
+        Some(hash(place, distance, cell(self.gap, GAP_BITS)?))
+    }
+}
+
+/// Returns the number of the cell that a coordinate lies in, or `None` if it lies outside of all `1 << bits` cells.
+#[inline]
+fn cell(coordinate: f32, bits: u32) -> Option<u32> {
+    (coordinate >= 0.0 && coordinate < (1u32 << bits) as f32).then_some(coordinate as u32)
+}
+
+/// The hash of three cells, each of which must be below the limit of its bits.
+fn hash(place: u32, distance: u32, gap: u32) -> u32 {
+    (place << DISTANCE_BITS | distance) << GAP_BITS | gap
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Probes: the ranges of hashes that a query looks up.
+
+use super::super::constellation::Peak;
+use super::super::params::{HIGHEST_BIN, LOWEST_BIN, STEPS_PER_BIN};
+use super::super::scale::{warp_frequency, warp_steps};
+use super::{DISTANCE_BITS, GAP_BITS, PLACE_BITS, Pair, Star, Zones, cell, hash};
+
+/// A range of hashes to look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Probe {
+    /// First and last hash, of one group and below [`super::HASHES`].
+    pub(crate) low: u32,
+    pub(crate) high: u32,
+    /// Time of the query's first peak, ticks, after rescaling.
+    pub(crate) time: u32,
+    /// Index of the lookup that the probe belongs to: several are made at once.
+    pub(crate) lookup: u32,
+}
+
+/// How deeply a query is searched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Depth {
+    /// Peaks with lower ranks are paired.
+    pub(crate) rank_limit: u8,
+    /// Pairs per peak.
+    pub(crate) fan_out: usize,
+    /// Gaps are looked up this many units to both sides.
+    pub(crate) gap_reach: u32,
+}
+
+/// The change of a query before it is looked up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rescaling {
+    /// Factor of all times, which are counted from the start of the window.
+    pub(crate) time: f32,
+    /// Factor of all frequencies.
+    pub(crate) frequency: f32,
+}
+
+/// Makes probes; owns its buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Prober {
+    stars: Vec<Star>,
+    zones: Zones,
+}
+
+impl Prober {
+    /// Adds the probes of a lookup to `out`: of a query's peaks, times counted from `start` (ticks). Pairs that no
+    /// reference can have at this scale give no probe.
+    pub(crate) fn probes(
+        &mut self,
+        (peaks, start): (&[Peak], u32),
+        depth: Depth,
+        rescaling: Rescaling,
+        lookup: u32,
+        out: &mut Vec<Probe>,
+    ) {
+        let Self { stars, zones } = self;
+        stars.clear();
+        let outstanding = peaks.iter().filter(|peak| peak.rank < depth.rank_limit);
+        stars.extend(outstanding.filter_map(|peak| rescaled(peak, start, rescaling)));
+        zones.fill(stars);
+        for first in stars.iter() {
+            zones.outstanding(*first, depth.fan_out, |second| {
+                let pair = Pair::of(*first, second);
+                let place = cell(pair.place, PLACE_BITS);
+                let distance = cell(pair.distance, DISTANCE_BITS);
+                let (Some(place), Some(distance), Some(gap)) = (place, distance, cell(pair.gap, GAP_BITS))
+                else {
+                    return;
+                };
+                let low = gap.saturating_sub(depth.gap_reach);
+                let high = (gap + depth.gap_reach).min((1 << GAP_BITS) - 1);
+                let (low, high) = (hash(place, distance, low), hash(place, distance, high));
+                out.push(Probe { low, high, time: first.time, lookup });
+            });
+        }
+    }
+}
+
+/// A peak of the query as it would be in a reference, or `None` if a reference has no peaks at that frequency: pairing
+/// it would only displace pairs that can be found.
+fn rescaled(peak: &Peak, start: u32, Rescaling { time, frequency }: Rescaling) -> Option<Star> {
+    // A bin more to both sides, because peaks lie between bins and the factor is not exact.
+    const LOWEST: f32 = (LOWEST_BIN as u32 * STEPS_PER_BIN - STEPS_PER_BIN) as f32;
+    const HIGHEST: f32 = (HIGHEST_BIN as u32 * STEPS_PER_BIN + STEPS_PER_BIN) as f32;
+    let steps = f32::from(peak.frequency) * frequency;
+    let warp = if frequency == 1.0 {
+        warp_frequency(peak.frequency)
+    } else if (LOWEST..=HIGHEST).contains(&steps) {
+        warp_steps(steps)
+    } else {
+        return None;
+    };
+    let time = (peak.time.saturating_sub(start) as f32 * time).round() as u32;
+    Some(Star { time, warp, rank: peak.rank, index: 0 })
+}

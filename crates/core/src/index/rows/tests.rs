@@ -1,0 +1,55 @@
+//! Searching rows that are kept in memory.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fingerprint::landmark::{HASHES, Probe};
+use crate::fingerprint::{Constellation, Peak};
+use crate::index::{Home, Session, Snapshot};
+
+/// Rows of one run.
+struct Memory(Vec<Row>);
+
+impl RowStore for Memory {
+    fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError> {
+        let asked = self.0.iter().filter(|row| buckets.contains(&row.bucket));
+        Ok(asked.map(|row| RunRow { run: 5, row: row.clone() }).collect())
+    }
+
+    fn locate(&self, _: &[RowSpot], _: usize, _: &[TrackNumber]) -> Result<Vec<RowCandidate>, RowError> {
+        Ok(Vec::new())
+    }
+}
+
+fn tracks() -> Vec<(TrackNumber, Constellation)> {
+    let peak = |i: u32| Peak { time: 7 * i, frequency: (80 + i * i % 97 * 31) as u16, rank: (i % 4) as u8 };
+    vec![(TrackNumber(1), Constellation::new(122.0, (0..3000).map(peak).collect()))]
+}
+
+/// The sorted votes of each of four lookups.
+fn votes(session: &mut dyn Session, probes: &[Probe]) -> Vec<Vec<u32>> {
+    let mut votes = vec![Vec::new(); 4];
+    let mut found = Vec::new();
+    session.vote(probes, &mut votes, &mut |_, votes| found = votes.to_vec()).unwrap();
+    found.iter_mut().for_each(|votes| votes.sort_unstable());
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn rows_and_files_give_the_same_votes_to_each_of_several_lookups(
+        ranges in prop::collection::vec((0..HASHES + 5000, 0u32..3000, 0u32..9, 0u32..4), 0..200),
+    ) {
+        let tracks = tracks();
+        let snapshot = Snapshot::from_tracks(&tracks).unwrap();
+        let (run, rows) = pack(&tracks);
+        let index = RowIndex::new(Memory(rows), vec![(5, run.shape)], run.groups, 1, run.tracks[0].units());
+        let probe = |(low, span, time, lookup)| Probe { low, high: low + span, time, lookup };
+        let mut probes: Vec<_> = ranges.into_iter().map(probe).collect();
+        probes.sort_unstable_by_key(|probe| probe.low);
+        let local = votes(&mut *snapshot.session(), &probes);
+        prop_assert_eq!(votes(&mut *index.session(), &probes), local);
+    }
+}

@@ -1,0 +1,122 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::fingerprint::Peak;
+use crate::fingerprint::landmark::{HASHES, Prober, group};
+use crate::matching::window::{DEEP, MIDDLE, SHALLOW};
+
+fn covered(steps: &[Scale], scale: Scale, reach: f64) -> bool {
+    let near = |a: f64, b: f64| (a / b).ln().abs() <= reach;
+    steps.iter().any(|s| near(s.speed, scale.speed) && near(s.pitch, scale.pitch))
+}
+
+#[test]
+fn the_ladder_covers_its_ranges_in_steps_as_wide_as_a_hash_tolerates() {
+    let steps = ladder(&MatchSettings::default());
+    let ranges = Ranges::default();
+    let reach = STEP.sqrt() - 1.0 + 1e-9;
+    for i in -4100..=4100 {
+        let factor = (f64::from(i) / 10_000.0).exp();
+        let of = |speed, pitch| covered(&steps, Scale { speed, pitch }, reach);
+        let within = |farthest: f64| factor.ln().abs() <= farthest.ln();
+        if (factor - 1.0).abs() <= reach {
+            continue;
+        }
+        assert!(!within(1.0 + ranges.speed) || of(factor, factor), "speed {factor}");
+        assert!(!within(1.0 + ranges.tempo) || of(factor, 1.0), "tempo {factor}");
+        assert!(1200.0 * factor.log2().abs() > ranges.pitch_cents || of(1.0, factor), "pitch {factor}");
+    }
+}
+
+#[test]
+fn ranges_beyond_their_limits_are_cut() {
+    let steps = |speed, tempo, pitch_cents| {
+        let ranges = Ranges { speed, tempo, pitch_cents };
+        ladder(&MatchSettings { ranges, ..MatchSettings::default() })
+    };
+    assert_eq!(
+        steps(1e9, f64::INFINITY, 1e9),
+        steps(Ranges::MAX_CHANGE, Ranges::MAX_CHANGE, Ranges::MAX_PITCH_CENTS)
+    );
+    assert_eq!(steps(f64::NAN, -1.0, f64::NEG_INFINITY), []);
+}
+
+#[test]
+fn the_likeliest_come_first_and_none_twice() {
+    let steps = ladder(&MatchSettings::default());
+    assert_eq!(steps[0], Scale { speed: STEP, pitch: STEP });
+    for (i, step) in steps.iter().enumerate() {
+        assert!(!steps[..i].contains(step));
+        assert!(*step != Scale::PLAIN);
+    }
+}
+
+#[test]
+fn windows_on_a_budget_try_all_steps_in_turn() {
+    let settings = MatchSettings { steps_per_second: Some(1.0), ..MatchSettings::default() };
+    let steps = ladder(&settings);
+    let mut tried = Vec::new();
+    for window in 0..steps.len().div_ceil(5) {
+        let part = within_budget(&steps, &settings, (window as f64 * 5.0, 5.0));
+        assert_eq!(part.len(), 5);
+        tried.extend(part);
+    }
+    assert!(steps.iter().all(|step| tried.contains(step)));
+}
+
+#[test]
+fn no_effort_or_no_range_is_no_ladder() {
+    let none = Ranges { speed: 0.0, tempo: 0.0, pitch_cents: 0.0 };
+    assert!(ladder(&MatchSettings { ranges: none, ..MatchSettings::default() }).is_empty());
+    assert!(ladder(&MatchSettings { effort: Effort::Fast, ..MatchSettings::default() }).is_empty());
+}
+
+/// Peaks as no fingerprint makes them: any frequency and rank, any time after a start.
+fn any_peaks() -> impl Strategy<Value = Vec<Peak>> {
+    let peak = (0u32..4000, any::<u16>(), any::<u8>());
+    (any::<u32>(), prop::collection::vec(peak, 0..200)).prop_map(|(start, mut peaks)| {
+        peaks.sort_unstable();
+        let peak = |(time, frequency, rank)| Peak { time: start.saturating_add(time), frequency, rank };
+        peaks.into_iter().map(peak).collect()
+    })
+}
+
+/// Every setting that changes the ladder, over its documented range.
+fn any_settings() -> impl Strategy<Value = MatchSettings> {
+    let effort = prop::sample::select(vec![Effort::Fast, Effort::Normal, Effort::Thorough]);
+    let budget = prop::option::of(0f64..10.0);
+    let change = || 0.0..=Ranges::MAX_CHANGE;
+    (change(), change(), 0.0..=Ranges::MAX_PITCH_CENTS, effort, budget).prop_map(
+        |(speed, tempo, pitch_cents, effort, steps_per_second)| MatchSettings {
+            effort,
+            ranges: Ranges { speed, tempo, pitch_cents },
+            steps_per_second,
+            ..MatchSettings::default()
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn probes_of_any_peaks_at_every_scale_of_every_setting_are_hashes(
+        peaks in any_peaks(),
+        settings in any_settings(),
+        start in any::<u32>(),
+    ) {
+        let steps = ladder(&settings);
+        let scales = steps.iter().flat_map(|scale| scale.fine()).chain([Scale::PLAIN]);
+        let (mut prober, mut found) = (Prober::default(), Vec::new());
+        for scale in scales {
+            for depth in [SHALLOW, MIDDLE, DEEP] {
+                found.clear();
+                prober.probes((&peaks, start), depth, scale.undone(), 0, &mut found);
+                for probe in &found {
+                    prop_assert!(probe.low <= probe.high && probe.high < HASHES, "{probe:?} at {scale:?}");
+                    prop_assert_eq!(group(probe.low), group(probe.high));
+                }
+            }
+        }
+    }
+}
