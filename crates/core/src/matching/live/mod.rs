@@ -13,6 +13,7 @@
 //! of up to 30 s, if the track goes on within 30 s of where it would be. A song that begins from its start again ends
 //! one airing and begins another. Other catalog entries of the recording are never reported beside it.
 
+mod admit;
 mod chains;
 mod event;
 mod history;

@@ -46,10 +46,11 @@ impl Alignments {
         copies > 0
     }
 
-    /// The best ones first, by their quick bounds.
-    pub(super) fn best_first(&self) -> Vec<&Verified> {
-        let mut all: Vec<&Verified> = self.all.iter().collect();
-        all.sort_by(|a, b| a.quick.total_cmp(&b.quick).then(a.reference.number.cmp(&b.reference.number)));
+    /// The best ones first, by their quick bounds, with the query's peaks that they explain.
+    pub(super) fn best_first(&self) -> Vec<(&Verified, &[u64])> {
+        let mut all: Vec<_> = self.all.iter().zip(self.explained.iter().map(Vec::as_slice)).collect();
+        let number = |one: &Verified| one.reference.number;
+        all.sort_by(|(a, _), (b, _)| a.quick.total_cmp(&b.quick).then(number(a).cmp(&number(b))));
         all
     }
 

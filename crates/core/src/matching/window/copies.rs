@@ -4,7 +4,7 @@ use crate::fingerprint::Peak;
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::{Candidate, IndexError, TrackNumber};
 
-use super::super::copies::{copy_agreement, line_of_copy};
+use super::super::copies::{copy_agreement, line_of_copy, may_be_copies};
 use super::super::line::{Line, Outcome};
 use super::super::search::Lookup;
 use super::super::sweep::Scale;
@@ -46,22 +46,23 @@ impl Group {
 
     /// Gathers alignments, the best ones first. Each copy goes to the place that it agrees with best.
     pub(super) fn all(verified: &Alignments, outcomes: &mut Vec<Outcome>) -> Vec<Self> {
-        let mut groups: Vec<Self> = Vec::new();
-        for one in verified.best_first().into_iter().filter(|one| one.quick < 0.0) {
+        let mut groups: Vec<(Self, &[u64])> = Vec::new();
+        for (one, explained) in verified.best_first().into_iter().filter(|(one, _)| one.quick < 0.0) {
             let mut alone = Some(one.clone());
             if verified.has_copies() {
-                let agreements = groups
-                    .iter_mut()
-                    .filter_map(|group| Some((copy_agreement(&group.lead, one, outcomes)?, group)));
+                let near = groups.iter_mut().filter(|(_, set)| may_be_copies(set, explained));
+                let agreements =
+                    near.filter_map(|(group, _)| Some((copy_agreement(&group.lead, one, outcomes)?, group)));
                 if let Some((agreement, group)) = agreements.max_by(|a, b| a.0.total_cmp(&b.0)) {
                     alone = group.take_in(one, agreement);
                 }
             } else if groups.len() == MOST_WEIGHED {
                 break;
             }
-            groups.extend(alone.filter(|_| groups.len() < MOST_WEIGHED).map(|one| Self::of(&one)));
+            let has_room = groups.len() < MOST_WEIGHED;
+            groups.extend(alone.filter(|_| has_room).map(|one| (Self::of(&one), explained)));
         }
-        groups
+        groups.into_iter().map(|(group, _)| group).collect()
     }
 
     /// Takes in a copy. Of two places of one track the one that agrees better is the copy; the other one is given back: it

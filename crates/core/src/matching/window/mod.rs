@@ -3,10 +3,10 @@
 mod alignments;
 mod copies;
 mod judge;
+mod passes;
 
 use std::sync::Arc;
 
-use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::landmark::Depth;
 use crate::index::{Candidate, Home, IndexError, Session};
 
@@ -19,8 +19,7 @@ use super::screen::Screen;
 use super::search::{Lookup, Search};
 use super::settings::{Effort, MatchSettings};
 use super::significance::Chance;
-use super::sweep::{Scale, ladder, within_budget};
-use super::timeline::STEP;
+use super::sweep::{Scale, ladder};
 use super::verify::{FINE, Ground, Rough, Verified, Window};
 
 use alignments::Alignments;
@@ -36,23 +35,10 @@ pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 
 
 /// Candidates of the first pass that are verified.
 const MOST_CANDIDATES: usize = 32;
-/// Enough of them where one is obvious: the rest only serves as its rivals.
-const ENOUGH_CANDIDATES: usize = 12;
-/// Candidates of the deep pass that are screened, and those that are verified.
-const MOST_SCREENED: usize = 256;
-const MOST_PROMISING: usize = 32;
-/// Of them, those with the most votes whose speed is fitted where nothing is obvious …
-const MOST_REFITTED: usize = 8;
-/// … which is a quick bound on the logarithm of its probability below this.
+/// An alignment is obvious if its quick bound on the logarithm of the probability of chance is below this.
 const OBVIOUS: f64 = -100.0;
-/// Candidates of one step of the ladder, of all its steps, and the fewest votes worth a verification.
-const MOST_OF_STEP: usize = 4;
-const MOST_OF_LADDER: usize = 24;
-const FEWEST_OF_LADDER: u32 = 5;
 /// The fewest votes worth a verification at the plain scale.
 const FEWEST_VOTES: u32 = 3;
-/// Steps that are looked at again in small ones.
-const MOST_FINE: usize = 3;
 /// Candidates that tell at a glance whether there is anything: a song that is heard well leads by votes.
 const MOST_GLANCED: usize = 6;
 /// Part of the limit that the best of them must reach by its quick bound, which underrates true ones.
@@ -199,137 +185,6 @@ impl<'a> WindowSearch<'a> {
         }
         self.complete(&mut found, window)?;
         Ok(found)
-    }
-
-    /// Looks for rivals of what a step of the ladder found: at its own scale, deeply.
-    fn look_beside(
-        &mut self,
-        Line { speed, pitch, .. }: Line,
-        window: &Window<'_>,
-        verified: &mut Alignments,
-    ) -> Result<(), IndexError> {
-        let scale = Scale { speed, pitch };
-        let mut places = 0;
-        for candidate in self.candidates(window, DEEP, scale, verified.wanted(MOST_CANDIDATES))? {
-            let (reference, line) = self.line(&candidate, scale, window)?;
-            let near = Verified::near(&reference, self.changed(line), window, self.buffers.ground());
-            places += usize::from(!verified.add(near, window));
-            if places == MOST_CANDIDATES {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The first pass: outstanding peaks.
-    fn shallow(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<(), IndexError> {
-        let mut asked = MOST_CANDIDATES;
-        let mut candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
-        let mut rough = Vec::new();
-        let mut i = 0;
-        // Copies do not count: what they play is known.
-        while rough.len() < MOST_CANDIDATES {
-            if rough.len() >= ENOUGH_CANDIDATES && verified.any_below(OBVIOUS) {
-                break;
-            }
-            let wanted = verified.wanted(MOST_CANDIDATES);
-            if i == candidates.len() && i == asked && wanted > asked {
-                // The first ones are the same again.
-                asked = wanted;
-                candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
-            }
-            let Some(candidate) = candidates.get(i) else { break };
-            i += 1;
-            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
-            if !verified.add(near, window) {
-                rough.push((reference, line));
-            }
-        }
-        self.refit(&rough, window, verified);
-        Ok(())
-    }
-
-    /// The second pass: any peaks, many candidates.
-    fn deep(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<(), IndexError> {
-        let candidates = self.candidates(window, DEEP, Scale::PLAIN, verified.wanted(MOST_SCREENED))?;
-        self.buffers.screen.map(window.own_peaks(), window, &self.buffers.chance);
-        let mut lines = Vec::new();
-        for candidate in &candidates {
-            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
-            lines.push((self.buffers.screen.promise(&reference, &line, window), reference, line));
-        }
-        // A stable sort: the most votes first among equals.
-        lines.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut rough = Vec::new();
-        for (_, reference, line) in lines {
-            if rough.len() == MOST_PROMISING {
-                break;
-            }
-            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
-            if !verified.add(near, window) {
-                rough.push((reference, line));
-            }
-        }
-        self.refit(&rough, window, verified);
-        Ok(())
-    }
-
-    /// A line that is off in speed shows little until it is fitted.
-    fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Alignments) {
-        if !verified.any_below(OBVIOUS) {
-            for (reference, line) in lines.iter().take(MOST_REFITTED) {
-                let far = Verified::far(reference, self.plain(*line), window, self.buffers.ground());
-                verified.add(far, window);
-            }
-        }
-    }
-
-    /// The third pass: every scale of the ladder, the best ones again in small steps. Whether there was
-    /// anything to verify.
-    fn sweep(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<bool, IndexError> {
-        let new = (window.to - window.from).min(STEP);
-        let seconds = (window.from / TICKS_PER_SECOND, new / TICKS_PER_SECOND);
-        let steps = within_budget(&self.ladder, self.settings, seconds);
-        let mut found = Vec::new();
-        let of_step = verified.wanted(MOST_OF_STEP);
-        self.climb(&steps, window, of_step, &mut found)?;
-        let mut best: Vec<Scale> = Vec::new();
-        for (_, scale) in &found {
-            if best.len() < MOST_FINE && !best.contains(scale) {
-                best.push(*scale);
-            }
-        }
-        let fine: Vec<Scale> = best.iter().flat_map(|scale| scale.fine()).collect();
-        self.climb(&fine, window, of_step, &mut found)?;
-        let mut places = 0;
-        for (candidate, scale) in found.iter().take(verified.wanted(MOST_OF_LADDER)) {
-            let (reference, line) = self.line(candidate, *scale, window)?;
-            let far = Verified::far(&reference, self.changed(line), window, self.buffers.ground());
-            places += usize::from(!verified.add(far, window));
-            if places == MOST_OF_LADDER {
-                break;
-            }
-        }
-        Ok(!found.is_empty())
-    }
-
-    /// Adds the candidates of some scales, at most `most` of each; sorts all by votes.
-    fn climb(
-        &mut self,
-        steps: &[Scale],
-        window: &Window<'_>,
-        most: usize,
-        found: &mut Vec<(Candidate, Scale)>,
-    ) -> Result<(), IndexError> {
-        let depth = if self.settings.effort == Effort::Thorough { MIDDLE } else { SHALLOW };
-        let lookups: Vec<Lookup> =
-            steps.iter().map(|scale| Lookup { depth, scale: *scale, least: FEWEST_OF_LADDER }).collect();
-        for (candidates, scale) in self.look_up(window, &lookups, most)?.into_iter().zip(steps) {
-            found.extend(candidates.into_iter().map(|c| (c, *scale)));
-        }
-        found.sort_by_key(|(candidate, _)| std::cmp::Reverse(candidate.votes));
-        Ok(())
     }
 
     fn candidates(

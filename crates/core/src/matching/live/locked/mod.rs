@@ -1,23 +1,22 @@
 //! An airing that was found: from then on it is only verified against its own track, at the expected place.
 
 mod ends;
+mod over;
 mod pieces;
 mod report;
 
 use std::sync::Arc;
 
-use crate::fingerprint::{Peak, TICKS_PER_SECOND};
+use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 use crate::matching::edges::End;
 use crate::matching::line::{Line, Outcome, compare_range, fit};
 use crate::matching::reference::Reference;
 use crate::matching::significance::{Evidence, Survival};
-use crate::matching::splice::MAX_JUMP;
 use crate::matching::trace::{FOLLOWING, Query, SAME_TICKS, Trace, stretch, weigh};
 use crate::matching::verify::FINE;
 
 use super::event::Airing;
-use super::history::{SPARSE, since};
 use ends::RETRACED_AT;
 use pieces::Piece;
 
@@ -238,19 +237,6 @@ impl Locked {
         self.end = End::at(self.to);
     }
 
-    /// Whether it has ended, or is no longer heard; `beside` is the latest start of another one. In silence, and where sound
-    /// is missing, it may go on for as long as a jump may be.
-    pub(super) fn is_over(&self, query: &Query<'_>, beside: Option<f64>) -> bool {
-        let (heard, at) = (self.last_heard(), query.to);
-        if self.line.query(self.reference.ticks) + BEHIND <= at {
-            return true;
-        }
-        let follows = beside.is_some_and(|start| start > heard - TICKS_PER_SECOND);
-        let patience = if follows { LOST_BESIDE } else { LOST };
-        let lost = at - heard > patience && self.expected(at) - self.heard >= MISSED;
-        lost && (follows || at - heard > MAX_JUMP || sounding(query.peaks, heard) > patience)
-    }
-
     /// Whether a line of a track is this one at a time, ticks.
     pub(super) fn is_along(&self, reference: &Reference, line: &Line, at: f64) -> bool {
         self.reference.number == reference.number
@@ -292,12 +278,4 @@ impl Locked {
     pub(super) fn is_heard(&self, at: f64) -> bool {
         super::hunt::is_fresh(self.last_heard(), at)
     }
-}
-
-/// Ticks of the seconds since a time that hold sound.
-fn sounding(peaks: &[Peak], from: f64) -> f64 {
-    let latest = since(peaks, from);
-    let second = |peak: &Peak| ((f64::from(peak.time) - from) / TICKS_PER_SECOND) as u32;
-    let seconds = latest.chunk_by(|a, b| second(a) == second(b));
-    seconds.filter(|peaks| peaks.len() >= SPARSE).count() as f64 * TICKS_PER_SECOND
 }

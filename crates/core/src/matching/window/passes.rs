@@ -1,0 +1,172 @@
+//! The passes of a search: outstanding peaks, most peaks, other scales. Places in copies of a track do not count where the
+//! number of candidates is limited.
+
+use std::sync::Arc;
+
+use crate::fingerprint::TICKS_PER_SECOND;
+use crate::index::{Candidate, IndexError};
+
+use super::super::line::Line;
+use super::super::reference::Reference;
+use super::super::search::Lookup;
+use super::super::settings::Effort;
+use super::super::sweep::{Scale, within_budget};
+use super::super::timeline::STEP;
+use super::super::verify::{Verified, Window};
+use super::alignments::Alignments;
+use super::{DEEP, MIDDLE, MOST_CANDIDATES, OBVIOUS, SHALLOW, WindowSearch};
+
+/// Enough candidates of the first pass where one is obvious: the rest only serves as its rivals.
+const ENOUGH_CANDIDATES: usize = 12;
+/// Candidates of the deep pass that are screened, and those that are verified.
+const MOST_SCREENED: usize = 256;
+const MOST_PROMISING: usize = 32;
+/// Of the verified ones, those with the most votes whose speed is fitted where nothing is obvious.
+const MOST_REFITTED: usize = 8;
+/// Candidates of one step of the ladder, of all its steps, and the fewest votes worth a verification.
+const MOST_OF_STEP: usize = 4;
+const MOST_OF_LADDER: usize = 24;
+const FEWEST_OF_LADDER: u32 = 5;
+/// Steps that are looked at again in small ones.
+const MOST_FINE: usize = 3;
+
+impl WindowSearch<'_> {
+    /// Looks for rivals of what a step of the ladder found: at its own scale, deeply.
+    pub(super) fn look_beside(
+        &mut self,
+        Line { speed, pitch, .. }: Line,
+        window: &Window<'_>,
+        verified: &mut Alignments,
+    ) -> Result<(), IndexError> {
+        let scale = Scale { speed, pitch };
+        let mut places = 0;
+        for candidate in self.candidates(window, DEEP, scale, verified.wanted(MOST_CANDIDATES))? {
+            let (reference, line) = self.line(&candidate, scale, window)?;
+            let near = Verified::near(&reference, self.changed(line), window, self.buffers.ground());
+            places += usize::from(!verified.add(near, window));
+            if places == MOST_CANDIDATES {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first pass: outstanding peaks.
+    pub(super) fn shallow(
+        &mut self,
+        window: &Window<'_>,
+        verified: &mut Alignments,
+    ) -> Result<(), IndexError> {
+        let mut asked = MOST_CANDIDATES;
+        let mut candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
+        let mut rough = Vec::new();
+        let mut i = 0;
+        // Copies do not count: what they play is known.
+        while rough.len() < MOST_CANDIDATES {
+            if rough.len() >= ENOUGH_CANDIDATES && verified.any_below(OBVIOUS) {
+                break;
+            }
+            let wanted = verified.wanted(MOST_CANDIDATES);
+            if i == candidates.len() && i == asked && wanted > asked {
+                // The first ones are the same again.
+                asked = wanted;
+                candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
+            }
+            let Some(candidate) = candidates.get(i) else { break };
+            i += 1;
+            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
+            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
+            if !verified.add(near, window) {
+                rough.push((reference, line));
+            }
+        }
+        self.refit(&rough, window, verified);
+        Ok(())
+    }
+
+    /// The second pass: any peaks, many candidates.
+    pub(super) fn deep(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<(), IndexError> {
+        let candidates = self.candidates(window, DEEP, Scale::PLAIN, verified.wanted(MOST_SCREENED))?;
+        self.buffers.screen.map(window.own_peaks(), window, &self.buffers.chance);
+        let mut lines = Vec::new();
+        for candidate in &candidates {
+            let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
+            lines.push((self.buffers.screen.promise(&reference, &line, window), reference, line));
+        }
+        // A stable sort: the most votes first among equals.
+        lines.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut rough = Vec::new();
+        for (_, reference, line) in lines {
+            if rough.len() == MOST_PROMISING {
+                break;
+            }
+            let near = Verified::near(&reference, self.plain(line), window, self.buffers.ground());
+            if !verified.add(near, window) {
+                rough.push((reference, line));
+            }
+        }
+        self.refit(&rough, window, verified);
+        Ok(())
+    }
+
+    /// A line that is off in speed shows little until it is fitted.
+    fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Alignments) {
+        if !verified.any_below(OBVIOUS) {
+            for (reference, line) in lines.iter().take(MOST_REFITTED) {
+                let far = Verified::far(reference, self.plain(*line), window, self.buffers.ground());
+                verified.add(far, window);
+            }
+        }
+    }
+
+    /// The third pass: every scale of the ladder, the best ones again in small steps. Whether there was
+    /// anything to verify.
+    pub(super) fn sweep(
+        &mut self,
+        window: &Window<'_>,
+        verified: &mut Alignments,
+    ) -> Result<bool, IndexError> {
+        let new = (window.to - window.from).min(STEP);
+        let seconds = (window.from / TICKS_PER_SECOND, new / TICKS_PER_SECOND);
+        let steps = within_budget(&self.ladder, self.settings, seconds);
+        let mut found = Vec::new();
+        let of_step = verified.wanted(MOST_OF_STEP);
+        self.climb(&steps, window, of_step, &mut found)?;
+        let mut best: Vec<Scale> = Vec::new();
+        for (_, scale) in &found {
+            if best.len() < MOST_FINE && !best.contains(scale) {
+                best.push(*scale);
+            }
+        }
+        let fine: Vec<Scale> = best.iter().flat_map(|scale| scale.fine()).collect();
+        self.climb(&fine, window, of_step, &mut found)?;
+        let mut places = 0;
+        for (candidate, scale) in found.iter().take(verified.wanted(MOST_OF_LADDER)) {
+            let (reference, line) = self.line(candidate, *scale, window)?;
+            let far = Verified::far(&reference, self.changed(line), window, self.buffers.ground());
+            places += usize::from(!verified.add(far, window));
+            if places == MOST_OF_LADDER {
+                break;
+            }
+        }
+        Ok(!found.is_empty())
+    }
+
+    /// Adds the candidates of some scales, at most `most` of each; sorts all by votes.
+    fn climb(
+        &mut self,
+        steps: &[Scale],
+        window: &Window<'_>,
+        most: usize,
+        found: &mut Vec<(Candidate, Scale)>,
+    ) -> Result<(), IndexError> {
+        let depth = if self.settings.effort == Effort::Thorough { MIDDLE } else { SHALLOW };
+        let lookups: Vec<Lookup> =
+            steps.iter().map(|scale| Lookup { depth, scale: *scale, least: FEWEST_OF_LADDER }).collect();
+        for (candidates, scale) in self.look_up(window, &lookups, most)?.into_iter().zip(steps) {
+            found.extend(candidates.into_iter().map(|c| (c, *scale)));
+        }
+        found.sort_by_key(|(candidate, _)| std::cmp::Reverse(candidate.votes));
+        Ok(())
+    }
+}
