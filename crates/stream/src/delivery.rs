@@ -9,8 +9,10 @@ use bytes::Bytes;
 pub enum Delivery {
     /// A segment of HLS, decrypted, or a part of one.
     Segment(Segment),
-    /// The next bytes of a stream that has no segments: radio, standard input, UDP.
+    /// The next bytes of a stream that has no segments: standard input, UDP, a file behind a URL.
     Bytes(Bytes),
+    /// The next audio of a live stream that has no segments: radio.
+    Live(LiveChunk),
     /// Sound that the source decoded itself: 44.1 kHz mono.
     Decoded(Vec<f32>),
     /// What a radio station says that it plays from here on; a hint, often late or wrong.
@@ -19,6 +21,27 @@ pub enum Delivery {
     Gap(Gap),
     /// What follows is another connection's: nothing that was held over fits to it. The time between is not known.
     Reconnected,
+}
+
+/// A piece of a live stream, with the time of its arrival.
+///
+/// A server may send audio that it already holds when a connection begins. So the arrival of a piece says only that its
+/// audio is no newer than that time.
+#[derive(Debug, Clone)]
+pub struct LiveChunk {
+    /// When it arrived, by this machine's clock, seconds since 1970.
+    pub arrived: f64,
+    /// Its audio.
+    pub audio: LiveAudio,
+}
+
+/// The audio of a [`LiveChunk`].
+#[derive(Debug, Clone)]
+pub enum LiveAudio {
+    /// Bare frames or MPEG-TS, cut anywhere.
+    Bytes(Bytes),
+    /// 44.1 kHz mono, decoded by the source.
+    Samples(Vec<f32>),
 }
 
 /// A segment of HLS. At the live edge of Low-Latency HLS it comes in several: its parts, and the rest of it where a part
@@ -39,6 +62,10 @@ pub struct Segment {
     pub program_date_time: Option<f64>,
     /// When it was seen in a playlist for the first time, by this machine's clock, seconds since 1970.
     pub seen: f64,
+    /// Seconds of media that the playlist listed behind it when it was first seen, parts included. The end of a live
+    /// playlist is "now", so the end of this segment was `backlog` seconds before `seen`. `None` in a playlist that was
+    /// complete when the stream was joined: a recording has no "now".
+    pub backlog: Option<f64>,
     /// Whether the playlist marks it as an advertisement.
     pub ad: bool,
     /// Whether it is one of a segment's parts, of which more may follow. A part need not hold a whole frame.
@@ -70,7 +97,7 @@ pub enum GapReason {
     Marked,
     /// The server did not give it in time.
     NotFetched,
-    /// It left the playlist before it was seen.
+    /// It left the playlist before it was seen, or was sent while there was no connection.
     Missed,
     /// It could not be decrypted or decoded.
     Unreadable,

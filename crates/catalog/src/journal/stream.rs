@@ -98,6 +98,9 @@ pub struct Stream {
     pub reason: Option<String>,
     /// When the first sample of the session was heard, if known.
     pub epoch: Option<i64>,
+    /// Where the clock of the session stands, for the next worker; `None` where the stream has dates or no time stamps. The
+    /// text is the worker's own.
+    pub clock_anchor: Option<String>,
     /// When its first session started.
     pub created_at: i64,
     /// When this session started; grows with every session, so it tells them apart.
@@ -138,4 +141,6 @@ pub struct StreamReport {
     pub reason: Option<String>,
     /// When its first sample was heard; `None` leaves what is known.
     pub epoch: Option<i64>,
+    /// Where the clock of the session stands; `None` leaves what is known.
+    pub clock_anchor: Option<String>,
 }

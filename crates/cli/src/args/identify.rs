@@ -11,7 +11,8 @@ use super::JobsArg;
 const LONG: &str = "\
 Find the songs of the catalogue in files: every song in each file, with its
 start and end in the file and its position in the song. `-` reads standard
-input.";
+input. A file behind http:// or https:// is downloaded first, up to 4 GiB and
+one hour; live streams and playlists are for `refrain monitor`.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +20,7 @@ Examples:
   refrain identify --explain noisy.wav
   refrain identify --effort thorough bootleg.mp3
   refrain identify --json uploads/*.mp4 > answers.jsonl
+  refrain identify https://host.example/upload.mp4
   ffmpeg -i movie.mkv -f wav - | refrain identify -
 
 With --json every input gets exactly one line, in the order of the command
@@ -58,7 +60,7 @@ impl From<EffortArg> for Effort {
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct IdentifyArgs {
-    /// Audio or video files; - is standard input; or s3://BUCKET/KEY and s3://BUCKET/PREFIX/, whose reports are written
+    /// Audio or video files; - is standard input; http:// and https:// URLs of files; or s3://BUCKET/KEY and s3://BUCKET/PREFIX/, whose reports are written
     /// beside them
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<OsString>,
@@ -90,6 +92,9 @@ pub(crate) struct IdentifyArgs {
     /// The unknownAssetID of the responses. Default: each file's name without its extension
     #[arg(long, value_name = "ID")]
     pub(crate) asset_id: Option<String>,
+    /// Let redirects of a public URL lead to this machine and to private networks
+    #[arg(long)]
+    pub(crate) allow_private: bool,
     #[command(flatten)]
     pub(crate) jobs: JobsArg,
 }

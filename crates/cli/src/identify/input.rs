@@ -3,13 +3,17 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use refrain_core::audio::{AudioError, AudioReader};
 use refrain_core::fingerprint::Density;
 use refrain_service::response::{INTERNAL, UNREADABLE};
 use refrain_service::sound::{self, Sound};
+use refrain_stream::http::ShownUrl;
+use url::Url;
 
+use super::download::Downloader;
 use crate::output::reason;
 
 /// What standard input is called in messages and responses.
@@ -17,16 +21,17 @@ const STDIN: &str = "-";
 
 /// What to identify.
 #[derive(Debug)]
-pub(crate) struct Input {
-    place: Place,
+pub(crate) struct Input<'a> {
+    place: Place<'a>,
     /// As typed; bytes that are not UTF-8 are escaped.
     name: String,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Place<'a> {
     Stdin,
     File(PathBuf),
+    Url(Url, Arc<Downloader<'a>>),
     NotUtf8,
 }
 
@@ -45,15 +50,20 @@ impl fmt::Display for InputError {
 }
 
 impl InputError {
+    /// An error with the status code of its response.
+    pub(super) fn new(code: u16, message: String) -> Self {
+        Self { code, message }
+    }
+
     /// The work on an input panicked.
-    pub(crate) fn internal(input: &Input) -> Self {
+    pub(crate) fn internal(input: &Input<'_>) -> Self {
         let message =
             format!("{}: internal error, a bug in refrain; please report it with the file", input.name);
         Self { code: INTERNAL, message }
     }
 
     /// The index or the catalogue could not be read.
-    pub(super) fn search(input: &Input, error: &anyhow::Error) -> Self {
+    pub(super) fn search(input: &Input<'_>, error: &anyhow::Error) -> Self {
         Self { code: INTERNAL, message: format!("{}: cannot search: {}", input.name, reason(error)) }
     }
 }
@@ -64,27 +74,40 @@ impl From<AudioError> for InputError {
     }
 }
 
-/// Refuses what cannot work for any input of a command, before anything is done.
-pub(crate) fn check_all(inputs: &[OsString], command: &str) -> Result<()> {
+/// Refuses what cannot work for any input of a command, before anything is done. `downloads`: whether the command downloads
+/// what is behind http:// and https://.
+pub(crate) fn check_all(inputs: &[OsString], command: &str, downloads: bool) -> Result<()> {
     if inputs.iter().filter(|input| *input == STDIN).count() > 1 {
         bail!("- (standard input) can be read only once");
     }
     for input in inputs {
         let Some(text) = input.to_str() else { continue };
-        if let Some((scheme, _)) = text.split_once("://")
+        if (downloads && url_of(text).is_some()) || Path::new(text).exists() {
+            continue;
+        }
+        if let Some((scheme, rest)) = text.split_once("://")
             && !scheme.is_empty()
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            && !Path::new(text).exists()
         {
+            if downloads && matches!(scheme, "http" | "https") {
+                bail!("invalid URL: {scheme}://{}", rest.split(['?', '#', '@']).next().unwrap_or_default());
+            }
             bail!(
-                "{scheme} URLs cannot be read yet; fetch the file first, or pipe it: curl … | refrain {command} -"
+                "{scheme} URLs cannot be read by refrain {command}; fetch the file first, or pipe it: curl … | refrain \
+                 {command} -"
             );
         }
     }
     Ok(())
 }
 
-impl Input {
+/// The URL that a word is, if it is one that can be downloaded and no file of that name.
+pub(super) fn url_of(word: &str) -> Option<Url> {
+    let url = Url::parse(word).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    (!Path::new(word).exists()).then_some(url)
+}
+
+impl<'a> Input<'a> {
     /// An input as typed.
     pub(crate) fn new(word: impl AsRef<std::ffi::OsStr>) -> Self {
         let word = word.as_ref();
@@ -92,6 +115,21 @@ impl Input {
             Some(STDIN) => Self { place: Place::Stdin, name: STDIN.to_owned() },
             Some(name) => Self { place: Place::File(PathBuf::from(name)), name: name.to_owned() },
             None => Self { place: Place::NotUtf8, name: escaped(Path::new(word)) },
+        }
+    }
+
+    /// An input as typed; what is behind a URL is downloaded.
+    pub(crate) fn with_downloads(
+        word: impl AsRef<std::ffi::OsStr>,
+        downloader: Option<&Arc<Downloader<'a>>>,
+    ) -> Self {
+        let url = word.as_ref().to_str().and_then(url_of);
+        match url.zip(downloader) {
+            Some((url, downloader)) => {
+                let name = ShownUrl::from(&url).to_string();
+                Self { place: Place::Url(url, Arc::clone(downloader)), name }
+            }
+            None => Self::new(word),
         }
     }
 
@@ -133,6 +171,7 @@ impl Input {
                 let stdin = Box::new(std::io::stdin());
                 AudioReader::from_source(stdin, "standard input", &limits)?
             }
+            Place::Url(url, downloader) => downloader.open(url, &limits)?,
             Place::NotUtf8 => {
                 let message = format!("{}: the name is not UTF-8; rename the file", self.name);
                 return Err(InputError { code: UNREADABLE, message });

@@ -1,5 +1,6 @@
 //! `refrain identify`: every song in every input.
 
+mod download;
 mod explain;
 mod input;
 mod response;
@@ -7,6 +8,7 @@ mod text;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use anyhow::Result;
 use refrain_catalog::{Track, TrackNumber};
@@ -20,6 +22,8 @@ use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
 use crate::work::{Flow, in_order};
+
+use download::Downloader;
 
 pub(crate) use explain::{song, title};
 pub(crate) use input::{Input, InputError, check_all, escaped};
@@ -43,7 +47,7 @@ pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> 
     if let Some(targets) = objects::targets(args.inputs.iter().map(OsString::as_os_str))? {
         return objects::check(&targets, args.json, settings, output);
     }
-    input::check_all(&args.inputs, "identify")?;
+    input::check_all(&args.inputs, "identify", true)?;
     let store = Store::open(settings, Missing::Refuse)?;
     let outcome = all(&store, args, settings, output);
     // Only reading was done: whether the database can be tidied up now is no matter.
@@ -70,7 +74,7 @@ fn all(store: &Store, args: &IdentifyArgs, settings: &Settings, output: &Output)
 }
 
 /// Decodes one input and looks for songs in it.
-pub(crate) fn identify(input: &Input, searcher: &Searcher<'_>) -> Result<Answer, InputError> {
+pub(crate) fn identify(input: &Input<'_>, searcher: &Searcher<'_>) -> Result<Answer, InputError> {
     let sound = input.fingerprint()?;
     let matches =
         searcher.identify(&sound.constellation).map_err(|error| InputError::search(input, &error))?;
@@ -93,9 +97,22 @@ struct Tally {
     failed: usize,
 }
 
-impl Identifier<'_> {
+impl<'a> Identifier<'a> {
+    /// What downloads the inputs that are URLs, if any are.
+    fn downloader(&self) -> Result<Option<Arc<Downloader<'a>>>> {
+        let words = &self.args.inputs;
+        let is_url = |word: &OsString| word.to_str().and_then(input::url_of).is_some();
+        if !words.iter().any(is_url) {
+            return Ok(None);
+        }
+        let (runtime, alone) = (self.store.handle(), words.len() == 1);
+        Downloader::new(runtime, self.args.allow_private, alone, self.output).map(|one| Some(Arc::new(one)))
+    }
+
     fn run(mut self, jobs: usize) -> Result<Outcome> {
-        let inputs: Vec<Input> = self.args.inputs.iter().map(Input::new).collect();
+        let downloader = self.downloader()?;
+        let new = |word| Input::with_downloads(word, downloader.as_ref());
+        let inputs: Vec<Input<'_>> = self.args.inputs.iter().map(new).collect();
         let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
         let progress = (inputs.len() > 1).then(|| self.output.progress(inputs.len(), bytes.iter().sum()));
         let mut tally = Tally::default();
@@ -121,7 +138,7 @@ impl Identifier<'_> {
 
     fn deliver(
         &mut self,
-        input: &Input,
+        input: &Input<'_>,
         answer: &Result<Answer, InputError>,
         tally: &mut Tally,
     ) -> Result<()> {

@@ -36,7 +36,7 @@ use stretch::Stretch;
 
 /// Runs the command.
 pub(crate) fn run(args: &PlotArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
-    check_all(&args.inputs, "plot")?;
+    check_all(&args.inputs, "plot", false)?;
     let stretch = Stretch::new(args.from, args.to)?;
     let store = Store::open(settings, Missing::Refuse)?;
     let outcome = all(&store, stretch, args, settings, output);
@@ -58,7 +58,7 @@ fn all(
     let size = Size { width: args.width, height: args.height };
     let (rejected, limit) = (args.all, settings.false_positive_rate);
     let plotter = Plotter { store, searcher: &searcher, stretch, size, rejected, limit };
-    let inputs: Vec<Input> = args.inputs.iter().map(Input::new).collect();
+    let inputs: Vec<Input<'_>> = args.inputs.iter().map(Input::new).collect();
     let names = Names::of(&inputs, &args.out);
     let bytes: Vec<u64> = inputs.iter().map(Input::bytes).collect();
     let progress = (inputs.len() > 1).then(|| output.progress(inputs.len(), bytes.iter().sum()));

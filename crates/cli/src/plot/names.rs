@@ -27,7 +27,7 @@ pub(super) struct Names(Vec<Name>);
 impl Names {
     /// A name for each input, after its file: `clip`. Inputs of one name get numbers (`clip-2`), so that none
     /// replaces the pictures of another, on no file system.
-    pub(super) fn of(inputs: &[Input], folder: &Path) -> Self {
+    pub(super) fn of(inputs: &[Input<'_>], folder: &Path) -> Self {
         let folder = if folder == Path::new(".") { Path::new("") } else { folder };
         let mut taken = HashSet::new();
         let stems = inputs.iter().map(|input| {

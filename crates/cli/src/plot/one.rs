@@ -60,7 +60,7 @@ impl Drawn {
 
 /// An input, and what was found in it.
 struct Scene<'a> {
-    input: &'a Input,
+    input: &'a Input<'a>,
     name: &'a Name,
     query: Constellation,
     matches: Matches,
@@ -69,13 +69,13 @@ struct Scene<'a> {
 
 impl Plotter<'_> {
     /// Draws an input.
-    pub(super) fn plot(&self, input: &Input, name: &Name) -> Drawn {
+    pub(super) fn plot(&self, input: &Input<'_>, name: &Name) -> Drawn {
         let mut drawn = Drawn::default();
         drawn.error = self.try_plot(input, name, &mut drawn).err();
         drawn
     }
 
-    fn try_plot(&self, input: &Input, name: &Name, drawn: &mut Drawn) -> Result<()> {
+    fn try_plot(&self, input: &Input<'_>, name: &Name, drawn: &mut Drawn) -> Result<()> {
         let stretch = self.stretch.range();
         let mut painter = Painter::new(stretch.start, stretch.end, self.size.width as usize);
         let sound =

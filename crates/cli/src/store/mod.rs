@@ -56,6 +56,11 @@ impl Store {
         self.runtime.block_on(future)
     }
 
+    /// The runtime, for other network work.
+    pub(crate) fn handle(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
+    }
+
     /// The catalogue, to ask with [`Self::wait`].
     pub(crate) fn catalog(&self) -> &dyn Catalog {
         self.catalog.as_ref()

@@ -165,7 +165,8 @@ fn standard_input_is_an_input() {
 #[test]
 fn what_cannot_be_identified_is_refused() {
     let sandbox = Sandbox::with_catalog();
-    sandbox.run(&["identify", "https://example.com/live.m3u8"]).expect(2).says("URLs cannot be read yet");
+    sandbox.run(&["identify", "ftp://example.com/a.mp3"]).expect(2).says("ftp URLs cannot be read");
+    sandbox.run(&["plot", "https://example.com/a.mp3"]).expect(2).says("https URLs cannot be read");
     let elsewhere = format!("sqlite:{}", sandbox.path("typo.db").display());
     let mut command = sandbox.command(&["--catalog", &elsewhere, "identify", "x.wav"]);
     Ran::from(command.output().unwrap()).expect(2).says("there is no catalogue");

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod identify;
 mod identify_stream;
+mod identify_url;
 mod index;
 mod metadata;
 mod monitor;

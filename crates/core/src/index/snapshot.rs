@@ -95,6 +95,13 @@ impl Snapshot {
         &self.identity
     }
 
+    /// Length of a track, seconds; `None` if the track is unknown or its entry cannot be read.
+    #[must_use]
+    pub fn track_seconds(&self, track: TrackNumber) -> Option<f64> {
+        let (_, entry) = self.find(track).ok().flatten()?;
+        Some(f64::from(entry.length) * f64::from(POSTING_TICKS) / crate::fingerprint::TICKS_PER_SECOND)
+    }
+
     /// The run that holds a track, and the track's entry, unless it was removed.
     pub(crate) fn find(&self, track: TrackNumber) -> Result<Option<(&Run, TrackEntry)>, IndexError> {
         if self.is_removed(track) {

@@ -96,7 +96,7 @@ impl Monitor {
         let id: Arc<str> = spec.id.into();
         let worker =
             StreamWorker::new(Arc::clone(&id), self.settings.ear.clone(), self.settings.live.clone());
-        let worker = worker.resuming(airings);
+        let worker = worker.resuming(airings).continuing_clock(spec.clock_anchor);
         let mut source = self.settings.source.clone();
         source.hls.complete = spec.complete;
         let stop = Arc::new(Stop::default());

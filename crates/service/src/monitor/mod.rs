@@ -16,6 +16,7 @@ mod event;
 mod follow;
 mod handle;
 mod index;
+mod invariants;
 mod kind;
 mod pool;
 mod queue;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use refrain_stream::{Delivery, Gap, GapReason};
+use refrain_stream::{Delivery, Gap, GapReason, LiveAudio};
 
 /// Most media that waits, seconds: some segments more than a live stream begins with.
 const MAX_SECONDS: f64 = 60.0;
@@ -123,6 +123,10 @@ impl Queue {
         match delivery {
             Delivery::Segment(segment) => (segment.seconds.max(0.0), segment.bytes.len()),
             Delivery::Bytes(bytes) => (bytes.len() as f64 / self.rate(), bytes.len()),
+            Delivery::Live(chunk) => match &chunk.audio {
+                LiveAudio::Bytes(bytes) => (bytes.len() as f64 / self.rate(), bytes.len()),
+                LiveAudio::Samples(sound) => (sound.len() as f64 / SAMPLES, size_of_val(sound.as_slice())),
+            },
             Delivery::Decoded(sound) => (sound.len() as f64 / SAMPLES, size_of_val(sound.as_slice())),
             // It takes no time to let time pass.
             Delivery::Title(text) => (0.0, text.len()),
@@ -150,6 +154,7 @@ mod tests {
             discontinuity: sequence == 1,
             program_date_time: Some(1000.0 + 10.0 * sequence as f64),
             seen: 0.0,
+            backlog: Some(0.0),
             ad: false,
             part: false,
         })

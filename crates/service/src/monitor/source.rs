@@ -4,7 +4,9 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use refrain_stream::hls::{Complete, Entry, HlsSettings, HlsSource, SourceState, SourceStatus};
-use refrain_stream::{Delivery, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings, UdpSource};
+use refrain_stream::{
+    ClockAnchor, Delivery, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings, UdpSource,
+};
 use tokio::sync::watch;
 
 use super::queue::Full;
@@ -39,13 +41,15 @@ pub struct StreamSpec {
     pub input: StreamInput,
     /// What is heard of its playlist if that is complete already.
     pub complete: Complete,
+    /// Where the clock of an earlier worker stands, if there was one.
+    pub clock_anchor: Option<ClockAnchor>,
 }
 
 impl StreamSpec {
     /// A stream that nobody followed before.
     #[must_use]
     pub fn new(id: impl Into<String>, input: StreamInput) -> Self {
-        Self { id: id.into(), input, complete: Complete::Whole }
+        Self { id: id.into(), input, complete: Complete::Whole, clock_anchor: None }
     }
 }
 
@@ -100,6 +104,7 @@ impl Source {
         match self {
             Self::Pipe(..) => Full::Wait,
             Self::Hls(source) if source.status().borrow().recorded => Full::Wait,
+            Self::Radio(source) if source.status().file_bytes.is_some() => Full::Wait,
             Self::Hls(_) | Self::Radio(_) | Self::Udp(_) => Full::DropOldest,
         }
     }
@@ -149,6 +154,9 @@ impl Source {
             }
             Self::Radio(source) => match &source.status().last_error {
                 Some(error) => StreamState::Failed(error.to_string()),
+                None if source.status().file_bytes.is_some() => {
+                    StreamState::Ended("all of it was read".to_owned())
+                }
                 None => StreamState::Ended("the station has ended".to_owned()),
             },
             Self::Pipe(source, _) => match source.take() {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use refrain_catalog::{DetectionId, TrackNumber};
-use refrain_stream::{ClockSource, EarReport};
+use refrain_stream::{ClockAnchor, ClockSource, EarReport};
 
 use super::worker::StageTimes;
 
@@ -105,6 +105,8 @@ pub struct StreamStatus {
     pub position: f64,
     /// When the last of that was, seconds since 1970, and how that is known.
     pub heard_until: Option<(f64, ClockSource)>,
+    /// What another worker needs to continue the clock of the stream; `None` where it has dates or no time stamps.
+    pub clock_anchor: Option<ClockAnchor>,
     /// Seconds of media that wait to be worked on.
     pub queued_seconds: f64,
     /// Airings that go on.
@@ -120,10 +122,11 @@ pub struct StreamStatus {
 }
 
 impl StreamStatus {
-    /// Seconds from the last sound that was heard to now: the delay of the stream itself, and ours.
+    /// Seconds from the last sound that was heard to now: the delay of the stream itself, and ours. Never negative, also where
+    /// the stream's clock is ahead of this machine's.
     #[must_use]
     pub fn lag(&self) -> Option<f64> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        self.heard_until.map(|(epoch, _)| now - epoch)
+        self.heard_until.map(|(epoch, _)| (now - epoch).max(0.0))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use refrain_core::matching::live::LiveBuffers;
-use refrain_stream::Delivery;
+use refrain_stream::{Delivery, LiveAudio};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::event::StreamEvent;
@@ -142,12 +142,12 @@ impl Stream {
         let before = worker.position();
         let (bytes, end, heard) = match job {
             Job::Hear(delivery) => {
-                let bytes = if let Delivery::Bytes(bytes) = &delivery { bytes.len() } else { 0 };
+                let bytes = undecoded(&delivery);
                 (bytes, None, worker.hear(delivery, &snapshot, buffers, &mut events))
             }
             Job::Finish(state) => (0, Some(state), worker.finish(&snapshot, buffers, &mut events)),
             Job::Leave(state) => {
-                worker.leave(&mut events);
+                worker.leave(&snapshot, &mut events);
                 (0, Some(state), Ok(()))
             }
         };
@@ -163,6 +163,7 @@ impl Stream {
             status.ear.clone_from(worker.report());
             status.position = position;
             status.heard_until = worker.clock().epoch(position).zip(worker.clock().source());
+            status.clock_anchor = worker.clock_anchor();
             status.queued_seconds = queued;
             status.airings = worker.airings();
             status.unknown_since = worker.unknown_since();
@@ -192,5 +193,17 @@ impl Stream {
         inner.queue = Queue::default();
         inner.end = None;
         self.stop.wanted.notify_one();
+    }
+}
+
+/// Bytes of a delivery that tells no duration.
+fn undecoded(delivery: &Delivery) -> usize {
+    match delivery {
+        Delivery::Bytes(bytes) => bytes.len(),
+        Delivery::Live(chunk) => match &chunk.audio {
+            LiveAudio::Bytes(bytes) => bytes.len(),
+            LiveAudio::Samples(_) => 0,
+        },
+        _ => 0,
     }
 }

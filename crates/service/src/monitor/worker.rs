@@ -9,7 +9,7 @@ use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::live::{
     Airing, LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings,
 };
-use refrain_stream::{Clock, Delivery, Ear, EarReport, EarSettings, Media, Sound};
+use refrain_stream::{Clock, ClockAnchor, Delivery, Ear, EarReport, EarSettings, Media, Sound};
 
 use super::airings::Airings;
 use super::event::{OpenAiring, StreamEvent};
@@ -93,6 +93,22 @@ impl StreamWorker {
         Self { airings: Airings::of(airings), ..self }
     }
 
+    /// The same where the airings' times are exact: media time, not times of day.
+    #[must_use]
+    pub fn in_media_time(mut self) -> Self {
+        self.airings.exact = true;
+        self
+    }
+
+    /// The same, with the clock of that worker.
+    #[must_use]
+    pub fn continuing_clock(mut self, anchor: Option<ClockAnchor>) -> Self {
+        if let Some(anchor) = anchor {
+            self.ear.continue_clock(anchor);
+        }
+        self
+    }
+
     /// Takes what comes next, and adds what happened to `out`. `buffers` may be any; one for each thread is best.
     ///
     /// # Errors
@@ -110,7 +126,7 @@ impl StreamWorker {
         let (began, before) = (Instant::now(), listener.times);
         ear.hear(delivery, |sound| listener.hear(&sound, &mut tools));
         listener.count_decoding(began, before);
-        self.tell(out);
+        self.tell(snapshot, out);
         self.listener.error.take().map_or(Ok(()), Err)
     }
 
@@ -129,16 +145,25 @@ impl StreamWorker {
         let (began, before) = (Instant::now(), listener.times);
         ear.finish(|sound| listener.hear(&sound, &mut tools));
         listener.count_decoding(began, before);
+        if tools.airings.is_aligning() {
+            tools.airings.align(&listener.matcher.state());
+        }
         listener.finish(&mut tools);
-        self.tell(out);
+        self.tell(snapshot, out);
         out.extend(self.airings.give_up(&self.id));
         self.listener.error.take().map_or(Ok(()), Err)
     }
 
     /// Leaves the stream to somebody else: airings that go on are told of once more, and get no final events.
-    pub fn leave(&mut self, out: &mut Vec<StreamEvent>) {
+    pub fn leave(&mut self, snapshot: &Snapshot, out: &mut Vec<StreamEvent>) {
         self.events = self.airings.updates(self.listener.matcher.state());
-        self.tell(out);
+        self.tell(snapshot, out);
+    }
+
+    /// What another worker needs to continue the clock of the stream.
+    #[must_use]
+    pub fn clock_anchor(&self) -> Option<ClockAnchor> {
+        self.ear.clock_anchor()
     }
 
     /// What became of the sound so far.
@@ -177,9 +202,12 @@ impl StreamWorker {
         self.listener.times
     }
 
-    fn tell(&mut self, out: &mut Vec<StreamEvent>) {
+    fn tell(&mut self, snapshot: &Snapshot, out: &mut Vec<StreamEvent>) {
+        if self.airings.is_aligning() {
+            self.airings.align(&self.listener.matcher.state());
+        }
         for event in std::mem::take(&mut self.events) {
-            out.push(self.airings.event(event, &self.id, self.ear.clock()));
+            out.push(self.airings.event(event, &self.id, self.ear.clock(), snapshot));
         }
     }
 }
@@ -187,7 +215,10 @@ impl StreamWorker {
 impl Listener {
     fn hear(&mut self, sound: &Sound<'_>, tools: &mut Tools<'_>) {
         if tools.airings.is_awaiting() {
-            self.resume(sound.epoch - sound.seconds(), tools);
+            self.resume(sound, tools);
+        }
+        if let Media::Gap { samples, .. } = sound.media {
+            tools.airings.add_gap(sound.seconds(), samples as f64 / f64::from(SAMPLE_RATE));
         }
         match sound.media {
             Media::Samples(samples) => self.push(samples, tools),
@@ -197,8 +228,9 @@ impl Listener {
     }
 
     /// Looks from now on for what another worker has found. Where the index is too damaged for that, it ends.
-    fn resume(&mut self, origin: f64, tools: &mut Tools<'_>) {
-        let airings = tools.airings.begin(origin);
+    fn resume(&mut self, sound: &Sound<'_>, tools: &mut Tools<'_>) {
+        let origin = sound.epoch - sound.seconds();
+        let airings = tools.airings.begin(origin, sound.shared_clock, tools.snapshot);
         match LiveMatcher::resume(self.settings.clone(), &airings, 0, tools.snapshot) {
             Ok(matcher) => self.matcher = matcher,
             Err(error) => {

@@ -10,6 +10,7 @@ use refrain_stream::hls::{Complete, EndReason};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{self, MissedTickBehavior, interval, sleep};
 
+use super::anchor;
 use super::platform::{Next, input_of, what_next};
 use super::record::Recorder;
 use super::shared::{Shared, milliseconds, now};
@@ -145,7 +146,8 @@ impl Follower {
         loop {
             let began = Instant::now();
             let input = input_of(&self.shared, &self.stream);
-            let spec = StreamSpec { id: self.recorder.name().to_owned(), input, complete };
+            let clock_anchor = self.stream.clock_anchor.as_deref().and_then(anchor::read);
+            let spec = StreamSpec { id: self.recorder.name().to_owned(), input, complete, clock_anchor };
             let end = self.hear(spec, std::mem::take(&mut airings)).await;
             let url = self.stream.url.clone();
             if *self.orders.borrow() != Order::Go {
@@ -203,7 +205,8 @@ impl Follower {
             }
         }
         let last = status.borrow().clone();
-        if *self.orders.borrow() == Order::Leave && self.has_begun(&last) {
+        let is_news = self.has_begun(&last) | self.has_new_clock(&last);
+        if *self.orders.borrow() == Order::Leave && is_news {
             self.report(RowState::Live, None).await;
         }
         last.state
@@ -221,6 +224,7 @@ impl Follower {
     /// Tells how the stream is, if that has changed.
     async fn look(&mut self, status: &StreamStatus) {
         self.has_begun(status);
+        self.has_new_clock(status);
         let (state, reason) = match &status.state {
             StreamState::Live => (RowState::Live, None),
             StreamState::Stalled => (RowState::Stalled, status.source.last_error.clone()),
@@ -237,6 +241,19 @@ impl Follower {
         };
         let epoch = self.recorder.begin(until - status.position);
         self.stream.epoch = Some(milliseconds(epoch));
+        self.told = None;
+        true
+    }
+
+    /// Notes where the clock of the stream stands, for the next worker. Returns true if the row has to be written: a clock that
+    /// goes on evenly stays where it was.
+    fn has_new_clock(&mut self, status: &StreamStatus) -> bool {
+        let Some(now) = status.clock_anchor else { return false };
+        let known = self.stream.clock_anchor.as_deref().and_then(anchor::read);
+        if known.is_some_and(|known| anchor::is_same_clock(&known, &now)) {
+            return false;
+        }
+        self.stream.clock_anchor = Some(anchor::write(&now));
         self.told = None;
         true
     }
@@ -274,7 +291,14 @@ impl Follower {
     }
 
     fn reported(&self, state: RowState, reason: Option<String>) -> StreamReport {
-        let Stream { id, started_at, epoch, .. } = &self.stream;
-        StreamReport { id: id.clone(), started_at: *started_at, state, reason, epoch: *epoch }
+        let Stream { id, started_at, epoch, clock_anchor, .. } = &self.stream;
+        StreamReport {
+            id: id.clone(),
+            started_at: *started_at,
+            state,
+            reason,
+            epoch: *epoch,
+            clock_anchor: clock_anchor.clone(),
+        }
     }
 }

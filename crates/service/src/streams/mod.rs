@@ -9,6 +9,7 @@
 //! A row in the journal is a stream; whoever has its lease follows it. A stream's id is the ARN of its channel or what the
 //! settings call it; outside it is known by its session, where sessions have names, as those of IVS do.
 
+mod anchor;
 mod event;
 mod events;
 mod fixed;

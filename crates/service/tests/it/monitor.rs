@@ -195,9 +195,9 @@ async fn discontinuities_break_no_airing_and_without_dates_arrival_counts() {
     assert_eq!(status.ear.discontinuities, 2);
     let event = &events[0];
     assert_eq!((event.clock, event.clock_offset), (Some(ClockSource::Arrival), None));
-    // The first of it was made no later than a segment before it arrived.
+    // Three segments of 2 s were listed when the stream was joined, and their end was "now". A busy machine joins late.
     let origin_epoch = event.epoch - event.heard.query_start;
-    assert!((-3.0..20.0).contains(&(origin_epoch - now)), "{}", origin_epoch - now);
+    assert!((-6.5..14.0).contains(&(origin_epoch - now)), "{}", origin_epoch - now);
 }
 
 #[tokio::test(flavor = "multi_thread")]

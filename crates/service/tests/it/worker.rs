@@ -20,6 +20,7 @@ fn delivery(sequence: usize, clip: &Clip, time: f64) -> Delivery {
         discontinuity: false,
         program_date_time: Some(EPOCH + time),
         seen: EPOCH + time + clip.seconds + 7.0,
+        backlog: Some(0.0),
         ad: false,
         part: false,
     })
@@ -132,7 +133,7 @@ fn left_after(count: usize) -> Vec<StreamEvent> {
     for delivery in in_order(&library().clips).into_iter().take(count) {
         worker.hear(delivery, &library().snapshot, &mut buffers, &mut events).unwrap();
     }
-    worker.leave(&mut events);
+    worker.leave(&library().snapshot, &mut events);
     events
 }
 
@@ -162,6 +163,56 @@ fn an_airing_goes_on_with_another_worker() {
     assert!((last.heard.query_end - last.heard.query_start - SECONDS).abs() < 0.5, "{last:?}");
     // The second song is one of its own.
     assert_eq!(after.iter().filter(|event| event.kind == EventKind::Start).count(), 1);
+}
+
+/// The same deliveries without dates, for a worker whose clock is later by so much.
+fn undated(deliveries: Vec<Delivery>, later: f64) -> Vec<Delivery> {
+    let undate = |delivery| match delivery {
+        Delivery::Segment(segment) => Delivery::Segment(Segment {
+            program_date_time: None,
+            seen: segment.seen - 7.0 + later,
+            ..segment
+        }),
+        other => other,
+    };
+    deliveries.into_iter().map(undate).collect()
+}
+
+/// Hands a stream without dates over after 14 s, to a worker that begins at 18 s and whose own clock is later by so much.
+fn handed_over(later: f64, with_anchor: bool) -> StreamEvent {
+    let mut worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
+    let (mut buffers, mut before) = (LiveBuffers::default(), Vec::new());
+    let snapshot = &library().snapshot;
+    for delivery in undated(in_order(&library().clips), 0.0).into_iter().take(7) {
+        worker.hear(delivery, snapshot, &mut buffers, &mut before).unwrap();
+    }
+    worker.leave(snapshot, &mut before);
+    let anchor = worker.clock_anchor().filter(|_| with_anchor);
+    assert_eq!(anchor.is_some(), with_anchor);
+    let next = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
+    let mut next = next.resuming(vec![open(&before[1])]).continuing_clock(anchor);
+    let mut after = Vec::new();
+    for delivery in undated(in_order(&library().clips), later).into_iter().skip(9) {
+        next.hear(delivery, snapshot, &mut buffers, &mut after).unwrap();
+    }
+    next.finish(snapshot, &mut buffers, &mut after).unwrap();
+    let of_airing = |event: &&StreamEvent| event.airing == before[0].airing;
+    let chain: Vec<_> = after.iter().filter(of_airing).collect();
+    assert_eq!(chain.len(), 1, "{after:?}");
+    assert_eq!(chain[0].kind, EventKind::Final);
+    chain[0].clone()
+}
+
+#[test]
+fn the_length_of_an_airing_does_not_depend_on_the_clocks_of_two_workers() {
+    for with_anchor in [true, false] {
+        for later in [-1.5, -0.5, 0.0, 0.5, 1.5] {
+            let last = handed_over(later, with_anchor);
+            assert!((last.epoch - EPOCH - SILENCE).abs() < 0.5, "{later} {with_anchor}: {last:?}");
+            let length = last.heard.query_end - last.heard.query_start;
+            assert!((length - SECONDS).abs() < 0.3, "{later} {with_anchor}: {length}");
+        }
+    }
 }
 
 #[test]

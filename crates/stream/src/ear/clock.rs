@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::arrival::{Arrivals, Correction};
+
 /// Differences between the stream's own times and ours up to this are jitter and drift, seconds: they are followed
 /// smoothly. Segments' times are off by some 100 ms where a packager rounds or counts on by rounded durations.
 const JITTER: f64 = 1.0;
@@ -22,6 +24,12 @@ const EXACT: f64 = 0.002;
 
 /// Times further than this from 1970 are no times, seconds: 30,000 years. Behind it seconds lose their fractions.
 const FAR: f64 = 1e12;
+
+/// Estimates of two workers differ by no more than this, seconds: a long segment.
+const MAX_ANCHOR_ERROR_SECONDS: f64 = 10.0;
+
+/// Most that is corrected to earlier times within [`SMOOTHING`], seconds: time slows down, and never runs back.
+const MAX_SLOWING_SECONDS: f64 = 30.0;
 
 /// Pieces that are kept, so that positions some minutes back have the time that they had.
 const MAX_PIECES: usize = 64;
@@ -51,6 +59,28 @@ impl Piece {
     }
 }
 
+/// A time stamp of a stream with its time: what another worker needs to continue the clock of a stream without dates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClockAnchor {
+    /// Time stamp of a frame as the container has it (PTS, `tfdt`), seconds.
+    pub stamp: f64,
+    /// Seconds after which time stamps begin at 0 again, if they do.
+    pub wrap: Option<f64>,
+    /// Time of that frame, seconds since 1970.
+    pub epoch: f64,
+}
+
+impl ClockAnchor {
+    /// The time of a frame with this time stamp, if that is near `estimate`. Time stamps that begin again give times that
+    /// are far from it.
+    fn epoch_of(&self, stamp: f64, estimate: f64) -> Option<f64> {
+        let epoch = self.epoch + stamp - self.stamp;
+        let wrap = self.wrap.filter(|wrap| *wrap > 0.0);
+        let epoch = wrap.map_or(epoch, |wrap| epoch + wrap * ((estimate - epoch) / wrap).round());
+        ((epoch - estimate).abs() <= MAX_ANCHOR_ERROR_SECONDS).then_some(epoch)
+    }
+}
+
 /// Maps positions, seconds from the stream's first sample, to seconds since 1970; later positions never get earlier times.
 ///
 /// A jump forward of the stream's own times is followed. When they are set back, the time goes on from where it was, and
@@ -61,6 +91,12 @@ pub struct Clock {
     source: Option<ClockSource>,
     set_back: f64,
     arrival_offset: Option<f64>,
+    /// Arrivals since the estimate was made.
+    arrivals: Option<Arrivals>,
+    /// Where the clock of an earlier worker continues, until the first audio.
+    inherited: Option<ClockAnchor>,
+    /// Whether it continues the clock of an earlier worker.
+    continued: bool,
     /// By how much the segment before was beyond [`JITTER`].
     suspect: Option<f64>,
 }
@@ -71,6 +107,11 @@ impl Clock {
     pub fn epoch(&self, position: f64) -> Option<f64> {
         let behind = self.pieces.partition_point(|piece| piece.position <= position);
         self.pieces.get(behind.saturating_sub(1)).map(|piece| piece.at(position))
+    }
+
+    /// Returns true if every worker of the stream has this clock.
+    pub(super) fn is_shared(&self) -> bool {
+        self.continued || self.source == Some(ClockSource::ProgramDateTime)
     }
 
     /// Where the times come from; nothing before the first sound.
@@ -118,9 +159,14 @@ impl Clock {
         }
     }
 
-    /// A position arrived here at `time`. That counts if nothing better is known, and if time was lost before it;
-    /// `certain` after a connection was lost.
-    pub(super) fn arrival(&mut self, position: f64, time: f64, certain: bool) {
+    /// Continues the clock of an earlier worker. Has no effect after the first audio.
+    pub(super) fn inherit(&mut self, anchor: ClockAnchor) {
+        self.inherited = Some(anchor).filter(|anchor| is_time(anchor.epoch) && is_time(anchor.stamp));
+    }
+
+    /// A position arrived here at `time`, and its frame has this time stamp. That counts if nothing better is known, and if
+    /// time was lost before it; `certain` after a connection was lost.
+    pub(super) fn arrival(&mut self, position: f64, time: f64, certain: bool, stamp: Option<f64>) {
         if self.source == Some(ClockSource::ProgramDateTime) {
             return;
         }
@@ -128,8 +174,36 @@ impl Clock {
         let time = if is_time(time) { time } else { 0.0 };
         self.source = Some(ClockSource::Arrival);
         let late = if certain { JITTER } else { LATE };
-        if self.epoch(position).is_none_or(|now| time - now > late) {
-            self.start(position, time);
+        match self.epoch(position) {
+            None => {
+                let inherited = self.inherited.take().zip(stamp);
+                let known = inherited.and_then(|(anchor, stamp)| anchor.epoch_of(stamp, time));
+                self.continued = known.is_some();
+                self.start(position, known.unwrap_or(time));
+            }
+            Some(now) if time - now > late => self.start(position, time),
+            Some(_) => {}
+        }
+    }
+
+    /// A position of a live stream was received at `time`, so it is no newer. `steady` for sources that send evenly, where
+    /// lasting lateness counts too; segments come in steps.
+    pub(super) fn received(&mut self, position: f64, time: f64, steady: bool) {
+        if self.source != Some(ClockSource::Arrival) || !is_time(time) {
+            return;
+        }
+        let Some(last) = self.pieces.back() else { return };
+        let offset = last.epoch + last.correction - last.position;
+        let arrivals = self.arrivals.get_or_insert_with(|| Arrivals::at(f64::NEG_INFINITY));
+        match (arrivals.take(position, time, offset), self.epoch(position)) {
+            (Some(Correction::Earlier(offset)), Some(now)) => {
+                let correction = (offset + position - now).max(-MAX_SLOWING_SECONDS);
+                self.add(Piece { position, epoch: now, correction });
+            }
+            (Some(Correction::Later(offset)), Some(now)) if steady => {
+                self.start(position, now.max(offset + position));
+            }
+            _ => {}
         }
     }
 
@@ -139,6 +213,7 @@ impl Clock {
     }
 
     fn start(&mut self, position: f64, epoch: f64) {
+        self.arrivals = Some(Arrivals::at(position));
         self.add(Piece { position, epoch, correction: 0.0 });
     }
 
@@ -157,109 +232,4 @@ pub(super) fn is_time(seconds: f64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn clock(times: &[(f64, f64)]) -> Clock {
-        let mut clock = Clock::default();
-        times.iter().for_each(|&(position, time)| clock.program_date_time(position, time, false));
-        clock
-    }
-
-    #[test]
-    fn jitter_is_averaged_and_jumps_are_followed() {
-        let jitter = |i: i32| if i % 2 == 0 { 0.3 } else { -0.3 };
-        let times: Vec<_> =
-            (0..100).map(|i| (2.0 * f64::from(i), 1e9 + 2.0 * f64::from(i) + jitter(i))).collect();
-        let error = clock(&times).epoch(190.0).unwrap() - 1e9 - 190.0;
-        assert!(error.abs() < 0.05, "{error}");
-        let jumped = clock(&[(0.0, 1e9), (2.0, 1e9 + 2.0), (4.0, 1e9 + 104.0), (6.0, 1e9 + 106.0)]);
-        assert_eq!(jumped.epoch(5.0), Some(1e9 + 5.0));
-        assert_eq!(jumped.epoch(7.0), Some(1e9 + 107.0));
-        let outlier = clock(&[(0.0, 1e9), (2.0, 1e9 + 99.0), (4.0, 1e9 + 4.0), (6.0, 1e9 + 99.0)]);
-        assert_eq!(outlier.epoch(8.0), Some(1e9 + 8.0));
-    }
-
-    #[test]
-    fn times_that_run_back_are_counted_on() {
-        let back = clock(&[(0.0, 1e9), (2.0, 1e9 - 3_600.0), (4.0, 1e9 - 3_598.0), (6.0, 1e9 - 3_596.0)]);
-        assert_eq!(back.epoch(6.0), Some(1e9 + 6.0));
-        assert_eq!(back.set_back(), 3_602.0);
-        let mut repaired = back;
-        repaired.program_date_time(8.0, 1e9 + 50.0, true);
-        assert_eq!((repaired.epoch(9.0), repaired.set_back()), (Some(1e9 + 51.0), 0.0));
-    }
-
-    #[test]
-    fn what_is_no_time_changes_nothing() {
-        let mut clock = clock(&[(0.0, 1e9)]);
-        for time in [-4.8e270, f64::MAX, f64::MIN, f64::INFINITY, f64::NAN] {
-            clock.program_date_time(1.0, time, true);
-            clock.arrival(1.0, time, true);
-            assert_eq!((clock.epoch(2.0), clock.set_back()), (Some(1e9 + 2.0), 0.0), "{time}");
-        }
-    }
-
-    #[test]
-    fn arrival_counts_until_the_stream_says_better() {
-        let mut clock = Clock::default();
-        assert_eq!(clock.epoch(0.0), None);
-        clock.arrival(0.0, 1e9, false);
-        clock.arrival(2.0, 1e9 + 11.9, false);
-        assert_eq!((clock.epoch(3.0), clock.source()), (Some(1e9 + 3.0), Some(ClockSource::Arrival)));
-        clock.arrival(4.0, 1e9 + 50.0, false);
-        assert_eq!(clock.epoch(5.0), Some(1e9 + 51.0));
-        clock.arrival(4.0, 1e9 + 60.0, true);
-        assert_eq!(clock.epoch(5.0), Some(1e9 + 61.0));
-        clock.program_date_time(6.0, 1e9 + 70.0, false);
-        clock.arrival(8.0, 1e9 + 99.0, true);
-        assert_eq!(
-            (clock.epoch(9.0), clock.source()),
-            (Some(1e9 + 73.0), Some(ClockSource::ProgramDateTime))
-        );
-        clock.seen(1e9 + 73.0, 1e9 + 80.5);
-        assert_eq!(clock.arrival_offset(), Some(7.5));
-    }
-
-    proptest! {
-        /// Whatever a stream says, later positions have later times, and times once told stay.
-        #[test]
-        fn time_never_runs_back(
-            says in prop::collection::vec((0.1..10.0, -5_000.0..5_000.0, 0..9_u8, any::<bool>()), 1..80)
-        ) {
-            let (mut clock, mut position, mut latest) = (Clock::default(), 0.0, f64::MIN);
-            for (step, jump, kind, certain) in says {
-                let jump = if kind < 6 { jump / 10_000.0 } else { jump };
-                match kind {
-                    8 => clock.arrival(position, 1e9 + position + jump, certain),
-                    _ => clock.program_date_time(position, 1e9 + position + jump, certain),
-                }
-                let told: Vec<_> = (0..20).map(|i| position + step * f64::from(i) / 20.0).collect();
-                for at in told {
-                    let Some(epoch) = clock.epoch(at) else { continue };
-                    prop_assert!(epoch >= latest, "{epoch} after {latest} at {at}");
-                    latest = epoch;
-                }
-                position += step;
-            }
-        }
-
-        /// Times within a second of the truth keep the clock within a second of it, and steady ones make it exact.
-        #[test]
-        fn jitter_stays_small(jitter in prop::collection::vec(-0.5..0.5, 10..200), steady in 40..100_u32) {
-            let mut clock = Clock::default();
-            let mut position = 0.0;
-            for off in jitter {
-                clock.program_date_time(position, 1e9 + position + off, false);
-                position += 2.0;
-                prop_assert!((clock.epoch(position).unwrap() - 1e9 - position).abs() <= 0.51);
-            }
-            for _ in 0..5 * steady {
-                clock.program_date_time(position, 1e9 + position, false);
-                position += 2.0;
-            }
-            prop_assert!((clock.epoch(position).unwrap() - 1e9 - position).abs() < 0.01);
-        }
-    }
-}
+mod tests;

@@ -11,12 +11,16 @@
 //!
 //! An ear works where it is called, waits for nothing and fails at nothing: what cannot be read is counted.
 
+mod arrival;
 mod clock;
+mod connection;
 mod demux;
 mod fmp4;
 mod fragments;
 mod id3;
+mod join;
 mod meter;
+mod missing;
 mod playback;
 mod report;
 mod sound;
@@ -24,11 +28,12 @@ mod timeline;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::delivery::{Delivery, Gap, GapReason, Segment};
+use crate::delivery::{Delivery, Gap, GapReason, LiveAudio, LiveChunk, Segment};
 use demux::{Content, Demux};
+use join::Join;
 use playback::{Mark, Playback, Sink};
 
-pub use clock::{Clock, ClockSource};
+pub use clock::{Clock, ClockAnchor, ClockSource};
 pub use report::{EarReport, Title};
 pub use sound::{Media, Sound};
 
@@ -72,11 +77,12 @@ impl Ear {
         match delivery {
             Delivery::Segment(segment) => self.segment(&segment, sink),
             Delivery::Bytes(bytes) => {
-                self.connect();
+                self.connect(sink);
                 self.demux.bytes(&bytes, &mut self.playback, sink);
             }
+            Delivery::Live(chunk) => self.live(&chunk, sink),
             Delivery::Decoded(sound) => {
-                self.connect();
+                self.connect(sink);
                 self.playback.hear_decoded(&sound, sink);
             }
             Delivery::Title(text) => {
@@ -86,6 +92,7 @@ impl Ear {
             Delivery::Gap(gap) => self.gap(&gap, sink),
             Delivery::Reconnected => {
                 self.demux.end(&mut self.playback, sink);
+                self.playback.join_up(sink);
                 self.playback.report.discontinuities += 1;
                 self.connected = true;
             }
@@ -98,8 +105,21 @@ impl Ear {
     pub fn finish(&mut self, mut sink: impl FnMut(Sound<'_>)) {
         let sink: Sink<'_> = &mut sink;
         self.demux.end(&mut self.playback, sink);
+        self.playback.join_up(sink);
         self.demux.count(&mut self.playback.report);
         self.playback.finish(sink);
+    }
+
+    /// Continues the clock of an earlier worker of this stream. Has no effect after the first audio.
+    pub fn continue_clock(&mut self, anchor: ClockAnchor) {
+        self.playback.clock.inherit(anchor);
+    }
+
+    /// A time stamp with its time, from which another worker can continue the clock; `None` where the stream has no time
+    /// stamps, or dates, which are the same for every worker.
+    #[must_use]
+    pub fn clock_anchor(&self) -> Option<ClockAnchor> {
+        self.playback.clock_anchor()
     }
 
     /// What became of the stream so far.
@@ -120,20 +140,32 @@ impl Ear {
         self.playback.position()
     }
 
+    /// What comes next is not of the connection before.
+    fn end_live(&mut self, sink: Sink<'_>) {
+        if std::mem::take(&mut self.playback.is_live) {
+            self.playback.join_up(sink);
+            self.playback.join = None;
+            self.connected = true;
+        }
+    }
+
     fn segment(&mut self, segment: &Segment, sink: Sink<'_>) {
+        self.end_live(sink);
         self.playback.report.segments += 1;
         if segment.discontinuity {
             self.demux.end(&mut self.playback, sink);
             self.playback.report.discontinuities += 1;
         }
         self.playback.ad = segment.ad;
+        let backlog = segment.backlog.unwrap_or_default();
         self.playback.mark(Mark {
             program_date_time: segment.program_date_time.filter(|time| clock::is_time(*time)),
-            arrival: segment.seen - segment.seconds,
+            arrival: segment.seen - backlog - segment.seconds,
+            live: segment.backlog.is_some(),
             certain: segment.discontinuity,
         });
         if let Some(start) = segment.program_date_time {
-            self.playback.clock.seen(start + segment.seconds, segment.seen);
+            self.playback.clock.seen(start + segment.seconds, segment.seen - backlog);
         }
         let (frames, decoded) = self.playback.frames();
         let content = self.demux.content(segment);
@@ -158,6 +190,7 @@ impl Ear {
 
     fn gap(&mut self, gap: &Gap, sink: Sink<'_>) {
         self.demux.interrupt(&mut self.playback, sink);
+        self.playback.join_up(sink);
         if let Some(time) = gap.program_date_time {
             let position = sound::seconds(self.playback.position());
             self.playback.clock.program_date_time(position, time, false);
@@ -165,11 +198,29 @@ impl Ear {
         self.playback.miss(gap.reason, gap.seconds);
     }
 
+    /// Takes audio of a live stream without segments.
+    fn live(&mut self, chunk: &LiveChunk, sink: Sink<'_>) {
+        if !clock::is_time(chunk.arrived) {
+            return;
+        }
+        if std::mem::take(&mut self.connected) {
+            self.playback.join =
+                Some(Join::new(chunk.arrived, self.playback.last_arrival.map(|last| last.span())));
+            self.playback.is_live = true;
+        }
+        match &chunk.audio {
+            LiveAudio::Bytes(bytes) => self.demux.bytes(bytes, &mut self.playback, sink),
+            LiveAudio::Samples(samples) => self.playback.hear_decoded(samples, sink),
+        }
+        self.playback.arrived(chunk.arrived, sink);
+    }
+
     /// Marks the first bytes of a connection with the time of day.
-    fn connect(&mut self) {
+    fn connect(&mut self, sink: Sink<'_>) {
+        self.end_live(sink);
         if std::mem::take(&mut self.connected) {
             let arrival = (self.settings.wall_clock)();
-            self.playback.mark(Mark { program_date_time: None, arrival, certain: true });
+            self.playback.mark(Mark { program_date_time: None, arrival, live: false, certain: true });
         }
     }
 }

@@ -3,7 +3,9 @@
 use refrain_core::audio::ts::FrameFormat;
 use refrain_core::audio::{FrameError, LiveDecoder, SAMPLE_RATE};
 
-use super::clock::Clock;
+use super::clock::{Clock, ClockAnchor, ClockSource};
+use super::connection::LastArrival;
+use super::join::{Join, RecentFrames};
 use super::meter::Meter;
 use super::report::EarReport;
 use super::sound::{Media, Sound, samples, seconds};
@@ -17,9 +19,6 @@ const CHUNK: usize = 8_192;
 /// Seconds of missing media that wait for the time stamps after them to say exactly how long they are. What is more is
 /// given out, so that whoever listens does not stand still.
 const MAX_WAITING: f64 = 10.0;
-
-/// Longest that one gap or segment is believed to be, seconds: a day.
-const MAX_GAP: f64 = 86_400.0;
 
 /// Who hears.
 pub(super) type Sink<'a> = &'a mut dyn FnMut(Sound<'_>);
@@ -42,8 +41,10 @@ pub(super) struct Frame<'a> {
 pub(super) struct Mark {
     /// EXT-X-PROGRAM-DATE-TIME.
     pub(super) program_date_time: Option<f64>,
-    /// When it was here, less its length: no earlier than it was made.
+    /// When it was received, less its length and that of what was listed behind it: no earlier than it was made.
     pub(super) arrival: f64,
+    /// Whether it was received as soon as it was made, as far as the source can.
+    pub(super) live: bool,
     /// Whether its times are known to begin anew.
     pub(super) certain: bool,
 }
@@ -58,13 +59,27 @@ pub(super) struct Playback {
     pub(super) ad: bool,
     meter: Meter,
     /// Samples given out so far, gaps included.
-    given: u64,
+    pub(super) given: u64,
     /// What is missing before the next frame, by reason.
-    missing: [Gaps; GapReason::ALL.len()],
+    pub(super) missing: [Gaps; GapReason::ALL.len()],
     /// What the next frame is marked with, and seconds that have passed since.
     mark: Option<(Mark, f64)>,
     /// Frames that came, repeated ones included, and frames that were decoded.
     frames: (u64, u64),
+    /// The last time stamp and its position, seconds.
+    stamp: Option<(f64, f64)>,
+    /// The start of a connection of a live stream, whose frames are not placed yet.
+    pub(super) join: Option<Join>,
+    /// What connections of a live stream gave last.
+    pub(super) recent: RecentFrames,
+    /// Seconds of audio that are still to be left out as repeated.
+    pub(super) repeated: f64,
+    /// Whether it is a live stream without segments.
+    pub(super) is_live: bool,
+    /// When audio of a live stream arrived last.
+    pub(super) last_arrival: Option<LastArrival>,
+    /// Whether the next frame does not continue what the decoder has.
+    pub(super) reset_due: bool,
 }
 
 impl Playback {
@@ -87,22 +102,35 @@ impl Playback {
     /// Time stamps begin anew here.
     pub(super) fn restart(&mut self, timeline: Timeline) {
         self.timeline = timeline;
-        self.decoder.reset();
+        self.stamp = None;
+        self.reset_due = true;
     }
 
-    /// Media is missing here.
-    pub(super) fn miss(&mut self, reason: GapReason, seconds: f64) {
-        if let Some(missing) = self.missing.get_mut(reason as usize)
-            && seconds.is_finite()
-        {
-            missing.count += 1;
-            missing.seconds += seconds.clamp(0.0, MAX_GAP);
-        }
+    /// A time stamp with its time, from which another worker can continue; `None` where dates or nothing is known.
+    pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
+        let (stamp, position) = self.stamp.filter(|_| self.clock.source() == Some(ClockSource::Arrival))?;
+        let epoch = self.clock.epoch(position)?;
+        Some(ClockAnchor { stamp, wrap: self.timeline.wrap(), epoch })
     }
 
-    /// Takes a frame.
+    /// Takes a frame. At the start of a connection of a live stream it is held back.
     pub(super) fn hear(&mut self, frame: Frame<'_>, sink: Sink<'_>) {
         self.frames.0 += 1;
+        if let Some(join) = &mut self.join {
+            return join.hold(frame);
+        }
+        self.place(frame, sink);
+    }
+
+    /// Places a frame in the stream and decodes it.
+    pub(super) fn place(&mut self, frame: Frame<'_>, sink: Sink<'_>) {
+        if self.is_repeated(&frame) {
+            self.report.repeated_seconds += frame.seconds;
+            return;
+        }
+        if std::mem::take(&mut self.reset_due) {
+            self.decoder.reset();
+        }
         self.begin();
         let (head, waiting) = (seconds(self.head()), self.waiting());
         let place = match frame.time {
@@ -123,7 +151,8 @@ impl Playback {
             }
             Place::Next => 0.0,
         };
-        self.anchor(head + gap);
+        self.anchor(head + gap, frame.time);
+        self.stamp = frame.time.map(|time| (time, head + gap)).or(self.stamp);
         self.leave_out(gap, 0.0, sink);
         self.report.frames += 1;
         match self.decode(frame) {
@@ -150,9 +179,16 @@ impl Playback {
 
     /// Takes sound that is decoded already: 44.1 kHz mono.
     pub(super) fn hear_decoded(&mut self, sound: &[f32], sink: Sink<'_>) {
+        if let Some(join) = &mut self.join {
+            return join.hold_samples(sound, seconds(sound.len() as u64));
+        }
+        let sound = self.without_repeated(sound);
+        if sound.is_empty() {
+            return;
+        }
         self.begin();
         let gap = self.waiting();
-        self.anchor(seconds(self.head()) + gap);
+        self.anchor(seconds(self.head()) + gap, None);
         self.leave_out(gap, 0.0, sink);
         // It fails for no sound of this rate.
         _ = self.decoder.push(sound, 1, SAMPLE_RATE);
@@ -186,12 +222,8 @@ impl Playback {
     }
 
     /// The end of what was taken, in samples.
-    fn head(&self) -> u64 {
+    pub(super) fn head(&self) -> u64 {
         self.given + self.decoder.ready().len() as u64 + self.decoder.held()
-    }
-
-    fn waiting(&self) -> f64 {
-        self.missing.iter().map(|missing| missing.seconds).sum()
     }
 
     /// Notes that part of what was marked is over, and was not heard.
@@ -202,11 +234,15 @@ impl Playback {
     }
 
     /// Sets the clock by the mark, for a frame at this position.
-    fn anchor(&mut self, position: f64) {
+    fn anchor(&mut self, position: f64, stamp: Option<f64>) {
         let Some((mark, passed)) = self.mark.take() else { return };
+        let arrival = mark.arrival + passed;
         match mark.program_date_time {
             Some(time) => self.clock.program_date_time(position, time + passed, mark.certain),
-            None => self.clock.arrival(position, mark.arrival + passed, mark.certain),
+            None => self.clock.arrival(position, arrival, mark.certain, stamp),
+        }
+        if mark.live {
+            self.clock.received(position, arrival, false);
         }
     }
 
@@ -224,40 +260,7 @@ impl Playback {
         self.report.format_changes += u64::from(self.frames.1 > 0);
     }
 
-    /// Gives out `gap` seconds as missing, for the reasons that are known, and lets `rest` seconds wait on.
-    fn leave_out(&mut self, gap: f64, rest: f64, sink: Sink<'_>) {
-        let waiting = self.waiting();
-        if gap > 0.0 {
-            self.decoder.finish();
-            self.give(sink);
-            self.decoder.reset();
-            if waiting == 0.0 {
-                self.give_gap(GapReason::Lost, Gaps { count: 1, seconds: gap }, sink);
-            }
-            for reason in GapReason::ALL {
-                let part = self.missing.get(reason as usize).copied().unwrap_or_default();
-                if part.seconds > 0.0 {
-                    let share = Gaps { seconds: gap * part.seconds / waiting, ..part };
-                    self.give_gap(reason, share, sink);
-                }
-            }
-        }
-        for part in &mut self.missing {
-            *part =
-                Gaps { count: 0, seconds: if waiting > 0.0 { part.seconds * rest / waiting } else { 0.0 } };
-        }
-    }
-
-    fn give_gap(&mut self, reason: GapReason, gap: Gaps, sink: Sink<'_>) {
-        let length = samples(gap.seconds);
-        if length > 0 {
-            self.report.gaps.add(reason, Gaps { seconds: seconds(length), ..gap });
-            sink(self.sound(Media::Gap { samples: length, reason }));
-            self.given += length;
-        }
-    }
-
-    fn give(&mut self, sink: Sink<'_>) {
+    pub(super) fn give(&mut self, sink: Sink<'_>) {
         let ready = self.decoder.ready();
         if ready.is_empty() {
             return;
@@ -275,9 +278,10 @@ impl Playback {
         }
     }
 
-    fn sound<'a>(&self, media: Media<'a>) -> Sound<'a> {
+    pub(super) fn sound<'a>(&self, media: Media<'a>) -> Sound<'a> {
         // There is a time before there is sound: each frame is preceded by a mark.
         let epoch = self.clock.epoch(seconds(self.given)).unwrap_or_default();
-        Sound { position: self.given, epoch, ad: self.ad, media }
+        let shared_clock = self.clock.is_shared();
+        Sound { position: self.given, epoch, shared_clock, ad: self.ad, media }
     }
 }

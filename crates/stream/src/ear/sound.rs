@@ -11,6 +11,9 @@ pub struct Sound<'a> {
     pub position: u64,
     /// When the first of these was, seconds since 1970, as far as the stream or its arrival tells.
     pub epoch: f64,
+    /// Whether every worker of the stream has this clock: dates of the stream, or the clock of an earlier worker continued by
+    /// its time stamps.
+    pub shared_clock: bool,
     /// Whether the playlist marks it as an advertisement; exact to the samples that a resampler holds back.
     pub ad: bool,
     /// The sound itself.

@@ -56,6 +56,11 @@ impl Timeline {
         self.anchor = None;
     }
 
+    /// Seconds after which time stamps begin at 0 again, if they do.
+    pub(super) fn wrap(&self) -> Option<f64> {
+        self.wrap
+    }
+
     /// Whether there were stamps.
     pub(super) fn is_known(&self) -> bool {
         self.anchor.is_some()

@@ -156,7 +156,11 @@ impl SourceStatus {
                 }
             }
             Delivery::Gap(gap) => self.gaps.add(gap.reason, Gaps { count: 1, seconds: gap.seconds }),
-            Delivery::Bytes(_) | Delivery::Decoded(_) | Delivery::Title(_) | Delivery::Reconnected => {}
+            Delivery::Bytes(_)
+            | Delivery::Live(_)
+            | Delivery::Decoded(_)
+            | Delivery::Title(_)
+            | Delivery::Reconnected => {}
         }
     }
     /// Counts a segment that is delivered to its end.

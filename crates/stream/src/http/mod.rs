@@ -7,12 +7,14 @@
 //! that resolves to one, or by a redirect. What errors tell holds no tokens.
 
 mod address;
+mod download;
 mod error;
 mod request;
 mod resolve;
 mod settings;
 
 pub use address::Reach;
+pub use download::{DownloadError, Downloaded};
 pub use error::{HttpError, HttpFailure, ShownUrl};
 pub use request::{Answer, Question};
 pub use reqwest::header::HeaderName;

@@ -32,6 +32,11 @@ impl<'a> Question<'a> {
         Self { url, reach, headers: HeaderMap::new() }
     }
 
+    /// Its URL.
+    pub(super) fn url(&self) -> &Url {
+        self.url
+    }
+
     /// With a header; a value that cannot be one is left out.
     #[must_use]
     pub fn header(mut self, name: header::HeaderName, value: &str) -> Self {
@@ -183,6 +188,11 @@ impl Answer {
     /// A header's text.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// Returns true if it has a header whose name begins so, in lower case.
+    pub(super) fn has_header_prefix(&self, prefix: &str) -> bool {
+        self.response.headers().keys().any(|name| name.as_str().starts_with(prefix))
     }
 
     /// The next bytes of the body; `None` at its end. Safe to drop while it waits.

@@ -96,7 +96,7 @@ impl PipeSource {
 
 /// Reads any container. A transport stream is given on as it is, for an ear knows its time stamps; everything else is
 /// decoded here.
-fn read_container(
+pub(crate) fn read_container(
     mut source: Box<dyn Read + Send + Sync>,
     give: &mpsc::Sender<Delivery>,
 ) -> Result<(), PipeError> {

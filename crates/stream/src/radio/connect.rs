@@ -28,6 +28,8 @@ pub(super) struct Connection {
     first: Option<Bytes>,
     host: String,
     silence: Duration,
+    /// Length of the body, if it is a file and no station.
+    pub(super) file_bytes: Option<u64>,
 }
 
 /// What a station says about itself.
@@ -90,11 +92,12 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     let station = Station { name: text("icy-name"), content_type: text(CONTENT_TYPE.as_str()) };
     let interval = text("icy-metaint").and_then(|value| value.trim().parse().ok());
     let old = response.version() == reqwest::Version::HTTP_09;
-    let file = file_length(response.headers());
+    let file_bytes = file_length(response.headers());
     let base = response.url().clone();
     let splitter = IcySplitter::new(interval);
     let silence = settings.silence;
-    let mut connection = Connection { response, splitter, first: None, host: host.clone(), silence };
+    let mut connection =
+        Connection { response, splitter, first: None, host: host.clone(), silence, file_bytes };
     let kind = station.content_type.as_deref();
     if list::is_list(url, kind) {
         let text = timeout(settings.patience, connection.read_list());
@@ -103,9 +106,6 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     }
     if let Some(kind) = kind.filter(|kind| is_no_audio(kind)) {
         return Err(RadioError::NotAudio { host, kind: kind.to_owned() });
-    }
-    if let Some(bytes) = file {
-        return Err(RadioError::File { host, bytes });
     }
     if old {
         connection.read_old_header().await?;
@@ -133,16 +133,16 @@ fn entries(text: &str, base: &Url, reach: Reach) -> Result<Vec<Url>, RadioError>
     }
 }
 
-/// The length of a file: what has a length and can be had in pieces. Stations have neither; those that announce some length
-/// for players' sake cannot give pieces.
+/// The length of a file: a body with an announced length, without the headers of a station. A few stations announce an
+/// enormous length for players that insist on one; they cannot give ranges of it.
 fn file_length(headers: &HeaderMap) -> Option<u64> {
+    /// Length from which on a server must offer ranges to count as one that gives a file, bytes.
+    const MAX_WITHOUT_RANGES: u64 = 2_000_000_000;
     let bytes = field(headers, CONTENT_LENGTH.as_str())?.parse().ok()?;
-    let pieces =
+    let ranges =
         field(headers, ACCEPT_RANGES.as_str()).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
-    let kind = field(headers, CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
-    let is_mp4 = ["mp4", "m4a", "quicktime"].iter().any(|name| kind.contains(name));
     let station = headers.keys().any(|name| name.as_str().starts_with("icy-"));
-    (!station && (pieces || is_mp4)).then_some(bytes)
+    (!station && (ranges || bytes < MAX_WITHOUT_RANGES)).then_some(bytes)
 }
 
 impl Connection {

@@ -47,17 +47,6 @@ pub enum RadioError {
         /// The server.
         host: String,
     },
-    /// A file with an end in place of a stream.
-    #[error(
-        "{host} gives a file of {bytes} bytes and no stream; download it for `refrain identify`, or follow it to its end by \
-         `curl … | refrain monitor -`"
-    )]
-    File {
-        /// The server.
-        host: String,
-        /// How long the file is.
-        bytes: u64,
-    },
     /// A playlist that leads nowhere: empty, too long, or through too many others.
     #[error("{host} gives a playlist without an address that can be followed: {reason}")]
     NoEntry {
@@ -81,7 +70,7 @@ impl RadioError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::NoUrl | Self::NotAudio { .. } | Self::File { .. } | Self::NoEntry { .. } => false,
+            Self::NoUrl | Self::NotAudio { .. } | Self::NoEntry { .. } => false,
             Self::Status { status, .. } => !matches!(status, 400 | 401 | 405 | 406 | 410),
             _ => true,
         }

@@ -1,7 +1,7 @@
-//! HTTP radio (Icecast, SHOUTcast): audio without end.
+//! HTTP radio (Icecast, SHOUTcast): audio without end; and files behind a URL, which are played once.
 //!
 //! MP3 and AAC go to the ear as they come, which is cheap enough for thousands of stations. Ogg, native FLAC and other
-//! containers have to be pulled, and are decoded on a thread of their own. Metadata between the audio is taken out and
+//! containers have to be pulled, and are decoded on a thread of their own; so are files. Metadata between the audio is taken out and
 //! told as [`Delivery::Title`]. A connection that breaks is made again, with growing pauses. A playlist (PLS, M3U) is
 //! looked at for each connection, and its addresses tried in order.
 
@@ -10,74 +10,30 @@ mod error;
 mod icy;
 mod list;
 mod pulled;
+mod settings;
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::backoff::Backoff;
-use crate::delivery::Delivery;
-use crate::http::Reach;
+use crate::delivery::{Delivery, LiveAudio, LiveChunk};
 use connect::{Connection, connect};
 use icy::Part;
-use pulled::Pulled;
+use pulled::{Content, Pulled};
 
 pub use connect::Station;
 pub use error::RadioError;
+pub use settings::{RadioSettings, RadioStatus};
 
 /// Bytes that show whether a stream is a container that has to be pulled.
 const MAGIC: usize = 4;
 
 /// How a container begins that frames cannot be cut out of.
 const CONTAINERS: [&[u8; MAGIC]; 4] = [b"OggS", b"fLaC", b"\x1A\x45\xDF\xA3", b"RIFF"];
-
-/// How a station is followed.
-#[derive(Debug, Clone)]
-pub struct RadioSettings {
-    /// Longest wait for an answer.
-    pub patience: Duration,
-    /// Longest time without a byte before a connection is given up.
-    pub silence: Duration,
-    /// First and longest pause before a new connection. Pauses double and are spread by chance.
-    pub retry: (Duration, Duration),
-    /// Without a byte for so long, over all tries, the stream is over.
-    pub give_up_after: Duration,
-    /// How far the addresses in a station's playlist may reach. What the client admits counts too: it resolves names.
-    pub reach: Reach,
-}
-
-impl Default for RadioSettings {
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            patience: seconds(10),
-            silence: seconds(10),
-            retry: (Duration::from_millis(500), seconds(30)),
-            give_up_after: seconds(300),
-            reach: Reach::Public,
-        }
-    }
-}
-
-/// Counters of a station.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RadioStatus {
-    /// Whether audio comes now.
-    pub live: bool,
-    /// Connections that gave audio.
-    pub connections: u64,
-    /// Tries that failed, and connections that broke.
-    pub failures: u64,
-    /// Bytes that came, metadata included.
-    pub bytes: u64,
-    /// What the station says about itself.
-    pub station: Station,
-    /// The last thing that went wrong.
-    pub last_error: Option<RadioError>,
-}
 
 /// Where it stands with the server.
 #[derive(Debug)]
@@ -160,6 +116,7 @@ impl RadioSource {
         match connect(&self.client, &self.url, &self.settings).await {
             Ok((connection, station)) => {
                 self.status.station = station;
+                self.status.file_bytes = connection.file_bytes;
                 self.state = State::Connected(connection);
             }
             Err(error) => self.fail(error),
@@ -179,12 +136,11 @@ impl RadioSource {
         tokio::select! {
             biased;
             sound = pulled.next() => match sound {
-                Ok(sound) => self.ready.extend(sound),
-                Err(reason) => {
-                    let host = self.url.host_str().unwrap_or_default().to_owned();
-                    let error = self.broken.take().unwrap_or(RadioError::Undecodable { host, reason });
-                    self.fail(error);
+                Ok(sound) => {
+                    let is_file = self.status.file_bytes.is_some();
+                    self.ready.extend(sound.map(|sound| if is_file { sound } else { live(sound) }));
                 }
+                Err(reason) => self.pulled_out(reason),
             },
             bytes = connection.chunk(), if open => match bytes {
                 Ok(bytes) => self.take(bytes),
@@ -220,7 +176,7 @@ impl RadioSource {
 
     fn take_audio(&mut self, audio: Bytes) {
         match &mut self.way {
-            Way::Pushed => self.ready.push_back(Delivery::Bytes(audio)),
+            Way::Pushed => self.ready.push_back(received(LiveAudio::Bytes(audio))),
             Way::Pulled(pulled) => pulled.push(audio),
             Way::Unknown(first) => {
                 first.extend_from_slice(&audio);
@@ -241,11 +197,12 @@ impl RadioSource {
         self.status.connections += 1;
         self.status.live = true;
         self.backoff.reset();
-        if !CONTAINERS.iter().any(|magic| first.starts_with(*magic)) {
+        let is_file = self.status.file_bytes.is_some();
+        if !is_file && !CONTAINERS.iter().any(|magic| first.starts_with(*magic)) {
             self.way = Way::Pushed;
-            return self.ready.push_back(Delivery::Bytes(first));
+            return self.ready.push_back(received(LiveAudio::Bytes(first)));
         }
-        match Pulled::start() {
+        match Pulled::start(if is_file { Content::File } else { Content::Station }) {
             Ok(mut pulled) => {
                 pulled.push(first);
                 self.way = Way::Pulled(pulled);
@@ -257,15 +214,57 @@ impl RadioSource {
         }
     }
 
+    /// All that was pulled is decoded; `reason` is why it cannot go on, if it did not come to its end.
+    fn pulled_out(&mut self, reason: Option<String>) {
+        let host = self.url.host_str().unwrap_or_default().to_owned();
+        let is_file = self.status.file_bytes.is_some();
+        let error = match (self.broken.take(), reason) {
+            // The body was complete, and all of it was decoded.
+            (Some(RadioError::Closed { .. }), None) if is_file => {
+                self.status.live = false;
+                self.state = State::Ended;
+                return;
+            }
+            (Some(error), None) => error,
+            (None, None) => {
+                RadioError::Undecodable { host, reason: "the audio ended within the stream".to_owned() }
+            }
+            (_, Some(reason)) if is_file => RadioError::Undecodable { host, reason },
+            (broken, Some(reason)) => broken.unwrap_or(RadioError::Undecodable { host, reason }),
+        };
+        self.fail(error);
+        if is_file {
+            // Trying again would play its start twice.
+            self.state = State::Ended;
+        }
+    }
+
     /// A try failed or a connection broke: there will be another, unless nothing came for too long.
     fn fail(&mut self, error: RadioError) {
         self.status.failures += 1;
-        self.status.live = false;
+        if std::mem::take(&mut self.status.live) && self.status.file_bytes.is_none() {
+            // Until now the connection was open, and gave nothing more.
+            self.ready.push_back(received(LiveAudio::Bytes(Bytes::new())));
+        }
         self.way = Way::Unknown(BytesMut::new());
         let pause = self.backoff.next();
         let over = self.last_byte.elapsed() + pause > self.settings.give_up_after;
         self.state =
             if over || !error.is_transient() { State::Ended } else { State::Waiting(Instant::now() + pause) };
         self.status.last_error = Some(error);
+    }
+}
+
+/// Live audio that arrives now.
+fn received(audio: LiveAudio) -> Delivery {
+    let arrived = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    Delivery::Live(LiveChunk { arrived, audio })
+}
+
+/// What was decoded of a station is live.
+fn live(delivery: Delivery) -> Delivery {
+    match delivery {
+        Delivery::Decoded(samples) => received(LiveAudio::Samples(samples)),
+        other => other,
     }
 }

@@ -13,6 +13,15 @@ use crate::pipe::{self, PipeError};
 /// Pieces of the network, some kilobytes each, and of sound that wait on both sides of the thread.
 const QUEUE: usize = 8;
 
+/// What is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A container without end.
+    Station,
+    /// A file of any format.
+    File,
+}
+
 /// A decoder on a thread of its own.
 #[derive(Debug)]
 pub(super) struct Pulled {
@@ -28,12 +37,17 @@ pub(super) struct Pulled {
 
 impl Pulled {
     /// Starts the thread, or says why there is none.
-    pub(super) fn start() -> Result<Self, String> {
+    pub(super) fn start(content: Content) -> Result<Self, String> {
         let (bytes, incoming) = mpsc::channel(QUEUE);
         let (give, sound) = mpsc::channel(QUEUE);
         let (tell, outcome) = oneshot::channel();
         let source = Incoming { bytes: incoming, current: Bytes::new() };
-        let run = move || _ = tell.send(pipe::decode(Box::new(source), &give));
+        let run = move || {
+            _ = tell.send(match content {
+                Content::Station => pipe::decode(Box::new(source), &give),
+                Content::File => pipe::read_container(Box::new(source), &give),
+            });
+        };
         thread::Builder::new().name("radio".to_owned()).spawn(run).map_err(|error| error.to_string())?;
         Ok(Self { bytes: Some(bytes), waiting: VecDeque::new(), closing: false, sound, outcome })
     }
@@ -59,9 +73,9 @@ impl Pulled {
         self.closing = true;
     }
 
-    /// The next sound, or nothing when there is room again; an error when the thread is done. Safe to drop while it
-    /// waits.
-    pub(super) async fn next(&mut self) -> Result<Option<Delivery>, String> {
+    /// The next sound, or nothing when there is room again; an error when the thread is done, with the reason if it could not
+    /// decode all. Safe to drop while it waits.
+    pub(super) async fn next(&mut self) -> Result<Option<Delivery>, Option<String>> {
         if self.closing && self.waiting.is_empty() {
             self.bytes = None;
         }
@@ -76,8 +90,8 @@ impl Pulled {
             sound = self.sound.recv() => match sound {
                 Some(sound) => Ok(Some(sound)),
                 None => Err(match (&mut self.outcome).await {
-                    Ok(Err(error)) => error.to_string(),
-                    _ => "the stream in it ended".to_owned(),
+                    Ok(Err(error)) => Some(error.to_string()),
+                    _ => None,
                 }),
             },
             Ok(room) = room, if !self.waiting.is_empty() => {

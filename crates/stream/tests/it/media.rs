@@ -99,6 +99,7 @@ pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
         discontinuity: false,
         program_date_time: None,
         seen: 1_700_000_000.0 + seconds * (sequence + 1) as f64,
+        backlog: Some(0.0),
         ad: false,
         part: false,
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use refrain_stream::http::Reach;
-use refrain_stream::{Delivery, RadioError, RadioSettings, RadioSource, RadioStatus};
+use refrain_stream::{Delivery, LiveAudio, LiveChunk, RadioError, RadioSettings, RadioSource, RadioStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -68,6 +68,22 @@ fn with_titles(audio: &[u8], interval: usize, titles: &[&str]) -> Vec<u8> {
     body
 }
 
+/// The same deliveries as if they had arrived in real time, at so many bytes a second where they are not decoded.
+fn in_real_time(deliveries: Vec<Delivery>, rate: f64) -> Vec<Delivery> {
+    let mut arrived = 1.7e9;
+    let pace = |delivery| match delivery {
+        Delivery::Live(LiveChunk { audio, .. }) => {
+            arrived += match &audio {
+                LiveAudio::Bytes(bytes) => bytes.len() as f64 / rate,
+                LiveAudio::Samples(samples) => samples.len() as f64 / 44_100.0,
+            };
+            Delivery::Live(LiveChunk { arrived, audio })
+        }
+        other => other,
+    };
+    deliveries.into_iter().map(pace).collect()
+}
+
 async fn listen(address: &str) -> (Vec<Delivery>, RadioStatus) {
     listen_within(address, Reach::Private).await
 }
@@ -98,7 +114,9 @@ async fn mp3_with_titles_is_heard_over_broken_connections() {
     let header = "HTTP/1.0 200 OK\nContent-Type: audio/mpeg\nicy-name: Test\nicy-metaint: 8000";
     let first = answer(header, &with_titles(&bytes, 8_000, &["One", "", "Two", "Two"]));
     let error = answer("HTTP/1.1 503 Full\nContent-Length: 0", b"");
-    let second = answer("HTTP/1.0 200 OK\nContent-Type: audio/mpeg", &bytes);
+    let other = Studio::new(45, 4.0);
+    let other_whole = other.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
+    let second = answer("HTTP/1.0 200 OK\nContent-Type: audio/mpeg", &other.read("song.mp3"));
     let (address, asked) = station(vec![None, first, error, second, gone()]).await;
     let (all, status) = listen(&address).await;
     let titles: Vec<_> =
@@ -107,10 +125,10 @@ async fn mp3_with_titles_is_heard_over_broken_connections() {
     assert!(asked.lock().unwrap().iter().all(|request| request.contains("icy-metadata: 1")));
     assert_eq!((status.connections, status.failures), (2, 5));
     assert!(matches!(status.last_error, Some(RadioError::Status { status: 410, .. })));
-    let heard = hear(all);
+    let heard = hear(in_real_time(all, 12_000.0));
     // Both end within a frame that lacks nothing but a next one to confirm it, or a byte reservoir.
     assert!(
-        heard.sound.len().abs_diff(2 * whole.len()) <= 3 * 1_152,
+        heard.sound.len().abs_diff(whole.len() + other_whole.len()) <= 3 * 1_152,
         "{} of {}",
         heard.sound.len(),
         whole.len()
@@ -142,7 +160,7 @@ async fn ogg_is_decoded_to_its_last_page() {
         let first = answer("HTTP/1.1 200 OK\nContent-Type: application/ogg", &studio.read(name));
         let (address, _) = station(vec![first.clone(), first, gone()]).await;
         let (all, status) = listen(&address).await;
-        let heard = hear(all);
+        let heard = hear(in_real_time(all, 16_000.0));
         assert_same(&heard.sound, &[&whole[..], &whole].concat());
         assert_eq!((status.connections, heard.report.discontinuities), (2, 1), "{name}");
     }
@@ -209,17 +227,51 @@ async fn playlists_lead_to_no_file_no_private_address_and_not_in_circles() {
 }
 
 #[tokio::test]
-async fn a_file_is_refused_with_what_to_do() {
-    for header in ["audio/mpeg\nAccept-Ranges: bytes", "audio/mp4", "video/mp4\nAccept-Ranges: bytes"] {
-        let header = format!("HTTP/1.1 200 OK\nContent-Length: 5\nContent-Type: {header}");
-        let (address, asked) = station(vec![answer(&header, b"abcde")]).await;
+async fn a_file_is_played_once_to_its_end() {
+    let studio = Studio::new(46, 3.0);
+    for (name, kind) in [
+        ("song.mp3", "audio/mpeg\nAccept-Ranges: bytes"),
+        ("song.mp3", "audio/mpeg"),
+        ("song.ts", "video/mp2t"),
+        ("song.ogg", "audio/ogg"),
+    ] {
+        let codec = if name == "song.ogg" { "-c:a libvorbis" } else { "-c:a libmp3lame -b:a 96k" };
+        let whole = studio.encode(name, codec);
+        let bytes = studio.read(name);
+        let header = format!("HTTP/1.1 200 OK\nContent-Length: {}\nContent-Type: {kind}", bytes.len());
+        let (address, asked) = station(vec![answer(&header, &bytes)]).await;
         let (all, status) = listen(&address).await;
-        assert_eq!((all.len(), asked.lock().unwrap().len()), (0, 1));
-        let error = status.last_error.unwrap().to_string();
-        assert!(
-            error.contains("5 bytes") && error.contains("monitor -") && !error.contains("secret"),
-            "{error}"
-        );
+        assert_eq!(asked.lock().unwrap().len(), 1, "{name} is not requested again");
+        assert_eq!((status.last_error, status.file_bytes), (None, Some(bytes.len() as u64)));
+        assert!(all.iter().all(|delivery| !matches!(delivery, Delivery::Live(_))), "a file is not live");
+        assert!(hear(all).sound.len().abs_diff(whole.len()) <= 2_304, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_off_is_played_as_far_as_it_came() {
+    let studio = Studio::new(47, 3.0);
+    studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k");
+    let bytes = studio.read("song.mp3");
+    let header = format!("HTTP/1.1 200 OK\nContent-Length: {}\nContent-Type: audio/mpeg", bytes.len());
+    let (address, asked) = station(vec![answer(&header, &bytes[..bytes.len() / 2])]).await;
+    let (all, status) = listen(&address).await;
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    let seconds = hear(all).sound.len() as f64 / 44_100.0;
+    assert!((1.0..2.0).contains(&seconds), "{seconds}");
+    assert!(status.last_error.is_some());
+}
+
+#[tokio::test]
+async fn a_station_that_announces_an_enormous_length_is_no_file() {
+    let studio = Studio::new(48, 2.0);
+    studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
+    for header in ["Content-Length: 2147483647", "Content-Length: 54000000\nicy-name: Test"] {
+        let header = format!("HTTP/1.1 200 OK\nContent-Type: audio/mpeg\n{header}");
+        let (address, _) = station(vec![answer(&header, &studio.read("song.mp3")), gone()]).await;
+        let (all, status) = listen(&address).await;
+        assert_eq!((status.connections, status.file_bytes), (1, None));
+        assert!(all.iter().any(|delivery| matches!(delivery, Delivery::Live(_))));
     }
 }
 

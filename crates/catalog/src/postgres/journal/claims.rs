@@ -99,7 +99,7 @@ impl PostgresCatalog {
         now: i64,
     ) -> Result<bool, CatalogError> {
         let sql = "UPDATE refrain.streams SET state = $4, reason = $5, epoch = coalesce($6, epoch), \
-             updated_at = $7, attempts = CASE WHEN $8 THEN 0 ELSE attempts END, \
+             clock_anchor = coalesce($10, clock_anchor), updated_at = $7, attempts = CASE WHEN $8 THEN 0 ELSE attempts END, \
              ended_at = CASE WHEN $9 THEN $7 END, \
              lease_owner = CASE WHEN NOT $9 THEN lease_owner END, \
              lease_until = CASE WHEN NOT $9 THEN lease_until END \
@@ -115,6 +115,7 @@ impl PostgresCatalog {
                 .bind(moment(now))
                 .bind(report.state == StreamState::Live)
                 .bind(report.state.is_over())
+                .bind(report.clock_anchor.as_deref().map(text))
         };
         let rows = self.written(sql, bind).await?;
         Ok(!rows.is_empty())

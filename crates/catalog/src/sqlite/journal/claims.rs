@@ -82,7 +82,8 @@ impl SqliteCatalog {
     ) -> Result<bool, CatalogError> {
         let mut transaction = self.begin().await?;
         let done = sqlx::query(
-            "UPDATE streams SET state = ?4, reason = ?5, epoch = coalesce(?6, epoch), updated_at = ?7, \
+            "UPDATE streams SET state = ?4, reason = ?5, epoch = coalesce(?6, epoch), \
+             clock_anchor = coalesce(?10, clock_anchor), updated_at = ?7, \
              attempts = CASE WHEN ?8 THEN 0 ELSE attempts END, ended_at = CASE WHEN ?9 THEN ?7 END, \
              lease_owner = CASE WHEN NOT ?9 THEN lease_owner END, \
              lease_until = CASE WHEN NOT ?9 THEN lease_until END \
@@ -97,6 +98,7 @@ impl SqliteCatalog {
         .bind(moment(now))
         .bind(report.state == StreamState::Live)
         .bind(report.state.is_over())
+        .bind(report.clock_anchor.as_deref().map(text))
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;

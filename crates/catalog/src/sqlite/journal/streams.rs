@@ -12,7 +12,7 @@ macro_rules! with_streams {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, url, origin, session, state, reason, epoch, created_at, started_at, updated_at, ended_at, \
+            " id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
              lease_owner, lease_until, attempts ",
             $after
         )
@@ -30,7 +30,7 @@ impl SqliteCatalog {
             "INSERT INTO streams (id, url, origin, session, state, created_at, started_at, updated_at) \
              VALUES (?1, ?2, ?3, ?4, 'starting', ?5, ?5, ?5) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
-             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, \
+             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, clock_anchor = NULL, \
              started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
              lease_owner = NULL, lease_until = NULL, attempts = 0 \
              WHERE excluded.started_at > streams.started_at \
@@ -126,6 +126,7 @@ fn stream(row: &SqliteRow) -> Result<Stream, sqlx::Error> {
             .ok_or_else(|| sqlx::Error::Decode(format!("state {state:?}").into()))?,
         reason: row.try_get("reason")?,
         epoch: row.try_get("epoch")?,
+        clock_anchor: row.try_get("clock_anchor")?,
         created_at: row.try_get("created_at")?,
         started_at: row.try_get("started_at")?,
         updated_at: row.try_get("updated_at")?,

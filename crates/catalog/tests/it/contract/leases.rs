@@ -28,6 +28,7 @@ fn report(stream: &Stream, state: StreamState) -> StreamReport {
         state,
         reason: Some("heard so".into()),
         epoch: None,
+        clock_anchor: None,
     }
 }
 
@@ -104,7 +105,8 @@ pub(crate) async fn a_report_needs_the_lease_and_the_session(place: &dyn Place) 
     claimed(journal, "w", 9, HOUR).await;
     let earlier = StreamReport { started_at: 999, ..report(&stream, StreamState::Ended) };
     assert!(!journal.report_stream("w", &earlier, 2000).await.unwrap());
-    let live = StreamReport { epoch: Some(1234), ..report(&stream, StreamState::Live) };
+    let clock_anchor = Some("{\"stamp\":1}".to_owned());
+    let live = StreamReport { epoch: Some(1234), clock_anchor, ..report(&stream, StreamState::Live) };
     assert!(journal.report_stream("w", &live, 2000).await.unwrap());
     let seen = journal.stream("a").await.unwrap().unwrap();
     assert_eq!((seen.state, seen.epoch, seen.attempts), (StreamState::Live, Some(1234), 0));
@@ -115,6 +117,11 @@ pub(crate) async fn a_report_needs_the_lease_and_the_session(place: &dyn Place) 
     assert!(journal.report_stream("w", &stalled, 3000).await.unwrap());
     let seen = journal.stream("a").await.unwrap().unwrap();
     assert_eq!((seen.state, seen.epoch, seen.reason), (StreamState::Stalled, Some(1234), None));
+    assert_eq!(
+        seen.clock_anchor.as_deref(),
+        Some("{\"stamp\":1}"),
+        "a report without it leaves what is known"
+    );
     let failed = StreamReport { reason: Some("one\0two".into()), ..report(&stream, StreamState::Failed) };
     assert!(journal.report_stream("w", &failed, 4000).await.unwrap());
     let seen = journal.stream("a").await.unwrap().unwrap();

@@ -42,6 +42,7 @@ pub(crate) async fn a_start_that_is_told_twice_is_one_stream(place: &dyn Place) 
         state: StreamState::Starting,
         reason: None,
         epoch: None,
+        clock_anchor: None,
         created_at: 1000,
         started_at: 1000,
         updated_at: 1000,

@@ -17,7 +17,14 @@ fn message(key: &str) -> NewDelivery {
 }
 
 fn report(stream: &Stream, state: StreamState) -> StreamReport {
-    StreamReport { id: stream.id.clone(), started_at: stream.started_at, state, reason: None, epoch: None }
+    StreamReport {
+        id: stream.id.clone(),
+        started_at: stream.started_at,
+        state,
+        reason: None,
+        epoch: None,
+        clock_anchor: None,
+    }
 }
 
 async fn run(connection: &mut PgConnection, sql: &'static str) {

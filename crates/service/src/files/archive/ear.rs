@@ -31,7 +31,7 @@ impl Hearing {
     /// At that place; airings that go on are given with times from it.
     pub(super) fn new(id: &str, settings: LiveSettings, airings: Vec<OpenAiring>) -> Self {
         let ear = EarSettings { wall_clock: || 0.0 };
-        let worker = StreamWorker::new(id.into(), ear, settings).resuming(airings);
+        let worker = StreamWorker::new(id.into(), ear, settings).resuming(airings).in_media_time();
         Self { worker, buffers: LiveBuffers::default(), events: Vec::new() }
     }
 

@@ -227,6 +227,7 @@ impl Follower {
             state,
             reason: self.progress.and_then(|progress| serde_json::to_string(&progress).ok()),
             epoch: self.recorder.epoch(),
+            clock_anchor: None,
         };
         Ok(self.shared().journal().report_stream(&self.archive.owner, &report, now).await?)
     }

@@ -224,6 +224,7 @@ async fn refuse(archive: &Archive, row: &Stream) {
         state: StreamState::Failed,
         reason: Some(why.to_owned()),
         epoch: row.epoch,
+        clock_anchor: None,
     };
     let now = Local::now().timestamp_millis();
     if let Err(error) = archive.shared.journal().report_stream(&archive.owner, &report, now).await {

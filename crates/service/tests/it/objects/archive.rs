@@ -255,6 +255,7 @@ async fn what_is_heard_once_more_keeps_its_identity() {
             state: StreamState::Live,
             reason: (segments > 0).then(|| progress.to_string()),
             epoch: None,
+            clock_anchor: None,
         };
         assert!(shop.catalog.journal().report_stream("x", &report, EPOCH).await.unwrap());
         shop.catalog.journal().release("x", None).await.unwrap();

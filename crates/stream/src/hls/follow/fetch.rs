@@ -268,6 +268,7 @@ fn delivered(due: &Due, bytes: Bytes, init: Option<Arc<InitSection>>) -> Segment
         discontinuity: segment.discontinuity,
         program_date_time: segment.program_date_time,
         seen: due.seen,
+        backlog: due.backlog,
         ad: segment.ad,
         part: false,
     }

@@ -35,6 +35,8 @@ pub(super) struct Due {
     pub(super) segment: MediaSegment,
     /// When it was seen, seconds since 1970.
     pub(super) seen: f64,
+    /// Seconds that the playlist listed behind it then; `None` in a recording.
+    pub(super) backlog: Option<f64>,
     /// When it is too late to begin with it; `None` for what is not live.
     pub(super) drop_after: Option<Instant>,
     /// Whether it is the start of a segment.
@@ -56,12 +58,20 @@ impl Due {
 #[derive(Debug, Clone, Copy)]
 struct When {
     seen: f64,
+    /// Seconds listed behind what is planned next; `None` in a recording.
+    backlog: Option<f64>,
     drop_after: Option<Instant>,
 }
 
 impl When {
     fn due(self, segment: MediaSegment, begins: bool) -> Box<Due> {
-        Box::new(Due { segment, seen: self.seen, drop_after: self.drop_after, begins })
+        let Self { seen, backlog, drop_after } = self;
+        Box::new(Due { segment, seen, backlog, drop_after, begins })
+    }
+
+    /// The same after `seconds` that were listed.
+    fn after(self, seconds: f64) -> Self {
+        Self { backlog: self.backlog.map(|backlog| (backlog - seconds).max(0.0)), ..self }
     }
 }
 
@@ -100,8 +110,12 @@ impl Planner {
     /// Takes what is new of a playlist. `moved`: it comes from another URL than the last one; `changed`: it is of another
     /// rendition.
     pub(super) fn take(&mut self, list: &MediaPlaylist, moved: bool, changed: bool) -> News {
+        let recorded = list.end && self.is_at_start();
         let advance = self.timeline.advance(list, self.settings.segments_back(list.end), moved);
-        let when = When {
+        let open = list.open.as_ref().map_or(0.0, |open| open.seconds);
+        let new: f64 = advance.steps.iter().map(listed).sum();
+        let mut when = When {
+            backlog: (!recorded).then_some(open + new),
             seen: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
             drop_after: (!list.end).then(|| Instant::now() + self.settings.max_behind),
         };
@@ -113,12 +127,13 @@ impl Planner {
             self.abandon(&mut planned);
         }
         for step in advance.steps {
+            when = when.after(listed(&step));
             self.step(step, when, &mut planned);
         }
         let with_parts = !advance.stale && self.part_target(list).is_some();
         if let Some(open) = self.timeline.open(list).filter(|_| with_parts) {
             let opened = self.opened.get_or_insert_with(|| Opened::new(open.sequence));
-            planned.extend(parts(opened, &open, when));
+            planned.extend(parts(opened, &open, when.after(open.seconds)));
         }
         News { planned, shift: advance.shift, reset: advance.reset, stale: advance.stale }
     }
@@ -163,9 +178,23 @@ impl Planner {
     }
 }
 
+/// Seconds that the playlist lists for a step: a gap is not listed.
+fn listed(step: &Step) -> f64 {
+    match step {
+        Step::Segment(segment) => segment.seconds,
+        Step::Gap(_) => 0.0,
+    }
+}
+
 /// The parts of a segment that were not planned yet.
 fn parts(opened: &mut Opened, segment: &MediaSegment, when: When) -> impl Iterator<Item = Planned> {
     let starts = opened.is_at_start();
-    let taken = opened.take(segment).into_iter().enumerate();
-    taken.map(move |(index, part)| Planned::Part(when.due(part, starts && index == 0)))
+    let taken = opened.take(segment);
+    let new: f64 = taken.iter().map(|part| part.seconds).sum();
+    // `when` is that of the segment's end, which is the end of its last part.
+    let mut when = When { backlog: when.backlog.map(|backlog| backlog + new), ..when };
+    taken.into_iter().enumerate().map(move |(index, part)| {
+        when = when.after(part.seconds);
+        Planned::Part(when.due(part, starts && index == 0))
+    })
 }

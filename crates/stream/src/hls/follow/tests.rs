@@ -1,8 +1,11 @@
 //! Laws of what is taken of playlists.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use url::Url;
 
+use super::plan::{Planned, Planner};
 use super::timeline::{Step, Timeline};
 use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
 
@@ -205,4 +208,41 @@ fn the_discontinuity_that_was_missed_is_told() {
     let marks: Vec<bool> =
         advance.steps.iter().map(|step| matches!(step, Step::Segment(s) if s.discontinuity)).collect();
     assert_eq!(marks, [false, true, false, false, false, false]);
+}
+
+/// Backlogs of the segments and parts that are planned when a playlist is loaded.
+fn backlogs(planner: &mut Planner, list: &MediaPlaylist) -> Vec<Option<f64>> {
+    let planned = planner.take(list, false, false).planned;
+    let backlog = |planned: Planned| match planned {
+        Planned::Segment(due) | Planned::Part(due) => Some(due.backlog),
+        _ => None,
+    };
+    planned.into_iter().filter_map(backlog).collect()
+}
+
+#[test]
+fn the_backlog_of_a_segment_is_what_the_playlist_lists_behind_it() {
+    let mut planner = Planner::new(Arc::default());
+    let behind = |index: u64| Some(start(10) - start(index + 1));
+    assert_eq!(backlogs(&mut planner, &list(0, 10, 0, false, 0)), [behind(7), behind(8), Some(0.0)]);
+    assert_eq!(backlogs(&mut planner, &list(1, 11, 1, false, 0)), [Some(0.0)]);
+    // The playlist was not loaded for a while.
+    assert_eq!(backlogs(&mut planner, &list(3, 13, 3, false, 0)), [Some(seconds(12)), Some(0.0)]);
+}
+
+#[test]
+fn parts_count_in_the_backlog() {
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET=0.5\n#EXT-X-MEDIA-SEQUENCE:7\n\
+        #EXTINF:2,\na.ts\n#EXTINF:2,\nb.ts\n#EXT-X-PART:DURATION=0.5,URI=\"c0.ts\"\n#EXT-X-PART:DURATION=0.25,URI=\"c1.ts\"\n";
+    let url = Url::parse("http://h.example/l.m3u8").unwrap();
+    let Ok(Playlist::Media(list)) = parse(text.as_bytes(), &url) else { panic!() };
+    let mut planner = Planner::new(Arc::default());
+    assert_eq!(backlogs(&mut planner, &list), [2.75, 0.75, 0.25, 0.0].map(Some));
+}
+
+#[test]
+fn a_recording_has_no_backlog() {
+    let mut list = list(0, 4, 0, false, 0);
+    list.end = true;
+    assert_eq!(backlogs(&mut Planner::new(Arc::default()), &list), [None; 4]);
 }

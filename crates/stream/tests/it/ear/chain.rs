@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use refrain_stream::{Delivery, Ear, EarSettings, Gap, GapReason, InitSection, Media, Segment};
+use refrain_stream::{
+    Delivery, Ear, EarSettings, Gap, GapReason, InitSection, LiveAudio, LiveChunk, Media, Segment,
+};
 
 /// Most samples at 44.1 kHz that a frame of any codec gives: 4,608 of MPEG-4 lossless at 8 kHz, and twice that to spare.
 const FRAME: u64 = 50_000;
@@ -33,9 +35,16 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Delivery> {
                     discontinuity: kind & 0x10 != 0,
                     program_date_time: (kind & 0x20 != 0).then(|| number(b)),
                     seen: number(c),
+                    backlog: Some(0.0),
                     ad: kind & 0x40 != 0,
                     part: kind & 0x80 != 0,
                 })
+            }
+            4 if kind & 8 != 0 => {
+                let samples = || body.iter().map(|sample| f32::from(*sample) / 256.0).collect();
+                let bytes = || LiveAudio::Bytes(body.to_vec().into());
+                let audio = if kind & 0x10 != 0 { LiveAudio::Samples(samples()) } else { bytes() };
+                Delivery::Live(LiveChunk { arrived: number(b), audio })
             }
             4 => Delivery::Bytes(body.to_vec().into()),
             5 => {
@@ -96,6 +105,10 @@ fn size(delivery: &Delivery) -> usize {
         }
         Delivery::Bytes(bytes) => bytes.len(),
         Delivery::Decoded(sound) => sound.len(),
+        Delivery::Live(chunk) => match &chunk.audio {
+            LiveAudio::Bytes(bytes) => bytes.len(),
+            LiveAudio::Samples(samples) => samples.len(),
+        },
         Delivery::Title(_) | Delivery::Gap(_) | Delivery::Reconnected => 0,
     }
 }

@@ -3,6 +3,7 @@
 mod chain;
 mod damage;
 mod hostile;
+mod live;
 mod seams;
 mod time;
 

@@ -62,6 +62,57 @@ fn without_dates_the_first_arrival_counts() {
 }
 
 #[test]
+fn without_dates_the_end_of_the_playlist_is_now() {
+    let mut segments = SONG.clone();
+    let lengths: Vec<f64> = segments.iter().map(|segment| segment.seconds).collect();
+    let seen = |first: usize, last: usize| 1.7e9 + lengths[first..=last].iter().sum::<f64>() + 0.3;
+    for (nth, segment) in segments.iter_mut().enumerate() {
+        // Three segments are listed when the stream is joined, the others as they are made.
+        segment.seen = seen(0, nth.max(2));
+        segment.backlog = Some(lengths[nth + 1..nth.max(2) + 1].iter().sum());
+    }
+    let heard = hear_segments(&segments);
+    let off = heard.times.iter().map(|(position, epoch)| (epoch - position - 1.7e9 - 0.3).abs());
+    assert!(off.fold(0.0, f64::max) < 0.05, "{:?}", heard.times);
+}
+
+#[test]
+fn a_recording_without_dates_begins_when_it_is_joined() {
+    let mut segments = SONG.clone();
+    for segment in &mut segments {
+        (segment.seen, segment.backlog) = (1.7e9, None);
+    }
+    let start = 1.7e9 - segments[0].seconds;
+    let heard = hear_segments(&segments);
+    let off = heard.times.iter().map(|(position, epoch)| (epoch - position - start).abs());
+    assert!(off.fold(0.0, f64::max) < 1e-3, "{:?}", heard.times);
+}
+
+#[test]
+fn the_clock_is_continued_by_time_stamps() {
+    let mut segments = SONG.clone();
+    segments.iter_mut().zip(0..).for_each(|(segment, i)| segment.seen = 1.7e9 + 2.0 * f64::from(i));
+    let mut first = Ear::new(EarSettings::default());
+    let mut expected = Vec::new();
+    for segment in segments.iter().take(3).cloned() {
+        first.hear(Delivery::Segment(segment), |sound| expected.push(sound.epoch - sound.seconds()));
+    }
+    let anchor = first.clock_anchor().unwrap();
+    // The next worker begins two segments later, and its own estimate would be 3 s later.
+    let mut next = Ear::new(EarSettings::default());
+    next.continue_clock(anchor);
+    let skipped: f64 = segments[..2].iter().map(|segment| segment.seconds).sum();
+    for mut segment in segments.into_iter().skip(2) {
+        segment.seen += 3.0;
+        next.hear(Delivery::Segment(segment), |sound| {
+            assert!(sound.shared_clock);
+            let error = sound.epoch - sound.seconds() - skipped - expected[0];
+            assert!(error.abs() < 0.05, "{error}");
+        });
+    }
+}
+
+#[test]
 fn the_delay_of_arrival_is_told() {
     let mut ear = Ear::new(EarSettings::default());
     for segment in dated(|_| 0.0) {

@@ -1,0 +1,94 @@
+//! `refrain identify` of what is behind a URL, and `refrain monitor` of a file there.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use serde_json::Value;
+
+use crate::support::{NAMES, Sandbox, best, music};
+
+/// What a server answers to a path: status line and headers, and the body.
+type Answer = (String, Vec<u8>);
+
+/// A server on this machine. Returns its address; it serves as long as the test runs.
+fn server(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://user:hunter2@{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            serve(connection.unwrap(), &answer);
+        }
+    });
+    address
+}
+
+fn serve(mut connection: TcpStream, answer: &impl Fn(&str) -> Answer) {
+    let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
+    let Some(Ok(request)) = lines.next() else { return };
+    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let (head, body) = answer(path);
+    let head = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n");
+    // A client may leave before the end.
+    _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(&body));
+}
+
+fn ok(body: &[u8]) -> Answer {
+    (format!("200 OK\r\nContent-Length: {}", body.len()), body.to_vec())
+}
+
+#[test]
+fn a_file_behind_a_url_is_identified_like_a_file() {
+    let sandbox = Sandbox::with_catalog();
+    let clip = std::fs::read(sandbox.clip("clip.wav", &music().known[0], 4.0, 10.0)).unwrap();
+    let address = server(move |path| match path {
+        "/a/clip.wav?token=secret" => ok(&clip),
+        "/moved" => {
+            ("302 Found\r\nLocation: /a/clip.wav?token=secret\r\nContent-Length: 0".into(), Vec::new())
+        }
+        _ => ("404 Not Found\r\nContent-Length: 0".into(), Vec::new()),
+    });
+    for path in ["/a/clip.wav?token=secret", "/moved"] {
+        let ran = sandbox.run(&["identify", "--json", &format!("{address}{path}")]).expect(0);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(best(&answer), Some(NAMES[0]));
+        assert!(!ran.stdout.contains("secret") && !ran.stdout.contains("hunter2"), "{}", ran.stdout);
+    }
+    let gone = sandbox.run(&["identify", &format!("{address}/gone.wav?token=secret")]).expect(2);
+    gone.says("/gone.wav: status 404");
+}
+
+#[test]
+fn what_is_no_file_behind_a_url_is_refused_with_what_to_do() {
+    let sandbox = Sandbox::with_catalog();
+    let address = server(|path| match path {
+        "/live.m3u8" => ok(b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n"),
+        "/radio" => ("200 OK\r\nicy-name: Test".into(), vec![0; 4_096]),
+        "/large" => ("200 OK\r\nContent-Length: 99999999999".into(), Vec::new()),
+        _ => ok(b"<html></html>"),
+    });
+    let run = |path: &str| sandbox.run(&["identify", "--json", &format!("{address}{path}")]).expect(2);
+    let code = |ran: &str| serde_json::from_str::<Value>(ran).unwrap()["statusCode"].as_u64().unwrap();
+    for (path, expected, words) in [
+        ("/live.m3u8", 2900, "refrain monitor"),
+        ("/radio", 2900, "live stream"),
+        ("/large", 2902, "larger than"),
+        ("/page", 2901, "/page"),
+    ] {
+        let ran = run(path);
+        assert_eq!(code(&ran.stdout), expected, "{path}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        ran.says(words);
+    }
+}
+
+#[test]
+fn a_file_behind_a_url_is_monitored_once() {
+    let sandbox = Sandbox::with_catalog();
+    let clip = std::fs::read(sandbox.clip("clip.wav", &music().known[0], 0.0, 20.0)).unwrap();
+    let address = server(move |_| ok(&clip));
+    let ran = sandbox.run(&["monitor", "--json", &format!("{address}/clip.wav")]).expect(0);
+    let finals = ran.stdout.lines().filter(|line| line.contains("\"event\":\"final\"")).count();
+    assert_eq!(finals, 1, "{}", ran.stdout);
+}

@@ -1,0 +1,125 @@
+//! What holds for the events of an airing, whatever the matcher and the clock say.
+//!
+//! - An airing is never longer than the rest of its track at its speed, plus the gaps that were measured in it.
+//! - A final event never ends before the last event of its airing.
+//!
+//! Events that break a rule are corrected, and the correction is logged: it shows a fault elsewhere.
+
+use refrain_core::matching::Match;
+
+/// Corrections up to this are roundings of lengths and line fits, seconds: they are made without a warning.
+const TOLERANCE_SECONDS: f64 = 0.25;
+
+/// What is known of an airing besides its event.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known {
+    /// Length of its track, seconds.
+    pub(super) track_seconds: Option<f64>,
+    /// Gaps that were measured in the airing, seconds.
+    pub(super) gap_seconds: f64,
+    /// End in the event before, seconds of the stream, if this event must not end earlier.
+    pub(super) reported_end: Option<f64>,
+}
+
+/// A correction of an event's end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Corrected {
+    /// The rule that was broken.
+    pub(super) rule: &'static str,
+    /// Seconds by which the end was moved.
+    pub(super) seconds: f64,
+}
+
+/// Moves the end of an event where it breaks a rule. Returns what was corrected, if that is more than a rounding.
+pub(super) fn enforce(heard: &mut Match, known: &Known) -> Option<Corrected> {
+    let before = heard.query_end;
+    let mut rule = "an airing ends no earlier than it starts";
+    heard.query_end = before.max(heard.query_start);
+    if let Some(most) = longest(heard, known)
+        && heard.query_end - heard.query_start > most
+    {
+        rule = "an airing is no longer than the rest of its track";
+        heard.query_end = heard.query_start + most;
+    }
+    if let Some(reported) = known.reported_end
+        && heard.query_end < reported
+    {
+        rule = "a final does not end before the last update";
+        heard.query_end = reported;
+    }
+    let seconds = heard.query_end - before;
+    (seconds.abs() > TOLERANCE_SECONDS).then_some(Corrected { rule, seconds })
+}
+
+/// Longest that an airing can be, seconds.
+fn longest(heard: &Match, known: &Known) -> Option<f64> {
+    let rest = (known.track_seconds? - heard.reference_start).max(0.0);
+    let speed = if heard.speed > 0.0 { heard.speed } else { 1.0 };
+    Some(rest / speed + known.gap_seconds.max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use refrain_core::index::TrackNumber;
+
+    fn heard(query_start: f64, query_end: f64, reference_start: f64, speed: f64) -> Match {
+        Match {
+            track: TrackNumber(1),
+            query_start,
+            query_end,
+            reference_start,
+            speed,
+            pitch_cents: 0.0,
+            false_positive_probability: 0.0,
+            aligned_landmarks: 0,
+            expected_peaks: 10,
+            matched_peaks: 9,
+        }
+    }
+
+    #[test]
+    fn an_airing_is_no_longer_than_the_rest_of_its_track() {
+        let mut event = heard(100.0, 148.3, 16.0, 1.0);
+        let known = Known { track_seconds: Some(60.0), ..Known::default() };
+        assert!(enforce(&mut event, &known).is_some());
+        assert!((event.query_end - 144.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn gaps_make_an_airing_longer() {
+        let mut event = heard(100.0, 148.0, 16.0, 1.0);
+        let known = Known { track_seconds: Some(60.0), gap_seconds: 4.0, ..Known::default() };
+        assert_eq!(enforce(&mut event, &known), None);
+        assert!((event.query_end - 148.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_final_does_not_end_before_the_last_update() {
+        let mut event = heard(100.0, 120.0, 0.0, 1.0);
+        let known = Known { track_seconds: Some(60.0), reported_end: Some(125.0), ..Known::default() };
+        assert!(enforce(&mut event, &known).is_some());
+        assert!((event.query_end - 125.0).abs() < 1e-9);
+    }
+
+    proptest! {
+        /// Whatever the events of an airing claim, each of them keeps the rules.
+        #[test]
+        fn every_event_keeps_the_rules(
+            start in 0.0..1e6_f64, reference in 0.0..300.0_f64, track in 1.0..600.0_f64, gap in 0.0..60.0_f64,
+            speed in 0.5..2.0_f64, lengths in prop::collection::vec(-10.0..1_000.0_f64, 1..8)
+        ) {
+            let mut reported = None;
+            for length in lengths {
+                let mut event = heard(start, start + length, reference, speed);
+                let known = Known { track_seconds: Some(track), gap_seconds: gap, reported_end: reported };
+                enforce(&mut event, &known);
+                let most = (track - reference).max(0.0) / speed + gap;
+                prop_assert!(event.query_end - event.query_start <= most + 1e-6);
+                prop_assert!(reported.is_none_or(|end| event.query_end >= end) && event.query_end >= start);
+                reported = Some(event.query_end);
+            }
+        }
+    }
+}

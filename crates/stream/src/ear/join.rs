@@ -1,0 +1,201 @@
+//! The start of a connection of a live stream without segments.
+//!
+//! A server sends some seconds of audio at once when a connection begins (its burst), so that players can start. The end
+//! of the burst is "now", so the time of the first frame is known only when the burst is over. After a reconnect the
+//! burst often repeats audio that was already received. So the first frames of each connection are held back, for about
+//! half a second where there is no burst, and then placed: behind what came before, or after a gap.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hasher as _};
+
+use refrain_core::audio::ts::FrameFormat;
+
+use super::playback::Frame;
+
+/// Seconds of arrivals over which the rate is measured that tells a burst from live audio.
+const RATE_WINDOW_SECONDS: f64 = 0.5;
+
+/// A burst arrives more than this many times faster than it plays. Networks carry radio at ten times its rate and more;
+/// a server that sends at twice the rate does so to fill buffers, for minutes.
+const BURST_RATE: f64 = 4.0;
+
+/// Longest that audio is held back, seconds of arrival time.
+const MAX_HOLD_SECONDS: f64 = 5.0;
+
+/// Most audio that is held back, seconds: longer than the burst of any usual server.
+const MAX_HELD_SECONDS: f64 = 90.0;
+
+/// Frames that are remembered, to recognize repeated audio: about 40 s.
+const MAX_RECENT_FRAMES: usize = 1_600;
+
+/// Fewest frames that must agree to count as repeated audio, and fewest of these that differ from each other: frames of
+/// silence are all alike.
+const MIN_OVERLAP_FRAMES: usize = 4;
+const MIN_DISTINCT_FRAMES: usize = 3;
+
+/// Frames at the start of a connection that may be wrong: it often begins within a frame.
+const MAX_BROKEN_FRAMES: usize = 3;
+
+/// A frame that is held back.
+#[derive(Debug)]
+pub(super) struct HeldFrame {
+    data: Vec<u8>,
+    format: Option<FrameFormat>,
+    pub(super) seconds: f64,
+    time: Option<f64>,
+    after_loss: bool,
+}
+
+impl HeldFrame {
+    pub(super) fn frame(&self) -> Frame<'_> {
+        let Self { data, format, seconds, time, after_loss } = self;
+        Frame { data, format: *format, seconds: *seconds, time: *time, after_loss: *after_loss }
+    }
+}
+
+/// The start of a connection, until its first frames are placed.
+#[derive(Debug)]
+pub(super) struct Join {
+    /// When the first bytes arrived, seconds since 1970.
+    connected_at: f64,
+    /// When the last audio of the connection before arrived, and until when that connection gave nothing more.
+    pub(super) before: Option<(f64, f64)>,
+    pub(super) frames: Vec<HeldFrame>,
+    /// Decoded audio that is held back, in place of frames.
+    pub(super) samples: Vec<f32>,
+    /// Seconds of audio that are held back.
+    seconds: f64,
+    timing: Option<Timing>,
+}
+
+/// Arrivals of a connection.
+#[derive(Debug)]
+struct Timing {
+    /// When the first audio arrived, seconds since 1970.
+    first: f64,
+    /// Latest possible time of the first frame: the least difference of an arrival and the audio received by then.
+    start: f64,
+    /// Arrival and seconds of audio at the start of the rate window.
+    window: (f64, f64),
+    settled: bool,
+}
+
+impl Join {
+    /// A connection whose first bytes arrived at a time; `before` is when the last audio of the connection before arrived, and
+    /// when that connection ended.
+    pub(super) fn new(connected_at: f64, before: Option<(f64, f64)>) -> Self {
+        Self { connected_at, before, frames: Vec::new(), samples: Vec::new(), seconds: 0.0, timing: None }
+    }
+
+    /// Returns true if nothing is held back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.samples.is_empty()
+    }
+
+    /// Holds a frame back.
+    pub(super) fn hold(&mut self, frame: Frame<'_>) {
+        self.seconds += frame.seconds;
+        let Frame { data, format, seconds, time, after_loss } = frame;
+        self.frames.push(HeldFrame { data: data.to_vec(), format, seconds, time, after_loss });
+    }
+
+    /// Holds decoded audio back that is `seconds` long.
+    pub(super) fn hold_samples(&mut self, samples: &[f32], seconds: f64) {
+        self.seconds += seconds;
+        self.samples.extend_from_slice(samples);
+    }
+
+    /// Notes that everything that is held had arrived at `time`.
+    pub(super) fn arrived(&mut self, time: f64) {
+        if self.seconds == 0.0 {
+            return;
+        }
+        let (start, seconds) = (time - self.seconds, self.seconds);
+        let timing =
+            self.timing.get_or_insert(Timing { first: time, start, window: (time, seconds), settled: false });
+        timing.start = timing.start.min(start);
+        let (since, before) = timing.window;
+        let elapsed = time - since;
+        if elapsed >= RATE_WINDOW_SECONDS {
+            timing.settled |= seconds - before < BURST_RATE * elapsed;
+            timing.window = (time, seconds);
+        }
+        timing.settled |= time - timing.first > MAX_HOLD_SECONDS || seconds > MAX_HELD_SECONDS;
+    }
+
+    /// Returns true if the burst is over.
+    pub(super) fn is_settled(&self) -> bool {
+        self.timing.as_ref().is_some_and(|timing| timing.settled)
+    }
+
+    /// Latest possible time of the first frame, seconds since 1970.
+    pub(super) fn start(&self) -> f64 {
+        self.timing.as_ref().map_or(self.connected_at - self.seconds, |timing| timing.start)
+    }
+}
+
+/// Hashes of the frames that were received last.
+#[derive(Debug, Default)]
+pub(super) struct RecentFrames {
+    hashes: VecDeque<u64>,
+    /// Hashes of remembered frames that the connection is expected to repeat next.
+    expected: VecDeque<u64>,
+}
+
+impl RecentFrames {
+    /// Remembers a frame.
+    pub(super) fn push(&mut self, data: &[u8]) {
+        if self.hashes.len() >= MAX_RECENT_FRAMES {
+            self.hashes.pop_front();
+        }
+        self.hashes.push_back(hash(data));
+    }
+
+    /// Returns true if a frame is the next one of those that are being repeated.
+    pub(super) fn repeats(&mut self, data: &[u8]) -> bool {
+        let repeats = self.expected.front().is_some_and(|expected| *expected == hash(data));
+        if repeats {
+            self.expected.pop_front();
+        } else {
+            self.expected.clear();
+        }
+        repeats
+    }
+
+    /// Number of frames at the start of a connection that repeat the last ones before it, if they do. Of several possible
+    /// overlaps the one that is nearest to `expected_seconds` counts: repeated frames of a loop or of silence fit at
+    /// several places.
+    pub(super) fn overlap(&mut self, frames: &[HeldFrame], expected_seconds: f64) -> Option<usize> {
+        let new: Vec<u64> = frames.iter().map(|frame| hash(&frame.data)).collect();
+        let old = self.hashes.make_contiguous();
+        let known: HashSet<u64> = old.iter().copied().collect();
+        let broken = new.iter().take(MAX_BROKEN_FRAMES).take_while(|hash| !known.contains(hash)).count();
+        let (new, frames) = (new.get(broken..)?, frames.get(broken..)?);
+        let starts = (0..old.len()).filter_map(|start| {
+            let tail = old.get(start..)?;
+            let length = tail.len().min(new.len());
+            (length >= MIN_OVERLAP_FRAMES && tail.get(..length) == new.get(..length))
+                .then_some((start, length))
+        });
+        let distance = |&(_, length): &(usize, usize)| {
+            let seconds: f64 = frames.iter().take(length).map(|frame| frame.seconds).sum();
+            (seconds - expected_seconds).abs()
+        };
+        let (start, length) = starts.min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+        let distinct: HashSet<&u64> = new.iter().take(length).collect();
+        if distinct.len() < MIN_DISTINCT_FRAMES {
+            return None;
+        }
+        self.expected = old.iter().skip(start + length).copied().collect();
+        Some(broken + length)
+    }
+}
+
+fn hash(data: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(data);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

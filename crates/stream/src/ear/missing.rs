@@ -1,0 +1,58 @@
+//! What is missing of a stream: the part of [`Playback`] that gives it out as gaps.
+
+use super::playback::{Playback, Sink};
+use super::sound::{Media, samples, seconds};
+use crate::delivery::GapReason;
+use crate::gaps::Gaps;
+
+/// Longest that one gap or segment is believed to be, seconds: a day.
+const MAX_GAP: f64 = 86_400.0;
+
+impl Playback {
+    /// Media is missing here.
+    pub(super) fn miss(&mut self, reason: GapReason, seconds: f64) {
+        if let Some(missing) = self.missing.get_mut(reason as usize)
+            && seconds.is_finite()
+        {
+            missing.count += 1;
+            missing.seconds += seconds.clamp(0.0, MAX_GAP);
+        }
+    }
+
+    pub(super) fn waiting(&self) -> f64 {
+        self.missing.iter().map(|missing| missing.seconds).sum()
+    }
+
+    /// Gives out `gap` seconds as missing, for the reasons that are known, and lets `rest` seconds wait on.
+    pub(super) fn leave_out(&mut self, gap: f64, rest: f64, sink: Sink<'_>) {
+        let waiting = self.waiting();
+        if gap > 0.0 {
+            self.decoder.finish();
+            self.give(sink);
+            self.decoder.reset();
+            if waiting == 0.0 {
+                self.give_gap(GapReason::Lost, Gaps { count: 1, seconds: gap }, sink);
+            }
+            for reason in GapReason::ALL {
+                let part = self.missing.get(reason as usize).copied().unwrap_or_default();
+                if part.seconds > 0.0 {
+                    let share = Gaps { seconds: gap * part.seconds / waiting, ..part };
+                    self.give_gap(reason, share, sink);
+                }
+            }
+        }
+        for part in &mut self.missing {
+            *part =
+                Gaps { count: 0, seconds: if waiting > 0.0 { part.seconds * rest / waiting } else { 0.0 } };
+        }
+    }
+
+    fn give_gap(&mut self, reason: GapReason, gap: Gaps, sink: Sink<'_>) {
+        let length = samples(gap.seconds);
+        if length > 0 {
+            self.report.gaps.add(reason, Gaps { seconds: seconds(length), ..gap });
+            sink(self.sound(Media::Gap { samples: length, reason }));
+            self.given += length;
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Live streams without segments: bursts and reconnects.
+
+use std::sync::LazyLock;
+
+use refrain_stream::{Delivery, GapReason, LiveAudio, LiveChunk};
+
+use super::{Heard, assert_same, hear};
+use crate::media::{Studio, whole};
+
+/// Bytes of a second at 96 kbit/s.
+const BYTES_PER_SECOND: f64 = 12_000.0;
+
+/// Bytes of a piece of the network: a tenth of a second.
+const PIECE: usize = 1_200;
+
+/// When the station began, seconds since 1970.
+const BEGAN: f64 = 1.7e9;
+
+/// Half a minute of MP3 at a constant rate, and its sound.
+static SONG: LazyLock<(Vec<u8>, Vec<f32>)> = LazyLock::new(|| {
+    let studio = Studio::new(60, 30.0);
+    let sound = studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
+    assert!(!whole(&studio.path("song.mp3")).is_empty());
+    (studio.read("song.mp3"), sound)
+});
+
+fn chunk(bytes: &[u8], arrived: f64) -> Delivery {
+    Delivery::Live(LiveChunk { arrived, audio: LiveAudio::Bytes(bytes.to_vec().into()) })
+}
+
+/// A connection to a station that plays the song since [`BEGAN`]. It begins at second `at` of the song, with `burst` seconds
+/// before that at once, and lasts until second `until`.
+fn connection(at: f64, burst: f64, until: f64) -> Vec<Delivery> {
+    let bytes = &SONG.0;
+    let place = |seconds: f64| ((seconds * BYTES_PER_SECOND) as usize).min(bytes.len());
+    let (first, live, end) = (place((at - burst).max(0.0)), place(at), place(until));
+    let mut deliveries: Vec<_> =
+        bytes[first..live].chunks(16_000).map(|piece| chunk(piece, BEGAN + at)).collect();
+    for (nth, piece) in bytes[live..end].chunks(PIECE).enumerate() {
+        let position = live + nth * PIECE + piece.len();
+        deliveries.push(chunk(piece, BEGAN + position as f64 / BYTES_PER_SECOND + 0.02));
+    }
+    deliveries
+}
+
+fn reconnected(connections: impl IntoIterator<Item = Vec<Delivery>>) -> Vec<Delivery> {
+    let mut all: Vec<Delivery> = Vec::new();
+    for connection in connections {
+        if !all.is_empty() {
+            all.push(Delivery::Reconnected);
+        }
+        all.extend(connection);
+    }
+    all
+}
+
+/// Greatest error of the clock, seconds, if the first sample is that of second `first` of the song.
+fn clock_error(heard: &Heard, first: f64) -> f64 {
+    let error = |(position, epoch): &(f64, f64)| (epoch - position - first - BEGAN).abs();
+    heard.times.iter().map(error).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_end_of_a_burst_is_the_time_of_its_arrival() {
+    for burst in [0.0, 1.0, 4.0, 10.0, 15.0] {
+        let heard = hear(connection(15.0, burst, 30.0));
+        assert!(clock_error(&heard, 15.0 - burst) < 0.3, "{burst}: {:?}", heard.times.first());
+        assert!(heard.gaps.is_empty());
+    }
+}
+
+#[test]
+fn repeated_audio_after_a_reconnect_is_left_out_exactly() {
+    for burst in [0.5, 1.0, 4.0, 10.0, 16.0_f64] {
+        let heard = hear(reconnected([connection(0.0, 0.0, 18.0), connection(18.2, burst, 30.0)]));
+        assert_same(&heard.sound[..SONG.1.len() - 4_608], &SONG.1[..SONG.1.len() - 4_608]);
+        assert!(heard.gaps.is_empty(), "{burst}: {:?}", heard.gaps);
+        assert!(heard.report.repeated_seconds > burst - 0.4, "{burst}");
+    }
+}
+
+#[test]
+fn several_reconnects_in_a_row_repeat_nothing() {
+    let connections = [(0.0, 0.0, 12.0), (12.3, 2.0, 14.0), (14.2, 2.0, 16.0), (16.4, 5.0, 30.0)];
+    let heard = hear(reconnected(connections.map(|(at, burst, until)| connection(at, burst, until))));
+    assert_same(&heard.sound[..SONG.1.len() - 4_608], &SONG.1[..SONG.1.len() - 4_608]);
+    assert!(heard.gaps.is_empty() && heard.report.discontinuities == 3);
+}
+
+#[test]
+fn a_reconnect_that_repeats_nothing_is_a_gap_of_the_time_that_passed() {
+    for burst in [0.0, 2.0] {
+        let heard = hear(reconnected([connection(0.0, 0.0, 10.0), connection(16.0, burst, 30.0)]));
+        let [(start, length, GapReason::Missed)] = heard.gaps[..] else { panic!("{:?}", heard.gaps) };
+        let (start, length) = (start as f64 / 44_100.0, length as f64 / 44_100.0);
+        assert!((start - 10.0).abs() < 0.3 && (length - 6.0 + burst).abs() < 0.3, "{start} {length}");
+        assert!(clock_error(&heard, 0.0) < 0.3);
+        assert!((heard.sound.len() as f64 / 44_100.0 - 30.0).abs() < 0.3);
+    }
+}
+
+#[test]
+fn a_reconnect_that_repeats_audio_in_other_bytes_is_placed_by_the_clock() {
+    let (_, sound) = &*SONG;
+    let samples = |from: f64, to: f64, at: f64| {
+        let place = |seconds: f64| (seconds * 44_100.0) as usize;
+        let audio = LiveAudio::Samples(sound[place(from)..place(to)].iter().map(|s| s * 0.9).collect());
+        Delivery::Live(LiveChunk { arrived: BEGAN + at, audio })
+    };
+    let live = |from: u32, to: u32| {
+        (from..to).map(move |tenth| (f64::from(tenth) / 10.0, f64::from(tenth + 1) / 10.0))
+    };
+    let mut deliveries: Vec<_> = live(0, 100).map(|(from, to)| samples(from, to, to)).collect();
+    deliveries.push(Delivery::Reconnected);
+    deliveries.push(samples(4.0, 11.0, 11.0));
+    deliveries.extend(live(110, 200).map(|(from, to)| samples(from, to, to)));
+    let heard = hear(deliveries);
+    assert!((heard.sound.len() as f64 / 44_100.0 - 20.0).abs() < 0.2, "{}", heard.sound.len());
+    assert!((heard.report.repeated_seconds - 6.0).abs() < 0.2 && heard.gaps.is_empty());
+}
+
+#[test]
+fn a_station_that_stands_still_is_later_by_that_time() {
+    let mut deliveries = connection(0.0, 0.0, 10.0);
+    for delivery in connection(10.0, 0.0, 30.0) {
+        let Delivery::Live(chunk) = delivery else { panic!() };
+        deliveries.push(Delivery::Live(LiveChunk { arrived: chunk.arrived + 15.0, ..chunk }));
+    }
+    let heard = hear(deliveries);
+    assert!((heard.sound.len() as f64 / 44_100.0 - 30.0).abs() < 0.1 && heard.gaps.is_empty());
+}
+
+#[test]
+fn silence_of_an_open_connection_is_no_gap() {
+    let mut deliveries = connection(0.0, 0.0, 10.0);
+    // Nothing comes for 15 s, and the connection is given up.
+    deliveries.push(chunk(&[], BEGAN + 25.0));
+    deliveries.push(Delivery::Reconnected);
+    for delivery in connection(10.0, 0.0, 30.0) {
+        let Delivery::Live(chunk) = delivery else { panic!() };
+        deliveries.push(Delivery::Live(LiveChunk { arrived: chunk.arrived + 15.5, ..chunk }));
+    }
+    let heard = hear(deliveries);
+    assert!(heard.gaps.iter().all(|(_, length, _)| *length < 44_100), "{:?}", heard.gaps);
+    assert!((heard.sound.len() as f64 / 44_100.0 - 30.0).abs() < 1.0);
+    let (position, epoch) = *heard.times.last().unwrap();
+    assert!((epoch - position - BEGAN - 15.25).abs() < 0.75, "the clock is later by the silence");
+}

@@ -1,0 +1,2 @@
+-- Where the clock of a stream without dates stands, so that the next worker continues it.
+ALTER TABLE streams ADD COLUMN clock_anchor TEXT;
