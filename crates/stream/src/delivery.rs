@@ -105,10 +105,19 @@ pub enum GapReason {
     Dropped,
     /// It is missing within what was given: time stamps jump.
     Lost,
+    /// It is missing or repeated although no time stamp shows it: a song jumps. Counted, never delivered as a gap.
+    Spliced,
 }
 
 impl GapReason {
     /// All of them, in their order.
-    pub const ALL: [Self; 6] =
-        [Self::Marked, Self::NotFetched, Self::Missed, Self::Unreadable, Self::Dropped, Self::Lost];
+    pub const ALL: [Self; 7] = [
+        Self::Marked,
+        Self::NotFetched,
+        Self::Missed,
+        Self::Unreadable,
+        Self::Dropped,
+        Self::Lost,
+        Self::Spliced,
+    ];
 }

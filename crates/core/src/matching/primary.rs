@@ -42,7 +42,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// What speaks for stretches of one track.
-    pub(crate) fn of<'a>(traces: impl Iterator<Item = &'a Trace> + Clone) -> Option<Self> {
+    pub(crate) fn of<'a>(traces: &(impl Iterator<Item = &'a Trace> + Clone)) -> Option<Self> {
         let first = traces.clone().next()?;
         let last = traces.clone().last()?;
         let sum = |count: fn(&Trace) -> u32| traces.clone().map(count).sum::<u32>();
@@ -82,7 +82,7 @@ pub(crate) fn best(choices: &[Choice]) -> Option<usize> {
 /// One airing of the chains of one play, and the chains that are no part of it. Of each other track its longest chain is a
 /// version.
 pub(crate) fn choose(mut chains: Vec<Chain<'_>>) -> Option<(Airing<'_>, Vec<Chain<'_>>)> {
-    let traces = |chain: &Chain<'_>| Choice::of(chain.pieces.iter().map(|piece| &piece.trace));
+    let traces = |chain: &Chain<'_>| Choice::of(&chain.pieces.iter().map(|piece| &piece.trace));
     let choices: Vec<Choice> = chains.iter().filter_map(traces).collect();
     let primary = chains.swap_remove(best(&choices)?);
     let (mut beside, rest): (Vec<_>, Vec<_>) =

@@ -41,6 +41,8 @@ struct Known {
     hole: f64,
     /// End in its last event, seconds of the stream.
     reported_end: Option<f64>,
+    /// Splices in it that were counted. That between two workers' parts of it is none.
+    splices: usize,
 }
 
 /// Where an airing of an earlier worker should be by its clock.
@@ -135,6 +137,7 @@ impl Airings {
                 track_seconds: snapshot.track_seconds(track),
                 hole: (-to).max(0.0),
                 reported_end: Some(to),
+                splices: 1,
             });
             Airing { id: number, reference_end, heard }
         };
@@ -191,6 +194,9 @@ impl Airings {
             None => Known::new(&event, clock, snapshot),
         };
         event.heard.query_start += known.shift;
+        if let Some(first) = event.heard.segments.first_mut() {
+            first.query_start = event.heard.query_start;
+        }
         let start = event.heard.query_start;
         let is_final = event.kind == LiveEventKind::Final;
         let rules = invariants::Known {
@@ -222,6 +228,17 @@ impl Airings {
         }
     }
 
+    /// Seconds of each splice of an event's airing that was not counted before: sound that is missing or repeated.
+    pub(super) fn new_splices(&mut self, event: &LiveEvent) -> Vec<f64> {
+        let known = self.known.iter_mut().find(|known| known.number == event.airing);
+        let counted = known.as_ref().map_or(0, |known| known.splices);
+        let new: Vec<f64> = event.heard.jumps().skip(counted).map(f64::abs).collect();
+        if let Some(known) = known {
+            known.splices += new.len();
+        }
+        new
+    }
+
     /// Seconds of gaps from a position on.
     fn gaps_since(&self, start: f64) -> f64 {
         self.gaps.iter().filter(|(position, _)| *position >= start).map(|(_, seconds)| seconds).sum()
@@ -243,6 +260,7 @@ impl Known {
             track_seconds: snapshot.track_seconds(event.heard.track),
             hole: 0.0,
             reported_end: None,
+            splices: 0,
         }
     }
 }

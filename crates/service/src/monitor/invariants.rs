@@ -47,6 +47,9 @@ pub(super) fn enforce(heard: &mut Match, known: &Known) -> Option<Corrected> {
         rule = "a final does not end before the last update";
         heard.query_end = reported;
     }
+    if let Some(last) = heard.segments.last_mut() {
+        last.query_end = heard.query_end;
+    }
     let seconds = heard.query_end - before;
     (seconds.abs() > TOLERANCE_SECONDS).then_some(Corrected { rule, seconds })
 }
@@ -55,7 +58,9 @@ pub(super) fn enforce(heard: &mut Match, known: &Known) -> Option<Corrected> {
 fn longest(heard: &Match, known: &Known) -> Option<f64> {
     let rest = (known.track_seconds? - heard.reference_start).max(0.0);
     let speed = if heard.speed > 0.0 { heard.speed } else { 1.0 };
-    Some(rest / speed + known.gap_seconds.max(0.0))
+    // Sound that was repeated or inserted is measured by the track itself.
+    let repeated: f64 = heard.jumps().map(|jump| (-jump).max(0.0)).sum();
+    Some((rest + repeated) / speed + known.gap_seconds.max(0.0))
 }
 
 #[cfg(test)]
@@ -63,6 +68,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use refrain_core::index::TrackNumber;
+    use refrain_core::matching::Segment;
 
     fn heard(query_start: f64, query_end: f64, reference_start: f64, speed: f64) -> Match {
         Match {
@@ -76,7 +82,23 @@ mod tests {
             aligned_landmarks: 0,
             expected_peaks: 10,
             matched_peaks: 9,
+            segments: Vec::new(),
         }
+    }
+
+    #[test]
+    fn repeated_sound_makes_an_airing_longer() {
+        let segment = |query_start: f64, query_end: f64, reference_start: f64| Segment {
+            query_start,
+            query_end,
+            reference_start,
+            speed: 1.0,
+        };
+        let segments = vec![segment(100.0, 120.0, 16.0), segment(120.0, 149.0, 31.0)];
+        let mut event = Match { segments, ..heard(100.0, 149.0, 16.0, 1.0) };
+        let known = Known { track_seconds: Some(60.0), ..Known::default() };
+        assert_eq!(enforce(&mut event, &known), None, "5 s were sent twice");
+        assert!((event.query_end - 149.0).abs() < 1e-9);
     }
 
     #[test]

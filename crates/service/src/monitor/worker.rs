@@ -207,6 +207,7 @@ impl StreamWorker {
             self.airings.align(&self.listener.matcher.state());
         }
         for event in std::mem::take(&mut self.events) {
+            self.airings.new_splices(&event).into_iter().for_each(|seconds| self.ear.count_splice(seconds));
             out.push(self.airings.event(event, &self.id, self.ear.clock(), snapshot));
         }
     }

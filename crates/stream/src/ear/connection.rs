@@ -76,7 +76,10 @@ impl Playback {
                 let (last, ended) = join.before.unwrap_or((now, now));
                 let silence = (ended - last).max(0.0);
                 let missing = start - now.min(last) - silence;
-                if silence > MIN_SILENCE_SECONDS {
+                // A station that stood still goes on where it was, also if the new connection took a moment.
+                let stood_still = silence > MIN_SILENCE_SECONDS;
+                let least_gap = if stood_still { MIN_SILENCE_SECONDS } else { MIN_GAP_SECONDS };
+                if stood_still {
                     self.mark(Mark { program_date_time: None, arrival: start, live: false, certain: true });
                 }
                 match self.recent.overlap(&join.frames, -missing) {
@@ -84,7 +87,7 @@ impl Playback {
                         repeated = frames;
                         self.reset_due = false;
                     }
-                    None if missing > MIN_GAP_SECONDS => self.miss(GapReason::Missed, missing),
+                    None if missing > least_gap => self.miss(GapReason::Missed, missing),
                     None if missing < -MIN_REPEATED_SECONDS => self.repeated = -missing,
                     None => {}
                 }

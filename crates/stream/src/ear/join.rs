@@ -19,6 +19,9 @@ const RATE_WINDOW_SECONDS: f64 = 0.5;
 /// a server that sends at twice the rate does so to fill buffers, for minutes.
 const BURST_RATE: f64 = 4.0;
 
+/// Everything that arrives so soon after the first audio counts as a burst, seconds: a short one is over within a round trip.
+const SHORT_BURST_SECONDS: f64 = 0.15;
+
 /// Longest that audio is held back, seconds of arrival time.
 const MAX_HOLD_SECONDS: f64 = 5.0;
 
@@ -73,8 +76,10 @@ pub(super) struct Join {
 struct Timing {
     /// When the first audio arrived, seconds since 1970.
     first: f64,
-    /// Latest possible time of the first frame: the least difference of an arrival and the audio received by then.
+    /// Time of the first frame: the least difference of an arrival in the burst and the audio received by then.
     start: f64,
+    /// The same for all arrivals. A source that sends somewhat faster than it plays moves this on and on.
+    least: f64,
     /// Arrival and seconds of audio at the start of the rate window.
     window: (f64, f64),
     settled: bool,
@@ -111,16 +116,28 @@ impl Join {
             return;
         }
         let (start, seconds) = (time - self.seconds, self.seconds);
-        let timing =
-            self.timing.get_or_insert(Timing { first: time, start, window: (time, seconds), settled: false });
-        timing.start = timing.start.min(start);
+        let timing = self.timing.get_or_insert(Timing {
+            first: time,
+            start,
+            least: start,
+            window: (time, seconds),
+            settled: false,
+        });
+        timing.least = timing.least.min(start);
+        let is_long = time - timing.first > MAX_HOLD_SECONDS || seconds > MAX_HELD_SECONDS;
+        let mut in_burst = is_long || time - timing.first <= SHORT_BURST_SECONDS;
         let (since, before) = timing.window;
         let elapsed = time - since;
         if elapsed >= RATE_WINDOW_SECONDS {
-            timing.settled |= seconds - before < BURST_RATE * elapsed;
+            let is_fast = seconds - before >= BURST_RATE * elapsed;
+            in_burst |= is_fast;
+            timing.settled |= !is_fast;
             timing.window = (time, seconds);
         }
-        timing.settled |= time - timing.first > MAX_HOLD_SECONDS || seconds > MAX_HELD_SECONDS;
+        if in_burst {
+            timing.start = timing.least;
+        }
+        timing.settled |= is_long;
     }
 
     /// Returns true if the burst is over.

@@ -29,6 +29,7 @@ mod timeline;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::delivery::{Delivery, Gap, GapReason, LiveAudio, LiveChunk, Segment};
+use crate::gaps::Gaps;
 use demux::{Content, Demux};
 use join::Join;
 use playback::{Mark, Playback, Sink};
@@ -120,6 +121,11 @@ impl Ear {
     #[must_use]
     pub fn clock_anchor(&self) -> Option<ClockAnchor> {
         self.playback.clock_anchor()
+    }
+
+    /// Counts sound that is missing or repeated, seconds, although no time stamp shows it.
+    pub fn count_splice(&mut self, seconds: f64) {
+        self.playback.report.gaps.add(GapReason::Spliced, Gaps { count: 1, seconds });
     }
 
     /// What became of the stream so far.

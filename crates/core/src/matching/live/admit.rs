@@ -134,6 +134,7 @@ fn primary(
     if let Some(i) = traces.iter().position(|trace| Some(trace.reference.number) == sought) {
         return Some(traces.swap_remove(i));
     }
-    let choices: Vec<Choice> = traces.iter().filter_map(|trace| Choice::of(std::iter::once(trace))).collect();
+    let choices: Vec<Choice> =
+        traces.iter().filter_map(|trace| Choice::of(&std::iter::once(trace))).collect();
     best(&choices).map(|i| traces.swap_remove(i))
 }

@@ -88,7 +88,7 @@ fn the_primary_is_the_same_from_clip_to_clip() {
 fn an_edit_is_primary_where_it_is_played_and_its_original_where_that_is() {
     let song = &library().songs[12];
     let edit = [cut(song, 0.0, 9.0), cut(song, 14.0, 8.0)].concat();
-    let snapshot = with(&[edit.clone()]);
+    let snapshot = with(std::slice::from_ref(&edit));
     let matches = find_in(&snapshot, &edit);
     assert_eq!(tracks(&matches), [(COPIES, 1)], "{}", table(&matches));
     assert!(matches.found[0].query_end - matches.found[0].query_start > 16.5, "{}", table(&matches));

@@ -57,6 +57,17 @@ fn a_burst_in_pieces_is_held_until_it_is_over() {
 }
 
 #[test]
+fn a_source_that_sends_somewhat_too_fast_has_no_burst() {
+    let mut join = Join::new(1_000.0, None);
+    for piece in 0..20 {
+        join.hold_samples(&[], 0.15);
+        join.arrived(1_000.0 + 0.05 * f64::from(piece));
+    }
+    assert!(join.is_settled());
+    assert!((join.start() - 1_000.0).abs() < 0.5, "{}", join.start());
+}
+
+#[test]
 fn audio_that_always_arrives_too_fast_is_not_held_for_long() {
     let mut join = Join::new(1_000.0, None);
     for piece in 0..60 {
