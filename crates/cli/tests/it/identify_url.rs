@@ -60,7 +60,7 @@ fn a_file_behind_a_url_is_identified_like_a_file() {
 }
 
 #[test]
-fn what_is_no_file_behind_a_url_is_refused_with_what_to_do() {
+fn a_url_without_a_file_is_refused_with_advice() {
     let sandbox = Sandbox::with_catalog();
     let address = server(|path| match path {
         "/live.m3u8" => ok(b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n"),

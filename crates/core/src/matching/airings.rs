@@ -1,8 +1,7 @@
 //! From what the windows found to airings: each play of a recording once, as the one track that explains it best.
 //!
-//! Tracks that carry one recording are followed each for itself. Stretches of a track that continue each other are
-//! one chain; chains of several tracks at the same time are versions of one airing, of which one is the primary.
-//! Recordings then share the query's peaks, the best one first.
+//! Tracks are followed each for itself. Stretches of a track that continue each other are one chain; chains of one recording at
+//! the same time are versions of one airing. Recordings then share the query's peaks, the best one first.
 
 use std::collections::VecDeque;
 
@@ -15,6 +14,9 @@ use super::verify::{Verified, Window};
 use super::window::Found;
 use crate::index::TrackNumber;
 
+/// A song that plays beside another one for most of its time is a thousand times as unlikely as one alone (natural
+/// logarithm), so it needs as much more evidence.
+const BESIDE: f64 = -6.9;
 /// Part of the shorter one of two chains that they share if they are versions of one airing.
 const SAME_TIME: f64 = 0.5;
 
@@ -85,7 +87,13 @@ impl Chain<'_> {
             })
     }
 
-    /// Returns true if two chains are heard at about the same time.
+    /// Returns true if another chain covers most of the time of this one.
+    fn is_within(&self, other: &Self) -> bool {
+        let shared = self.to().min(other.to()) - self.from().max(other.from());
+        shared >= SAME_TIME * (self.to() - self.from())
+    }
+
+    /// Returns true if two chains cover about the same time.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         let shared = self.to().min(other.to()) - self.from().max(other.from());
         shared >= SAME_TIME * (self.to() - self.from()).min(other.to() - other.from())
@@ -157,7 +165,7 @@ fn follow<'a>(seeds: &[Seed<'a>], query: &Query<'_>, alone: bool) -> Vec<Piece<'
     followed
 }
 
-/// The chains of one track. It is heard once at a time: a repetitive one fits beside itself as well, a beat too early or
+/// The chains of one track. It plays once at a time: a repetitive one fits beside itself as well, a beat too early or
 /// late, with peaks that its sparse constellation leaves out. Peaks in `used` belong to others.
 fn chains<'a>(followed: Vec<Piece<'a>>, query: &Query<'_>, used: &[bool], limit: f64) -> Vec<Chain<'a>> {
     let mut pieces: Vec<Piece<'a>> = Vec::new();
@@ -250,7 +258,7 @@ fn merge_versions(plays: Vec<Vec<Chain<'_>>>) -> Vec<Vec<Chain<'_>>> {
 }
 
 /// Lets the best recording keep peaks that several explain; the others must do without, and without the whole time in which
-/// their own recording is heard already.
+/// their own recording plays already.
 fn share_peaks<'a>(
     mut plays: Vec<Vec<Chain<'a>>>,
     recordings: &Recordings,
@@ -265,8 +273,8 @@ fn share_peaks<'a>(
     while let Some(play) = plays.pop_front() {
         let recording = recordings.of(play[0].track());
         let mut taken = used.clone();
-        let heard = airings.iter().filter(|airing| recordings.of(airing.primary.track()) == recording);
-        for chain in heard.flat_map(|airing| std::iter::once(&airing.primary).chain(&airing.versions)) {
+        let playing = airings.iter().filter(|airing| recordings.of(airing.primary.track()) == recording);
+        for chain in playing.flat_map(|airing| std::iter::once(&airing.primary).chain(&airing.versions)) {
             take_stretch(&mut taken, query, (chain.from(), chain.to()));
         }
         let mut left: Vec<Chain<'a>> = Vec::new();
@@ -279,6 +287,10 @@ fn share_peaks<'a>(
         }
         let Some((airing, rest)) = choose(left) else { continue };
         plays.extend((!rest.is_empty()).then_some(rest));
+        let is_beside = airings.iter().any(|other| airing.primary.is_within(&other.primary));
+        if is_beside && airing.primary.log_p() > limit + BESIDE {
+            continue;
+        }
         for chain in std::iter::once(&airing.primary).chain(&airing.versions) {
             chain.explained().for_each(|q| used[q as usize] = true);
         }

@@ -47,9 +47,9 @@ impl Others<'_> {
         (alternatives, rejected)
     }
 
-    /// Alignments that are no part of an airing. Another place in a recording that is heard at the time says nothing.
+    /// Alignments that are no part of an airing. Another place in a recording that plays at the time is none.
     fn rest(&self, airings: &[Airing<'_>]) -> Vec<(&Verified, f64, &Window<'_>)> {
-        let is_heard = |one: &Verified, window: &Window<'_>| {
+        let plays = |one: &Verified, window: &Window<'_>| {
             airings.iter().any(|airing| {
                 self.recordings.are_one(airing.primary.track(), one.reference.number)
                     && airing.primary.from() < window.to
@@ -58,7 +58,7 @@ impl Others<'_> {
         };
         let mut rest: Vec<_> = (self.found.iter().zip(self.windows))
             .flat_map(|(found, window)| found.all().map(move |(one, log_p)| (one, log_p, window)))
-            .filter(|(one, _, window)| !is_heard(one, window))
+            .filter(|(one, _, window)| !plays(one, window))
             .collect();
         rest.sort_by(|a, b| a.0.log_p().total_cmp(&b.0.log_p()));
         rest

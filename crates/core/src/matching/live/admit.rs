@@ -73,8 +73,8 @@ impl Chains {
         self.open.push(airing);
     }
 
-    /// Lets an airing that is not heard go on with what was found of its track: at another place that explains all of it,
-    /// or behind lost or repeated sound.
+    /// Continues an airing that was lost with what was found of its track: at another place that explains all of it, or behind
+    /// lost or repeated sound.
     fn go_on(
         &mut self,
         i: usize,
