@@ -128,6 +128,30 @@ fn a_mix_is_a_table_in_order_of_time() {
 }
 
 #[test]
+fn json_matches_are_in_order_of_time_each_followed_by_its_alternatives() {
+    let sandbox = Sandbox::with_catalog();
+    let known = &music().known;
+    sandbox.wav("copies/copy.wav", &gain(&crop(&known[0].samples, 0.3, 23.0), -3.0));
+    sandbox.run(&["index", "copies"]).expect(0);
+    let play = |song: usize, from| Clip { samples: &known[song].samples, from, seconds: 12.0, fade: 0.0 };
+    sandbox.wav("mix.wav", &mix(&[play(2, 3.0), play(0, 4.0), play(1, 8.0)]).samples);
+    let (_, answers) = sandbox.identify(&["mix.wav"]);
+    let matches = answers[0]["matches"].as_array().unwrap();
+    let mut times = Vec::new();
+    let mut item = None;
+    for found in matches {
+        match found.get("alternativeOf") {
+            Some(of) => assert_eq!(Some(of), item, "{answers:#?}"),
+            None => {
+                times.push(found["matchTimeInUnknown"].as_f64().unwrap());
+                item = found.get("amItemID");
+            }
+        }
+    }
+    assert!(times.is_sorted() && times.len() == 3 && matches.len() == 4, "{answers:#?}");
+}
+
+#[test]
 fn nothing_found_is_status_1_and_can_be_explained() {
     let sandbox = Sandbox::with_catalog();
     sandbox.wav("silence.wav", &[0.0; 132_300]);

@@ -71,6 +71,20 @@ fn the_same_sound_under_another_name_is_linked_and_reported() {
 }
 
 #[test]
+fn an_edit_and_its_original_are_linked_in_either_order() {
+    let song = &music().known[0].samples;
+    let edit = [crop(song, 0.0, 9.0), crop(song, 15.0, 9.0)].concat();
+    for order in [["edit.wav", "song.wav"], ["song.wav", "edit.wav"]] {
+        let sandbox = Sandbox::new();
+        sandbox.wav("edit.wav", &edit);
+        sandbox.wav("song.wav", song);
+        sandbox.run(&["index", order[0]]).expect(0);
+        let ran = sandbox.run(&["index", order[1]]).expect(0);
+        assert!(ran.stdout.contains("1 near-duplicates"), "{order:?} {ran:#?}");
+    }
+}
+
+#[test]
 fn an_unfinished_file_is_named() {
     let sandbox = Sandbox::new();
     let path = sandbox.clip("growing.wav", &music().known[0], 0.0, 20.0);
