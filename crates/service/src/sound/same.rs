@@ -34,20 +34,20 @@ pub fn shared_sound<E>(
         Ok(find(&stretch(whole, from), effort)?.into_iter().filter(|track| *track < own).collect())
     };
     let last = (whole.seconds - PROBE_SECONDS).max(0.0);
-    // The middle at any speed, the others as they are.
-    let mut is_shared = !earlier(last / 2.0, Effort::Normal)?.is_empty();
     let first = (last / FIRST_EVERY).floor().clamp(0.0, MOST_PROBES as f64) as u32;
+    let mut is_copy = false;
     for probe in 0..=first {
-        is_shared = is_shared || !earlier(FIRST_EVERY * f64::from(probe), Effort::Fast)?.is_empty();
+        is_copy = is_copy || !earlier(FIRST_EVERY * f64::from(probe), Effort::Fast)?.is_empty();
     }
-    if !is_shared {
+    // At another speed it takes more effort, which is spent on one stretch of a track that is new.
+    if !is_copy && earlier(last / 2.0, Effort::Normal)?.is_empty() {
         return Ok(Vec::new());
     }
+    let effort = if is_copy { Effort::Fast } else { Effort::Normal };
     let probes = (whole.seconds / PROBE_SECONDS).ceil().clamp(1.0, MOST_PROBES as f64);
     let mut found: BTreeMap<TrackNumber, f64> = BTreeMap::new();
     for probe in 0..probes as u32 {
-        let from = last * f64::from(probe) / (probes - 1.0).max(1.0);
-        for track in earlier(from, Effort::Normal)? {
+        for track in earlier(last * f64::from(probe) / (probes - 1.0).max(1.0), effort)? {
             *found.entry(track).or_default() += whole.seconds / probes;
         }
     }
