@@ -19,7 +19,7 @@ fn a_healthy_catalogue_is_told_to_be_so() {
         ("version", concat!("refrain ", env!("CARGO_PKG_VERSION"))),
         ("settings", "no file"),
         ("catalogue", "/catalog.db"),
-        ("schema version", "5"),
+        ("schema version", "6"),
         ("journal mode", "wal"),
         ("may write tracks", "yes"),
         ("integrity", "ok"),
