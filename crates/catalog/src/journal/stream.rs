@@ -141,6 +141,6 @@ pub struct StreamReport {
     pub reason: Option<String>,
     /// When its first sample was heard; `None` leaves what is known.
     pub epoch: Option<i64>,
-    /// Where the clock of the session stands; `None` leaves what is known.
+    /// Anchor of the session's clock; `None` keeps the stored one.
     pub clock_anchor: Option<String>,
 }

@@ -6,9 +6,8 @@
 use std::collections::VecDeque;
 
 use super::copies::{Recordings, agreement, is_same_sound};
-use super::line::{Line, Outcome};
+use super::line::Outcome;
 use super::primary::choose;
-use super::splice::{Stretch, jump};
 use super::trace::{Query, Trace};
 use super::verify::{Verified, Window};
 use super::window::Found;
@@ -87,16 +86,23 @@ impl Chain<'_> {
             })
     }
 
+    fn length(&self) -> f64 {
+        self.to() - self.from()
+    }
+
+    /// Time that two chains share, ticks; negative if there is a pause between them.
+    fn shared(&self, other: &Self) -> f64 {
+        self.to().min(other.to()) - self.from().max(other.from())
+    }
+
     /// Returns true if another chain covers most of the time of this one.
     fn is_within(&self, other: &Self) -> bool {
-        let shared = self.to().min(other.to()) - self.from().max(other.from());
-        shared >= SAME_TIME * (self.to() - self.from())
+        self.shared(other) >= SAME_TIME * self.length()
     }
 
     /// Returns true if two chains cover about the same time.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        let shared = self.to().min(other.to()) - self.from().max(other.from());
-        shared >= SAME_TIME * (self.to() - self.from()).min(other.to() - other.from())
+        self.shared(other) >= SAME_TIME * self.length().min(other.length())
     }
 }
 
@@ -206,15 +212,6 @@ fn splice(mut pieces: Vec<Piece<'_>>) -> Vec<Chain<'_>> {
         }
     }
     chains
-}
-
-impl Trace {
-    /// Ticks by which this stretch is ahead of where one before it in the query leads to, if it continues that one: a line of
-    /// the same track, with start and end in the query (ticks).
-    pub(crate) fn jump_from(&self, (line, from, to): (&Line, f64, f64)) -> Option<f64> {
-        let before = Stretch { line, from, to };
-        jump(before, Stretch { line: &self.line, from: self.from, to: self.to }, self.reference.ticks)
-    }
 }
 
 /// Marks all peaks between two times of the query, ticks.

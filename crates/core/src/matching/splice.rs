@@ -7,6 +7,7 @@
 use crate::fingerprint::TICKS_PER_SECOND;
 
 use super::line::Line;
+use super::trace::Trace;
 
 /// A track that goes on within this of where it should be (30 s, ticks), after an interruption of at most as long, is the
 /// same airing.
@@ -45,6 +46,15 @@ pub(crate) fn jump_across_clocks(before: Stretch<'_>, after: Stretch<'_>, length
     // A short track that repeats: what follows its end is its next play.
     let is_over = played > length - AT_END && begins < played - AT_END;
     (jump.abs() <= MAX_JUMP && !restarts && !is_over).then_some(jump)
+}
+
+impl Trace {
+    /// Ticks by which this stretch is ahead of where one before it in the query leads to, if it continues that one: a line of
+    /// the same track, with start and end in the query (ticks).
+    pub(crate) fn jump_from(&self, (line, from, to): (&Line, f64, f64)) -> Option<f64> {
+        let before = Stretch { line, from, to };
+        jump(before, Stretch { line: &self.line, from: self.from, to: self.to }, self.reference.ticks)
+    }
 }
 
 #[cfg(test)]

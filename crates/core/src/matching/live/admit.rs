@@ -94,7 +94,7 @@ impl Chains {
         trace.is_some_and(|trace| self.open[i].splice(&trace, query))
     }
 
-    /// Whether another place of an airing's track explains all of it, and what came since: then that is the place.
+    /// Moves an airing to another place of its track if that explains all of it, and what came since. Returns true if it does.
     fn realign(
         &mut self,
         i: usize,

@@ -154,7 +154,7 @@ impl Chains {
     }
 
     /// Peaks that another airing of the recording that these tracks carry must do without: those that these explain. A
-    /// recording is heard once at a time: of its airings, the whole stretch.
+    /// recording plays once at a time: of its airings, the whole stretch.
     pub(super) fn explained(
         &self,
         tracks: &[TrackNumber],
