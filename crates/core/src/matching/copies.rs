@@ -68,8 +68,13 @@ pub(crate) fn is_same_sound(agreement: Option<f64>) -> bool {
 /// each peak.
 pub(crate) fn may_be_copies(one: &[u64], other: &[u64]) -> bool {
     let count = |set: &[u64]| set.iter().map(|bits| bits.count_ones()).sum::<u32>();
-    let shared: u32 = one.iter().zip(other).map(|(a, b)| (a & b).count_ones()).sum();
+    let shared = shared_peaks(one, other);
     shared > 0 && f64::from(shared) >= SHARED_PEAKS * f64::from(count(one).min(count(other)))
+}
+
+/// Number of the query's peaks that two alignments both explain.
+pub(crate) fn shared_peaks(one: &[u64], other: &[u64]) -> u32 {
+    one.iter().zip(other).map(|(a, b)| (a & b).count_ones()).sum()
 }
 
 /// The line of another track that carries what an aligned one plays between two times of the query (ticks), and the part of

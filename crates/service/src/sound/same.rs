@@ -17,8 +17,9 @@ const PROBE_SECONDS: f64 = 10.0;
 /// track that is new costs a third of its stretches.
 const FIRST_EVERY: f64 = 30.0;
 
-/// Most stretches that are looked for, so that a recording of hours is not searched from end to end.
-const MOST_PROBES: usize = 60;
+/// Most stretches that are looked for. They are spread over the track, so that the share that two tracks have in common is
+/// known to a twentieth, and a recording of hours is not searched from end to end.
+const MOST_PROBES: usize = 20;
 
 /// Earlier tracks that share sound with a new one of these peaks, with the seconds of the new one that they share. `find`
 /// gives all tracks that a stretch would be found in if each were the only one.

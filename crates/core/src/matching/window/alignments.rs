@@ -1,8 +1,9 @@
 //! The alignments that were verified in a window.
 
-use super::super::copies::{copy_agreement, may_be_copies};
+use super::super::copies::{copy_agreement, may_be_copies, shared_peaks};
 use super::super::line::Outcome;
 use super::super::verify::{Verified, Window};
+use crate::index::TrackNumber;
 
 /// Entries of one recording with which a search sees as many places as without copies.
 const MAX_COPIES: usize = 32;
@@ -13,14 +14,26 @@ pub(super) struct Alignments {
     all: Vec<Verified>,
     /// The query's peaks that each of them explains, a bit each, counted from the window's first.
     explained: Vec<Vec<u64>>,
-    /// Tracks in which one place was seen, at most: so many times more candidates are needed to see as many places.
+    /// Places of recordings.
+    places: Vec<Place>,
+    /// Most tracks in which one place was seen: the factor by which more candidates are needed to see as many places.
     copies: usize,
     outcomes: Vec<Outcome>,
 }
 
+/// One place of a recording.
+#[derive(Debug)]
+struct Place {
+    /// Index of the alignment that it was first seen with. Others are compared with this one only, so that the cost grows with
+    /// the number of places and not with the square of the number of copies.
+    first: usize,
+    /// Tracks in which it was seen.
+    tracks: Vec<TrackNumber>,
+}
+
 impl Default for Alignments {
     fn default() -> Self {
-        Self { all: Vec::new(), explained: Vec::new(), copies: 1, outcomes: Vec::new() }
+        Self { all: Vec::new(), explained: Vec::new(), places: Vec::new(), copies: 1, outcomes: Vec::new() }
     }
 }
 
@@ -35,15 +48,32 @@ impl Alignments {
             }
             return false;
         }
-        let Self { all, explained: sets, outcomes, .. } = self;
-        let is_copy = |(old, set): &(&Verified, &Vec<u64>)| {
-            may_be_copies(set, &explained) && copy_agreement(old, &new, outcomes).is_some()
-        };
-        let copies = all.iter().zip(sets.iter()).filter(is_copy).count();
-        self.copies = self.copies.max(copies + 1);
+        let place = self.place_of(&new, &explained);
+        let track = new.reference.number;
+        match place.and_then(|place| self.places.get_mut(place)) {
+            Some(place) => {
+                if !place.tracks.contains(&track) {
+                    place.tracks.push(track);
+                }
+                self.copies = self.copies.max(place.tracks.len());
+            }
+            None => self.places.push(Place { first: self.all.len(), tracks: vec![track] }),
+        }
         self.all.push(new);
         self.explained.push(explained);
-        copies > 0
+        place.is_some()
+    }
+
+    /// The place that an alignment of another track plays, if it was seen before. The one that explains the most peaks of the
+    /// query in common is compared first.
+    fn place_of(&mut self, new: &Verified, explained: &[u64]) -> Option<usize> {
+        let Self { all, explained: sets, places, outcomes, .. } = self;
+        let near = places.iter().enumerate().filter(|(_, place)| may_be_copies(&sets[place.first], explained));
+        let mut near: Vec<_> =
+            near.map(|(i, place)| (shared_peaks(&sets[place.first], explained), i, place.first)).collect();
+        near.sort_by_key(|(shared, i, _)| (std::cmp::Reverse(*shared), *i));
+        let mut is_copy = |first: usize| copy_agreement(&all[first], new, outcomes).is_some();
+        near.into_iter().find(|(_, _, first)| is_copy(*first)).map(|(_, i, _)| i)
     }
 
     /// The best ones first, by their quick bounds, with the query's peaks that they explain.
