@@ -95,6 +95,14 @@ pub enum AudioError {
         /// The file.
         name: String,
     },
+    /// Decoding it exceeded a limit of the process that decodes.
+    #[error("{name} is damaged or hostile: {reason}; decoding was stopped, leave the file out")]
+    Stopped {
+        /// The file.
+        name: String,
+        /// The limit that was exceeded.
+        reason: String,
+    },
     /// The file demands more than [`Limits`](super::Limits) allows.
     #[error(
         "{name}: its {limit}, {found:.1}, is over the limit of {allowed}; split or convert it, or raise the limit"

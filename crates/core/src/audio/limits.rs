@@ -1,8 +1,10 @@
 //! What a stranger's file may demand.
 
+use serde::{Deserialize, Serialize};
+
 /// Upper bounds for one file or stream. Exceeding one is an [`AudioError`](super::AudioError), except for
 /// tags, which are cut and counted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Longest sound in seconds. Default: 24 hours, more than any broadcast day's recording.
     pub max_seconds: f64,

@@ -8,6 +8,7 @@ use super::container::Container;
 use super::demux::Demux;
 use super::error::AudioError;
 use super::limits::Limits;
+use super::precheck;
 use super::reader::AudioReader;
 use super::sniff;
 use super::source::{Searchable, Source, Stream};
@@ -24,7 +25,7 @@ impl AudioReader {
     /// # Errors
     /// [`AudioError`], which names the file, if there is no sound in it that can be decoded.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
-        let name = path.display().to_string();
+        let name = shown_name(path);
         let refused = |source| AudioError::Open { name: name.clone(), source };
         let about = fs::metadata(path).map_err(refused)?;
         if about.is_dir() {
@@ -63,6 +64,9 @@ impl AudioReader {
         if let Some(codec) = sniff::unsupported(&head) {
             return Err(AudioError::UnsupportedCodec { name, codec: codec.to_owned() });
         }
+        if let Some(reason) = precheck::refuse(&head) {
+            return Err(AudioError::Damaged { name, reason: reason.to_owned() });
+        }
         let whole = sniff::is_whole(&mut *file, length, &head);
         let again = open().map_err(refused)?;
         let found = Source::file(file, length).map_err(refused)?;
@@ -98,6 +102,9 @@ impl AudioReader {
         if let Some(codec) = sniff::unsupported(&head) {
             return Err(AudioError::UnsupportedCodec { name: name.to_owned(), codec: codec.to_owned() });
         }
+        if let Some(reason) = precheck::refuse(&head) {
+            return Err(AudioError::Damaged { name: name.to_owned(), reason: reason.to_owned() });
+        }
         let is_ts = ts::looks_like_ts(&head);
         let source = Source::stream(Box::new(Cursor::new(head.clone()).chain(source)));
         let demux = if is_ts {
@@ -107,6 +114,20 @@ impl AudioReader {
         };
         Self::from_demux(demux, name.to_owned(), limits)
     }
+}
+
+/// A path for messages: control characters in it, which can move the cursor or imitate other lines, are escaped.
+#[must_use]
+pub fn shown_name(path: &Path) -> String {
+    let mut name = String::new();
+    for character in path.display().to_string().chars() {
+        if character.is_control() {
+            name.extend(character.escape_default());
+        } else {
+            name.push(character);
+        }
+    }
+    name
 }
 
 /// Whether a file that failed as a whole may still be readable from its start.

@@ -189,7 +189,7 @@ impl AudioReader {
             }
         };
         self.damage_in_a_row = 0;
-        if shape.rate != self.rate || shape.channels != self.format.channels {
+        if shape.rate != self.rate || self.rate == 0 || shape.channels != self.format.channels {
             self.adopt(shape)?;
         }
         self.report.replaced_samples += super::mix::clean(&mut self.mono);
@@ -229,6 +229,9 @@ impl AudioReader {
     fn adopt(&mut self, shape: Shape) -> Result<(), AudioError> {
         self.check(LimitKind::SampleRate, shape.rate.into(), self.limits.max_sample_rate.into())?;
         self.check(LimitKind::Channels, shape.channels as f64, self.limits.max_channels as f64)?;
+        if shape.rate == 0 {
+            return Err(self.internal("its sample rate is 0".to_owned()));
+        }
         if shape.rate < MIN_SAMPLE_RATE {
             let codec = format!("{} at {} Hz", self.codec.name(), shape.rate);
             return Err(AudioError::UnsupportedCodec { name: self.name.clone(), codec });

@@ -1,7 +1,9 @@
 //! What a file is, and what became of it.
 
+use serde::{Deserialize, Serialize};
+
 /// How the sound was stored.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Format {
     /// Container: "wave", "mp4", "ogg", "mpeg-ts", ….
     pub container: String,
@@ -14,7 +16,7 @@ pub struct Format {
 }
 
 /// What was read, and what was lost on the way. Complete when the reader is at its end.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DecodeReport {
     /// Seconds of sound handed out so far.
     pub seconds: f64,

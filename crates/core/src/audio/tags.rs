@@ -1,5 +1,6 @@
 //! What a file says about itself.
 
+use serde::{Deserialize, Serialize};
 use symphonia::core::formats::FormatReader;
 use symphonia::core::meta::{RawTag, RawValue, StandardTag, Tag};
 
@@ -7,7 +8,7 @@ use super::limits::{Limits, MAX_OTHER_TAGS, MAX_TAG_VALUE_BYTES};
 
 /// Metadata that was found in a file; text as it stands there, trimmed. The sizes are bounded by
 /// [`Limits::max_tag_bytes`](super::Limits).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tags {
     /// Title of the track.
     pub title: Option<String>,

@@ -8,6 +8,7 @@
 //! ```
 //! About 2.3 bytes a peak.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -24,7 +25,7 @@ pub(super) const FREQUENCY_BITS: u32 = 12;
 const _: () = assert!((HIGHEST_BIN as u32 + 1) * STEPS_PER_BIN < 1 << FREQUENCY_BITS);
 
 /// One spectral peak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peak {
     /// Time of the peak in ticks ([`super::TICKS_PER_SECOND`]).
     pub time: u32,
@@ -36,7 +37,7 @@ pub struct Peak {
 }
 
 /// Spectral peaks of a sound, in order of time, then frequency.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Constellation {
     /// Length of the sound in seconds.
     pub seconds: f64,

@@ -24,6 +24,8 @@ pub use picture::{Painter, Picture};
 pub use relief::Relief;
 pub use scale::{unwarp_hertz, warp_hertz};
 
+use serde::{Deserialize, Serialize};
+
 use crate::audio::SAMPLE_RATE;
 use decimate::Decimator;
 use peaks::PeakFinder;
@@ -32,7 +34,7 @@ use spectrogram::Spectrogram;
 use thinning::Thinning;
 
 /// Which peaks a [`Fingerprinter`] keeps: references are sparse, queries dense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Density {
     /// What the catalogue stores for a track: about 30 peaks a second.
     Reference,

@@ -5,6 +5,8 @@
 //! Green, Josifovski and Vizinho 2001): what covers a sound bounds it. Peaks alone do not tell what covers them; the
 //! relief does, with four bits for each bin of each frame, 10 kB a second.
 
+use serde::{Deserialize, Serialize};
+
 use super::maximum::{raise, running_maximum};
 use super::params::{STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW;
@@ -31,9 +33,10 @@ const MOST_FRAMES: usize = 2 * 60 * 60 * 43;
 const _: () = assert!(ROW.is_multiple_of(2));
 
 /// Depths below the loudest sound nearby, for every place of a sound; empty where they are not known.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relief {
     /// Two bins a byte, the lower one in the lower half.
+    #[serde(with = "serde_bytes")]
     cells: Vec<u8>,
 }
 

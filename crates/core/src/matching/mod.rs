@@ -78,6 +78,16 @@ impl Segment {
 }
 
 impl Match {
+    /// Moves the match by a number of seconds of the query.
+    pub fn shift_query(&mut self, seconds: f64) {
+        self.query_start += seconds;
+        self.query_end += seconds;
+        for segment in &mut self.segments {
+            segment.query_start += seconds;
+            segment.query_end += seconds;
+        }
+    }
+
     /// Seconds of the track that are missing in the query (positive), or of the query that repeat the track or hold
     /// something else (negative), at each seam between two segments.
     pub fn jumps(&self) -> impl Iterator<Item = f64> + '_ {

@@ -1,0 +1,224 @@
+//! Checks of a file's head before a parser sees it.
+//!
+//! Symphonia's parsers recurse and allocate by numbers in the file. These checks refuse the known cases with a message that
+//! names the reason; everything else is caught by the limits of the process that decodes.
+
+use crate::bits::BitReader;
+
+/// Most levels of frames within frames of an ID3v2 tag. Writers use one: the title of a chapter.
+const MAX_ID3_DEPTH: usize = 4;
+
+/// Most entries times dimensions of all codebooks of a Vorbis stream. Encoders stay below 200,000.
+const MAX_VORBIS_VALUES: u64 = 1 << 21;
+
+/// Why a file is refused, if its head shows that decoding it would take too much.
+pub(super) fn refuse(head: &[u8]) -> Option<&'static str> {
+    if head.starts_with(b"ID3") && id3_depth(head) > MAX_ID3_DEPTH {
+        return Some("the chapters of its ID3 tag are nested too deeply");
+    }
+    if head.starts_with(b"OggS") && vorbis_values(head).is_some_and(|values| values > MAX_VORBIS_VALUES) {
+        return Some("its Vorbis codebooks are too large");
+    }
+    if head.starts_with(b"caff") && !caf_table_fits(head) {
+        return Some("it contains a table that is larger than the file");
+    }
+    if head.starts_with(b"RIFF") && wave_rate(head) == Some(0) {
+        return Some("its sample rate is 0");
+    }
+    None
+}
+
+/// Depth of nested frames in an ID3v2 tag, as far as the head shows. Only chapters (CHAP) and tables of contents (CTOC)
+/// contain frames (ID3v2 Chapter Frame Addendum 1.0). They are looked for by their names, at any place: a nested frame that
+/// has the wrong size is a nested frame for some parser.
+fn id3_depth(head: &[u8]) -> usize {
+    /// Identifier, size and flags of a frame.
+    const FRAME_HEADER: usize = 10;
+    let mut depth = 0;
+    let mut at = 10; // behind the tag's header
+    while let Some(rest) = head.get(at..).filter(|rest| rest.len() > FRAME_HEADER) {
+        let body = rest.get(FRAME_HEADER..).unwrap_or_default();
+        let inner = match rest.get(..4) {
+            // Element id, zero, four numbers of 32 bits.
+            Some(b"CHAP") => body.iter().position(|byte| *byte == 0).map(|end| end + 1 + 16),
+            // Element id, zero, flags, a count, and as many ids.
+            Some(b"CTOC") => contents_header(body),
+            _ => None,
+        };
+        let Some(inner) = inner else { break };
+        depth += 1;
+        at += FRAME_HEADER + inner;
+    }
+    depth
+}
+
+fn contents_header(body: &[u8]) -> Option<usize> {
+    let end = body.iter().position(|byte| *byte == 0)?;
+    let count = usize::from(*body.get(end + 2)?);
+    let mut at = end + 3;
+    for _ in 0..count {
+        at += body.get(at..)?.iter().position(|byte| *byte == 0)? + 1;
+    }
+    Some(at)
+}
+
+/// Entries times dimensions of all codebooks in the setup header of a Vorbis stream (Vorbis I specification, 3.2.1), as far
+/// as the head contains it. `None` where there is no such header.
+fn vorbis_values(head: &[u8]) -> Option<u64> {
+    let packets = ogg_payload(head);
+    let at = packets.windows(7).position(|bytes| bytes == b"\x05vorbis")?;
+    let mut bits = BitReader::new(packets.get(at + 7..)?);
+    let count = bits.bits(8)? + 1;
+    let mut values = 0u64;
+    for _ in 0..count {
+        match codebook(&mut bits) {
+            Some(size) => values = values.saturating_add(size),
+            // The rest is behind the head, or damaged.
+            None => break,
+        }
+        if values > MAX_VORBIS_VALUES {
+            break;
+        }
+    }
+    Some(values)
+}
+
+/// Reads one codebook and gives its entries times dimensions.
+fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
+    const SYNC: u64 = 0x56_43_42;
+    if bits.bits(24)? != SYNC {
+        return None;
+    }
+    let dimensions = bits.bits(16)?;
+    let entries = bits.bits(24)?;
+    let values = entries * dimensions.max(1);
+    if values > MAX_VORBIS_VALUES {
+        return Some(values);
+    }
+    if bits.bits(1)? == 1 {
+        bits.bits(5)?;
+        let mut known = 0;
+        while known < entries {
+            let width = u64::BITS - (entries - known).leading_zeros();
+            known += bits.bits(width)?;
+        }
+    } else {
+        let is_sparse = bits.bits(1)? == 1;
+        for _ in 0..entries {
+            if !is_sparse || bits.bits(1)? == 1 {
+                bits.bits(5)?;
+            }
+        }
+    }
+    let lookup = bits.bits(4)?;
+    if lookup != 0 {
+        bits.bits(32)?;
+        bits.bits(32)?;
+        let width = bits.bits(4)? + 1;
+        bits.bits(1)?;
+        let count = if lookup == 1 { quantized(entries, dimensions) } else { values };
+        for _ in 0..count {
+            bits.bits(width as u32)?;
+        }
+    }
+    Some(values)
+}
+
+/// The greatest number whose power of `dimensions` is not above `entries` (Vorbis I specification, 9.2.3).
+fn quantized(entries: u64, dimensions: u64) -> u64 {
+    let power = u32::try_from(dimensions.max(1)).unwrap_or(u32::MAX);
+    let fits = |root: u64| root.checked_pow(power).is_some_and(|product| product <= entries);
+    let mut root = (entries as f64).powf(1.0 / f64::from(power)) as u64;
+    while fits(root + 1) {
+        root += 1;
+    }
+    while root > 0 && !fits(root) {
+        root -= 1;
+    }
+    root
+}
+
+/// The packets of the first logical stream without the headers of the pages.
+fn ogg_payload(mut head: &[u8]) -> Vec<u8> {
+    const PAGE_HEADER: usize = 27;
+    let mut payload = Vec::with_capacity(head.len());
+    while head.starts_with(b"OggS") {
+        let Some(segments) = head.get(26).map(|count| usize::from(*count)) else { break };
+        let Some(table) = head.get(PAGE_HEADER..PAGE_HEADER + segments) else { break };
+        let length: usize = table.iter().map(|lacing| usize::from(*lacing)).sum();
+        let body = head.get(PAGE_HEADER + segments..).unwrap_or_default();
+        payload.extend_from_slice(body.get(..length).unwrap_or(body));
+        head = body.get(length..).unwrap_or_default();
+    }
+    payload
+}
+
+/// Returns true if the packet table of a CAF file has at least a byte for each packet that it lists, where it needs one
+/// (Core Audio Format Specification, Packet Table Chunk).
+fn caf_table_fits(head: &[u8]) -> bool {
+    const FILE_HEADER: usize = 8;
+    const CHUNK_HEADER: usize = 12;
+    /// Most bytes of a magic cookie, which is allocated at once. Those of AAC and ALAC have less than a hundred.
+    const MAX_COOKIE: i64 = 1 << 20;
+    let number = |at: usize| head.get(at..at + 8).and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
+    let mut at = FILE_HEADER;
+    while let (Some(name), Some(size)) = (head.get(at..at + 4), number(at + 4)) {
+        if name == b"pakt" {
+            let packets = number(at + CHUNK_HEADER).unwrap_or_default();
+            return packets <= size;
+        }
+        if name == b"kuki" && size > MAX_COOKIE {
+            return false;
+        }
+        let Some(next) = usize::try_from(size).ok().and_then(|size| (at + CHUNK_HEADER).checked_add(size)) else {
+            break;
+        };
+        at = next;
+    }
+    true
+}
+
+/// The sample rate of a WAV file, if its format chunk comes first.
+fn wave_rate(head: &[u8]) -> Option<u32> {
+    (head.get(12..16)? == b"fmt ").then_some(())?;
+    Some(u32::from_le_bytes(head.get(24..28)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chapters(depth: usize) -> Vec<u8> {
+        let chapter = [b"CHAP\0\0\0\x40\0\0A\0".as_slice(), &[0; 16]].concat();
+        [b"ID3\x04\0\0\0\0\x10\0".as_slice(), &chapter.repeat(depth), b"TIT2"].concat()
+    }
+
+    #[test]
+    fn nested_chapters_are_refused_and_plain_ones_are_not() {
+        assert_eq!(refuse(&chapters(1)), None);
+        assert_eq!(refuse(&chapters(MAX_ID3_DEPTH)), None);
+        assert!(refuse(&chapters(MAX_ID3_DEPTH + 1)).is_some());
+    }
+
+    #[test]
+    fn a_sample_rate_of_zero_is_refused() {
+        let header = |rate: u32| [b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".as_slice(), &rate.to_le_bytes()].concat();
+        assert_eq!(refuse(&header(44_100)), None);
+        assert_eq!(refuse(&header(0)), Some("its sample rate is 0"));
+    }
+
+    #[test]
+    fn the_number_of_quantized_values_is_that_of_the_specification() {
+        assert_eq!([quantized(81, 4), quantized(80, 4), quantized(1, 31), quantized(0, 1)], [3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn packet_tables_larger_than_their_chunk_are_refused() {
+        let file = |packets: i64| {
+            let header = b"caff\0\x01\0\0pakt\0\0\0\0\0\0\0\x20".as_slice();
+            [header, &packets.to_be_bytes(), &[0; 24]].concat()
+        };
+        assert_eq!(refuse(&file(8)), None);
+        assert!(refuse(&file(1 << 28)).is_some());
+    }
+}

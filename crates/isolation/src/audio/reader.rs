@@ -1,0 +1,170 @@
+//! One interface to an input, wherever it is decoded.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use refrain_core::audio::{AudioError, AudioReader, DecodeReport, Format, Limits, Searchable, Tags, shown_name};
+use refrain_core::fingerprint::{Density, Fingerprinter};
+
+use super::message::{Fingerprinted, SourceKind};
+use super::remote::{RemoteReader, RemoteSource};
+use crate::supervisor;
+
+/// An open input, as [`AudioReader`].
+#[derive(Debug)]
+pub struct Reader {
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Local(Box<AudioReader>),
+    Remote(Box<RemoteReader>),
+}
+
+/// Opens a file.
+///
+/// # Errors
+/// As [`AudioReader::open`]; [`AudioError::Stopped`] if the file exceeds a limit of the child.
+pub fn open_path(path: &Path, limits: &Limits) -> Result<Reader, AudioError> {
+    let Some(supervisor) = supervisor::get() else { return AudioReader::open(path, limits).map(Reader::local) };
+    let kind = SourceKind::Path(path.to_owned());
+    RemoteReader::open(supervisor, kind, RemoteSource::None, shown_name(path), limits)
+        .map(Reader::remote)
+}
+
+/// Opens `length` bytes that have positions. `open` gives them from their start and may be called several times; messages
+/// contain `name`.
+///
+/// # Errors
+/// As [`AudioReader::from_searchable`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
+pub fn open_searchable(
+    open: impl Fn() -> io::Result<Box<dyn Searchable>>,
+    length: u64,
+    name: &str,
+    limits: &Limits,
+) -> Result<Reader, AudioError> {
+    let Some(supervisor) = supervisor::get() else {
+        return AudioReader::from_searchable(open, length, name, limits).map(Reader::local);
+    };
+    let source = open().map_err(|source| AudioError::Open { name: name.to_owned(), source })?;
+    let kind = SourceKind::Searchable(length);
+    RemoteReader::open(supervisor, kind, RemoteSource::Searchable(source), name.to_owned(), limits)
+        .map(Reader::remote)
+}
+
+/// Opens bytes that can be read once.
+///
+/// # Errors
+/// As [`AudioReader::from_source`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
+pub fn open_stream(
+    source: Box<dyn Read + Send + Sync>,
+    name: &str,
+    limits: &Limits,
+) -> Result<Reader, AudioError> {
+    let Some(supervisor) = supervisor::get() else {
+        return AudioReader::from_source(source, name, limits).map(Reader::local);
+    };
+    let source = RemoteSource::Stream(source);
+    RemoteReader::open(supervisor, SourceKind::Stream, source, name.to_owned(), limits).map(Reader::remote)
+}
+
+impl Reader {
+    fn local(reader: AudioReader) -> Self {
+        Self { inner: Inner::Local(Box::new(reader)) }
+    }
+
+    fn remote(reader: RemoteReader) -> Self {
+        Self { inner: Inner::Remote(Box::new(reader)) }
+    }
+
+    /// The next samples: 44.1 kHz mono, nominally within ±1, at least one; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`AudioReader::next_chunk`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
+    pub fn next_chunk(&mut self) -> Result<Option<&[f32]>, AudioError> {
+        match &mut self.inner {
+            Inner::Local(reader) => reader.next_chunk(),
+            Inner::Remote(reader) => reader.next_chunk(),
+        }
+    }
+
+    /// The metadata of the input.
+    #[must_use]
+    pub fn tags(&self) -> &Tags {
+        match &self.inner {
+            Inner::Local(reader) => reader.tags(),
+            Inner::Remote(reader) => &reader.about.tags,
+        }
+    }
+
+    /// Container, codec, sample rate and channels of the input.
+    #[must_use]
+    pub fn format(&self) -> &Format {
+        match &self.inner {
+            Inner::Local(reader) => reader.format(),
+            Inner::Remote(reader) => &reader.about.format,
+        }
+    }
+
+    /// What was decoded and lost so far; complete after [`Reader::next_chunk`] returned `None`.
+    #[must_use]
+    pub fn report(&self) -> &DecodeReport {
+        match &self.inner {
+            Inner::Local(reader) => reader.report(),
+            Inner::Remote(reader) => &reader.about.report,
+        }
+    }
+
+    /// Decodes to the end and fingerprints, where the input is decoded: no samples are copied between processes.
+    ///
+    /// # Errors
+    /// As [`Reader::next_chunk`].
+    pub fn fingerprint(self, density: Density) -> Result<Fingerprinted, AudioError> {
+        match self.inner {
+            Inner::Local(mut reader) => fingerprint(&mut reader, density, |_| ()),
+            Inner::Remote(reader) => reader.fingerprint(density),
+        }
+    }
+
+    /// Does the same and passes each chunk of samples to `tap`.
+    ///
+    /// # Errors
+    /// As [`Reader::next_chunk`].
+    pub fn fingerprint_with(
+        mut self,
+        density: Density,
+        mut tap: impl FnMut(&[f32]),
+    ) -> Result<Fingerprinted, AudioError> {
+        let mut fingerprinter = Fingerprinter::new(density);
+        let mut peak = 0.0f32;
+        while let Some(chunk) = self.next_chunk()? {
+            peak = peak_of(chunk, peak);
+            fingerprinter.push(chunk);
+            tap(chunk);
+        }
+        let constellation = fingerprinter.finish();
+        Ok(Fingerprinted { constellation, peak, report: self.report().clone(), tags: self.tags().clone() })
+    }
+}
+
+/// Decodes to the end and fingerprints; holds one chunk of samples at a time. Calls `step` with the length of each.
+pub(super) fn fingerprint(
+    reader: &mut AudioReader,
+    density: Density,
+    mut step: impl FnMut(usize),
+) -> Result<Fingerprinted, AudioError> {
+    let mut fingerprinter = Fingerprinter::new(density);
+    let mut peak = 0.0f32;
+    while let Some(chunk) = reader.next_chunk()? {
+        peak = peak_of(chunk, peak);
+        fingerprinter.push(chunk);
+        step(chunk.len());
+    }
+    let constellation = fingerprinter.finish();
+    Ok(Fingerprinted { constellation, peak, report: reader.report().clone(), tags: reader.tags().clone() })
+}
+
+fn peak_of(chunk: &[f32], peak: f32) -> f32 {
+    chunk.iter().fold(peak, |peak, sample| peak.max(sample.abs()))
+}

@@ -1,0 +1,115 @@
+//! A child process as its parent has it.
+
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::limits::{MAX_MEMORY_BYTES, MAX_STALL_SECONDS};
+use crate::wire::Codec;
+use crate::worker::CHILD_ARGUMENT;
+
+/// Bytes of a child's standard error that are read for the reason of its death.
+const MAX_REASON_BYTES: u64 = 16 << 10;
+
+/// Bytes that are read from a child at once.
+const BLOCK: usize = 64 << 10;
+
+/// A child process that decodes. It ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: std::process::Child,
+    /// `None` once the child has to end.
+    to: Option<ChildStdin>,
+    from: BufReader<ChildStdout>,
+    codec: Codec,
+    /// Inputs that it has decoded.
+    pub(crate) inputs: u32,
+}
+
+impl Child {
+    /// Starts the program as a child.
+    pub(crate) fn spawn(program: &Path) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.arg(CHILD_ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Ctrl-C in a terminal is for the parent: it ends its children when it has processed what is buffered.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut process = command.spawn()?;
+        let (to, from) = (process.stdin.take(), process.stdout.take());
+        let from = from.ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self { process, to, from: BufReader::with_capacity(BLOCK, from), codec: Codec::default(), inputs: 0 })
+    }
+
+    /// Returns true if the child is running.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// Why the child died.
+    pub(crate) fn send(&mut self, message: &impl Serialize) -> Result<(), String> {
+        let to = self.to.as_mut().ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
+        let sent = to.and_then(|to| self.codec.send(to, message));
+        sent.map_err(|error| self.reason_of_death(&error))
+    }
+
+    /// Receives a message.
+    ///
+    /// # Errors
+    /// Why the child died.
+    pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> Result<T, String> {
+        match self.codec.receive(&mut self.from) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(self.reason_of_death(&io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(self.reason_of_death(&error)),
+        }
+    }
+
+    /// Ends the child and says why it is of no more use.
+    fn reason_of_death(&mut self, error: &io::Error) -> String {
+        self.to = None;
+        // A child that sent something invalid is alive; one that died is not affected.
+        _ = self.process.kill();
+        let mut text = Vec::new();
+        if let Some(stderr) = self.process.stderr.take() {
+            _ = stderr.take(MAX_REASON_BYTES).read_to_end(&mut text);
+        }
+        let text = String::from_utf8_lossy(&text);
+        let status = self.process.wait().ok();
+        reason(&text, status).unwrap_or_else(|| format!("its decoder failed ({error})"))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It ends at the end of its standard input. One that is in the middle of an input would decode on.
+        self.to = None;
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+/// The limit that a child exceeded, from what it wrote and how it ended.
+fn reason(stderr: &str, status: Option<ExitStatus>) -> Option<String> {
+    if stderr.contains("memory allocation of") {
+        return Some(format!("decoding it takes more than {} MiB of memory", MAX_MEMORY_BYTES >> 20));
+    }
+    if stderr.contains("overflowed its stack") {
+        return Some("its structure is nested too deeply".to_owned());
+    }
+    #[cfg(unix)]
+    if let Some(signal) = status.as_ref().and_then(std::os::unix::process::ExitStatusExt::signal) {
+        return Some(match rustix::process::Signal::from_named_raw(signal) {
+            Some(rustix::process::Signal::XCPU) => {
+                format!("decoding it made no progress in {MAX_STALL_SECONDS} s of processor time")
+            }
+            _ => format!("its decoder crashed (signal {signal})"),
+        });
+    }
+    status.filter(|status| !status.success()).map(|status| format!("its decoder failed ({status})"))
+}

@@ -1,0 +1,32 @@
+//! Decoding of untrusted audio in supervised child processes.
+//!
+//! Parsers of containers and codecs recurse and allocate by numbers that the input contains. A stack overflow or a failed
+//! allocation aborts a process, and no handler in the process can prevent that. So this crate runs them in children of the
+//! program, which have limits of their own: address space, stack, processor time. An input that exceeds one kills a child
+//! and nothing else.
+//!
+//! ```text
+//! parent: open_path, open_searchable, open_stream ─► Reader ─┐            child: AudioReader, Fingerprinter
+//!         Session::call ─────────────────────────────────────┼─ pipes ─►         SessionHandler (decoders of streams)
+//!         Supervisor: spawns, reads the reason of a death  ──┘
+//! ```
+//!
+//! A file has a child of its own while it is decoded; the child is used again for the next file. Streams share a fixed
+//! number of children, because each keeps its decoder between two segments. When such a child dies, the call that it was
+//! working on fails, and every other stream opens its decoder again from the state that it got with its last result.
+//!
+//! A program calls [`enable`] at its start. Without that call, as in tests of a library, decoding runs in the process itself.
+
+mod audio;
+mod child;
+mod limits;
+mod session;
+mod supervisor;
+mod wire;
+mod worker;
+
+pub use audio::{Fingerprinted, Reader, open_path, open_searchable, open_stream};
+pub use limits::{MAX_MEMORY_BYTES, MAX_STALL_SECONDS};
+pub use session::{Session, SessionError};
+pub use supervisor::{enable, is_enabled, shut_down};
+pub use worker::{CHILD_ARGUMENT, SessionHandler, run_child};

@@ -1,0 +1,124 @@
+//! Decoders that live longer than one call: those of streams.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::child::Child;
+use crate::supervisor::{self, lock};
+use crate::worker::{Reply, Request};
+
+/// A child that several sessions share.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    state: Mutex<State>,
+    /// Sessions that ended while the child was working.
+    closed: Mutex<Vec<u64>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    child: Option<Child>,
+    /// How many children there were, this one included.
+    generation: u64,
+}
+
+impl Slot {
+    /// Ends the child.
+    pub(crate) fn end(&self) {
+        lock(&self.state).child = None;
+    }
+}
+
+/// Why a call has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The input of this call killed the child.
+    #[error("{0}")]
+    Died(String),
+    /// No child could be started.
+    #[error("cannot start a process for decoding: {0}")]
+    Spawn(String),
+}
+
+/// A session of the handler in a child: one stream's decoder.
+#[derive(Debug)]
+pub struct Session {
+    slot: Arc<Slot>,
+    id: u64,
+    /// Generation of the child that has this session; 0 if none has.
+    generation: u64,
+}
+
+impl Session {
+    /// A session that no child has yet; `None` if this process decodes by itself.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let slot = supervisor::get()?.slot()?;
+        Some(Self { slot, id: NEXT.fetch_add(1, Ordering::Relaxed), generation: 0 })
+    }
+
+    /// Sends a request to the session and waits for its result. If the child does not have the session, because it is new or
+    /// because an earlier child died, sends the request that `open` gives first.
+    ///
+    /// # Errors
+    /// [`SessionError`]. The next call starts another child.
+    pub fn call(&mut self, request: Vec<u8>, open: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, SessionError> {
+        let mut state = lock(&self.slot.state);
+        let generation = state.start()?;
+        if generation != self.generation {
+            state.call(self.id, open())?;
+            self.generation = generation;
+        }
+        let closed = std::mem::take(&mut *lock(&self.slot.closed));
+        if !closed.is_empty() {
+            state.close(closed);
+        }
+        state.call(self.id, request)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // The child may be working on another session; the next call closes this one then.
+        lock(&self.slot.closed).push(self.id);
+    }
+}
+
+impl State {
+    /// Starts a child if there is none, and returns its generation.
+    fn start(&mut self) -> Result<u64, SessionError> {
+        if !self.child.as_mut().is_some_and(Child::is_alive) {
+            let supervisor = supervisor::get().ok_or_else(|| SessionError::Spawn("not enabled".to_owned()))?;
+            let child = supervisor.spawn().map_err(|error| SessionError::Spawn(error.to_string()))?;
+            self.child = Some(child);
+            self.generation += 1;
+        }
+        Ok(self.generation)
+    }
+
+    fn call(&mut self, session: u64, body: Vec<u8>) -> Result<Vec<u8>, SessionError> {
+        let done = self.child.as_mut().ok_or_else(|| "it ended".to_owned()).and_then(|child| {
+            child.send(&Request::Session { session, body })?;
+            child.receive()
+        });
+        match done {
+            Ok(Reply::Session(body)) => Ok(body),
+            Ok(_) => Err(self.died("its decoder sent another message than expected".to_owned())),
+            Err(reason) => Err(self.died(reason)),
+        }
+    }
+
+    fn close(&mut self, sessions: Vec<u64>) {
+        let sent = self.child.as_mut().map(|child| child.send(&Request::CloseSessions(sessions)));
+        if let Some(Err(_)) = sent {
+            self.child = None;
+        }
+    }
+
+    fn died(&mut self, reason: String) -> SessionError {
+        self.child = None;
+        SessionError::Died(reason)
+    }
+}

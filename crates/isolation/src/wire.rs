@@ -1,0 +1,103 @@
+//! Messages between parent and child: a length in four bytes, little endian, and the message as postcard encodes it.
+
+use std::io::{self, Read, Write};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Longest message in bytes: a message is never longer than what the address space of a child can hold.
+const MAX_MESSAGE_BYTES: u32 = 512 << 20;
+
+/// Encodes and decodes messages; keeps its buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Codec {
+    out: Vec<u8>,
+    incoming: Vec<u8>,
+}
+
+/// Buffers larger than this are not kept, in bytes.
+const MAX_KEPT_BYTES: usize = 4 << 20;
+
+impl Codec {
+    /// Writes a message.
+    ///
+    /// # Errors
+    /// Those of `to`; [`io::ErrorKind::InvalidData`] for a message over [`MAX_MESSAGE_BYTES`].
+    pub(crate) fn send(&mut self, to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+        self.out.clear();
+        self.out.extend_from_slice(&[0; 4]);
+        let out = std::mem::take(&mut self.out);
+        self.out = postcard::to_extend(message, out).map_err(invalid)?;
+        let length = u32::try_from(self.out.len() - 4).map_err(invalid)?;
+        if length > MAX_MESSAGE_BYTES {
+            return Err(invalid(format!("a message of {length} bytes")));
+        }
+        if let Some(head) = self.out.first_chunk_mut() {
+            *head = length.to_le_bytes();
+        }
+        let sent = to.write_all(&self.out).and_then(|()| to.flush());
+        release(&mut self.out);
+        sent
+    }
+
+    /// Reads the next message; `None` at the end of `from`.
+    ///
+    /// # Errors
+    /// Those of `from`; [`io::ErrorKind::InvalidData`] for bytes that are no message.
+    pub(crate) fn receive<T: DeserializeOwned>(&mut self, from: &mut impl Read) -> io::Result<Option<T>> {
+        let mut head = [0; 4];
+        match from.read_exact(&mut head) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let length = u32::from_le_bytes(head);
+        if length > MAX_MESSAGE_BYTES {
+            return Err(invalid(format!("a message of {length} bytes")));
+        }
+        self.incoming.clear();
+        let read = from.take(length.into()).read_to_end(&mut self.incoming)?;
+        if read < length as usize {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let message = postcard::from_bytes(&self.incoming).map_err(invalid);
+        release(&mut self.incoming);
+        message.map(Some)
+    }
+}
+
+fn release(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > MAX_KEPT_BYTES {
+        *buffer = Vec::new();
+    }
+}
+
+fn invalid(error: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_in_order_and_the_end_is_noticed() {
+        let (mut codec, mut bytes) = (Codec::default(), Vec::new());
+        codec.send(&mut bytes, &(7u32, "seven")).expect("sent");
+        codec.send(&mut bytes, &(8u32, "eight")).expect("sent");
+        let mut from = bytes.as_slice();
+        assert_eq!(codec.receive(&mut from).expect("received"), Some((7u32, "seven".to_owned())));
+        assert_eq!(codec.receive(&mut from).expect("received"), Some((8u32, "eight".to_owned())));
+        assert_eq!(codec.receive::<(u32, String)>(&mut from).expect("the end"), None);
+    }
+
+    #[test]
+    fn cut_and_oversized_messages_are_errors() {
+        let (mut codec, mut bytes) = (Codec::default(), Vec::new());
+        codec.send(&mut bytes, &"a message").expect("sent");
+        let cut = bytes.get(..bytes.len() - 1).expect("it is longer");
+        assert!(codec.receive::<String>(&mut &*cut).is_err());
+        let huge = [0xFF; 8];
+        assert!(codec.receive::<String>(&mut huge.as_slice()).is_err());
+    }
+}

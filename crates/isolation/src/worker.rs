@@ -1,0 +1,123 @@
+//! What runs in a child.
+
+use std::io::{self, BufReader, Stdin, Stdout};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use refrain_core::fingerprint::Density;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::audio::{Fingerprinted, OpenRequest, OpenedAudio, ReadRequest, WireError, serve_input};
+use crate::limits;
+use crate::supervisor::lock;
+use crate::wire::Codec;
+
+/// First argument of a program that has to run as a child.
+pub const CHILD_ARGUMENT: &str = "__decode";
+
+/// Bytes that are read from the parent at once.
+const BLOCK: usize = 64 << 10;
+
+/// Decoders of streams in a child. A session keeps its state between two requests.
+pub trait SessionHandler {
+    /// Handles a request of a session. The first request of a session opens it.
+    fn handle(&mut self, session: u64, request: &[u8]) -> Vec<u8>;
+
+    /// Forgets a session.
+    fn close(&mut self, session: u64);
+}
+
+/// From parent to child.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// Opens an input.
+    Open(OpenRequest),
+    /// Asks for the next samples of the input.
+    Next,
+    /// Asks for the fingerprint of the whole input.
+    Fingerprint(Density),
+    /// Ends the input.
+    Close,
+    /// Bytes of the input that the child asked for; none at its end.
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// The input cannot be read.
+    ReadError(Option<i32>, String),
+    /// A request to a session.
+    Session {
+        session: u64,
+        #[serde(with = "serde_bytes")]
+        body: Vec<u8>,
+    },
+    /// Sessions that ended.
+    CloseSessions(Vec<u64>),
+}
+
+/// From child to parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// The input is open.
+    Opened(Box<OpenedAudio>),
+    /// Samples as bytes, little endian, and what was read so far; no samples at the end of the input.
+    Samples(#[serde(with = "serde_bytes")] Vec<u8>, Box<OpenedAudio>),
+    /// The fingerprint of the input.
+    Fingerprint(Box<Fingerprinted>),
+    /// The input gives no audio.
+    Failed(WireError),
+    /// Asks for bytes of the input.
+    Read(ReadRequest),
+    /// The result of a session.
+    Session(#[serde(with = "serde_bytes")] Vec<u8>),
+}
+
+/// The two pipes to the parent.
+pub(crate) struct Channel {
+    from: BufReader<Stdin>,
+    to: Stdout,
+    codec: Codec,
+}
+
+impl Channel {
+    pub(crate) fn send(&mut self, reply: &Reply) -> io::Result<()> {
+        self.codec.send(&mut self.to, reply)
+    }
+
+    pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        self.codec.receive(&mut self.from)
+    }
+}
+
+/// Decodes for the parent process until it closes standard input.
+#[must_use]
+pub fn run_child(mut sessions: impl SessionHandler) -> ExitCode {
+    limits::apply();
+    // Decoders catch their panics, and count what they lost. The texts would fill the pipe.
+    std::panic::set_hook(Box::new(|_| ()));
+    let channel = Channel {
+        from: BufReader::with_capacity(BLOCK, io::stdin()),
+        to: io::stdout(),
+        codec: Codec::default(),
+    };
+    match serve(&Arc::new(Mutex::new(channel)), &mut sessions) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn serve(channel: &Arc<Mutex<Channel>>, sessions: &mut impl SessionHandler) -> io::Result<()> {
+    loop {
+        let request = lock(channel).receive::<Request>()?;
+        limits::grant_processor_time();
+        match request {
+            None => return Ok(()),
+            Some(Request::Open(open)) => serve_input(channel, open)?,
+            Some(Request::Session { session, body }) => {
+                let body = sessions.handle(session, &body);
+                lock(channel).send(&Reply::Session(body))?;
+            }
+            Some(Request::CloseSessions(closed)) => closed.into_iter().for_each(|id| sessions.close(id)),
+            // Left over from an input that is closed.
+            Some(_) => {}
+        }
+    }
+}
