@@ -1,9 +1,11 @@
 //! Missing media, counted.
 
+use serde::{Deserialize, Serialize};
+
 use crate::delivery::GapReason;
 
 /// Gaps, all together.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gaps {
     /// How many.
     pub count: u64,
@@ -12,7 +14,7 @@ pub struct Gaps {
 }
 
 /// Gaps by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct GapCounts([Gaps; GapReason::ALL.len()]);
 
 impl GapCounts {

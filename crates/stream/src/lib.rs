@@ -22,7 +22,7 @@ mod udp;
 
 pub use backoff::Backoff;
 pub use delivery::{Delivery, Gap, GapReason, InitSection, LiveAudio, LiveChunk, Segment};
-pub use ear::{Clock, ClockAnchor, ClockSource, Ear, EarReport, EarSettings, Media, Sound, Title};
+pub use ear::{Clock, ClockAnchor, ClockSource, Ear, EarReport, EarSettings, EarState, Media, Sound, Title};
 pub use gaps::{GapCounts, Gaps};
 pub use pipe::{PcmError, PcmFormat, PipeContent, PipeError, PipeSource, SampleEncoding};
 pub use radio::{RadioError, RadioSettings, RadioSource, RadioStatus, Station};

@@ -3,6 +3,8 @@
 //! Audio that was received at a time is no newer than that time. So each arrival bounds the time of its position from
 //! above, and the least bound so far is the estimate. Delays of the network and of the server only make a bound worse.
 
+use serde::{Deserialize, Serialize};
+
 /// Corrections below this are not made, seconds.
 const MIN_CORRECTION_SECONDS: f64 = 0.05;
 
@@ -27,7 +29,7 @@ pub(super) enum Correction {
 }
 
 /// Arrivals since the estimate was made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Arrivals {
     /// Least difference of arrival and position since the last correction.
     least: f64,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::arrival::{Arrivals, Correction};
 
 /// Differences between the stream's own times and ours up to this are jitter and drift, seconds: they are followed
@@ -35,7 +37,7 @@ const MAX_SLOWING_SECONDS: f64 = 30.0;
 const MAX_PIECES: usize = 64;
 
 /// Where epoch times come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClockSource {
     /// The stream says (EXT-X-PROGRAM-DATE-TIME).
     ProgramDateTime,
@@ -44,7 +46,7 @@ pub enum ClockSource {
 }
 
 /// A stretch of the map from position to epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Piece {
     position: f64,
     epoch: f64,
@@ -60,7 +62,7 @@ impl Piece {
 }
 
 /// A time stamp of a stream with its time: what another worker needs to continue the clock of a stream without dates.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClockAnchor {
     /// Time stamp of a frame as the container has it (PTS, `tfdt`), seconds.
     pub stamp: f64,
@@ -85,7 +87,7 @@ impl ClockAnchor {
 ///
 /// A jump forward of the stream's own times is followed. When they are set back, the time goes on from where it was, and
 /// [`Clock::set_back`] tells the difference.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Clock {
     pieces: VecDeque<Piece>,
     source: Option<ClockSource>,

@@ -28,6 +28,8 @@ mod timeline;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 use crate::delivery::{Delivery, Gap, GapReason, LiveAudio, LiveChunk, Segment};
 use crate::gaps::Gaps;
 use demux::{Content, Demux};
@@ -63,13 +65,49 @@ pub struct Ear {
     playback: Playback,
     /// Whether the next bytes are the first of a connection.
     connected: bool,
+    /// Time of day that the caller gave for the current delivery, seconds since 1970.
+    now: Option<f64>,
+}
+
+/// What an [`Ear`] needs to continue a stream whose earlier ear is lost with its process.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct EarState {
+    /// Samples at 44.1 kHz from the stream's first one to the end of what was given.
+    pub position: u64,
+    /// The map from position to time of day.
+    pub clock: Clock,
+    /// What became of the stream so far.
+    pub report: EarReport,
 }
 
 impl Ear {
     /// An ear for one stream, at its start.
     #[must_use]
     pub fn new(settings: EarSettings) -> Self {
-        Self { settings, demux: Demux::default(), playback: Playback::default(), connected: true }
+        Self { settings, demux: Demux::default(), playback: Playback::default(), connected: true, now: None }
+    }
+
+    /// An ear that continues at a position. The first audio follows what was given before, unless its time stamps or its time
+    /// of day show a gap.
+    #[must_use]
+    pub fn resume(settings: EarSettings, state: EarState) -> Self {
+        let EarState { position, clock, report } = state;
+        let playback = Playback::at(position, clock, report);
+        Self { settings, demux: Demux::default(), playback, connected: true, now: None }
+    }
+
+    /// The state after the last delivery.
+    #[must_use]
+    pub fn state(&self) -> EarState {
+        let Playback { given, clock, report, .. } = &self.playback;
+        EarState { position: *given, clock: clock.clone(), report: report.clone() }
+    }
+
+    /// Does the same as [`Self::hear`] for a delivery that was received at `now`, seconds since 1970, by another process.
+    pub fn hear_at(&mut self, delivery: Delivery, now: f64, sink: impl FnMut(Sound<'_>)) {
+        self.now = Some(now);
+        self.hear(delivery, sink);
+        self.now = None;
     }
 
     /// Takes what comes next, and gives what is to be heard of it to `sink`, in order.
@@ -225,7 +263,7 @@ impl Ear {
     fn connect(&mut self, sink: Sink<'_>) {
         self.end_live(sink);
         if std::mem::take(&mut self.connected) {
-            let arrival = (self.settings.wall_clock)();
+            let arrival = self.now.unwrap_or_else(self.settings.wall_clock);
             self.playback.mark(Mark { program_date_time: None, arrival, live: false, certain: true });
         }
     }

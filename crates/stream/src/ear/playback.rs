@@ -83,6 +83,11 @@ pub(super) struct Playback {
 }
 
 impl Playback {
+    /// Playback that continues at a position, in samples.
+    pub(super) fn at(position: u64, clock: Clock, report: EarReport) -> Self {
+        Self { given: position, clock, report, ..Self::default() }
+    }
+
     /// Marks the next frame.
     pub(super) fn mark(&mut self, mark: Mark) {
         self.mark = Some((mark, 0.0));

@@ -1,9 +1,11 @@
 //! What became of a stream.
 
+use serde::{Deserialize, Serialize};
+
 use crate::gaps::GapCounts;
 
 /// Counters of one stream since its start.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EarReport {
     /// Segments that came, each part of one counted as well.
     pub segments: u64,
@@ -38,7 +40,7 @@ pub struct EarReport {
 }
 
 /// What a radio station says that it plays.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Title {
     /// Its words.
     pub text: String,

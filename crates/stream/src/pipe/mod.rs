@@ -9,7 +9,8 @@ use std::io::{Cursor, ErrorKind, Read};
 use std::thread;
 
 use bytes::Bytes;
-use refrain_core::audio::{AudioError, AudioReader, FrameError, Limits, LiveDecoder, ts};
+use refrain_core::audio::{AudioError, FrameError, Limits, LiveDecoder, ts};
+use refrain_isolation::open_stream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::delivery::Delivery;
@@ -122,7 +123,7 @@ pub(crate) fn decode(
     give: &mpsc::Sender<Delivery>,
 ) -> Result<(), PipeError> {
     let endless = Limits { max_seconds: f64::INFINITY, ..Limits::default() };
-    let mut reader = AudioReader::from_source(source, NAME, &endless)?;
+    let mut reader = open_stream(source, NAME, &endless)?;
     while let Some(chunk) = reader.next_chunk()? {
         if give.blocking_send(Delivery::Decoded(chunk.to_vec())).is_err() {
             break;

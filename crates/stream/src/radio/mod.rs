@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod icy;
 mod list;
+mod pace;
 mod pulled;
 mod settings;
 
@@ -23,6 +24,7 @@ use crate::backoff::Backoff;
 use crate::delivery::{Delivery, LiveAudio, LiveChunk};
 use connect::{Connection, connect};
 use icy::Part;
+use pace::Pace;
 use pulled::{Content, Pulled};
 
 pub use connect::Station;
@@ -31,6 +33,10 @@ pub use settings::{RadioSettings, RadioStatus};
 
 /// Bytes that show whether a stream is a container that has to be pulled.
 const MAGIC: usize = 4;
+
+/// Connections in a row whose audio cannot be decoded, after which a station is given up. Each may take a decoder to its
+/// limits.
+const MAX_UNDECODABLE: u32 = 5;
 
 /// How a container begins that frames cannot be cut out of.
 const CONTAINERS: [&[u8; MAGIC]; 4] = [b"OggS", b"fLaC", b"\x1A\x45\xDF\xA3", b"RIFF"];
@@ -69,6 +75,9 @@ pub struct RadioSource {
     /// Tries since the last byte of audio.
     backoff: Backoff,
     last_byte: Instant,
+    pace: Pace,
+    /// Connections in a row whose audio could not be decoded.
+    undecodable: u32,
 }
 
 impl RadioSource {
@@ -94,6 +103,8 @@ impl RadioSource {
             broken: None,
             ready: VecDeque::new(),
             last_byte: now,
+            pace: Pace::new(now),
+            undecodable: 0,
         })
     }
 
@@ -126,7 +137,9 @@ impl RadioSource {
     /// Waits for bytes, or for sound of what was decoded.
     async fn listen(&mut self) {
         let State::Connected(connection) = &mut self.state else { return };
+        let ready = self.pace.ready();
         let Way::Pulled(pulled) = &mut self.way else {
+            sleep_until(ready).await;
             return match connection.chunk().await {
                 Ok(bytes) => self.take(bytes),
                 Err(error) => self.fail(error),
@@ -137,12 +150,13 @@ impl RadioSource {
             biased;
             sound = pulled.next() => match sound {
                 Ok(sound) => {
+                    self.undecodable = 0;
                     let is_file = self.status.file_bytes.is_some();
                     self.ready.extend(sound.map(|sound| if is_file { sound } else { live(sound) }));
                 }
                 Err(reason) => self.pulled_out(reason),
             },
-            bytes = connection.chunk(), if open => match bytes {
+            bytes = paced(connection, ready), if open => match bytes {
                 Ok(bytes) => self.take(bytes),
                 // What came is decoded to its end first.
                 Err(error) => {
@@ -164,6 +178,9 @@ impl RadioSource {
         let State::Connected(connection) = &mut self.state else { return };
         self.status.bytes += bytes.len() as u64;
         self.last_byte = Instant::now();
+        if self.status.file_bytes.is_none() {
+            self.pace.count(bytes.len(), self.last_byte);
+        }
         let mut parts = Vec::new();
         connection.splitter.push(bytes, &mut |part| parts.push(part));
         for part in parts {
@@ -232,9 +249,10 @@ impl RadioSource {
             (_, Some(reason)) if is_file => RadioError::Undecodable { host, reason },
             (broken, Some(reason)) => broken.unwrap_or(RadioError::Undecodable { host, reason }),
         };
+        self.undecodable += u32::from(matches!(error, RadioError::Undecodable { .. }));
         self.fail(error);
-        if is_file {
-            // Trying again would play its start twice.
+        // Trying again would play the start of a file twice.
+        if is_file || self.undecodable >= MAX_UNDECODABLE {
             self.state = State::Ended;
         }
     }
@@ -253,6 +271,12 @@ impl RadioSource {
             if over || !error.is_transient() { State::Ended } else { State::Waiting(Instant::now() + pause) };
         self.status.last_error = Some(error);
     }
+}
+
+/// The next bytes, no earlier than `ready`. Nothing is lost if it is dropped while it waits.
+async fn paced(connection: &mut Connection, ready: Instant) -> Result<Bytes, RadioError> {
+    sleep_until(ready).await;
+    connection.chunk().await
 }
 
 /// Live audio that arrives now.

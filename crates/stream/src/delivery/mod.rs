@@ -1,16 +1,19 @@
 //! What a source hands to the ear, in order.
 
+mod serial;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// The next thing of a stream.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Delivery {
     /// A segment of HLS, decrypted, or a part of one.
     Segment(Segment),
     /// The next bytes of a stream that has no segments: standard input, UDP, a file behind a URL.
-    Bytes(Bytes),
+    Bytes(#[serde(with = "serial::bytes")] Bytes),
     /// The next audio of a live stream that has no segments: radio.
     Live(LiveChunk),
     /// Sound that the source decoded itself: 44.1 kHz mono.
@@ -27,7 +30,7 @@ pub enum Delivery {
 ///
 /// A server may send audio that it already holds when a connection begins. So the arrival of a piece says only that its
 /// audio is no newer than that time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LiveChunk {
     /// When it arrived, by this machine's clock, seconds since 1970.
     pub arrived: f64,
@@ -36,21 +39,23 @@ pub struct LiveChunk {
 }
 
 /// The audio of a [`LiveChunk`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum LiveAudio {
     /// Bare frames or MPEG-TS, cut anywhere.
-    Bytes(Bytes),
+    Bytes(#[serde(with = "serial::bytes")] Bytes),
     /// 44.1 kHz mono, decoded by the source.
     Samples(Vec<f32>),
 }
 
 /// A segment of HLS. At the live edge of Low-Latency HLS it comes in several: its parts, and the rest of it where a part
 /// could not be had.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Segment {
     /// Its bytes: MPEG-TS, fragments of MP4, or packed audio; what it is shows only in them.
+    #[serde(with = "serial::bytes")]
     pub bytes: Bytes,
     /// The EXT-X-MAP section that it needs, if it needs one; the same `Arc` as long as the section is the same.
+    #[serde(with = "serial::shared")]
     pub init: Option<Arc<InitSection>>,
     /// Media sequence number.
     pub sequence: u64,
@@ -73,14 +78,15 @@ pub struct Segment {
 }
 
 /// An EXT-X-MAP section.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitSection {
     /// Its bytes: `ftyp` and `moov` of MP4, or PAT and PMT of MPEG-TS.
+    #[serde(with = "serial::bytes")]
     pub bytes: Bytes,
 }
 
 /// Media that is missing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
     /// Its length, seconds.
     pub seconds: f64,
@@ -91,7 +97,7 @@ pub struct Gap {
 }
 
 /// Why media is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GapReason {
     /// The playlist says so (EXT-X-GAP).
     Marked,

@@ -1,0 +1,37 @@
+//! Bytes and shared sections of a delivery as serde sees them: deliveries are sent to the process that decodes.
+
+/// [`bytes::Bytes`] as one piece.
+pub(super) mod bytes {
+    use bytes::Bytes;
+    use serde::{Deserializer, Serializer};
+
+    pub(in super::super) fn serialize<S: Serializer>(bytes: &Bytes, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
+        serde_bytes::deserialize::<Vec<u8>, D>(from).map(Bytes::from)
+    }
+}
+
+/// A section that segments share. Each message contains it; receivers compare its bytes.
+pub(super) mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::super::InitSection;
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        section: &Option<Arc<InitSection>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        section.as_deref().serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Arc<InitSection>>, D::Error> {
+        Ok(Option::<InitSection>::deserialize(from)?.map(Arc::new))
+    }
+}
