@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chrono::Local;
 use refrain_catalog::{Detection, DetectionId, HeardIn, Track, TrackNumber};
-use refrain_core::audio::{AudioError, AudioReader};
+use refrain_core::audio::AudioError;
 use refrain_core::fingerprint::Density;
 use refrain_core::matching::Match;
+use refrain_isolation::open_searchable;
 
 use super::error::FilesError;
 use super::reader::ObjectSource;
@@ -138,8 +139,8 @@ pub(super) fn decode(
 ) -> Result<Result<sound::Sound, AudioError>, FilesError> {
     let name = source.name().to_string();
     let limits = sound::limits();
-    let reader = AudioReader::from_searchable(|| Ok(source.searchable()), source.size(), &name, &limits);
-    let decoded = reader.and_then(|reader| sound::fingerprint(reader, density, |_| ()));
+    let reader = open_searchable(|| Ok(source.searchable()), source.size(), &name, &limits);
+    let decoded = reader.and_then(|reader| reader.fingerprint(density));
     // Decoders take bytes that do not come for the end of the file.
     source.failure().map_or(Ok(decoded), |error| Err(error.into()))
 }

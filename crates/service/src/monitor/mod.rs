@@ -3,7 +3,7 @@
 //! ```text
 //! follow (tokio, one task a stream): source ─► Queue, bounded ─┐
 //!                                                              ├─► Pool (threads): the next delivery of each in turn
-//! Index: one snapshot for all ─────────────────────────────────┘     StreamWorker: ear ► fingerprint ► match
+//! Index: one snapshot for all ─────────────────────────────────┘     StreamWorker: decode ► search
 //!                                                                       └─► StreamEvent ─► Reporter ─► Response
 //! ```
 //!
@@ -12,6 +12,7 @@
 //! stands in the stream as a gap that says so.
 
 mod airings;
+mod decode;
 mod event;
 mod follow;
 mod handle;
@@ -21,11 +22,13 @@ mod kind;
 mod pool;
 mod queue;
 mod report;
+mod search;
 mod source;
 mod status;
 mod stream;
 mod worker;
 
+pub use decode::{DecodeError, StreamDecoders};
 pub use event::{EventKind, OpenAiring, StreamEvent};
 pub use handle::{Monitor, MonitorError, MonitorSettings, StreamHandle};
 pub use index::FollowedIndex;

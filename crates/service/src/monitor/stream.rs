@@ -151,7 +151,8 @@ impl Stream {
                 (0, Some(state), Ok(()))
             }
         };
-        let position = worker.position();
+        let (position, is_last) = (worker.position(), end.is_some());
+        let failure = worker.failure().map(ToString::to_string);
         let queued = {
             let mut inner = lock(&self.inner);
             if bytes > 0 {
@@ -177,11 +178,23 @@ impl Stream {
             }
         });
         drop(worker);
+        if let Some(why) = failure.filter(|_| !is_last) {
+            tracing::error!(stream = %self.id, reason = why, "stream cannot be decoded, ending it");
+            self.end_for(why);
+        }
         if let Err(error) = heard {
             tracing::warn!(stream = %self.id, %error, "a search failed");
             index.is_damaged(&snapshot, &error);
         }
         events
+    }
+
+    /// Ends the stream as failed, after the final events of its airings. Deliveries that wait are dropped.
+    fn end_for(&self, why: String) {
+        let mut inner = lock(&self.inner);
+        inner.queue = Queue::default();
+        inner.end.get_or_insert(StreamState::Failed(why));
+        self.stop.wanted.notify_one();
     }
 
     /// The work on it panicked: it is over.

@@ -6,7 +6,7 @@ use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::{Alternative, Match, Matches};
 
 use super::damage::damage;
-use super::decode::Sound;
+use super::Sound;
 use crate::response::{Response, ResponseMatch};
 
 /// What was found in one input.

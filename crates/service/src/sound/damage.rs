@@ -9,7 +9,7 @@ use crate::response::{NOT_AUDIO, OVER_LIMIT, UNREADABLE};
 pub fn failure_code(error: &AudioError) -> u16 {
     match error {
         AudioError::Open { .. } | AudioError::Read { .. } | AudioError::Directory { .. } => UNREADABLE,
-        AudioError::Limit { .. } => OVER_LIMIT,
+        AudioError::Limit { .. } | AudioError::Stopped { .. } => OVER_LIMIT,
         _ => NOT_AUDIO,
     }
 }

@@ -4,7 +4,7 @@ use refrain_catalog::{ContentHash, NewTrack, Rule, Track, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
 
 use super::damage::damage;
-use super::decode::Sound;
+use super::Sound;
 use crate::metadata::{Fields, from_tags};
 
 /// A track to be added.

@@ -4,8 +4,9 @@ use std::io::Read;
 use std::sync::Arc;
 
 use refrain_core::audio::ts::looks_like_ts;
-use refrain_core::audio::{AudioError, AudioReader};
+use refrain_core::audio::AudioError;
 use refrain_core::matching::live::{LiveBuffers, LiveSettings};
+use refrain_isolation::open_searchable;
 use refrain_stream::{Delivery, EarSettings, Gap, GapReason};
 
 use crate::files::reader::ObjectSource;
@@ -75,7 +76,7 @@ impl Hearing {
     fn whole(&mut self, source: &ObjectSource, shared: &Shared) -> Result<(), AudioError> {
         let name = source.name().to_string();
         let open = || Ok(source.searchable());
-        let mut reader = AudioReader::from_searchable(open, source.size(), &name, &sound::limits())?;
+        let mut reader = open_searchable(open, source.size(), &name, &sound::limits())?;
         while let Some(chunk) = reader.next_chunk()? {
             let chunk = chunk.to_vec();
             self.hear(Delivery::Decoded(chunk), shared);

@@ -1,0 +1,257 @@
+//! One stream's deliveries to peaks, in this process or in a supervised child.
+//!
+//! ```text
+//! Delivery ─► StreamDecoder ─┬─ LocalDecoder: Ear ► Fingerprinter ─┬─► Piece: peaks with their place in the stream
+//!                            └─ Session ─► child: LocalDecoder ────┘
+//! ```
+//!
+//! Samples do not leave the process that decodes: peaks are less than a hundredth of them.
+
+mod child;
+mod local;
+mod piece;
+
+use refrain_isolation::{Session, SessionError};
+use refrain_stream::{Clock, ClockAnchor, Delivery, EarReport, EarSettings, Gap, GapReason, LiveAudio, LiveChunk};
+use serde::{Deserialize, Serialize};
+
+use super::worker::StageTimes;
+use local::{DecoderState, LocalDecoder};
+
+pub use child::StreamDecoders;
+pub(super) use piece::{Piece, Ready};
+
+/// Decodes and fingerprints one stream.
+pub(super) struct StreamDecoder {
+    settings: EarSettings,
+    inner: Inner,
+    /// Clock of an earlier worker, until the first delivery.
+    anchor: Option<ClockAnchor>,
+    /// Deliveries in a row that killed the process which decoded them.
+    deaths: u32,
+    /// Bytes since audio was decoded last.
+    silent_bytes: usize,
+}
+
+enum Inner {
+    Local(Box<LocalDecoder>),
+    Remote(Box<Remote>),
+}
+
+struct Remote {
+    session: Session,
+    state: DecoderState,
+    /// Seconds of splices that the child does not know yet.
+    splices: Vec<f64>,
+}
+
+/// From parent to child.
+#[derive(Serialize, Deserialize)]
+enum Request {
+    /// Makes the decoder.
+    Open(Box<DecoderState>, Option<ClockAnchor>),
+    /// Decodes a delivery.
+    Process {
+        /// When it was received, seconds since 1970.
+        now: f64,
+        splices: Vec<f64>,
+        delivery: Box<Delivery>,
+    },
+    /// Ends the stream.
+    Finish,
+}
+
+/// From child to parent.
+#[derive(Serialize, Deserialize)]
+struct Response {
+    pieces: Vec<Piece>,
+    state: DecoderState,
+}
+
+/// Deliveries in a row that may kill the process which decodes them. Each can take seconds of processor time, and the
+/// streams that share the process must open their decoders again.
+const MAX_DEATHS: u32 = 3;
+
+/// Bytes of a stream without segments that may arrive without any audio in them. The start of a stream contains at most a
+/// picture, and the longest gap in a station's audio is seconds.
+const MAX_BYTES_WITHOUT_AUDIO: usize = 8 << 20;
+
+/// Why a stream is not decoded any more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Its deliveries kill the process that decodes them.
+    #[error("{MAX_DEATHS} segments in a row stopped the decoder: {0}; the stream is damaged or hostile")]
+    Hostile(String),
+    /// It sends something else than audio.
+    #[error("{} MiB without any audio; check the address", MAX_BYTES_WITHOUT_AUDIO >> 20)]
+    NoAudio,
+    /// The system does not start processes.
+    #[error(transparent)]
+    Process(SessionError),
+}
+
+impl StreamDecoder {
+    /// A decoder at the start of a stream.
+    pub(super) fn new(settings: EarSettings) -> Self {
+        let remote = |session| Remote { session, state: DecoderState::default(), splices: Vec::new() };
+        let inner = match Session::new() {
+            Some(session) => Inner::Remote(Box::new(remote(session))),
+            None => Inner::Local(Box::new(LocalDecoder::new(settings.clone()))),
+        };
+        Self { settings, inner, anchor: None, deaths: 0, silent_bytes: 0 }
+    }
+
+    /// Continues the clock of an earlier worker. Has no effect after the first audio.
+    pub(super) fn continue_clock(&mut self, anchor: ClockAnchor) {
+        match &mut self.inner {
+            Inner::Local(decoder) => decoder.continue_clock(anchor),
+            Inner::Remote(_) => self.anchor = Some(anchor),
+        }
+    }
+
+    /// Decodes a delivery and adds the result to `out`, in order. A delivery that killed the process which decoded it becomes
+    /// a gap.
+    ///
+    /// # Errors
+    /// [`DecodeError`], after which the stream should end.
+    pub(super) fn process(&mut self, delivery: Delivery, out: &mut Vec<Piece>) -> Result<(), DecodeError> {
+        let (seconds, bytes, before) = (duration(&delivery), size(&delivery), self.report().seconds);
+        match self.try_process(delivery, out) {
+            Ok(()) => {
+                self.deaths = 0;
+                let is_silent = bytes == 0 || self.report().seconds <= before;
+                self.silent_bytes = if is_silent { self.silent_bytes + bytes } else { 0 };
+                if self.silent_bytes > MAX_BYTES_WITHOUT_AUDIO { Err(DecodeError::NoAudio) } else { Ok(()) }
+            }
+            Err(SessionError::Died(reason)) => {
+                self.deaths += 1;
+                tracing::warn!(reason, deaths = self.deaths, "decoder process died, delivery left out");
+                if self.deaths >= MAX_DEATHS {
+                    return Err(DecodeError::Hostile(reason));
+                }
+                if seconds > 0.0 {
+                    let reason = GapReason::Unreadable;
+                    let gap = Gap { seconds, reason, program_date_time: None };
+                    return self.try_process(Delivery::Gap(gap), out).map_err(DecodeError::Process);
+                }
+                Ok(())
+            }
+            Err(error) => Err(DecodeError::Process(error)),
+        }
+    }
+
+    /// Ends the stream: adds what was held back.
+    pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
+        match &mut self.inner {
+            Inner::Local(decoder) => decoder.finish(out),
+            Inner::Remote(remote) => {
+                if let Err(error) = remote.call(&Request::Finish, self.anchor, out) {
+                    tracing::warn!(%error, "decoder process died at the end of a stream");
+                }
+            }
+        }
+    }
+
+    /// Counts audio that is missing or repeated, seconds, although no time stamp shows it.
+    pub(super) fn count_splice(&mut self, seconds: f64) {
+        match &mut self.inner {
+            Inner::Local(decoder) => decoder.count_splice(seconds),
+            Inner::Remote(remote) => remote.splices.push(seconds),
+        }
+    }
+
+    /// Counters of the stream.
+    pub(super) fn report(&self) -> &EarReport {
+        match &self.inner {
+            Inner::Local(decoder) => decoder.report(),
+            Inner::Remote(remote) => &remote.state.ear.report,
+        }
+    }
+
+    /// The map from position to time of day.
+    pub(super) fn clock(&self) -> &Clock {
+        match &self.inner {
+            Inner::Local(decoder) => decoder.clock(),
+            Inner::Remote(remote) => &remote.state.ear.clock,
+        }
+    }
+
+    /// What another worker needs to continue the clock.
+    pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
+        match &self.inner {
+            Inner::Local(decoder) => decoder.clock_anchor(),
+            Inner::Remote(remote) => remote.state.anchor,
+        }
+    }
+
+    /// Samples at 44.1 kHz that were fingerprinted, gaps included.
+    pub(super) fn position(&self) -> u64 {
+        match &self.inner {
+            Inner::Local(decoder) => decoder.position(),
+            Inner::Remote(remote) => remote.state.position,
+        }
+    }
+
+    /// Time that decoding and fingerprinting took.
+    pub(super) fn times(&self) -> StageTimes {
+        match &self.inner {
+            Inner::Local(decoder) => decoder.times(),
+            Inner::Remote(remote) => remote.state.times,
+        }
+    }
+
+    fn try_process(&mut self, delivery: Delivery, out: &mut Vec<Piece>) -> Result<(), SessionError> {
+        let now = (self.settings.wall_clock)();
+        match &mut self.inner {
+            Inner::Local(decoder) => {
+                decoder.process(delivery, now, out);
+                Ok(())
+            }
+            Inner::Remote(remote) => {
+                let (splices, delivery) = (std::mem::take(&mut remote.splices), Box::new(delivery));
+                remote.call(&Request::Process { now, splices, delivery }, self.anchor, out)
+            }
+        }
+    }
+}
+
+impl Remote {
+    fn call(
+        &mut self,
+        request: &Request,
+        anchor: Option<ClockAnchor>,
+        out: &mut Vec<Piece>,
+    ) -> Result<(), SessionError> {
+        let state = &self.state;
+        let open = || encode(&Request::Open(Box::new(state.clone()), anchor));
+        let response = self.session.call(encode(request), open)?;
+        let response: Response = postcard::from_bytes(&response)
+            .map_err(|error| SessionError::Died(format!("its decoder sent something invalid ({error})")))?;
+        out.extend(response.pieces);
+        self.state = response.state;
+        Ok(())
+    }
+}
+
+fn encode(message: &impl Serialize) -> Vec<u8> {
+    // It fails only for types without a known length, of which there are none.
+    postcard::to_stdvec(message).unwrap_or_default()
+}
+
+/// Seconds of audio that a delivery contains, where that is known before it is decoded.
+fn duration(delivery: &Delivery) -> f64 {
+    match delivery {
+        Delivery::Segment(segment) => segment.seconds,
+        Delivery::Gap(gap) => gap.seconds,
+        _ => 0.0,
+    }
+}
+
+/// Bytes of a delivery of a stream without segments.
+fn size(delivery: &Delivery) -> usize {
+    match delivery {
+        Delivery::Bytes(bytes) => bytes.len(),
+        Delivery::Live(LiveChunk { audio: LiveAudio::Bytes(bytes), .. }) => bytes.len(),
+        _ => 0,
+    }
+}

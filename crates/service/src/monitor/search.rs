@@ -1,0 +1,162 @@
+//! A stream's peaks to its events.
+
+use std::time::{Duration, Instant};
+
+use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
+use refrain_core::index::{IndexError, Snapshot};
+use refrain_core::matching::live::{
+    Airing, LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings, LiveState,
+};
+
+use super::airings::Airings;
+use super::decode::{Piece, Ready};
+
+/// Ticks of one matcher, half of what fits into its 32 bits: 144 days. After them, another matcher continues the airings.
+const MAX_MATCHER_TICKS: u64 = 1 << 31;
+
+/// Ticks of missing media after which another matcher continues as well: an hour. A matcher decides every half second, also
+/// where there is nothing to decide.
+const MAX_GAP_TICKS: u64 = (3_600.0 * TICKS_PER_SECOND) as u64;
+
+/// Searches the peaks of one stream.
+pub(super) struct StreamSearch {
+    settings: LiveSettings,
+    matcher: LiveMatcher,
+    /// Ticks of the stream before the matcher's first one.
+    base: u64,
+    /// Ticks of the stream that the matcher knows.
+    until: u64,
+    peaks: Vec<Peak>,
+    /// Time that searching took.
+    pub(super) time: Duration,
+    error: Option<IndexError>,
+}
+
+/// What a search needs of others.
+pub(super) struct Tools<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) buffers: &'a mut LiveBuffers,
+    pub(super) airings: &'a mut Airings,
+    pub(super) events: &'a mut Vec<LiveEvent>,
+}
+
+impl StreamSearch {
+    /// A search at the start of a stream.
+    pub(super) fn new(settings: LiveSettings) -> Self {
+        let matcher = LiveMatcher::new(settings.clone());
+        Self { settings, matcher, base: 0, until: 0, peaks: Vec::new(), time: Duration::ZERO, error: None }
+    }
+
+    /// Searches the peaks of a piece.
+    pub(super) fn process(&mut self, piece: Piece, tools: &mut Tools<'_>) {
+        let began = Instant::now();
+        if tools.airings.is_awaiting() {
+            self.resume(&piece, tools);
+        }
+        if piece.missing > 0 {
+            tools.airings.add_gap(piece.seconds(), piece.missing_seconds());
+        }
+        piece.ready.into_iter().for_each(|ready| self.push(ready, tools));
+        self.time += began.elapsed();
+    }
+
+    /// Ends the stream: every airing gets its final event.
+    pub(super) fn finish(&mut self, end: u64, tools: &mut Tools<'_>) {
+        let began = Instant::now();
+        let seconds = end.saturating_sub(self.base) as f64 / TICKS_PER_SECOND;
+        let rest = Constellation::new(seconds, Vec::new());
+        let spent = LiveMatcher::new(LiveSettings::default());
+        let matcher = std::mem::replace(&mut self.matcher, spent);
+        let before = tools.events.len();
+        let finished = matcher.finish(&rest, tools.snapshot, tools.buffers, tools.events);
+        self.to_stream_time(tools.events, before);
+        self.error = self.error.take().or(finished.err());
+        self.time += began.elapsed();
+    }
+
+    /// The state of the matcher, in seconds of the stream.
+    pub(super) fn state(&self) -> LiveState {
+        let mut state = self.matcher.state();
+        let base = self.base_seconds();
+        state.decided_until += base;
+        state.unknown_since = state.unknown_since.map(|since| since + base);
+        state.airings.iter_mut().for_each(|airing| airing.heard.shift_query(base));
+        state
+    }
+
+    /// The first error since the last call.
+    pub(super) fn take_error(&mut self) -> Option<IndexError> {
+        self.error.take()
+    }
+
+    /// Looks from now on for the airings of an earlier worker. Where the index is too damaged for that, they end.
+    fn resume(&mut self, piece: &Piece, tools: &mut Tools<'_>) {
+        let origin = piece.epoch - piece.seconds();
+        let airings = tools.airings.begin(origin, piece.shared_clock, tools.snapshot);
+        self.continue_with(airings, 0, tools);
+    }
+
+    fn continue_with(&mut self, airings: Vec<Airing>, last: u64, tools: &mut Tools<'_>) {
+        match LiveMatcher::resume(self.settings.clone(), &airings, last, tools.snapshot) {
+            Ok(matcher) => self.matcher = matcher,
+            Err(error) => {
+                let last = |Airing { id, heard, .. }| LiveEvent {
+                    kind: LiveEventKind::Final,
+                    airing: id,
+                    known_at: 0.0,
+                    heard,
+                };
+                let before = tools.events.len();
+                tools.events.extend(airings.into_iter().map(last));
+                self.to_stream_time(tools.events, before);
+                self.error = Some(error);
+            }
+        }
+    }
+
+    fn push(&mut self, ready: Ready, tools: &mut Tools<'_>) {
+        let is_used_up = ready.until.saturating_sub(self.base) > MAX_MATCHER_TICKS;
+        if is_used_up || ready.base.saturating_sub(self.until) > MAX_GAP_TICKS {
+            self.begin_at(ready.base.max(self.until), tools);
+        }
+        self.until = self.until.max(ready.until);
+        // Peaks before the matcher's first tick belong to the matcher before it.
+        let tick = |ticks: u64| u32::try_from(ticks).unwrap_or(u32::MAX);
+        let place = |peak: &Peak| {
+            let time = (ready.base + u64::from(peak.time)).checked_sub(self.base)?;
+            Some(Peak { time: tick(time), ..*peak })
+        };
+        self.peaks.clear();
+        self.peaks.extend(ready.peaks.iter().filter_map(place));
+        let until = tick(ready.until.saturating_sub(self.base));
+        let before = tools.events.len();
+        let Tools { snapshot, buffers, events, .. } = tools;
+        let pushed = self.matcher.push(&self.peaks, until, snapshot, buffers, events);
+        self.to_stream_time(tools.events, before);
+        self.error = self.error.take().or(pushed.err());
+    }
+
+    /// Replaces the matcher by one whose first tick is this one of the stream; open airings go on.
+    fn begin_at(&mut self, base: u64, tools: &mut Tools<'_>) {
+        let mut state = self.state();
+        self.base = base;
+        let seconds = self.base_seconds();
+        state.airings.iter_mut().for_each(|airing| airing.heard.shift_query(-seconds));
+        self.continue_with(state.airings, state.last_airing, tools);
+    }
+
+    fn base_seconds(&self) -> f64 {
+        self.base as f64 / TICKS_PER_SECOND
+    }
+
+    /// Moves new events from the time of the matcher to that of the stream.
+    fn to_stream_time(&self, events: &mut [LiveEvent], from: usize) {
+        let base = self.base_seconds();
+        if base > 0.0 {
+            for event in events.iter_mut().skip(from) {
+                event.known_at += base;
+                event.heard.shift_query(base);
+            }
+        }
+    }
+}
