@@ -1,6 +1,8 @@
 //! A metadata file: rows that belong to music files.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +10,12 @@ use anyhow::{Context, Result, bail};
 use refrain_service::metadata::{Fields, known_name};
 
 use super::{csv, jsonl};
+
+/// Most bytes of a metadata file, which is read as a whole: a million rows of a kilobyte.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Most rows of a metadata file.
+const MAX_ROWS: usize = 5_000_000;
 
 /// A row that could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +49,8 @@ impl MetadataFile {
     /// # Errors
     /// If the file as a whole cannot be used.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read metadata file {}", path.display()))?;
+        let bytes = read_within_limit(path)
+            .with_context(|| format!("cannot read metadata file {}", path.display()))?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
         let mut file = Self::default();
@@ -76,6 +84,9 @@ impl MetadataFile {
         line: u64,
         cells: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<(), String> {
+        if self.rows.len() >= MAX_ROWS {
+            return Err(format!("more than {MAX_ROWS} rows; split the file"));
+        }
         let (mut file, mut fields) = (None, Fields::default());
         for (name, value) in cells {
             if known_name(name) == "file" {
@@ -140,6 +151,16 @@ impl MetadataFile {
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
+}
+
+/// Reads a file that is no larger than [`MAX_FILE_BYTES`].
+fn read_within_limit(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        bail!("it has more than {} MiB; split it", MAX_FILE_BYTES >> 20);
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

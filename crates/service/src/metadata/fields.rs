@@ -6,6 +6,15 @@ use refrain_catalog::{Metadata, Rule};
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/// Most bytes of a value: longer texts are lyrics or embedded documents. S3 and responses repeat every value.
+pub const MAX_VALUE_BYTES: usize = 4 << 10;
+
+/// Most bytes of a column's name.
+pub const MAX_NAME_BYTES: usize = 128;
+
+/// Most columns without a field of their own. Each one is repeated in every response for the track.
+pub const MAX_EXTRA_COLUMNS: usize = 256;
+
 /// Values that somebody gave for a track; what is `None` was not given.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fields {
@@ -26,6 +35,9 @@ impl Fields {
         if value.is_empty() {
             return Ok(());
         }
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(too_long(name, value.len(), MAX_VALUE_BYTES));
+        }
         let key = known_name(name);
         if key == "rule" {
             self.rule = Some(value.parse().map_err(|error: refrain_catalog::RuleError| error.to_string())?);
@@ -39,7 +51,14 @@ impl Fields {
         match slot(&mut self.metadata, &key) {
             Some(slot) => *slot = Some(checked),
             None => {
-                self.metadata.extra.insert(name.trim().to_owned(), checked);
+                let (name, extra) = (name.trim(), &self.metadata.extra);
+                if name.len() > MAX_NAME_BYTES {
+                    return Err(too_long("the name of a column", name.len(), MAX_NAME_BYTES));
+                }
+                if extra.len() >= MAX_EXTRA_COLUMNS && !extra.contains_key(name) {
+                    return Err(format!("more than {MAX_EXTRA_COLUMNS} columns of its own; leave some out"));
+                }
+                self.metadata.extra.insert(name.to_owned(), checked);
             }
         }
         Ok(())
@@ -86,6 +105,11 @@ impl Fields {
             rule: self.rule.or(below.rule),
         }
     }
+}
+
+fn too_long(what: &str, bytes: usize, limit: usize) -> String {
+    let what: String = what.chars().take(40).filter(|c| !c.is_control()).collect();
+    format!("{what} has {bytes} bytes, the limit is {limit}; shorten it")
 }
 
 /// A column name in the form that known fields have: lower case, `_` for blanks and hyphens.
@@ -169,6 +193,19 @@ mod tests {
         fields.clear("Territory");
         fields.clear("rule");
         assert_eq!((fields.metadata.extra.len(), fields.rule.is_none()), (0, true));
+    }
+
+    #[test]
+    fn oversized_metadata_is_refused_with_the_limit() {
+        let mut fields = Fields::default();
+        let long = "x".repeat(MAX_VALUE_BYTES + 1);
+        assert!(fields.set("title", &long).unwrap_err().contains("title has 4097 bytes, the limit is 4096"));
+        assert!(fields.set(&"n".repeat(MAX_NAME_BYTES + 1), "x").unwrap_err().contains("the limit is 128"));
+        for column in 0..MAX_EXTRA_COLUMNS {
+            fields.set(&format!("column {column}"), "x").unwrap();
+        }
+        fields.set("column 0", "y").unwrap();
+        assert!(fields.set("one more", "x").unwrap_err().contains("more than 256 columns"));
     }
 
     #[test]
