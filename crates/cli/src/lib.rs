@@ -37,6 +37,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use refrain_isolation::{CHILD_ARGUMENT, run_child};
+use refrain_service::monitor::StreamDecoders;
 
 use args::{Cli, Command, IdentifyStreamArgs};
 use exit::Outcome;
@@ -66,11 +68,17 @@ pub fn identify_stream() -> ExitCode {
 }
 
 fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcome>) -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == CHILD_ARGUMENT) {
+        return run_child(StreamDecoders::default());
+    }
     let output = Output::new();
     let args = match A::try_parse() {
         Ok(args) => args,
         Err(error) => return refused(&error, &output),
     };
+    if let Err(error) = refrain_isolation::enable() {
+        output.note(&format!("{name}: cannot find this program, so audio is decoded without limits: {error}"));
+    }
     let outcome = run(&args, &output).unwrap_or_else(|error| {
         if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
             return Outcome::Done;
@@ -78,6 +86,7 @@ fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcom
         output.note(&format!("{name}: {}", reason(&error)));
         Outcome::Failed
     });
+    refrain_isolation::shut_down();
     outcome.into()
 }
 

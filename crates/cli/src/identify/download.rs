@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use refrain_core::audio::{AudioReader, Limits as AudioLimits, Searchable};
+use refrain_core::audio::{Limits as AudioLimits, Searchable};
+use refrain_isolation::{Reader, open_searchable};
 use refrain_service::response::{OVER_LIMIT, UNREADABLE};
 use refrain_stream::http::{
     DownloadError, Downloaded, HttpClient, HttpFailure, HttpSettings, Limits, Question, Reach, ShownUrl,
@@ -48,7 +49,7 @@ impl<'a> Downloader<'a> {
     }
 
     /// Downloads what is behind a URL, and opens it.
-    pub(super) fn open(&self, url: &Url, limits: &AudioLimits) -> Result<AudioReader, InputError> {
+    pub(super) fn open(&self, url: &Url, limits: &AudioLimits) -> Result<Reader, InputError> {
         let name = ShownUrl::from(url).to_string();
         let failed = |code, message| InputError::new(code, message);
         let unwritable =
@@ -86,7 +87,7 @@ impl<'a> Downloader<'a> {
         }
         let file = Arc::new(Mutex::new(file));
         let open = || Ok(Box::new(Shared { file: Arc::clone(&file), position: 0 }) as Box<dyn Searchable>);
-        Ok(AudioReader::from_searchable(open, length, &name, limits)?)
+        Ok(open_searchable(open, length, &name, limits)?)
     }
 
     fn show(&self, name: &str, done: Downloaded) {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use refrain_core::audio::{AudioError, AudioReader};
+use refrain_core::audio::AudioError;
 use refrain_core::fingerprint::Density;
+use refrain_isolation::{Reader, open_path, open_stream};
 use refrain_service::response::{INTERNAL, UNREADABLE};
 use refrain_service::sound::{self, Sound};
 use refrain_stream::http::ShownUrl;
@@ -159,25 +160,28 @@ impl<'a> Input<'a> {
 
     /// Decodes and fingerprints it as a query.
     pub(crate) fn fingerprint(&self) -> Result<Sound, InputError> {
-        self.fingerprint_beside(|_| ())
+        Ok(self.open()?.fingerprint(Density::Query)?)
     }
 
-    /// The same; the samples go to `tap`, too, chunk by chunk.
-    pub(crate) fn fingerprint_beside(&self, tap: impl FnMut(&[f32])) -> Result<Sound, InputError> {
+    /// Does the same, and passes the samples to `tap` in chunks.
+    pub(crate) fn fingerprint_with(&self, tap: impl FnMut(&[f32])) -> Result<Sound, InputError> {
+        Ok(self.open()?.fingerprint_with(Density::Query, tap)?)
+    }
+
+    fn open(&self) -> Result<Reader, InputError> {
         let limits = sound::limits();
-        let reader = match &self.place {
-            Place::File(path) => AudioReader::open(path, &limits)?,
+        Ok(match &self.place {
+            Place::File(path) => open_path(path, &limits)?,
             Place::Stdin => {
                 let stdin = Box::new(std::io::stdin());
-                AudioReader::from_source(stdin, "standard input", &limits)?
+                open_stream(stdin, "standard input", &limits)?
             }
             Place::Url(url, downloader) => downloader.open(url, &limits)?,
             Place::NotUtf8 => {
                 let message = format!("{}: the name is not UTF-8; rename the file", self.name);
                 return Err(InputError { code: UNREADABLE, message });
             }
-        };
-        Ok(sound::fingerprint(reader, Density::Query, tap)?)
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use refrain_catalog::{NearDuplicate, Track};
 use refrain_service::sound::shared_sound;
 
 use super::run::Fresh;
-use crate::output::hours;
+use crate::output::{clean, hours};
 use crate::search::Searcher;
 
 /// Earlier tracks that share sound with this one.
@@ -16,8 +16,9 @@ pub(super) fn find(fresh: &Fresh, searcher: &Searcher<'_>) -> Result<Vec<NearDup
 /// What a person reads about it.
 pub(super) fn message(track: &Track, of: &str, seconds: f64) -> String {
     format!(
-        "refrain: {} sounds like {of} for about {} of its {}; both are kept and linked",
-        track.source,
+        "refrain: {} sounds like {} for about {} of its {}; both are kept and linked",
+        clean(&track.source),
+        clean(of),
         hours(seconds),
         hours(track.seconds)
     )

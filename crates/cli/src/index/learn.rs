@@ -7,12 +7,14 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use refrain_catalog::{ContentHash, Rule, Track, TrackUpdate};
-use refrain_core::audio::AudioReader;
+use refrain_core::audio::shown_name;
 use refrain_core::fingerprint::Density;
+use refrain_isolation::open_path;
 use refrain_service::sound::{self, Learnt};
 
 use super::Found;
 use crate::metadata::MetadataFile;
+use crate::output::clean;
 use crate::store::Store;
 
 /// What became of one file.
@@ -55,10 +57,9 @@ impl<'a> Learner<'a> {
             }
             known => known.and_then(|track| track.rule),
         };
-        let reader = AudioReader::open(&file.path, &sound::limits())?;
-        let sound = sound::fingerprint(reader, Density::Reference, |_| ())?;
+        let sound = open_path(&file.path, &sound::limits())?.fingerprint(Density::Reference)?;
         if stamp(&file.path)? != before {
-            bail!("{}: the file changed while it was read; index it again when it is complete", file.source);
+            bail!("{}: the file changed while it was read; index it again when it is complete", clean(&file.source));
         }
         let given = |isrc: Option<&str>| self.metadata.find(&file.source, isrc).cloned();
         let rule = old_rule.or_else(|| self.rule.clone());
@@ -73,7 +74,7 @@ impl<'a> Learner<'a> {
 }
 
 fn stamp(path: &Path) -> Result<Stamp> {
-    let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", shown_name(path)))?;
     Ok((metadata.len(), metadata.modified().ok()))
 }
 
@@ -81,6 +82,6 @@ fn hash(path: &Path) -> Result<ContentHash> {
     let mut hasher = blake3::Hasher::new();
     File::open(path)
         .and_then(|mut file| io::copy(&mut file, &mut hasher))
-        .with_context(|| format!("cannot read {}", path.display()))?;
+        .with_context(|| format!("cannot read {}", shown_name(path)))?;
     Ok(ContentHash(*hasher.finalize().as_bytes()))
 }

@@ -85,6 +85,8 @@ impl Output {
     /// Writes a line to standard error. There is nowhere to report that this failed.
     pub(crate) fn note(&self, text: &str) {
         let text = without_secrets(text);
+        let text: Vec<String> = text.split('\n').map(clean).collect();
+        let text = text.join("\n");
         self.beside_bar(true, || {
             let _ = writeln!(io::stderr().lock(), "{text}");
         });

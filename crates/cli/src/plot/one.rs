@@ -79,7 +79,7 @@ impl Plotter<'_> {
         let stretch = self.stretch.range();
         let mut painter = Painter::new(stretch.start, stretch.end, self.size.width as usize);
         let sound =
-            input.fingerprint_beside(|chunk| painter.push(chunk)).map_err(|error| anyhow!("{error}"))?;
+            input.fingerprint_with(|chunk| painter.push(chunk)).map_err(|error| anyhow!("{error}"))?;
         drawn.seconds = sound.constellation.seconds;
         drawn.notes.extend(damage(&sound.report).map(|damage| format!("{}: {damage}", input.name())));
         let Some(shown) = self.stretch.of_input(drawn.seconds) else {
