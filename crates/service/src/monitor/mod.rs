@@ -13,6 +13,7 @@
 
 mod airings;
 mod event;
+mod failures;
 mod follow;
 mod handle;
 mod index;
