@@ -20,6 +20,10 @@ mod pipe;
 mod radio;
 mod udp;
 
+/// A source is given up after this time without media, whatever the reason. Long enough for the restart of an encoder or a
+/// server, short enough for a wrong address to be noticed.
+pub const GIVE_UP_AFTER: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+
 pub use backoff::Backoff;
 pub use delivery::{Delivery, Gap, GapReason, InitSection, LiveAudio, LiveChunk, Segment};
 pub use ear::{Clock, ClockAnchor, ClockSource, Ear, EarReport, EarSettings, EarState, Media, Sound, Title};

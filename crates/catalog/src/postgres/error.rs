@@ -102,6 +102,8 @@ impl Name {
         let says = |word: &str| detail.contains(word);
         let advice = if says("xpired") || says("NotValidYet") || says("not valid yet") {
             "renew the server's certificate, or set this machine's clock"
+        } else if says("UnsupportedCertVersion") {
+            "issue a certificate of X.509 version 3 for the server, or use sslmode=require, which verifies none"
         } else if says("UnknownIssuer") {
             "name the file of the authority that issued the server's certificate with sslrootcert"
         } else if says("not valid for name") || says("NotValidForName") {

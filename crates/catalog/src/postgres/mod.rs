@@ -24,6 +24,7 @@ mod retry;
 mod row;
 mod runs;
 mod transaction;
+mod tunnel;
 mod write;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub(crate) use address::address;
 use error::Name;
 use listen::Listener;
 use transaction::Begin;
+use tunnel::Tunnel;
 
 /// Key of the advisory lock that the one who writes holds until its transaction ends: "refrain!".
 const WRITER_LOCK: i64 = i64::from_be_bytes(*b"refrain!");
@@ -55,6 +57,8 @@ pub(crate) struct PostgresCatalog {
     /// Whether statements may be prepared under a name.
     prepared: bool,
     listener: Listener,
+    /// Carries all connections where the server has a certificate that sqlx cannot use.
+    _tunnel: Option<Tunnel>,
     identity: u128,
 }
 

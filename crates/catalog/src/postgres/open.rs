@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use super::error::Name;
 use super::listen::Listener;
 use super::transaction::Begin;
+use super::tunnel::{self, Tunnel};
 use super::{PostgresCatalog, migrate};
 use crate::{CatalogError, PostgresSettings};
 
@@ -37,7 +38,13 @@ impl PostgresCatalog {
         let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
         let prepared = !parameters.split('&').any(|parameter| parameter == CACHE_OFF);
         // Not through the pool, which would keep why it cannot connect to itself.
-        let mut connection = connect(&options, &name).await?;
+        let (mut connection, options, tunnel) = match connect(&options, &name).await {
+            Err(error) if tunnel::is_needed(&options, &error) => {
+                let (tunnel, options) = Tunnel::open(&options, &name).await?;
+                (connect(&options, &name).await?, options, Some(tunnel))
+            }
+            connected => (connected?, options, None),
+        };
         let begin = Begin::new(&settings);
         let identity = migrate::bring_up_to_date(&mut connection, begin.upgrade.clone(), make, &name).await?;
         // What was asked is answered; a farewell that fails loses nothing.
@@ -48,7 +55,17 @@ impl PostgresCatalog {
             // A call on a connection that died meanwhile is done again, so asking before is not worth the time.
             .test_before_acquire(false)
             .connect_lazy_with(options.clone());
-        Ok(Self { name, options, settings, pool, begin, prepared, listener: Listener::default(), identity })
+        Ok(Self {
+            name,
+            options,
+            settings,
+            pool,
+            begin,
+            prepared,
+            listener: Listener::default(),
+            _tunnel: tunnel,
+            identity,
+        })
     }
 
     /// Ends all connections, once the calls that use them are over.

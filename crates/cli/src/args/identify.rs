@@ -92,7 +92,7 @@ pub(crate) struct IdentifyArgs {
     /// The unknownAssetID of the responses. Default: each file's name without its extension
     #[arg(long, value_name = "ID")]
     pub(crate) asset_id: Option<String>,
-    /// Let redirects of a public URL lead to this machine and to private networks
+    /// Accept private addresses for the names in the URLs. Other hosts: monitor.private_hosts in the settings
     #[arg(long)]
     pub(crate) allow_private: bool,
     #[command(flatten)]

@@ -106,7 +106,7 @@ pub(crate) struct MonitorArgs {
     /// the lowest bandwidth
     #[arg(long, value_name = "WHICH")]
     pub(crate) rendition: Option<RenditionArg>,
-    /// Let a public stream lead to this machine and to private networks
+    /// Accept a private address for the name in the URL. Other hosts: monitor.private_hosts in the settings
     #[arg(long)]
     pub(crate) allow_private: bool,
     /// Accepted number of false events an hour, above 0. Default: 0.001

@@ -10,7 +10,8 @@ use refrain_core::audio::{Limits as AudioLimits, Searchable};
 use refrain_isolation::{Reader, open_searchable};
 use refrain_service::response::{OVER_LIMIT, UNREADABLE};
 use refrain_stream::http::{
-    DownloadError, Downloaded, HttpClient, HttpFailure, HttpSettings, Limits, Question, Reach, ShownUrl,
+    AddressPolicy, DownloadError, Downloaded, HttpClient, HttpFailure, HttpSettings, Limits, PrivateHost,
+    Question, ShownUrl,
 };
 use tokio::runtime::Handle;
 use url::Url;
@@ -37,15 +38,21 @@ pub(crate) struct Downloader<'a> {
     client: HttpClient,
     runtime: Handle,
     allow_private: bool,
+    private_hosts: Vec<PrivateHost>,
     line: Option<StatusLine<'a>>,
 }
 
 impl<'a> Downloader<'a> {
     /// A downloader whose network is served by `runtime`. Shows its progress if `alone`: with several inputs a bar shows how
     /// many of them are done.
-    pub(crate) fn new(runtime: Handle, allow_private: bool, alone: bool, output: &'a Output) -> Result<Self> {
+    pub(crate) fn new(
+        runtime: Handle,
+        (allow_private, private_hosts): (bool, Vec<PrivateHost>),
+        alone: bool,
+        output: &'a Output,
+    ) -> Result<Self> {
         let client = HttpClient::new(HttpSettings::default())?;
-        Ok(Self { client, runtime, allow_private, line: alone.then(|| output.status()) })
+        Ok(Self { client, runtime, allow_private, private_hosts, line: alone.then(|| output.status()) })
     }
 
     /// Downloads what is behind a URL, and opens it.
@@ -56,14 +63,10 @@ impl<'a> Downloader<'a> {
             |error: io::Error| failed(UNREADABLE, format!("{name}: cannot write a temporary file: {error}"));
         let mut file = tempfile::tempfile().map_err(unwritable)?;
         let mut head: Vec<u8> = Vec::new();
+        let policy = AddressPolicy::of_operator(url, self.allow_private, &self.private_hosts);
         let download = async {
-            let reach = match self.allow_private {
-                true => Reach::Private,
-                // The request then says what is wrong with the name.
-                false => self.client.reach_of(url).await.unwrap_or(Reach::Public),
-            };
             let limits = Limits { bytes: MAX_BYTES, total: MAX_TIME };
-            let question = Question::new(url, reach).identity();
+            let question = Question::new(url, &policy).identity();
             self.client
                 .download(question, limits, |piece, before| {
                     head.extend(piece.iter().take(PLAYLIST.len().saturating_sub(head.len())));

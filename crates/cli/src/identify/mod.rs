@@ -13,6 +13,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Matches;
+use refrain_stream::http::PrivateHost;
 
 use crate::args::IdentifyArgs;
 use crate::exit::Outcome;
@@ -68,6 +69,7 @@ fn all(store: &Store, args: &IdentifyArgs, settings: &Settings, output: &Output)
             tracks: searcher.tracks(),
         },
         args,
+        private_hosts: settings.private_hosts()?,
         output,
     };
     identifier.run(settings.jobs)
@@ -87,6 +89,7 @@ struct Identifier<'a> {
     known: HashMap<TrackNumber, Track>,
     show: Show,
     args: &'a IdentifyArgs,
+    private_hosts: Vec<PrivateHost>,
     output: &'a Output,
 }
 
@@ -106,7 +109,8 @@ impl<'a> Identifier<'a> {
             return Ok(None);
         }
         let (runtime, alone) = (self.store.handle(), words.len() == 1);
-        Downloader::new(runtime, self.args.allow_private, alone, self.output).map(|one| Some(Arc::new(one)))
+        let private = (self.args.allow_private, self.private_hosts.clone());
+        Downloader::new(runtime, private, alone, self.output).map(|one| Some(Arc::new(one)))
     }
 
     fn run(mut self, jobs: usize) -> Result<Outcome> {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use refrain_service::response::{Response, ResponseFolder, ResponseMatch};
 
 use super::input;
@@ -25,10 +25,10 @@ pub(crate) fn identify_stream(
         let file = settings.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         output.note(&format!("identifyStream: {file}: ignored, not ours: {}", ignored.join(", ")));
     }
-    std::fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot make folder {}", args.out.display()))?;
+    let folder = ResponseFolder::new(args.out.clone(), args.temp.clone());
+    folder.create()?;
     if args.input != "-" && input::scheme(&args.input).is_none() {
-        return file(args, &settings, output);
+        return file(args, &folder, &settings, output);
     }
     let monitor = MonitorArgs {
         input: args.input.clone(),
@@ -49,7 +49,12 @@ pub(crate) fn identify_stream(
 }
 
 /// One response for a media file, if anything matches.
-fn file(args: &IdentifyStreamArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
+fn file(
+    args: &IdentifyStreamArgs,
+    folder: &ResponseFolder,
+    settings: &Settings,
+    output: &Output,
+) -> Result<Outcome> {
     let store = Store::open(settings, Missing::Refuse)?;
     let searcher = Searcher::open(&store, settings, output)?;
     let input = Input::new(&args.input);
@@ -65,7 +70,6 @@ fn file(args: &IdentifyStreamArgs, settings: &Settings, output: &Output) -> Resu
         output.note("identifyStream: no match");
     } else {
         let response = Response::new(&args.asset_id, matches).lasting(answer.seconds);
-        let folder = ResponseFolder::new(args.out.clone(), args.temp.clone());
         folder.write(&args.asset_id, &serde_json::to_string(&response)?)?;
     }
     drop(searcher);

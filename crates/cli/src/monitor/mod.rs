@@ -8,7 +8,7 @@ mod teller;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use refrain_service::monitor::{
     EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamEvent, StreamHandle,
     StreamInput, StreamSpec, StreamState, StreamStatus,
@@ -71,7 +71,8 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
     if let Some(rate) = args.false_events_per_hour {
         live.false_events_per_hour = rate;
     }
-    let mut hls = HlsSettings { allow_private: args.allow_private, ..HlsSettings::default() };
+    let private_hosts = settings.private_hosts()?;
+    let mut hls = HlsSettings { allow_private: args.allow_private, private_hosts, ..HlsSettings::default() };
     if let Some(rendition) = &args.rendition {
         hls.rendition = rendition.0.clone();
     }
@@ -101,13 +102,12 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
 fn follow(plan: &Plan<'_>, input: StreamInput, settings: &Settings, output: &Output) -> Result<Outcome> {
     if settings.search == SearchHome::Database {
         bail!(
-            "streams are searched in an index on this machine only; use --search local (REFRAIN_SEARCH=local). It is \
-             built from the same database"
+            "streams are searched in an index on this machine only, which is built from the same database; use {}",
+            settings.names.local_search
         );
     }
     if let Some(folder) = &plan.folder {
-        let path = folder.path();
-        std::fs::create_dir_all(path).with_context(|| format!("cannot make folder {}", path.display()))?;
+        folder.create()?;
     }
     interrupt::listen();
     let store = Store::open(settings, Missing::Refuse)?;
@@ -131,7 +131,7 @@ fn in_store(plan: &Plan<'_>, input: StreamInput, store: &Store, output: &Output)
         let monitor = Monitor::new(FollowedIndex::new(follower), plan.monitor.clone())?;
         let (events, heard) = mpsc::channel(EVENTS);
         let handle = monitor.start(StreamSpec::new(plan.id.as_str(), input), events);
-        let teller = Teller::new(plan, reporter, output);
+        let teller = Teller::new(plan, reporter, handle.status(), output);
         let shown = Shown::default();
         let lost = tokio::select! {
             lost = tell(teller, heard, &shown) => lost?,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use refrain_catalog::Track;
-use refrain_service::monitor::{EventKind, Reporter, StreamEvent, response};
+use refrain_service::monitor::{EventKind, Reporter, StreamEvent, StreamStatus, response};
 use refrain_service::response::ResponseFolder;
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use super::Plan;
 use super::line::{self, Shown};
@@ -17,8 +18,12 @@ use crate::output::Output;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long is tried on after somebody wants the command to end.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest time in which events that could not be written are retried after an interrupt.
+const INTERRUPT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Longest time in which events that could not be written are retried after the end of the stream, for all of them
+/// together. Then the command exits with status 2.
+const STREAM_END_LIMIT: Duration = Duration::from_secs(20);
 
 /// What is printed for events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,11 @@ pub(super) struct Teller<'a> {
     lines: Lines,
     id: String,
     output: &'a Output,
+    status: watch::Receiver<StreamStatus>,
+    /// Since when events are retried although no further input is expected.
+    ending: Option<Instant>,
+    /// The last failure that was printed, until a retry succeeds.
+    printed: Option<String>,
     lost: usize,
 }
 
@@ -49,7 +59,12 @@ enum Tried<T> {
 }
 
 impl<'a> Teller<'a> {
-    pub(super) fn new(plan: &Plan<'_>, reporter: Reporter, output: &'a Output) -> Self {
+    pub(super) fn new(
+        plan: &Plan<'_>,
+        reporter: Reporter,
+        status: watch::Receiver<StreamStatus>,
+        output: &'a Output,
+    ) -> Self {
         Self {
             reporter,
             folder: plan.folder.clone(),
@@ -57,6 +72,9 @@ impl<'a> Teller<'a> {
             lines: plan.lines,
             id: plan.id.clone(),
             output,
+            status,
+            ending: None,
+            printed: None,
             lost: 0,
         }
     }
@@ -66,7 +84,8 @@ impl<'a> Teller<'a> {
         self.lost
     }
 
-    /// Tells an event. What cannot be written is tried again until it can, or the command is to end.
+    /// Writes an event. A failed write is repeated until it succeeds; after an interrupt and after the end of the stream the
+    /// time for that is limited.
     pub(super) async fn tell(&mut self, event: &StreamEvent, shown: &Shown) -> Result<()> {
         let track = match self.track(event).await {
             Tried::Done(Some(track)) => track,
@@ -75,7 +94,7 @@ impl<'a> Teller<'a> {
                 return Ok(());
             }
             Tried::GivenUp => {
-                self.lost += 1;
+                self.lost += usize::from(self.kinds.contains(&event.kind));
                 return Ok(());
             }
         };
@@ -95,12 +114,18 @@ impl<'a> Teller<'a> {
     }
 
     async fn track(&mut self, event: &StreamEvent) -> Tried<Option<Track>> {
-        let mut tries = Tries::default();
+        let mut failures = 0;
         loop {
+            if self.is_over() {
+                return Tried::GivenUp;
+            }
             match self.reporter.track(event).await {
-                Ok(track) => return Tried::Done(track),
+                Ok(track) => {
+                    self.printed = None;
+                    return Tried::Done(track);
+                }
                 Err(error) => {
-                    if !tries.again(&error, self.output).await {
+                    if !self.wait_to_retry(&mut failures, error.to_string()).await {
                         return Tried::GivenUp;
                     }
                 }
@@ -109,55 +134,63 @@ impl<'a> Teller<'a> {
     }
 
     async fn write(&mut self, json: String) {
-        let Some(folder) = &self.folder else { return };
-        let mut tries = Tries::default();
+        let Some(folder) = self.folder.clone() else { return };
+        let mut failures = 0;
         loop {
             let (folder, id, json) = (folder.clone(), self.id.clone(), json.clone());
             let written = tokio::task::spawn_blocking(move || folder.write(&id, &json)).await;
             let error = match written {
                 Ok(Ok(path)) => {
                     tracing::debug!(stream = self.id, path = %path.display(), "response written");
+                    self.printed = None;
                     return;
                 }
                 Ok(Err(error)) => error.to_string(),
                 Err(error) => error.to_string(),
             };
-            if !tries.again(&error, self.output).await {
+            if !self.wait_to_retry(&mut failures, error).await {
                 self.lost += 1;
                 return;
             }
         }
     }
-}
 
-/// Tries of one thing.
-#[derive(Default)]
-struct Tries {
-    failures: u32,
-    /// Since when the command is to end.
-    ending: Option<tokio::time::Instant>,
-}
-
-impl Tries {
-    /// Says the first time what is wrong, and waits; false when it is time to give up.
-    async fn again(&mut self, error: &(dyn std::fmt::Display + Send + Sync), output: &Output) -> bool {
-        if self.failures == 0 {
-            output.note(&format!("refrain: {error}; it is tried again until it works"));
+    /// Prints a failure if it is new, and waits; returns false when the time for retries is over.
+    async fn wait_to_retry(&mut self, failures: &mut u32, error: String) -> bool {
+        if self.printed.as_deref() != Some(&error) {
+            self.output.note(&format!("refrain: {error}; retrying"));
+            self.printed = Some(error);
         }
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
-        self.failures = self.failures.saturating_add(1);
-        if interrupt::asked() {
-            let since = *self.ending.get_or_insert_with(tokio::time::Instant::now);
-            if since.elapsed() > PATIENCE {
+        let pause = FIRST_PAUSE.saturating_mul(1 << (*failures).min(16)).min(LONGEST_PAUSE);
+        *failures = failures.saturating_add(1);
+        if self.is_ending() {
+            if self.is_over() {
                 return false;
             }
             sleep(FIRST_PAUSE).await;
             return true;
         }
+        let mut status = self.status.clone();
         tokio::select! {
             () = sleep(pause) => {}
             () = interrupt::wait() => {}
+            // An error means that the stream is gone, which is an end too.
+            _ = status.wait_for(|status| status.source_ended) => {}
         }
         true
+    }
+
+    /// Returns true if no further input is expected.
+    fn is_ending(&self) -> bool {
+        interrupt::asked() || self.status.borrow().source_ended
+    }
+
+    /// Returns true when the time for retries after the end is over. It begins with the first failure after the end.
+    fn is_over(&mut self) -> bool {
+        if self.printed.is_none() || !self.is_ending() {
+            return false;
+        }
+        let limit = if interrupt::asked() { INTERRUPT_LIMIT } else { STREAM_END_LIMIT };
+        self.ending.get_or_insert_with(Instant::now).elapsed() > limit
     }
 }

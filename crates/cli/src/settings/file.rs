@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::layer::Layer;
 use crate::output::without_secrets;
 
-/// Reads what is ours of any file, and gives the names of what is not. One that is not TOML is named as a whole.
+/// Reads Refrain's settings from a file that may hold settings of another program, and returns the names of those. A file
+/// that is not TOML is named as a whole. A setting of Refrain with a value of the wrong type is an error.
 pub(super) fn read_loosely(path: &Path) -> Result<(Layer, Vec<String>)> {
     let bytes =
         std::fs::read(path).with_context(|| format!("cannot read configuration {}", path.display()))?;
@@ -16,13 +17,45 @@ pub(super) fn read_loosely(path: &Path) -> Result<(Layer, Vec<String>)> {
         return Ok((Layer::default(), vec!["all of it, which is no TOML".to_owned()]));
     };
     let (mut layer, mut ignored) = (Layer::default(), Vec::new());
-    for (key, value) in table {
-        match toml::Table::from_iter([(key.clone(), value)]).try_into::<Layer>() {
+    for (name, setting) in single_settings(table) {
+        match setting.try_into::<Layer>() {
             Ok(one) => layer = layer.over(one),
-            Err(_) => ignored.push(key),
+            Err(error) if is_foreign(error.message()) => ignored.push(name),
+            Err(error) => bail!(
+                "configuration {}: {name} is invalid: {}; correct or remove it",
+                path.display(),
+                without_secrets(error.message())
+            ),
         }
     }
+    ignored.dedup();
     Ok((layer, ignored))
+}
+
+/// The settings of a file one by one, each in the tables around it, with its name.
+fn single_settings(table: toml::Table) -> Vec<(String, toml::Table)> {
+    let single = |key: &str, value| toml::Table::from_iter([(key.to_owned(), value)]);
+    let mut settings = Vec::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) if !inner.is_empty() => {
+                for (name, value) in inner {
+                    let setting = single(&key, toml::Value::Table(single(&name, value)));
+                    // A table that is not ours as a whole is named once.
+                    let known =
+                        single(&key, toml::Value::Table(toml::Table::new())).try_into::<Layer>().is_ok();
+                    settings.push((if known { format!("{key}.{name}") } else { key.clone() }, setting));
+                }
+            }
+            value => settings.push((key.clone(), single(&key, value))),
+        }
+    }
+    settings
+}
+
+/// Returns true for the message of a setting that Refrain does not have.
+fn is_foreign(message: &str) -> bool {
+    ["unknown field", "missing field"].iter().any(|start| message.starts_with(start))
 }
 
 /// Reads the file; unknown keys are errors that say where.

@@ -21,6 +21,7 @@ use clap::ValueEnum;
 use refrain_catalog::{OpenSettings, Rule};
 use refrain_core::matching::live::LiveSettings;
 use refrain_core::matching::{Effort, MatchSettings, Ranges};
+use refrain_stream::http::PrivateHost;
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -30,6 +31,25 @@ use layer::Layer;
 pub(crate) use service::{check_id, check_url};
 pub(crate) use tables::Role;
 pub(crate) use url::CatalogUrl;
+
+/// What messages call the settings that a user can change, which differs between the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OptionNames {
+    /// Where the catalog is.
+    pub(crate) catalog: &'static str,
+    /// The search in the index of this machine.
+    pub(crate) local_search: &'static str,
+}
+
+/// Of `refrain`.
+const FLAGS: OptionNames =
+    OptionNames { catalog: "--catalog", local_search: "--search local (REFRAIN_SEARCH=local)" };
+
+/// Of `identifyStream`, whose flags are those of the program that it replaces.
+const NO_FLAGS: OptionNames = OptionNames {
+    catalog: "REFRAIN_CATALOG, or with `catalog` in the file of -c",
+    local_search: "REFRAIN_SEARCH=local, or `search = \"local\"` in the file of -c",
+};
 
 /// More threads than this are a mistake, not a machine.
 const MOST_JOBS: usize = 1024;
@@ -72,6 +92,8 @@ impl LogSettings {
 /// What every command works with; only [`Settings::resolve`] makes one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
+    /// What messages call settings.
+    pub(crate) names: OptionNames,
     /// The settings file that was read, if any.
     pub(crate) config: Option<PathBuf>,
     /// Where the catalogue is.
@@ -130,12 +152,19 @@ impl Settings {
         let named = config.map(Path::to_owned).or(environment.config);
         if let (None, Some(text)) = (&named, &environment.text) {
             let file = file::parse(text, "the text in REFRAIN_CONFIG_TOML")?;
-            return Ok((environment.layer.over(file).check(variables)?, Vec::new()));
+            let settings = environment.layer.over(file).check(variables)?;
+            return Ok((Self { names: NO_FLAGS, ..settings }, Vec::new()));
         }
         let config = named.or_else(|| places::config_file(variables).filter(|path| path.exists()));
         let (file, ignored) = config.as_deref().map(file::read_loosely).transpose()?.unwrap_or_default();
         let settings = environment.layer.over(file).check(variables)?;
-        Ok((Self { config, ..settings }, ignored))
+        Ok((Self { names: NO_FLAGS, config, ..settings }, ignored))
+    }
+
+    /// The hosts of `monitor.private_hosts`.
+    pub(crate) fn private_hosts(&self) -> Result<Vec<PrivateHost>> {
+        let hosts = self.layer.monitor.private_hosts.iter().flatten();
+        hosts.map(|host| host.parse::<PrivateHost>().context("monitor.private_hosts")).collect()
     }
 
     /// Settings for another catalogue, which is a file with its cache beside it.
@@ -203,6 +232,7 @@ impl Layer {
         let effort = self.effort.map_or_else(Effort::default, Effort::from);
         let rule = self.rule;
         Ok(Settings {
+            names: FLAGS,
             config: None,
             search: self.search.unwrap_or_default(),
             catalog,
@@ -241,7 +271,7 @@ fn default_catalog(variables: &[(OsString, OsString)]) -> Result<CatalogUrl> {
         .into_os_string()
         .into_string()
         .ok()
-        .context("the user's data folder has a name that is not UTF-8; say where the catalogue is: --catalog sqlite:PATH")?;
+        .context("the user's data folder has a name that is not UTF-8; set REFRAIN_CATALOG to sqlite:PATH")?;
     Ok(format!("sqlite:{path}").into())
 }
 

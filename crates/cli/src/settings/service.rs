@@ -33,8 +33,7 @@ impl Settings {
     pub(crate) fn service(&self, roles: Option<&[Role]>) -> Result<ServiceSettings> {
         let layer = &self.layer;
         let table = &layer.service;
-        let allow_private = layer.monitor.allow_private_addresses.unwrap_or(false);
-        let sinks = layer.sink_variables.check(&layer.sinks, allow_private)?;
+        let sinks = layer.sink_variables.check(&layer.sinks)?;
         Ok(ServiceSettings {
             roles: self.roles(roles.or(table.roles.as_deref()))?,
             name: name(table.name.as_deref())?,
@@ -110,7 +109,8 @@ impl Settings {
         let update = within("monitor.update_seconds", layer.monitor.update_seconds, 30, 5, 3_600)?;
         live.update_seconds = Some(update.into());
         let allow_private = layer.monitor.allow_private_addresses.unwrap_or(false);
-        let hls = HlsSettings { allow_private, ..HlsSettings::default() };
+        let private_hosts = self.private_hosts()?;
+        let hls = HlsSettings { allow_private, private_hosts, ..HlsSettings::default() };
         let events = layer.monitor.events.as_deref().unwrap_or(&[Event::Start, Event::Final]);
         Ok(StreamsSettings {
             capacity: within("service.capacity", layer.service.capacity, 200, 0, 5_000)?,

@@ -35,7 +35,7 @@ pub(super) struct SinkVariables {
 const KINDS: [(Kind, &str, &[&str]); 5] = [
     (Kind::S3, "s3", &["bucket", "key", "from"]),
     (Kind::Sns, "sns", &["topic", "format", "from"]),
-    (Kind::Webhook, "webhook", &["url", "secret_file", "timeout_seconds", "format", "from"]),
+    (Kind::Webhook, "webhook", &["url", "secret_file", "timeout_seconds", "allow_private", "format", "from"]),
     (Kind::Folder, "folder", &["path", "key", "from"]),
     (Kind::Stdout, "stdout", &["format", "from"]),
 ];
@@ -126,10 +126,10 @@ impl SinkVariables {
     }
 
     /// All sinks, checked.
-    pub(super) fn check(&self, file: &[SinkTable], allow_private: bool) -> Result<Vec<SinkSettings>> {
+    pub(super) fn check(&self, file: &[SinkTable]) -> Result<Vec<SinkSettings>> {
         let mut sinks: Vec<SinkSettings> = Vec::new();
         for table in self.over_file(file) {
-            let sink = self.sink(table, allow_private)?;
+            let sink = self.sink(table)?;
             if sinks.iter().any(|other| other.name == sink.name) {
                 bail!("two sinks are called {:?}; give each a name of its own", sink.name);
             }
@@ -138,7 +138,7 @@ impl SinkVariables {
         Ok(sinks)
     }
 
-    fn sink(&self, table: SinkTable, allow_private: bool) -> Result<SinkSettings> {
+    fn sink(&self, table: SinkTable) -> Result<SinkSettings> {
         let kind = table.kind.context("a sink has no kind; use s3, sns, webhook, folder or stdout")?;
         let name = table.name.clone().unwrap_or_else(|| word(kind).to_owned());
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -153,14 +153,24 @@ impl SinkVariables {
             Some(from) => from.clone(),
             None => vec![HeardFrom::Live, HeardFrom::Archive],
         };
-        let kind = self
-            .kind(table, kind, name == word(Kind::Webhook), allow_private)
-            .with_context(|| format!("sink {name:?}"))?;
+        let kind =
+            self.kind(table, kind, name == word(Kind::Webhook)).with_context(|| format!("sink {name:?}"))?;
         Ok(SinkSettings { name, kind, from, format })
     }
 
-    fn kind(&self, table: SinkTable, kind: Kind, own: bool, allow_private: bool) -> Result<SinkKind> {
-        let SinkTable { bucket, key, topic, url, secret_file, timeout_seconds, path, format, .. } = table;
+    fn kind(&self, table: SinkTable, kind: Kind, own: bool) -> Result<SinkKind> {
+        let SinkTable {
+            bucket,
+            key,
+            topic,
+            url,
+            secret_file,
+            timeout_seconds,
+            allow_private,
+            path,
+            format,
+            ..
+        } = table;
         let is = |kinds: &[Kind]| kinds.contains(&kind);
         for (key, there, kinds) in [
             ("bucket", bucket.is_some(), &[Kind::S3][..]),
@@ -169,6 +179,7 @@ impl SinkVariables {
             ("url", url.is_some(), &[Kind::Webhook]),
             ("secret_file", secret_file.is_some(), &[Kind::Webhook]),
             ("timeout_seconds", timeout_seconds.is_some(), &[Kind::Webhook]),
+            ("allow_private", allow_private.is_some(), &[Kind::Webhook]),
             ("path", path.is_some(), &[Kind::Folder]),
             ("format \"song\"", format == Some(Format::Song), &[Kind::Sns, Kind::Webhook, Kind::Stdout]),
         ] {
@@ -194,7 +205,7 @@ impl SinkVariables {
                     url: Secret::new(url),
                     secret: secret("REFRAIN_SINK_WEBHOOK_SECRET", variable, secret_file.as_deref())?,
                     timeout: Duration::from_secs(seconds.into()),
-                    allow_private,
+                    allow_private: allow_private.unwrap_or(false),
                 }
             }
         })

@@ -150,6 +150,7 @@ table! {
         events: Vec<Event>,
         update_seconds: u32,
         allow_private_addresses: bool,
+        private_hosts: Vec<String>,
     }
 }
 
@@ -219,6 +220,7 @@ table! {
         url: Hidden,
         secret_file: PathBuf,
         timeout_seconds: u32,
+        allow_private: bool,
         path: PathBuf,
         format: Format,
         from: Vec<HeardFrom>,

@@ -34,7 +34,7 @@ impl Store {
     pub(crate) fn open(settings: &Settings, missing: Missing) -> Result<Self> {
         let url = settings.catalog.expose();
         if let Some(path) = sqlite_path(url) {
-            prepare(&path, missing)?;
+            prepare(&path, missing, settings.names.catalog)?;
         }
         // One thread of its own: what follows the catalogue goes on while nobody waits for anything.
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -144,10 +144,10 @@ pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
     (!path.is_empty() && !path.starts_with(':')).then(|| PathBuf::from(path))
 }
 
-fn prepare(path: &Path, missing: Missing) -> Result<()> {
+fn prepare(path: &Path, missing: Missing, option: &str) -> Result<()> {
     if missing == Missing::Refuse && !path.exists() {
         bail!(
-            "there is no catalogue {}; make one with `refrain index FOLDER`, or say where it is with --catalog",
+            "there is no catalogue {}; make one with `refrain index FOLDER`, or name another catalog with {option}",
             path.display()
         );
     }

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use refrain_testkit::origin::{Fault, Times};
 use serde_json::Value;
 
 use crate::monitor::{Running, Stage, check_broadcast, responses};
@@ -69,4 +70,90 @@ fn a_configuration_that_cannot_be_read_is_an_error() {
     let sandbox = Sandbox::with_catalog();
     let ran = Ran::from(command(&sandbox, "x.wav", "none.cfg").output().unwrap()).expect(2);
     ran.says("cannot read configuration none.cfg");
+}
+
+#[test]
+fn settings_of_wrong_type_are_errors_and_foreign_ones_are_ignored() {
+    let sandbox = Sandbox::with_catalog();
+    let clip = sandbox.clip("clip.wav", &music().known[0], 5.0, 12.0);
+    let run = |config: &str| {
+        sandbox.file("some.cfg", config);
+        let mut command = command(&sandbox, clip.to_str().unwrap(), "some.cfg");
+        Ran::from(command.env("REFRAIN_CATALOG", sandbox.catalog()).output().unwrap())
+    };
+    for (config, part) in [
+        ("catalog = 5\n", "catalog is invalid"),
+        ("jobs = \"many\"\n", "jobs is invalid"),
+        ("jobs = 0\n", "jobs is invalid"),
+        ("effort = \"most\"\n", "effort is invalid"),
+        ("[database]\nmax_connections = \"few\"\n", "database.max_connections is invalid"),
+        ("log = \"verbose\"\n", "log is invalid"),
+    ] {
+        let ran = run(config).expect(2).says(part);
+        assert!(!ran.stderr.contains("not ours"), "{}", ran.stderr);
+    }
+    let ran =
+        run("mode = 3\n[server]\nhost = \"x\"\nport = 1\n[log]\nfile = \"x\"\nlevel = \"warn\"\n").expect(0);
+    assert!(ran.stderr.contains("not ours: log.file, mode, server\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn advice_names_only_options_of_this_program() {
+    let sandbox = Sandbox::new();
+    sandbox.file("empty.cfg", "");
+    let ran = Ran::from(command(&sandbox, "x.wav", "empty.cfg").output().unwrap()).expect(2);
+    assert!(ran.stderr.contains("REFRAIN_CATALOG") && ran.stderr.contains("-c"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("--"), "{}", ran.stderr);
+    sandbox.file("database.cfg", "search = \"database\"\n");
+    let ran = Ran::from(command(&sandbox, "-", "database.cfg").output().unwrap()).expect(2);
+    assert!(ran.stderr.contains("REFRAIN_SEARCH") && !ran.stderr.contains("--"), "{}", ran.stderr);
+}
+
+/// The program on a stream of which some segments are listed, with these folders.
+fn follow(stage: &Stage, url: &str, out: &str, temp: &str) -> Running {
+    stage.sandbox.file("empty.cfg", "");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_identifyStream"));
+    command.env_clear().env("HOME", stage.sandbox.path("")).current_dir(stage.sandbox.path(""));
+    command.env("REFRAIN_CATALOG", stage.sandbox.catalog());
+    Running::start(command.args(["-i", url, "-c", "empty.cfg", "-e", "st-x", "-O", out, "-t", temp]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_folders_are_created() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(stage.clips.len() as u64);
+    live.change(|options| options.end = true);
+    follow(&stage, &url, "deep/results", "no/tmp").end().expect(0);
+    assert_eq!(responses(&stage.sandbox.path("deep/results")).len(), 4);
+    assert_eq!(std::fs::read_dir(stage.sandbox.path("no/tmp")).unwrap().count(), 0);
+    stage.sandbox.file("taken", "a file");
+    let ran = follow(&stage, &url, "deep/results", "taken/tmp").end().expect(2);
+    assert!(ran.stderr.contains("taken/tmp"), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_folder_that_vanished_ends_with_status_2_after_the_stream() {
+    let stage = Stage::new().await;
+    let (live, url) = stage.live(3);
+    let running = follow(&stage, &url, "results", "tmp");
+    stage.joined().await;
+    std::fs::remove_dir(stage.sandbox.path("results")).unwrap();
+    live.publish(stage.clips.len() as u64 - 3);
+    live.change(|options| options.end = true);
+    let ran = running.end().expect(2);
+    assert!(ran.stderr.contains("cannot write a response to results"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("4 events could not be written"), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reason_of_a_failing_playlist_is_logged_at_once() {
+    let stage = Stage::new().await;
+    let url = format!("{}?token=secret", stage.origin.url("/none.m3u8"));
+    let mut running = follow(&stage, &url, "results", "tmp");
+    let mut log = running.log();
+    let mut until_logged = |part: &str| log.find(|line| line.contains(part)).unwrap();
+    let logged = until_logged("status 404");
+    assert!(logged.contains("WARN") && !logged.contains("secret"), "{logged}");
+    stage.origin.fault("/none.m3u8", Fault::Status(503), Times::Always);
+    until_logged("status 503");
 }

@@ -85,6 +85,12 @@ impl Running {
         self.0.as_mut().unwrap()
     }
 
+    /// The lines of its standard error, as they are written.
+    pub(crate) fn log(&mut self) -> impl Iterator<Item = String> + use<> {
+        let errors = self.child().stderr.take().unwrap();
+        BufReader::new(errors).lines().map(Result::unwrap)
+    }
+
     /// Whether it is over already.
     pub(crate) fn is_over(&mut self) -> bool {
         self.child().try_wait().unwrap().is_some()
@@ -245,18 +251,18 @@ async fn a_folder_that_is_away_is_waited_for() {
     let (live, url) = stage.live(3);
     let (out, away) = (stage.out(), stage.sandbox.path("away"));
     let mut running = stage.monitor(&[&url, "--id", "x", "--out", out.to_str().unwrap()]);
-    let mut errors = BufReader::new(running.child().stderr.take().unwrap()).lines();
+    let mut errors = running.log();
     stage.joined().await;
     std::fs::rename(&out, &away).unwrap();
     live.publish(stage.clips.len() as u64 - 3);
     live.change(|options| options.end = true);
     let what = loop {
-        let line = errors.next().unwrap().unwrap();
+        let line = errors.next().unwrap();
         if line.contains("cannot write a response") {
             break line;
         }
     };
-    assert!(what.contains("make the folder") && what.contains("tried again"), "{what}");
+    assert!(what.contains("make the folder") && what.contains("retrying"), "{what}");
     std::fs::rename(&away, &out).unwrap();
     let _rest = std::thread::spawn(move || errors.for_each(drop));
     running.child().stderr = None;

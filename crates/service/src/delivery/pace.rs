@@ -1,5 +1,6 @@
 //! When what failed is tried again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use refrain_catalog::{AfterFailure, Delivery};
@@ -14,8 +15,9 @@ const JITTER: f64 = 0.2;
 /// down, or somebody made it due again.
 const LEAST_ATTEMPTS: u32 = 5;
 
-/// After so many failures without a success a sink is taken to be down.
-const DOWN_AFTER: u32 = 5;
+/// A sink counts as down after failures of this many different messages without a success in between. One message that
+/// fails again and again says nothing about the sink.
+const DOWN_AFTER: usize = 5;
 
 /// Longest pause between two looks whether a sink that was down is back.
 const LONGEST_LOOK: Duration = Duration::from_secs(15);
@@ -28,13 +30,19 @@ pub(super) fn pause(failures: u32, longest: Duration) -> Duration {
     doubled.min(longest).mul_f64(jitter).min(longest)
 }
 
-/// What follows an attempt that failed at `now`, milliseconds since 1970.
-pub(super) fn after(delivery: &Delivery, now: i64, longest: Duration, give_up: Duration) -> AfterFailure {
+/// What follows an attempt that failed at `now`, milliseconds since 1970. The pause is at least `least`, which the sink asked
+/// for, also where that is more than `longest`.
+pub(super) fn after(
+    delivery: &Delivery,
+    now: i64,
+    (least, longest): (Duration, Duration),
+    give_up: Duration,
+) -> AfterFailure {
     let age = u128::try_from(now.saturating_sub(delivery.created_at)).unwrap_or_default();
     if delivery.attempts >= LEAST_ATTEMPTS && age >= give_up.as_millis() {
         return AfterFailure::DeadAt(now);
     }
-    AfterFailure::RetryAt(now.saturating_add(milliseconds(pause(delivery.attempts, longest))))
+    AfterFailure::RetryAt(now.saturating_add(milliseconds(pause(delivery.attempts, longest).max(least))))
 }
 
 pub(super) fn milliseconds(time: Duration) -> i64 {
@@ -45,30 +53,56 @@ pub(super) fn milliseconds(time: Duration) -> i64 {
 /// others keep their attempts.
 #[derive(Debug, Default)]
 pub(super) struct Circuit {
+    /// Failures since the last success.
     failures: u32,
+    /// The messages that failed since then, at most [`DOWN_AFTER`].
+    failed: BTreeSet<i64>,
+    /// Failures at the moment when the sink was taken to be down.
+    failures_before: u32,
 }
 
 impl Circuit {
     /// Whether the sink is taken to be down.
     pub(super) fn is_open(&self) -> bool {
-        self.failures >= DOWN_AFTER
+        self.failed.len() >= DOWN_AFTER
     }
 
     /// The sink answered; whether it was down before.
     pub(super) fn answered(&mut self) -> bool {
         let was_down = self.is_open();
-        self.failures = 0;
+        *self = Self::default();
         was_down
     }
 
-    /// The sink failed; whether it is taken to be down from now on.
-    pub(super) fn failed(&mut self) -> bool {
+    /// The delivery of `message` failed. Returns true if the sink is taken to be down from now on.
+    pub(super) fn failed(&mut self, message: i64) -> bool {
         self.failures = self.failures.saturating_add(1);
-        self.failures == DOWN_AFTER
+        if self.is_open() {
+            return false;
+        }
+        self.failed.insert(message);
+        self.failures_before = self.failures;
+        self.is_open()
     }
 
     /// Time to the next look at a sink that is down.
     pub(super) fn pause(&self, longest: Duration) -> Duration {
-        pause(self.failures.saturating_sub(DOWN_AFTER - 1), longest.min(LONGEST_LOOK))
+        pause(self.failures.saturating_sub(self.failures_before) + 1, longest.min(LONGEST_LOOK))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failing_message_does_not_take_the_sink_down() {
+        let mut circuit = Circuit::default();
+        assert!((0..100).all(|_| !circuit.failed(7)) && !circuit.is_open());
+        assert!((1..4).all(|message| !circuit.failed(message)));
+        assert!(circuit.failed(4) && circuit.is_open());
+        assert!(!circuit.failed(5), "reported once");
+        assert!(circuit.answered() && !circuit.is_open());
+        assert!(!circuit.failed(1) && !circuit.answered());
     }
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use super::Access;
-use super::answer::Refusal;
+use super::error::ApiError;
 use crate::settings::Secret;
 
 /// Lets a request pass, or refuses it.
@@ -31,24 +31,24 @@ pub(super) async fn check(
 }
 
 /// Whether the request shows the token (RFC 6750, section 2.1), in a time that tells nothing of it.
-fn shows(token: &Secret, headers: &HeaderMap) -> Result<(), Refusal> {
+fn shows(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
     let shown = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     let (scheme, shown) = shown.split_at_checked(b"Bearer ".len()).unwrap_or_default();
     let right = shown.ct_eq(token.expose().as_bytes());
     if scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(right) {
         return Ok(());
     }
-    Err(Refusal::Unauthorized("show the token of http.api_token_file: Authorization: Bearer TOKEN"))
+    Err(ApiError::Unauthorized("show the token of http.api_token_file: Authorization: Bearer TOKEN"))
 }
 
 /// Without a token only programs of this machine may ask. A page in its browser is none: it comes from here too, but under
 /// the name of its own host.
-fn is_here(peer: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+fn is_here(peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if peer.to_canonical().is_loopback() && names_here(host) {
         return Ok(());
     }
-    Err(Refusal::Forbidden("without http.api_token_file the API answers loopback addresses only"))
+    Err(ApiError::Forbidden("without http.api_token_file the API answers loopback addresses only"))
 }
 
 fn names_here(host: &str) -> bool {

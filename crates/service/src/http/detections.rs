@@ -4,31 +4,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use chrono::{DateTime, SecondsFormat};
 use refrain_catalog::{Catalog, CatalogError, Detection, HeardIn, PageMark, Track, TrackId, TrackNumber};
 use serde_json::{Value, json};
 
 use super::Http;
-use super::answer::Refusal;
+use super::error::ApiError;
+use super::extract::{ApiPath, ApiQuery};
 use super::query::{PageQuery, TimeQuery, mark_text};
 use super::streams::heard_in;
 
 impl Http {
     /// The catalogue, if it is open.
-    pub(super) fn catalog(&self) -> Result<&Arc<dyn Catalog>, Refusal> {
-        self.catalog.get().ok_or(Refusal::NotYet)
+    pub(super) fn catalog(&self) -> Result<&Arc<dyn Catalog>, ApiError> {
+        self.catalog.get().ok_or(ApiError::NotYet)
     }
 }
 
 /// `GET /v1/streams/{id}/detections`
 pub(super) async fn of_stream(
     State(http): State<Http>,
-    Path(id): Path<String>,
-    query: Result<Query<TimeQuery>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let Query(query) = query.map_err(|error| Refusal::Bad(error.body_text()))?;
+    ApiPath(id): ApiPath<String>,
+    ApiQuery(query): ApiQuery<TimeQuery>,
+) -> Result<Json<Value>, ApiError> {
     let ((from, to), after, limit) = (query.times()?, query.mark()?, query.limit()?);
     let catalog = http.catalog()?;
     // Earlier sessions are asked for by their own names, which no row has any more.
@@ -41,13 +40,12 @@ pub(super) async fn of_stream(
 /// `GET /v1/detections/{track}`
 pub(super) async fn of_track(
     State(http): State<Http>,
-    Path(track): Path<String>,
-    query: Result<Query<PageQuery>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let Query(query) = query.map_err(|error| Refusal::Bad(error.body_text()))?;
+    ApiPath(track): ApiPath<String>,
+    ApiQuery(query): ApiQuery<PageQuery>,
+) -> Result<Json<Value>, ApiError> {
     let (before, limit) = (query.mark()?, query.limit()?);
     let track: TrackId = track.parse().map_err(|_| {
-        Refusal::Bad(format!("{track:?} is no id of a track; `refrain tracks list` has them"))
+        ApiError::Bad(format!("{track:?} is no id of a track; `refrain tracks list` has them"))
     })?;
     let catalog = http.catalog()?;
     let page = catalog.journal().airings_of(track, before, limit).await?;
@@ -59,7 +57,7 @@ async fn page_of(
     page: &[Detection],
     limit: u32,
     mark: impl Fn(&Detection) -> PageMark,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let next = page.last().filter(|_| page.len() == limit as usize).map(|last| mark_text(mark(last)));
     Ok(Json(json!({"detections": tell(catalog, page).await?, "next": next})))
 }

@@ -6,17 +6,19 @@
 //! ```
 
 mod access;
-mod answer;
+mod body;
 mod detections;
+mod error;
+mod extract;
 mod probes;
 mod query;
+mod server;
 mod streams;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use refrain_catalog::Catalog;
 use tokio::net::TcpListener;
@@ -25,9 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::{Reading, Statuses};
 use crate::serve::Health;
 use crate::settings::Secret;
-
-/// Longest body of a request, bytes: an id and a URL.
-const LONGEST_BODY: usize = 64 * 1024;
+use server::TimeLimits;
 
 /// What answers need. Clones are the same.
 #[derive(Clone)]
@@ -51,16 +51,14 @@ pub struct Access {
     pub token: Option<Secret>,
 }
 
-/// Answers requests until `stop` is cancelled, then finishes those that are being answered.
-///
-/// # Errors
-/// If the listener breaks.
-pub async fn run(http: Http, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-    let service = router(http).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+/// Serves HTTP until `stop` is cancelled, then finishes the requests that are being handled. The number of connections is
+/// limited to a part of the files that the process may open.
+pub async fn run(http: Http, listener: TcpListener, stop: CancellationToken) {
+    let limits = TimeLimits::default();
+    server::run(router(http, &limits), listener, limits, server::max_connections(), stop).await;
 }
 
-fn router(http: Http) -> Router {
+fn router(http: Http, limits: &TimeLimits) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(probes::live))
         .route("/readyz", get(probes::ready))
@@ -71,9 +69,10 @@ fn router(http: Http) -> Router {
             .route("/streams/{id}", get(streams::show).delete(streams::stop))
             .route("/streams/{id}/detections", get(detections::of_stream))
             .route("/detections/{track}", get(detections::of_track))
-            .layer(axum::middleware::from_fn_with_state(access.clone(), access::check))
-            .layer(DefaultBodyLimit::max(LONGEST_BODY));
+            // The layer that is added last runs first: no body is read without access.
+            .layer(from_fn_with_state(limits.body, body::read))
+            .layer(from_fn_with_state(access.clone(), access::check));
         router = router.nest("/v1", api);
     }
-    router.fallback(answer::nothing_here).method_not_allowed_fallback(answer::not_so).with_state(http)
+    router.fallback(error::unknown_path).method_not_allowed_fallback(error::unknown_method).with_state(http)
 }

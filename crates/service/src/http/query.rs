@@ -6,7 +6,7 @@ use chrono::DateTime;
 use refrain_catalog::{DetectionId, PageMark};
 use serde::Deserialize;
 
-use super::answer::Refusal;
+use super::error::ApiError;
 
 /// Rows of a page where nobody says how many.
 const PAGE: u32 = 100;
@@ -48,36 +48,36 @@ pub(super) struct StreamsQuery {
 
 impl TimeQuery {
     /// From and to, milliseconds since 1970; the last 24 hours by default.
-    pub(super) fn times(&self) -> Result<(i64, i64), Refusal> {
+    pub(super) fn times(&self) -> Result<(i64, i64), ApiError> {
         let to = self.to.as_deref().map_or_else(|| Ok(now()), moment)?;
         let from = self.from.as_deref().map_or_else(|| Ok(to.saturating_sub(DAY)), moment)?;
         if from > to {
-            return Err(Refusal::Bad("from is later than to".to_owned()));
+            return Err(ApiError::Bad("from is later than to".to_owned()));
         }
         Ok((from, to))
     }
 
-    pub(super) fn mark(&self) -> Result<Option<PageMark>, Refusal> {
+    pub(super) fn mark(&self) -> Result<Option<PageMark>, ApiError> {
         self.after.as_deref().map(mark).transpose()
     }
 
-    pub(super) fn limit(&self) -> Result<u32, Refusal> {
+    pub(super) fn limit(&self) -> Result<u32, ApiError> {
         limit(self.limit)
     }
 }
 
 impl PageQuery {
-    pub(super) fn mark(&self) -> Result<Option<PageMark>, Refusal> {
+    pub(super) fn mark(&self) -> Result<Option<PageMark>, ApiError> {
         self.after.as_deref().map(mark).transpose()
     }
 
-    pub(super) fn limit(&self) -> Result<u32, Refusal> {
+    pub(super) fn limit(&self) -> Result<u32, ApiError> {
         limit(self.limit)
     }
 }
 
 impl StreamsQuery {
-    pub(super) fn limit(&self) -> Result<u32, Refusal> {
+    pub(super) fn limit(&self) -> Result<u32, ApiError> {
         limit(self.limit)
     }
 }
@@ -89,21 +89,21 @@ pub(super) fn now() -> i64 {
 }
 
 /// A moment as RFC 3339 or as milliseconds since 1970.
-fn moment(text: &str) -> Result<i64, Refusal> {
+fn moment(text: &str) -> Result<i64, ApiError> {
     // A plus that was not escaped arrives as a blank.
     let time = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|time| time.timestamp_millis());
     time.ok().or_else(|| text.parse().ok()).ok_or_else(|| {
-        Refusal::Bad(format!("{text:?} is no time; use 2026-11-21T10:57:55Z or milliseconds since 1970"))
+        ApiError::Bad(format!("{text:?} is no time; use 2026-11-21T10:57:55Z or milliseconds since 1970"))
     })
 }
 
 /// Where a page goes on, as the page before said.
-fn mark(text: &str) -> Result<PageMark, Refusal> {
+fn mark(text: &str) -> Result<PageMark, ApiError> {
     let read = || {
         let (at, id) = text.split_once('_')?;
         Some(PageMark { at: at.parse().ok()?, id: id.parse::<DetectionId>().ok()? })
     };
-    read().ok_or_else(|| Refusal::Bad("after is not what a page gave as next".to_owned()))
+    read().ok_or_else(|| ApiError::Bad("after is not what a page gave as next".to_owned()))
 }
 
 /// What [`mark`] reads.
@@ -111,9 +111,9 @@ pub(super) fn mark_text(mark: PageMark) -> String {
     format!("{}_{}", mark.at, mark.id)
 }
 
-fn limit(limit: Option<u32>) -> Result<u32, Refusal> {
+fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
     match limit.unwrap_or(PAGE) {
         limit @ 1..=LARGEST_PAGE => Ok(limit),
-        limit => Err(Refusal::Bad(format!("limit is {limit}; use 1 to {LARGEST_PAGE}"))),
+        limit => Err(ApiError::Bad(format!("limit is {limit}; use 1 to {LARGEST_PAGE}"))),
     }
 }

@@ -1,8 +1,7 @@
 //! `/v1/streams`.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use refrain_catalog::{HeardIn, NewStream, StartOutcome, Stream, StreamFilter};
@@ -11,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Http;
-use super::answer::Refusal;
 use super::detections::tell;
+use super::error::ApiError;
+use super::extract::{ApiJson, ApiPath, ApiQuery};
 use super::query::{StreamsQuery, now};
 use crate::monitor::StreamStatus;
 use crate::streams::{ORIGIN_API, outside_name};
@@ -65,9 +65,8 @@ pub(super) fn heard_in(stream: &Stream) -> HeardIn {
 /// `GET /v1/streams`
 pub(super) async fn list(
     State(http): State<Http>,
-    query: Result<Query<StreamsQuery>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let Query(query) = query.map_err(|error| Refusal::Bad(error.body_text()))?;
+    ApiQuery(query): ApiQuery<StreamsQuery>,
+) -> Result<Json<Value>, ApiError> {
     let limit = query.limit()?;
     let filter = StreamFilter { over: query.all, origin: query.origin.clone(), ..StreamFilter::default() };
     let page = http.catalog()?.journal().streams(&filter, query.after.as_deref(), limit).await?;
@@ -77,7 +76,10 @@ pub(super) async fn list(
 }
 
 /// `GET /v1/streams/{id}`
-pub(super) async fn show(State(http): State<Http>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn show(
+    State(http): State<Http>,
+    ApiPath(id): ApiPath<String>,
+) -> Result<Json<Value>, ApiError> {
     let catalog = http.catalog()?;
     let stream = catalog.journal().stream(&id).await?.ok_or_else(|| unknown(&id))?;
     let open = catalog.journal().open_detections(&heard_in(&stream)).await?;
@@ -116,16 +118,17 @@ pub(super) struct Add {
 /// `POST /v1/streams`
 pub(super) async fn add(
     State(http): State<Http>,
-    body: Result<Json<Add>, JsonRejection>,
-) -> Result<impl IntoResponse, Refusal> {
-    let Json(Add { id, url }) = body.map_err(|error| Refusal::Bad(error.body_text()))?;
+    ApiJson(Add { id, url }): ApiJson<Add>,
+) -> Result<impl IntoResponse, ApiError> {
     if !(1..=LONGEST_ID).contains(&id.chars().count()) {
-        return Err(Refusal::Bad(format!("an id has 1 to {LONGEST_ID} characters")));
+        return Err(ApiError::Unprocessable(format!("id must have 1 to {LONGEST_ID} characters")));
     }
     let parsed = url::Url::parse(&url).ok();
     let known = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https" | "udp"));
     if !known || url.len() > LONGEST_URL {
-        return Err(Refusal::Bad(format!("url is no http, https or udp URL of at most {LONGEST_URL} bytes")));
+        return Err(ApiError::Unprocessable(format!(
+            "url must be an http, https or udp URL of at most {LONGEST_URL} bytes"
+        )));
     }
     let new = NewStream { id, url, origin: ORIGIN_API.to_owned(), session: None, started_at: now() };
     let outcome = http.catalog()?.journal().start_stream(&new).await?;
@@ -133,7 +136,7 @@ pub(super) async fn add(
         StartOutcome::Started(stream) => (StatusCode::CREATED, stream),
         StartOutcome::Known(stream) if stream.url == new.url => (StatusCode::OK, stream),
         StartOutcome::Known(stream) => {
-            return Err(Refusal::Conflict(format!(
+            return Err(ApiError::Conflict(format!(
                 "stream {:?} is {} already with another URL; stop it first",
                 stream.id,
                 stream.state.as_str()
@@ -144,7 +147,10 @@ pub(super) async fn add(
 }
 
 /// `DELETE /v1/streams/{id}`
-pub(super) async fn stop(State(http): State<Http>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+pub(super) async fn stop(
+    State(http): State<Http>,
+    ApiPath(id): ApiPath<String>,
+) -> Result<StatusCode, ApiError> {
     let journal = http.catalog()?.journal();
     if journal.stream(&id).await?.is_none() {
         return Err(unknown(&id));
@@ -154,6 +160,6 @@ pub(super) async fn stop(State(http): State<Http>, Path(id): Path<String>) -> Re
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn unknown(id: &str) -> Refusal {
-    Refusal::NotFound(format!("there is no stream {id:?}"))
+fn unknown(id: &str) -> ApiError {
+    ApiError::NotFound(format!("there is no stream {id:?}"))
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refrain_stream::hls::{HlsSource, SourceStatus};
-use refrain_stream::http::{HttpClient, Reach};
+use refrain_stream::http::{AddressPolicy, HttpClient};
 use refrain_stream::{PipeSource, RadioSettings, RadioSource, UdpSource};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use url::Url;
 
+use super::failures::FailureLog;
 use super::kind::kind_of;
 use super::pool::Pool;
 use super::source::{Source, SourceSettings, StreamInput, counters_of, state_of, waiting};
@@ -44,7 +45,8 @@ pub(super) async fn follow(
         () = stopped => StreamState::Ended(STOPPED.to_owned()),
         end = run => end,
     };
-    tracing::debug!(stream = %stream.id, state = %end, "nothing more comes");
+    tracing::debug!(stream = %stream.id, state = %end, "stream source ended");
+    stream.status.send_modify(|status| status.source_ended = true);
     if stop.leaves() { stream.leave(&pool, end) } else { stream.end(&pool, end) }
 }
 
@@ -53,6 +55,7 @@ async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> Str
     let kind = source.kind();
     stream.status.send_modify(|status| status.kind = Some(kind));
     let (began, mut last, playlist) = (Instant::now(), None, source.watch());
+    let mut failures = FailureLog::default();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -66,10 +69,14 @@ async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> Str
                     _ = tick.tick() => {}
                 }
                 let state = state(playlist.as_ref(), last, began, kind);
-                if let (StreamState::Ended(_), SourceKind::Udp) = (&state, kind) {
+                if let (StreamState::Ended(_) | StreamState::Failed(_), SourceKind::Udp) = (&state, kind) {
                     return state;
                 }
-                show(stream, playlist.as_ref().map(|status| counters_of(&status.borrow())), state);
+                let counters = playlist.as_ref().map(|status| counters_of(&status.borrow()));
+                if let Some(counters) = &counters {
+                    failures.observe(&stream.id, Some(kind), counters);
+                }
+                show(stream, counters, state);
             }
         };
         let Some(delivery) = next else {
@@ -136,42 +143,41 @@ async fn open(
     }
     let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = url.ok_or("this is no URL that can be followed: http, https, udp and rtp are")?;
-    let (kind, reach) = find_out(stream, &url, client, settings).await?;
+    let policy = AddressPolicy::of_operator(&url, settings.hls.allow_private, &settings.hls.private_hosts);
+    let kind = find_out(stream, &url, client, &policy, settings).await?;
     if kind == SourceKind::Hls {
         let source = HlsSource::open(&text, client, settings.hls.clone());
         return source.map(Source::Hls).map_err(|error| error.to_string());
     }
-    let listening = client.listening(reach).map_err(|error| error.to_string())?;
-    let source = RadioSource::open(&text, listening, RadioSettings { reach, ..settings.radio.clone() });
+    let listening = client.listening(&policy).map_err(|error| error.to_string())?;
+    let source = RadioSource::open(&text, listening, RadioSettings { policy, ..settings.radio.clone() });
     source.map(|source| Source::Radio(Box::new(source))).map_err(|error| error.to_string())
 }
 
-/// What is behind a URL, and how far it reaches: asked until there is an answer, as long as a stream may be silent.
+/// Finds out which kind of stream a URL has. Failed requests are repeated for `give_up_after`; the first failure and each
+/// change of the reason are logged as warnings.
 async fn find_out(
     stream: &Arc<Stream>,
     url: &Url,
     client: &HttpClient,
+    policy: &AddressPolicy,
     settings: &SourceSettings,
-) -> Result<(SourceKind, Reach), String> {
-    let began = Instant::now();
+) -> Result<SourceKind, String> {
+    let (began, mut failures) = (Instant::now(), FailureLog::default());
     let (mut pause, longest) = settings.hls.retry;
     loop {
-        let reach =
-            if settings.hls.allow_private { Some(Reach::Private) } else { client.reach_of(url).await };
-        // The request then says what is wrong with the name.
-        let reach = reach.unwrap_or(Reach::Public);
-        let error = match kind_of(url, client, reach).await {
-            Ok(kind) => return Ok((kind, reach)),
+        let error = match kind_of(url, client, policy).await {
+            Ok(kind) => return Ok(kind),
             Err(error) => error,
         };
         stream.status.send_modify(|status| {
             status.source.retries += 1;
             status.source.last_error = Some(error.to_string());
         });
+        failures.observe(&stream.id, None, &stream.status.borrow().source);
         if !error.is_transient() || began.elapsed() > settings.hls.give_up_after {
             return Err(error.to_string());
         }
-        tracing::debug!(stream = %stream.id, %error, "not there yet");
         sleep(pause).await;
         pause = (pause * 2).min(longest);
     }

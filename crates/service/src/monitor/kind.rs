@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refrain_stream::http::{HttpClient, HttpError, HttpFailure, Question, Reach};
+use refrain_stream::http::{AddressPolicy, HttpClient, HttpError, HttpFailure, Question};
 use url::Url;
 
 use super::status::SourceKind;
@@ -23,12 +23,16 @@ const MAX_HEAD: usize = 64 * 1024;
 ///
 /// # Errors
 /// [`HttpError`] if the server gives no answer from which it could be told.
-pub(super) async fn kind_of(url: &Url, client: &HttpClient, reach: Reach) -> Result<SourceKind, HttpError> {
+pub(super) async fn kind_of(
+    url: &Url,
+    client: &HttpClient,
+    policy: &AddressPolicy,
+) -> Result<SourceKind, HttpError> {
     let path = url.path().to_ascii_lowercase();
     if path.ends_with(".m3u8") {
         return Ok(SourceKind::Hls);
     }
-    let mut answer = match client.ask(Question::new(url, reach).identity(), PATIENCE).await {
+    let mut answer = match client.ask(Question::new(url, policy).identity(), PATIENCE).await {
         Ok(answer) => answer,
         // The oldest radio servers answer in no version of HTTP.
         Err(error) if matches!(error.reason, HttpFailure::Broken(_)) => return Ok(SourceKind::Radio),

@@ -14,6 +14,7 @@
 mod airings;
 mod decode;
 mod event;
+mod failures;
 mod follow;
 mod handle;
 mod index;

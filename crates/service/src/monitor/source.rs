@@ -5,18 +5,16 @@ use std::time::{Duration, Instant};
 
 use refrain_stream::hls::{Complete, Entry, HlsSettings, HlsSource, SourceState, SourceStatus};
 use refrain_stream::{
-    ClockAnchor, Delivery, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings, UdpSource,
+    ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings,
+    UdpSource,
 };
 use tokio::sync::watch;
 
 use super::queue::Full;
 use super::status::{SourceCounters, SourceKind, StreamState};
 
-/// Without a delivery for so long a stream without a playlist is stalled, …
+/// A stream without a playlist is stalled after this time without a delivery.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
-
-/// … and for so long one is over that never says so.
-const SILENT_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// What is to be followed.
 pub enum StreamInput {
@@ -56,7 +54,7 @@ impl StreamSpec {
 /// How streams are fetched.
 #[derive(Debug, Clone, Default)]
 pub struct SourceSettings {
-    /// HLS; `allow_private` counts for radio too.
+    /// HLS; `allow_private` and `private_hosts` are for radio too.
     pub hls: HlsSettings,
     /// Radio.
     pub radio: RadioSettings,
@@ -175,7 +173,10 @@ impl Source {
 pub(super) fn waiting(last: Option<Instant>, began: Instant, kind: SourceKind) -> StreamState {
     let silent = last.unwrap_or(began).elapsed();
     match last {
-        _ if silent > SILENT_AFTER && kind == SourceKind::Udp => {
+        None if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => {
+            StreamState::Failed(format!("no datagram arrived within {} s", GIVE_UP_AFTER.as_secs()))
+        }
+        Some(_) if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => {
             StreamState::Ended("nothing has come for a long time".to_owned())
         }
         None => StreamState::Starting,

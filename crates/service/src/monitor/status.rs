@@ -93,6 +93,8 @@ pub struct AiringNow {
 pub struct StreamStatus {
     /// How it is doing.
     pub state: StreamState,
+    /// Returns true when the source gives nothing more; what it gave may still have to be processed.
+    pub source_ended: bool,
     /// Whether all is done: the last event is told.
     pub is_over: bool,
     /// What kind of source it is, once that is known.

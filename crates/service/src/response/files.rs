@@ -1,23 +1,37 @@
 //! Responses as files: whole, on the disk, and none over another.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::Local;
-use tempfile::{Builder, NamedTempFile};
 
+use super::complete::create_complete;
 use super::name::file_name;
 
 /// Most files of one asset and second.
 const MAX_NUMBER: u32 = 100_000;
 
-/// A response could not be written.
+/// An error of the folder for responses.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write a response to {}: {source}; {advice}", folder.display(), advice = advice(source))]
-pub struct FileError {
-    folder: PathBuf,
-    source: io::Error,
+#[non_exhaustive]
+pub enum FileError {
+    /// A response could not be written.
+    #[error("cannot write a response to {}: {source}; {advice}", folder.display(), advice = advice(source))]
+    Write {
+        /// The folder for responses.
+        folder: PathBuf,
+        /// The reason of the system.
+        source: io::Error,
+    },
+    /// A folder could not be created.
+    #[error("cannot create the folder {}: {source}", folder.display())]
+    Create {
+        /// The folder for responses or for temporary files.
+        folder: PathBuf,
+        /// The reason of the system.
+        source: io::Error,
+    },
 }
 
 /// What to do about it.
@@ -40,11 +54,23 @@ pub struct ResponseFolder {
 }
 
 impl ResponseFolder {
-    /// Responses go to `folder`. They are written under another name in `temporary` first, if that is given and on the
-    /// same file system, else in `folder`.
+    /// Responses are written to `folder`, where only complete files are visible. `temporary` is for files that are being
+    /// written, on systems that cannot write them without a name.
     #[must_use]
     pub fn new(folder: PathBuf, temporary: Option<PathBuf>) -> Self {
         Self { folder, temporary }
+    }
+
+    /// Creates the folder for responses and the one for temporary files where they are missing.
+    ///
+    /// # Errors
+    /// [`FileError`] with the folder that cannot be created.
+    pub fn create(&self) -> Result<(), FileError> {
+        for folder in [Some(&self.folder), self.temporary.as_ref()].into_iter().flatten() {
+            fs::create_dir_all(folder)
+                .map_err(|source| FileError::Create { folder: folder.clone(), source })?;
+        }
+        Ok(())
     }
 
     /// Where responses go.
@@ -59,69 +85,21 @@ impl ResponseFolder {
     /// # Errors
     /// [`FileError`]; there is no file then.
     pub fn write(&self, asset_id: &str, json: &str) -> Result<PathBuf, FileError> {
-        self.put(asset_id, json).map_err(|source| FileError { folder: self.folder.clone(), source })
+        self.put(asset_id, json).map_err(|source| FileError::Write { folder: self.folder.clone(), source })
     }
 
     fn put(&self, asset_id: &str, json: &str) -> io::Result<PathBuf> {
         // Checked first, so that a missing folder is not taken for a missing name later.
         fs::metadata(&self.folder)?;
-        if let Some(temporary) = &self.temporary {
-            match prepare(temporary, json).and_then(|file| self.name(file, asset_id)) {
-                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
-                done => return done,
-            }
-        }
-        self.name(prepare(&self.folder, json)?, asset_id)
-    }
-
-    /// Gives a file that is written its name.
-    fn name(&self, mut file: NamedTempFile, asset_id: &str) -> io::Result<PathBuf> {
         let now = Local::now();
         for number in 1..=MAX_NUMBER {
             let path = self.folder.join(file_name(asset_id, &now, number));
-            match place(file, &path)? {
-                None => return Ok(path),
-                Some(unplaced) => file = unplaced,
+            match create_complete(&path, json, self.temporary.as_deref()) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
-    }
-}
-
-/// Gives a file that is written its name, and makes that outlive a power cut; gives it back where something has the name.
-pub(crate) fn place(file: NamedTempFile, path: &Path) -> io::Result<Option<NamedTempFile>> {
-    match file.persist_noclobber(path) {
-        Ok(_) => {
-            if let Some(folder) = path.parent() {
-                sync_folder(folder);
-            }
-            Ok(None)
-        }
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(error.file)),
-        Err(error) => Err(error.error),
-    }
-}
-
-/// Writes under a name that begins with a dot, which readers of responses do not look at.
-pub(crate) fn prepare(folder: &Path, json: &str) -> io::Result<NamedTempFile> {
-    let mut builder = Builder::new();
-    builder.prefix(".refrain-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Less what the process's mask takes: others are to read it.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(json.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.as_file().sync_all()?;
-    Ok(file)
-}
-
-/// Makes the new name outlive a power cut. Some file systems know no such thing, and the file itself is safe.
-fn sync_folder(folder: &Path) {
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
     }
 }

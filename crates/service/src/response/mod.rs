@@ -4,15 +4,17 @@
 //! not show are ours.
 
 mod answer;
+mod complete;
 mod facts;
 mod files;
 mod name;
 mod number;
 
 pub use answer::{Heard, Response, ResponseMatch};
+pub(crate) use complete::create_complete;
 pub use facts::{ResponseMetadata, am_item_id};
+pub(crate) use files::advice;
 pub use files::{FileError, ResponseFolder};
-pub(crate) use files::{advice, place, prepare};
 pub use name::file_name;
 pub(crate) use name::safe_name;
 

@@ -165,12 +165,8 @@ async fn listen(
 ) -> Result<tokio::task::JoinHandle<()>, ServeError> {
     let failed = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
-    tracing::info!(address = %listener.local_addr().map_err(failed)?, "HTTP is answered");
-    Ok(tokio::spawn(async move {
-        if let Err(error) = http::run(http, listener, stop).await {
-            tracing::error!(%error, "HTTP is not answered any more");
-        }
-    }))
+    tracing::info!(address = %listener.local_addr().map_err(failed)?, "HTTP server listening");
+    Ok(tokio::spawn(http::run(http, listener, stop)))
 }
 
 /// All but the HTTP side.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::playlist::MAX_PLAYLIST_BYTES;
-use crate::http::Limits;
+use crate::http::{Limits, PrivateHost};
 
 /// Which rendition of a master playlist is followed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,8 +24,11 @@ pub enum RenditionChoice {
 pub struct HlsSettings {
     /// Which rendition is followed.
     pub rendition: RenditionChoice,
-    /// Whether everything may be on private networks. Without, that is so only if the stream's own URL is.
+    /// Whether the host of the stream's own URL may have a private address. A literal private address in that URL and
+    /// `localhost` need no permission.
     pub allow_private: bool,
+    /// Further hosts that may have private addresses: those of segments, keys, sections and redirects.
+    pub private_hosts: Vec<PrivateHost>,
     /// With how many segments of a live playlist to begin, newest last; at least one.
     pub start_segments_back: usize,
     /// What is heard of a playlist that is complete when it is first met.
@@ -87,6 +90,7 @@ impl Default for HlsSettings {
         Self {
             rendition: RenditionChoice::Automatic,
             allow_private: false,
+            private_hosts: Vec::new(),
             start_segments_back: 3,
             complete: Complete::Whole,
             low_latency: true,
@@ -101,7 +105,7 @@ impl Default for HlsSettings {
             resolve_every: seconds(30 * 60),
             resolve_pause: seconds(10),
             stalled_after: 3.0,
-            give_up_after: seconds(5 * 60),
+            give_up_after: crate::GIVE_UP_AFTER,
             max_behind: seconds(60),
         }
     }

@@ -56,8 +56,11 @@ pub enum HttpFailure {
     /// Another scheme than HTTP or HTTPS.
     #[error("the scheme {0} is not followed; only http and https are")]
     Scheme(String),
-    /// An address that strangers may not lead us to.
-    #[error("its address is private or reserved, and nobody allowed that; `allow_private` does")]
+    /// A private or reserved address that no setting allows.
+    #[error(
+        "its address is private or reserved; to allow a private address, set monitor.private_hosts \
+         (REFRAIN_MONITOR_PRIVATE_HOSTS) to the host"
+    )]
     Refused,
     /// More redirects than the limit.
     #[error("more than {0} redirects")]

@@ -7,7 +7,7 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::{HttpClient, HttpError, HttpFailure, HttpSettings, Limits, Reach, check};
+use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, Limits, check};
 
 /// Most redirects of one question.
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -22,14 +22,14 @@ const LONGEST_REPLY: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Question<'a> {
     url: &'a Url,
-    reach: Reach,
+    policy: &'a AddressPolicy,
     headers: HeaderMap,
 }
 
 impl<'a> Question<'a> {
-    /// Of `url`, for a stream or an operator that reaches this far.
-    pub fn new(url: &'a Url, reach: Reach) -> Self {
-        Self { url, reach, headers: HeaderMap::new() }
+    /// A request of `url` whose addresses, also after redirects, `policy` must admit.
+    pub fn new(url: &'a Url, policy: &'a AddressPolicy) -> Self {
+        Self { url, policy, headers: HeaderMap::new() }
     }
 
     /// Its URL.
@@ -65,6 +65,15 @@ pub struct Answer {
     least_rate: u64,
 }
 
+/// The response to a POST, without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Status code.
+    pub status: u16,
+    /// Text of the header `Retry-After`: seconds or an HTTP date.
+    pub retry_after: Option<String>,
+}
+
 impl HttpClient {
     /// Asks, follows redirects, and gives the answer if its status is a success or 304.
     ///
@@ -94,8 +103,8 @@ impl HttpClient {
         }
     }
 
-    /// POSTs a body, and gives the status of the answer, whatever it is. A redirect is such a status: it is not
-    /// followed, so that what was posted goes nowhere else.
+    /// POSTs a body and returns the status of the response, whatever it is. A redirect is not followed, so that the body
+    /// reaches no other server.
     ///
     /// # Errors
     /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`]; no answer
@@ -105,16 +114,22 @@ impl HttpClient {
         question: Question<'_>,
         body: Bytes,
         patience: Duration,
-    ) -> Result<u16, HttpError> {
+    ) -> Result<Reply, HttpError> {
         let fail = |reason| HttpError::new(question.url, reason);
-        check(question.url, question.reach).map_err(fail)?;
-        let request = self.of(question.reach).post(question.url.clone()).headers(question.headers).body(body);
+        check(question.url, question.policy).map_err(fail)?;
+        let request = self
+            .client_for(question.url, question.policy)
+            .post(question.url.clone())
+            .headers(question.headers)
+            .body(body);
         let deadline = Instant::now() + patience;
         let mut response = match tokio::time::timeout_at(deadline, request.send()).await {
             Ok(sent) => sent.map_err(|error| HttpError::of(question.url, &error))?,
             Err(_) => return Err(fail(HttpFailure::Timeout(patience.as_secs_f64()))),
         };
-        let status = response.status().as_u16();
+        let retry_after = response.headers().get(header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let reply = Reply { status: response.status().as_u16(), retry_after };
         // A connection can be used again only when its answer was read. Of a long one nobody wants to know.
         let mut unread = LONGEST_REPLY;
         while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(deadline, response.chunk()).await {
@@ -123,14 +138,15 @@ impl HttpClient {
                 None => break,
             }
         }
-        Ok(status)
+        Ok(reply)
     }
 
     async fn follow(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
         let mut url = question.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            check(&url, question.reach).map_err(|reason| HttpError::new(&url, reason))?;
-            let request = self.of(question.reach).get(url.clone()).headers(headers(question, &url));
+            check(&url, question.policy).map_err(|reason| HttpError::new(&url, reason))?;
+            let request =
+                self.client_for(&url, question.policy).get(url.clone()).headers(headers(question, &url));
             let response = request.send().await.map_err(|error| HttpError::of(&url, &error))?;
             let status = response.status();
             if status.is_success() || status == reqwest::StatusCode::NOT_MODIFIED {

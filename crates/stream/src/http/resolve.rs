@@ -1,29 +1,32 @@
-//! Names into addresses, without those that are not allowed.
+//! Name resolution that returns only the addresses that a policy admits.
 
 use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address::Reach;
+use super::policy::AddressPolicy;
 
-/// The system's resolver behind a filter: a public name that leads to a private address leads nowhere.
+/// The resolver of the system behind a filter. The HTTP client connects to the addresses that it returns and never
+/// resolves a name by itself, so that a name server cannot return another address after the check.
 #[derive(Debug)]
-pub(super) struct Filtered(pub(super) Reach);
+pub(super) struct FilteredResolver(pub(super) AddressPolicy);
 
 /// All addresses of a name are private or reserved.
 #[derive(Debug, thiserror::Error)]
-#[error("the name leads to a private or reserved address")]
+#[error("the name resolves to a private or reserved address")]
 pub(super) struct PrivateAddress;
 
-impl Resolve for Filtered {
+impl Resolve for FilteredResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let policy = self.0.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let none_at_all = found.is_empty();
-            let admitted: Vec<SocketAddr> =
-                found.into_iter().filter(|address| reach.admits(address.ip())).collect();
-            if admitted.is_empty() && !none_at_all {
+            let resolved = !found.is_empty();
+            let admitted: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|address| policy.admits_resolved(name.as_str(), address.ip()))
+                .collect();
+            if admitted.is_empty() && resolved {
                 return Err(PrivateAddress.into());
             }
             Ok(Box::new(admitted.into_iter()) as Addrs)

@@ -11,7 +11,7 @@ use super::RadioSettings;
 use super::error::RadioError;
 use super::icy::{IcyHeader, IcySplitter};
 use super::list;
-use crate::http::{self, Reach};
+use crate::http::{self, AddressPolicy};
 
 /// Playlists that may lead to playlists, one after the other.
 const MAX_DEPTH: u32 = 3;
@@ -102,7 +102,7 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     if list::is_list(url, kind) {
         let text = timeout(settings.patience, connection.read_list());
         let text = text.await.map_err(|_| unreachable("its playlist does not end"))??;
-        return entries(&text, &base, settings.reach).map(Found::List);
+        return entries(&text, &base, &settings.policy).map(Found::List);
     }
     if let Some(kind) = kind.filter(|kind| is_no_audio(kind)) {
         return Err(RadioError::NotAudio { host, kind: kind.to_owned() });
@@ -114,13 +114,13 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
 }
 
 /// The addresses of a playlist that may be followed.
-fn entries(text: &str, base: &Url, reach: Reach) -> Result<Vec<Url>, RadioError> {
+fn entries(text: &str, base: &Url, policy: &AddressPolicy) -> Result<Vec<Url>, RadioError> {
     let host = base.host_str().unwrap_or_default().to_owned();
     if list::is_hls(text) {
         return Err(RadioError::NotAudio { host, kind: "a playlist of HLS".to_owned() });
     }
     let (mut found, mut refused) = (list::entries(text, base), None);
-    found.retain(|url| match http::check(url, reach) {
+    found.retain(|url| match http::check(url, policy) {
         Ok(()) => true,
         Err(failure) => {
             refused = Some(failure.to_string());

@@ -22,6 +22,7 @@ use url::Url;
 
 use crate::backoff::Backoff;
 use crate::delivery::{Delivery, LiveAudio, LiveChunk};
+use crate::http::ShownUrl;
 use connect::{Connection, connect};
 use icy::Part;
 use pace::Pace;
@@ -260,6 +261,9 @@ impl RadioSource {
     /// A try failed or a connection broke: there will be another, unless nothing came for too long.
     fn fail(&mut self, error: RadioError) {
         self.status.failures += 1;
+        if self.backoff.tries() == 0 || self.status.last_error.as_ref() != Some(&error) {
+            tracing::warn!(url = %ShownUrl::from(&self.url), %error, "connection to the station failed");
+        }
         if std::mem::take(&mut self.status.live) && self.status.file_bytes.is_none() {
             // Until now the connection was open, and gave nothing more.
             self.ready.push_back(received(LiveAudio::Bytes(Bytes::new())));

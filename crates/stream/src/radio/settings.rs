@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::connect::Station;
 use super::error::RadioError;
-use crate::http::Reach;
+use crate::http::AddressPolicy;
 
 /// How a station is followed.
 #[derive(Debug, Clone)]
@@ -17,8 +17,9 @@ pub struct RadioSettings {
     pub retry: (Duration, Duration),
     /// Without a byte for so long, over all tries, the stream is over.
     pub give_up_after: Duration,
-    /// How far the addresses in a station's playlist may reach. What the client admits counts too: it resolves names.
-    pub reach: Reach,
+    /// Which addresses the station and its playlists may use. The client that resolves names must have the same policy
+    /// ([`crate::http::HttpClient::listening`]).
+    pub policy: AddressPolicy,
 }
 
 impl Default for RadioSettings {
@@ -28,8 +29,8 @@ impl Default for RadioSettings {
             patience: seconds(10),
             silence: seconds(10),
             retry: (Duration::from_millis(500), seconds(30)),
-            give_up_after: seconds(300),
-            reach: Reach::Public,
+            give_up_after: crate::GIVE_UP_AFTER,
+            policy: AddressPolicy::PublicOnly,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use refrain_stream::http::Reach;
+use refrain_stream::http::AddressPolicy;
 use refrain_stream::{Delivery, LiveAudio, LiveChunk, RadioError, RadioSettings, RadioSource, RadioStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -85,17 +85,17 @@ fn in_real_time(deliveries: Vec<Delivery>, rate: f64) -> Vec<Delivery> {
 }
 
 async fn listen(address: &str) -> (Vec<Delivery>, RadioStatus) {
-    listen_within(address, Reach::Private).await
+    listen_within(address, AddressPolicy::AllowPrivate).await
 }
 
-async fn listen_within(address: &str, reach: Reach) -> (Vec<Delivery>, RadioStatus) {
+async fn listen_within(address: &str, policy: AddressPolicy) -> (Vec<Delivery>, RadioStatus) {
     let client = reqwest::Client::builder().no_proxy().http09_responses().build().unwrap();
     let millis = Duration::from_millis;
     let settings = RadioSettings {
         silence: millis(300),
         retry: (millis(1), millis(10)),
         give_up_after: Duration::from_secs(20),
-        reach,
+        policy,
         ..RadioSettings::default()
     };
     let mut source = RadioSource::open(address, client, settings).unwrap();
@@ -202,20 +202,22 @@ async fn playlists_lead_to_the_first_address_that_gives_audio() {
 
 #[tokio::test]
 async fn playlists_lead_to_no_file_no_private_address_and_not_in_circles() {
-    let refused = |text: &'static str, reach| async move {
+    let refused = |text: &'static str, policy| async move {
         let (address, asked) = station(vec![answer(M3U, text.as_bytes())]).await;
-        let (all, status) = listen_within(&address, reach).await;
+        let (all, status) = listen_within(&address, policy).await;
         assert!(all.is_empty());
         assert_eq!(asked.lock().unwrap().len(), 1, "a list stays a list");
         let error = status.last_error.unwrap().to_string();
         assert!(!error.contains("secret"), "{error}");
         error
     };
-    assert!(refused("http://127.0.0.1:1/x?secret", Reach::Public).await.contains("private"));
-    assert!(refused("http://169.254.169.254/x?secret", Reach::Private).await.contains("reserved"));
-    assert!(refused("file:///etc/passwd?secret", Reach::Private).await.contains("scheme file"));
-    assert!(refused("# nothing", Reach::Private).await.contains("it has none"));
-    assert!(refused("#EXTM3U\n#EXT-X-ENDLIST\n", Reach::Private).await.contains("HLS"));
+    assert!(refused("http://127.0.0.1:1/x?secret", AddressPolicy::PublicOnly).await.contains("private"));
+    assert!(
+        refused("http://169.254.169.254/x?secret", AddressPolicy::AllowPrivate).await.contains("reserved")
+    );
+    assert!(refused("file:///etc/passwd?secret", AddressPolicy::AllowPrivate).await.contains("scheme file"));
+    assert!(refused("# nothing", AddressPolicy::AllowPrivate).await.contains("it has none"));
+    assert!(refused("#EXTM3U\n#EXT-X-ENDLIST\n", AddressPolicy::AllowPrivate).await.contains("HLS"));
     let circle = answer(M3U, b"?again\n?and-again\n");
     let (address, asked) = station(vec![circle]).await;
     let (_, status) = listen(&address).await;

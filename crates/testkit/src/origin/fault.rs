@@ -8,6 +8,8 @@ use std::time::Duration;
 pub enum Fault {
     /// A status and a short text.
     Status(u16),
+    /// A status with this value of the header `Retry-After`.
+    RetryAfter(u16, &'static str),
     /// 200 with a page of HTML.
     Html,
     /// 200 with so many bytes that look like a playlist's comments.

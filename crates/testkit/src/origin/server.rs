@@ -222,6 +222,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     });
     match shared.faults.take(&path) {
         Some(Fault::Status(status)) => Ok(status_only(status)),
+        Some(Fault::RetryAfter(status, when)) => {
+            let mut response = status_only(status);
+            set(&mut response, header::RETRY_AFTER, when);
+            Ok(response)
+        }
         Some(Fault::Reset) => Err(Reset),
         Some(Fault::Html) => Ok(whole(
             "<!DOCTYPE html><html><body>Sign in to the hotel's network</body></html>".into(),

@@ -120,6 +120,14 @@ async fn encryption_that_cannot_be_trusted() {
         assert!(error.to_string().contains(word), "{error}");
     }
 
+    let (version_1, key) = version_1_certificate(folder.path());
+    let server = PostgresServer::builder().tls(&version_1, &key).start().unwrap();
+    let url = server.create_database("songs").unwrap();
+    for mode in ["verify-ca", "verify-full"] {
+        let error = refused(&format!("{url}?sslmode={mode}&sslrootcert={ca}")).await;
+        assert!(matches!(error, CatalogError::Tls { .. }), "{mode}: {error:?}");
+    }
+
     let (expired, key) = certificate(folder.path(), "localhost", "-1");
     let server = PostgresServer::builder().tls(&expired, &key).start().unwrap();
     let url = server.create_database("songs").unwrap().replace("127.0.0.1", "localhost");
@@ -130,4 +138,48 @@ async fn encryption_that_cannot_be_trusted() {
     let server = PostgresServer::new().unwrap();
     let error = refused(&format!("{}?sslmode=require", server.url("postgres"))).await;
     assert!(matches!(error, CatalogError::Tls { .. }), "{error:?}");
+}
+
+/// A certificate of X.509 version 1 signed by itself, as Citus and old instructions make them. openssl makes version 1 when
+/// it signs a request without extensions.
+fn version_1_certificate(folder: &std::path::Path) -> (String, String) {
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    openssl(folder, "req -newkey rsa:2048 -nodes -keyout one.key -out one.csr -subj /CN=citus");
+    openssl(folder, "x509 -req -in one.csr -signkey one.key -out one.crt -days 9");
+    let text =
+        Command::new("openssl").current_dir(folder).args(["x509", "-in", "one.crt", "-noout", "-text"]);
+    let text = { text }.output().unwrap().stdout;
+    assert!(String::from_utf8_lossy(&text).contains("Version: 1 "), "openssl made another version");
+    (read("one.crt"), read("one.key"))
+}
+
+#[tokio::test]
+async fn any_certificate_is_accepted_where_none_is_to_be_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    for ((certificate, key), setting) in [
+        (version_1_certificate(folder.path()), "ssl_min_protocol_version = 'TLSv1.3'"),
+        (version_1_certificate(folder.path()), "ssl_max_protocol_version = 'TLSv1.2'"),
+        (certificate(folder.path(), "elsewhere.example", "-1"), ""),
+    ] {
+        let server = PostgresServer::builder().tls(&certificate, &key).setting(setting).password("right");
+        let server = server.start().unwrap();
+        let url = server.create_database("songs").unwrap();
+        for parameters in ["", "?sslmode=prefer", "?sslmode=require"] {
+            let catalog = refrain_catalog::open(&format!("{url}{parameters}")).await.unwrap();
+            assert_eq!(catalog.count().await.unwrap(), 0);
+            let facts = catalog.health(false).await.unwrap();
+            let encryption = facts.iter().find(|fact| format!("{fact:?}").contains("encryption")).unwrap();
+            assert!(format!("{encryption:?}").contains("TLS"), "{encryption:?}");
+            // Changes are announced through a connection of its own.
+            assert!(
+                !catalog
+                    .wait_for_change(catalog.position().await.unwrap(), Duration::from_millis(1))
+                    .await
+                    .unwrap()
+            );
+            catalog.close().await.unwrap();
+        }
+        let error = refused(&format!("{}?sslmode=require", url.replace(":right@", ":wrong@"))).await;
+        assert!(matches!(error, CatalogError::LoginRefused { .. }), "{error:?}");
+    }
 }

@@ -58,10 +58,16 @@ fn what_cannot_be_understood_is_said() {
         ("GET", "/v1/streams/a/detections?from=2000&to=1000", "", 400, "later"),
         ("GET", "/v1/streams/a/detections?after=x", "", 400, "after"),
         ("GET", "/v1/detections/none", "", 400, "no id of a track"),
+        ("GET", "/v1/streams/%ff", "", 400, "UTF-8"),
+        ("DELETE", "/v1/streams/a%ffb", "", 400, "UTF-8"),
+        ("GET", "/v1/streams/%ff/detections", "", 400, "UTF-8"),
+        ("GET", "/v1/detections/%ff", "", 400, "UTF-8"),
+        ("GET", "/%ff", "", 404, "docs/api.md"),
         ("POST", "/v1/streams", "{", 400, "Failed to parse"),
-        ("POST", "/v1/streams", "{\"id\":\"\",\"url\":\"http://x\"}", 400, "1 to 200"),
-        ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"ftp://x\"}", 400, "no http, https or udp URL"),
-        ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"http://x\",\"colour\":1}", 400, "colour"),
+        ("POST", "/v1/streams", "{\"id\":1,\"url\":\"http://x\"}", 422, "id"),
+        ("POST", "/v1/streams", "{\"id\":\"\",\"url\":\"http://x\"}", 422, "1 to 200"),
+        ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"ftp://x\"}", 422, "http, https or udp URL"),
+        ("POST", "/v1/streams", "{\"id\":\"a\",\"url\":\"http://x\",\"colour\":1}", 422, "colour"),
     ] {
         let answer = service.ask(method, path, &["content-type: application/json"], body);
         assert_eq!(answer.status, status, "{method} {path} {body}: {answer:?}");
@@ -74,9 +80,12 @@ fn what_cannot_be_understood_is_said() {
         &["content-type: text/plain"],
         "{\"id\":\"a\",\"url\":\"http://x\"}",
     );
-    assert_eq!(simple.status, 400, "{simple:?}");
+    assert_eq!(simple.status, 415, "{simple:?}");
+    assert!(simple.json()["error"].as_str().unwrap().contains("Content-Type"), "{simple:?}");
     let long = format!("{{\"id\":\"{}\"}}", "x".repeat(100_000));
-    assert_eq!(service.post("/v1/streams", &long).status, 400);
+    let long = service.post("/v1/streams", &long);
+    assert_eq!(long.status, 413, "{long:?}");
+    assert!(long.json()["error"].as_str().unwrap().contains("65536 bytes"), "{long:?}");
     assert_eq!(service.get("/v1/streams?all=true").json()["streams"], json!([]));
     service.end().expect(0);
 }

@@ -25,8 +25,8 @@ fn settings(stage: &Stage, hook: &str) -> String {
     let out = stage.sandbox.path("out");
     format!(
         "[[sinks]]\nkind = 'folder'\npath = '{}'\nkey = '{{file}}'\n\
-         [[sinks]]\nkind = 'webhook'\nurl = '{hook}'\n\
-         [monitor]\nallow_private_addresses = true\n[service]\nname = 'only'\n",
+         [[sinks]]\nkind = 'webhook'\nurl = '{hook}'\nallow_private = true\n\
+         [service]\nname = 'only'\n",
         out.display()
     )
 }

@@ -40,11 +40,20 @@ impl Lane {
                 (why, AfterFailure::DeadAt(now()))
             }
             Err(Undelivered::Again(why)) => {
-                self.failed(&why);
-                (why, after(&delivery, now(), self.terms.longest_pause, self.terms.give_up))
+                self.failed(delivery.id, &why);
+                (why, self.after(&delivery, Duration::ZERO))
+            }
+            Err(Undelivered::AgainAfter(why, pause)) => {
+                self.failed(delivery.id, &why);
+                (why, self.after(&delivery, pause))
             }
         };
         self.tell_failure(&delivery, &why, then).await;
+    }
+
+    /// The next attempt at a message, not before `least` has passed.
+    fn after(&self, delivery: &Delivery, least: Duration) -> AfterFailure {
+        after(delivery, now(), (least, self.terms.longest_pause), self.terms.give_up)
     }
 
     fn answered(&mut self) {
@@ -54,8 +63,8 @@ impl Lane {
         }
     }
 
-    fn failed(&mut self, why: &str) {
-        if self.circuit.failed() {
+    fn failed(&mut self, message: i64, why: &str) {
+        if self.circuit.failed(message) {
             tracing::warn!(
                 sink = self.name,
                 why,

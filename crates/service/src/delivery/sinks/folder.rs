@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{MOST_NUMBERS, Message, Sink, Undelivered, too_many};
 use crate::delivery::key::numbered;
-use crate::response::{advice, place, prepare};
+use crate::response::{advice, create_complete};
 
 /// Writes each message once under its path, whole when it appears, never over another.
 pub(super) struct Folder(pub(super) PathBuf);
@@ -36,14 +36,14 @@ fn write(folder: &Path, message: &Message) -> Result<(), Undelivered> {
     let first = folder.join(key);
     let parent = first.parent().unwrap_or(folder);
     fs::create_dir_all(parent).map_err(|error| again(parent, &error))?;
-    let mut file = prepare(parent, &message.body).map_err(|error| again(parent, &error))?;
     for number in 1..=MOST_NUMBERS {
         let path = folder.join(numbered(key, number));
-        match place(file, &path).map_err(|error| again(&path, &error))? {
-            None => return Ok(()),
-            // An earlier try wrote it, and was not told so.
-            Some(_) if fs::read(&path).is_ok_and(|there| there == message.text().as_bytes()) => return Ok(()),
-            Some(unplaced) => file = unplaced,
+        match create_complete(&path, &message.body, None) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(again(&path, &error)),
+            // An earlier attempt wrote it and ended before the outbox recorded that.
+            Err(_) if fs::read(&path).is_ok_and(|there| there == message.text().as_bytes()) => return Ok(()),
+            Err(_) => {}
         }
     }
     Err(too_many(key))

@@ -45,6 +45,8 @@ pub(super) enum Undelivered {
     Refused(String),
     /// Later it may be.
     Again(String),
+    /// As [`Undelivered::Again`], not before this time has passed.
+    AgainAfter(String, Duration),
 }
 
 /// A place that messages are delivered to.

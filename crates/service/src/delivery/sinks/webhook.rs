@@ -5,15 +5,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
-use refrain_stream::http::{HeaderName, HttpClient, HttpFailure, Question, Reach};
+use refrain_stream::http::{AddressPolicy, HeaderName, HttpClient, HttpFailure, Question, Reply};
 use url::Url;
 
 use super::{Message, Sink, Undelivered};
 use crate::delivery::plan::hexadecimal;
 use crate::settings::Secret;
 
-/// The receiver wants no more of this message.
-const GONE: u16 = 410;
+/// Statuses that a repetition of the same message cannot change: the body is invalid, the address does not exist or no
+/// longer exists, the body is too large, or its content is refused. All other failures can pass: a receiver with a wrong
+/// token (401, 403) can get another one.
+const PERMANENT: [u16; 5] = [400, 404, 410, 413, 422];
+
+/// Statuses whose `Retry-After` is honored, in addition to 500 to 599: timeout, too early, too many requests.
+const TRANSIENT: [u16; 3] = [408, 425, 429];
+
+/// Longest pause that a receiver can ask for with `Retry-After`: a wrong date must not delay a message for days.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
 /// Number of the message in the outbox: what `refrain outbox list` shows.
@@ -29,7 +37,7 @@ pub(super) struct Webhook {
     url: Url,
     key: Option<hmac::Key>,
     timeout: Duration,
-    reach: Reach,
+    policy: AddressPolicy,
 }
 
 impl Webhook {
@@ -41,12 +49,12 @@ impl Webhook {
         allow_private: bool,
     ) -> Self {
         let key = secret.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()));
-        let reach = if allow_private { Reach::Private } else { Reach::Public };
-        Self { client, url, key, timeout, reach }
+        let policy = if allow_private { AddressPolicy::AllowPrivate } else { AddressPolicy::PublicOnly };
+        Self { client, url, key, timeout, policy }
     }
 
     fn question(&self, message: &Message) -> Question<'_> {
-        let question = Question::new(&self.url, self.reach)
+        let question = Question::new(&self.url, &self.policy)
             .header(CONTENT_TYPE, "application/json")
             .header(DELIVERY, &message.id.to_string())
             .header(EVENT, &message.event)
@@ -69,12 +77,11 @@ impl Sink for Webhook {
         let question = self.question(&message);
         let host = self.host();
         match self.client.post(question, Bytes::from(message.body), self.timeout).await {
-            Ok(200..=299) => Ok(()),
-            Ok(GONE) => Err(Undelivered::Refused(format!("{host}: status {GONE}, it wants this no more"))),
-            Ok(status) => Err(Undelivered::Again(format!("{host}: status {status}"))),
+            Ok(reply) => outcome(host, &reply, SystemTime::now()),
             Err(error) => Err(Undelivered::Again(match error.reason {
                 HttpFailure::Refused => format!(
-                    "{host}: its address is private or reserved, and monitor.allow_private_addresses is not set"
+                    "{host}: its address is private or reserved; set allow_private of this sink \
+                     (REFRAIN_SINK_WEBHOOK_ALLOW_PRIVATE) if the receiver has a private address"
                 ),
                 reason => format!("{host}: {reason}"),
             })),
@@ -85,6 +92,36 @@ impl Sink for Webhook {
         // The timeout of the request itself comes first, and says more.
         self.timeout + Duration::from_secs(5)
     }
+}
+
+/// The meaning of a response that arrived at `now`.
+fn outcome(host: &str, reply: &Reply, now: SystemTime) -> Result<(), Undelivered> {
+    let status = reply.status;
+    let reason = format!("{host}: status {status}");
+    if (200..300).contains(&status) {
+        return Ok(());
+    }
+    if PERMANENT.contains(&status) {
+        return Err(Undelivered::Refused(format!("{reason}, which a repetition does not change")));
+    }
+    let honored = TRANSIENT.contains(&status) || (500..600).contains(&status);
+    let asked = reply.retry_after.as_deref().filter(|_| honored).and_then(|text| retry_after(text, now));
+    Err(match asked {
+        Some(pause) => Undelivered::AgainAfter(format!("{reason}, retry after {} s", pause.as_secs()), pause),
+        None => Undelivered::Again(reason),
+    })
+}
+
+/// Parses `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date. `None` for anything else and for the past.
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    let pause = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Only a number that is too long for 64 bits cannot be parsed.
+        text.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)
+    } else {
+        httpdate::parse_http_date(text).ok()?.duration_since(now).ok()?
+    };
+    Some(pause.min(MAX_RETRY_AFTER)).filter(|pause| !pause.is_zero())
 }
 
 /// `t=SECONDS,v1=HEX`, with HMAC-SHA256 (RFC 2104) over `SECONDS.BODY`.
@@ -113,6 +150,41 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn outcome_of(status: u16, retry_after: Option<&str>) -> Result<(), Undelivered> {
+        // 2026-11-21T10:57:55Z
+        let now = UNIX_EPOCH + Duration::from_secs(1_795_258_675);
+        outcome("host", &Reply { status, retry_after: retry_after.map(str::to_owned) }, now)
+    }
+
+    #[test]
+    fn permanent_and_transient_statuses_are_distinguished() {
+        assert_eq!(outcome_of(204, None), Ok(()));
+        for status in [400, 404, 410, 413, 422] {
+            assert!(matches!(outcome_of(status, Some("5")), Err(Undelivered::Refused(_))), "{status}");
+        }
+        for status in [301, 401, 403, 408, 409, 425, 429, 500, 502, 503, 504] {
+            assert!(matches!(outcome_of(status, None), Err(Undelivered::Again(_))), "{status}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_date_and_capped() {
+        let pause = |text| match outcome_of(503, Some(text)) {
+            Err(Undelivered::AgainAfter(_, pause)) => Some(pause.as_secs()),
+            _ => None,
+        };
+        assert_eq!(pause("120"), Some(120));
+        assert_eq!(pause(" 120 "), Some(120));
+        assert_eq!(pause("Sat, 21 Nov 2026 10:58:55 GMT"), Some(60));
+        assert_eq!(pause("Sat, 21 Nov 2037 10:58:55 GMT"), Some(MAX_RETRY_AFTER.as_secs()));
+        assert_eq!(pause("99999999999999999999999999"), Some(MAX_RETRY_AFTER.as_secs()));
+        for none in ["0", "-1", "1.5", "soon", "", "Fri, 20 Nov 2026 10:58:55 GMT"] {
+            assert_eq!(pause(none), None, "{none}");
+        }
+        assert!(matches!(outcome_of(429, Some("7")), Err(Undelivered::AgainAfter(..))));
+        assert!(matches!(outcome_of(403, Some("7")), Err(Undelivered::Again(_))));
+    }
 
     #[test]
     fn the_signature_is_golden() {

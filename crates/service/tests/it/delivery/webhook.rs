@@ -64,7 +64,8 @@ async fn a_message_is_posted_and_signed() {
 async fn what_fails_is_posted_again_the_same() {
     for (fault, why) in [
         (Fault::Status(500), "status 500"),
-        (Fault::Status(404), "status 404"),
+        (Fault::Status(403), "status 403"),
+        (Fault::Status(429), "status 429"),
         (Fault::Late(Duration::from_secs(60)), "no answer within 1.0 s"),
         (Fault::Reset, "127.0.0.1"),
         (Fault::Redirect("/elsewhere".into()), "status 30"),
@@ -88,6 +89,54 @@ async fn what_fails_is_posted_again_the_same() {
         );
         assert!(asked.iter().all(|asked| header(asked, "idempotency-key") == done[0].key));
     }
+}
+
+#[tokio::test]
+async fn permanently_refused_messages_are_dead_at_once_and_the_sink_stays_up() {
+    let refused = [400, 404, 410, 413, 422, 400];
+    let (post, origin) = (Post::new().await, origin().await);
+    for status in refused {
+        origin.fault("/hook", Fault::Status(status), Times::First(1));
+    }
+    let sinks = [hook(&origin.url("/hook"))];
+    let bodies: Vec<String> = (0..=refused.len()).map(|number| format!("{{\"n\":{number}}}")).collect();
+    post.tell(&sinks, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let working = post.begin(&outbox(&sinks));
+    let dead = post.until(DeliveryStatus::Dead, refused.len()).await;
+    post.until(DeliveryStatus::Delivered, 1).await;
+    working.end().await;
+    assert!(dead.iter().all(|message| message.attempts == 1), "{dead:?}");
+    assert_eq!(origin.asked().len(), refused.len() + 1);
+}
+
+#[tokio::test]
+async fn retry_after_delays_the_next_attempt() {
+    for status in [429, 503] {
+        let (post, origin) = (Post::new().await, origin().await);
+        origin.fault("/hook", Fault::RetryAfter(status, "1000"), Times::First(1));
+        let sinks = [hook(&origin.url("/hook"))];
+        post.tell(&sinks, &[BODY]).await;
+        let working = post.begin(&outbox(&sinks));
+        let failed = post.until_failed().await;
+        working.end().await;
+        assert!(failed.next_attempt_at > now() + 900_000, "{failed:?}");
+        assert!(failed.last_error.unwrap().contains("retry after 1000 s"));
+    }
+}
+
+#[tokio::test]
+async fn one_failing_message_does_not_delay_the_others() {
+    let (post, origin) = (Post::new().await, origin().await);
+    origin.fault("/hook", Fault::RetryAfter(503, "1000"), Times::First(1));
+    let sinks = [hook(&origin.url("/hook"))];
+    post.tell(&sinks, &[BODY]).await;
+    let working = post.begin(&outbox(&sinks));
+    post.until_failed().await;
+    post.tell(&sinks, &[BODY, "{\"n\":1}", "{\"n\":2}"]).await;
+    working.waker.wake();
+    post.until(DeliveryStatus::Delivered, 2).await;
+    working.end().await;
+    assert_eq!(post.waiting().await.len(), 1);
 }
 
 #[tokio::test]
@@ -136,7 +185,7 @@ async fn private_addresses_are_asked_for_nothing_and_no_message_tells_the_url() 
     post.tell(&[guarded.clone()], &[BODY]).await;
     let working = post.begin(&outbox(&[guarded, hook(&url)]));
     let refused = post.until_failed().await.last_error.unwrap();
-    assert!(refused.contains("allow_private_addresses"), "{refused}");
+    assert!(refused.contains("allow_private of this sink"), "{refused}");
     assert_eq!(origin.asked().len(), 0);
 
     post.tell(&[hook(&url)], &[BODY]).await;

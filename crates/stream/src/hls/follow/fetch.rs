@@ -23,7 +23,7 @@ use crate::delivery::{Delivery, Gap, GapReason, InitSection, Segment};
 use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map, MediaSegment};
 use crate::hls::settings::HlsSettings;
-use crate::http::{HttpClient, HttpError, HttpFailure, Limits, Question, Reach};
+use crate::http::{AddressPolicy, HttpClient, HttpError, HttpFailure, Limits, Question};
 
 /// Largest answer in place of a key, bytes: more than a key, to see that it is none.
 const MAX_KEY_BYTES: u64 = 4096;
@@ -33,7 +33,7 @@ const PART_PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) struct Fetcher {
     pub(super) client: HttpClient,
-    pub(super) reach: Reach,
+    pub(super) policy: AddressPolicy,
     pub(super) settings: Arc<HlsSettings>,
     pub(super) shared: Arc<Shared>,
     keys: Cache<Url, [u8; KEY_BYTES], Trouble>,
@@ -43,11 +43,11 @@ pub(super) struct Fetcher {
 impl Fetcher {
     pub(super) fn new(
         client: HttpClient,
-        reach: Reach,
+        policy: AddressPolicy,
         settings: Arc<HlsSettings>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { client, reach, settings, shared, keys: Cache::default(), sections: Sections::default() }
+        Self { client, policy, settings, shared, keys: Cache::default(), sections: Sections::default() }
     }
 
     /// Runs until everything planned is delivered, or nobody takes it.
@@ -207,7 +207,7 @@ impl Fetcher {
         let until = || Some(Instant::now() + self.settings.key_pause);
         let mut backoff = Backoff::new(self.settings.retry);
         loop {
-            let missing = match self.client.fetch(Question::new(url, self.reach).identity(), limits).await {
+            let missing = match self.client.fetch(Question::new(url, &self.policy).identity(), limits).await {
                 Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
                     Ok(key) => return Ok(key),
                     Err(_) => "what came in place of the key is none".to_owned(),
@@ -228,7 +228,7 @@ impl Fetcher {
 
     /// A resource or a part of it.
     async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, Trouble> {
-        let mut question = Question::new(url, self.reach).identity();
+        let mut question = Question::new(url, &self.policy).identity();
         if let Some(ByteRange { offset, length }) = range {
             let last = offset.saturating_add(length).saturating_sub(1);
             question = question.header(header::RANGE, &format!("bytes={offset}-{last}"));

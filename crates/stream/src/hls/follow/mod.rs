@@ -31,15 +31,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::entry::Entry;
 use super::settings::HlsSettings;
 use super::status::{HlsError, SourceState, SourceStatus};
-use crate::backoff::Backoff;
 use crate::delivery::Delivery;
-use crate::http::{HttpClient, Reach};
+use crate::http::{AddressPolicy, HttpClient};
 use fetch::Fetcher;
 use poll::Poller;
 use resolve::Loader;
@@ -96,24 +94,6 @@ impl Drop for HlsSource {
     }
 }
 
-/// How far the stream reaches. A name that cannot be looked up may be so later.
-async fn reach(entry: &Entry, client: &HttpClient, settings: &HlsSettings) -> Reach {
-    if settings.allow_private {
-        return Reach::Private;
-    }
-    let url = entry.url();
-    let give_up = Instant::now() + settings.give_up_after;
-    let mut backoff = Backoff::new(settings.retry);
-    loop {
-        match client.reach_of(&url).await {
-            Some(reach) => return reach,
-            // The request then says what is wrong with it.
-            None if Instant::now() > give_up => return Reach::Public,
-            None => sleep(backoff.next()).await,
-        }
-    }
-}
-
 async fn follow(
     entry: Entry,
     client: HttpClient,
@@ -121,11 +101,11 @@ async fn follow(
     shared: Arc<Shared>,
     out: mpsc::Sender<Delivery>,
 ) {
-    let reach = reach(&entry, &client, &settings).await;
+    let policy = AddressPolicy::of_operator(&entry.url(), settings.allow_private, &settings.private_hosts);
     let (plan, planned) = mpsc::channel(PLANNED);
-    let loader = Loader { client: client.clone(), reach, settings: settings.clone() };
+    let loader = Loader { client: client.clone(), policy: policy.clone(), settings: settings.clone() };
     let poller = Poller::new(loader, entry, shared.clone(), plan);
-    let fetcher = Fetcher::new(client, reach, settings, shared.clone());
+    let fetcher = Fetcher::new(client, policy, settings, shared.clone());
     let (end, ()) = futures_util::future::join(poller.run(), fetcher.run(planned, out)).await;
     shared.enter(match end {
         Ok(reason) => SourceState::Ended(reason),

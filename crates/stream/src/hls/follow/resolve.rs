@@ -11,13 +11,13 @@ use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
 use crate::hls::rendition::{self, Chosen};
 use crate::hls::settings::HlsSettings;
 use crate::hls::status::HlsError;
-use crate::http::{HttpClient, Limits, Question, Reach, ShownUrl};
+use crate::http::{AddressPolicy, HttpClient, Limits, Question, ShownUrl};
 
 /// Asks for playlists.
 #[derive(Debug)]
 pub(super) struct Loader {
     pub(super) client: HttpClient,
-    pub(super) reach: Reach,
+    pub(super) policy: AddressPolicy,
     pub(super) settings: std::sync::Arc<HlsSettings>,
 }
 
@@ -86,7 +86,7 @@ impl Loader {
         let Limits { bytes, total } = self.settings.playlist;
         let blocking = block.map(|wanted| with_query(&rendition.url, &directives(wanted)));
         let url = blocking.as_ref().unwrap_or(&rendition.url);
-        let mut question = Question::new(url, self.reach);
+        let mut question = Question::new(url, &self.policy);
         if block.is_none() {
             let known =
                 [(header::IF_NONE_MATCH, &rendition.etag), (header::IF_MODIFIED_SINCE, &rendition.modified)];

@@ -1,7 +1,7 @@
 //! What a stranger's playlist may not lead to.
 
 use refrain_stream::GapReason;
-use refrain_stream::http::{HttpFailure, Limits, Question, Reach};
+use refrain_stream::http::{AddressPolicy, HttpFailure, Limits, PrivateHost, Question};
 use refrain_testkit::origin::{Fault, Times};
 use url::Url;
 
@@ -9,9 +9,9 @@ use super::*;
 
 const LIMITS: Limits = Limits { bytes: 1000, total: Duration::from_secs(5) };
 
-async fn failure(url: &str, reach: Reach) -> HttpFailure {
+async fn failure(url: &str, policy: AddressPolicy) -> HttpFailure {
     let url = Url::parse(url).unwrap();
-    client().fetch(Question::new(&url, reach), LIMITS).await.unwrap_err().reason
+    client().fetch(Question::new(&url, &policy), LIMITS).await.unwrap_err().reason
 }
 
 #[tokio::test]
@@ -21,21 +21,21 @@ async fn a_public_stream_reaches_nothing_private() {
     let port = origin.address().port();
     let hosts = ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"];
     for host in hosts {
-        let failure = failure(&format!("http://{host}:{port}/x"), Reach::Public).await;
+        let failure = failure(&format!("http://{host}:{port}/x"), AddressPolicy::PublicOnly).await;
         assert_eq!(failure, HttpFailure::Refused, "{host}");
     }
     assert!(origin.asked().is_empty());
     let url = Url::parse(&origin.url("/x")).unwrap();
-    let (_, body) = client().fetch(Question::new(&url, Reach::Private), LIMITS).await.unwrap();
+    let (_, body) = client().fetch(Question::new(&url, &AddressPolicy::AllowPrivate), LIMITS).await.unwrap();
     assert_eq!(&body[..], b"secret");
 }
 
 #[tokio::test]
 async fn nobody_reaches_the_metadata_service() {
     for host in ["169.254.169.254", "[fd00:ec2::254]", "[::ffff:169.254.169.254]", "2852039166"] {
-        for reach in [Reach::Private, Reach::Public] {
+        for policy in [AddressPolicy::AllowPrivate, AddressPolicy::PublicOnly] {
             assert_eq!(
-                failure(&format!("http://{host}/latest/"), reach).await,
+                failure(&format!("http://{host}/latest/"), policy).await,
                 HttpFailure::Refused,
                 "{host}"
             );
@@ -59,7 +59,7 @@ async fn redirects_are_checked_and_counted() {
 }
 
 async fn failure_of(origin: &Origin) -> HttpFailure {
-    failure(&origin.url("/r"), Reach::Private).await
+    failure(&origin.url("/r"), AddressPolicy::AllowPrivate).await
 }
 
 #[tokio::test]
@@ -81,22 +81,86 @@ async fn segments_keys_and_sections_elsewhere_are_checked_too() {
     }
 }
 
+/// A playlist with a key, a segment, a section and a redirect on another private host.
+fn leading_to(host: &str, port: u16) -> String {
+    let other = format!("http://{host}:{port}/other");
+    format!(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{other}/segment\n#EXTINF:2,\n/redirect\n\
+         #EXT-X-MAP:URI=\"{other}/section\"\n#EXTINF:2,\n/own\n\
+         #EXT-X-KEY:METHOD=AES-128,URI=\"{other}/key\"\n#EXTINF:2,\n/own\n#EXT-X-ENDLIST\n"
+    )
+}
+
+/// Follows such a playlist to its end and returns the paths that were requested on the other host.
+async fn requested_elsewhere(host: &str, settings: HlsSettings) -> Vec<String> {
+    let origin = origin().await;
+    let port = origin.address().port();
+    origin.put("/s.m3u8", leading_to(host, port), "");
+    origin.put("/own", "good", "");
+    for path in ["/other/segment", "/other/section", "/other/key", "/other/redirected"] {
+        origin.put(path, "secret", "");
+    }
+    let target = format!("http://{host}:{port}/other/redirected");
+    origin.fault("/redirect", Fault::Redirect(target), Times::Always);
+    let mut source = HlsSource::open(&origin.url("/s.m3u8"), &client(), settings).unwrap();
+    while source.next().await.is_some() {}
+    let mut paths: Vec<String> = origin.asked().into_iter().map(|asked| asked.path).collect();
+    paths.retain(|path| path.starts_with("/other/"));
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+#[tokio::test]
+async fn literal_private_address_gives_no_access_to_other_private_hosts() {
+    for host in ["127.0.0.2", "localhost", "[::1]", "10.0.0.1"] {
+        assert_eq!(requested_elsewhere(host, hasty()).await, [""; 0], "{host}");
+    }
+    let settings = HlsSettings { allow_private: true, ..hasty() };
+    assert_eq!(
+        requested_elsewhere("127.0.0.2", settings).await,
+        [""; 0],
+        "the setting is for the stream's own host"
+    );
+}
+
+#[tokio::test]
+async fn literal_private_address_gives_access_to_itself_and_to_listed_hosts() {
+    let all = ["/other/key", "/other/redirected", "/other/section", "/other/segment"];
+    assert_eq!(requested_elsewhere("127.0.0.1", hasty()).await, all);
+    let private_hosts: Vec<PrivateHost> = vec!["localhost".parse().unwrap()];
+    assert_eq!(requested_elsewhere("localhost", HlsSettings { private_hosts, ..hasty() }).await, all);
+}
+
+#[tokio::test]
+async fn name_that_resolves_to_loopback_is_followed_only_where_it_is_allowed() {
+    let origin = origin().await;
+    origin.put("/s.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/own\n#EXT-X-ENDLIST\n", "");
+    origin.put("/own", "good", "");
+    let url = format!("http://localhost:{}/s.m3u8", origin.address().port());
+    let mut source = open(&url);
+    assert_eq!(&segment(&mut source).await.bytes[..], b"good", "localhost grants itself");
+    let url = Url::parse(&url).unwrap();
+    let question = Question::new(&url, &AddressPolicy::PublicOnly);
+    assert_eq!(client().fetch(question, LIMITS).await.unwrap_err().reason, HttpFailure::Refused);
+}
+
 #[tokio::test]
 async fn bodies_end_in_size_and_in_time() {
     let origin = origin().await;
     origin.put("/x", vec![b'x'; 5000], "");
     let url = origin.url("/x");
-    assert_eq!(failure(&url, Reach::Private).await, HttpFailure::TooLarge(1000));
+    assert_eq!(failure(&url, AddressPolicy::AllowPrivate).await, HttpFailure::TooLarge(1000));
     origin.fault("/x", Fault::Endless, Times::First(1));
-    assert_eq!(failure(&url, Reach::Private).await, HttpFailure::TooLarge(1000));
+    assert_eq!(failure(&url, AddressPolicy::AllowPrivate).await, HttpFailure::TooLarge(1000));
     origin.fault("/x", Fault::Trickle(Duration::from_millis(50)), Times::First(1));
-    assert_eq!(failure(&url, Reach::Private).await, HttpFailure::TooSlow(200));
+    assert_eq!(failure(&url, AddressPolicy::AllowPrivate).await, HttpFailure::TooSlow(200));
     origin.fault("/x", Fault::Trickle(Duration::from_secs(3600)), Times::First(1));
-    assert!(matches!(failure(&url, Reach::Private).await, HttpFailure::Timeout(_)));
+    assert!(matches!(failure(&url, AddressPolicy::AllowPrivate).await, HttpFailure::Timeout(_)));
     origin.fault("/x", Fault::Late(Duration::from_secs(3600)), Times::First(1));
     let late = Limits { total: Duration::from_millis(100), ..LIMITS };
     let url = Url::parse(&url).unwrap();
-    let error = client().fetch(Question::new(&url, Reach::Private), late).await.unwrap_err();
+    let error = client().fetch(Question::new(&url, &AddressPolicy::AllowPrivate), late).await.unwrap_err();
     assert_eq!(error.reason, HttpFailure::Timeout(0.1));
 }
 
@@ -116,7 +180,7 @@ async fn no_error_holds_a_token() {
         .fetch(
             Question::new(
                 &Url::parse("http://user:hunter2@127.0.0.1:1/x?token=secret").unwrap(),
-                Reach::Private,
+                &AddressPolicy::AllowPrivate,
             ),
             LIMITS,
         )

@@ -1,0 +1,115 @@
+//! The socket, and the connections that are carried from it to the server.
+
+use std::io;
+use std::sync::Arc;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::verifier;
+use crate::CatalogError;
+use crate::postgres::error::Name;
+
+/// Asks a server for TLS (`SSLRequest` of PostgreSQL's protocol): length 8, code 80877103.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// The response of a server that agrees to TLS. The other one is `N`.
+const AGREES: u8 = b'S';
+
+/// A Unix socket whose connections are carried to a server through TLS. Dropping it closes them.
+#[derive(Debug)]
+pub(in crate::postgres) struct Tunnel {
+    task: AbortHandle,
+    /// Contains the socket; deleted at the end.
+    _folder: TempDir,
+}
+
+impl Tunnel {
+    /// Opens a tunnel to the server of `options`, and returns the options with which sqlx connects through it.
+    pub(in crate::postgres) async fn open(
+        options: &PgConnectOptions,
+        name: &Name,
+    ) -> Result<(Self, PgConnectOptions), CatalogError> {
+        let failed = |what: &str, error: &dyn std::fmt::Display| {
+            name.cannot_open(format!("its certificate needs a local socket for TLS; cannot {what}: {error}"))
+        };
+        // tempfile gives the folder to this user only: whoever opens the socket speaks with the server.
+        let folder = tempfile::Builder::new().prefix("refrain-").tempdir();
+        let folder = folder.map_err(|error| failed("create a temporary folder", &error))?;
+        let path = folder.path().join(format!(".s.PGSQL.{}", options.get_port()));
+        let listener = UnixListener::bind(path).map_err(|error| failed("open the socket", &error))?;
+        let config = verifier::config(options).map_err(|error| failed("set up TLS", &error))?;
+        // An IPv6 address has brackets in a URL only.
+        let host = options.get_host().trim_matches(['[', ']']).to_owned();
+        let server = ServerName::try_from(host.clone())
+            .map_err(|error| failed("use the name of the host", &error))?;
+        let relay = Arc::new(Relay {
+            server,
+            host,
+            port: options.get_port(),
+            connector: TlsConnector::from(config),
+            plain: matches!(options.get_ssl_mode(), PgSslMode::Prefer),
+        });
+        let task = tokio::spawn(accept(listener, relay)).abort_handle();
+        let through = options.clone().socket(folder.path()).ssl_mode(PgSslMode::Disable);
+        Ok((Self { task, _folder: folder }, through))
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Where connections go.
+struct Relay {
+    server: ServerName<'static>,
+    host: String,
+    port: u16,
+    connector: TlsConnector,
+    /// Whether a server without TLS is used as well (`sslmode=prefer`).
+    plain: bool,
+}
+
+/// Carries connections until it is aborted.
+async fn accept(listener: UnixListener, relay: Arc<Relay>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let relay = Arc::clone(&relay);
+                    // A failure closes the connection: sqlx reports that and tries again.
+                    connections.spawn(async move { relay.carry(stream).await });
+                }
+                // No free descriptor: one is free when a connection ends.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+/// Pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+impl Relay {
+    async fn carry(&self, mut local: UnixStream) -> io::Result<()> {
+        let mut remote = TcpStream::connect((&*self.host, self.port)).await?;
+        remote.set_nodelay(true)?;
+        remote.write_all(&SSL_REQUEST).await?;
+        if remote.read_u8().await? == AGREES {
+            let mut remote = self.connector.connect(self.server.clone(), remote).await?;
+            copy_bidirectional(&mut local, &mut remote).await?;
+        } else if self.plain {
+            copy_bidirectional(&mut local, &mut remote).await?;
+        }
+        Ok(())
+    }
+}

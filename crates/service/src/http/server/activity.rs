@@ -1,0 +1,178 @@
+//! What a connection does now, and when its time is over.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::limits::TimeLimits;
+
+/// The phase of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No byte of the next request arrived.
+    Idle,
+    /// A part of the head of a request arrived.
+    Head,
+    /// The head of a request is complete; its response is being made.
+    Request,
+}
+
+/// The record of a connection that its stream, its service and the server share.
+#[derive(Debug)]
+pub(super) struct Activity(Mutex<State>);
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// Start of the phase.
+    since: Instant,
+    /// Start of the connection.
+    opened: Instant,
+    /// Requests that were answered.
+    answered: u64,
+    /// Since when the client takes no byte of a response.
+    blocked: Option<Instant>,
+}
+
+/// What the server does with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Keep it, and check it again at that time at the latest.
+    Keep(Instant),
+    /// Finish the current response, then close it.
+    Finish(Instant),
+    /// Close it now.
+    Close(&'static str),
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self(Mutex::new(State { phase: Phase::Idle, since: now, opened: now, answered: 0, blocked: None }))
+    }
+
+    /// Bytes arrived from the client.
+    pub(super) fn received(&self) {
+        self.change(|state| {
+            if state.phase == Phase::Idle {
+                state.enter(Phase::Head);
+            }
+        });
+    }
+
+    /// The head of a request is complete.
+    pub(super) fn request_started(&self) {
+        self.change(|state| state.enter(Phase::Request));
+    }
+
+    /// The response to a request is made; it may still have to be written.
+    pub(super) fn request_answered(&self) {
+        self.change(|state| {
+            state.answered += 1;
+            state.enter(Phase::Idle);
+        });
+    }
+
+    /// The client takes no more bytes now (`true`), or took some (`false`).
+    pub(super) fn write_blocked(&self, blocked: bool) {
+        self.change(|state| match blocked {
+            true => drop(state.blocked.get_or_insert_with(Instant::now)),
+            false => state.blocked = None,
+        });
+    }
+
+    /// Since when the connection waits for a request; `None` while it has one.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        let state = self.state();
+        (state.phase != Phase::Request && state.blocked.is_none()).then_some(state.since)
+    }
+
+    /// Compares the connection with the limits at the time `now`.
+    pub(super) fn verdict(&self, limits: &TimeLimits, now: Instant) -> Verdict {
+        let state = self.state();
+        let mut checks = vec![(state.opened + limits.age + limits.close, "connection older than its limit")];
+        // A connection without any request gets the time of a head: nothing is expected of it.
+        match state.phase {
+            Phase::Idle if state.answered > 0 => checks.push((state.since + limits.idle, "no request")),
+            Phase::Idle | Phase::Head => checks.push((state.since + limits.head, "request head incomplete")),
+            Phase::Request => {}
+        }
+        if let Some(since) = state.blocked {
+            checks.push((since + limits.write, "response not read by the client"));
+        }
+        if let Some((_, why)) = checks.iter().find(|(at, _)| *at <= now) {
+            return Verdict::Close(why);
+        }
+        let next = checks.iter().map(|(at, _)| *at).min().unwrap_or(now + CHECK_EVERY).min(now + CHECK_EVERY);
+        if state.opened + limits.age <= now { Verdict::Finish(next) } else { Verdict::Keep(next) }
+    }
+
+    fn state(&self) -> State {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Longest time between two checks of a connection: a phase can begin after a check whose limit is earlier than all limits
+/// known then.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+impl State {
+    fn enter(&mut self, phase: Phase) {
+        (self.phase, self.since) = (phase, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(activity: &Activity, seconds: u64) -> Verdict {
+        activity.verdict(&TimeLimits::default(), Instant::now() + Duration::from_secs(seconds))
+    }
+
+    fn is_closed(verdict: Verdict) -> bool {
+        matches!(verdict, Verdict::Close(_))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_its_own_limit() {
+        let limits = TimeLimits::default();
+        let activity = Activity::new();
+        assert!(!is_closed(after(&activity, limits.head.as_secs() - 1)));
+        assert!(is_closed(after(&activity, limits.head.as_secs())));
+        activity.received();
+        assert!(is_closed(after(&activity, limits.head.as_secs())));
+        activity.request_started();
+        assert!(!is_closed(after(&activity, limits.idle.as_secs())));
+        activity.write_blocked(true);
+        assert!(is_closed(after(&activity, limits.write.as_secs())));
+        activity.write_blocked(false);
+        activity.request_answered();
+        assert!(!is_closed(after(&activity, limits.idle.as_secs() - 1)));
+        assert!(is_closed(after(&activity, limits.idle.as_secs())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_do_not_prolong_a_head() {
+        let limits = TimeLimits::default();
+        let activity = Activity::new();
+        activity.received();
+        tokio::time::advance(limits.head / 2).await;
+        activity.received();
+        assert!(is_closed(after(&activity, limits.head.as_secs() / 2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_connection_finishes_its_response_then_closes() {
+        let limits = TimeLimits::default();
+        let activity = Activity::new();
+        activity.request_started();
+        assert!(matches!(after(&activity, limits.age.as_secs()), Verdict::Finish(_)));
+        assert!(is_closed(after(&activity, (limits.age + limits.close).as_secs())));
+    }
+}

@@ -1,0 +1,186 @@
+//! The HTTP/1.1 server: every part of a request has a time limit, and the number of connections has one.
+//!
+//! ```text
+//! accept ─► a free slot, else the slot of the connection that waits longest for a request, else 503
+//!        ─► task of the connection: hyper ─► router
+//! ```
+//!
+//! axum's own server has neither limit. Closing the connection that waits longest, and not refusing the new one, keeps
+//! health checks working while slow clients hold all connections.
+
+mod activity;
+mod limits;
+mod slots;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+
+use super::error::ApiError;
+use activity::{Activity, Verdict};
+use limits::MAX_HEAD_BYTES;
+pub(super) use limits::{MAX_BODY_BYTES, TimeLimits, max_connections};
+use slots::{Slot, Slots};
+use stream::RecordedStream;
+
+/// Pause after an error of accept(2), for example when the process has no free descriptor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a connection gets that no slot is free for.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
+    Retry-After: 1\r\nConnection: close\r\nContent-Length: 33\r\n\r\n{\"error\":\"too many connections\"}\n";
+
+/// Longest wait until a new connection can be written to.
+const REFUSAL_WAIT: Duration = Duration::from_millis(100);
+
+/// Serves `router` until `stop` is cancelled, then finishes the requests that are being handled.
+pub(super) async fn run(
+    router: Router,
+    listener: TcpListener,
+    limits: TimeLimits,
+    max_connections: usize,
+    stop: CancellationToken,
+) {
+    let (slots, tasks) = (Slots::new(max_connections), TaskTracker::new());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if !is_of_one_connection(&error) {
+                    tracing::warn!(%error, "HTTP connection not accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                continue;
+            }
+        };
+        // Small responses must not be held back until the client acknowledges the last one.
+        let _ = stream.set_nodelay(true);
+        match slots.take().await {
+            Some(slot) => {
+                let connection =
+                    Connection { router: router.clone(), limits, stop: stop.clone(), slot, peer };
+                tasks.spawn(connection.serve(stream));
+            }
+            None => drop(tasks.spawn(refuse(stream))),
+        }
+    }
+    drop(listener);
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// Errors of accept(2) that concern the one connection only.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
+}
+
+/// Answers with 503 and closes. A client that does not read loses the response.
+async fn refuse(stream: TcpStream) {
+    if let Ok(Ok(())) = timeout(REFUSAL_WAIT, stream.writable()).await {
+        let _ = stream.try_write(OVERLOADED);
+    }
+}
+
+/// A connection and what serves it.
+struct Connection {
+    router: Router,
+    limits: TimeLimits,
+    stop: CancellationToken,
+    slot: Slot,
+    peer: SocketAddr,
+}
+
+impl Connection {
+    /// Serves requests until the client closes the connection, a limit is exceeded or the server stops.
+    async fn serve(self, stream: TcpStream) {
+        let activity = Arc::clone(&self.slot.activity);
+        let io = TokioIo::new(RecordedStream { stream, activity: Arc::clone(&activity) });
+        let (router, limit, peer) = (self.router, self.limits.response, self.peer);
+        let service =
+            service_fn(move |request| answer(router.clone(), request, peer, limit, activity.clone()));
+        let mut connection = pin!(
+            http1::Builder::new()
+                // The activity of the connection has limits for more phases than hyper, which has one for the head.
+                .header_read_timeout(None)
+                .max_buf_size(MAX_HEAD_BYTES)
+                .serve_connection(io, service)
+        );
+        let mut finishing = false;
+        loop {
+            let now = Instant::now();
+            let next = match self.slot.activity.verdict(&self.limits, now) {
+                Verdict::Keep(next) => next,
+                Verdict::Finish(next) => {
+                    if !std::mem::replace(&mut finishing, true) {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    next
+                }
+                Verdict::Close(reason) => {
+                    tracing::debug!(peer = %self.peer, reason, "HTTP connection closed");
+                    return;
+                }
+            };
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(peer = %self.peer, %error, "HTTP connection failed");
+                    }
+                    return;
+                }
+                () = self.slot.evicted.cancelled() => return,
+                () = self.stop.cancelled(), if !finishing => {
+                    finishing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+}
+
+/// Routes one request.
+async fn answer(
+    mut router: Router,
+    request: hyper::Request<Incoming>,
+    peer: SocketAddr,
+    limit: Duration,
+    activity: Arc<Activity>,
+) -> Result<Response, Infallible> {
+    activity.request_started();
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = match timeout(limit, router.call(request)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => ApiError::ResponseTimeout.into_response(),
+    };
+    activity.request_answered();
+    Ok(response)
+}

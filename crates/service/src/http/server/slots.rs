@@ -1,0 +1,98 @@
+//! The limited number of connections.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::activity::Activity;
+
+/// Longest wait until the task of an evicted connection has closed it.
+const EVICTION_WAIT: Duration = Duration::from_secs(1);
+
+/// Shortest time between two log lines about evictions: slow clients would fill the log.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// All slots of a server.
+pub(super) struct Slots {
+    free: Arc<Semaphore>,
+    open: Arc<Mutex<Open>>,
+    max: usize,
+    logged: Mutex<Option<Instant>>,
+}
+
+/// The connections that have slots.
+#[derive(Default)]
+struct Open {
+    next: u64,
+    connections: HashMap<u64, (Arc<Activity>, CancellationToken)>,
+}
+
+/// The slot of one connection; dropping it makes room for another one.
+pub(super) struct Slot {
+    /// What the connection does.
+    pub(super) activity: Arc<Activity>,
+    /// Cancelled when the connection has to make room.
+    pub(super) evicted: CancellationToken,
+    number: u64,
+    open: Arc<Mutex<Open>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Slots {
+    pub(super) fn new(max: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(max)), open: Arc::default(), max, logged: Mutex::default() }
+    }
+
+    /// Takes a free slot, or the slot of the connection that waits longest for a request. `None` if all connections have
+    /// requests.
+    pub(super) async fn take(&self) -> Option<Slot> {
+        if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+            return Some(self.slot(permit));
+        }
+        let evicted = self.evict();
+        self.log(evicted);
+        if !evicted {
+            return None;
+        }
+        let permit = timeout(EVICTION_WAIT, Arc::clone(&self.free).acquire_owned()).await.ok()?.ok()?;
+        Some(self.slot(permit))
+    }
+
+    fn slot(&self, permit: OwnedSemaphorePermit) -> Slot {
+        let (activity, evicted) = (Arc::new(Activity::new()), CancellationToken::new());
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = open.next;
+        open.next += 1;
+        open.connections.insert(number, (Arc::clone(&activity), evicted.clone()));
+        drop(open);
+        Slot { activity, evicted, number, open: Arc::clone(&self.open), _permit: permit }
+    }
+
+    /// Cancels the connection that waits longest for a request; returns false if none waits.
+    fn evict(&self) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = open.connections.values().filter(|(_, evicted)| !evicted.is_cancelled());
+        let waiting = waiting.filter_map(|(activity, evicted)| Some((activity.waiting_since()?, evicted)));
+        let longest = waiting.min_by_key(|(since, _)| *since);
+        longest.map(|(_, evicted)| evicted.cancel()).is_some()
+    }
+
+    fn log(&self, evicted: bool) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|last| last.elapsed() >= LOG_EVERY) {
+            *logged = Some(Instant::now());
+            let action = if evicted { "closed the longest idle connection" } else { "refused a connection" };
+            tracing::warn!(limit = self.max, action, "HTTP connection limit reached");
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).connections.remove(&self.number);
+    }
+}

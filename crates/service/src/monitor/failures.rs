@@ -1,0 +1,59 @@
+//! The log of a source that fails.
+
+use std::time::{Duration, Instant};
+
+use super::status::{SourceCounters, SourceKind};
+
+/// A failure that lasts is logged again after this time.
+const REPEAT_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// Logs the first failure of a source and each change of the reason.
+#[derive(Debug, Default)]
+pub(super) struct FailureLog {
+    failures: u64,
+    logged: Option<(String, Instant)>,
+}
+
+impl FailureLog {
+    /// Compares the counters of a source with those of the last call, and logs what is new as a warning.
+    pub(super) fn observe(&mut self, stream: &str, kind: Option<SourceKind>, counters: &SourceCounters) {
+        if let Some(error) = self.new_failure(kind, counters) {
+            tracing::warn!(stream, error, retries = counters.retries, "stream source failed, retrying");
+        }
+    }
+
+    fn new_failure<'a>(&mut self, kind: Option<SourceKind>, counters: &'a SourceCounters) -> Option<&'a str> {
+        // Retries of HLS are of segments too, and a segment that is missing is reported as a gap.
+        let failures =
+            if kind == Some(SourceKind::Hls) { counters.playlist_errors } else { counters.retries };
+        let is_new = std::mem::replace(&mut self.failures, failures) < failures;
+        let error = counters.last_error.as_deref().filter(|_| is_new)?;
+        let known = self.logged.as_ref();
+        if known.is_some_and(|(text, at)| text == error && at.elapsed() < REPEAT_AFTER) {
+            return None;
+        }
+        self.logged = Some((error.to_owned(), Instant::now()));
+        Some(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_failure_and_each_new_reason_are_logged_once() {
+        let mut log = FailureLog::default();
+        let mut seen = |playlist_errors, error: &str| {
+            let last_error = Some(error.to_owned());
+            let counters = SourceCounters { playlist_errors, last_error, ..SourceCounters::default() };
+            log.new_failure(Some(SourceKind::Hls), &counters).map(str::to_owned)
+        };
+        assert_eq!(seen(0, "old"), None);
+        assert_eq!(seen(1, "status 404").as_deref(), Some("status 404"));
+        assert_eq!(seen(2, "status 404"), None);
+        assert_eq!(seen(3, "status 500").as_deref(), Some("status 500"));
+        assert_eq!(seen(3, "status 500"), None);
+        assert_eq!(seen(4, "status 404").as_deref(), Some("status 404"));
+    }
+}
