@@ -8,6 +8,8 @@
 mod access;
 mod answer;
 mod detections;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod probes;
 mod query;
 mod streams;
