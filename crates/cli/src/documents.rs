@@ -167,3 +167,61 @@ fn json_in_documents_is_valid() {
         values.for_each(|value| drop(value.unwrap_or_else(|error| panic!("{}: {error}", block.place))));
     }
 }
+
+/// All files below a folder of the repository with this extension.
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|other| other == extension) {
+            found.push(path);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Returns true for a name in upper camel case with at least two parts, as types and template resources have.
+fn is_type_name(code: &str) -> bool {
+    let capitals = code.chars().filter(char::is_ascii_uppercase).count();
+    code.starts_with(|c: char| c.is_ascii_uppercase())
+        && code.chars().all(|c| c.is_ascii_alphanumeric())
+        && (2..code.len()).contains(&capitals)
+        && code.chars().any(|c| c.is_ascii_lowercase())
+}
+
+#[test]
+fn names_and_paths_in_documents_exist() {
+    let root = root();
+    let mut sources = vec![root.join("template.yml")];
+    ["crates", "benches", "fuzz"].iter().for_each(|folder| files(&root.join(folder), "rs", &mut sources));
+    let known: String = sources.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let mut codes = inline_code();
+    let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let outside: String = architecture.split("```").step_by(2).collect();
+    codes.extend(outside.split('`').skip(1).step_by(2).map(|code| ("ARCHITECTURE.md".to_owned(), code.to_owned())));
+    for (place, code) in codes {
+        assert!(!is_type_name(&code) || known.contains(&code), "{place}: {code} does not exist");
+        let is_path = ["crates/", "benches/", "scripts/", "migrations/", "testdata/", "fuzz/", "docs/"]
+            .iter()
+            .any(|folder| code.starts_with(folder));
+        let plain = code.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+        // The runner makes this folder.
+        let made = code.starts_with("fuzz/artifacts") || code.starts_with("fuzz/target");
+        assert!(!is_path || !plain || made || root.join(&code).exists(), "{place}: {code} does not exist");
+    }
+}
+
+#[test]
+fn architecture_names_the_newest_schema() {
+    let root = root();
+    let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    for database in ["sqlite", "postgres"] {
+        let count = std::fs::read_dir(root.join("migrations").join(database)).unwrap().count();
+        let named = format!("schema {count} ");
+        assert!(architecture.matches(&named).count() >= 2, "{database} has {count} migrations; ARCHITECTURE.md lacks {named:?}");
+    }
+}
