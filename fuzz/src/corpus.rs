@@ -46,7 +46,8 @@ fn read_folder(folder: &Path, inputs: &mut Vec<Vec<u8>>) -> Result<()> {
     paths.retain(|path| path.is_file());
     paths.sort();
     for path in paths {
-        let mut bytes = std::fs::read(&path).with_context(|| format!("cannot read the seed {}", path.display()))?;
+        let mut bytes =
+            std::fs::read(&path).with_context(|| format!("cannot read the seed {}", path.display()))?;
         bytes.truncate(MAX_INPUT_BYTES);
         inputs.push(bytes);
     }

@@ -38,9 +38,12 @@ impl Inputs {
         if let Some(seed) = usize::try_from(number).ok().and_then(|number| seeds.get(number)) {
             return seed.clone();
         }
-        let name = self.target.name.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
+        let name =
+            self.target.name.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
         // Neighbouring numbers need unrelated sequences: the generator's own first output mixes them.
-        let mut rng = Rng::with_seed(Rng::with_seed(self.seed ^ name).u64(..) ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut rng = Rng::with_seed(
+            Rng::with_seed(self.seed ^ name).u64(..) ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        );
         let made = seeds.is_empty() || rng.f64() < GRAMMAR_SHARE;
         let mut input = match made.then(|| self.target.grammar.make(&mut rng, seeds)).flatten() {
             Some(made) if rng.f64() >= MUTATED_SHARE => made,

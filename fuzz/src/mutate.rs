@@ -77,7 +77,8 @@ fn change(input: &mut Vec<u8>, others: &[Vec<u8>], rng: &mut Rng) {
 /// Chooses a place, half of the time among the first bytes, where headers are.
 fn place(length: usize, rng: &mut Rng) -> usize {
     const HEADER: usize = 256;
-    rng.usize(..if rng.bool() { length.min(HEADER) } else { length })
+    let end = if rng.bool() { length.min(HEADER) } else { length };
+    rng.usize(..end)
 }
 
 fn stretch<'a>(bytes: &'a [u8], rng: &mut Rng) -> &'a [u8] {

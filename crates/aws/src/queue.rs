@@ -77,9 +77,7 @@ impl SqsQueue {
     async fn delete_one(&self, receipt: &str) -> Result<(), OutsideError> {
         let call = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
         let deleted = call.send().await;
-        deleted
-            .map(drop)
-            .map_err(|error| failed(&error, self.asked("DeleteMessage"), "sqs:DeleteMessage"))
+        deleted.map(drop).map_err(|error| failed(&error, self.asked("DeleteMessage"), "sqs:DeleteMessage"))
     }
 
     async fn hide_one(&self, receipt: &str, seconds: i32) -> Result<(), OutsideError> {

@@ -57,8 +57,7 @@ fn blocks() -> Vec<Block> {
 fn inline_code() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (path, text) in documents() {
-        let outside: String =
-            text.split("```").step_by(2).collect::<Vec<_>>().join("\n").replace('\n', " ");
+        let outside: String = text.split("```").step_by(2).collect::<Vec<_>>().join("\n").replace('\n', " ");
         let code = outside.split('`').skip(1).step_by(2);
         found.extend(code.map(|code| (path.display().to_string(), code.to_owned())));
     }
@@ -90,7 +89,9 @@ fn commands(script: &str) -> Vec<Vec<String>> {
 
 /// Checks the words of a command of ours with the program's own parser; others are not looked at.
 fn check(words: &[String], place: &str) -> bool {
-    let assignment = |word: &&String| word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    let assignment = |word: &&String| {
+        word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+    };
     let words: Vec<&String> = words.iter().skip_while(assignment).collect();
     let redirect = words.iter().position(|word| word.starts_with('>') || word.starts_with('<'));
     let words = &words[..redirect.unwrap_or(words.len())];
@@ -119,9 +120,8 @@ fn every_code_block_names_its_language() {
 #[test]
 fn commands_in_code_blocks_are_accepted_by_the_argument_parser() {
     let scripts = blocks().into_iter().filter(|block| block.language == "sh");
-    let checked = scripts.flat_map(|block| {
-        commands(&block.text).into_iter().map(move |words| (words, block.place.clone()))
-    });
+    let checked = scripts
+        .flat_map(|block| commands(&block.text).into_iter().map(move |words| (words, block.place.clone())));
     let count = checked.filter(|(words, place)| check(words, place)).count();
     assert!(count > 20, "only {count} commands were found");
 }
@@ -154,7 +154,8 @@ fn scripts_in_documents_have_valid_syntax() {
 fn settings_in_documents_are_valid() {
     for block in blocks().into_iter().filter(|block| block.language == "toml") {
         let cli = Cli::try_parse_from(["refrain", "doctor"]).unwrap();
-        let variables = [("HOME".into(), "/nowhere".into()), ("REFRAIN_CONFIG_TOML".into(), block.text.into())];
+        let variables =
+            [("HOME".into(), "/nowhere".into()), ("REFRAIN_CONFIG_TOML".into(), block.text.into())];
         let settings = Settings::resolve(&cli, &variables).and_then(|settings| settings.service(None));
         settings.unwrap_or_else(|error| panic!("{}: {error:#}", block.place));
     }
@@ -202,7 +203,9 @@ fn names_and_paths_in_documents_exist() {
     let mut codes = inline_code();
     let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
     let outside: String = architecture.split("```").step_by(2).collect();
-    codes.extend(outside.split('`').skip(1).step_by(2).map(|code| ("ARCHITECTURE.md".to_owned(), code.to_owned())));
+    codes.extend(
+        outside.split('`').skip(1).step_by(2).map(|code| ("ARCHITECTURE.md".to_owned(), code.to_owned())),
+    );
     for (place, code) in codes {
         assert!(!is_type_name(&code) || known.contains(&code), "{place}: {code} does not exist");
         let is_path = ["crates/", "benches/", "scripts/", "migrations/", "testdata/", "fuzz/", "docs/"]
@@ -222,6 +225,9 @@ fn architecture_names_the_newest_schema() {
     for database in ["sqlite", "postgres"] {
         let count = std::fs::read_dir(root.join("migrations").join(database)).unwrap().count();
         let named = format!("schema {count} ");
-        assert!(architecture.matches(&named).count() >= 2, "{database} has {count} migrations; ARCHITECTURE.md lacks {named:?}");
+        assert!(
+            architecture.matches(&named).count() >= 2,
+            "{database} has {count} migrations; ARCHITECTURE.md lacks {named:?}"
+        );
     }
 }

@@ -11,21 +11,42 @@ const MAX_DEPTH: u8 = 5;
 const MAX_NESTING: usize = 4000;
 
 const BOXES: &[&[u8; 4]] = &[
-    b"ftyp", b"moov", b"mvhd", b"trak", b"tkhd", b"mdia", b"mdhd", b"hdlr", b"minf", b"smhd", b"stbl", b"stsd", b"stts", b"stsc",
-    b"stsz", b"stco", b"co64", b"mvex", b"trex", b"moof", b"mfhd", b"traf", b"tfhd", b"tfdt", b"trun", b"mdat", b"mp4a", b"esds",
-    b"alac", b"fLaC", b"dfLa", b"Opus", b"dOps", b"ac-3", b"dac3", b"meta", b"ilst", b"udta", b"sidx", b"edts", b"elst", b"wave",
-    b"uuid", b"free",
+    b"ftyp", b"moov", b"mvhd", b"trak", b"tkhd", b"mdia", b"mdhd", b"hdlr", b"minf", b"smhd", b"stbl",
+    b"stsd", b"stts", b"stsc", b"stsz", b"stco", b"co64", b"mvex", b"trex", b"moof", b"mfhd", b"traf",
+    b"tfhd", b"tfdt", b"trun", b"mdat", b"mp4a", b"esds", b"alac", b"fLaC", b"dfLa", b"Opus", b"dOps",
+    b"ac-3", b"dac3", b"meta", b"ilst", b"udta", b"sidx", b"edts", b"elst", b"wave", b"uuid", b"free",
 ];
 
-const CHUNKS: &[&[u8; 4]] =
-    &[b"fmt ", b"data", b"LIST", b"INFO", b"fact", b"id3 ", b"COMM", b"SSND", b"bext", b"JUNK", b"cue ", b"smpl"];
+const CHUNKS: &[&[u8; 4]] = &[
+    b"fmt ", b"data", b"LIST", b"INFO", b"fact", b"id3 ", b"COMM", b"SSND", b"bext", b"JUNK", b"cue ",
+    b"smpl",
+];
 
 const CAF: &[&[u8; 4]] = &[b"desc", b"data", b"pakt", b"kuki", b"chan", b"info", b"free", b"strg", b"mark"];
 
 const ELEMENTS: &[&[u8]] = &[
-    b"\x1A\x45\xDF\xA3", b"\x18\x53\x80\x67", b"\x16\x54\xAE\x6B", b"\x1F\x43\xB6\x75", b"\x15\x49\xA9\x66", b"\xAE", b"\xD7",
-    b"\x83", b"\x86", b"\x63\xA2", b"\xE1", b"\xB5", b"\x9F", b"\xA3", b"\xE7", b"\x12\x54\xC3\x67", b"\x73\x73", b"\xEC",
-    b"\x1C\x53\xBB\x6B", b"\x10\x43\xA7\x70", b"\x6D\x80", b"\x42\x82",
+    b"\x1A\x45\xDF\xA3",
+    b"\x18\x53\x80\x67",
+    b"\x16\x54\xAE\x6B",
+    b"\x1F\x43\xB6\x75",
+    b"\x15\x49\xA9\x66",
+    b"\xAE",
+    b"\xD7",
+    b"\x83",
+    b"\x86",
+    b"\x63\xA2",
+    b"\xE1",
+    b"\xB5",
+    b"\x9F",
+    b"\xA3",
+    b"\xE7",
+    b"\x12\x54\xC3\x67",
+    b"\x73\x73",
+    b"\xEC",
+    b"\x1C\x53\xBB\x6B",
+    b"\x10\x43\xA7\x70",
+    b"\x6D\x80",
+    b"\x42\x82",
 ];
 
 /// Makes boxes of MP4, at times a box in itself many times.
@@ -75,7 +96,8 @@ fn fields(rng: &mut Rng) -> Vec<u8> {
 /// Makes RIFF, RF64 or AIFF.
 pub(super) fn riff(rng: &mut Rng) -> Vec<u8> {
     let little = rng.u8(..4) > 0;
-    let mut bytes = if little { b"RIFF\xFF\xFF\xFF\x7FWAVE".to_vec() } else { b"FORM\x7F\xFF\xFF\xFFAIFF".to_vec() };
+    let mut bytes =
+        if little { b"RIFF\xFF\xFF\xFF\x7FWAVE".to_vec() } else { b"FORM\x7F\xFF\xFF\xFFAIFF".to_vec() };
     for _ in 0..rng.u8(1..6) {
         let name = one(rng, CHUNKS);
         let body = if name == b"fmt " && rng.bool() { format(rng) } else { fields(rng) };
@@ -117,7 +139,10 @@ fn element(rng: &mut Rng, depth: u8, bytes: &mut Vec<u8>) {
     if depth > 0 && rng.bool() {
         (0..rng.u8(..6)).for_each(|_| element(rng, depth - 1, &mut body));
     } else if rng.bool() {
-        body.extend(one(rng, &[&b"A_AAC"[..], b"A_VORBIS", b"A_OPUS", b"A_FLAC", b"A_PCM/INT/LIT", b"A_ALAC", b"matroska"]));
+        body.extend(one(
+            rng,
+            &[&b"A_AAC"[..], b"A_VORBIS", b"A_OPUS", b"A_FLAC", b"A_PCM/INT/LIT", b"A_ALAC", b"matroska"],
+        ));
     } else {
         body = fields(rng);
     }
@@ -213,7 +238,10 @@ pub(super) fn icy(rng: &mut Rng) -> Vec<u8> {
     }
     for _ in 0..rng.u8(..20) {
         bytes.extend(vec![b'a'; usize::from(interval) + 1]);
-        let title = one(rng, &[&b"StreamTitle='A';"[..], b"StreamTitle='", b"StreamTitle='';StreamUrl='';", b"';';'", b"\xFF"]);
+        let title = one(
+            rng,
+            &[&b"StreamTitle='A';"[..], b"StreamTitle='", b"StreamTitle='';StreamUrl='';", b"';';'", b"\xFF"],
+        );
         bytes.push(if rng.u8(..6) == 0 { rng.u8(..) } else { title.len().div_ceil(16) as u8 });
         bytes.extend(title);
         bytes.resize(bytes.len().next_multiple_of(16), 0);

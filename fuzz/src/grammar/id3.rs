@@ -15,15 +15,16 @@ const MAX_NESTING: usize = 4000;
 const MAX_AUDIO: usize = 2048;
 
 const FRAMES: &[&[u8; 4]] = &[
-    b"TIT2", b"TPE1", b"TALB", b"TSRC", b"TXXX", b"COMM", b"APIC", b"PRIV", b"CHAP", b"CTOC", b"USLT", b"GEOB", b"UFID",
-    b"RVA2", b"SYLT", b"WXXX", b"TDRC", b"POPM",
+    b"TIT2", b"TPE1", b"TALB", b"TSRC", b"TXXX", b"COMM", b"APIC", b"PRIV", b"CHAP", b"CTOC", b"USLT",
+    b"GEOB", b"UFID", b"RVA2", b"SYLT", b"WXXX", b"TDRC", b"POPM",
 ];
 
 /// Makes tags and audio behind them.
 pub(super) fn tagged(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..rng.u8(1..3) {
-        let version = one(rng, &[&[4, 0], &[3, 0], &[2, 0], &[rng.u8(..), 0]]).to_owned();
+        let any = rng.u8(..);
+        let version = [one(rng, &[&4, &4, &3, &2, &any]).to_owned(), 0];
         let body = if rng.u8(..4) == 0 { nested(rng, version[0]) } else { frames(rng, version[0]) };
         bytes.extend(b"ID3");
         bytes.extend(version);
@@ -43,7 +44,8 @@ fn frames(rng: &mut Rng, version: u8) -> Vec<u8> {
         body.extend(noise(rng, 64));
         let name = one(rng, FRAMES);
         if name == b"PRIV" && rng.bool() {
-            body = [b"com.apple.streaming.transportStreamTimestamp\0".as_slice(), &number(rng).to_be_bytes()].concat();
+            body = [b"com.apple.streaming.transportStreamTimestamp\0".as_slice(), &number(rng).to_be_bytes()]
+                .concat();
         }
         frame(rng, name, &body, version, &mut bytes);
     }

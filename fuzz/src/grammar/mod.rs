@@ -72,7 +72,9 @@ impl Grammar {
             Self::Icy => binary::icy(rng),
             Self::StationList => text::station_list(rng),
             Self::Json => json::value(rng).into_bytes(),
-            Self::JsonLines => (0..rng.u8(1..20)).map(|_| json::value(rng) + "\n").collect::<String>().into_bytes(),
+            Self::JsonLines => {
+                (0..rng.u8(1..20)).map(|_| json::value(rng) + "\n").collect::<String>().into_bytes()
+            }
             Self::Toml => text::toml(rng),
             Self::Csv => text::csv(rng),
             Self::Manifest => text::manifest(rng),

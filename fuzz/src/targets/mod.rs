@@ -32,7 +32,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "decode", seeds: AUDIO, grammar: Grammar::Audio, run: audio::decode },
     Target { name: "ogg_header", seeds: NONE, grammar: Grammar::OggPackets, run: audio::ogg_header },
     Target { name: "mp4_init", seeds: AUDIO, grammar: Grammar::Boxes, run: audio::mp4_init },
-    Target { name: "transport_stream", seeds: AUDIO, grammar: Grammar::TransportStream, run: audio::transport_stream },
+    Target {
+        name: "transport_stream",
+        seeds: AUDIO,
+        grammar: Grammar::TransportStream,
+        run: audio::transport_stream,
+    },
     Target { name: "ear", seeds: AUDIO, grammar: Grammar::Chain, run: stream::ear },
     Target { name: "packed_audio", seeds: NONE, grammar: Grammar::Id3, run: stream::packed_audio },
     Target { name: "playlist", seeds: NONE, grammar: Grammar::Playlist, run: stream::playlist },

@@ -26,7 +26,10 @@ pub(super) fn playlist(bytes: &[u8]) {
     let Ok(Playlist::Media(list)) = parse(bytes, &base()) else { return };
     assert!(list.target >= 0.1 && list.target.is_finite(), "target duration {}", list.target);
     for (index, segment) in list.segments.iter().enumerate() {
-        assert!(segment.sequence == list.media_sequence.saturating_add(index as u64), "numbers are not in order");
+        assert!(
+            segment.sequence == list.media_sequence.saturating_add(index as u64),
+            "numbers are not in order"
+        );
         assert!(segment.seconds.is_finite() && segment.seconds >= 0.0, "duration {}", segment.seconds);
         assert!(segment.program_date_time.is_none_or(f64::is_finite), "a date is not finite");
     }

@@ -46,12 +46,15 @@ pub(super) async fn sink_bucket(objects: &dyn Objects, sink: &str, bucket: &str,
 }
 
 /// What the role of a sink needs.
-const SINK_ADVICE: &str =
-    "check its name and region; allow s3:PutObject and s3:GetObject on its objects and s3:ListBucket on the bucket";
+const SINK_ADVICE: &str = "check its name and region; allow s3:PutObject and s3:GetObject on its objects and s3:ListBucket on the bucket";
 
 /// Checks the bucket of songs and files: lists it, reads under the folders of the roles, and writes, reads and deletes a
 /// test object where reports are written.
-pub(super) async fn source_bucket(objects: &dyn Objects, files: &FilesSettings, roles: Roles) -> Option<Check> {
+pub(super) async fn source_bucket(
+    objects: &dyn Objects,
+    files: &FilesSettings,
+    roles: Roles,
+) -> Option<Check> {
     const ADVICE: &str = "check its name and region; allow s3:ListBucket on the bucket, s3:GetObject and s3:GetObjectTagging on its \
                           objects, and s3:PutObject on *.json for reports";
     let bucket = files.source.as_deref().filter(|_| roles.check || roles.index)?;

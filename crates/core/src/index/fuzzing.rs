@@ -67,7 +67,10 @@ fn seal(bytes: &mut [u8]) -> Option<()> {
             entry.copy_from_slice(&page_checksum(page).to_le_bytes());
         }
         let table = table.get(..covered.div_ceil(PAGE) * 4)?;
-        footer.get_mut(TABLE_CHECKSUM * WORD..)?.first_chunk_mut().map(|at| *at = xxh3_64(table).to_le_bytes())?;
+        footer
+            .get_mut(TABLE_CHECKSUM * WORD..)?
+            .first_chunk_mut()
+            .map(|at| *at = xxh3_64(table).to_le_bytes())?;
     }
     let (words, checksum) = footer.split_at_mut(FOOTER - WORD);
     checksum.copy_from_slice(&xxh3_64(words).to_le_bytes());

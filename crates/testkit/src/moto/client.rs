@@ -130,7 +130,13 @@ impl Moto {
         self.http(method, path, &[&signed("s3"), "content-type: application/octet-stream"], body)
     }
 
-    pub(super) fn http(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+    pub(super) fn http(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> io::Result<(u16, Vec<u8>)> {
         let url = self.url();
         let host = url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host)?;

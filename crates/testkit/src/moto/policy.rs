@@ -34,7 +34,8 @@ impl Moto {
     /// # Errors
     /// As above.
     pub fn make_topic(&self, name: &str) -> io::Result<String> {
-        let answer = self.query("sns", &format!("Action=CreateTopic&Version=2010-03-31&Name={}", encoded(name)))?;
+        let answer =
+            self.query("sns", &format!("Action=CreateTopic&Version=2010-03-31&Name={}", encoded(name)))?;
         element(&answer, "TopicArn")
     }
 

@@ -23,8 +23,10 @@ pub(crate) fn write_corpus(args: &Args) -> Result<()> {
     let folder = args.root.join("fuzz/corpus/index_run");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for (name, tracks, peaks) in [("empty", 0, 0), ("one", 1, 40), ("few", 5, 120)] {
-        let tracks: Vec<_> = (0..tracks).map(|number| (TrackNumber(number), constellation(number, peaks))).collect();
-        let bytes = refrain_core::fuzzing::write_run(&tracks, 7).context("the tracks are too long for one run")?;
+        let tracks: Vec<_> =
+            (0..tracks).map(|number| (TrackNumber(number), constellation(number, peaks))).collect();
+        let bytes =
+            refrain_core::fuzzing::write_run(&tracks, 7).context("the tracks are too long for one run")?;
         let path = folder.join(name);
         std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -33,6 +35,7 @@ pub(crate) fn write_corpus(args: &Args) -> Result<()> {
 
 fn constellation(seed: u32, peaks: u32) -> Constellation {
     let mut rng = fastrand::Rng::with_seed(u64::from(seed));
-    let mut peak = |number: u32| Peak { time: number * 40, frequency: rng.u16(1000..4096), rank: rng.u8(..8) };
+    let mut peak =
+        |number: u32| Peak { time: number * 40, frequency: rng.u16(1000..4096), rank: rng.u8(..8) };
     Constellation::new(30.0, (0..peaks).map(&mut peak).collect())
 }

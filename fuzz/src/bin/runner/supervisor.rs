@@ -63,7 +63,11 @@ pub(crate) fn fuzz(args: &Args, fuzz: &FuzzArgs) -> Result<bool> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = fuzz.jobs.unwrap_or(cores).clamp(1, targets.len());
     let share = targets.len() as f64;
-    let seconds = if fuzz.executions.is_some() { f64::from(u32::MAX) } else { fuzz.minutes * 60.0 * jobs as f64 / share };
+    let seconds = if fuzz.executions.is_some() {
+        f64::from(u32::MAX)
+    } else {
+        fuzz.minutes * 60.0 * jobs as f64 / share
+    };
     let end = fuzz.executions.map_or(u64::MAX, |all| all.div_ceil(targets.len() as u64));
     let (next, total, all_fine) = (AtomicUsize::new(0), Mutex::new(0), Mutex::new(true));
     std::thread::scope(|scope| {
@@ -124,7 +128,7 @@ fn worker(args: &Args, target: &Target, first: u64, end: u64, seconds: f64) -> R
     let progress = std::env::temp_dir().join(format!("refrain-fuzz-{}-{}", std::process::id(), target.name));
     std::fs::write(&progress, first.to_le_bytes())?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["--root".as_ref(), args.root.as_os_str()]).args(["--seed", &args.seed.to_string()]);
+    command.arg("--root").arg(&args.root).args(["--seed", &args.seed.to_string()]);
     command.args(["worker", target.name, "--progress"]).arg(&progress);
     command.args(["--first", &first.to_string(), "--end", &end.to_string()]);
     command.args(["--seconds", &seconds.max(0.0).to_string()]);

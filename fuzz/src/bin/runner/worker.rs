@@ -80,5 +80,6 @@ fn failure(run: fn(&[u8]), input: &[u8]) -> Option<(&'static str, String)> {
     if bytes > MAX_BYTES {
         return Some(("memory", format!("{} MB allocated, {} are allowed", bytes >> 20, MAX_BYTES >> 20)));
     }
-    (time > MAX_TIME).then(|| ("slow", format!("{:.1} s, {} are allowed", time.as_secs_f64(), MAX_TIME.as_secs())))
+    (time > MAX_TIME)
+        .then(|| ("slow", format!("{:.1} s, {} are allowed", time.as_secs_f64(), MAX_TIME.as_secs())))
 }

@@ -168,7 +168,9 @@ fn solved(value: &Yaml, name: &dyn Fn(&str) -> String) -> Value {
 fn actions_of(statement: &Value) -> BTreeSet<String> {
     match &statement["Action"] {
         Value::String(action) => BTreeSet::from([action.clone()]),
-        actions => actions.as_array().unwrap().iter().map(|action| action.as_str().unwrap().to_owned()).collect(),
+        actions => {
+            actions.as_array().unwrap().iter().map(|action| action.as_str().unwrap().to_owned()).collect()
+        }
     }
 }
 
@@ -200,7 +202,8 @@ async fn every_call_of_the_service_is_allowed_by_the_policy_of_the_template() {
     live.change(|options| options.end = true);
     // The start and the final of a detection have one key, so that the second one is refused, read and numbered.
     let delivered = || {
-        let ran = service.command(&["outbox", "list", "--status", "delivered", "--sink", "s3", "--json"]).expect(0);
+        let ran =
+            service.command(&["outbox", "list", "--status", "delivered", "--sink", "s3", "--json"]).expect(0);
         Some(ran.stdout.lines().count()).filter(|count| *count >= 4)
     };
     until("four results", delivered).await;
@@ -247,7 +250,11 @@ async fn doctor_names_every_permission_that_is_missing() {
     assert!(fine.stdout.matches("wrote, read and deleted a test object").count() == 2, "{fine:#?}");
     for (name, action, key) in &users {
         let ran = cloud.doctor(&sandbox, key);
-        let told = ran.stdout.lines().filter(|line| !line.starts_with("ok")).any(|line| line.contains(action.as_str()));
+        let told = ran
+            .stdout
+            .lines()
+            .filter(|line| !line.starts_with("ok"))
+            .any(|line| line.contains(action.as_str()));
         assert!(ran.status != Some(0) && told, "{name}: {ran:#?}");
     }
     cloud.moto.enforce_policies(false).unwrap();
@@ -259,7 +266,8 @@ async fn doctor_names_every_permission_that_is_missing() {
 #[test]
 fn the_policy_of_the_template_has_the_actions_that_are_called_and_no_others() {
     let allowed = solved(&task_role()["Properties"]["Policies"][0]["PolicyDocument"], &str::to_owned);
-    let allowed: BTreeSet<String> = allowed["Statement"].as_array().unwrap().iter().flat_map(actions_of).collect();
+    let allowed: BTreeSet<String> =
+        allowed["Statement"].as_array().unwrap().iter().flat_map(actions_of).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../aws/src");
     let mut needed = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
