@@ -6,7 +6,7 @@
 # The build runs on the builder's own processor and compiles across; the last stage runs nothing, so that no emulator is
 # needed. Every image has a digest. `scripts/pin-images` writes the current digests, and `scripts/pin-images --check`, a
 # step of the gate, refuses an image or a download without one.
-# Both images are Debian 13: the program needs the C library of its own build or a newer one.
+# Both images are Debian 13: the program needs the C library that it was built with or a newer one.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-trixie@sha256:e14e87345b4d5964ddcc3491d27ee046a0f23820f340c3c1e24da6880141f7c0
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian13:nonroot@sha256:e792ab3d241a468a4fd7519ddbbebe66b49b5f365771716ea688ad40b6c6f1c2
 

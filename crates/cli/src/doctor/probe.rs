@@ -81,7 +81,7 @@ pub(super) async fn source_bucket(
             Err(why) => Check::failing("bucket", format!("{bucket}: {why}"), ADVICE),
         });
     }
-    // Objects that end in .json are reports: the service takes no notice of the event that this one causes.
+    // Objects that end in .json are reports: the service ignores the event that this one causes.
     let report = named(&files.check_prefix, "json");
     let tried = async {
         objects.write(&report, BODY.into(), "application/json", Put::New).await?;

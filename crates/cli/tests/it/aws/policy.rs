@@ -250,12 +250,12 @@ async fn doctor_names_every_permission_that_is_missing() {
     assert!(fine.stdout.matches("wrote, read and deleted a test object").count() == 2, "{fine:#?}");
     for (name, action, key) in &users {
         let ran = cloud.doctor(&sandbox, key);
-        let told = ran
+        let named = ran
             .stdout
             .lines()
             .filter(|line| !line.starts_with("ok"))
             .any(|line| line.contains(action.as_str()));
-        assert!(ran.status != Some(0) && told, "{name}: {ran:#?}");
+        assert!(ran.status != Some(0) && named, "{name}: {ran:#?}");
     }
     cloud.moto.enforce_policies(false).unwrap();
     for queue in cloud.queues.values() {
