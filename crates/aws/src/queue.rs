@@ -26,7 +26,8 @@ const LONGEST_HIDDEN: u64 = 43_200;
 /// Attribute of a buried message that says why.
 const REASON: &str = "RefrainError";
 
-/// Name of the attribute without a value that makes a test message invalid.
+/// Name and type of the attribute that makes a test message invalid: services know types that begin with `String`, `Number`
+/// or `Binary`.
 pub(crate) const INVALID: &str = "RefrainDoctor";
 
 /// A receipt that no message has.
@@ -87,9 +88,9 @@ impl SqsQueue {
         hidden.map(drop).map_err(|error| failed(&error, self.asked("ChangeMessageVisibility"), right))
     }
 
-    /// Sends a message that the dead-letter queue rejects: its text and the value of its attribute are empty.
+    /// Sends a message that the dead-letter queue rejects: its text is empty and its attribute has an unknown type.
     async fn try_dead_letters(&self, url: &str) -> Result<(), OutsideError> {
-        let attribute = MessageAttributeValue::builder().data_type("String").string_value("").build();
+        let attribute = MessageAttributeValue::builder().data_type(INVALID).string_value("x").build();
         let attribute = attribute.map_err(|error| self.unbuilt(&error))?;
         let call = self.client.send_message().queue_url(url).message_body("");
         let sent = call.message_attributes(INVALID, attribute).send().await;

@@ -33,9 +33,9 @@ impl Topics for SnsTopics {
         seen.map(drop)
             .map_err(|error| failed(&error, format!("cannot see topic {topic}"), "sns:GetTopicAttributes"))?;
         // SNS has no dry run. It checks the permission first, and then rejects a message without text whose attribute
-        // has no value.
+        // has an unknown type.
         let what = || format!("cannot publish to topic {topic}");
-        let attribute = MessageAttributeValue::builder().data_type("String").string_value("").build();
+        let attribute = MessageAttributeValue::builder().data_type(INVALID).string_value("x").build();
         let attribute = attribute
             .map_err(|error| OutsideError::new(OutsideErrorKind::Invalid, what(), error.to_string()))?;
         let call = self.client.publish().topic_arn(topic).message("").message_attributes(INVALID, attribute);

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use refrain_testkit::channels::Ivs;
 use refrain_testkit::{AccessKey, Moto};
-use serde_json::{Value, json};
+use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 
 use super::cloud::{arn, created_in, event, until};
