@@ -1,14 +1,14 @@
-# syntax=docker/dockerfile:1.14
+# syntax=docker/dockerfile:1.14@sha256:4c68376a702446fc3c79af22de146a148bc3367e73c25a5803d453b6b3f722fb
 # The service and the commands, for linux/amd64 and linux/arm64:
 #
 #     docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/refrain:VERSION --push .
 #
-# The build runs on the builder's own processor and compiles across; nothing runs in the last stage, so that no emulator
-# is needed. The base images are named by version. To pin their bytes, append the digest that
-# `docker buildx imagetools inspect IMAGE` tells, here and below: rust:1.95.0-slim-trixie@sha256:…
-# Both are Debian 13: the program needs the C library of its own build or a newer one.
-ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-trixie
-ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian13:nonroot
+# The build runs on the builder's own processor and compiles across; the last stage runs nothing, so that no emulator is
+# needed. Every image has a digest. `scripts/pin-images` writes the current digests, and `scripts/pin-images --check`, a
+# step of the gate, refuses an image or a download without one.
+# Both images are Debian 13: the program needs the C library that it was built with or a newer one.
+ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-trixie@sha256:e14e87345b4d5964ddcc3491d27ee046a0f23820f340c3c1e24da6880141f7c0
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian13:nonroot@sha256:e792ab3d241a468a4fd7519ddbbebe66b49b5f365771716ea688ad40b6c6f1c2
 
 FROM --platform=$BUILDPLATFORM ${RUST_IMAGE} AS build
 ARG BUILDARCH
@@ -37,10 +37,6 @@ export CC_$variable=$gnu-gcc AR_$variable=$gnu-ar
 VARIABLES
 END
 
-# The names by which RDS's servers prove themselves; Mozilla's authorities, which are built in, do not vouch for them.
-# It grows with each region. To pin it: ADD --checksum=sha256:…
-ADD --chmod=0444 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /out/etc/ssl/certs/rds-global-bundle.pem
-
 WORKDIR /src
 COPY . .
 # No symbols: a third of the size. The registry and what was compiled stay in the builder's cache, for each target.
@@ -53,6 +49,8 @@ install -D -m 0755 "target/$CARGO_BUILD_TARGET/release/refrain" /out/usr/local/b
 # One program: by this name it takes the flags of identifyStream.
 ln -s refrain /out/usr/local/bin/identifyStream
 install -D -m 0644 -t /out/usr/share/doc/refrain LICENSE-MIT LICENSE-APACHE
+# The root certificates of RDS. They are not among Mozilla's, which are built into the program.
+install -D -m 0444 docker/rds-global-bundle.pem /out/etc/ssl/certs/rds-global-bundle.pem
 mkdir /cache
 END
 

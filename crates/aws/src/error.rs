@@ -37,6 +37,18 @@ where
     OutsideError::new(kind, what, why)
 }
 
+/// Returns success for a call that was made with invalid parameters if the service rejected only these: it checks
+/// permissions first.
+///
+/// # Errors
+/// Returns the error of a call that was denied, not found, throttled or not answered.
+pub(crate) fn permitted<T>(result: Result<T, OutsideError>) -> Result<(), OutsideError> {
+    match result {
+        Err(error) if error.kind() != Kind::Invalid => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// The HTTP status that was answered, if any was.
 pub(crate) fn status_of<E>(error: &Failure<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
@@ -77,6 +89,7 @@ pub(crate) fn kind_of(code: &str, status: u16) -> Kind {
         | "AWS.SimpleQueueService.NonExistentQueue"
         | "MessageNotInflight"
         | "AWS.SimpleQueueService.MessageNotInflight" => Kind::NotFound,
+        "ReceiptHandleIsInvalid" => Kind::Invalid,
         "PreconditionFailed" | "ConditionalRequestConflict" | "OperationAborted" => Kind::Conflict,
         "RequestTimeout"
         | "RequestTimeoutException"

@@ -25,7 +25,7 @@ const READ: &str =
     "s3:GetObject (without s3:ListBucket on the bucket, an object that is missing looks like this too)";
 
 /// Buckets of S3 and its look-alikes. Needs the rights `s3:GetObject`, `s3:GetObjectTagging`, `s3:PutObject` on objects
-/// and `s3:ListBucket` on buckets.
+/// and `s3:ListBucket` on buckets; [`Objects::delete`] needs `s3:DeleteObject`.
 #[derive(Debug, Clone)]
 pub struct S3Objects {
     client: Client,
@@ -129,8 +129,17 @@ impl Objects for S3Objects {
         Ok(page.contents.unwrap_or_default().into_iter().filter_map(listed).collect())
     }
 
+    async fn delete(&self, object: &ObjectName) -> Result<(), OutsideError> {
+        let call = self.client.delete_object().bucket(&object.bucket).key(&object.key);
+        let deleted = call.send().await;
+        deleted
+            .map(drop)
+            .map_err(|error| failed(&error, format!("cannot delete {object}"), "s3:DeleteObject"))
+    }
+
     async fn check_bucket(&self, bucket: &str) -> Result<(), OutsideError> {
-        let seen = self.client.head_bucket().bucket(bucket).send().await;
+        // HeadBucket needs the same permission, but its answer has no body and so no reason.
+        let seen = self.client.list_objects_v2().bucket(bucket).max_keys(1).send().await;
         seen.map(drop).map_err(|error| failed(&error, format!("cannot see bucket {bucket}"), "s3:ListBucket"))
     }
 }

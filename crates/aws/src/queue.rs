@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 use crate::batch::{MOST, Outcome};
 use crate::connect::ATTEMPT;
-use crate::error::failed;
+use crate::error::{failed, permitted};
 
 /// Longest that SQS waits for a message, seconds (`WaitTimeSeconds`).
 const LONGEST_WAIT: u64 = 20;
@@ -25,6 +25,13 @@ const LONGEST_HIDDEN: u64 = 43_200;
 
 /// Attribute of a buried message that says why.
 const REASON: &str = "RefrainError";
+
+/// Name and type of the attribute that makes a test message invalid: services know types that begin with `String`, `Number`
+/// or `Binary`.
+pub(crate) const INVALID: &str = "RefrainDoctor";
+
+/// A receipt that no message has.
+const NO_RECEIPT: &str = "refrain-doctor";
 
 /// Most characters of a reason. It counts as part of the message, whose size is limited.
 const LONGEST_REASON: usize = 1_000;
@@ -68,7 +75,33 @@ impl SqsQueue {
         Some(format!("{folder}/{name}"))
     }
 
+    async fn delete_one(&self, receipt: &str) -> Result<(), OutsideError> {
+        let call = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
+        let deleted = call.send().await;
+        deleted.map(drop).map_err(|error| failed(&error, self.asked("DeleteMessage"), "sqs:DeleteMessage"))
+    }
+
+    async fn hide_one(&self, receipt: &str, seconds: i32) -> Result<(), OutsideError> {
+        let call = self.client.change_message_visibility().queue_url(&self.url);
+        let hidden = call.receipt_handle(receipt).visibility_timeout(seconds).send().await;
+        let right = "sqs:ChangeMessageVisibility";
+        hidden.map(drop).map_err(|error| failed(&error, self.asked("ChangeMessageVisibility"), right))
+    }
+
+    /// Sends a message that the dead-letter queue rejects: its text is empty and its attribute has an unknown type.
+    async fn try_dead_letters(&self, url: &str) -> Result<(), OutsideError> {
+        let attribute = MessageAttributeValue::builder().data_type(INVALID).string_value("x").build();
+        let attribute = attribute.map_err(|error| self.unbuilt(&error))?;
+        let call = self.client.send_message().queue_url(url).message_body("");
+        let sent = call.message_attributes(INVALID, attribute).send().await;
+        let what = format!("cannot send to the dead-letter queue {url}");
+        permitted(sent.map_err(|error| failed(&error, what, "sqs:SendMessage on the dead-letter queue")))
+    }
+
     async fn delete_batch(&self, receipts: &[String], outcome: &mut Outcome) -> Result<(), OutsideError> {
+        if let [receipt] = receipts {
+            return self.delete_one(receipt).await;
+        }
         let entry = |(at, receipt): (usize, &String)| {
             DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(receipt).build()
         };
@@ -89,6 +122,9 @@ impl SqsQueue {
         seconds: i32,
         outcome: &mut Outcome,
     ) -> Result<(), OutsideError> {
+        if let [receipt] = receipts {
+            return self.hide_one(receipt, seconds).await;
+        }
         let entry = |(at, receipt): (usize, &String)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(at.to_string())
@@ -206,6 +242,18 @@ impl Queue for SqsQueue {
             dead_letters: policy.get("deadLetterTargetArn").and_then(|arn| self.neighbour(arn.as_str()?)),
             most_receives: policy.get("maxReceiveCount").and_then(count),
         })
+    }
+
+    async fn check_access(&self) -> Result<(), OutsideError> {
+        permitted(self.delete_one(NO_RECEIPT).await)?;
+        permitted(self.hide_one(NO_RECEIPT, 0).await)?;
+        for message in self.receive(1, Duration::ZERO).await? {
+            self.hide_one(&message.receipt, 0).await?;
+        }
+        match self.facts().await?.dead_letters {
+            Some(url) => self.try_dead_letters(&url).await,
+            None => Ok(()),
+        }
     }
 }
 

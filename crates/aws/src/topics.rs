@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
-use refrain_service::outside::{OutsideError, Topics};
+use aws_sdk_sns::types::MessageAttributeValue;
+use refrain_service::outside::{OutsideError, OutsideErrorKind, Topics};
 
-use crate::error::failed;
+use crate::error::{failed, permitted};
+use crate::queue::INVALID;
 
 /// Topics of SNS, by their ARNs. Needs the rights `sns:Publish` and, to check, `sns:GetTopicAttributes`.
 #[derive(Debug, Clone)]
@@ -29,6 +31,14 @@ impl Topics for SnsTopics {
     async fn check_topic(&self, topic: &str) -> Result<(), OutsideError> {
         let seen = self.client.get_topic_attributes().topic_arn(topic).send().await;
         seen.map(drop)
-            .map_err(|error| failed(&error, format!("cannot see topic {topic}"), "sns:GetTopicAttributes"))
+            .map_err(|error| failed(&error, format!("cannot see topic {topic}"), "sns:GetTopicAttributes"))?;
+        // SNS has no dry run. It checks the permission first, and then rejects a message without text whose attribute
+        // has an unknown type.
+        let what = || format!("cannot publish to topic {topic}");
+        let attribute = MessageAttributeValue::builder().data_type(INVALID).string_value("x").build();
+        let attribute = attribute
+            .map_err(|error| OutsideError::new(OutsideErrorKind::Invalid, what(), error.to_string()))?;
+        let call = self.client.publish().topic_arn(topic).message("").message_attributes(INVALID, attribute);
+        permitted(call.send().await.map_err(|error| failed(&error, what(), "sns:Publish")))
     }
 }

@@ -13,7 +13,13 @@ mod args;
 mod aws;
 mod demo;
 mod doctor;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+mod documents;
 mod exit;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identify;
 mod index;
 mod interrupt;

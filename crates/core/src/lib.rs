@@ -7,6 +7,9 @@
 pub mod audio;
 mod bits;
 pub mod fingerprint;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use index::fuzzing;
 pub mod index;
 pub mod matching;
 #[cfg(feature = "stages")]

@@ -12,6 +12,13 @@
 
 pub mod delivery;
 pub mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    //! Entry points to private parsers for the fuzz targets; no part of the interface.
+    pub use crate::files::fuzzing::{object_events, object_route};
+    pub use crate::http::fuzzing::{add_stream, queries};
+}
 pub mod http;
 pub mod intake;
 pub mod measure;

@@ -13,6 +13,13 @@
 mod backoff;
 mod delivery;
 mod ear;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    //! Entry points to private parsers for the fuzz targets; no part of the interface.
+    pub use crate::ear::fuzzing::packed_audio;
+    pub use crate::radio::fuzzing::{icy_body, icy_header, station_list};
+}
 mod gaps;
 pub mod hls;
 pub mod http;

@@ -34,7 +34,7 @@ mod wav;
 
 pub use composer::{Key, Mode, Section, Song, StereoSong, compose, compose_stereo};
 #[cfg(unix)]
-pub use moto::{Moto, MotoError};
+pub use moto::{AccessKey, Moto, MotoError};
 #[cfg(unix)]
 pub use postgres::{PostgresBuilder, PostgresError, PostgresServer};
 pub use wav::{WavEncoding, WavError, write_wav, write_wav_stereo};

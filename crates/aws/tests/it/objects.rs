@@ -162,3 +162,14 @@ async fn a_long_list_comes_in_pages() {
     }
     assert_eq!((listed, pages), (all, 2));
 }
+
+#[tokio::test]
+async fn deleting_is_final_and_succeeds_for_missing_objects() {
+    let objects = bucket("deleted").await;
+    let song = name("deleted", "song.wav");
+    objects.write(&song, Bytes::from_static(b"12345"), "audio/wav", Put::New).await.unwrap();
+    for _ in 0..2 {
+        objects.delete(&song).await.unwrap();
+        assert_eq!(objects.facts(&song).await.unwrap_err().kind(), OutsideErrorKind::NotFound);
+    }
+}

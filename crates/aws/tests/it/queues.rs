@@ -187,3 +187,16 @@ async fn nobody_at_the_address_may_be_there_later() {
     assert_eq!(error.kind(), OutsideErrorKind::Unavailable);
     assert!(error.to_string().contains("11 of 11"), "{error}");
 }
+
+#[tokio::test]
+async fn access_check_keeps_all_messages() {
+    let (url, _) = new_queue("access").await;
+    let queue = aws().await.queue(&url);
+    send(&url, &numbered(3)).await;
+    queue.check_access().await.unwrap();
+    let mut bodies: Vec<_> = take(&queue).await.into_iter().map(|message| message.body).collect();
+    bodies.sort();
+    assert_eq!(bodies, numbered(3));
+    let missing = aws().await.queue(&format!("{url}-missing"));
+    assert_eq!(missing.check_access().await.unwrap_err().kind(), OutsideErrorKind::NotFound);
+}

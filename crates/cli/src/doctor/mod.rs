@@ -4,6 +4,7 @@ mod cache;
 mod catalogue;
 mod check;
 mod disk;
+mod probe;
 mod rows;
 mod service;
 

@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use refrain_catalog::Backlog;
-use refrain_service::outside::{Objects, Outside, OutsideError, Queue, QueueFacts, Topics};
+use refrain_service::outside::{Outside, Queue, QueueFacts};
 use refrain_service::settings::{Secret, ServiceSettings, SinkKind};
 use refrain_service::streams::Signer;
 
 use super::cache::nearest;
 use super::catalogue::Catalogue;
 use super::check::{Check, Report};
+use super::probe::{self, TIMEOUT, answer};
 use crate::aws;
 use crate::settings::Settings;
-
-/// Longest wait for one answer.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A message that is hidden for a shorter time than this comes again while it is worked on, if the machine is busy.
 const SHORTEST_HIDING: Duration = Duration::from_secs(30);
@@ -103,13 +101,15 @@ async fn outside_checks(outside: &Outside, service: &ServiceSettings) -> Vec<Che
         });
     }
     if let Some(objects) = &outside.objects {
-        checks.extend(buckets(&**objects, service).await);
+        checks.extend(probe::source_bucket(&**objects, &service.files, service.roles).await);
     }
-    if let Some(topics) = &outside.topics {
-        for sink in &service.outbox.sinks {
-            if let SinkKind::Sns { topic } = &sink.kind {
-                checks.push(topic_check(&**topics, topic).await);
+    for sink in &service.outbox.sinks {
+        match (&sink.kind, &outside.objects, &outside.topics) {
+            (SinkKind::S3 { bucket, key }, Some(objects), _) => {
+                checks.push(probe::sink_bucket(&**objects, &sink.name, bucket, key).await);
             }
+            (SinkKind::Sns { topic }, _, Some(topics)) => checks.push(probe::topic(&**topics, topic).await),
+            _ => {}
         }
     }
     checks
@@ -117,13 +117,18 @@ async fn outside_checks(outside: &Outside, service: &ServiceSettings) -> Vec<Che
 
 async fn queue_check(name: &str, queue: &dyn Queue) -> Check {
     let shown = format!("{name} ({})", queue.name());
-    match answer(queue.facts()).await {
+    let tried = async {
+        let facts = queue.facts().await?;
+        queue.check_access().await?;
+        Ok(facts)
+    };
+    match answer(tried).await {
         Ok(facts) => queue_facts(&shown, &facts),
         Err(why) => Check::failing(
             "queue",
             format!("{shown}: {why}"),
             "check its URL; allow sqs:GetQueueAttributes, sqs:ReceiveMessage, sqs:DeleteMessage and \
-             sqs:ChangeMessageVisibility",
+             sqs:ChangeMessageVisibility, and sqs:SendMessage on its dead-letter queue",
         ),
     }
 }
@@ -147,53 +152,6 @@ fn queue_facts(shown: &str, facts: &QueueFacts) -> Check {
             let most = most.map_or_else(String::new, |most| format!(" after {most} tries"));
             Check::fine("queue", format!("{found}, dead letters{most} to {dead}"))
         }
-    }
-}
-
-async fn buckets(objects: &dyn Objects, service: &ServiceSettings) -> Vec<Check> {
-    let mut wanted: Vec<&str> = Vec::new();
-    if service.roles.check || service.roles.index {
-        wanted.extend(service.files.source.as_deref());
-    }
-    for sink in &service.outbox.sinks {
-        if let SinkKind::S3 { bucket, .. } = &sink.kind {
-            wanted.push(bucket);
-        }
-    }
-    wanted.dedup();
-    let mut checks = Vec::new();
-    for bucket in wanted {
-        let seen = async {
-            objects.check_bucket(bucket).await?;
-            objects.list(bucket, &service.files.check_prefix, None).await
-        };
-        checks.push(match answer(seen).await {
-            Ok(_) => Check::fine("bucket", format!("{bucket} can be listed")),
-            Err(why) => Check::failing(
-                "bucket",
-                format!("{bucket}: {why}"),
-                "check its name and region; allow s3:ListBucket, s3:GetObject and s3:PutObject",
-            ),
-        });
-    }
-    checks
-}
-
-async fn topic_check(topics: &dyn Topics, topic: &str) -> Check {
-    match answer(topics.check_topic(topic)).await {
-        Ok(()) => Check::fine("topic", topic),
-        Err(why) => {
-            let advice = "check its ARN; allow sns:Publish and sns:GetTopicAttributes";
-            Check::failing("topic", format!("{topic}: {why}"), advice)
-        }
-    }
-}
-
-/// Waits for an answer, but not for ever.
-async fn answer<T>(asked: impl Future<Output = Result<T, OutsideError>>) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }
 
@@ -230,7 +188,7 @@ fn webhook(name: &str, url: &str) -> Check {
     let shown = format!("{name}: {} port {}", host.0, host.1);
     let connected = host.to_socket_addrs().and_then(|mut all| {
         let none = || std::io::Error::other("its name leads nowhere");
-        TcpStream::connect_timeout(&all.next().ok_or_else(none)?, PATIENCE)
+        TcpStream::connect_timeout(&all.next().ok_or_else(none)?, TIMEOUT)
     });
     match connected {
         Ok(_) => Check::fine("sink", format!("{shown} answers")),

@@ -3,6 +3,8 @@
 mod database;
 mod environment;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod layer;
 mod places;
 mod secret;

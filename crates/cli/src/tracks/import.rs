@@ -225,7 +225,7 @@ fn next_line(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-fn new_track(row: Row) -> Result<NewTrack> {
+pub(super) fn new_track(row: Row) -> Result<NewTrack> {
     let packed = row.constellation.context("no track: its constellation is missing")?;
     let constellation = BASE64_STANDARD.decode(packed).context("damaged: its constellation is no base64")?;
     Constellation::from_bytes(&constellation)?;

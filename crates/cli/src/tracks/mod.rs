@@ -4,6 +4,8 @@ mod change;
 mod export;
 mod find;
 mod format;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod import;
 mod list;
 mod reindex;

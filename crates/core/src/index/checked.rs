@@ -15,7 +15,7 @@ use super::IndexError;
 pub(crate) const PAGE: usize = 4096;
 
 /// Checksum of a page as the table keeps it.
-fn page_checksum(page: &[u8]) -> u32 {
+pub(super) fn page_checksum(page: &[u8]) -> u32 {
     xxh3_64(page) as u32
 }
 

@@ -129,7 +129,7 @@ impl Manifest {
     }
 
     /// Reads an intact text; `None` if it has lines that this version does not know.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (body, _) = Self::split(text)?;
         let mut lines = body.lines();
         if lines.next()? != HEADING {

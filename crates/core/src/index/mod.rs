@@ -7,6 +7,8 @@
 mod cache;
 mod checked;
 mod draft;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod home;
 mod layout;
 mod manifest;

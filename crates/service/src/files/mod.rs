@@ -15,6 +15,8 @@ mod by_hand;
 mod check;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod given;
 mod handler;
 mod learn;

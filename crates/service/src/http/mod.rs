@@ -10,6 +10,8 @@ mod body;
 mod detections;
 mod error;
 mod extract;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod probes;
 mod query;
 mod server;

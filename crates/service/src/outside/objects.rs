@@ -93,6 +93,9 @@ pub trait Objects: Send + Sync {
         after: Option<&str>,
     ) -> Result<Vec<ListedObject>, OutsideError>;
 
+    /// Deletes an object. Deleting a missing object succeeds.
+    async fn delete(&self, object: &ObjectName) -> Result<(), OutsideError>;
+
     /// Whether the bucket is there and we may see it.
     async fn check_bucket(&self, bucket: &str) -> Result<(), OutsideError>;
 }

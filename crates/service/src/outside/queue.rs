@@ -57,4 +57,13 @@ pub trait Queue: Send + Sync {
 
     /// How it is set up. Also says whether we may read it at all.
     async fn facts(&self) -> Result<QueueFacts, OutsideError>;
+
+    /// Tries every call that a consumer makes. At most one message is received and released immediately, which increases
+    /// its receive count by one; no message is deleted or added. The default is for queues without permissions.
+    ///
+    /// # Errors
+    /// Fails with the first call that is not permitted or not answered.
+    async fn check_access(&self) -> Result<(), OutsideError> {
+        Ok(())
+    }
 }

@@ -10,6 +10,9 @@ pub trait Topics: Send + Sync {
     /// Sends a message to everybody who listens.
     async fn publish(&self, topic: &str, message: &str) -> Result<(), OutsideError>;
 
-    /// Whether the topic is there and we may see it.
+    /// Reads the topic's attributes and tries to publish an invalid message, which the topic rejects: nothing is published.
+    ///
+    /// # Errors
+    /// Fails if the topic does not exist, or if this process may not publish to it.
     async fn check_topic(&self, topic: &str) -> Result<(), OutsideError>;
 }

@@ -17,6 +17,8 @@ mod connection;
 mod demux;
 mod fmp4;
 mod fragments;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod id3;
 mod join;
 mod meter;

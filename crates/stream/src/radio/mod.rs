@@ -7,6 +7,8 @@
 
 mod connect;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod icy;
 mod list;
 mod pace;

@@ -12,7 +12,7 @@ use super::Moto;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What tells moto which service is meant; nothing is checked.
-fn signed(service: &str) -> String {
+pub(super) fn signed(service: &str) -> String {
     format!(
         "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request, \
          SignedHeaders=host, Signature=none"
@@ -130,7 +130,13 @@ impl Moto {
         self.http(method, path, &[&signed("s3"), "content-type: application/octet-stream"], body)
     }
 
-    fn http(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+    pub(super) fn http(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> io::Result<(u16, Vec<u8>)> {
         let url = self.url();
         let host = url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host)?;
@@ -155,12 +161,12 @@ fn parsed(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
     Some((status, answer.get(end + 4..)?.to_vec()))
 }
 
-fn fine((status, body): (u16, Vec<u8>)) -> io::Result<()> {
+pub(super) fn fine((status, body): (u16, Vec<u8>)) -> io::Result<()> {
     let why = || io::Error::other(format!("status {status}: {}", String::from_utf8_lossy(&body)));
     if status == 200 { Ok(()) } else { Err(why()) }
 }
 
-fn encoded(key: &str) -> String {
+pub(super) fn encoded(key: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     key.bytes().map(|b| if safe(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -4,6 +4,7 @@
 //! whatever way, so does the server.
 
 mod client;
+mod policy;
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,6 +12,8 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+pub use policy::AccessKey;
 
 /// How long the server may take to come up; Python reads much before it answers.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -41,7 +44,7 @@ wait
 pub struct Moto {
     address: String,
     watcher: Child,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Why there is no server.
@@ -69,7 +72,7 @@ impl Moto {
         shell.args(["-c", WATCHER, "sh"]).arg(&program).arg(&log).stdin(Stdio::piped());
         let watcher = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let watcher = watcher.map_err(|error| failed("sh", &error))?;
-        let mut server = Self { address: String::new(), watcher, _folder: folder };
+        let mut server = Self { address: String::new(), watcher, folder };
         let until = Instant::now() + PATIENCE;
         loop {
             let said = std::fs::read_to_string(&log).unwrap_or_default();

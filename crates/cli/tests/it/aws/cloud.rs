@@ -94,14 +94,7 @@ impl Cloud {
 
     /// EventBridge's event of an object.
     pub(super) fn created(&self, key: &str, size: usize) -> String {
-        static SEQUENCER: AtomicU32 = AtomicU32::new(1);
-        let sequencer = format!("{:016X}", SEQUENCER.fetch_add(1, Ordering::Relaxed));
-        json!({ "version": "0", "id": fresh("event"), "detail-type": "Object Created", "source": "aws.s3",
-            "account": "123456789012", "time": "2026-03-01T10:23:43Z", "region": "eu-west-1",
-            "resources": [format!("arn:aws:s3:::{}", self.bucket)],
-            "detail": { "version": "0", "bucket": { "name": self.bucket }, "reason": "PutObject",
-                "object": { "key": key, "size": size, "etag": "x", "sequencer": sequencer } } })
-        .to_string()
+        created_in(&self.bucket, key, size)
     }
 
     /// The responses of the results bucket, by key.
@@ -112,6 +105,18 @@ impl Cloud {
         };
         keys(&self.results, "").into_iter().filter_map(read).collect()
     }
+}
+
+/// EventBridge's event of an object in a bucket.
+pub(super) fn created_in(bucket: &str, key: &str, size: usize) -> String {
+    static SEQUENCER: AtomicU32 = AtomicU32::new(1);
+    let sequencer = format!("{:016X}", SEQUENCER.fetch_add(1, Ordering::Relaxed));
+    json!({ "version": "0", "id": fresh("event"), "detail-type": "Object Created", "source": "aws.s3",
+        "account": "123456789012", "time": "2026-03-01T10:23:43Z", "region": "eu-west-1",
+        "resources": [format!("arn:aws:s3:::{bucket}")],
+        "detail": { "version": "0", "bucket": { "name": bucket }, "reason": "PutObject",
+            "object": { "key": key, "size": size, "etag": "x", "sequencer": sequencer } } })
+    .to_string()
 }
 
 /// "IVS Stream State Change" as EventBridge has it.

@@ -2,5 +2,6 @@
 
 mod cloud;
 mod files;
+mod policy;
 mod streams;
 mod workers;

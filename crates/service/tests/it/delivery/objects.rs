@@ -91,6 +91,11 @@ impl Objects for Bucket {
         Ok(Vec::new())
     }
 
+    async fn delete(&self, object: &ObjectName) -> Result<(), OutsideError> {
+        self.objects.lock().unwrap().remove(&object.key);
+        Ok(())
+    }
+
     async fn check_bucket(&self, _: &str) -> Result<(), OutsideError> {
         Ok(())
     }

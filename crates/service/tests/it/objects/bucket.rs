@@ -201,6 +201,12 @@ impl Objects for Bucket {
         Ok(all.map(listed).take(PAGE).collect())
     }
 
+    async fn delete(&self, object: &ObjectName) -> Result<(), OutsideError> {
+        self.call("delete", object)?;
+        self.lock().objects.remove(&object.key);
+        Ok(())
+    }
+
     async fn check_bucket(&self, bucket: &str) -> Result<(), OutsideError> {
         assert_eq!(bucket, "b");
         Ok(())

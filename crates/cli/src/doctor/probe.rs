@@ -1,0 +1,147 @@
+//! Tries the operations of sinks and queue consumers, with objects that `doctor` writes and deletes itself.
+
+use std::time::Duration;
+
+use refrain_service::outside::{ObjectName, Objects, OutsideError, OutsideErrorKind, Put, Topics};
+use refrain_service::settings::{FilesSettings, Roles};
+use uuid::Uuid;
+
+use super::check::Check;
+
+/// Longest wait for one answer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Content of a test object.
+const BODY: &[u8] = b"{\"refrain\": \"doctor\"}\n";
+
+/// Waits for an answer, at most for [`TIMEOUT`].
+///
+/// # Errors
+/// Returns what failed and why, as text.
+pub(super) async fn answer<T>(call: impl Future<Output = Result<T, OutsideError>>) -> Result<T, String> {
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+    }
+}
+
+/// Checks the bucket of a sink: writes a test object as the sink does, writes it again, which must fail, reads and deletes
+/// it. `template` is the sink's template of keys; the object is in the folder that begins the template.
+pub(super) async fn sink_bucket(objects: &dyn Objects, sink: &str, bucket: &str, template: &str) -> Check {
+    let literal = template.split('{').next().unwrap_or_default();
+    let folder = literal.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let key = format!("{folder}refrain-doctor-{}.probe", Uuid::now_v7());
+    let object = ObjectName { bucket: bucket.to_owned(), key };
+    let tried = async {
+        objects.write(&object, BODY.into(), "application/json", Put::New).await?;
+        match objects.write(&object, BODY.into(), "application/json", Put::New).await {
+            Err(error) if error.kind() == OutsideErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Err(wrong(&object, "the store ignores If-None-Match and replaced the object")),
+        }
+        read_back(objects, &object).await
+    };
+    let name = format!("{sink}: bucket {bucket}");
+    finished(objects, "sink", &name, &object, answer(tried).await, SINK_ADVICE).await
+}
+
+/// What the role of a sink needs.
+const SINK_ADVICE: &str = "check its name and region; allow s3:PutObject and s3:GetObject on its objects and s3:ListBucket on the bucket";
+
+/// Checks the bucket of songs and files: lists it, reads under the folders of the roles, and writes, reads and deletes a
+/// test object where reports are written.
+pub(super) async fn source_bucket(
+    objects: &dyn Objects,
+    files: &FilesSettings,
+    roles: Roles,
+) -> Option<Check> {
+    const ADVICE: &str = "check its name and region; allow s3:ListBucket on the bucket, s3:GetObject and s3:GetObjectTagging on its \
+                          objects, and s3:PutObject on *.json for reports";
+    let bucket = files.source.as_deref().filter(|_| roles.check || roles.index)?;
+    let id = Uuid::now_v7();
+    let named = |prefix: &str, end: &str| ObjectName {
+        bucket: bucket.to_owned(),
+        key: format!("{prefix}refrain-doctor-{id}.{end}"),
+    };
+    let prefixes = [(roles.check, &files.check_prefix), (roles.index, &files.index_prefix)];
+    let readable = async {
+        objects.check_bucket(bucket).await?;
+        for (_, prefix) in prefixes.iter().filter(|(wanted, _)| *wanted) {
+            let missing = named(prefix, "missing");
+            not_found(&missing, objects.facts(&missing).await)?;
+            not_found(&missing, objects.tags(&missing).await)?;
+        }
+        Ok(())
+    };
+    let readable = answer(readable).await;
+    if readable.is_err() || !roles.check {
+        let shown = format!("{bucket} can be listed and read");
+        return Some(match readable {
+            Ok(()) => Check::fine("bucket", shown),
+            Err(why) => Check::failing("bucket", format!("{bucket}: {why}"), ADVICE),
+        });
+    }
+    // Objects that end in .json are reports: the service ignores the event that this one causes.
+    let report = named(&files.check_prefix, "json");
+    let tried = async {
+        objects.write(&report, BODY.into(), "application/json", Put::New).await?;
+        read_back(objects, &report).await?;
+        objects.tags(&report).await.map(drop)
+    };
+    Some(finished(objects, "bucket", bucket, &report, answer(tried).await, ADVICE).await)
+}
+
+/// Checks a topic without publishing to it.
+pub(super) async fn topic(topics: &dyn Topics, topic: &str) -> Check {
+    match answer(topics.check_topic(topic)).await {
+        Ok(()) => Check::fine("topic", topic),
+        Err(why) => {
+            let advice = "check its ARN; allow sns:Publish and sns:GetTopicAttributes";
+            Check::failing("topic", format!("{topic}: {why}"), advice)
+        }
+    }
+}
+
+/// Deletes the test object and states the result of a check. The object is deleted after a failure too, because the failure
+/// can be later than the write.
+async fn finished(
+    objects: &dyn Objects,
+    check: &'static str,
+    name: &str,
+    object: &ObjectName,
+    tried: Result<(), String>,
+    advice: &str,
+) -> Check {
+    let deleted = answer(objects.delete(object)).await;
+    match (tried, deleted) {
+        (Err(why), _) => Check::failing(check, format!("{name}: {why}"), advice),
+        (Ok(()), Ok(())) => Check::fine(check, format!("{name}: wrote, read and deleted a test object")),
+        (Ok(()), Err(why)) => Check::warning(
+            check,
+            format!("{name}: wrote and read a test object: {why}"),
+            &format!("delete {object}; to have it deleted, allow s3:DeleteObject on *refrain-doctor-*"),
+        ),
+    }
+}
+
+async fn read_back(objects: &dyn Objects, object: &ObjectName) -> Result<(), OutsideError> {
+    let facts = objects.facts(object).await?;
+    let bytes = objects.read(object, 0..BODY.len() as u64, facts.etag.as_deref()).await?;
+    if facts.size == BODY.len() as u64 && bytes == BODY {
+        return Ok(());
+    }
+    Err(wrong(object, "the store returns other bytes than were written"))
+}
+
+/// Returns success if the object does not exist: S3 answers so only to a reader with the permissions to list and to read.
+fn not_found<T>(object: &ObjectName, answer: Result<T, OutsideError>) -> Result<(), OutsideError> {
+    match answer {
+        Err(error) if error.kind() != OutsideErrorKind::NotFound => Err(error),
+        Err(_) => Ok(()),
+        Ok(_) => Err(wrong(object, "the store has an object of this random name")),
+    }
+}
+
+fn wrong(object: &ObjectName, why: &str) -> OutsideError {
+    OutsideError::new(OutsideErrorKind::Invalid, format!("test object {object}"), why)
+}

@@ -1,0 +1,78 @@
+//! Entry points for fuzzing the files of the index. Checksums are corrected first, because random bytes would not get past
+//! them.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::checked::{PAGE, page_checksum};
+use super::layout::{FOOTER, Footer, MAGIC};
+use super::manifest::Manifest;
+use super::run::Run;
+use super::write::write_tracks;
+use super::{IndexError, TrackNumber};
+use crate::fingerprint::Constellation;
+use crate::fingerprint::landmark::HASH_BITS;
+
+/// Bytes of a word of the footer.
+const WORD: usize = 8;
+
+/// Word of the footer that holds the number of bytes under checksums.
+const COVERED: usize = 4;
+
+/// Word of the footer that holds the checksum of the table of checksums.
+const TABLE_CHECKSUM: usize = 5;
+
+/// Most postings that are visited in one run.
+const MAX_POSTINGS: u64 = 1_000_000;
+
+/// Returns a run file with these tracks, as the cache writes it, for the corpus; nothing if they are too long for one.
+#[must_use]
+pub fn write_run(tracks: &[(TrackNumber, Constellation)], catalog: u128) -> Option<Vec<u8>> {
+    write_tracks(Vec::new(), catalog, tracks).ok().map(|(bytes, _)| bytes)
+}
+
+/// Corrects magic and checksums of a run file, opens it and reads everything in it.
+///
+/// # Errors
+/// Fails with the reason for which the file is refused.
+pub fn read_run(mut bytes: Vec<u8>) -> Result<(), IndexError> {
+    seal(&mut bytes);
+    let catalog = Footer::from_file(&bytes).map_or(0, |footer| footer.catalog);
+    let run = Run::from_bytes(bytes, catalog)?;
+    run.groups()?;
+    for index in 0..run.tracks() {
+        let track = run.track(index)?;
+        run.track_at(track.start)?;
+        run.constellation(&track)?;
+    }
+    if run.postings() <= MAX_POSTINGS {
+        run.visit(0, u32::MAX >> (u32::BITS - HASH_BITS), |_| {})?;
+    }
+    Ok(())
+}
+
+/// Reads a manifest whose checksum is right; returns true if this version can read it.
+#[must_use]
+pub fn read_manifest(text: &str) -> bool {
+    Manifest::parse(&format!("{text}checksum 0\n")).is_some()
+}
+
+fn seal(bytes: &mut [u8]) -> Option<()> {
+    let footer_at = bytes.len().checked_sub(FOOTER)?;
+    let covered = bytes.get(footer_at + COVERED * WORD..)?.first_chunk().copied()?;
+    let covered = usize::try_from(u64::from_le_bytes(covered)).ok()?;
+    let (body, footer) = bytes.split_at_mut(footer_at);
+    footer.first_chunk_mut().map(|magic| *magic = *MAGIC)?;
+    if let Some((content, table)) = body.split_at_mut_checked(covered) {
+        for (page, entry) in content.chunks(PAGE).zip(table.chunks_exact_mut(4)) {
+            entry.copy_from_slice(&page_checksum(page).to_le_bytes());
+        }
+        let table = table.get(..covered.div_ceil(PAGE) * 4)?;
+        footer
+            .get_mut(TABLE_CHECKSUM * WORD..)?
+            .first_chunk_mut()
+            .map(|at| *at = xxh3_64(table).to_le_bytes())?;
+    }
+    let (words, checksum) = footer.split_at_mut(FOOTER - WORD);
+    checksum.copy_from_slice(&xxh3_64(words).to_le_bytes());
+    Some(())
+}

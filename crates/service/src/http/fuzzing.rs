@@ -1,0 +1,25 @@
+//! Entry points for fuzzing what clients of the API send.
+
+use axum::extract::Query;
+use axum::http::Uri;
+
+use super::query::{PageQuery, StreamsQuery, TimeQuery};
+use super::streams::Add;
+
+/// Reads the body of `POST /v1/streams`; returns true if it has the right form.
+#[must_use]
+pub fn add_stream(body: &[u8]) -> bool {
+    serde_json::from_slice::<Add>(body).is_ok()
+}
+
+/// Reads a query string as each request of the API does; returns the number of those that accept it.
+#[must_use]
+pub fn queries(query: &str) -> usize {
+    let Ok(uri) = format!("/v1?{query}").parse::<Uri>() else { return 0 };
+    let times = Query::<TimeQuery>::try_from_uri(&uri).ok();
+    let times = times.filter(|query| query.times().is_ok() && query.mark().is_ok() && query.limit().is_ok());
+    let page = Query::<PageQuery>::try_from_uri(&uri).ok();
+    let page = page.filter(|query| query.mark().is_ok() && query.limit().is_ok());
+    let streams = Query::<StreamsQuery>::try_from_uri(&uri).ok().filter(|query| query.limit().is_ok());
+    [times.is_some(), page.is_some(), streams.is_some()].into_iter().filter(|accepted| *accepted).count()
+}

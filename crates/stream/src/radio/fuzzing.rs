@@ -1,0 +1,33 @@
+//! Entry points for fuzzing the parsers of HTTP radio.
+
+use bytes::Bytes;
+use url::Url;
+
+use super::icy::{IcyHeader, IcySplitter, Part};
+use super::list;
+
+/// Takes the metadata out of a body that arrives in pieces of `piece` bytes. Returns the audio and the titles.
+#[must_use]
+pub fn icy_body(interval: usize, piece: usize, body: &[u8]) -> (Vec<u8>, Vec<String>) {
+    let mut splitter = IcySplitter::new(Some(interval));
+    let (mut audio, mut titles) = (Vec::new(), Vec::new());
+    for bytes in body.chunks(piece.max(1)) {
+        splitter.push(Bytes::copy_from_slice(bytes), &mut |part| match part {
+            Part::Audio(bytes) => audio.extend_from_slice(&bytes),
+            Part::Title(title) => titles.push(title),
+        });
+    }
+    (audio, titles)
+}
+
+/// Reads the header of a SHOUTcast server. Returns its length in bytes, if it is complete and valid.
+#[must_use]
+pub fn icy_header(body: &[u8]) -> Option<usize> {
+    IcyHeader::read(body).ok().flatten().map(|header| header.length)
+}
+
+/// Reads a PLS or M3U playlist of a station; returns the addresses, or nothing for a playlist of HLS.
+#[must_use]
+pub fn station_list(text: &str, base: &Url) -> Vec<Url> {
+    if list::is_hls(text) { Vec::new() } else { list::entries(text, base) }
+}

@@ -1,0 +1,76 @@
+//! Users with policies, which moto can enforce.
+
+use std::io;
+
+use super::Moto;
+use super::client::{encoded, fine, signed};
+
+/// Access keys of a user.
+#[derive(Debug, Clone)]
+pub struct AccessKey {
+    /// `AWS_ACCESS_KEY_ID`
+    pub id: String,
+    /// `AWS_SECRET_ACCESS_KEY`
+    pub secret: String,
+}
+
+impl Moto {
+    /// Makes a user with one policy, a JSON text, and an access key.
+    ///
+    /// # Errors
+    /// Fails if the server does not answer or refuses, as with all that follow.
+    pub fn make_user(&self, name: &str, policy: &str) -> io::Result<AccessKey> {
+        let iam = |action: &str, more: &str| {
+            self.query("iam", &format!("Action={action}&Version=2010-05-08&UserName={}{more}", encoded(name)))
+        };
+        iam("CreateUser", "")?;
+        iam("PutUserPolicy", &format!("&PolicyName=policy&PolicyDocument={}", encoded(policy)))?;
+        let key = iam("CreateAccessKey", "")?;
+        Ok(AccessKey { id: element(&key, "AccessKeyId")?, secret: element(&key, "SecretAccessKey")? })
+    }
+
+    /// Makes a topic; returns its ARN.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn make_topic(&self, name: &str) -> io::Result<String> {
+        let answer =
+            self.query("sns", &format!("Action=CreateTopic&Version=2010-03-31&Name={}", encoded(name)))?;
+        element(&answer, "TopicArn")
+    }
+
+    /// Enforces policies and signatures from now on, or does not. The methods of this type work only while they are not
+    /// enforced: their requests are not signed.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn enforce_policies(&self, enforce: bool) -> io::Result<()> {
+        // moto enforces after this number of requests.
+        let free_requests = if enforce { "0" } else { "1000000000" };
+        let headers = ["content-type: text/plain"];
+        self.http("POST", "/moto-api/reset-auth", &headers, free_requests.as_bytes()).and_then(fine)
+    }
+
+    /// Returns the lines of the server's log about requests that were denied.
+    ///
+    /// # Errors
+    /// Fails if the log cannot be read.
+    pub fn denied(&self) -> io::Result<Vec<String>> {
+        let log = std::fs::read_to_string(self.folder.path().join("log"))?;
+        Ok(log.lines().filter(|line| line.contains(" 403 -")).map(str::to_owned).collect())
+    }
+
+    fn query(&self, service: &str, form: &str) -> io::Result<String> {
+        let headers = [&signed(service), "content-type: application/x-www-form-urlencoded"];
+        let (status, body) = self.http("POST", "/", &headers, form.as_bytes())?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        fine((status, body))?;
+        Ok(text)
+    }
+}
+
+/// The text of the first XML element of this name.
+fn element(xml: &str, name: &str) -> io::Result<String> {
+    let found = xml.split_once(&format!("<{name}>")).and_then(|(_, rest)| rest.split_once("</"));
+    found.map(|(text, _)| text.to_owned()).ok_or_else(|| io::Error::other(format!("no {name} in {xml}")))
+}

@@ -1,0 +1,106 @@
+//! Inputs that have the form which a parser expects, with values that it does not.
+
+mod binary;
+mod id3;
+mod json;
+pub mod ogg;
+mod text;
+
+use fastrand::Rng;
+
+/// The form of a target's inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grammar {
+    /// None: all inputs are mutated seeds.
+    None,
+    /// One of the containers and tags of audio files.
+    Audio,
+    /// Boxes of MP4, nested.
+    Boxes,
+    /// Codec and packets for [`ogg::pages`].
+    OggPackets,
+    /// Packets of MPEG-TS.
+    TransportStream,
+    /// Deliveries of a live source, as the target `ear` reads them.
+    Chain,
+    /// ID3v2 tags.
+    Id3,
+    /// A playlist of HLS.
+    Playlist,
+    /// A body with ICY metadata.
+    Icy,
+    /// PLS or M3U.
+    StationList,
+    /// JSON with the fields of events and requests.
+    Json,
+    /// Lines of JSON.
+    JsonLines,
+    /// Settings.
+    Toml,
+    /// Comma-separated values.
+    Csv,
+    /// The manifest of an index.
+    Manifest,
+}
+
+impl Grammar {
+    /// Makes an input; `seeds` are stored inputs that a part of it may be. Returns nothing for a target without a grammar.
+    #[must_use]
+    pub fn make(self, rng: &mut Rng, seeds: &[Vec<u8>]) -> Option<Vec<u8>> {
+        Some(match self {
+            Self::None => return None,
+            Self::Audio => match rng.u8(..8) {
+                0 => binary::boxes(rng, seeds),
+                1 => binary::riff(rng),
+                2 => binary::ebml(rng),
+                3 => binary::caf(rng),
+                4 => binary::flac(rng),
+                5 => ogg::pages(&ogg::packets(rng)),
+                6 => binary::transport_stream(rng, seeds),
+                _ => id3::tagged(rng, seeds),
+            },
+            Self::Boxes => binary::boxes(rng, seeds),
+            Self::OggPackets => ogg::packets(rng),
+            Self::TransportStream => {
+                let mut bytes = vec![rng.u8(..)];
+                bytes.extend(binary::transport_stream(rng, seeds));
+                bytes
+            }
+            Self::Chain => binary::chain(rng, seeds),
+            Self::Id3 => id3::tagged(rng, seeds),
+            Self::Playlist => text::playlist(rng),
+            Self::Icy => binary::icy(rng),
+            Self::StationList => text::station_list(rng),
+            Self::Json => json::value(rng).into_bytes(),
+            Self::JsonLines => {
+                (0..rng.u8(1..20)).map(|_| json::value(rng) + "\n").collect::<String>().into_bytes()
+            }
+            Self::Toml => text::toml(rng),
+            Self::Csv => text::csv(rng),
+            Self::Manifest => text::manifest(rng),
+        })
+    }
+}
+
+/// Chooses one of the given values.
+fn one<'a, T: ?Sized>(rng: &mut Rng, values: &[&'a T]) -> &'a T {
+    values[rng.usize(..values.len())]
+}
+
+/// A few random bytes.
+fn noise(rng: &mut Rng, most: usize) -> Vec<u8> {
+    let length = rng.usize(..=most);
+    (0..length).map(|_| rng.u8(..)).collect()
+}
+
+/// An integer that is often at a limit.
+fn number(rng: &mut Rng) -> u64 {
+    match rng.u8(..6) {
+        0 => rng.u64(..16),
+        1 => u64::from(rng.u16(..)),
+        2 => u64::from(rng.u32(..)),
+        3 => u64::from(u32::MAX) - rng.u64(..4),
+        4 => (1 << rng.u8(..64)) - 1,
+        _ => rng.u64(..),
+    }
+}

@@ -1,0 +1,63 @@
+//! Inputs of a target by their numbers.
+
+use fastrand::Rng;
+
+use crate::corpus::Corpus;
+use crate::mutate::mutate;
+use crate::targets::Target;
+
+/// Most bytes of an input. The nesting that overflowed a stack needed 73 kB.
+pub const MAX_INPUT_BYTES: usize = 128 << 10;
+
+/// Share of the inputs after the seeds that the grammar makes; the others are mutated seeds.
+const GRAMMAR_SHARE: f64 = 0.4;
+
+/// Share of the inputs of the grammar that are mutated too.
+const MUTATED_SHARE: f64 = 0.5;
+
+/// The inputs of a target for one seed of the random numbers: first the corpus as it is, then mutated and made ones without
+/// end. An input depends on its number only, not on those before it.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    target: &'static Target,
+    corpus: Corpus,
+    seed: u64,
+}
+
+impl Inputs {
+    /// Inputs for a target, made from its corpus.
+    #[must_use]
+    pub fn new(target: &'static Target, corpus: Corpus, seed: u64) -> Self {
+        Self { target, corpus, seed }
+    }
+
+    /// Returns the input of this number.
+    #[must_use]
+    pub fn input(&self, number: u64) -> Vec<u8> {
+        let seeds = self.corpus.inputs();
+        if let Some(seed) = usize::try_from(number).ok().and_then(|number| seeds.get(number)) {
+            return seed.clone();
+        }
+        let name =
+            self.target.name.bytes().fold(0, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
+        // Neighbouring numbers need unrelated sequences: the generator's own first output mixes them.
+        let mut rng = Rng::with_seed(
+            Rng::with_seed(self.seed ^ name).u64(..) ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        );
+        let made = seeds.is_empty() || rng.f64() < GRAMMAR_SHARE;
+        let mut input = match made.then(|| self.target.grammar.make(&mut rng, seeds)).flatten() {
+            Some(made) if rng.f64() >= MUTATED_SHARE => made,
+            Some(mut made) => {
+                mutate(&mut made, seeds, &mut rng);
+                made
+            }
+            None => {
+                let mut seed = rng.choice(seeds).cloned().unwrap_or_default();
+                mutate(&mut seed, seeds, &mut rng);
+                seed
+            }
+        };
+        input.truncate(MAX_INPUT_BYTES);
+        input
+    }
+}

@@ -1,0 +1,65 @@
+//! Containers and codecs.
+
+use std::io::Cursor;
+
+use refrain_core::audio::ts::{AudioFrame, TsDemuxer};
+use refrain_core::audio::{AudioReader, Limits, LiveDecoder, SAMPLE_RATE};
+
+use crate::grammar::ogg;
+
+/// Longest sound that is decoded, seconds.
+const MAX_SECONDS: f64 = 30.0;
+
+/// Bytes of a piece that is fed to the decoder after the header of an MP4 file.
+const FRAME: usize = 512;
+
+/// Decodes a file or a stream.
+pub(super) fn decode(bytes: &[u8]) {
+    let limits = Limits { max_seconds: MAX_SECONDS, ..Limits::default() };
+    // The one place that opens a decoder: replace this line to run the decoder elsewhere.
+    let opened = AudioReader::from_source(Box::new(Cursor::new(bytes.to_vec())), "fuzz", &limits);
+    let Ok(mut reader) = opened else { return };
+    let mut samples = 0;
+    while let Ok(Some(chunk)) = reader.next_chunk() {
+        assert!(chunk.iter().all(|sample| sample.is_finite()), "a sample is not finite");
+        samples += chunk.len();
+    }
+    assert!(samples as f64 / f64::from(SAMPLE_RATE) <= MAX_SECONDS, "the limit of the length is exceeded");
+}
+
+/// Decodes an Ogg file whose checksums are right: the input is the codec and the packets, see [`ogg::pages`].
+pub(super) fn ogg_header(bytes: &[u8]) {
+    decode(&ogg::pages(bytes));
+}
+
+/// Reads the header of a fragmented MP4 file, and decodes frames with it.
+pub(super) fn mp4_init(bytes: &[u8]) {
+    let mut decoder = LiveDecoder::new();
+    if decoder.use_mp4(bytes).is_err() {
+        return;
+    }
+    for frame in bytes.chunks(FRAME).take(16) {
+        // A frame that cannot be decoded is counted by the caller; here only the end of the process matters.
+        let _ = decoder.decode(frame);
+        assert!(decoder.ready().iter().all(|sample| sample.is_finite()), "a sample is not finite");
+        decoder.clear();
+    }
+    decoder.finish();
+}
+
+/// Demultiplexes a transport stream in two ways, which must give the same frames. The first byte is the length of pieces.
+pub(super) fn transport_stream(bytes: &[u8]) {
+    let Some((&cut, rest)) = bytes.split_first() else { return };
+    assert!(demux(rest, usize::from(cut) + 1) == demux(rest, usize::MAX), "frames depend on the pieces");
+}
+
+fn demux(bytes: &[u8], cut: usize) -> Vec<AudioFrame> {
+    let (mut demuxer, mut frames) = (TsDemuxer::new(), Vec::new());
+    for chunk in bytes.chunks(cut) {
+        demuxer.push(chunk);
+        frames.extend(std::iter::from_fn(|| demuxer.next_frame()));
+    }
+    demuxer.finish();
+    frames.extend(std::iter::from_fn(|| demuxer.next_frame()));
+    frames
+}

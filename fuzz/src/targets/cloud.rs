@@ -1,0 +1,29 @@
+//! Messages of queues, and requests of clients.
+
+use refrain_service::delivery::KeyTemplate;
+use refrain_service::fuzzing;
+use refrain_service::streams::PlatformEvent;
+
+/// Reads an event of IVS or MediaLive.
+pub(super) fn platform_event(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = PlatformEvent::parse(text);
+}
+
+/// Reads a message about objects and decides what to do with each of them.
+pub(super) fn object_event(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = fuzzing::object_route(text);
+    for (_, key) in fuzzing::object_events(text).unwrap_or_default() {
+        let _ = fuzzing::object_route(&key);
+    }
+}
+
+/// Reads a body and a query string of the API, the URL of a database and a template of keys.
+pub(super) fn api(bytes: &[u8]) {
+    let _ = fuzzing::add_stream(bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = fuzzing::queries(text);
+    let _ = KeyTemplate::parse(text);
+    let _ = refrain_catalog::address(text);
+}

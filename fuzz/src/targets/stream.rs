@@ -1,0 +1,56 @@
+//! What a live source sends.
+
+#[path = "../../../crates/stream/tests/it/ear/chain.rs"]
+mod chain;
+
+use refrain_stream::fuzzing;
+use refrain_stream::hls::playlist::{Playlist, parse};
+use url::Url;
+
+/// Longest metadata interval of an ICY body that the target uses, bytes.
+const MAX_INTERVAL: usize = 4096;
+
+/// Decodes a chain of segments, gaps and bytes without segments.
+pub(super) fn ear(bytes: &[u8]) {
+    chain::hear(chain::parse(bytes));
+}
+
+/// Splits packed audio from its ID3 tags.
+pub(super) fn packed_audio(bytes: &[u8]) {
+    let (_, audio) = fuzzing::packed_audio(bytes);
+    assert!(audio <= bytes.len(), "there is more audio than bytes");
+}
+
+/// Reads a playlist of HLS.
+pub(super) fn playlist(bytes: &[u8]) {
+    let Ok(Playlist::Media(list)) = parse(bytes, &base()) else { return };
+    assert!(list.target >= 0.1 && list.target.is_finite(), "target duration {}", list.target);
+    for (index, segment) in list.segments.iter().enumerate() {
+        assert!(
+            segment.sequence == list.media_sequence.saturating_add(index as u64),
+            "numbers are not in order"
+        );
+        assert!(segment.seconds.is_finite() && segment.seconds >= 0.0, "duration {}", segment.seconds);
+        assert!(segment.program_date_time.is_none_or(f64::is_finite), "a date is not finite");
+    }
+}
+
+/// Takes the metadata out of a radio body, which must not depend on the pieces in which it arrives. The first three bytes are
+/// interval and length of pieces.
+pub(super) fn icy(bytes: &[u8]) {
+    let _ = fuzzing::icy_header(bytes);
+    let [low, high, piece, body @ ..] = bytes else { return };
+    let interval = usize::from(u16::from_le_bytes([*low, *high])) % MAX_INTERVAL + 1;
+    let cut = fuzzing::icy_body(interval, usize::from(*piece) + 1, body);
+    assert!(cut == fuzzing::icy_body(interval, usize::MAX, body), "the result depends on the pieces");
+}
+
+/// Reads a PLS or M3U playlist of a station.
+pub(super) fn station_list(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    assert!(fuzzing::station_list(&text, &base()).len() <= 5, "more addresses than are tried");
+}
+
+fn base() -> Url {
+    Url::parse("https://host.example/live/index.m3u8?token=t").expect("the URL is valid")
+}
