@@ -13,6 +13,7 @@
 pub mod delivery;
 pub mod files;
 pub mod http;
+pub mod instance;
 pub mod intake;
 pub mod measure;
 pub mod metadata;

@@ -32,9 +32,9 @@ pub(super) fn pause(failures: u32, longest: Duration) -> Duration {
 pub(super) fn after(delivery: &Delivery, now: i64, longest: Duration, give_up: Duration) -> AfterFailure {
     let age = u128::try_from(now.saturating_sub(delivery.created_at)).unwrap_or_default();
     if delivery.attempts >= LEAST_ATTEMPTS && age >= give_up.as_millis() {
-        return AfterFailure::DeadAt(now);
+        return AfterFailure::Dead;
     }
-    AfterFailure::RetryAt(now.saturating_add(milliseconds(pause(delivery.attempts, longest))))
+    AfterFailure::RetryAfter(pause(delivery.attempts, longest))
 }
 
 pub(super) fn milliseconds(time: Duration) -> i64 {

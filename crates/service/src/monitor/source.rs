@@ -10,7 +10,7 @@ use refrain_stream::{
 use tokio::sync::watch;
 
 use super::queue::Full;
-use super::status::{SourceCounters, SourceKind, StreamState};
+use super::status::{SourceCounters, SourceKind, StreamEnd, StreamState};
 
 /// Without a delivery for so long a stream without a playlist is stalled, …
 const STALLED_AFTER: Duration = Duration::from_secs(10);
@@ -154,19 +154,17 @@ impl Source {
             }
             Self::Radio(source) => match &source.status().last_error {
                 Some(error) => StreamState::Failed(error.to_string()),
-                None if source.status().file_bytes.is_some() => {
-                    StreamState::Ended("all of it was read".to_owned())
-                }
-                None => StreamState::Ended("the station has ended".to_owned()),
+                None if source.status().file_bytes.is_some() => StreamState::Ended(StreamEnd::ReadToEnd),
+                None => StreamState::Ended(StreamEnd::StationEnded),
             },
             Self::Pipe(source, _) => match source.take() {
                 Some(source) => match source.outcome().await {
-                    Ok(()) => StreamState::Ended("all of it was read".to_owned()),
+                    Ok(()) => StreamState::Ended(StreamEnd::ReadToEnd),
                     Err(error) => StreamState::Failed(error.to_string()),
                 },
-                None => StreamState::Ended("all of it was read".to_owned()),
+                None => StreamState::Ended(StreamEnd::ReadToEnd),
             },
-            Self::Udp(_) => StreamState::Ended("nothing has come for a long time".to_owned()),
+            Self::Udp(_) => StreamState::Ended(StreamEnd::Silent),
         }
     }
 }
@@ -175,9 +173,7 @@ impl Source {
 pub(super) fn waiting(last: Option<Instant>, began: Instant, kind: SourceKind) -> StreamState {
     let silent = last.unwrap_or(began).elapsed();
     match last {
-        _ if silent > SILENT_AFTER && kind == SourceKind::Udp => {
-            StreamState::Ended("nothing has come for a long time".to_owned())
-        }
+        _ if silent > SILENT_AFTER && kind == SourceKind::Udp => StreamState::Ended(StreamEnd::Silent),
         None => StreamState::Starting,
         Some(_) if silent > STALLED_AFTER => StreamState::Stalled,
         Some(_) => StreamState::Live,
@@ -190,7 +186,7 @@ pub(super) fn state_of(state: &SourceState) -> StreamState {
         SourceState::Starting => StreamState::Starting,
         SourceState::Live => StreamState::Live,
         SourceState::Stalled => StreamState::Stalled,
-        SourceState::Ended(why) => StreamState::Ended(why.to_string()),
+        SourceState::Ended(why) => StreamState::Ended((*why).into()),
         SourceState::Failed(why) => StreamState::Failed(why.to_string()),
     }
 }
