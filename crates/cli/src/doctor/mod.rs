@@ -4,6 +4,7 @@ mod cache;
 mod catalogue;
 mod check;
 mod disk;
+mod quarantine;
 mod rows;
 mod service;
 
