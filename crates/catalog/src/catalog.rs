@@ -82,6 +82,25 @@ pub trait Catalog: Send + Sync {
     /// [`CatalogError::Invalid`] if a track is unknown or linked with itself.
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError>;
 
+    /// Live tracks that were added and not compared with the earlier tracks yet, in order of number, after the given one. A
+    /// new track is one of them from the transaction on that adds it.
+    async fn pending_comparisons(
+        &self,
+        after: Option<TrackNumber>,
+        limit: u32,
+    ) -> Result<Vec<TrackNumber>, CatalogError>;
+
+    /// Stores the result of comparisons in one transaction: the links that were found, and that the tracks are not pending any
+    /// more.
+    ///
+    /// # Errors
+    /// As [`Catalog::link_near_duplicate`]; then nothing is stored.
+    async fn finish_comparisons(
+        &self,
+        tracks: &[TrackNumber],
+        links: &[NearDuplicate],
+    ) -> Result<(), CatalogError>;
+
     /// Near-duplicates of a track, on either side of the link, of which neither track is removed; in order
     /// of track, then of the older one.
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError>;

@@ -37,6 +37,19 @@ impl Fact {
         Self { name, value: value.into(), health: Health::Failing, advice: Some(advice.into()) }
     }
 
+    /// Tracks that were not compared with the earlier ones.
+    pub(crate) fn pending_comparisons(count: i64) -> Self {
+        let name = "near-duplicates";
+        match count {
+            0 => Self::fine(name, "every track was compared with the earlier ones"),
+            count => Self::warning(
+                name,
+                format!("{count} tracks were not compared with the earlier ones yet"),
+                "the next `refrain index`, or a service with the role index, compares them",
+            ),
+        }
+    }
+
     /// Tracks that lost their constellations, which no command leaves behind.
     pub(crate) fn without_constellation(count: i64) -> Self {
         let name = "constellations";

@@ -23,8 +23,9 @@ pub use error::CatalogError;
 pub use health::{Fact, Health};
 pub use journal::{
     ARCHIVE, AfterFailure, Backlog, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId,
-    Expired, HeardIn, Journal, NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter,
-    StreamReport, StreamState,
+    Expired, HeardIn, Holder, Journal, MAX_DEATHS, NewDelivery, NewStream, ObjectAttempts, ObjectVersion,
+    PageMark, Pruned, Recorded, SUSPECT_DEATHS, SinkBacklog, StartOutcome, Stream, StreamFilter,
+    StreamHealth, StreamReport, StreamState, WAITING_AFTER, new_owner, worker_name,
 };
 pub use library::{Followed, Follower, Library, LibraryError, Refreshed, Skipped};
 pub use model::{

@@ -20,6 +20,7 @@ pub mod fuzzing {
     pub use crate::http::fuzzing::{add_stream, queries};
 }
 pub mod http;
+pub mod instance;
 pub mod intake;
 pub mod measure;
 pub mod metadata;

@@ -179,7 +179,7 @@ fn recorded(
     drain(&mut events, &mut starts, &mut finals);
     let (wall, spent) = (began.elapsed(), Spent::now().since(spent));
     let status = status.borrow().clone();
-    if let StreamState::Failed(why) = &status.state {
+    if let StreamState::Failed(why) | StreamState::DecoderDied(why) = &status.state {
         return Err(format!("the stream failed: {why}").into());
     }
     let expected = task.programme.0 / task.programme.1.max(1.0) * length;

@@ -1,5 +1,7 @@
 //! The outbox: what is still to be delivered.
 
+use std::time::Duration;
+
 use super::DetectionId;
 use super::stored::name_fault;
 
@@ -69,13 +71,13 @@ pub struct DeliveryFilter {
     pub status: Option<DeliveryStatus>,
 }
 
-/// What follows an attempt that failed.
+/// The consequence of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterFailure {
-    /// It is due again at that time.
-    RetryAt(i64),
-    /// It is given up at that time, which is now.
-    DeadAt(i64),
+    /// The message is due again after this time.
+    RetryAfter(Duration),
+    /// The message is dead.
+    Dead,
 }
 
 /// What [`crate::Journal::prune`] deletes, by age; with `None` nothing of that kind goes.

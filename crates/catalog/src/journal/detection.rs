@@ -102,6 +102,8 @@ pub struct Detection {
     pub last_seen: i64,
     /// Whether it is over and will not change any more.
     pub is_final: bool,
+    /// Channel that the stream came from, for the keys of its messages.
+    pub channel: Option<String>,
 }
 
 /// The last detection of a page, from which the next page goes on.

@@ -1,11 +1,42 @@
 //! Streams and their leases.
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::attempts::MAX_DEATHS;
 use super::stored::name_fault;
 
 /// Origin of streams whose sound is in objects, segment by segment: [`crate::Journal::claim_archives`] gives them.
 pub const ARCHIVE: &str = "archive";
+
+/// A stream whose lease has expired is counted as waiting after this time: a running service claims it sooner.
+pub const WAITING_AFTER: Duration = Duration::from_secs(5);
+
+/// Separates the name of a worker from its random id.
+const OWNER_SEPARATOR: char = '/';
+
+/// Returns a new owner of leases. The name is for display only: each call returns another owner, so that two processes of
+/// one name never share a lease.
+#[must_use]
+pub fn new_owner(name: &str) -> String {
+    format!("{name}{OWNER_SEPARATOR}{}", Uuid::new_v4())
+}
+
+/// The name in an owner of [`new_owner`].
+#[must_use]
+pub fn worker_name(owner: &str) -> &str {
+    owner.rsplit_once(OWNER_SEPARATOR).map_or(owner, |(name, _)| name)
+}
+
+/// The reason of a stream that was not claimed because of its deaths.
+pub(crate) fn quarantine_reason() -> String {
+    format!(
+        "quarantined: the process died {MAX_DEATHS} times while it began to decode this stream; start the stream again \
+         when its source is repaired"
+    )
+}
 
 /// How a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,6 +146,21 @@ pub struct Stream {
     pub lease_until: Option<i64>,
     /// How often it was claimed since it was last live.
     pub attempts: u32,
+    /// Claims that did not end in an orderly way since the stream last worked. The present claim counts until it works.
+    pub deaths: u32,
+    /// Deaths of the stream's decoder since the stream was last healthy for minutes.
+    pub decoder_deaths: u32,
+    /// Position in a stream of segments, for the next worker. The text is the worker's own.
+    pub progress: Option<String>,
+}
+
+impl Stream {
+    /// Returns true if the stream failed because it killed its process or its decoder [`MAX_DEATHS`] times. Only a person
+    /// starts it again.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.state == StreamState::Failed && self.deaths.max(self.decoder_deaths) >= MAX_DEATHS
+    }
 }
 
 /// Which streams to list.
@@ -143,4 +189,6 @@ pub struct StreamReport {
     pub epoch: Option<i64>,
     /// Anchor of the session's clock; `None` keeps the stored one.
     pub clock_anchor: Option<String>,
+    /// Position in a stream of segments; `None` keeps the stored one.
+    pub progress: Option<String>,
 }

@@ -15,14 +15,19 @@ const RIGHTS: &str = "\
         (1, 'TABLE', 'newest', 'SELECT'), (1, 'TABLE', 'near_duplicates', 'SELECT'), \
         (1, 'TABLE', 'runs', 'SELECT'), (1, 'TABLE', 'run_tracks', 'SELECT'), \
         (1, 'TABLE', 'search', 'SELECT'), (1, 'TABLE', 'postings', 'SELECT'), \
+        (1, 'TABLE', 'pending_comparisons', 'SELECT'), \
         (2, 'TABLE', 'tracks', 'INSERT'), (2, 'TABLE', 'tracks', 'UPDATE'), \
         (2, 'TABLE', 'constellations', 'INSERT'), (2, 'TABLE', 'constellations', 'DELETE'), \
         (2, 'TABLE', 'changes', 'INSERT'), (2, 'TABLE', 'newest', 'UPDATE'), \
-        (2, 'TABLE', 'near_duplicates', 'INSERT'), (2, 'SEQUENCE', 'tracks_number_seq', 'USAGE'), \
+        (2, 'TABLE', 'near_duplicates', 'INSERT'), (2, 'TABLE', 'pending_comparisons', 'INSERT'), \
+        (2, 'TABLE', 'pending_comparisons', 'DELETE'), (2, 'SEQUENCE', 'tracks_number_seq', 'USAGE'), \
         (3, 'TABLE', 'streams', 'INSERT'), (3, 'TABLE', 'streams', 'UPDATE'), (3, 'TABLE', 'streams', 'DELETE'), \
         (3, 'TABLE', 'detections', 'INSERT'), (3, 'TABLE', 'detections', 'UPDATE'), \
         (3, 'TABLE', 'detections', 'DELETE'), (3, 'TABLE', 'outbox', 'INSERT'), \
-        (3, 'TABLE', 'outbox', 'UPDATE'), (3, 'TABLE', 'outbox', 'DELETE')), \
+        (3, 'TABLE', 'outbox', 'UPDATE'), (3, 'TABLE', 'outbox', 'DELETE'), \
+        (3, 'TABLE', 'ended_sessions', 'INSERT'), (3, 'TABLE', 'ended_sessions', 'DELETE'), \
+        (3, 'TABLE', 'object_attempts', 'INSERT'), (3, 'TABLE', 'object_attempts', 'UPDATE'), \
+        (3, 'TABLE', 'object_attempts', 'DELETE')), \
     looked AS (SELECT *, CASE what \
             WHEN 'SEQUENCE' THEN has_sequence_privilege(to_regclass('refrain.' || relation), privilege) \
             ELSE has_table_privilege(to_regclass('refrain.' || relation), privilege) END AS granted \
@@ -38,6 +43,9 @@ impl PostgresCatalog {
     pub(super) async fn facts(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError> {
         let mut facts = self.server().await?;
         facts.extend(self.rights().await?);
+        let sql = "SELECT count(*) FROM refrain.pending_comparisons";
+        facts.push(Fact::pending_comparisons(self.one::<(i64,)>(sql).await?.0));
+        facts.push(self.notifications().await);
         if thorough {
             let sql = "SELECT count(*) FROM refrain.tracks t WHERE removed_at IS NULL \
                        AND NOT EXISTS (SELECT 1 FROM refrain.constellations c WHERE c.track = t.number)";

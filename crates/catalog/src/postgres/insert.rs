@@ -38,6 +38,11 @@ impl PostgresCatalog {
             .filter(|row| !row.insert.removed)
             .map(|row| (row.number, row.candidate.new.constellation.as_slice()))
             .collect();
+        let pending: Vec<i64> = constellations.iter().map(|(number, _)| *number).collect();
+        self.query("INSERT INTO refrain.pending_comparisons (track) SELECT * FROM unnest($1::bigint[])")
+            .bind(pending)
+            .execute(&mut *connection)
+            .await?;
         let bytes: usize = constellations.iter().map(|(_, packed)| packed.len()).sum();
         if bytes >= COPY_FROM {
             copy_constellations(connection, &constellations).await

@@ -10,7 +10,13 @@ use tokio::time::Instant;
 
 use super::PostgresCatalog;
 use super::open::EVER;
-use crate::CatalogError;
+use crate::{CatalogError, Fact};
+
+/// Channel on which `refrain doctor` notifies itself.
+const PROBE_CHANNEL: &str = "refrain_doctor";
+
+/// A notification that does not arrive within this time does not arrive at all.
+const NOTIFIED_WITHIN: Duration = Duration::from_secs(3);
 
 /// What writers notify, in the transaction of their change.
 pub(super) const CHANNEL: &str = "refrain_changes";
@@ -58,6 +64,28 @@ impl Listener {
 }
 
 impl PostgresCatalog {
+    /// Checks that a notification arrives. It sends one on a channel of its own.
+    pub(super) async fn notifications(&self) -> Fact {
+        const NAME: &str = "notifications";
+        const ADVICE: &str = "changes are found by polling each second; for faster ones, connect without a pooler in \
+             transaction mode, and allow the user to LISTEN";
+        match tokio::time::timeout(NOTIFIED_WITHIN, self.notify_itself()).await {
+            Ok(Ok(())) => Fact::fine(NAME, "arrive"),
+            Ok(Err(error)) => Fact::warning(NAME, format!("cannot LISTEN: {error}"), ADVICE),
+            Err(_) => Fact::warning(NAME, "do not arrive", ADVICE),
+        }
+    }
+
+    async fn notify_itself(&self) -> Result<(), sqlx::Error> {
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(self.options.clone()).await?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.listen(PROBE_CHANNEL).await?;
+        let mut connection = self.pool.acquire().await?;
+        let sent = self.query("SELECT pg_notify($1, '')").bind(PROBE_CHANNEL);
+        sent.execute(&mut *connection).await?;
+        listener.recv().await.map(drop)
+    }
+
     pub(super) async fn change_after(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError> {
         let until = Instant::now() + at_most.min(EVER);
         let mut heard = self.listener.heard(&self.options);
@@ -80,18 +108,34 @@ impl PostgresCatalog {
     }
 }
 
-/// Listens until it is aborted. Whatever fails is tried again: whoever waits looks by itself meanwhile.
+/// Listens until it is aborted. A failure is tried again: callers that wait for a change poll in the meantime.
 async fn listen(options: PgConnectOptions, heard: watch::Sender<()>) {
+    let mut is_logged = false;
     loop {
-        let _ = listen_once(&options, &heard).await;
+        let mut is_listening = false;
+        let Err(error) = listen_once(&options, &heard, &mut is_listening).await;
+        // A server that is away fails often. One line for each time that listening stops is enough.
+        if is_listening || !is_logged {
+            tracing::warn!(
+                %error,
+                poll_seconds = LOOK_AGAIN.as_secs(),
+                "cannot LISTEN for changes of the catalog, polling until it works"
+            );
+            is_logged = true;
+        }
         tokio::time::sleep(CONNECT_AGAIN).await;
     }
 }
 
-async fn listen_once(options: &PgConnectOptions, heard: &watch::Sender<()>) -> Result<(), sqlx::Error> {
+async fn listen_once(
+    options: &PgConnectOptions,
+    heard: &watch::Sender<()>,
+    is_listening: &mut bool,
+) -> Result<std::convert::Infallible, sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
+    *is_listening = true;
     loop {
         // A lost connection counts as heard too: who knows what was missed.
         listener.try_recv().await?;

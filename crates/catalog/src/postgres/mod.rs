@@ -9,6 +9,7 @@
 
 mod add;
 mod address;
+mod comparisons;
 mod copy;
 mod error;
 mod health;
@@ -122,6 +123,22 @@ impl Catalog for PostgresCatalog {
 
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
         self.link(link).await
+    }
+
+    async fn pending_comparisons(
+        &self,
+        after: Option<TrackNumber>,
+        limit: u32,
+    ) -> Result<Vec<TrackNumber>, CatalogError> {
+        self.list_pending(after, limit).await
+    }
+
+    async fn finish_comparisons(
+        &self,
+        tracks: &[TrackNumber],
+        links: &[NearDuplicate],
+    ) -> Result<(), CatalogError> {
+        self.store_comparisons(tracks, links).await
     }
 
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {

@@ -83,21 +83,35 @@ impl PostgresCatalog {
 
     /// Doing it twice changes nothing.
     pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
+        self.check_link(&link)?;
+        self.patiently(|| self.link_once(&link)).await
+    }
+
+    /// Refuses a link that no catalog can hold.
+    pub(super) fn check_link(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
         if link.track == link.of || !link.seconds.is_finite() {
             let (track, of) = (link.track.0, link.of.0);
             return Err(self.name.invalid(format!("track {track} as near-duplicate of track {of}")));
         }
-        self.patiently(|| self.link_once(&link)).await
+        Ok(())
     }
 
     async fn link_once(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
-        let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
         let mut transaction = self.begin_writing().await?;
+        self.insert_link(&mut transaction, link).await?;
+        self.commit(transaction).await
+    }
+
+    pub(super) async fn insert_link(
+        &self,
+        connection: &mut PgConnection,
+        link: &NearDuplicate,
+    ) -> Result<(), CatalogError> {
+        let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
         let known = self.query("SELECT count(*) FROM refrain.tracks WHERE number IN ($1, $2)");
-        let known = known.bind(track).bind(of).fetch_one(&mut *transaction).await;
+        let known = known.bind(track).bind(of).fetch_one(&mut *connection).await;
         let known: i64 = known.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))?;
         if known < 2 {
-            self.commit(transaction).await?;
             let what = format!("a link between tracks {track} and {of}: it does not know both");
             return Err(self.name.invalid(what));
         }
@@ -109,10 +123,10 @@ impl PostgresCatalog {
         .bind(track)
         .bind(of)
         .bind(link.seconds)
-        .execute(&mut *transaction)
+        .execute(connection)
         .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await
+        .map(drop)
+        .map_err(|error| self.name.error(error))
     }
 
     async fn live_by_id(
@@ -138,12 +152,15 @@ impl PostgresCatalog {
             .execute(&mut *connection)
             .await
             .map_err(|error| self.name.error(error))?;
-        self.query("DELETE FROM refrain.constellations WHERE track = ANY($1)")
-            .bind(&numbers)
-            .execute(&mut *connection)
-            .await
-            .map(drop)
-            .map_err(|error| self.name.error(error))
+        self.query(
+            "WITH pending AS (DELETE FROM refrain.pending_comparisons WHERE track = ANY($1)) \
+             DELETE FROM refrain.constellations WHERE track = ANY($1)",
+        )
+        .bind(&numbers)
+        .execute(&mut *connection)
+        .await
+        .map(drop)
+        .map_err(|error| self.name.error(error))
     }
 
     /// Writes changes at the next positions, in order, and tells whoever listens once they are committed.

@@ -18,6 +18,7 @@ impl SqliteCatalog {
             self.file_size(),
             self.journal_mode().await?,
             self.rights().await?,
+            Fact::pending_comparisons(self.ask("SELECT count(*) FROM pending_comparisons").await?),
         ];
         if thorough {
             let integrity = self.integrity().await?;

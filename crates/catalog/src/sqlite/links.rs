@@ -1,7 +1,7 @@
 //! Links between tracks of the same sound.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::SqliteCatalog;
 use super::row;
@@ -39,6 +39,44 @@ impl SqliteCatalog {
         let (track, of) = after.map_or((-1, -1), |(track, of)| (i64::from(track.0), i64::from(of.0)));
         let rows = query.bind(track).bind(of).bind(i64::from(limit)).fetch_all(&self.readers).await;
         self.links(rows)
+    }
+
+    pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        self.insert_link(&mut transaction, &link).await?;
+        self.commit(transaction).await
+    }
+
+    pub(super) async fn insert_link(
+        &self,
+        connection: &mut SqliteConnection,
+        link: &NearDuplicate,
+    ) -> Result<(), CatalogError> {
+        let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
+        if track == of || !link.seconds.is_finite() {
+            return Err(self.name.invalid(format!("track {track} as near-duplicate of track {of}")));
+        }
+        let known: i64 = sqlx::query_scalar("SELECT count(*) FROM tracks WHERE number IN (?1, ?2)")
+            .bind(track)
+            .bind(of)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        if known < 2 {
+            let what = format!("a link between tracks {track} and {of}: it does not know both");
+            return Err(self.name.invalid(what));
+        }
+        sqlx::query(
+            "INSERT INTO near_duplicates (track, of, seconds) SELECT ?1, ?2, ?3 WHERE NOT EXISTS \
+             (SELECT 1 FROM near_duplicates WHERE (track = ?1 AND of = ?2) OR (track = ?2 AND of = ?1))",
+        )
+        .bind(track)
+        .bind(of)
+        .bind(link.seconds)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| self.name.error(error))
     }
 
     fn links(&self, rows: Result<Vec<SqliteRow>, sqlx::Error>) -> Result<Vec<NearDuplicate>, CatalogError> {

@@ -10,13 +10,14 @@ use super::{LOCK_ATTEMPTS, LOCK_PAUSE};
 use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; numbers are shared with other backends.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "catalogue", include_str!("../../../../migrations/sqlite/0001_catalogue.sql")),
     (2, "relabelled", include_str!("../../../../migrations/sqlite/0002_relabelled.sql")),
     (3, "journal", include_str!("../../../../migrations/sqlite/0003_journal.sql")),
     (4, "runs", include_str!("../../../../migrations/sqlite/0004_runs.sql")),
     (5, "turns", include_str!("../../../../migrations/sqlite/0005_turns.sql")),
     (6, "clock", include_str!("../../../../migrations/sqlite/0006_clock.sql")),
+    (7, "state", include_str!("../../../../migrations/sqlite/0007_state.sql")),
 ];
 
 /// Newest schema that this program knows.

@@ -4,6 +4,7 @@
 //! the write-ahead log lets them do so at the same time. A writer takes the lock at its start
 //! (`BEGIN IMMEDIATE`), so it waits before it has done anything and never fails halfway.
 
+mod comparisons;
 mod error;
 mod health;
 mod journal;
@@ -106,6 +107,22 @@ impl Catalog for SqliteCatalog {
 
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError> {
         self.link(link).await
+    }
+
+    async fn pending_comparisons(
+        &self,
+        after: Option<TrackNumber>,
+        limit: u32,
+    ) -> Result<Vec<TrackNumber>, CatalogError> {
+        self.list_pending(after, limit).await
+    }
+
+    async fn finish_comparisons(
+        &self,
+        tracks: &[TrackNumber],
+        links: &[NearDuplicate],
+    ) -> Result<(), CatalogError> {
+        self.store_comparisons(tracks, links).await
     }
 
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError> {

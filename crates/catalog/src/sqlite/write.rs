@@ -11,8 +11,7 @@ use super::read::{ADDED, RELABELLED, REMOVED};
 use super::row::{self, select_tracks};
 use super::{LOCK_ATTEMPTS, SqliteCatalog};
 use crate::{
-    AddOutcome, CatalogError, Metadata, NearDuplicate, NewTrack, Rule, Track, TrackId, TrackNumber,
-    TrackUpdate, search,
+    AddOutcome, CatalogError, Metadata, NewTrack, Rule, Track, TrackId, TrackNumber, TrackUpdate, search,
 };
 
 impl SqliteCatalog {
@@ -110,35 +109,6 @@ impl SqliteCatalog {
         Ok(true)
     }
 
-    pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
-        let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
-        if track == of || !link.seconds.is_finite() {
-            return Err(self.name.invalid(format!("track {track} as near-duplicate of track {of}")));
-        }
-        let mut transaction = self.begin().await?;
-        let known: i64 = sqlx::query_scalar("SELECT count(*) FROM tracks WHERE number IN (?1, ?2)")
-            .bind(track)
-            .bind(of)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(|error| self.name.error(error))?;
-        if known < 2 {
-            let what = format!("a link between tracks {track} and {of}: it does not know both");
-            return Err(self.name.invalid(what));
-        }
-        sqlx::query(
-            "INSERT INTO near_duplicates (track, of, seconds) SELECT ?1, ?2, ?3 WHERE NOT EXISTS \
-             (SELECT 1 FROM near_duplicates WHERE (track = ?1 AND of = ?2) OR (track = ?2 AND of = ?1))",
-        )
-        .bind(track)
-        .bind(of)
-        .bind(link.seconds)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|error| self.name.error(error))?;
-        self.commit(transaction).await
-    }
-
     /// The live track that a new one is another version of: the one of its id, else the one of its source.
     async fn known_as(
         &self,
@@ -193,6 +163,7 @@ impl SqliteCatalog {
             .execute(&mut *connection)
             .await
             .map_err(|error| self.name.error(error))?;
+        self.add_pending(connection, number).await?;
         self.record(connection, number, ADDED).await?;
         let NewTrack { source, content, seconds, metadata, rule, .. } = new;
         Ok(Track { number, id, source, content, seconds, metadata, rule, added_at, removed_at: None })
@@ -253,6 +224,7 @@ impl SqliteCatalog {
             .execute(&mut *connection)
             .await
             .map_err(|error| self.name.error(error))?;
+        self.forget_pending(connection, number).await?;
         self.record(connection, number, REMOVED).await
     }
 

@@ -15,7 +15,7 @@ pub(crate) use doctor::DoctorArgs;
 pub(crate) use identify::{EffortArg, IdentifyArgs};
 pub(crate) use index::IndexArgs;
 pub(crate) use monitor::{EventArg, IdentifyStreamArgs, MonitorArgs};
-pub(crate) use outbox::{ListOutboxArgs, OutboxArgs, OutboxCommand, RetryArgs};
+pub(crate) use outbox::{DropArgs, ListOutboxArgs, OutboxArgs, OutboxCommand, RetryArgs};
 pub(crate) use plot::PlotArgs;
 pub(crate) use prune::PruneArgs;
 pub(crate) use serve::{HealthcheckArgs, ServeArgs};

@@ -12,7 +12,8 @@ sink of the service until it succeeds, or has failed for too long and is dead.
 Examples:
   refrain outbox list                    what hangs
   refrain outbox list --sink webhook --json
-  refrain outbox retry --all             after the receiver was mended")]
+  refrain outbox retry --all             after the receiver was mended
+  refrain outbox drop old-hook           after its sink was removed from the settings")]
 pub(crate) struct OutboxArgs {
     #[command(subcommand)]
     pub(crate) command: OutboxCommand,
@@ -23,6 +24,7 @@ pub(crate) struct OutboxArgs {
 pub(crate) enum OutboxCommand {
     List(ListOutboxArgs),
     Retry(RetryArgs),
+    Drop(DropArgs),
 }
 
 /// List messages: dead ones and those that wait, if nothing else is asked for
@@ -86,4 +88,20 @@ pub(crate) struct RetryArgs {
     /// All dead messages
     #[arg(long, group = "which")]
     pub(crate) all: bool,
+}
+
+/// Delete the undelivered messages of a sink that was removed
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Messages of a sink that no process has in its settings wait until they expire after
+14 days. What was delivered is kept as history.
+
+Examples:
+  refrain outbox drop old-hook")]
+pub(crate) struct DropArgs {
+    /// Name of the sink
+    pub(crate) sink: String,
+    /// Drop the messages of a sink that is in the settings as well
+    #[arg(long)]
+    pub(crate) force: bool,
 }

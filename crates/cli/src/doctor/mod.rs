@@ -5,6 +5,7 @@ mod catalogue;
 mod check;
 mod disk;
 mod probe;
+mod quarantine;
 mod rows;
 mod service;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use refrain_catalog::Backlog;
+use refrain_catalog::{Backlog, SinkBacklog};
 use refrain_service::outside::{Outside, Queue, QueueFacts};
 use refrain_service::settings::{Secret, ServiceSettings, SinkKind};
 use refrain_service::streams::Signer;
@@ -14,6 +14,7 @@ use super::cache::nearest;
 use super::catalogue::Catalogue;
 use super::check::{Check, Report};
 use super::probe::{self, TIMEOUT, answer};
+use super::quarantine;
 use crate::aws;
 use crate::settings::Settings;
 
@@ -35,6 +36,11 @@ pub(super) fn look(
         if let Ok(backlog) = store.wait(store.catalog().journal().backlog()) {
             outbox(backlog, report)?;
         }
+        if let Ok(sinks) = store.wait(store.catalog().journal().backlogs()) {
+            let names: Vec<&str> = service.outbox.sinks.iter().map(|sink| sink.name.as_str()).collect();
+            strays(&sinks, &names).into_iter().try_for_each(|check| report.add(check))?;
+        }
+        quarantine::look(store, report)?;
     }
     if let Some(key) = &service.streams.private_key {
         report.add(private_key(key, service.streams.token))?;
@@ -67,6 +73,20 @@ fn outbox(backlog: Backlog, report: &mut Report<'_>) -> Result<()> {
         Backlog { waiting: 1.., .. } => report.add(Check::fine("outbox", found)),
         _ => Ok(()),
     }
+}
+
+/// Messages of sinks that are not in the settings.
+fn strays(sinks: &[SinkBacklog], configured: &[&str]) -> Option<Check> {
+    let stray = |one: &&SinkBacklog| one.backlog.waiting > 0 && !configured.contains(&one.sink.as_str());
+    let found: Vec<String> =
+        sinks.iter().filter(stray).map(|one| format!("{} for {:?}", one.backlog.waiting, one.sink)).collect();
+    (!found.is_empty()).then(|| {
+        Check::warning(
+            "outbox",
+            format!("messages wait for sinks that are not in these settings: {}", found.join(", ")),
+            "`refrain outbox drop SINK` deletes them, unless another process has the sink; they expire after 14 days",
+        )
+    })
 }
 
 fn private_key(key: &Secret, token: Duration) -> Check {

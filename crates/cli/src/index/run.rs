@@ -1,5 +1,7 @@
 //! All files: workers learn them, this thread writes them to the catalogue in order.
 
+use std::collections::HashMap;
+
 use anyhow::{Context, Result};
 use refrain_catalog::{AddOutcome, CatalogError, Track, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
@@ -15,6 +17,9 @@ use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::work::{Flow, Turn, in_order, in_order_or_idle};
+
+/// Tracks whose comparison is pending that are read at once.
+const PENDING_BATCH: u32 = 64;
 
 /// New tracks between two updates of the index cache: often enough that an interrupted run leaves little to
 /// catch up with, seldom enough that writing the cache costs nothing beside decoding.
@@ -63,6 +68,7 @@ impl<'a> Run<'a> {
     pub(crate) fn run(&self, files: &[Found], summary: &mut Summary) -> Result<()> {
         interrupt::listen();
         let searcher = Searcher::open(self.store, self.settings, self.output)?;
+        self.resume_comparisons(&searcher, summary)?;
         let progress = self.output.progress(files.len(), files.iter().map(|file| file.bytes).sum());
         let mut kept = Kept::default();
         let result = in_order_or_idle(
@@ -99,6 +105,33 @@ impl<'a> Run<'a> {
         (summary.seconds, summary.speed) = (progress.seconds(), progress.speed());
         summary.left = files.len() - kept.handled;
         result.and(written).and(settled)
+    }
+
+    /// Compares the tracks whose comparison an earlier run did not finish: it was killed, or the disk was full.
+    fn resume_comparisons(&self, searcher: &Searcher<'_>, summary: &mut Summary) -> Result<()> {
+        let mut after = None;
+        while !interrupt::asked() {
+            let catalog = self.store.catalog();
+            let numbers = self.store.wait(catalog.pending_comparisons(after, PENDING_BATCH))?;
+            let Some(last) = numbers.last() else { break };
+            after = Some(*last);
+            let tracks = self.store.wait(catalog.by_numbers(&numbers))?;
+            let mut packed: HashMap<_, _> =
+                self.store.wait(catalog.constellations(&numbers))?.into_iter().collect();
+            let mut pending = Vec::new();
+            for track in tracks.into_iter().filter(|track| track.removed_at.is_none()) {
+                let Some(packed) = packed.remove(&track.number) else { continue };
+                match Constellation::from_bytes(&packed) {
+                    Ok(constellation) => pending.push(Fresh { track, constellation }),
+                    Err(error) => {
+                        self.output.note(&format!("refrain: {}: not compared: {error}", track.source));
+                        self.store.wait(catalog.finish_comparisons(&[track.number], &[]))?;
+                    }
+                }
+            }
+            self.settle(searcher, &mut pending, summary)?;
+        }
+        Ok(())
     }
 
     fn keep(&self, learned: Result<Learned>, kept: &mut Kept, summary: &mut Summary) -> Result<()> {
@@ -186,16 +219,19 @@ impl<'a> Run<'a> {
             self.settings.jobs,
             |k| duplicates::find(&batch[k], searcher),
             |k, links| {
+                let (track, mut stored, mut messages) = (&batch[k].track, Vec::new(), Vec::new());
                 for link in links.unwrap_or_else(|_| Ok(Vec::new()))? {
                     let tracks = self.store.wait(self.store.catalog().by_numbers(&[link.of]))?;
                     let Some(of) = tracks.into_iter().next() else { continue };
-                    if is_near_duplicate(&link, &batch[k].track, &of) {
-                        let message = duplicates::message(&batch[k].track, &of.source, link.seconds);
-                        self.store.wait(self.store.catalog().link_near_duplicate(link))?;
-                        self.output.note(&message);
-                        summary.duplicates += 1;
+                    if is_near_duplicate(&link, track, &of) {
+                        messages.push(duplicates::message(track, &of.source, link.seconds));
+                        stored.push(link);
                     }
                 }
+                // The links, and that the comparison is done, in one transaction: a kill before it repeats the comparison.
+                self.store.wait(self.store.catalog().finish_comparisons(&[track.number], &stored))?;
+                messages.iter().for_each(|message| self.output.note(message));
+                summary.duplicates += stored.len();
                 anyhow::Ok(Flow::Continue)
             },
         )

@@ -188,7 +188,7 @@ fn outcome(plan: &Plan<'_>, last: &StreamStatus, lost: usize, output: &Output) -
         output.note(&format!("refrain: {lost} events could not be written before the end"));
     }
     match &last.state {
-        StreamState::Failed(why) => {
+        StreamState::Failed(why) | StreamState::DecoderDied(why) => {
             output.note(&format!("refrain: cannot follow {}: {why}", input::shown(plan.input)));
             Outcome::Failed
         }

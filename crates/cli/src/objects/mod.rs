@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use refrain_catalog::Followed;
 use refrain_service::delivery::Planner;
 use refrain_service::files::{Checked, Files, FilesError, Indexed, Parts, Target};
+use refrain_service::instance::Instance;
 use refrain_service::measure::Measures;
 use refrain_service::monitor::FollowedIndex;
 use refrain_service::outside::ObjectName;
@@ -106,6 +107,9 @@ pub(crate) fn index(targets: &[Target], settings: &Settings, output: &Output) ->
         }
     }));
     drop(counter);
+    if let Err(error) = store.wait(work.files.compare_new_tracks()) {
+        output.note(&format!("refrain: the new tracks were not all compared with the others ({error}); the next `refrain index` does it"));
+    }
     output.line(&format!("{added} added, {unchanged} unchanged, {replaced} replaced, {failed} failed"))?;
     Ok(Outcome::of(added + replaced + unchanged, failed + work.failed))
 }
@@ -129,7 +133,7 @@ impl<'a> Work<'a> {
             // By hand nothing is delivered but the reports.
             planner: Planner::default(),
             measures: Arc::new(Measures::default()),
-            name: service.name,
+            instance: Arc::new(Instance::new(&service.name)),
             roles: service.roles,
             live: (service.streams.monitor.live, service.streams.events),
         };

@@ -1,5 +1,6 @@
 //! `refrain outbox …`: look at what is still to be delivered, and try it again.
 
+mod drop;
 mod list;
 mod retry;
 mod row;
@@ -22,11 +23,12 @@ pub(crate) fn run(args: &OutboxArgs, settings: &Settings, output: &Output) -> Re
     let outcome = match &args.command {
         OutboxCommand::List(args) => list::list(args, &store, output),
         OutboxCommand::Retry(args) => retry::retry(args, &store, output),
+        OutboxCommand::Drop(args) => drop::drop(args, settings, &store, output),
     };
     // Whoever only reads does not care whether the file can be tidied up.
     let closed = store.close();
     let outcome = outcome?;
-    if let OutboxCommand::Retry(_) = args.command {
+    if let OutboxCommand::Retry(_) | OutboxCommand::Drop(_) = args.command {
         closed?;
     }
     Ok(outcome)

@@ -1,9 +1,7 @@
 //! `refrain outbox retry`.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use refrain_catalog::{DeliveryFilter, DeliveryStatus};
-
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::pages;
 use crate::args::RetryArgs;
@@ -13,10 +11,9 @@ use crate::store::Store;
 
 /// Makes the messages due again that were asked for.
 pub(super) fn retry(args: &RetryArgs, store: &Store, output: &Output) -> Result<Outcome> {
-    let now = now()?;
     let (mut due, mut others) = (0, 0);
     for id in &args.ids {
-        let done = store.wait(store.catalog().journal().retry(&[*id], now))?;
+        let done = store.wait(store.catalog().journal().retry(&[*id]))?;
         due += done;
         if done == 0 {
             others += 1;
@@ -29,16 +26,10 @@ pub(super) fn retry(args: &RetryArgs, store: &Store, output: &Output) -> Result<
         let filter = DeliveryFilter { sink: args.sink.clone(), status: Some(DeliveryStatus::Dead) };
         pages(store, &filter, |page| {
             let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
-            due += store.wait(store.catalog().journal().retry(&ids, now))?;
+            due += store.wait(store.catalog().journal().retry(&ids))?;
             Ok(())
         })?;
     }
     output.line(&format!("{due} messages are due again"))?;
     Ok(Outcome::of(usize::try_from(due).unwrap_or(usize::MAX), others))
-}
-
-/// Milliseconds since 1970.
-fn now() -> Result<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?;
-    i64::try_from(now.as_millis()).context("this machine's clock is far in the future")
 }

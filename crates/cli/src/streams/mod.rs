@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use refrain_catalog::{NewStream, StartOutcome, Stream, StreamFilter};
+use refrain_catalog::{NewStream, StartOutcome, Stream, StreamFilter, worker_name};
 use refrain_service::streams::{ORIGIN_API, ORIGIN_FIXED};
 use serde::Serialize;
 
@@ -16,13 +16,14 @@ use crate::store::{Missing, Store};
 /// Rows that are read at once.
 const PAGE: u32 = 500;
 
-const COLUMNS: [(&str, Align); 7] = [
+const COLUMNS: [(&str, Align); 8] = [
     ("id", Align::Left),
     ("state", Align::Left),
     ("origin", Align::Left),
     ("since", Align::Left),
     ("worker", Align::Left),
     ("lease", Align::Right),
+    ("deaths", Align::Right),
     ("why", Align::Left),
 ];
 
@@ -131,6 +132,9 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_seconds: Option<f64>,
     attempts: u32,
+    /// Deaths of the process, or of the decoder, that count against the stream.
+    deaths: u32,
+    quarantined: bool,
 }
 
 impl<'a> Row<'a> {
@@ -144,24 +148,35 @@ impl<'a> Row<'a> {
             started_at: stream.started_at,
             updated_at: stream.updated_at,
             ended_at: stream.ended_at,
-            worker: stream.lease_owner.as_deref(),
+            worker: stream.lease_owner.as_deref().map(worker_name),
             lease_seconds: lease_seconds(stream, now),
             attempts: stream.attempts,
+            deaths: stream.deaths.max(stream.decoder_deaths),
+            quarantined: stream.is_quarantined(),
         }
     }
 }
 
-fn cells(stream: &Stream, now: i64) -> [String; 7] {
+fn cells(stream: &Stream, now: i64) -> [String; 8] {
     let lease = lease_seconds(stream, now).map(|seconds| format!("{seconds:.0} s"));
     [
         stream.id.clone(),
         stream.state.as_str().to_owned(),
         stream.origin.clone(),
         timestamp(stream.ended_at.unwrap_or(stream.started_at)),
-        stream.lease_owner.clone().unwrap_or_else(|| "-".to_owned()),
+        stream.lease_owner.as_deref().map_or("-", worker_name).to_owned(),
         lease.unwrap_or_else(|| "-".to_owned()),
+        deaths(stream),
         stream.reason.clone().unwrap_or_default(),
     ]
+}
+
+/// Deaths that count against the stream; nothing where there are none.
+fn deaths(stream: &Stream) -> String {
+    match stream.deaths.max(stream.decoder_deaths) {
+        0 => "-".to_owned(),
+        deaths => deaths.to_string(),
+    }
 }
 
 /// Seconds that the lease still lasts, by this machine's clock.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 
 use anyhow::{Context, Result};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use refrain_catalog::{AddOutcome, CatalogError, ContentHash, NearDuplicate, NewTrack};
+use refrain_catalog::{AddOutcome, CatalogError, ContentHash, NearDuplicate, NewTrack, TrackNumber};
 use refrain_core::fingerprint::Constellation;
 
 use super::format::{Content, End, Header, Link, Proof};
@@ -45,8 +45,15 @@ pub(super) fn import(
     let header = next_line(&mut lines).with_context(cannot)?.unwrap_or_default();
     let header = Header::read(&header).with_context(|| name.clone())?;
     let searcher = Searcher::open(store, settings, output)?;
-    let mut import =
-        Import { store, output, name: &name, waiting: Vec::new(), bytes: 0, tally: Tally::default() };
+    let mut import = Import {
+        store,
+        output,
+        name: &name,
+        waiting: Vec::new(),
+        bytes: 0,
+        tally: Tally::default(),
+        imported: Vec::new(),
+    };
     let progress = output.count("lines", bytes);
     let result = import.all(&mut lines, &header, &progress);
     drop(progress);
@@ -95,6 +102,8 @@ struct Import<'a> {
     waiting: Vec<(u64, Result<NewTrack>)>,
     bytes: usize,
     tally: Tally,
+    /// Tracks whose near-duplicates are links of the export.
+    imported: Vec<TrackNumber>,
 }
 
 impl Import<'_> {
@@ -107,6 +116,11 @@ impl Import<'_> {
         written?;
         if header.has_end() {
             self.judge(&proof, end.as_ref());
+        }
+        // The export has the links of its tracks. Where it was cut off, the next `refrain index` finds them.
+        if end.is_some() && !self.tally.incomplete {
+            let imported = std::mem::take(&mut self.imported);
+            self.store.wait(self.store.catalog().finish_comparisons(&imported, &[]))?;
         }
         Ok(())
     }
@@ -168,8 +182,14 @@ impl Import<'_> {
         for (number, read) in lines {
             match read.map(|()| outcomes.next()) {
                 Err(error) => self.skip(number, &reason(&error)),
-                Ok(Some(Ok(AddOutcome::Added(_)))) => self.tally.added += 1,
-                Ok(Some(Ok(AddOutcome::Replaced(_)))) => self.tally.replaced += 1,
+                Ok(Some(Ok(AddOutcome::Added(track)))) => {
+                    self.tally.added += 1;
+                    self.imported.push(track.number);
+                }
+                Ok(Some(Ok(AddOutcome::Replaced(track)))) => {
+                    self.tally.replaced += 1;
+                    self.imported.push(track.number);
+                }
                 Ok(Some(Ok(AddOutcome::Unchanged(_)))) => self.tally.unchanged += 1,
                 Ok(Some(Err(error))) => self.skip(number, &error.to_string()),
                 Ok(None) => self.skip(number, "the catalogue did not answer"),

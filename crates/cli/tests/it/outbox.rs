@@ -95,3 +95,17 @@ fn more_messages_than_a_page_are_listed_and_revived() {
     assert_eq!(table.lines().count(), 1202, "one heading");
     assert_eq!(sandbox.run(&["outbox", "retry", "--all"]).expect(0).stdout, "1201 messages are due again\n");
 }
+
+#[test]
+fn messages_of_a_removed_sink_are_reported_and_dropped() {
+    let sandbox = sandbox();
+    let doctor = sandbox.run(&["doctor"]).expect(3);
+    doctor.out_has("sinks that are not in these settings: 1 for \"hook\", 1 for \"s3\"");
+    sandbox.run(&["outbox", "drop", "s3"]).expect(0).out_has("2 messages for sink \"s3\" were dropped");
+    assert_eq!(ids(&listed(&sandbox, &[])), [1, 2, 3]);
+    assert_eq!(ids(&listed(&sandbox, &["--status", "delivered"])), [5], "the history is kept");
+    sandbox.file("service.toml", "[[sinks]]\nname = \"hook\"\nkind = \"stdout\"\n");
+    sandbox.run(&["--config", "service.toml", "outbox", "drop", "hook"]).expect(2).says("--force");
+    sandbox.run(&["--config", "service.toml", "outbox", "drop", "hook", "--force"]).expect(0);
+    assert_eq!(ids(&listed(&sandbox, &[])), Vec::<i64>::new());
+}

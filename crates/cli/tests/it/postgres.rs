@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use refrain_testkit::PostgresServer;
 use serde_json::Value;
@@ -147,6 +147,15 @@ fn a_wrong_password_is_said_without_it() {
     assert!(ran.stdout.is_empty());
 }
 
+/// Waits until a process is connected, or over.
+fn until_connected(child: &mut std::process::Child, mut is_connected: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() && !is_connected() {
+        assert!(Instant::now() < until, "it never connects again");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_server_that_is_killed_while_songs_are_indexed() {
     let mut server = PostgresServer::new().unwrap();
@@ -156,15 +165,20 @@ fn a_server_that_is_killed_while_songs_are_indexed() {
         sandbox.clip(&format!("m/{k:02}.wav"), &music().known[k % 3], (k / 3) as f64 * 6.0, 6.0);
     }
     let mut child = sandbox.command(&["--catalog", &url, "index", "--jobs", "1", "m"]);
-    let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Wherever it is then: opening the catalogue, writing, or between two batches.
+    let until = Instant::now() + Duration::from_secs(60);
     while server.run_sql("songs", "SELECT count(*) FROM refrain.tracks").is_err() {
+        assert!(Instant::now() < until, "the catalog is never made");
         std::thread::sleep(Duration::from_millis(5));
     }
     for _ in 0..3 {
         server.kill().unwrap();
         server.start().unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        // The run has come back when it has a connection again, or it is over.
+        let connections =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = 'songs' AND pid <> pg_backend_pid()";
+        until_connected(&mut child, || server.run_sql("songs", connections).is_ok_and(|count| count != "0"));
     }
     let ran = Ran::from(child.wait_with_output().unwrap()).expect(0);
     assert!(ran.stdout.starts_with("12 added, 0 unchanged, 0 replaced, 0 failed"), "{ran:#?}");

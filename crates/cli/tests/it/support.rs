@@ -105,6 +105,14 @@ impl Sandbox {
     }
 
     /// `tracks list --json`.
+    /// Number of links between near-duplicates, as an export has them.
+    pub(crate) fn links(&self) -> usize {
+        self.run(&["tracks", "export", "links.jsonl"]).expect(0);
+        let export = std::fs::read_to_string(self.path("links.jsonl")).unwrap();
+        let _ = std::fs::remove_file(self.path("links.jsonl"));
+        export.lines().filter(|line| line.contains("\"of\":")).count()
+    }
+
     pub(crate) fn tracks(&self) -> Vec<Value> {
         let ran = self.run(&["tracks", "list", "--json"]).expect(0);
         ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -137,6 +145,11 @@ impl Ran {
 
     /// Checks that standard error says something.
     #[track_caller]
+    /// Checks that standard output has this part.
+    pub(crate) fn out_has(&self, part: &str) {
+        assert!(self.stdout.contains(part), "no {part:?}: {self:#?}");
+    }
+
     pub(crate) fn says(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "{part:?} is not in {self:#?}");
         self

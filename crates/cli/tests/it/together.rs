@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Sandbox, best, music};
 
@@ -48,24 +48,94 @@ fn an_index_run_that_was_killed_goes_on_where_it_was() {
     check(&sandbox);
 }
 
+/// Waits until something is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < until, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Number of tracks in the catalog; 0 if there is none yet.
+fn count(sandbox: &Sandbox) -> usize {
+    let ran = sandbox.run(&["tracks", "list", "--json"]);
+    if ran.status == Some(0) { ran.stdout.lines().count() } else { 0 }
+}
+
 #[test]
-fn ctrl_c_ends_in_good_order() {
+fn ctrl_c_keeps_what_was_indexed_and_says_that_files_are_left() {
+    const COPIES: usize = 20;
     let sandbox = Sandbox::new();
     songs(&sandbox);
+    // So many that the run cannot be over when its first tracks are written.
+    for copy in 1..COPIES {
+        for k in 0..12 {
+            std::fs::copy(sandbox.path(format!("m/{k:02}.wav")), sandbox.path(format!("m/{copy}-{k}.wav")))
+                .unwrap();
+        }
+    }
     let mut child = sandbox.command(&["--catalog", &sandbox.catalog(), "index", "--jobs", "1", "m"]);
     let child =
         child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(150));
+    until("a track is written", || count(&sandbox) > 0);
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let ran = crate::support::Ran::from(child.wait_with_output().unwrap());
-    // It may have been done before the signal came, or not yet have listened for it.
-    assert!(matches!(ran.status, Some(0 | 2 | 3) | None), "{ran:#?}");
-    if ran.status == Some(3) {
-        assert!(ran.stdout.contains("not done: run the same again"), "{ran:#?}");
+    assert_eq!(ran.status, Some(3), "{ran:#?}");
+    assert!(ran.stdout.contains("not done: run the same again"), "{ran:#?}");
+    let kept = count(&sandbox);
+    assert!((1..12 * COPIES).contains(&kept), "{kept}");
+    sandbox.run(&["doctor"]).expect(0).out_has("every track was compared");
+}
+
+/// The song and its copy are linked however often the run is killed before.
+#[test]
+fn near_duplicates_are_linked_after_kills() {
+    let sandbox = Sandbox::new();
+    songs(&sandbox);
+    for k in 0..12 {
+        std::fs::copy(sandbox.path(format!("m/{k:02}.wav")), sandbox.path(format!("m/{k:02}-copy.wav")))
+            .unwrap();
+    }
+    // As a kill between the transaction that adds tracks and their comparison leaves it.
+    let reference = Sandbox::new();
+    songs(&reference);
+    for k in 0..12 {
+        std::fs::copy(sandbox.path(format!("m/{k:02}.wav")), reference.path(format!("m/{k:02}-copy.wav")))
+            .unwrap();
+    }
+    reference.run(&["index", "m"]).expect(0);
+    let expected = reference.links();
+    assert!(expected >= 12, "{expected}");
+    for tracks in [1, 8, 16] {
+        let mut child = sandbox.command(&["--catalog", &sandbox.catalog(), "index", "--jobs", "1", "m"]);
+        let quiet = std::process::Stdio::null;
+        let mut child = child.stdout(quiet()).stderr(quiet()).spawn().unwrap();
+        until("tracks are written", || count(&sandbox) >= tracks || child.try_wait().unwrap().is_some());
+        let _ = child.kill();
+        child.wait().unwrap();
     }
     sandbox.run(&["index", "m"]).expect(0);
-    check(&sandbox);
+    assert_eq!(sandbox.links(), expected);
+    sandbox.run(&["doctor"]).expect(0).out_has("every track was compared");
+}
+
+/// The comparison of a track is found again that no run finished.
+#[test]
+fn comparison_that_was_not_finished_is_done_by_the_next_run() {
+    let sandbox = Sandbox::new();
+    songs(&sandbox);
+    std::fs::copy(sandbox.path("m/00.wav"), sandbox.path("m/copy.wav")).unwrap();
+    sandbox.run(&["index", "m"]).expect(0);
+    let expected = sandbox.links();
+    assert!(expected >= 1);
+    sandbox.sql("DELETE FROM near_duplicates; INSERT INTO pending_comparisons SELECT number FROM tracks");
+    let doctor = sandbox.run(&["doctor"]).expect(3);
+    doctor.out_has("13 tracks were not compared with the earlier ones yet");
+    sandbox.run(&["index", "m"]).expect(0);
+    assert_eq!(sandbox.links(), expected);
+    sandbox.run(&["doctor"]).expect(0);
 }
 
 #[test]

@@ -19,6 +19,13 @@ const FIRST: Duration = Duration::from_secs(60);
 /// Rows of each kind that one transaction deletes: some 50 ms.
 const AT_ONCE: u32 = 1_000;
 
+/// A message that was due for this time and that no process has claimed is given up: its sink is in no settings any more.
+/// Messages of sinks that are down are claimed, and given up by the settings of the outbox.
+const UNCLAIMED_AFTER: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Attempts and ends of sessions are remembered for this time. Queues keep messages no longer than half of it.
+const STATE_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Pause between two transactions, in which others come to their turn.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -58,6 +65,9 @@ impl Janitor {
     /// # Errors
     /// If the database fails; what was deleted stays deleted.
     pub async fn clean(&self, stop: &CancellationToken) -> Result<Pruned, CatalogError> {
+        self.expire_unclaimed(stop).await?;
+        let state_before = now().saturating_sub(milliseconds(STATE_KEPT));
+        self.catalog.journal().prune_state(state_before).await?;
         let before = |kept: Option<Duration>| kept.map(|kept| now().saturating_sub(milliseconds(kept)));
         let expired =
             Expired { detections: before(self.keep.detections), deliveries: before(self.keep.deliveries) };
@@ -74,6 +84,29 @@ impl Janitor {
                 return Ok(all);
             }
         }
+    }
+}
+
+impl Janitor {
+    /// Gives up messages whose sink was removed from the settings.
+    async fn expire_unclaimed(&self, stop: &CancellationToken) -> Result<(), CatalogError> {
+        let mut expired = 0;
+        loop {
+            let now = self.catalog.journal().expire_unclaimed(UNCLAIMED_AFTER, AT_ONCE).await?;
+            expired += now;
+            if now < u64::from(AT_ONCE) || is_over(stop, PAUSE).await {
+                break;
+            }
+        }
+        if expired > 0 {
+            let days = UNCLAIMED_AFTER.as_secs() / 86_400;
+            tracing::warn!(
+                messages = expired,
+                days,
+                "messages that no process has claimed are dead, their sinks are in no settings"
+            );
+        }
+        Ok(())
     }
 }
 

@@ -40,9 +40,9 @@ pub(super) fn after(
 ) -> AfterFailure {
     let age = u128::try_from(now.saturating_sub(delivery.created_at)).unwrap_or_default();
     if delivery.attempts >= LEAST_ATTEMPTS && age >= give_up.as_millis() {
-        return AfterFailure::DeadAt(now);
+        return AfterFailure::Dead;
     }
-    AfterFailure::RetryAt(now.saturating_add(milliseconds(pause(delivery.attempts, longest).max(least))))
+    AfterFailure::RetryAfter(pause(delivery.attempts, longest).max(least))
 }
 
 pub(super) fn milliseconds(time: Duration) -> i64 {

@@ -5,6 +5,7 @@ use refrain_catalog::Rule;
 use refrain_core::audio::supported_extension;
 
 use super::Files;
+use super::attempt::Requester;
 use super::check::{Checked, check};
 use super::error::FilesError;
 use super::learn::{Indexed, learn};
@@ -80,7 +81,7 @@ impl Files {
     /// done, in the order in which that is.
     pub async fn check_all(&self, objects: Vec<(ObjectName, u64)>, told: impl FnMut(Done<Checked>)) {
         let one = async |(object, bytes): (ObjectName, u64)| {
-            let result = check(&self.shared, &object, true).await;
+            let result = check(&self.shared, &object, Requester::Person).await;
             Done { object, bytes, result }
         };
         self.each(objects, one, told).await;
@@ -95,7 +96,7 @@ impl Files {
         told: impl FnMut(Done<Indexed>),
     ) {
         let one = async |(object, bytes): (ObjectName, u64)| {
-            let result = learn(&self.shared, &object, rule).await;
+            let result = learn(&self.shared, &object, rule, Requester::Person).await;
             Done { object, bytes, result }
         };
         self.each(objects, one, told).await;

@@ -10,6 +10,7 @@ use refrain_core::fingerprint::Density;
 use refrain_core::matching::Match;
 use refrain_isolation::open_searchable;
 
+use super::attempt::{Attempt, Requester};
 use super::error::FilesError;
 use super::reader::ObjectSource;
 use super::report;
@@ -55,22 +56,26 @@ pub(super) struct Content<'a> {
     facts: &'a ObjectFacts,
 }
 
-/// Checks an object and writes its report; also `again` if there is one on this content.
+/// Checks an object and writes its report; for a person also if there is one on this content.
 ///
 /// Whatever ends this between its steps, doing it again does no step twice: detections and messages are named by the
 /// content that they tell of, and the report, which is written last, says that all is done.
 pub(super) async fn check(
     shared: &Arc<Shared>,
     object: &ObjectName,
-    again: bool,
+    requester: Requester,
 ) -> Result<Checked, FilesError> {
     let Some(facts) = shared.facts(object).await? else { return Ok(Checked::Vanished) };
     let etag = facts.etag.as_deref();
     let place = report::place(shared, object, etag).await?;
-    if place.is_current && !again {
+    if place.is_current && requester == Requester::Queue {
         return Ok(Checked::Known { report: place.name });
     }
-    let answer = answer(shared, object, &facts).await?;
+    let (answer, quarantined) = match answer(shared, object, &facts, requester).await {
+        // The report says so too; then the message goes to the dead letters.
+        Err(error @ FilesError::Quarantined(_)) => (Err((INTERNAL, error.to_string())), Some(error)),
+        answer => (answer?, None),
+    };
     let content = Content { object, facts: &facts };
     let name = object.to_string();
     let (mut found, mut seconds, mut failed) = (0, 0.0, None);
@@ -90,6 +95,9 @@ pub(super) async fn check(
     let json = to_json(&response.of_file(&name).of_content(etag));
     tell(shared, &content, &json).await?;
     let report = report::write(shared, object, etag, place, json.clone()).await?;
+    if let Some(error) = quarantined {
+        return Err(error);
+    }
     count(shared, seconds, failed.is_some());
     Ok(Checked::Reported { report, response: json, found, seconds, failed })
 }
@@ -99,12 +107,16 @@ async fn answer(
     shared: &Arc<Shared>,
     object: &ObjectName,
     facts: &ObjectFacts,
+    requester: Requester,
 ) -> Result<Result<Answer, Failure>, FilesError> {
     if let Some(why) = too_large(shared, object, facts) {
         return Ok(Err((OVER_LIMIT, why)));
     }
     let (source, on_thread) = (shared.source(object, facts), Arc::clone(shared));
-    match shared.on_thread(object, move || identify(&on_thread, &source)).await {
+    let attempt = Attempt::begin(shared, object, facts, requester).await?;
+    let answer = shared.on_thread(object, move || identify(&on_thread, &source)).await;
+    attempt.end().await;
+    match answer {
         Ok(answer) => answer,
         Err(error @ FilesError::Internal(_)) => Ok(Err((INTERNAL, error.to_string()))),
         Err(error) => Err(error),
@@ -210,6 +222,7 @@ fn detection(content: &Content<'_>, number: usize, found: &Match, track: &Track,
         first_seen: now,
         last_seen: now,
         is_final: true,
+        channel: None,
     }
 }
 

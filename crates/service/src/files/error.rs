@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use refrain_catalog::CatalogError;
+use refrain_catalog::{CatalogError, MAX_DEATHS};
 use refrain_core::index::IndexError;
 
 use crate::intake::Handled;
@@ -33,6 +33,12 @@ pub enum FilesError {
     /// Its content is nothing that can be learnt.
     #[error("{0}")]
     Unusable(String),
+    /// Its content has killed the process too often.
+    #[error(
+        "{0}: quarantined, {MAX_DEATHS} processes died while they decoded it; upload it again, or process it by hand \
+         (`refrain identify` or `refrain index` with its s3:// address), to try again"
+    )]
+    Quarantined(ObjectName),
     /// Where its report belongs there are files of others.
     #[error("{object}: its report has no place, {taken} and {also_taken} are other files; move one away")]
     NoPlace {
@@ -62,7 +68,9 @@ impl FilesError {
             },
             Self::Catalog(CatalogError::Invalid { .. }) => Handled::Bury(self.to_string()),
             Self::Catalog(_) | Self::Index(_) => Handled::Again(AWAY),
-            Self::Unusable(_) | Self::NoPlace { .. } | Self::Internal(_) => Handled::Bury(self.to_string()),
+            Self::Unusable(_) | Self::Quarantined(_) | Self::NoPlace { .. } | Self::Internal(_) => {
+                Handled::Bury(self.to_string())
+            }
         }
     }
 }

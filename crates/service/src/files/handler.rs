@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::archive::Archive;
+use super::attempt::Requester;
 use super::check::{Checked, check};
 use super::error::FilesError;
 use super::event::{ObjectEvent, parse};
@@ -71,6 +72,10 @@ impl FilesHandler {
                 tracing::debug!(%object, why, "nothing is to be done");
                 return Handled::Done;
             }
+            Route::NotAudio => {
+                tracing::warn!(%object, "object is not indexed, its name is not that of an audio file");
+                return Handled::Done;
+            }
             Route::Check | Route::Segment(_) => (self.roles.check, "check"),
             Route::Index | Route::Sidecar => (self.roles.index, "index"),
         };
@@ -78,17 +83,17 @@ impl FilesHandler {
             return Handled::Bury(format!("{object}: this process does not have the role {name}"));
         }
         let done = match &route {
-            Route::Check => {
-                check(&self.shared, object, false).await.map(|checked| tell_checked(object, &checked))
-            }
-            Route::Index => {
-                learn(&self.shared, object, None).await.map(|indexed| tell_indexed(object, &indexed))
-            }
+            Route::Check => check(&self.shared, object, Requester::Queue)
+                .await
+                .map(|checked| tell_checked(object, &checked)),
+            Route::Index => learn(&self.shared, object, None, Requester::Queue)
+                .await
+                .map(|indexed| tell_indexed(object, &indexed)),
             Route::Sidecar => label(&self.shared, object).await.map(|songs| {
                 tracing::info!(%object, songs, "songs are called by it");
             }),
             Route::Segment(segment) => self.archive.news(object, segment).await,
-            Route::Nothing(_) => Ok(()),
+            Route::Nothing(_) | Route::NotAudio => Ok(()),
         };
         done.map_or_else(|error| self.failed(object, &error), |()| Handled::Done)
     }

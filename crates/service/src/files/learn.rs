@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use refrain_catalog::{AddOutcome, ContentHash, Rule, Track, TrackUpdate};
 use refrain_core::audio::supported_extension;
-use refrain_core::fingerprint::{Constellation, Density};
-use refrain_core::index::IndexError;
+use refrain_core::fingerprint::Density;
 
+use super::attempt::{Attempt, Requester};
 use super::check::{decode, too_large};
 use super::error::FilesError;
 use super::given::{beside, given};
 use super::reader::ObjectSource;
+use super::report;
 use super::route::{extension, without_extension};
 use super::shared::Shared;
+use crate::intake::Handled;
 use crate::metadata::Fields;
-use crate::outside::ObjectName;
-use crate::sound::{self, Learnt, hours, is_near_duplicate, relabelled, shared_sound};
+use crate::outside::{ObjectFacts, ObjectName};
+use crate::sound::{self, Learnt, relabelled};
 
 /// What became of an object that was to be learnt.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,23 +59,51 @@ pub(super) async fn learn(
     shared: &Arc<Shared>,
     object: &ObjectName,
     rule: Option<&Rule>,
+    requester: Requester,
 ) -> Result<Indexed, FilesError> {
     let Some(facts) = shared.facts(object).await? else { return Ok(Indexed::Vanished) };
-    if let Some(why) = too_large(shared, object, &facts) {
+    let indexed = learn_content(shared, object, &facts, rule, requester).await;
+    if let Err(error) = &indexed
+        && let Handled::Bury(why) = error.handled()
+    {
+        report_failure(shared, object, &facts, &why).await;
+    }
+    indexed
+}
+
+/// Reports why an object was not indexed. Where the report cannot be written, the log has the reason.
+async fn report_failure(shared: &Shared, object: &ObjectName, facts: &ObjectFacts, why: &str) {
+    match report::write_failure(shared, object, facts.etag.as_deref(), why).await {
+        Ok(report) => tracing::debug!(%object, %report, "reported why the object is not indexed"),
+        Err(error) => tracing::warn!(%object, %error, "cannot report why the object is not indexed"),
+    }
+}
+
+async fn learn_content(
+    shared: &Arc<Shared>,
+    object: &ObjectName,
+    facts: &ObjectFacts,
+    rule: Option<&Rule>,
+    requester: Requester,
+) -> Result<Indexed, FilesError> {
+    if let Some(why) = too_large(shared, object, facts) {
         return Err(FilesError::Unusable(why));
     }
-    let said = given(shared, object, &facts).await?;
+    let said = given(shared, object, facts).await?;
     let known = shared.catalog.find_by_source(&object.to_string()).await?;
     let work = {
-        let (source, fields, rule) = (shared.source(object, &facts), said.fields.clone(), rule.cloned());
+        let (source, fields, rule) = (shared.source(object, facts), said.fields.clone(), rule.cloned());
         move || hear(&source, known, fields, rule)
     };
-    let indexed = match shared.on_thread(object, work).await?? {
+    let attempt = Attempt::begin(shared, object, facts, requester).await?;
+    let heard = shared.on_thread(object, work).await;
+    attempt.end().await;
+    let indexed = match heard?? {
         Heard::Known(track) => {
             let update = relabelled(&track, Some(said.fields.clone()), rule.cloned());
             Indexed::Unchanged { relabelled: update.is_some(), track: change(shared, *track, update).await? }
         }
-        Heard::New(learnt) => add(shared, object, *learnt).await?,
+        Heard::New(learnt) => add(shared, *learnt).await?,
     };
     // A file that came beside it meanwhile found no track to label.
     let now = beside(shared, object).await?;
@@ -136,8 +166,8 @@ fn hash(source: &ObjectSource) -> Result<ContentHash, FilesError> {
     }
 }
 
-async fn add(shared: &Arc<Shared>, object: &ObjectName, learnt: Learnt) -> Result<Indexed, FilesError> {
-    let Learnt { track, constellation, damage } = learnt;
+async fn add(shared: &Shared, learnt: Learnt) -> Result<Indexed, FilesError> {
+    let Learnt { track, damage, .. } = learnt;
     let (track, is_new) = match shared.catalog.add(track).await? {
         AddOutcome::Added(track) => (track, true),
         AddOutcome::Replaced(track) => (track, false),
@@ -145,37 +175,8 @@ async fn add(shared: &Arc<Shared>, object: &ObjectName, learnt: Learnt) -> Resul
         AddOutcome::Unchanged(track) => return Ok(Indexed::Unchanged { track, relabelled: false }),
     };
     shared.measures.files_indexed.add(1);
-    if let Err(error) = link(shared, object, &track, constellation).await {
-        // The song is in the catalogue: that nobody knows yet what it sounds like is no reason to do it again.
-        tracing::warn!(%object, %error, "the song could not be compared with the others");
-    }
+    shared.comparisons.add(track.number);
     Ok(if is_new { Indexed::Added { track, damage } } else { Indexed::Replaced { track, damage } })
-}
-
-/// Looks whether the sound was there before, in what can be searched by now, and links it.
-async fn link(
-    shared: &Arc<Shared>,
-    object: &ObjectName,
-    track: &Track,
-    constellation: Constellation,
-) -> Result<(), FilesError> {
-    let (on_thread, number) = (Arc::clone(shared), track.number);
-    let links = shared.on_thread(object, move || {
-        shared_sound(number, &constellation, |probe, effort| {
-            let matches = on_thread.search_with(probe, effort)?;
-            let copies = matches.alternatives.iter().map(|other| &other.best);
-            Ok::<_, IndexError>(matches.found.iter().chain(copies).map(|found| found.track).collect())
-        })
-    });
-    for link in links.await?? {
-        let Some(of) = shared.catalog.by_numbers(&[link.of]).await?.into_iter().next() else { continue };
-        if is_near_duplicate(&link, track, &of) {
-            let (of, seconds) = (of.source, hours(link.seconds));
-            tracing::info!(%object, of, seconds, "near-duplicate of another track; both are kept and linked");
-            shared.catalog.link_near_duplicate(link).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Labels the songs that a `.json` stands beside, as far as they are learnt; the others take it when they are. How many

@@ -11,8 +11,10 @@
 //! threads of their own, and never held whole.
 
 mod archive;
+mod attempt;
 mod by_hand;
 mod check;
+mod compare;
 mod error;
 mod event;
 #[cfg(feature = "fuzzing")]
@@ -32,6 +34,7 @@ use std::time::Duration;
 
 use refrain_catalog::Catalog;
 use refrain_core::matching::live::LiveSettings;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,11 +45,13 @@ pub use error::FilesError;
 pub use learn::Indexed;
 
 use archive::Archive;
+use compare::Comparisons;
 use handler::FilesHandler;
 use pool::Pool;
 use shared::Shared;
 
 use crate::delivery::Planner;
+use crate::instance::Instance;
 use crate::intake::Handler;
 use crate::measure::Measures;
 use crate::monitor::{EventKind, Index};
@@ -68,8 +73,8 @@ pub struct Parts {
     pub planner: Planner,
     /// What is counted.
     pub measures: Arc<Measures>,
-    /// This process's name, in leases of streams of segments.
-    pub name: String,
+    /// This process, in leases of streams of segments.
+    pub instance: Arc<Instance>,
     /// What this process does: `check` and `index` count here.
     pub roles: Roles,
     /// How streams of segments are searched, and which of their events are delivered.
@@ -89,13 +94,26 @@ impl Files {
     /// # Errors
     /// If the system refuses threads.
     pub fn new(parts: Parts, settings: FilesSettings) -> std::io::Result<Self> {
-        let Parts { catalog, index, objects, planner, measures, name, roles, live } = parts;
+        let Parts { catalog, index, objects, planner, measures, instance, roles, live } = parts;
         let pool = Pool::start(settings.jobs)?;
         let stop = CancellationToken::new();
         let working = TaskTracker::new();
-        let shared =
-            Arc::new(Shared { catalog, index, objects, planner, measures, settings, pool, working, stop });
-        let archive = Arc::new(Archive::new(Arc::clone(&shared), &name, live.0, live.1));
+        let slots = Arc::new(Semaphore::new(settings.jobs.max(1)));
+        let shared = Arc::new(Shared {
+            catalog,
+            index,
+            objects,
+            planner,
+            measures,
+            settings,
+            pool,
+            slots,
+            suspects: Arc::default(),
+            comparisons: Comparisons::default(),
+            working,
+            stop,
+        });
+        let archive = Arc::new(Archive::new(Arc::clone(&shared), instance.archive_owner(), live.0, live.1));
         Ok(Self { shared, archive, roles })
     }
 
@@ -106,14 +124,29 @@ impl Files {
         Arc::new(FilesHandler { shared, archive, roles: self.roles })
     }
 
+    /// Compares the tracks that this process has added with the earlier ones, and stores the links. Tracks that the index does
+    /// not have within a minute stay pending.
+    ///
+    /// # Errors
+    /// [`FilesError`] if the catalog or the index fails; the comparisons stay pending.
+    pub async fn compare_new_tracks(&self) -> Result<(), FilesError> {
+        compare::compare_by_hand(&self.shared).await
+    }
+
     /// Follows streams of segments, where the role is `check`, until `stop` is cancelled. Then they are handed back, and
     /// after a while reading of files ends: messages on those that are not done come again.
     pub async fn run(self, stop: CancellationToken) {
-        if self.roles.check {
-            Arc::clone(&self.archive).run(stop).await;
-        } else {
-            stop.cancelled().await;
-        }
+        let archive = async {
+            if self.roles.check {
+                Arc::clone(&self.archive).run(stop.clone()).await;
+            }
+        };
+        let compare = async {
+            if self.roles.index {
+                compare::run(Arc::clone(&self.shared), stop.clone()).await;
+            }
+        };
+        tokio::join!(archive, compare, stop.cancelled());
         self.shared.working.close();
         let _ = timeout(LAST_READING, self.shared.working.wait()).await;
         self.shared.stop.cancel();

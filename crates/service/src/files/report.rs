@@ -4,10 +4,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::error::FilesError;
-use super::route::without_extension;
+use super::route::{FAILURE_REPORT, stem, without_extension};
 use super::shared::Shared;
 use crate::outside::{ObjectName, OutsideError, OutsideErrorKind, Put};
-use crate::response::INTERNAL;
+use crate::response::{INTERNAL, Response, UNREADABLE};
 
 /// A report is no longer than this, bytes; what is longer is somebody else's.
 const LONGEST: u64 = 16 << 20;
@@ -58,6 +58,28 @@ pub(super) async fn place(
     }
     let [taken, also_taken] = keys;
     Err(FilesError::NoPlace { object: object.clone(), taken, also_taken })
+}
+
+/// Writes the report that an object was not indexed, beside it; returns its place. Files of others are not overwritten.
+pub(super) async fn write_failure(
+    shared: &Shared,
+    object: &ObjectName,
+    etag: Option<&str>,
+    why: &str,
+) -> Result<ObjectName, FilesError> {
+    let key = format!("{}{FAILURE_REPORT}", object.key);
+    let name = ObjectName { bucket: object.bucket.clone(), key };
+    if matches!(look(shared, &name).await?, Found::Other) {
+        let taken = name.key.clone();
+        return Err(FilesError::NoPlace { object: object.clone(), also_taken: taken.clone(), taken });
+    }
+    let file = object.to_string();
+    let response =
+        Response::failed(stem(&object.key), UNREADABLE, why.to_owned()).of_file(&file).of_content(etag);
+    // It is made of numbers and texts, which are always JSON.
+    let body = serde_json::to_string(&response).unwrap_or_default();
+    shared.objects.write(&name, Bytes::from(body), CONTENT_TYPE, Put::Replace).await?;
+    Ok(name)
 }
 
 /// Writes the report; gives its place.

@@ -5,6 +5,10 @@ use refrain_core::audio::supported_extension;
 use super::segment::{SegmentName, segment_name};
 use crate::settings::FilesSettings;
 
+/// End of the key of the report that an object was not indexed. It is not that of a file with metadata, which is read
+/// beside a song.
+pub(super) const FAILURE_REPORT: &str = ".failed.json";
+
 /// What a key asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
@@ -16,6 +20,8 @@ pub(super) enum Route {
     Sidecar,
     /// It is the next piece of a stream, or a later one.
     Segment(SegmentName),
+    /// It is among the files to index and has the name of another kind of file.
+    NotAudio,
     /// Nothing is to be done, for this reason.
     Nothing(&'static str),
 }
@@ -35,9 +41,10 @@ pub(super) fn route(key: &str, settings: &FilesSettings) -> Route {
     let extension = extension(key);
     let is_json = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     match place {
+        0 if key.ends_with(FAILURE_REPORT) => Route::Nothing("it is a report"),
         0 if is_json => Route::Sidecar,
         0 if extension.is_none_or(supported_extension) => Route::Index,
-        0 => Route::Nothing("its name is not that of an audio file"),
+        0 => Route::NotAudio,
         _ if is_json => Route::Nothing("it is a report"),
         1 => Route::Check,
         _ => match segment_name(key, prefix.len(), &settings.name_modifier) {
@@ -94,11 +101,12 @@ mod tests {
             "songs_to_check/a/",
             "songs_to_check/a.json",
             "songs_to_check/streams/one.000001.json",
-            "songs_to_index/cover.jpg",
+            "songs_to_index/a.mp3.failed.json",
             "ſongs_to_check/a.mp3",
         ] {
             assert!(matches!(of(key), Route::Nothing(_)), "{key}");
         }
+        assert_eq!(of("songs_to_index/cover.jpg"), Route::NotAudio);
     }
 
     #[test]

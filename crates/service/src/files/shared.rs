@@ -6,9 +6,11 @@ use refrain_catalog::{Catalog, Journal};
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::{Effort, MatchSettings, Matches, identify};
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::compare::Comparisons;
 use super::error::FilesError;
 use super::pool::{Broken, Pool};
 use super::reader::ObjectSource;
@@ -27,6 +29,12 @@ pub(super) struct Shared {
     pub(super) measures: Arc<Measures>,
     pub(super) settings: FilesSettings,
     pub(super) pool: Pool,
+    /// One permit a thread of the pool, for work on a stranger's bytes.
+    pub(super) slots: Arc<Semaphore>,
+    /// Held while an object is decoded that was being decoded when a process died.
+    pub(super) suspects: Arc<Mutex<()>>,
+    /// Tracks that are to be compared.
+    pub(super) comparisons: Comparisons,
     /// Messages that are being handled.
     pub(super) working: TaskTracker,
     /// Ends reading.

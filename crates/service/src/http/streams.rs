@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use refrain_catalog::{HeardIn, NewStream, StartOutcome, Stream, StreamFilter};
+use refrain_catalog::{HeardIn, NewStream, StartOutcome, Stream, StreamFilter, worker_name};
 use refrain_stream::GapReason;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -39,6 +39,9 @@ struct Row<'a> {
     ended_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<&'a str>,
+    /// Deaths of the process, or of the decoder, that count against the stream.
+    deaths: u32,
+    quarantined: bool,
 }
 
 impl<'a> From<&'a Stream> for Row<'a> {
@@ -52,7 +55,9 @@ impl<'a> From<&'a Stream> for Row<'a> {
             started_at: stream.started_at,
             updated_at: stream.updated_at,
             ended_at: stream.ended_at,
-            worker: stream.lease_owner.as_deref(),
+            worker: stream.lease_owner.as_deref().map(worker_name),
+            deaths: stream.deaths.max(stream.decoder_deaths),
+            quarantined: stream.is_quarantined(),
         }
     }
 }

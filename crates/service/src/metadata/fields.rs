@@ -7,13 +7,13 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Most bytes of a value: longer texts are lyrics or embedded documents. S3 and responses repeat every value.
-pub const MAX_VALUE_BYTES: usize = 4 << 10;
+const MAX_VALUE_BYTES: usize = 4 << 10;
 
 /// Most bytes of a column's name.
-pub const MAX_NAME_BYTES: usize = 128;
+const MAX_NAME_BYTES: usize = 128;
 
 /// Most columns without a field of their own. Each one is repeated in every response for the track.
-pub const MAX_EXTRA_COLUMNS: usize = 256;
+const MAX_EXTRA_COLUMNS: usize = 256;
 
 /// Values that somebody gave for a track; what is `None` was not given.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -15,14 +15,11 @@ use super::failures::FailureLog;
 use super::kind::kind_of;
 use super::pool::Pool;
 use super::source::{Source, SourceSettings, StreamInput, counters_of, state_of, waiting};
-use super::status::{SourceCounters, SourceKind, StreamState};
+use super::status::{SourceCounters, SourceKind, StreamEnd, StreamState};
 use super::stream::{Stop, Stream};
 
 /// How often the state is looked at while nothing comes.
 const TICK: Duration = Duration::from_secs(1);
-
-/// What a stream that was stopped says.
-const STOPPED: &str = "it was stopped";
 
 /// Follows a stream until it is over or stopped.
 pub(super) async fn follow(
@@ -42,7 +39,7 @@ pub(super) async fn follow(
     };
     let end = tokio::select! {
         biased;
-        () = stopped => StreamState::Ended(STOPPED.to_owned()),
+        () = stopped => StreamState::Ended(StreamEnd::Stopped),
         end = run => end,
     };
     tracing::debug!(stream = %stream.id, state = %end, "stream source ended");
@@ -111,7 +108,7 @@ fn show(stream: &Stream, counters: Option<SourceCounters>, state: StreamState) {
             status.source = counters;
             changed = true;
         }
-        let over = matches!(state, StreamState::Ended(_) | StreamState::Failed(_));
+        let over = state.is_end();
         if !over && status.state != state {
             tracing::info!(stream = %stream.id, from = %status.state, to = %state, "stream state");
             status.state = state;

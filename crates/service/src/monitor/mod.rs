@@ -36,5 +36,5 @@ pub use index::FollowedIndex;
 pub use pool::Index;
 pub use report::{Reporter, response};
 pub use source::{SourceSettings, StreamInput, StreamSpec};
-pub use status::{AiringNow, SourceCounters, SourceKind, StreamState, StreamStatus};
+pub use status::{AiringNow, SourceCounters, SourceKind, StreamEnd, StreamState, StreamStatus};
 pub use worker::{StageTimes, StreamWorker};

@@ -11,7 +11,7 @@ use refrain_stream::{
 use tokio::sync::watch;
 
 use super::queue::Full;
-use super::status::{SourceCounters, SourceKind, StreamState};
+use super::status::{SourceCounters, SourceKind, StreamEnd, StreamState};
 
 /// A stream without a playlist is stalled after this time without a delivery.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
@@ -152,19 +152,17 @@ impl Source {
             }
             Self::Radio(source) => match &source.status().last_error {
                 Some(error) => StreamState::Failed(error.to_string()),
-                None if source.status().file_bytes.is_some() => {
-                    StreamState::Ended("all of it was read".to_owned())
-                }
-                None => StreamState::Ended("the station has ended".to_owned()),
+                None if source.status().file_bytes.is_some() => StreamState::Ended(StreamEnd::ReadToEnd),
+                None => StreamState::Ended(StreamEnd::StationEnded),
             },
             Self::Pipe(source, _) => match source.take() {
                 Some(source) => match source.outcome().await {
-                    Ok(()) => StreamState::Ended("all of it was read".to_owned()),
+                    Ok(()) => StreamState::Ended(StreamEnd::ReadToEnd),
                     Err(error) => StreamState::Failed(error.to_string()),
                 },
-                None => StreamState::Ended("all of it was read".to_owned()),
+                None => StreamState::Ended(StreamEnd::ReadToEnd),
             },
-            Self::Udp(_) => StreamState::Ended("nothing has come for a long time".to_owned()),
+            Self::Udp(_) => StreamState::Ended(StreamEnd::Silent),
         }
     }
 }
@@ -177,7 +175,7 @@ pub(super) fn waiting(last: Option<Instant>, began: Instant, kind: SourceKind) -
             StreamState::Failed(format!("no datagram arrived within {} s", GIVE_UP_AFTER.as_secs()))
         }
         Some(_) if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => {
-            StreamState::Ended("nothing has come for a long time".to_owned())
+            StreamState::Ended(StreamEnd::Silent)
         }
         None => StreamState::Starting,
         Some(_) if silent > STALLED_AFTER => StreamState::Stalled,
@@ -191,7 +189,7 @@ pub(super) fn state_of(state: &SourceState) -> StreamState {
         SourceState::Starting => StreamState::Starting,
         SourceState::Live => StreamState::Live,
         SourceState::Stalled => StreamState::Stalled,
-        SourceState::Ended(why) => StreamState::Ended(why.to_string()),
+        SourceState::Ended(why) => StreamState::Ended((*why).into()),
         SourceState::Failed(why) => StreamState::Failed(why.to_string()),
     }
 }

@@ -4,9 +4,46 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use refrain_catalog::{DetectionId, TrackNumber};
+use refrain_stream::hls::EndReason;
 use refrain_stream::{ClockAnchor, ClockSource, EarReport};
 
 use super::worker::StageTimes;
+
+/// The reason why a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The playlist has an end tag.
+    EndList,
+    /// Nothing new has arrived for the time that the settings give.
+    Silent,
+    /// The file or pipe was read to its end.
+    ReadToEnd,
+    /// The station closed the connection and does not accept another.
+    StationEnded,
+    /// Its handle was told to stop.
+    Stopped,
+}
+
+impl fmt::Display for StreamEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EndList => "the playlist says so",
+            Self::Silent => "nothing has come for a long time",
+            Self::ReadToEnd => "all of it was read",
+            Self::StationEnded => "the station has ended",
+            Self::Stopped => "it was stopped",
+        })
+    }
+}
+
+impl From<EndReason> for StreamEnd {
+    fn from(reason: EndReason) -> Self {
+        match reason {
+            EndReason::EndList => Self::EndList,
+            _ => Self::Silent,
+        }
+    }
+}
 
 /// How a stream is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,12 +56,20 @@ pub enum StreamState {
     /// Nothing has come for some time; it is still waited for.
     Stalled,
     /// It is over, and why.
-    Ended(String),
+    Ended(StreamEnd),
     /// It cannot be followed, or no more, and why.
     Failed(String),
+    /// Its decoder died too often, and how.
+    DecoderDied(String),
 }
 
 impl StreamState {
+    /// Returns true if nothing more comes, for whatever reason.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::Failed(_) | Self::DecoderDied(_))
+    }
+
     /// One word for it.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -33,7 +78,7 @@ impl StreamState {
             Self::Live => "live",
             Self::Stalled => "stalled",
             Self::Ended(_) => "ended",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::DecoderDied(_) => "failed",
         }
     }
 }
@@ -41,7 +86,8 @@ impl StreamState {
 impl fmt::Display for StreamState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ended(why) | Self::Failed(why) => write!(f, "{}: {why}", self.name()),
+            Self::Ended(why) => write!(f, "{}: {why}", self.name()),
+            Self::Failed(why) | Self::DecoderDied(why) => write!(f, "{}: {why}", self.name()),
             _ => f.write_str(self.name()),
         }
     }

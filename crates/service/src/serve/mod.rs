@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{self, Access, Http};
+use crate::instance::Instance;
 use crate::measure::Measures;
 use crate::monitor::MonitorError;
 use crate::outside::Outside;
@@ -33,6 +34,9 @@ pub use health::Health;
 use parts::Parts;
 use stages::{Stage, Stages};
 use watch::Watch;
+
+/// Folder for the files of processes, beside those of the index.
+const INSTANCES: &str = "instances";
 
 /// Opens the catalogue; asked again while its server is away.
 pub type Open = Box<
@@ -142,7 +146,8 @@ impl Shared {
     fn new(plan: &Plan) -> Self {
         let (health, measures) = (Arc::<Health>::default(), Arc::<Measures>::default());
         let capacity = if plan.settings.roles.monitor { plan.settings.streams.capacity } else { 0 };
-        let watch = Arc::new(Watch::new(Arc::clone(&health), Arc::clone(&measures), capacity));
+        let sinks = plan.settings.outbox.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let watch = Arc::new(Watch::new(Arc::clone(&health), Arc::clone(&measures), capacity, sinks));
         Self { health, measures, watch, catalog: Arc::default() }
     }
 
@@ -180,7 +185,8 @@ async fn work(plan: Plan, shared: &Shared, stop: &CancellationToken) -> Result<E
         return Ok(Ended::InTime);
     };
     let drain = plan.settings.drain;
-    let mut stages = Parts { plan, shared, catalog: Arc::clone(&catalog), index }.begin()?;
+    let instance = Arc::new(instance(&plan));
+    let mut stages = Parts { plan, shared, catalog: Arc::clone(&catalog), index, instance }.begin()?;
     shared.health.intake(None);
     tracing::info!("ready");
     let died = tokio::select! {
@@ -196,6 +202,16 @@ async fn work(plan: Plan, shared: &Shared, stop: &CancellationToken) -> Result<E
         Some(name) => Err(ServeError::PartEnded(name)),
         None => Ok(ended),
     }
+}
+
+/// This process in leases. It finds its predecessors beside the files of the index, where it may write there.
+fn instance(plan: &Plan) -> Instance {
+    let name = &plan.settings.name;
+    let Some(folder) = plan.index_prefix.parent() else { return Instance::new(name) };
+    Instance::in_folder(name, &folder.join(INSTANCES)).unwrap_or_else(|error| {
+        tracing::warn!(folder = %folder.display(), %error, "cannot keep a file of this process, leases of killed processes expire by themselves");
+        Instance::new(name)
+    })
 }
 
 /// Closes the catalogue: what was written is safe in any case.

@@ -7,6 +7,7 @@ use refrain_catalog::Catalog;
 use super::{Plan, ServeError, Shared, Stage, Stages};
 use crate::delivery::{Courier, Janitor, Planner};
 use crate::files::{self, Files};
+use crate::instance::Instance;
 use crate::intake::{Consumer, Handler};
 use crate::monitor::{FollowedIndex, Monitor};
 use crate::outside::{Outside, Queue};
@@ -57,6 +58,7 @@ pub(super) struct Parts<'a> {
     pub(super) shared: &'a Shared,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) index: FollowedIndex,
+    pub(super) instance: Arc<Instance>,
 }
 
 impl Parts<'_> {
@@ -110,7 +112,7 @@ impl Parts<'_> {
             channels: outside.channels.clone(),
             planner,
             measures: Arc::clone(&self.shared.measures),
-            name: settings.name.clone(),
+            instance: Arc::clone(&self.instance),
         };
         let streams = Streams::new(parts, settings.streams.clone())
             .map_err(|error| ServeError::Settings(error.to_string()))?;
@@ -133,7 +135,7 @@ impl Parts<'_> {
             objects,
             planner,
             measures: Arc::clone(&self.shared.measures),
-            name: settings.name.clone(),
+            instance: Arc::clone(&self.instance),
             roles: settings.roles,
             live: (settings.streams.monitor.live.clone(), settings.streams.events.clone()),
         };

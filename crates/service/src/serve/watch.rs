@@ -1,10 +1,11 @@
 //! Looks on: whether the database answers, whether threads hang, how full the outbox is; and writes metrics.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use refrain_catalog::{Catalog, CatalogError};
+use refrain_catalog::{Catalog, CatalogError, SinkBacklog};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,10 @@ pub(super) struct Watch {
     capacity: u32,
     statuses: Mutex<Option<Statuses>>,
     outbox: Mutex<Option<Outbox>>,
+    /// Names of the sinks of the settings.
+    sinks: Vec<String>,
+    /// Whether messages for other sinks were logged.
+    is_warned: AtomicBool,
 }
 
 /// How far each stream was that has sound waiting, and since when it is no further.
@@ -40,8 +45,14 @@ pub(super) struct Watch {
 struct Progress(HashMap<String, (f64, Instant)>);
 
 impl Watch {
-    pub(super) fn new(health: Arc<Health>, measures: Arc<Measures>, capacity: u32) -> Self {
-        Self { health, measures, capacity, statuses: Mutex::default(), outbox: Mutex::default() }
+    pub(super) fn new(
+        health: Arc<Health>,
+        measures: Arc<Measures>,
+        capacity: u32,
+        sinks: Vec<String>,
+    ) -> Self {
+        let (statuses, outbox, is_warned) = Default::default();
+        Self { health, measures, capacity, statuses, outbox, sinks, is_warned }
     }
 
     /// From here on these streams are looked at.
@@ -105,15 +116,28 @@ impl Watch {
 
     async fn count(&self, catalog: &dyn Catalog) {
         // One that cannot be counted now is not told of, rather than told wrong.
-        let counted = tokio::time::timeout(PATIENCE, catalog.journal().backlog()).await;
-        let outbox = counted.ok().and_then(Result::ok).map(|backlog| Outbox {
-            due: backlog.waiting,
-            oldest_seconds: backlog
-                .oldest_at
-                .map_or(0.0, |at| (now().saturating_sub(at)).max(0) as f64 / 1000.0),
-            dead: backlog.dead,
-        });
+        let counted = tokio::time::timeout(PATIENCE, catalog.journal().backlogs()).await;
+        let outbox = counted.ok().and_then(Result::ok).map(|all| self.outbox(&all));
         *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
+    }
+
+    /// The messages of the sinks of the settings. Messages of a sink that was removed are delivered by nobody and expire: an
+    /// alarm on their age could never end.
+    fn outbox(&self, all: &[SinkBacklog]) -> Outbox {
+        let (ours, others): (Vec<_>, Vec<_>) = all.iter().partition(|one| self.sinks.contains(&one.sink));
+        let stray: u64 = others.iter().map(|one| one.backlog.waiting).sum();
+        // A process without sinks cannot tell which of them are in the settings of others.
+        if stray > 0 && !self.sinks.is_empty() && !self.is_warned.swap(true, Ordering::Relaxed) {
+            let sinks: Vec<&str> = others.iter().map(|one| one.sink.as_str()).collect();
+            tracing::warn!(?sinks, messages = stray, "messages wait for sinks that are not in the settings");
+        }
+        let ours = if self.sinks.is_empty() { all.iter().collect() } else { ours };
+        let oldest_at = ours.iter().filter_map(|one| one.backlog.oldest_at).min();
+        Outbox {
+            due: ours.iter().map(|one| one.backlog.waiting).sum(),
+            oldest_seconds: oldest_at.map_or(0.0, |at| now().saturating_sub(at).max(0) as f64 / 1000.0),
+            dead: ours.iter().map(|one| one.backlog.dead).sum(),
+        }
     }
 
     /// Writes lines for CloudWatch until the end, and once then.

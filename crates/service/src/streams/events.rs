@@ -172,11 +172,15 @@ pub(super) async fn end(
     let at = match known {
         // Events are told in whole seconds: one may seem to be before the start.
         Some(row) if of_session(&row) => at.max(row.started_at),
-        Some(row) if row.ended_at.is_none() => {
-            tracing::debug!(channel, session, "another session is over than the one that is followed");
+        // It ends only its own session, also where it is reported after the end of a later one.
+        Some(_) => {
+            tracing::debug!(channel, session, "another session is over than the one of the row");
+            if let Some(session) = session {
+                journal.remember_end(channel, session, at).await?;
+            }
             return Ok(());
         }
-        _ => {
+        None => {
             let Some(session) = session else { return Ok(()) };
             let over = NewStream {
                 id: channel.to_owned(),

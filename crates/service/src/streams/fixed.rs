@@ -59,6 +59,14 @@ async fn bring_in(shared: &Shared) -> Result<(), CatalogError> {
 async fn start(shared: &Shared, id: &str, url: &str) -> Result<(), CatalogError> {
     let journal = shared.journal();
     let known = journal.stream(id).await?;
+    if known.as_ref().is_some_and(|row| row.is_quarantined() && row.url == url) {
+        // A restart of the process is no decision of a person.
+        tracing::error!(
+            stream = id,
+            "stream is quarantined, it is not followed; `refrain streams add` starts it again, another URL as well"
+        );
+        return Ok(());
+    }
     let mut started_at = now();
     if let Some(row) = known.filter(|row| row.ended_at.is_none() && row.url != url) {
         if row.origin != ORIGIN_FIXED {

@@ -1,25 +1,30 @@
 //! One stream, from the claim of its lease to its end.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{Stream, StreamReport, StreamState as RowState};
+use refrain_catalog::{MAX_DEATHS, Stream, StreamReport, StreamState as RowState};
 use refrain_stream::Backoff;
-use refrain_stream::hls::{Complete, EndReason};
+use refrain_stream::hls::Complete;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{self, MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::anchor;
+use super::buffer::EventBuffer;
+use super::guards::{Followed, Unwatch};
+use super::orders::{Order, Orders, ordered};
 use super::platform::{Next, input_of, what_next};
 use super::record::Recorder;
 use super::shared::{Shared, milliseconds, now};
 use super::takeover::open_airings;
-use crate::monitor::{OpenAiring, StreamEvent, StreamHandle, StreamSpec, StreamState, StreamStatus};
-use crate::wait::at;
+use super::vitals::Vitals;
+use crate::monitor::{OpenAiring, StreamEnd, StreamSpec, StreamState, StreamStatus};
 
-/// Events that wait to be written down; then the stream waits, and drops what it cannot keep.
+/// Events on their way from the monitor to the buffer, which takes them at once.
 const EVENTS: usize = 64;
+
+/// A reason that changes while the state stays the same is written at most this often.
+const REASON_EVERY: Duration = Duration::from_secs(5);
 
 /// How often a stream's state is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -30,89 +35,21 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_sec
 /// A stream that was live for so long begins with the shortest pause again.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 
-/// The platform's word that a stream is over comes before the last segments do: they are waited for so long, if the
-/// playlist does not end before.
-const HEARD_OUT: Duration = Duration::from_secs(15);
-
-/// What a stream's task is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Follow it.
-    Go,
-    /// It is over: what is still to come of it is heard, then its airings end.
-    HearOut,
-    /// It is over: its airings end.
-    Finish,
-    /// Others go on with it: its airings stay open.
-    Leave,
-}
-
-/// Ends the monitor's work when it is dropped, also where a task is aborted.
-struct Followed(StreamHandle);
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
-}
-
-/// Orders to the end, each told once.
-struct Orders {
-    given: watch::Receiver<Order>,
-    known: Order,
-    /// When a stream that is heard out is stopped.
-    heard_out: Option<time::Instant>,
-}
-
-impl Orders {
-    fn new(given: watch::Receiver<Order>) -> Self {
-        Self { given, known: Order::Go, heard_out: None }
-    }
-
-    /// Passes on what is ordered, as long as this is awaited.
-    async fn pass_on(&mut self, handle: &StreamHandle) {
-        loop {
-            let known = self.known;
-            let given = tokio::select! {
-                given = self.given.wait_for(|order| *order != known) => given.ok().map(|order| *order),
-                () = at(self.heard_out) => {
-                    self.heard_out = None;
-                    handle.stop();
-                    continue;
-                }
-            };
-            match given {
-                Some(order) => self.known = order,
-                // Without anybody who orders the task is about to be aborted.
-                None => pending().await,
-            }
-            match self.known {
-                Order::Go => {}
-                Order::HearOut => self.heard_out = Some(time::Instant::now() + HEARD_OUT),
-                Order::Finish => handle.stop(),
-                Order::Leave => handle.leave(),
-            }
-        }
-    }
-}
-
-/// Forgets a status when it is dropped.
-struct Unwatch(Arc<Shared>, (String, i64));
-
-impl Drop for Unwatch {
-    fn drop(&mut self) {
-        self.0.unwatch(&self.1);
-    }
-}
-
 /// One stream.
 struct Follower {
     shared: Arc<Shared>,
     stream: Stream,
     orders: watch::Receiver<Order>,
     recorder: Recorder,
-    /// What the row says.
-    told: Option<(RowState, Option<String>)>,
+    vitals: Vitals,
+    reported: Option<Reported>,
+}
+
+/// The last report that the row has.
+struct Reported {
+    state: RowState,
+    reason: Option<String>,
+    at: Instant,
 }
 
 /// Follows a stream until it is over, or until an order ends that.
@@ -123,20 +60,17 @@ pub(super) async fn follow(shared: Arc<Shared>, stream: Stream, mut orders: watc
         opened = open_airings(&shared, &stream) => opened,
     };
     let recorder = Recorder::new(Arc::clone(&shared), &stream, &opened);
-    let told = (stream.attempts <= 1).then(|| (stream.state, stream.reason.clone()));
+    let reported = (stream.attempts <= 1).then(|| Reported {
+        state: stream.state,
+        reason: stream.reason.clone(),
+        at: Instant::now(),
+    });
+    let vitals = Vitals::new(stream.decoder_deaths);
     let session = (stream.id.clone(), stream.started_at);
-    let mut follower = Follower { shared: Arc::clone(&shared), stream, orders, recorder, told };
+    let mut follower = Follower { shared: Arc::clone(&shared), stream, orders, recorder, vitals, reported };
     // Also where the task is aborted.
     let _watched = Unwatch(shared, session);
     follower.run(opened.airings).await;
-}
-
-/// Waits for an order to end.
-async fn ordered(orders: &mut watch::Receiver<Order>) {
-    // Without anybody who orders the task is about to be aborted.
-    if orders.wait_for(|order| *order != Order::Go).await.is_err() {
-        pending::<()>().await;
-    }
 }
 
 impl Follower {
@@ -156,15 +90,20 @@ impl Follower {
             if began.elapsed() > WELL_AFTER {
                 backoff.reset();
             }
+            if matches!(end, StreamState::DecoderDied(_)) && self.is_quarantined().await {
+                let reason = format!("quarantined: its decoder died {MAX_DEATHS} times ({end})");
+                return self.finish(RowState::Failed, reason).await;
+            }
             let pause = tokio::select! {
                 biased;
                 () = ordered(&mut self.orders) => return,
+                () = std::future::ready(()), if matches!(end, StreamState::DecoderDied(_)) => backoff.next(),
                 next = what_next(&self.shared, &mut self.stream, &end) => match next {
                     Next::Over(state, reason) => return self.finish(state, reason).await,
                     Next::Again => backoff.next(),
                 },
             };
-            let is_at_end = matches!(&end, StreamState::Ended(why) if *why == EndReason::EndList.to_string());
+            let is_at_end = end == StreamState::Ended(StreamEnd::EndList);
             complete = if is_at_end && self.stream.url == url { Complete::Nothing } else { Complete::Whole };
             tracing::info!(stream = self.stream.id, end = %end, pause_seconds = pause.as_secs_f64(), "the stream is tried again");
             self.report(RowState::Stalled, Some(end.to_string())).await;
@@ -178,7 +117,8 @@ impl Follower {
 
     /// Follows the stream once, until it says that it is over or an order ends it.
     async fn hear(&mut self, spec: StreamSpec, airings: Vec<OpenAiring>) -> StreamState {
-        let (tell, mut events) = mpsc::channel(EVENTS);
+        let (tell, events) = mpsc::channel(EVENTS);
+        let events = EventBuffer::new(events);
         let handle = self.shared.monitor.resume(spec, airings, tell);
         let followed = Followed(handle);
         let status = followed.0.status();
@@ -186,21 +126,40 @@ impl Follower {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut orders = Orders::new(self.orders.clone());
+        let mut changes = status.clone();
         loop {
             tokio::select! {
                 biased;
                 () = orders.pass_on(&followed.0) => {}
-                event = events.recv() => match event {
-                    Some(event) => {
-                        let now = status.borrow().clone();
-                        self.look(&now).await;
-                        self.record(&event, &followed.0, &mut orders).await;
+                event = events.next() => {
+                    let Some((event, at)) = event else { break };
+                    let now = status.borrow().clone();
+                    // Written however long that takes: an order is passed on in the meantime.
+                    tokio::select! {
+                        biased;
+                        () = async {
+                            self.look(&now).await;
+                            self.recorder.record(&event, at).await;
+                        } => {}
+                        () = orders.pass_on(&followed.0) => {}
                     }
-                    None => break,
-                },
+                }
                 _ = tick.tick() => {
-                    let status = status.borrow().clone();
-                    self.look(&status).await;
+                    let now = status.borrow().clone();
+                    tokio::select! {
+                        biased;
+                        () = self.look(&now) => {}
+                        () = orders.pass_on(&followed.0) => {}
+                    }
+                }
+                // Until it works: a process that is killed in this time is taken to be killed by the stream.
+                () = changed(&mut changes), if !self.vitals.works() => {
+                    let now = status.borrow().clone();
+                    tokio::select! {
+                        biased;
+                        () = self.check_vitals(&now) => {}
+                        () = orders.pass_on(&followed.0) => {}
+                    }
                 }
             }
         }
@@ -212,17 +171,9 @@ impl Follower {
         last.state
     }
 
-    /// Writes an event down, however long that takes; an order is passed on meanwhile.
-    async fn record(&mut self, event: &StreamEvent, handle: &StreamHandle, orders: &mut Orders) {
-        tokio::select! {
-            biased;
-            () = self.recorder.record(event) => {}
-            () = orders.pass_on(handle) => {}
-        }
-    }
-
     /// Tells how the stream is, if that has changed.
     async fn look(&mut self, status: &StreamStatus) {
+        self.check_vitals(status).await;
         self.has_begun(status);
         self.has_new_clock(status);
         let (state, reason) = match &status.state {
@@ -234,6 +185,34 @@ impl Follower {
         self.recorder.heard(status.position).await;
     }
 
+    /// Clears the deaths that were counted for the stream when there is evidence that it is not their reason.
+    async fn check_vitals(&mut self, status: &StreamStatus) {
+        let Some(health) = self.vitals.news(status) else { return };
+        let session = (self.stream.id.as_str(), self.stream.started_at);
+        match self.shared.journal().confirm_stream(self.shared.owner(), session, health).await {
+            // Where it is another's now, the next renewal finds out.
+            Ok(_) => self.vitals.wrote(health),
+            Err(error) => {
+                tracing::debug!(stream = self.stream.id, %error, "cannot clear deaths of the stream yet");
+            }
+        }
+    }
+
+    /// Counts a death of the decoder; returns true if it was one too many.
+    async fn is_quarantined(&mut self) -> bool {
+        self.vitals.decoder_died();
+        let session = (self.stream.id.as_str(), self.stream.started_at);
+        match self.shared.journal().count_decoder_death(self.shared.owner(), session).await {
+            Ok(Some(deaths)) => self.stream.decoder_deaths = deaths,
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(stream = self.stream.id, %error, "cannot store the death of a decoder");
+                self.stream.decoder_deaths += 1;
+            }
+        }
+        self.stream.decoder_deaths >= MAX_DEATHS
+    }
+
     /// Learns when the first sample of the session was; whether that is news. Whoever goes on counts from it too.
     fn has_begun(&mut self, status: &StreamStatus) -> bool {
         let Some((until, _)) = status.heard_until.filter(|_| self.stream.epoch.is_none()) else {
@@ -241,7 +220,7 @@ impl Follower {
         };
         let epoch = self.recorder.begin(until - status.position);
         self.stream.epoch = Some(milliseconds(epoch));
-        self.told = None;
+        self.reported = None;
         true
     }
 
@@ -254,18 +233,24 @@ impl Follower {
             return false;
         }
         self.stream.clock_anchor = Some(anchor::write(&now));
-        self.told = None;
+        self.reported = None;
         true
     }
 
     /// Writes the state into the row, unless it says so already.
     async fn report(&mut self, state: RowState, reason: Option<String>) {
-        if self.told.as_ref().is_some_and(|(told, _)| *told == state) {
+        let is_known = |known: &Reported| {
+            known.state == state && (known.reason == reason || known.at.elapsed() < REASON_EVERY)
+        };
+        if self.reported.as_ref().is_some_and(is_known) {
             return;
         }
-        let report = self.reported(state, reason);
-        match self.shared.journal().report_stream(&self.shared.name, &report, now()).await {
-            Ok(true) => self.told = Some((report.state, report.reason)),
+        let report = self.report_of(state, reason);
+        match self.shared.journal().report_stream(self.shared.owner(), &report, now()).await {
+            Ok(true) => {
+                let StreamReport { state, reason, .. } = report;
+                self.reported = Some(Reported { state, reason, at: Instant::now() });
+            }
             // The next renewal says why.
             Ok(false) => {}
             Err(error) => {
@@ -278,9 +263,10 @@ impl Follower {
     async fn finish(&mut self, state: RowState, reason: String) {
         tracing::info!(stream = self.stream.id, state = state.as_str(), reason, "the stream is over");
         self.shared.measures.streams_failed.add(u64::from(state == RowState::Failed));
-        let report = self.reported(state, Some(reason));
+        let report = self.report_of(state, Some(reason));
         let mut backoff = Backoff::new(PAUSES);
-        while let Err(error) = self.shared.journal().report_stream(&self.shared.name, &report, now()).await {
+        while let Err(error) = self.shared.journal().report_stream(self.shared.owner(), &report, now()).await
+        {
             tracing::warn!(stream = self.stream.id, %error, "cannot write the stream's end; trying again");
             tokio::select! {
                 biased;
@@ -290,7 +276,7 @@ impl Follower {
         }
     }
 
-    fn reported(&self, state: RowState, reason: Option<String>) -> StreamReport {
+    fn report_of(&self, state: RowState, reason: Option<String>) -> StreamReport {
         let Stream { id, started_at, epoch, clock_anchor, .. } = &self.stream;
         StreamReport {
             id: id.clone(),
@@ -299,6 +285,14 @@ impl Follower {
             reason,
             epoch: *epoch,
             clock_anchor: clock_anchor.clone(),
+            progress: None,
         }
+    }
+}
+
+/// Waits for the next change of a status; for ever where the stream is gone.
+async fn changed(status: &mut watch::Receiver<StreamStatus>) {
+    if status.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -4,13 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::Stream;
+use refrain_catalog::{MAX_DEATHS, Stream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-use super::follow::{Order, follow};
+use super::follow::follow;
+use super::orders::Order;
 use super::shared::{Shared, channel_of, outside_name, was_followed};
+
+/// After the database was away, other workers' streams are not claimed for this time: workers that went on decoding renew
+/// their leases first, so that each stream stays with the worker that has its sound.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A session of a stream.
 type Session = (String, i64);
@@ -19,8 +24,6 @@ type Session = (String, i64);
 struct Held {
     order: watch::Sender<Order>,
     task: AbortHandle,
-    /// The lease lasts at least so long, whatever the database's clock says.
-    until: Instant,
     /// Whether it is over, and its last events are being told.
     finishing: bool,
 }
@@ -32,11 +35,14 @@ pub(super) struct Leases {
     tasks: JoinSet<Session>,
     /// Whether the database was away the last time: told once.
     away: bool,
+    /// No stream is claimed before this time.
+    claims_from: Instant,
 }
 
 impl Leases {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, held: HashMap::new(), tasks: JoinSet::new(), away: false }
+        let claims_from = Instant::now();
+        Self { shared, held: HashMap::new(), tasks: JoinSet::new(), away: false, claims_from }
     }
 
     /// Number of streams that are followed.
@@ -49,17 +55,19 @@ impl Leases {
         self.away
     }
 
-    /// How long until the first lease may run out: no call may take longer.
-    pub(super) fn shortest(&self) -> Duration {
-        let going = self.held.values().filter(|held| !held.finishing);
-        let until = going.map(|held| held.until.saturating_duration_since(Instant::now())).min();
-        until.unwrap_or(self.shared.settings.lease)
-    }
-
-    /// The database did not answer in time.
+    /// The database did not answer in time. Streams are decoded on, and their events are kept until it answers: then their
+    /// leases are renewed, or another worker has taken them.
     pub(super) fn unanswered(&mut self) {
         if !std::mem::replace(&mut self.away, true) {
-            tracing::warn!("the database does not answer; trying again");
+            tracing::warn!("database does not answer, decoding goes on, trying again");
+        }
+    }
+
+    /// The database answered.
+    fn answered(&mut self) {
+        if std::mem::replace(&mut self.away, false) {
+            tracing::info!("database answers again");
+            self.claims_from = Instant::now() + GRACE.min(self.shared.settings.lease);
         }
     }
 
@@ -79,61 +87,47 @@ impl Leases {
         }
     }
 
-    /// Stops work on streams whose lease may have run out, without a word: somebody else tells of them now.
-    pub(super) fn expire(&mut self) {
-        let now = Instant::now();
-        let measures = &self.shared.measures;
-        self.held.retain(|(id, _), held| {
-            let over = held.until <= now && !held.finishing;
-            if over {
-                tracing::warn!(stream = id, "the lease could not be renewed in time; the stream is left");
-                measures.leases_lost.add(1);
-                held.task.abort();
-            }
-            !over
-        });
-    }
-
     /// Renews all leases, and stops work on streams that are no longer ours.
     pub(super) async fn renew(&mut self) {
-        let (name, lease) = (self.shared.name.clone(), self.shared.settings.lease);
-        let until = Instant::now() + lease;
-        let ids = match self.shared.journal().renew_leases(&name, lease).await {
+        let (owner, lease) = (self.shared.owner().to_owned(), self.shared.settings.lease);
+        let ids = match self.shared.journal().renew_leases(&owner, lease).await {
             Ok(ids) => ids,
             Err(error) => return self.failed(&error),
         };
-        self.away = false;
-        let mut lost = Vec::new();
-        for (session, held) in &mut self.held {
-            if ids.binary_search(&session.0).is_ok() {
-                held.until = until;
-            } else if !held.finishing {
-                lost.push(session.clone());
-            }
-        }
+        self.answered();
+        let is_lost =
+            |(session, held): &(&Session, &Held)| !held.finishing && ids.binary_search(&session.0).is_err();
+        let lost: Vec<Session> =
+            self.held.iter().filter(is_lost).map(|(session, _)| session.clone()).collect();
         for session in lost {
             self.lose(session).await;
         }
         for id in ids {
             // Claimed by a call whose answer was lost, or given up by our own clock: whoever claims it next gets it whole.
             if !self.held.keys().any(|(held, _)| *held == id) {
-                let _ = self.shared.journal().release(&name, Some(&id)).await;
+                let _ = self.shared.journal().release(&owner, Some(&id)).await;
             }
         }
     }
 
     /// A lease is gone: the stream is over, and its last events are told; or another follows it, and tells them.
     async fn lose(&mut self, session: Session) {
-        let row = self.shared.journal().stream(&session.0).await;
+        let row = match self.shared.journal().stream(&session.0).await {
+            Ok(row) => row,
+            // The next renewal asks again.
+            Err(error) => return self.failed(&error),
+        };
         let Some(held) = self.held.get_mut(&session) else { return };
-        let is_taken =
-            |row: &Stream| row.started_at == session.1 && row.ended_at.is_none() && row.lease_owner.is_some();
-        // A channel that sends another session has nothing more of this one.
-        let is_over = |row: &Stream| row.started_at == session.1 && row.ended_at.is_some();
         match row {
-            Ok(Some(row)) if is_over(&row) && channel_of(&row).is_some() => return held.end(Order::HearOut),
-            Ok(row) if row.as_ref().is_none_or(|row| !is_taken(row)) => return held.end(Order::Finish),
-            _ => {}
+            // Another session, or none: nothing more comes of this one.
+            None => return held.end(Order::Finish),
+            Some(row) if row.started_at != session.1 => return held.end(Order::Finish),
+            Some(row) if row.ended_at.is_some() && channel_of(&row).is_some() => {
+                return held.end(Order::HearOut);
+            }
+            Some(row) if row.ended_at.is_some() => return held.end(Order::Finish),
+            // Another worker has it, or had it and released it: it reports what happens in the stream.
+            Some(_) => {}
         }
         tracing::warn!(stream = session.0, "another process follows the stream now");
         self.shared.measures.leases_lost.add(1);
@@ -145,22 +139,36 @@ impl Leases {
     pub(super) async fn claim(&mut self) {
         let most =
             self.shared.settings.capacity.saturating_sub(u32::try_from(self.held()).unwrap_or(u32::MAX));
-        if most == 0 {
+        if most == 0 || Instant::now() < self.claims_from {
             return;
         }
+        self.quarantine().await;
         let lease = self.shared.settings.lease;
-        let until = Instant::now() + lease;
-        match self.shared.journal().claim_streams(&self.shared.name, most, lease).await {
-            Ok(streams) => {
-                self.away = false;
-                streams.into_iter().for_each(|stream| self.begin(stream, until));
-            }
+        match self.shared.journal().claim_streams(self.shared.owner(), most, lease).await {
+            Ok(streams) => streams.into_iter().for_each(|stream| self.begin(stream)),
             Err(error) => self.failed(&error),
         }
     }
 
+    /// Fails streams that have killed too many processes.
+    async fn quarantine(&self) {
+        match self.shared.journal().quarantine_streams().await {
+            Ok(streams) => {
+                for stream in streams {
+                    self.shared.measures.streams_failed.add(1);
+                    tracing::error!(
+                        stream,
+                        deaths = MAX_DEATHS,
+                        "stream is quarantined, processes died while they began to decode it"
+                    );
+                }
+            }
+            Err(error) => tracing::debug!(%error, "cannot look for streams to quarantine"),
+        }
+    }
+
     /// Begins to follow a stream.
-    fn begin(&mut self, stream: Stream, until: Instant) {
+    fn begin(&mut self, stream: Stream) {
         // An earlier session of it is over.
         for (_, held) in self.held.iter_mut().filter(|((id, _), _)| *id == stream.id) {
             held.end(Order::Finish);
@@ -181,7 +189,7 @@ impl Leases {
             follow(shared, stream, orders).await;
             own
         });
-        self.held.insert(session, Held { order, task, until, finishing: false });
+        self.held.insert(session, Held { order, task, finishing: false });
     }
 
     /// Leaves every stream: what was heard is written down, airings stay open.
@@ -200,7 +208,7 @@ impl Leases {
 
     fn failed(&mut self, error: &refrain_catalog::CatalogError) {
         if !std::mem::replace(&mut self.away, true) {
-            tracing::warn!(%error, "the database is away; trying again");
+            tracing::warn!(%error, "database is away, decoding goes on, trying again");
         }
     }
 }

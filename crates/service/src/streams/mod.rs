@@ -10,11 +10,14 @@
 //! settings call it; outside it is known by its session, where sessions have names, as those of IVS do.
 
 mod anchor;
+mod buffer;
 mod event;
 mod events;
 mod fixed;
 mod follow;
+mod guards;
 mod leases;
+mod orders;
 mod pace;
 mod platform;
 mod reconcile;
@@ -25,6 +28,7 @@ mod sweep;
 mod takeover;
 mod token;
 mod told;
+mod vitals;
 mod worker;
 
 use std::sync::Arc;
@@ -33,6 +37,7 @@ use refrain_catalog::Catalog;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Planner;
+use crate::instance::Instance;
 use crate::intake::Handler;
 use crate::measure::Measures;
 use crate::monitor::{Monitor, StreamStatus};
@@ -68,8 +73,8 @@ pub struct Parts {
     pub planner: Planner,
     /// What is counted.
     pub measures: Arc<Measures>,
-    /// Name of this process in leases.
-    pub name: String,
+    /// This process, in leases.
+    pub instance: Arc<Instance>,
 }
 
 /// All that a process does for live streams. Clones are the same.

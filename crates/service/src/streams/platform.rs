@@ -68,8 +68,8 @@ pub(super) fn input_of(shared: &Shared, stream: &Stream) -> StreamInput {
 /// What follows after the monitor's word on a stream. The URL may be another afterwards.
 pub(super) async fn what_next(shared: &Shared, stream: &mut Stream, end: &StreamState) -> Next {
     let over = || match end {
-        StreamState::Failed(why) => Next::Over(RowState::Failed, why.clone()),
-        StreamState::Ended(why) => Next::Over(RowState::Ended, why.clone()),
+        StreamState::Failed(why) | StreamState::DecoderDied(why) => Next::Over(RowState::Failed, why.clone()),
+        StreamState::Ended(why) => Next::Over(RowState::Ended, why.to_string()),
         _ => Next::Over(RowState::Ended, "the source is gone".to_owned()),
     };
     match stream.origin.as_str() {

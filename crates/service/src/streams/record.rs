@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Local};
-use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery, Stream, Track, TrackId};
+use refrain_catalog::{
+    CatalogError, Detection, DetectionId, HeardIn, Holder, NewDelivery, Recorded, Stream, Track, TrackId,
+};
 use refrain_stream::Backoff;
 use tokio::time::sleep;
 
@@ -20,7 +22,7 @@ use crate::settings::From;
 use crate::sound::song_name;
 
 /// Pauses before the database is asked again.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// After so many seconds without a song it is told that the stream begins with none.
 const BEGINNING: f64 = 10.0;
@@ -38,6 +40,10 @@ pub(super) struct Recorder {
     kept: HashMap<DetectionId, Kept>,
     songs: Songs,
     told: Told,
+    /// Id of the stream's row.
+    stream: String,
+    /// Whether another worker has taken the stream over.
+    is_lost: bool,
 }
 
 /// What stays the same of a detection.
@@ -76,6 +82,8 @@ impl Recorder {
             kept: kept.collect(),
             songs: if begins { Songs::default() } else { Songs::continued(playing.collect()) },
             told: Told::of(opened.finals.clone(), opened.detections.clone()),
+            stream: stream.id.clone(),
+            is_lost: false,
             shared,
         }
     }
@@ -90,9 +98,13 @@ impl Recorder {
         *self.epoch.get_or_insert(epoch)
     }
 
-    /// Writes an event down, as often as it takes.
-    pub(super) async fn record(&mut self, event: &StreamEvent) {
-        let (at, mut backoff) = (Local::now(), Backoff::new(PAUSES));
+    /// Writes an event down that was decided at this time, however many attempts that takes. Where another worker has taken
+    /// the stream over, nothing is written from then on: it reports what this one would have reported.
+    pub(super) async fn record(&mut self, event: &StreamEvent, at: DateTime<Local>) {
+        let mut backoff = Backoff::new(PAUSES);
+        if self.is_lost {
+            return;
+        }
         if self.told.is_again(event) {
             tracing::debug!(stream = self.name, airing = %event.airing, "this airing was told before");
             return;
@@ -114,7 +126,7 @@ impl Recorder {
 
     /// Tells that the stream begins without a song, when so many seconds of it were heard.
     pub(super) async fn heard(&mut self, seconds: f64) {
-        if seconds < BEGINNING || !self.songs.are_untold() {
+        if seconds < BEGINNING || self.is_lost || !self.songs.are_untold() {
             return;
         }
         let nothing = serde_json::to_string(&Response::new(&self.name, Vec::new())).unwrap_or_default();
@@ -162,12 +174,18 @@ impl Recorder {
             Some(track) => self.news(event, track, at),
             None => (self.songs.clone(), Vec::new()),
         };
-        let is_new = self.shared.journal().record(&detection, &deliveries, now()).await?;
-        if is_new && !deliveries.is_empty() {
-            self.shared.planner.recorded();
-        }
-        if !is_new {
-            tracing::debug!(stream = self.name, airing = %event.airing, "more was known of it already");
+        let holder = Holder { stream: &self.stream, started_at: self.started_at, owner: self.shared.owner() };
+        match self.shared.journal().record_held(holder, &detection, &deliveries, now()).await? {
+            Recorded::Stored if deliveries.is_empty() => {}
+            Recorded::Stored => self.shared.planner.recorded(),
+            Recorded::Older => {
+                tracing::debug!(stream = self.name, airing = %event.airing, "more was known of it already");
+            }
+            Recorded::NotHeld => {
+                tracing::warn!(stream = self.name, "stream is held by another worker, dropping its events");
+                self.is_lost = true;
+                return Ok(());
+            }
         }
         self.songs = songs;
         self.kept.insert(event.airing, kept);
@@ -213,6 +231,7 @@ impl Recorder {
             first_seen: kept.first_seen,
             last_seen: kept.last_seen,
             is_final: event.kind == EventKind::Final,
+            channel: self.channel.clone(),
         }
     }
 

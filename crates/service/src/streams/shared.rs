@@ -11,6 +11,7 @@ use super::pace::Paced;
 use super::token::{KeyError, Signer};
 use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE, Parts};
 use crate::delivery::Planner;
+use crate::instance::Instance;
 use crate::measure::Measures;
 use crate::monitor::{Monitor, StreamStatus};
 use crate::outside::Channels;
@@ -26,7 +27,7 @@ pub(crate) struct Shared {
     pub(super) channels: Option<Arc<dyn Channels>>,
     pub(super) planner: Planner,
     pub(super) measures: Arc<Measures>,
-    pub(super) name: String,
+    pub(super) instance: Arc<Instance>,
     pub(super) settings: StreamsSettings,
     pub(super) signer: Option<Arc<Signer>>,
     statuses: Mutex<Watched>,
@@ -34,14 +35,19 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(super) fn new(parts: Parts, settings: StreamsSettings) -> Result<Self, KeyError> {
-        let Parts { catalog, monitor, channels, planner, measures, name } = parts;
+        let Parts { catalog, monitor, channels, planner, measures, instance } = parts;
         let signer = match &settings.private_key {
             Some(key) => Some(Arc::new(Signer::new(key, settings.token)?)),
             None => None,
         };
         let paced = |channels| Arc::new(Paced::new(channels, settings.calls_per_second)) as Arc<dyn Channels>;
         let (channels, statuses) = (channels.map(paced), Mutex::default());
-        Ok(Self { catalog, monitor, channels, planner, measures, name, settings, signer, statuses })
+        Ok(Self { catalog, monitor, channels, planner, measures, instance, settings, signer, statuses })
+    }
+
+    /// The owner of this process's leases.
+    pub(super) fn owner(&self) -> &str {
+        self.instance.owner()
     }
 
     pub(super) fn journal(&self) -> &dyn Journal {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::{ARCHIVE, CatalogError, Detection, StreamFilter, Track};
+use refrain_catalog::{CatalogError, Detection, Track};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -58,14 +58,9 @@ async fn look(shared: &Shared) -> Result<(), CatalogError> {
     Ok(())
 }
 
+/// Counts the streams that no worker follows, by the condition and the clock of claims.
 async fn count_waiting(shared: &Shared) -> Result<(), CatalogError> {
-    let (mut waiting, mut after) = (0, None::<String>);
-    loop {
-        let page = shared.journal().streams(&StreamFilter::default(), after.as_deref(), PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id.clone());
-        waiting += page.iter().filter(|row| row.origin != ARCHIVE && row.lease_owner.is_none()).count();
-    }
+    let waiting = shared.journal().waiting_streams().await?;
     shared.measures.streams_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     Ok(())
 }
@@ -102,7 +97,7 @@ fn deliveries(shared: &Shared, detection: &Detection, track: &Track) -> Vec<refr
     shared.planner.deliveries(&News {
         from: From::Live,
         stream_id: name,
-        channel: None,
+        channel: detection.channel.as_deref(),
         detection: Some(detection.id),
         event: event.kind.as_str(),
         number: 0,

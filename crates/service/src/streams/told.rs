@@ -122,6 +122,7 @@ mod tests {
             first_seen: 1_003_000,
             last_seen: 1_030_000,
             is_final: false,
+            channel: None,
         }
     }
 

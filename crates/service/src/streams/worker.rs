@@ -27,6 +27,7 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 /// Claims and renews until the end; then leaves every stream and hands its lease back.
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let lease = shared.settings.lease;
+    expire_predecessors(&shared).await;
     let mut leases = Leases::new(Arc::clone(&shared));
     let mut tick = interval(TICK.min(lease / (2 * RENEWALS)));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -52,7 +53,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         shared.measures.streams.set(i64::try_from(leases.held()).unwrap_or(i64::MAX));
     }
     leases.leave(LEAVE_WITHIN).await;
-    match timeout(RELEASE_WITHIN, shared.journal().release(&shared.name, None)).await {
+    match timeout(RELEASE_WITHIN, shared.journal().release(shared.owner(), None)).await {
         Ok(Ok(count)) => tracing::info!(count, "leases handed back"),
         Ok(Err(error)) => tracing::warn!(%error, "leases could not be handed back; they run out"),
         Err(_) => tracing::warn!("leases could not be handed back in time; they run out"),
@@ -60,15 +61,22 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     shared.measures.streams.set(0);
 }
 
+/// Lets the leases expire that an earlier process of this machine left when it was killed.
+async fn expire_predecessors(shared: &Shared) {
+    let expired = shared.instance.expire_predecessors(&*shared.catalog);
+    match timeout(RELEASE_WITHIN, expired).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(streams)) => tracing::info!(streams, "leases of a process that has ended are free"),
+        Ok(Err(error)) => tracing::warn!(%error, "leases of processes that have ended expire by themselves"),
+        Err(_) => tracing::warn!("leases of processes that have ended expire by themselves"),
+    }
+}
+
 /// Keeps the leases if that is due, and takes more if there is room.
 async fn round(leases: &mut Leases, lease: Duration, is_due: bool, claims: bool) {
-    leases.expire();
-    if is_due {
-        // It may wait for the database longer than a lease lasts.
-        if timeout(leases.shortest(), leases.renew()).await.is_err() {
-            leases.unanswered();
-        }
-        leases.expire();
+    // The call itself waits for the database longer than a lease lasts.
+    if is_due && timeout(lease / RENEWALS, leases.renew()).await.is_err() {
+        leases.unanswered();
     }
     if claims && !leases.is_away() {
         let _ = timeout(lease / RENEWALS, leases.claim()).await;

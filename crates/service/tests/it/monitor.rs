@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use refrain_service::monitor::{
-    EventKind, Monitor, MonitorSettings, SourceKind, SourceSettings, StreamEvent, StreamHandle, StreamInput,
-    StreamSpec, StreamState, StreamStatus,
+    EventKind, Monitor, MonitorSettings, SourceKind, SourceSettings, StreamEnd, StreamEvent, StreamHandle,
+    StreamInput, StreamSpec, StreamState, StreamStatus,
 };
 use refrain_stream::hls::HlsSettings;
 use refrain_stream::http::{HttpSettings, Limits};
@@ -215,7 +215,7 @@ async fn a_stream_that_stalls_goes_on() {
     handle.stop();
     let (status, events) = ended(&handle, &mut told).await;
     check(&events);
-    assert_eq!(status.state, StreamState::Ended("it was stopped".to_owned()));
+    assert_eq!(status.state, StreamState::Ended(StreamEnd::Stopped));
 }
 
 #[tokio::test(flavor = "multi_thread")]

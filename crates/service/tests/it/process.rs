@@ -10,6 +10,7 @@ use refrain_catalog::{
     NewTrack, Stream,
 };
 use refrain_service::delivery::Planner;
+use refrain_service::instance::Instance;
 use refrain_service::measure::Measures;
 use refrain_service::monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
 use refrain_service::outside::Channels;
@@ -62,7 +63,7 @@ impl Process {
             channels,
             planner: Planner::new(&[sink]),
             measures: Arc::clone(&measures),
-            name: name.to_owned(),
+            instance: Arc::new(Instance::new(name)),
         };
         let streams = Streams::new(parts, settings).unwrap();
         let stop = CancellationToken::new();

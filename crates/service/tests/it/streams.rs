@@ -91,6 +91,28 @@ async fn an_end_before_its_start_is_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn late_end_of_an_earlier_session_changes_nothing() {
+    let rows = Rows::new().await;
+    rows.channels.put(ARN, "st-2", "https://host.example/2.m3u8", AT);
+    rows.handle(&start("st-2")).await;
+    assert_eq!(rows.handle(&end("st-2")).await, Handled::Done);
+    let before = row(&rows.catalog, ARN).await.unwrap();
+    assert!(before.ended_at.is_some());
+    // The end of the session before it arrives last, and says a later time.
+    let late = ivs("Stream End", "st-1", "2017-06-13T12:00:00Z").to_string();
+    assert_eq!(rows.handle(&late).await, Handled::Done);
+    assert_eq!(row(&rows.catalog, ARN).await.unwrap(), before);
+    // Its start arrives after that, while the platform lags and still lists it.
+    rows.channels.put(ARN, "st-1", "https://host.example/1.m3u8", AT + 99_000_000);
+    assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
+    assert_eq!(row(&rows.catalog, ARN).await.unwrap(), before);
+    rows.channels.put(ARN, "st-3", "https://host.example/3.m3u8", AT + 199_000_000);
+    rows.handle(&start("st-3")).await;
+    assert_eq!(rows.state(ARN).await, session("st-3", true));
+    rows.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_late_start_is_dropped_and_one_that_cannot_be_asked_for_comes_again() {
     let rows = Rows::new().await;
     assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);

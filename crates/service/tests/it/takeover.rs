@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{Catalog, Detection, DetectionId, HeardIn, StreamState};
+use refrain_catalog::{Catalog, Detection, DetectionId, HeardIn, StreamState, worker_name};
 use refrain_testkit::PostgresServer;
 use refrain_testkit::origin::{LiveOptions, LiveStream, Origin};
 
-use crate::process::{PATIENCE, Process, add, catalog, hasty, heard, outbox, rows, sqlite, until};
+use crate::process::{Process, add, catalog, hasty, heard, outbox, rows, sqlite, until};
 use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 
 /// Longer than any test takes.
@@ -52,7 +52,11 @@ impl Broadcast {
 }
 
 async fn owned(catalog: &Arc<dyn Catalog>, owner: &str) -> usize {
-    rows(catalog).await.iter().filter(|row| row.lease_owner.as_deref() == Some(owner)).count()
+    rows(catalog)
+        .await
+        .iter()
+        .filter(|row| row.lease_owner.as_deref().map(worker_name) == Some(owner))
+        .count()
 }
 
 /// Waits until the first song is written down of every stream.
@@ -139,13 +143,15 @@ async fn who_is_told_to_stop_hands_all_back_at_once() {
     first_song(&catalog).await;
     let other = Process::start(&catalog, "other", None, hasty(100, LONG));
     one.stop().await;
+    assert_eq!(owned(&catalog, "one").await, 0, "handed back, and not left to expire");
     let open: Vec<bool> = heard(&catalog, "s0").await.iter().map(|one| one.is_final).collect();
     assert_eq!(open, [false], "its airing goes on");
     until("the other hears all", || async { other.heard(3) == STREAMS }).await;
     broadcast.end();
     check(&catalog).await;
+    let owners: Vec<_> = rows(&catalog).await.into_iter().filter_map(|row| row.lease_owner).collect();
+    assert_eq!(owners, Vec::<String>::new(), "streams that are over have no lease");
     other.stop().await;
-    assert!(PATIENCE < LONG);
 }
 
 /// Seconds since 1970.
@@ -182,9 +188,16 @@ async fn the_end_of_a_song_that_two_hear_is_told_once() {
     other.stop().await;
 }
 
+/// Runs something that waits on a thread that may.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// A stream is decoded on while the database is away, for longer than its lease. What was decided is written when the
+/// database is back: each airing is one chain with the start and the end that it had.
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_database_is_away_nothing_is_told_and_then_it_goes_on() {
-    let server = tokio::task::spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
+async fn decoding_goes_on_while_the_database_is_away() {
+    let server = blocking(|| PostgresServer::new().unwrap()).await;
     let catalog = catalog(&server.create_database("streams").unwrap()).await;
     let (origin, live) = (Origin::start().await.unwrap(), of_today());
     add(&catalog, "s", &origin.live("/s", &live)).await;
@@ -192,30 +205,69 @@ async fn while_the_database_is_away_nothing_is_told_and_then_it_goes_on() {
     until("it is followed", || async { one.heard(3) == 1 }).await;
     live.publish(5);
     until("the song is known", || async { !heard(&catalog, "s").await.is_empty() }).await;
-    let server = tokio::task::spawn_blocking(move || {
+    let known = heard(&catalog, "s").await.remove(0);
+    let server = blocking(move || {
         let mut server = server;
         server.kill().unwrap();
         server
-    });
-    let server = server.await.unwrap();
-    until("it is left by its own clock", || async { one.streams.statuses().is_empty() }).await;
-    assert_eq!(one.measures.leases_lost.get(), 1);
-    let server = tokio::task::spawn_blocking(move || {
+    })
+    .await;
+    let away = Instant::now();
+    // The first song ends, and the second begins and ends, in the meantime.
+    live.publish(library().clips.len() as u64 - live.published());
+    let all = library().clips.len() as u64;
+    until("all of it is heard", || async { one.heard(all) == 1 }).await;
+    until("its lease has expired by far", || async { away.elapsed() > SHORT * 2 }).await;
+    assert_eq!(one.heard(all), 1, "it is not given up");
+    let server = blocking(move || {
         let mut server = server;
         server.start().unwrap();
         server
-    });
-    let server = server.await.unwrap();
-    until("it is followed again", || async { one.heard(3) == 1 }).await;
+    })
+    .await;
+    until("what was decided is written", || async {
+        let all = heard(&catalog, "s").await;
+        all.len() == 2 && all.iter().all(|one| one.is_final)
+    })
+    .await;
+    live.change(|options| options.end = true);
+    until("it is over", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
+    let airings = heard(&catalog, "s").await;
+    assert_eq!(airings[0].id, known.id, "one chain");
+    for (one, at) in airings.iter().zip([SILENCE, 2.0 * SILENCE + SECONDS]) {
+        let start = one.start_at as f64 / 1000.0 - live.options().epoch;
+        assert!((start - at).abs() < 0.5, "{one:?}");
+        assert!((one.end_at - one.start_at - (SECONDS * 1000.0) as i64).abs() < 500, "{one:?}");
+        let told = outbox(&catalog).await;
+        assert_eq!(told.iter().filter(|message| message.detection == Some(one.id)).count(), 2, "{told:?}");
+    }
+    assert_eq!(one.measures.leases_lost.get(), 0);
+    one.stop().await;
+    blocking(move || drop(server)).await;
+}
+
+/// A worker that was cut off finds its stream at another worker, and adds nothing to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn worker_that_was_cut_off_adds_nothing_to_a_stream_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = sqlite(folder.path()).await;
+    let (origin, live) = (Origin::start().await.unwrap(), of_today());
+    add(&catalog, "s", &origin.live("/s", &live)).await;
+    let one = Process::start(&catalog, "one", None, hasty(1, LONG));
+    until("it is followed", || async { one.heard(3) == 1 }).await;
+    // As if its lease had expired while it was cut off.
+    let row = rows(&catalog).await.remove(0);
+    catalog.journal().renew_leases(row.lease_owner.as_deref().unwrap(), Duration::ZERO).await.unwrap();
+    let other = Process::start(&catalog, "other", None, hasty(1, LONG));
+    until("the other has it", || async { owned(&catalog, "other").await == 1 }).await;
     live.publish(library().clips.len() as u64 - live.published());
     live.change(|options| options.end = true);
     until("it is over", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
-    let all = heard(&catalog, "s").await;
-    let tracks: Vec<_> = all.iter().map(|one| (one.track.0, one.is_final)).collect();
+    let tracks: Vec<_> = heard(&catalog, "s").await.iter().map(|one| (one.track.0, one.is_final)).collect();
     assert_eq!(tracks, [(1, true), (2, true)]);
     assert_eq!(outbox(&catalog).await.len(), 4);
     one.stop().await;
-    tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+    other.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,6 +294,7 @@ async fn what_nobody_is_left_to_end_is_ended_as_it_was_known() {
         first_seen: 3000,
         last_seen: 6000,
         is_final: false,
+        channel: Some("arn:channel".into()),
     };
     catalog.journal().record(&open, &[], 6000).await.unwrap();
     catalog.journal().end_stream("s", None, None, 7000).await.unwrap();
@@ -251,6 +304,7 @@ async fn what_nobody_is_left_to_end_is_ended_as_it_was_known() {
     assert_eq!(last, Detection { is_final: true, last_seen: last.last_seen, ..open });
     let told = outbox(&catalog).await;
     assert!(told.len() == 1 && told[0].payload.contains("Song 1"), "{told:?}");
+    assert_eq!(last.channel.as_deref(), Some("arn:channel"), "for the key of its message");
     one.stop().await;
 }
 

@@ -5,21 +5,67 @@ use std::time::Duration;
 use sqlx::Row;
 
 use super::Question;
-use super::streams::with_streams;
-use crate::journal::{milliseconds, moment, text};
+use super::streams::stream_columns;
+use crate::journal::{milliseconds, moment, quarantine_reason, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::retry::Patience;
-use crate::{ARCHIVE, CatalogError, Stream, StreamReport, StreamState};
+use crate::{
+    ARCHIVE, CatalogError, MAX_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState, WAITING_AFTER,
+};
+
+/// Streams that can be claimed at the time `now`, whatever their number of deaths. Claims and the count of waiting streams
+/// have this condition in common.
+macro_rules! claimable {
+    ($origin:literal) => {
+        concat!("ended_at IS NULL AND (lease_until IS NULL OR lease_until <= now) AND ", $origin)
+    };
+}
+
+/// Milliseconds since 1970 by the server's clock.
+macro_rules! clock {
+    () => {
+        "clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now)"
+    };
+}
 
 /// Claims what is free, and once more what an earlier attempt has claimed ($4).
-const CLAIM: &str = with_streams!(
-    "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now), \
-     free AS MATERIALIZED (SELECT id FROM refrain.streams s, clock WHERE ended_at IS NULL \
-     AND (lease_until IS NULL OR lease_until <= now OR (lease_owner = $1 AND id = ANY($4))) AND (origin = $5) = $6 \
+const CLAIM: &str = concat!(
+    "WITH ",
+    clock!(),
+    ", suspect AS (SELECT id FROM refrain.streams, clock WHERE ",
+    claimable!("(origin = $5) = $6"),
+    " AND deaths >= $7 AND deaths < $8 AND NOT EXISTS \
+     (SELECT 1 FROM refrain.streams WHERE ended_at IS NULL AND lease_owner = $1 AND deaths > $7) \
+     ORDER BY started_at, id LIMIT 1), \
+     free AS MATERIALIZED (SELECT id FROM refrain.streams s, clock WHERE ((",
+    claimable!("(origin = $5) = $6"),
+    " AND deaths < $8 AND (deaths < $7 OR id IN (SELECT id FROM suspect))) \
+     OR (ended_at IS NULL AND lease_owner = $1 AND id = ANY($4))) \
      ORDER BY id = ANY($4) DESC, started_at, id LIMIT $2 FOR UPDATE OF s SKIP LOCKED) \
-     UPDATE refrain.streams SET lease_owner = $1, attempts = attempts + 1, \
-     lease_until = (SELECT now FROM clock) + $3 WHERE id IN (SELECT id FROM free) RETURNING",
-    ""
+     UPDATE refrain.streams SET attempts = attempts + 1, deaths = CASE \
+     WHEN $6 OR (lease_owner = $1 AND id = ANY($4)) THEN deaths ELSE deaths + 1 END, \
+     lease_owner = $1, lease_until = (SELECT now FROM clock) + $3 WHERE id IN (SELECT id FROM free) RETURNING ",
+    stream_columns!()
+);
+
+/// Fails streams ($1: the reason) whose next claim would only kill another process ($2: deaths).
+const QUARANTINE: &str = concat!(
+    "WITH ",
+    clock!(),
+    ", poison AS MATERIALIZED (SELECT id FROM refrain.streams s, clock WHERE ",
+    claimable!("deaths >= $2"),
+    " FOR UPDATE OF s SKIP LOCKED) \
+     UPDATE refrain.streams SET state = 'failed', reason = $1, updated_at = (SELECT now FROM clock), \
+     ended_at = greatest((SELECT now FROM clock), started_at), lease_owner = NULL, lease_until = NULL \
+     WHERE id IN (SELECT id FROM poison) RETURNING id"
+);
+
+/// Counts what could be claimed now and $1 ms ago.
+const WAITING: &str = concat!(
+    "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint - $1 AS now) \
+     SELECT count(*) FROM refrain.streams, clock WHERE ",
+    claimable!("origin <> $2"),
+    " AND deaths < $3"
 );
 
 impl PostgresCatalog {
@@ -59,6 +105,8 @@ impl PostgresCatalog {
             .bind(&*sent)
             .bind(ARCHIVE)
             .bind(archives)
+            .bind(i64::from(SUSPECT_DEATHS))
+            .bind(i64::from(MAX_DEATHS))
             .fetch_all(&mut *transaction)
             .await
             .map_err(|error| self.name.error(error))?;
@@ -67,6 +115,21 @@ impl PostgresCatalog {
         self.commit(transaction).await?;
         streams.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         Ok(streams)
+    }
+
+    pub(super) async fn quarantine(&self) -> Result<Vec<String>, CatalogError> {
+        let bind = |query: Question| query.bind(quarantine_reason()).bind(i64::from(MAX_DEATHS));
+        let rows = self.written(QUARANTINE, bind).await?;
+        let ids: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        ids.map_err(|error| self.name.error(error))
+    }
+
+    pub(super) async fn count_waiting(&self) -> Result<u64, CatalogError> {
+        let bind = |query: Question| {
+            query.bind(milliseconds(WAITING_AFTER)).bind(ARCHIVE).bind(i64::from(MAX_DEATHS))
+        };
+        let rows: Vec<(i64,)> = self.rows_as(WAITING, bind).await?;
+        self.unsigned(rows.first().map_or(0, |(count,)| *count))
     }
 
     pub(super) async fn prolong_leases(
@@ -86,7 +149,7 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn hand_back(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
-        let sql = "UPDATE refrain.streams SET lease_owner = NULL, lease_until = NULL \
+        let sql = "UPDATE refrain.streams SET lease_owner = NULL, lease_until = NULL, deaths = 0 \
              WHERE ended_at IS NULL AND lease_owner = $1 AND ($2 IS NULL OR id = $2) RETURNING 1";
         let rows = self.written(sql, |query| query.bind(text(owner)).bind(id.map(text))).await?;
         Ok(rows.len() as u64)
@@ -99,7 +162,7 @@ impl PostgresCatalog {
         now: i64,
     ) -> Result<bool, CatalogError> {
         let sql = "UPDATE refrain.streams SET state = $4, reason = $5, epoch = coalesce($6, epoch), \
-             clock_anchor = coalesce($10, clock_anchor), updated_at = $7, attempts = CASE WHEN $8 THEN 0 ELSE attempts END, \
+             clock_anchor = coalesce($10, clock_anchor), progress = coalesce($11, progress), updated_at = $7, attempts = CASE WHEN $8 THEN 0 ELSE attempts END, \
              ended_at = CASE WHEN $9 THEN $7 END, \
              lease_owner = CASE WHEN NOT $9 THEN lease_owner END, \
              lease_until = CASE WHEN NOT $9 THEN lease_until END \
@@ -116,16 +179,20 @@ impl PostgresCatalog {
                 .bind(report.state == StreamState::Live)
                 .bind(report.state.is_over())
                 .bind(report.clock_anchor.as_deref().map(text))
+                .bind(report.progress.as_deref().map(text))
         };
         let rows = self.written(sql, bind).await?;
         Ok(!rows.is_empty())
     }
 
     pub(super) async fn take_turn(&self, turn: &str, every: Duration) -> Result<bool, CatalogError> {
-        let sql = "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now) \
-             INSERT INTO refrain.turns (name, next) SELECT $1, now + $2 FROM clock \
+        let sql = concat!(
+            "WITH ",
+            clock!(),
+            " INSERT INTO refrain.turns (name, next) SELECT $1, now + $2 FROM clock \
              ON CONFLICT (name) DO UPDATE SET next = excluded.next \
-             WHERE turns.next <= (SELECT now FROM clock) RETURNING 1";
+             WHERE turns.next <= (SELECT now FROM clock) RETURNING 1"
+        );
         let rows = self.written(sql, |query| query.bind(text(turn)).bind(milliseconds(every))).await?;
         Ok(!rows.is_empty())
     }

@@ -6,16 +6,18 @@ use uuid::Uuid;
 
 use super::Question;
 use super::outbox::Messages;
-use crate::journal::moment;
+use crate::journal::{moment, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
-use crate::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery, PageMark, TrackId};
+use crate::{
+    CatalogError, Detection, DetectionId, HeardIn, Holder, NewDelivery, PageMark, Recorded, TrackId,
+};
 
 /// The columns of a detection, in the order in which they are bound.
 macro_rules! columns {
     () => {
         "id, kind, heard_in, track, track_id, query_start, query_end, start_at, end_at, reference_start, speed, \
-         pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final"
+         pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final, channel"
     };
 }
 
@@ -25,25 +27,49 @@ macro_rules! select_detections {
     };
 }
 
+/// The part of both statements that writes a detection from the parameters $1 to $19, up to the condition.
+macro_rules! upsert {
+    ($source:literal) => {
+        concat!(
+            "INSERT INTO refrain.detections AS known (",
+            columns!(),
+            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 ",
+            $source,
+            " ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
+             query_start = excluded.query_start, query_end = excluded.query_end, \
+             start_at = excluded.start_at, end_at = excluded.end_at, \
+             reference_start = excluded.reference_start, speed = excluded.speed, \
+             pitch_cents = excluded.pitch_cents, \
+             false_positive_probability = excluded.false_positive_probability, \
+             matched_peaks = excluded.matched_peaks, expected_peaks = excluded.expected_peaks, \
+             last_seen = excluded.last_seen, is_final = excluded.is_final \
+             WHERE excluded.last_seen >= known.last_seen AND excluded.is_final >= known.is_final RETURNING 1"
+        )
+    };
+}
+
+/// The part that puts the messages into the outbox if the detection was written.
+macro_rules! put {
+    () => {
+        "put AS (INSERT INTO refrain.outbox (detection, sink, key, payload, created_at, next_attempt_at) \
+         SELECT $1, sink, key, payload, $20, (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
+         FROM taken, unnest($21::text[], $22::text[], $23::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
+         ORDER BY n ON CONFLICT (sink, key) DO NOTHING)"
+    };
+}
+
 /// Writes a detection and its messages, and answers a row if it was taken. Doing it twice changes nothing.
-const RECORD: &str = concat!(
-    "WITH taken AS (INSERT INTO refrain.detections AS known (",
-    columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
-     ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
-     query_start = excluded.query_start, query_end = excluded.query_end, \
-     start_at = excluded.start_at, end_at = excluded.end_at, \
-     reference_start = excluded.reference_start, speed = excluded.speed, \
-     pitch_cents = excluded.pitch_cents, \
-     false_positive_probability = excluded.false_positive_probability, \
-     matched_peaks = excluded.matched_peaks, expected_peaks = excluded.expected_peaks, \
-     last_seen = excluded.last_seen, is_final = excluded.is_final \
-     WHERE excluded.last_seen >= known.last_seen AND excluded.is_final >= known.is_final RETURNING 1), \
-     put AS (INSERT INTO refrain.outbox (detection, sink, key, payload, created_at, next_attempt_at) \
-     SELECT $1, sink, key, payload, $19, $19 \
-     FROM taken, unnest($20::text[], $21::text[], $22::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
-     ORDER BY n ON CONFLICT (sink, key) DO NOTHING) \
-     SELECT 1 FROM taken"
+const RECORD: &str = concat!("WITH taken AS (", upsert!(""), "), ", put!(), " SELECT 1 FROM taken");
+
+/// Does the same while no other worker ($26) holds the stream ($24) in its session ($25). The row of the stream stays locked
+/// until the end of the transaction: a claim comes before or after it, never in between.
+const RECORD_HELD: &str = concat!(
+    "WITH row AS MATERIALIZED (SELECT lease_owner FROM refrain.streams WHERE id = $24 AND started_at = $25 FOR SHARE), \
+     lost AS (SELECT 1 FROM row WHERE lease_owner <> $26), taken AS (",
+    upsert!("WHERE NOT EXISTS (SELECT 1 FROM lost)"),
+    "), ",
+    put!(),
+    " SELECT EXISTS (SELECT 1 FROM lost), EXISTS (SELECT 1 FROM taken)"
 );
 
 impl PostgresCatalog {
@@ -56,35 +82,32 @@ impl PostgresCatalog {
         if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
             return Err(self.name.invalid(fault));
         }
-        let (kind, heard_in) = detection.heard_in.parts();
+        let messages = Messages::of(deliveries);
+        let rows = self.rows(RECORD, |query| bound(query, detection, &messages, now)).await?;
+        Ok(!rows.is_empty())
+    }
+
+    pub(super) async fn write_down_held(
+        &self,
+        holder: Holder<'_>,
+        detection: &Detection,
+        deliveries: &[NewDelivery],
+        now: i64,
+    ) -> Result<Recorded, CatalogError> {
+        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
+            return Err(self.name.invalid(fault));
+        }
         let messages = Messages::of(deliveries);
         let bind = |query: Question| {
-            query
-                .bind(detection.id.0)
-                .bind(kind)
-                .bind(&heard_in)
-                .bind(i64::from(detection.track.0))
-                .bind(detection.track_id.0)
-                .bind(detection.query_start)
-                .bind(detection.query_end)
-                .bind(detection.start_at)
-                .bind(detection.end_at)
-                .bind(detection.reference_start)
-                .bind(detection.speed)
-                .bind(detection.pitch_cents)
-                .bind(detection.false_positive_probability)
-                .bind(i64::from(detection.matched_peaks))
-                .bind(i64::from(detection.expected_peaks))
-                .bind(detection.first_seen)
-                .bind(detection.last_seen)
-                .bind(detection.is_final)
-                .bind(moment(now))
-                .bind(&messages.sinks)
-                .bind(&messages.keys)
-                .bind(&messages.payloads)
+            let query = bound(query, detection, &messages, now).bind(text(holder.stream));
+            query.bind(holder.started_at).bind(text(holder.owner))
         };
-        let rows = self.rows(RECORD, bind).await?;
-        Ok(!rows.is_empty())
+        let rows: Vec<(bool, bool)> = self.rows_as(RECORD_HELD, bind).await?;
+        Ok(match rows.first() {
+            Some((false, true)) => Recorded::Stored,
+            Some((true, _)) => Recorded::NotHeld,
+            _ => Recorded::Older,
+        })
     }
 
     pub(super) async fn detections_to_go_on(
@@ -179,6 +202,35 @@ impl PostgresCatalog {
     }
 }
 
+/// Binds the parameters $1 to $23.
+fn bound(query: Question, detection: &Detection, messages: &Messages<'_>, now: i64) -> Question {
+    let (kind, heard_in) = detection.heard_in.parts();
+    query
+        .bind(detection.id.0)
+        .bind(kind)
+        .bind(heard_in.into_owned())
+        .bind(i64::from(detection.track.0))
+        .bind(detection.track_id.0)
+        .bind(detection.query_start)
+        .bind(detection.query_end)
+        .bind(detection.start_at)
+        .bind(detection.end_at)
+        .bind(detection.reference_start)
+        .bind(detection.speed)
+        .bind(detection.pitch_cents)
+        .bind(detection.false_positive_probability)
+        .bind(i64::from(detection.matched_peaks))
+        .bind(i64::from(detection.expected_peaks))
+        .bind(detection.first_seen)
+        .bind(detection.last_seen)
+        .bind(detection.is_final)
+        .bind(detection.channel.as_deref().map(text))
+        .bind(moment(now))
+        .bind(&messages.sinks)
+        .bind(&messages.keys)
+        .bind(&messages.payloads)
+}
+
 fn detection(row: &PgRow) -> Result<Detection, sqlx::Error> {
     let kind = row.try_get("kind")?;
     let heard_in = HeardIn::of(kind, row.try_get("heard_in")?);
@@ -200,5 +252,6 @@ fn detection(row: &PgRow) -> Result<Detection, sqlx::Error> {
         first_seen: row.try_get("first_seen")?,
         last_seen: row.try_get("last_seen")?,
         is_final: row.try_get("is_final")?,
+        channel: row.try_get("channel")?,
     })
 }

@@ -1,6 +1,7 @@
 //! The journal in the same schema. Nothing here takes the writers' lock: every call is one statement that locks the rows
 //! it changes, and claims pass over rows that others are at, so hundreds of streams never wait for an indexer.
 
+mod attempts;
 mod backlog;
 mod claims;
 mod detections;
@@ -15,9 +16,11 @@ use sqlx::postgres::PgRow;
 use super::PostgresCatalog;
 use super::retry::Patience;
 use super::transaction::Question;
+use crate::journal::name_fault;
 use crate::{
-    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, Expired, HeardIn, Journal,
-    NewDelivery, NewStream, PageMark, Pruned, StartOutcome, Stream, StreamFilter, StreamReport, TrackId,
+    AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, Expired, HeardIn, Holder,
+    Journal, NewDelivery, NewStream, ObjectAttempts, ObjectVersion, PageMark, Pruned, Recorded, SinkBacklog,
+    StartOutcome, Stream, StreamFilter, StreamHealth, StreamReport, TrackId,
 };
 
 #[async_trait]
@@ -34,6 +37,17 @@ impl Journal for PostgresCatalog {
         at: i64,
     ) -> Result<bool, CatalogError> {
         self.end_session(id, session, reason, at).await
+    }
+
+    async fn remember_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
+        if let Some(fault) = name_fault("stream", id).or_else(|| name_fault("session", session)) {
+            return Err(self.name.invalid(fault));
+        }
+        self.forget_session(id, session, at).await
+    }
+
+    async fn waiting_streams(&self) -> Result<u64, CatalogError> {
+        self.count_waiting().await
     }
 
     async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError> {
@@ -56,6 +70,10 @@ impl Journal for PostgresCatalog {
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError> {
         self.lease_streams(owner, most, lease, false).await
+    }
+
+    async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError> {
+        self.quarantine().await
     }
 
     async fn claim_archives(
@@ -84,6 +102,43 @@ impl Journal for PostgresCatalog {
         self.note_report(owner, report, now).await
     }
 
+    async fn confirm_stream(
+        &self,
+        owner: &str,
+        session: (&str, i64),
+        health: StreamHealth,
+    ) -> Result<bool, CatalogError> {
+        self.confirm(owner, session, health).await
+    }
+
+    async fn count_decoder_death(
+        &self,
+        owner: &str,
+        session: (&str, i64),
+    ) -> Result<Option<u32>, CatalogError> {
+        self.add_decoder_death(owner, session).await
+    }
+
+    async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
+        self.add_attempt(object).await
+    }
+
+    async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
+        self.count_attempts(object).await
+    }
+
+    async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
+        self.forget_attempts(object).await
+    }
+
+    async fn open_attempts(&self, at_least: u32, limit: u32) -> Result<Vec<ObjectAttempts>, CatalogError> {
+        self.list_attempts(at_least, limit).await
+    }
+
+    async fn prune_state(&self, before: i64) -> Result<u64, CatalogError> {
+        self.delete_old_state(before).await
+    }
+
     async fn turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError> {
         self.take_turn(name, every).await
     }
@@ -95,6 +150,16 @@ impl Journal for PostgresCatalog {
         now: i64,
     ) -> Result<bool, CatalogError> {
         self.write_down(detection, deliveries, now).await
+    }
+
+    async fn record_held(
+        &self,
+        holder: Holder<'_>,
+        detection: &Detection,
+        deliveries: &[NewDelivery],
+        now: i64,
+    ) -> Result<Recorded, CatalogError> {
+        self.write_down_held(holder, detection, deliveries, now).await
     }
 
     async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError> {
@@ -146,10 +211,21 @@ impl Journal for PostgresCatalog {
         &self,
         sink: &str,
         most: u32,
-        now: i64,
-        until: i64,
+        claim: Duration,
     ) -> Result<Vec<Delivery>, CatalogError> {
-        self.take_due(sink, most, now, until).await
+        self.take_due(sink, most, claim).await
+    }
+
+    async fn backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError> {
+        self.count_outbox_by_sink().await
+    }
+
+    async fn expire_unclaimed(&self, after: Duration, most: u32) -> Result<u64, CatalogError> {
+        self.expire_unclaimed_messages(after, most).await
+    }
+
+    async fn drop_deliveries(&self, sink: &str, most: u32) -> Result<u64, CatalogError> {
+        self.drop_messages(sink, most).await
     }
 
     async fn delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError> {
@@ -175,8 +251,8 @@ impl Journal for PostgresCatalog {
         self.list_outbox(filter, after, limit).await
     }
 
-    async fn retry(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError> {
-        self.revive(ids, now).await
+    async fn retry(&self, ids: &[i64]) -> Result<u64, CatalogError> {
+        self.revive(ids).await
     }
 
     async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {

@@ -1,12 +1,13 @@
 //! The outbox, and retention.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::Question;
-use crate::journal::{moment, text};
+use crate::journal::{milliseconds, moment, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
 use crate::{
@@ -49,7 +50,7 @@ impl PostgresCatalog {
             return Err(self.name.invalid(fault));
         }
         let sql = "INSERT INTO refrain.outbox (sink, key, payload, created_at, next_attempt_at) \
-             SELECT sink, key, payload, $1, $1 \
+             SELECT sink, key, payload, $1, (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
              FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS new (sink, key, payload, n) \
              ORDER BY n ON CONFLICT (sink, key) DO NOTHING";
         let new = Messages::of(deliveries);
@@ -63,20 +64,19 @@ impl PostgresCatalog {
         &self,
         sink: &str,
         most: u32,
-        now: i64,
-        until: i64,
+        claim: Duration,
     ) -> Result<Vec<Delivery>, CatalogError> {
         let sql = with_deliveries!(
-            "WITH due AS MATERIALIZED (SELECT id FROM refrain.outbox \
-             WHERE sink = $1 AND delivered_at IS NULL AND dead_at IS NULL AND next_attempt_at <= $3 \
+            "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now), \
+             due AS MATERIALIZED (SELECT id FROM refrain.outbox \
+             WHERE sink = $1 AND delivered_at IS NULL AND dead_at IS NULL \
+             AND next_attempt_at <= (SELECT now FROM clock) \
              ORDER BY next_attempt_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) \
-             UPDATE refrain.outbox SET attempts = attempts + 1, next_attempt_at = $4 \
+             UPDATE refrain.outbox SET attempts = attempts + 1, next_attempt_at = (SELECT now FROM clock) + $3 \
              WHERE id IN (SELECT id FROM due) RETURNING",
             ""
         );
-        let bind = |query: Question| {
-            query.bind(text(sink)).bind(i64::from(most)).bind(moment(now)).bind(moment(until))
-        };
+        let bind = |query: Question| query.bind(text(sink)).bind(i64::from(most)).bind(milliseconds(claim));
         let rows = self.rows(sql, bind).await?;
         let mut deliveries = self.read_deliveries(&rows)?;
         deliveries.sort_by_key(|delivery| delivery.id);
@@ -89,23 +89,23 @@ impl PostgresCatalog {
         self.rows(sql, |query| query.bind(ids).bind(moment(now))).await.map(drop)
     }
 
-    /// Doing it twice is answered twice in the same way.
     pub(super) async fn mark_failed(
         &self,
         (id, attempt): (i64, u32),
         error: &str,
         then: AfterFailure,
     ) -> Result<bool, CatalogError> {
-        let (next, dead) = match then {
-            AfterFailure::RetryAt(time) => (Some(moment(time)), None),
-            AfterFailure::DeadAt(time) => (None, Some(moment(time))),
+        let pause = match then {
+            AfterFailure::RetryAfter(time) => Some(milliseconds(time)),
+            AfterFailure::Dead => None,
         };
-        let sql = "UPDATE refrain.outbox SET last_error = $3, dead_at = $5, \
-             next_attempt_at = coalesce($4, next_attempt_at) WHERE id = $1 AND attempts = $2 \
-             AND delivered_at IS NULL AND (dead_at IS NULL OR dead_at = $5) RETURNING 1";
-        let bind =
-            |query: Question| query.bind(id).bind(i64::from(attempt)).bind(text(error)).bind(next).bind(dead);
-        Ok(!self.rows(sql, bind).await?.is_empty())
+        let sql = "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now) \
+             UPDATE refrain.outbox SET last_error = $3, \
+             dead_at = CASE WHEN $4::bigint IS NULL THEN (SELECT now FROM clock) END, \
+             next_attempt_at = coalesce((SELECT now FROM clock) + $4, next_attempt_at) \
+             WHERE id = $1 AND attempts = $2 AND delivered_at IS NULL AND dead_at IS NULL RETURNING 1";
+        let bind = |query: Question| query.bind(id).bind(i64::from(attempt)).bind(text(error)).bind(pause);
+        Ok(!self.written(sql, bind).await?.is_empty())
     }
 
     pub(super) async fn list_outbox(
@@ -145,10 +145,11 @@ impl PostgresCatalog {
         self.read_deliveries(&rows)
     }
 
-    pub(super) async fn revive(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError> {
-        let sql = "UPDATE refrain.outbox SET dead_at = NULL, attempts = 0, next_attempt_at = $2 \
+    pub(super) async fn revive(&self, ids: &[i64]) -> Result<u64, CatalogError> {
+        let sql = "UPDATE refrain.outbox SET dead_at = NULL, attempts = 0, \
+             next_attempt_at = (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
              WHERE id = ANY($1) AND dead_at IS NOT NULL RETURNING 1";
-        let rows = self.written(sql, |query| query.bind(ids).bind(moment(now))).await?;
+        let rows = self.written(sql, |query| query.bind(ids)).await?;
         Ok(rows.len() as u64)
     }
 

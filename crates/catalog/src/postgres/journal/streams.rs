@@ -10,17 +10,18 @@ use crate::postgres::row;
 use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
 
 /// The columns that [`PostgresCatalog::read_streams`] reads, after what is given and before the rest.
-macro_rules! with_streams {
-    ($before:literal, $after:literal) => {
-        concat!(
-            $before,
-            " id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
-             lease_owner, lease_until, attempts ",
-            $after
-        )
+macro_rules! stream_columns {
+    () => {
+        "id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
+         lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
     };
 }
-pub(super) use with_streams;
+macro_rules! with_streams {
+    ($before:literal, $after:literal) => {
+        concat!($before, " ", stream_columns!(), " ", $after)
+    };
+}
+pub(super) use stream_columns;
 
 impl PostgresCatalog {
     pub(super) async fn take_stream_in(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
@@ -30,11 +31,13 @@ impl PostgresCatalog {
         let sql = with_streams!(
             "INSERT INTO refrain.streams AS known \
              (id, url, origin, session, state, created_at, started_at, updated_at) \
-             VALUES ($1, $2, $3, $4, 'starting', $5, $5, $5) \
+             SELECT $1, $2, $3, $4, 'starting', $5, $5, $5 \
+             WHERE NOT EXISTS (SELECT 1 FROM refrain.ended_sessions WHERE stream = $1 AND session = $4) \
+             OR NOT EXISTS (SELECT 1 FROM refrain.streams WHERE id = $1) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
-             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, clock_anchor = NULL, \
+             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, clock_anchor = NULL, progress = NULL, \
              started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
-             lease_owner = NULL, lease_until = NULL, attempts = 0 \
+             lease_owner = NULL, lease_until = NULL, attempts = 0, deaths = 0, decoder_deaths = 0 \
              WHERE excluded.started_at > known.started_at \
              AND coalesce(excluded.session <> known.session, excluded.started_at > known.ended_at) \
              RETURNING",
@@ -127,5 +130,8 @@ fn stream(row: &PgRow) -> Result<Stream, sqlx::Error> {
         lease_owner: row.try_get("lease_owner")?,
         lease_until: row.try_get("lease_until")?,
         attempts: row::count(row.try_get("attempts")?)?,
+        deaths: row::count(row.try_get("deaths")?)?,
+        decoder_deaths: row::count(row.try_get("decoder_deaths")?)?,
+        progress: row.try_get("progress")?,
     })
 }

@@ -1,7 +1,14 @@
-//! How full the outbox is.
+//! The undelivered messages of the outbox: counted, expired, dropped.
 
+use std::time::Duration;
+
+use crate::journal::{milliseconds, text, unclaimed};
 use crate::sqlite::SqliteCatalog;
-use crate::{Backlog, CatalogError};
+use crate::sqlite::write::now;
+use crate::{Backlog, CatalogError, SinkBacklog};
+
+/// Sink, waiting messages, time of the oldest of them, dead messages.
+type Counted = (String, i64, Option<i64>, i64);
 
 impl SqliteCatalog {
     /// By the indexes of what is due and of what is dead: what was delivered is not looked at.
@@ -14,5 +21,59 @@ impl SqliteCatalog {
         .await;
         let (waiting, oldest_at, dead) = read.map_err(|error| self.name.error(error))?;
         Ok(Backlog { waiting: waiting.unsigned_abs(), oldest_at, dead: dead.unsigned_abs() })
+    }
+
+    pub(super) async fn count_outbox_by_sink(&self) -> Result<Vec<SinkBacklog>, CatalogError> {
+        let read: Result<Vec<Counted>, _> = sqlx::query_as(
+            "SELECT sink, sum(waiting), min(oldest_at), sum(dead) FROM (\
+             SELECT sink, count(*) AS waiting, min(created_at) AS oldest_at, 0 AS dead FROM outbox \
+             WHERE delivered_at IS NULL AND dead_at IS NULL GROUP BY sink UNION ALL \
+             SELECT sink, 0, NULL, count(*) FROM outbox WHERE dead_at IS NOT NULL GROUP BY sink) \
+             GROUP BY sink ORDER BY sink",
+        )
+        .fetch_all(&self.readers)
+        .await;
+        let of_sink = |(sink, waiting, oldest_at, dead): Counted| SinkBacklog {
+            sink,
+            backlog: Backlog { waiting: waiting.unsigned_abs(), oldest_at, dead: dead.unsigned_abs() },
+        };
+        Ok(read.map_err(|error| self.name.error(error))?.into_iter().map(of_sink).collect())
+    }
+
+    pub(super) async fn expire_unclaimed_messages(
+        &self,
+        after: Duration,
+        most: u32,
+    ) -> Result<u64, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let now = now();
+        let done = sqlx::query(
+            "UPDATE outbox SET dead_at = ?1, last_error = ?4 WHERE id IN (SELECT id FROM outbox \
+             WHERE delivered_at IS NULL AND dead_at IS NULL AND next_attempt_at <= ?2 LIMIT ?3)",
+        )
+        .bind(now)
+        .bind(now.saturating_sub(milliseconds(after)))
+        .bind(i64::from(most))
+        .bind(unclaimed(after))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected())
+    }
+
+    pub(super) async fn drop_messages(&self, sink: &str, most: u32) -> Result<u64, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE sink = ?1 AND delivered_at IS NULL \
+             ORDER BY id LIMIT ?2)",
+        )
+        .bind(text(sink))
+        .bind(i64::from(most))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected())
     }
 }

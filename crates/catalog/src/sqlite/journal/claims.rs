@@ -2,11 +2,21 @@
 
 use std::time::Duration;
 
-use crate::journal::{milliseconds, moment, text};
+use crate::journal::{milliseconds, moment, quarantine_reason, text};
 use crate::sqlite::SqliteCatalog;
-use crate::sqlite::journal::streams::with_streams;
+use crate::sqlite::journal::streams::stream_columns;
 use crate::sqlite::write::now;
-use crate::{ARCHIVE, CatalogError, Stream, StreamReport, StreamState};
+use crate::{
+    ARCHIVE, CatalogError, MAX_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState, WAITING_AFTER,
+};
+
+/// Streams that can be claimed at the time ?3, whatever their number of deaths. Claims and the count of waiting streams
+/// have this condition in common.
+macro_rules! claimable {
+    () => {
+        "ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?3) AND (origin = ?5) = ?6"
+    };
+}
 
 impl SqliteCatalog {
     pub(super) async fn lease_streams(
@@ -19,12 +29,16 @@ impl SqliteCatalog {
         let mut transaction = self.begin().await?;
         // Asked for after the lock was waited for.
         let now = now();
-        let rows = sqlx::query(with_streams!(
-            "UPDATE streams SET lease_owner = ?1, lease_until = ?3 + ?4, attempts = attempts + 1 WHERE id IN \
-             (SELECT id FROM streams WHERE ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?3) \
-             AND (origin = ?5) = ?6 \
-             ORDER BY started_at, id LIMIT ?2) RETURNING",
-            ""
+        let rows = sqlx::query(concat!(
+            "UPDATE streams SET lease_owner = ?1, lease_until = ?3 + ?4, attempts = attempts + 1, \
+             deaths = CASE WHEN ?6 THEN deaths ELSE deaths + 1 END WHERE id IN (SELECT id FROM streams WHERE ",
+            claimable!(),
+            " AND (deaths < ?7 OR id = (SELECT id FROM streams WHERE ",
+            claimable!(),
+            " AND deaths >= ?7 AND deaths < ?8 AND NOT EXISTS \
+             (SELECT 1 FROM streams WHERE ended_at IS NULL AND lease_owner = ?1 AND deaths > ?7) \
+             ORDER BY started_at, id LIMIT 1)) ORDER BY started_at, id LIMIT ?2) RETURNING ",
+            stream_columns!()
         ))
         .bind(text(owner))
         .bind(i64::from(most))
@@ -32,12 +46,40 @@ impl SqliteCatalog {
         .bind(milliseconds(lease))
         .bind(ARCHIVE)
         .bind(archives)
+        .bind(SUSPECT_DEATHS)
+        .bind(MAX_DEATHS)
         .fetch_all(&mut *transaction)
         .await;
         let mut streams = self.read_streams(rows)?;
         self.commit(transaction).await?;
         streams.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
         Ok(streams)
+    }
+
+    pub(super) async fn quarantine(&self) -> Result<Vec<String>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let ids = sqlx::query_scalar(
+            "UPDATE streams SET state = 'failed', reason = ?1, ended_at = max(?2, started_at), updated_at = ?2, \
+             lease_owner = NULL, lease_until = NULL \
+             WHERE ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?2) AND deaths >= ?3 RETURNING id",
+        )
+        .bind(quarantine_reason())
+        .bind(now())
+        .bind(MAX_DEATHS)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(ids)
+    }
+
+    pub(super) async fn count_waiting(&self) -> Result<u64, CatalogError> {
+        let sql = concat!("SELECT count(*) FROM streams WHERE ", claimable!(), " AND deaths < ?1");
+        let expired = now() - milliseconds(WAITING_AFTER);
+        // The numbers of the parameters are those of the claim.
+        let query = sqlx::query_scalar(sql).bind(MAX_DEATHS).bind(0).bind(expired).bind(0);
+        let counted: Result<i64, _> = query.bind(ARCHIVE).bind(false).fetch_one(&self.readers).await;
+        counted.map(i64::unsigned_abs).map_err(|error| self.name.error(error))
     }
 
     pub(super) async fn prolong_leases(
@@ -62,7 +104,7 @@ impl SqliteCatalog {
     pub(super) async fn hand_back(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError> {
         let mut transaction = self.begin().await?;
         let done = sqlx::query(
-            "UPDATE streams SET lease_owner = NULL, lease_until = NULL \
+            "UPDATE streams SET lease_owner = NULL, lease_until = NULL, deaths = 0 \
              WHERE ended_at IS NULL AND lease_owner = ?1 AND (?2 IS NULL OR id = ?2)",
         )
         .bind(text(owner))
@@ -83,7 +125,7 @@ impl SqliteCatalog {
         let mut transaction = self.begin().await?;
         let done = sqlx::query(
             "UPDATE streams SET state = ?4, reason = ?5, epoch = coalesce(?6, epoch), \
-             clock_anchor = coalesce(?10, clock_anchor), updated_at = ?7, \
+             clock_anchor = coalesce(?10, clock_anchor), progress = coalesce(?11, progress), updated_at = ?7, \
              attempts = CASE WHEN ?8 THEN 0 ELSE attempts END, ended_at = CASE WHEN ?9 THEN ?7 END, \
              lease_owner = CASE WHEN NOT ?9 THEN lease_owner END, \
              lease_until = CASE WHEN NOT ?9 THEN lease_until END \
@@ -99,6 +141,7 @@ impl SqliteCatalog {
         .bind(report.state == StreamState::Live)
         .bind(report.state.is_over())
         .bind(report.clock_anchor.as_deref().map(text))
+        .bind(report.progress.as_deref().map(text))
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;

@@ -4,16 +4,18 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use crate::journal::moment;
+use crate::journal::{moment, text};
 use crate::sqlite::SqliteCatalog;
 use crate::sqlite::row;
-use crate::{CatalogError, Detection, DetectionId, HeardIn, NewDelivery, PageMark, TrackId};
+use crate::{
+    CatalogError, Detection, DetectionId, HeardIn, Holder, NewDelivery, PageMark, Recorded, TrackId,
+};
 
 /// The columns of a detection, in the order in which they are bound.
 macro_rules! columns {
     () => {
         "id, kind, heard_in, track, track_id, query_start, query_end, start_at, end_at, reference_start, speed, \
-         pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final"
+         pitch_cents, false_positive_probability, matched_peaks, expected_peaks, first_seen, last_seen, is_final, channel"
     };
 }
 
@@ -42,6 +44,37 @@ impl SqliteCatalog {
         Ok(taken)
     }
 
+    pub(super) async fn write_down_held(
+        &self,
+        holder: Holder<'_>,
+        detection: &Detection,
+        deliveries: &[NewDelivery],
+        now: i64,
+    ) -> Result<Recorded, CatalogError> {
+        if let Some(fault) = detection.fault().or_else(|| deliveries.iter().find_map(NewDelivery::fault)) {
+            return Err(self.name.invalid(fault));
+        }
+        let mut transaction = self.begin().await?;
+        let others: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM streams WHERE id = ?1 AND started_at = ?2 AND lease_owner <> ?3",
+        )
+        .bind(text(holder.stream))
+        .bind(holder.started_at)
+        .bind(text(holder.owner))
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        if others > 0 {
+            return Ok(Recorded::NotHeld);
+        }
+        if !self.upsert(&mut transaction, detection).await? {
+            return Ok(Recorded::Older);
+        }
+        self.add_to_outbox(&mut transaction, Some(detection.id), deliveries, now).await?;
+        self.commit(transaction).await?;
+        Ok(Recorded::Stored)
+    }
+
     async fn upsert(
         &self,
         connection: &mut SqliteConnection,
@@ -51,7 +84,7 @@ impl SqliteCatalog {
         sqlx::query(concat!(
             "INSERT INTO detections (",
             columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
              ON CONFLICT (id) DO UPDATE SET track = excluded.track, track_id = excluded.track_id, \
              query_start = excluded.query_start, query_end = excluded.query_end, \
              start_at = excluded.start_at, end_at = excluded.end_at, \
@@ -81,6 +114,7 @@ impl SqliteCatalog {
         .bind(detection.first_seen)
         .bind(detection.last_seen)
         .bind(detection.is_final)
+        .bind(detection.channel.as_deref().map(text))
         .fetch_optional(connection)
         .await
         .map(|row| row.is_some())
@@ -200,5 +234,6 @@ fn detection(row: &SqliteRow) -> Result<Detection, sqlx::Error> {
         first_seen: row.try_get("first_seen")?,
         last_seen: row.try_get("last_seen")?,
         is_final: row.try_get("is_final")?,
+        channel: row.try_get("channel")?,
     })
 }

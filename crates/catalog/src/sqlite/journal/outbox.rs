@@ -1,12 +1,15 @@
 //! The outbox, and retention.
 
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use crate::journal::{moment, text};
+use crate::journal::{milliseconds, moment, text};
 use crate::sqlite::SqliteCatalog;
 use crate::sqlite::read::json_list;
 use crate::sqlite::row;
+use crate::sqlite::write::now as clock;
 use crate::{
     AfterFailure, CatalogError, Delivery, DeliveryFilter, DeliveryStatus, DetectionId, Expired, NewDelivery,
     Pruned,
@@ -41,16 +44,19 @@ impl SqliteCatalog {
         deliveries: &[NewDelivery],
         now: i64,
     ) -> Result<(), CatalogError> {
+        // Due by the clock that claims messages, whatever the clock of the caller says.
+        let due = clock();
         for new in deliveries {
             sqlx::query(
                 "INSERT INTO outbox (detection, sink, key, payload, created_at, next_attempt_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT (sink, key) DO NOTHING",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (sink, key) DO NOTHING",
             )
             .bind(detection.map(|id| id.0.as_bytes().to_vec()))
             .bind(text(&new.sink))
             .bind(text(&new.key))
             .bind(text(&new.payload))
             .bind(moment(now))
+            .bind(due)
             .execute(&mut *connection)
             .await
             .map_err(|error| self.name.error(error))?;
@@ -62,10 +68,11 @@ impl SqliteCatalog {
         &self,
         sink: &str,
         most: u32,
-        now: i64,
-        until: i64,
+        claim: Duration,
     ) -> Result<Vec<Delivery>, CatalogError> {
         let mut transaction = self.begin().await?;
+        // Read after the lock was waited for.
+        let now = clock();
         let rows = sqlx::query(with_deliveries!(
             "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ?4 WHERE id IN \
              (SELECT id FROM outbox WHERE sink = ?1 AND delivered_at IS NULL AND dead_at IS NULL \
@@ -74,8 +81,8 @@ impl SqliteCatalog {
         ))
         .bind(text(sink))
         .bind(i64::from(most))
-        .bind(moment(now))
-        .bind(moment(until))
+        .bind(now)
+        .bind(now + milliseconds(claim))
         .fetch_all(&mut *transaction)
         .await;
         let mut deliveries = self.read_deliveries(rows)?;
@@ -104,14 +111,14 @@ impl SqliteCatalog {
         error: &str,
         then: AfterFailure,
     ) -> Result<bool, CatalogError> {
-        let (next, dead) = match then {
-            AfterFailure::RetryAt(time) => (Some(moment(time)), None),
-            AfterFailure::DeadAt(time) => (None, Some(moment(time))),
-        };
         let mut transaction = self.begin().await?;
+        let (next, dead) = match then {
+            AfterFailure::RetryAfter(time) => (Some(clock() + milliseconds(time)), None),
+            AfterFailure::Dead => (None, Some(clock())),
+        };
         let done = sqlx::query(
             "UPDATE outbox SET last_error = ?3, next_attempt_at = coalesce(?4, next_attempt_at), dead_at = ?5 \
-             WHERE id = ?1 AND attempts = ?2 AND delivered_at IS NULL AND (dead_at IS NULL OR dead_at = ?5)",
+             WHERE id = ?1 AND attempts = ?2 AND delivered_at IS NULL AND dead_at IS NULL",
         )
         .bind(id)
         .bind(i64::from(attempt))
@@ -163,14 +170,14 @@ impl SqliteCatalog {
         self.read_deliveries(rows)
     }
 
-    pub(super) async fn revive(&self, ids: &[i64], now: i64) -> Result<u64, CatalogError> {
+    pub(super) async fn revive(&self, ids: &[i64]) -> Result<u64, CatalogError> {
         let mut transaction = self.begin().await?;
         let done = sqlx::query(
             "UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = ?2 \
              WHERE id IN (SELECT value FROM json_each(?1)) AND dead_at IS NOT NULL",
         )
         .bind(json_list(ids))
-        .bind(moment(now))
+        .bind(clock())
         .execute(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;

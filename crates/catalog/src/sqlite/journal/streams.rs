@@ -8,17 +8,19 @@ use crate::sqlite::SqliteCatalog;
 use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
 
 /// The columns that [`SqliteCatalog::read_streams`] reads, after what is given and before the rest.
-macro_rules! with_streams {
-    ($before:literal, $after:literal) => {
-        concat!(
-            $before,
-            " id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
-             lease_owner, lease_until, attempts ",
-            $after
-        )
+macro_rules! stream_columns {
+    () => {
+        "id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
+         lease_owner, lease_until, attempts, deaths, decoder_deaths, progress"
     };
 }
-pub(super) use with_streams;
+pub(super) use stream_columns;
+
+macro_rules! with_streams {
+    ($before:literal, $after:literal) => {
+        concat!($before, " ", stream_columns!(), " ", $after)
+    };
+}
 
 impl SqliteCatalog {
     pub(super) async fn take_stream_in(&self, new: &NewStream) -> Result<StartOutcome, CatalogError> {
@@ -28,11 +30,13 @@ impl SqliteCatalog {
         let mut transaction = self.begin().await?;
         let started = sqlx::query(with_streams!(
             "INSERT INTO streams (id, url, origin, session, state, created_at, started_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, 'starting', ?5, ?5, ?5) \
+             SELECT ?1, ?2, ?3, ?4, 'starting', ?5, ?5, ?5 \
+             WHERE NOT EXISTS (SELECT 1 FROM ended_sessions WHERE stream = ?1 AND session = ?4) \
+             OR NOT EXISTS (SELECT 1 FROM streams WHERE id = ?1) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, origin = excluded.origin, \
-             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, clock_anchor = NULL, \
+             session = excluded.session, state = 'starting', reason = NULL, epoch = NULL, clock_anchor = NULL, progress = NULL, \
              started_at = excluded.started_at, updated_at = excluded.started_at, ended_at = NULL, \
-             lease_owner = NULL, lease_until = NULL, attempts = 0 \
+             lease_owner = NULL, lease_until = NULL, attempts = 0, deaths = 0, decoder_deaths = 0 \
              WHERE excluded.started_at > streams.started_at \
              AND coalesce(excluded.session <> streams.session, excluded.started_at > streams.ended_at) \
              RETURNING",
@@ -134,5 +138,8 @@ fn stream(row: &SqliteRow) -> Result<Stream, sqlx::Error> {
         lease_owner: row.try_get("lease_owner")?,
         lease_until: row.try_get("lease_until")?,
         attempts: row.try_get("attempts")?,
+        deaths: row.try_get("deaths")?,
+        decoder_deaths: row.try_get("decoder_deaths")?,
+        progress: row.try_get("progress")?,
     })
 }

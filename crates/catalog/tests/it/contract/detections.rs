@@ -27,6 +27,7 @@ pub(crate) fn detection(n: u128, heard_in: HeardIn, start_at: i64, end_at: i64) 
         first_seen: start_at,
         last_seen: end_at,
         is_final: false,
+        channel: Some("arn:channel".into()),
     }
 }
 
@@ -99,7 +100,7 @@ pub(crate) async fn what_is_known_better_stays(place: &dyn Place) {
     let reopened = Detection { last_seen: 50_000, ..first };
     assert!(!journal.record(&reopened, &message("again"), 50_000).await.unwrap());
     assert_eq!(between(journal, &stream("a"), 0, 99_000).await, std::slice::from_ref(&end));
-    let messages = journal.claim_deliveries("hook", 9, 60_000, 70_000).await.unwrap();
+    let messages = journal.claim_deliveries("hook", 9, super::leases::HOUR).await.unwrap();
     let told: Vec<_> = messages.iter().map(|m| (m.key.as_str(), m.detection, m.created_at)).collect();
     assert_eq!(told, [("start", Some(end.id), 20_000), ("end", Some(end.id), 20_002)]);
 }
@@ -232,7 +233,7 @@ pub(crate) async fn detections_that_are_none_are_refused(place: &dyn Place) {
     let refused = journal.record(&good, &[message], 20_000).await;
     assert!(matches!(refused, Err(CatalogError::Invalid { .. })), "{refused:?}");
     assert_eq!(between(journal, &stream("a"), i64::MIN, i64::MAX).await, []);
-    assert_eq!(journal.claim_deliveries("hook", 9, i64::MAX, i64::MAX).await.unwrap(), []);
+    assert_eq!(journal.claim_deliveries("hook", 9, super::leases::HOUR).await.unwrap(), []);
     let odd = detection(1, stream("a\0b"), 10_000, 20_000);
     recorded(journal, &odd).await;
     assert_eq!(numbers(&between(journal, &stream("a\0b"), 0, 99_000).await), [1]);

@@ -29,6 +29,7 @@ fn report(stream: &Stream, state: StreamState) -> StreamReport {
         reason: Some("heard so".into()),
         epoch: None,
         clock_anchor: None,
+        progress: None,
     }
 }
 

@@ -7,7 +7,10 @@ use refrain_catalog::{
     AddOutcome, Catalog, ContentHash, Metadata, NewTrack, Rule, Track, TrackId, TrackNumber,
 };
 
+pub(crate) mod attempts;
+pub(crate) mod backlog;
 pub(crate) mod changes;
+pub(crate) mod comparisons;
 pub(crate) mod detections;
 pub(crate) mod health;
 pub(crate) mod identity;
@@ -53,12 +56,20 @@ macro_rules! contract_suite {
             leases: streams_are_claimed_as_capacity_allows, archives_are_claimed_by_themselves, a_lease_that_ran_out_is_taken_over,
                 leases_are_handed_back_at_once, a_report_needs_the_lease_and_the_session,
                 many_claim_each_stream_once;
+            attempts: a_stream_that_kills_its_process_is_quarantined,
+                orderly_ends_of_work_clear_the_deaths_of_a_stream,
+                streams_of_a_killed_worker_are_not_quarantined_with_the_killer,
+                deaths_of_decoders_are_counted_until_the_stream_is_healthy, expired_lease_counts_as_waiting,
+                attempts_are_counted_until_they_end, only_the_holder_of_a_stream_records,
+                a_remembered_end_refuses_a_late_start;
+            comparisons: a_new_track_owes_its_comparison, a_removed_track_owes_nothing;
             turns: a_turn_is_for_one, what_nobody_would_end_is_found, what_ended_lately_is_found;
             detections: an_airing_is_one_row_from_start_to_end, what_is_known_better_stays,
                 detections_are_found_by_overlap, overlap_is_as_simple_as_it_says, pages_of_detections_are_complete,
                 open_detections_are_gone_on_with, detections_that_are_none_are_refused,
                 the_last_state_of_an_airing_wins_a_race;
-            outbox: a_message_is_taken_once_per_sink_and_key, a_claim_that_nobody_tells_of_comes_back,
+            backlog: messages_that_no_process_claims_expire, messages_of_a_sink_are_counted_and_dropped;
+            outbox: messages_are_due_by_the_clock_of_the_database, a_message_is_taken_once_per_sink_and_key, a_claim_that_nobody_tells_of_comes_back,
                 what_fails_is_tried_again_until_it_is_dead, what_is_delivered_is_delivered, messages_are_listed,
                 many_claim_each_message_once, the_backlog_is_counted, retention_goes_in_batches, each_kind_has_an_age_of_its_own;
         }

@@ -1,6 +1,7 @@
 //! What is still to be delivered, and what is kept how long.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use refrain_catalog::{
     AfterFailure, Backlog, Delivery, DeliveryFilter, DeliveryStatus, Detection, Expired, HeardIn, Journal,
@@ -8,22 +9,28 @@ use refrain_catalog::{
 };
 
 use super::detections::detection;
+use super::leases::HOUR;
 use super::streams::{new_stream, started};
 use super::*;
 
-fn message(sink: &str, key: &str) -> NewDelivery {
+pub(crate) fn message(sink: &str, key: &str) -> NewDelivery {
     NewDelivery { sink: sink.into(), key: key.into(), payload: format!("{{\"key\":\"{key}\"}}") }
 }
 
-fn keys(deliveries: &[Delivery]) -> Vec<&str> {
+pub(crate) fn keys(deliveries: &[Delivery]) -> Vec<&str> {
     deliveries.iter().map(|delivery| delivery.key.as_str()).collect()
 }
 
-async fn claim(journal: &dyn Journal, now: i64, until: i64) -> Vec<Delivery> {
-    journal.claim_deliveries("hook", 100, now, until).await.unwrap()
+pub(crate) async fn claim(journal: &dyn Journal, claim: Duration) -> Vec<Delivery> {
+    journal.claim_deliveries("hook", 100, claim).await.unwrap()
 }
 
-async fn listed(journal: &dyn Journal, status: DeliveryStatus) -> Vec<Delivery> {
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
+pub(crate) async fn listed(journal: &dyn Journal, status: DeliveryStatus) -> Vec<Delivery> {
     let filter = DeliveryFilter { status: Some(status), ..DeliveryFilter::default() };
     journal.deliveries(&filter, None, 100).await.unwrap()
 }
@@ -39,10 +46,10 @@ pub(crate) async fn the_backlog_is_counted(place: &dyn Place) {
         .unwrap();
     let wanted = Backlog { waiting: 4, oldest_at: Some(2000), dead: 0 };
     assert_eq!(journal.backlog().await.unwrap(), wanted);
-    let claimed = claim(journal, 4000, 5000).await;
+    let claimed = claim(journal, HOUR).await;
     assert_eq!(journal.backlog().await.unwrap(), wanted, "what is under way is not delivered");
     journal.delivered(&[claimed[0].id], 4000).await.unwrap();
-    journal.delivery_failed(claimed[1].id, 1, "no", AfterFailure::DeadAt(4000)).await.unwrap();
+    journal.delivery_failed(claimed[1].id, 1, "no", AfterFailure::Dead).await.unwrap();
     let wanted = Backlog { waiting: 2, oldest_at: Some(3000), dead: 1 };
     assert_eq!(journal.backlog().await.unwrap(), wanted);
 }
@@ -63,7 +70,7 @@ pub(crate) async fn a_message_is_taken_once_per_sink_and_key(place: &dyn Place) 
         payload: "{\"key\":\"a\"}".into(),
         created_at: 1000,
         attempts: 0,
-        next_attempt_at: 1000,
+        next_attempt_at: all[0].next_attempt_at,
         delivered_at: None,
         dead_at: None,
         last_error: None,
@@ -77,59 +84,79 @@ pub(crate) async fn a_claim_that_nobody_tells_of_comes_back(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     journal.enqueue(&[message("hook", "a"), message("queue", "q")], 1000).await.unwrap();
+    let before = now();
+    let first = claim(journal, HOUR).await;
+    assert_eq!((keys(&first), first[0].attempts), (vec!["a"], 1));
+    assert!(first[0].next_attempt_at >= before + 3_600_000, "{first:?}");
+    assert_eq!(claim(journal, HOUR).await, [], "claimed");
     journal.enqueue(&[message("hook", "b")], 2000).await.unwrap();
-    assert_eq!(claim(journal, 999, 5000).await, []);
-    let first = claim(journal, 1000, 5000).await;
-    assert_eq!((keys(&first), first[0].attempts, first[0].next_attempt_at), (vec!["a"], 1, 5000));
-    assert_eq!(keys(&claim(journal, 4999, 8000).await), ["b"]);
-    assert_eq!(claim(journal, 4999, 8000).await, []);
-    let again = claim(journal, 5000, 9000).await;
-    assert_eq!((keys(&again), again[0].attempts), (vec!["a"], 2));
-    let late = AfterFailure::DeadAt(6000);
-    assert!(!journal.delivery_failed(first[0].id, 1, "too late", late).await.unwrap());
+    assert_eq!(keys(&claim(journal, Duration::ZERO).await), ["b"]);
+    let again = claim(journal, HOUR).await;
+    assert_eq!((keys(&again), again[0].attempts), (vec!["b"], 2), "its first claim has expired");
+    assert!(!journal.delivery_failed(again[0].id, 1, "too late", AfterFailure::Dead).await.unwrap());
     assert_eq!(listed(journal, DeliveryStatus::Dead).await, []);
+    assert!(
+        journal.delivery_failed(again[0].id, 2, "", AfterFailure::RetryAfter(Duration::ZERO)).await.unwrap()
+    );
+    journal.enqueue(&[message("hook", "c")], 2000).await.unwrap();
     // The one that was longest due comes first, whatever its number.
-    assert_eq!(keys(&journal.claim_deliveries("hook", 1, 9500, 9900).await.unwrap()), ["b"]);
-    assert_eq!(keys(&journal.claim_deliveries("hook", 0, 9500, 9900).await.unwrap()), Vec::<&str>::new());
+    assert_eq!(keys(&journal.claim_deliveries("hook", 1, HOUR).await.unwrap()), ["b"]);
+    assert_eq!(keys(&journal.claim_deliveries("hook", 0, HOUR).await.unwrap()), Vec::<&str>::new());
+}
+
+/// A process whose clock is an hour ahead, or behind, neither delays its messages nor takes those of others.
+pub(crate) async fn messages_are_due_by_the_clock_of_the_database(place: &dyn Place) {
+    let catalog = place.open().await;
+    let journal = catalog.journal();
+    for (key, clock) in [("ahead", now() + 3_600_000), ("behind", now() - 3_600_000)] {
+        journal.enqueue(&[message("hook", key)], clock).await.unwrap();
+    }
+    let heard = detection(1, HeardIn::Stream("a".into()), 900, 1000);
+    assert!(journal.record(&heard, &[message("hook", "recorded")], now() + 3_600_000).await.unwrap());
+    assert_eq!(keys(&claim(journal, HOUR).await), ["ahead", "behind", "recorded"]);
 }
 
 pub(crate) async fn what_fails_is_tried_again_until_it_is_dead(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     journal.enqueue(&[message("hook", "a")], 1000).await.unwrap();
-    let id = claim(journal, 1000, 5000).await[0].id;
-    assert!(journal.delivery_failed(id, 1, "status 503\0", AfterFailure::RetryAt(3000)).await.unwrap());
-    assert_eq!(claim(journal, 2999, 5000).await, []);
-    let again = claim(journal, 3000, 6000).await;
+    let id = claim(journal, HOUR).await[0].id;
+    let soon = AfterFailure::RetryAfter(Duration::ZERO);
+    assert!(journal.delivery_failed(id, 1, "status 503\0", soon).await.unwrap());
+    let again = claim(journal, HOUR).await;
     assert_eq!((again[0].attempts, again[0].last_error.as_deref()), (2, Some("status 503\u{fffd}")));
-    assert!(journal.delivery_failed(id, 2, "status 400", AfterFailure::DeadAt(3500)).await.unwrap());
-    assert!(!journal.delivery_failed(id, 2, "again", AfterFailure::RetryAt(1)).await.unwrap());
-    assert_eq!(claim(journal, i64::MAX, i64::MAX).await, []);
+    assert!(journal.delivery_failed(id, 2, "status 503", AfterFailure::RetryAfter(HOUR)).await.unwrap());
+    assert_eq!(claim(journal, HOUR).await, [], "due in an hour");
+    assert!(journal.delivery_failed(id, 2, "status 400", AfterFailure::Dead).await.unwrap());
+    assert!(!journal.delivery_failed(id, 2, "again", soon).await.unwrap());
+    assert_eq!(claim(journal, HOUR).await, []);
     let dead = listed(journal, DeliveryStatus::Dead).await;
-    assert_eq!((dead[0].dead_at, dead[0].last_error.as_deref()), (Some(3500), Some("status 400")));
+    assert!(dead[0].dead_at.is_some_and(|at| (now() - at).abs() < 60_000), "{dead:?}");
+    assert_eq!(dead[0].last_error.as_deref(), Some("status 400"));
     assert_eq!(listed(journal, DeliveryStatus::Waiting).await, []);
 
-    assert_eq!(journal.retry(&[id, id + 1000], 7000).await.unwrap(), 1);
-    assert_eq!(journal.retry(&[id], 7000).await.unwrap(), 0, "only what is dead");
+    assert_eq!(journal.retry(&[id, id + 1000]).await.unwrap(), 1);
+    assert_eq!(journal.retry(&[id]).await.unwrap(), 0, "only what is dead");
     let revived = listed(journal, DeliveryStatus::Waiting).await;
-    assert_eq!((revived[0].attempts, revived[0].next_attempt_at, revived[0].dead_at), (0, 7000, None));
-    assert_eq!(claim(journal, 7000, 8000).await[0].attempts, 1);
+    assert_eq!((revived[0].attempts, revived[0].dead_at), (0, None));
+    assert_eq!(claim(journal, HOUR).await[0].attempts, 1);
 }
 
 pub(crate) async fn what_is_delivered_is_delivered(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     journal.enqueue(&[message("hook", "a"), message("hook", "b"), message("hook", "c")], 1000).await.unwrap();
-    let ids: Vec<_> = claim(journal, 1000, 2000).await.iter().map(|delivery| delivery.id).collect();
+    let ids: Vec<_> = claim(journal, Duration::ZERO).await.iter().map(|delivery| delivery.id).collect();
     // Given up by one worker, while the first one's message arrived after all.
-    claim(journal, 2000, 3000).await;
-    assert!(journal.delivery_failed(ids[1], 2, "gone", AfterFailure::DeadAt(2500)).await.unwrap());
+    claim(journal, Duration::ZERO).await;
+    assert!(journal.delivery_failed(ids[1], 2, "gone", AfterFailure::Dead).await.unwrap());
     journal.delivered(&ids[..2], 2600).await.unwrap();
     journal.delivered(&ids[..1], 9999).await.unwrap();
     journal.delivered(&[], 9999).await.unwrap();
-    assert!(!journal.delivery_failed(ids[0], 2, "gone", AfterFailure::RetryAt(1)).await.unwrap());
-    assert_eq!(journal.retry(&ids, 5000).await.unwrap(), 0);
-    assert_eq!(keys(&claim(journal, 9000, 9999).await), ["c"]);
+    let soon = AfterFailure::RetryAfter(Duration::ZERO);
+    assert!(!journal.delivery_failed(ids[0], 2, "gone", soon).await.unwrap());
+    assert_eq!(journal.retry(&ids).await.unwrap(), 0);
+    assert_eq!(keys(&claim(journal, HOUR).await), ["c"]);
     let done = listed(journal, DeliveryStatus::Delivered).await;
     assert_eq!(keys(&done), ["a", "b"]);
     assert!(done.iter().all(|delivery| delivery.delivered_at == Some(2600) && delivery.dead_at.is_none()));
@@ -171,7 +198,7 @@ pub(crate) async fn many_claim_each_message_once(place: &dyn Place) {
         tasks.push(tokio::spawn(async move {
             let mut mine = Vec::new();
             loop {
-                let more = catalog.journal().claim_deliveries("hook", 7, 1000, 9000).await.unwrap();
+                let more = catalog.journal().claim_deliveries("hook", 7, HOUR).await.unwrap();
                 assert!(more.len() <= 7);
                 if more.is_empty() {
                     return mine;
@@ -202,12 +229,12 @@ pub(crate) async fn retention_goes_in_batches(place: &dyn Place) {
         let heard = Detection { is_final, ..detection(u128::from(n), heard_in.clone(), at - 10, at) };
         assert!(journal.record(&heard, &[message("hook", &format!("{n}"))], at).await.unwrap());
     }
-    let ids: Vec<_> = claim(journal, 2000, 3000).await.iter().map(|delivery| delivery.id).collect();
+    let ids: Vec<_> = claim(journal, HOUR).await.iter().map(|delivery| delivery.id).collect();
     for (n, id) in ids.iter().enumerate() {
         let at = 1000 + n as i64;
         match n % 3 {
             0 => journal.delivered(&[*id], at).await.unwrap(),
-            1 => assert!(journal.delivery_failed(*id, 1, "", AfterFailure::DeadAt(at)).await.unwrap()),
+            1 => assert!(journal.delivery_failed(*id, 1, "", AfterFailure::Dead).await.unwrap()),
             _ => {}
         }
     }
@@ -216,12 +243,15 @@ pub(crate) async fn retention_goes_in_batches(place: &dyn Place) {
         batches.push(journal.prune(Expired::before(1020), 8).await.unwrap());
     }
     let of = |detections, deliveries| Pruned { detections, deliveries, streams: 0 };
-    assert_eq!(batches, [of(8, 8), of(8, 6), of(4, 0), of(0, 0)]);
+    assert_eq!(batches, [of(8, 7), of(8, 0), of(4, 0), of(0, 0)]);
     let left = journal.detections_of(&heard_in, 0, 9999, None, 100).await.unwrap();
     assert!(left.iter().map(|detection| detection.last_seen).eq(1020..1025));
     assert_eq!(listed(journal, DeliveryStatus::Waiting).await.len(), 8, "what waits is kept");
-    assert_eq!(listed(journal, DeliveryStatus::Dead).await.len(), 1);
+    assert_eq!(listed(journal, DeliveryStatus::Dead).await.len(), 8, "they died just now");
     assert_eq!(listed(journal, DeliveryStatus::Delivered).await.len(), 2);
+    let later = Expired { deliveries: Some(now() + 60_000), detections: None };
+    assert_eq!(journal.prune(later, 99).await.unwrap().deliveries, 10);
+    assert_eq!(listed(journal, DeliveryStatus::Waiting).await.len(), 8, "what waits is kept");
 }
 
 pub(crate) async fn each_kind_has_an_age_of_its_own(place: &dyn Place) {
@@ -230,7 +260,7 @@ pub(crate) async fn each_kind_has_an_age_of_its_own(place: &dyn Place) {
     let heard_in = HeardIn::Stream("a".into());
     let heard = detection(1, heard_in.clone(), 900, 1000);
     assert!(journal.record(&heard, &[message("hook", "a")], 1000).await.unwrap());
-    let ids = claim(journal, 1000, 2000).await;
+    let ids = claim(journal, HOUR).await;
     journal.delivered(&[ids[0].id], 1000).await.unwrap();
     for (id, at) in [("old", 500), ("new", 1500), ("running", 100)] {
         started(journal, &new_stream(id, None, at)).await;

@@ -50,6 +50,9 @@ pub(crate) async fn a_start_that_is_told_twice_is_one_stream(place: &dyn Place) 
         lease_owner: None,
         lease_until: None,
         attempts: 0,
+        deaths: 0,
+        decoder_deaths: 0,
+        progress: None,
     };
     assert_eq!(stream, expected);
     assert_eq!(known(journal, &new).await, expected);

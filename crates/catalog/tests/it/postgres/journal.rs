@@ -24,6 +24,7 @@ fn report(stream: &Stream, state: StreamState) -> StreamReport {
         reason: None,
         epoch: None,
         clock_anchor: None,
+        progress: None,
     }
 }
 
@@ -49,7 +50,7 @@ async fn an_indexer_is_not_in_the_way() {
         assert!(journal.report_stream("w", &report(&stream, StreamState::Live), 2000).await.unwrap());
         let heard = detection(1, HeardIn::Stream("a".into()), 1000, 2000);
         assert!(journal.record(&heard, &[message("a")], 2000).await.unwrap());
-        let claims = journal.claim_deliveries("hook", 9, 2000, 3000).await.unwrap();
+        let claims = journal.claim_deliveries("hook", 9, HOUR).await.unwrap();
         journal.delivered(&[claims[0].id], 2000).await.unwrap();
         assert_eq!(journal.prune(Expired::before(2001), 9).await.unwrap().detections, 1);
         assert!(journal.end_stream("a", None, None, 3000).await.unwrap());
@@ -71,7 +72,7 @@ async fn claims_pass_over_what_others_are_at() {
     run(&mut transaction, "SELECT FROM refrain.streams WHERE id = 'a' FOR UPDATE").await;
     run(&mut transaction, "SELECT FROM refrain.outbox WHERE key = 'a' FOR UPDATE").await;
     assert_eq!(claimed(journal, "w", 9, HOUR).await, ["b"]);
-    let claims = journal.claim_deliveries("hook", 9, 1000, 2000).await.unwrap();
+    let claims = journal.claim_deliveries("hook", 9, HOUR).await.unwrap();
     assert!(claims.iter().map(|claim| claim.key.as_str()).eq(["b"]));
     transaction.rollback().await.unwrap();
     assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
@@ -118,18 +119,18 @@ async fn messages_are_answered_for_once(when: u8) {
     proxy.lose_next_commit(when);
     journal.enqueue(&[message("c")], 2000).await.unwrap();
     assert!(proxy.has_lost());
-    let claims = journal.claim_deliveries("hook", 9, 2000, 3000).await.unwrap();
+    let claims = journal.claim_deliveries("hook", 9, HOUR).await.unwrap();
     assert!(claims.iter().map(|claim| claim.key.as_str()).eq(["a", "b", "c"]));
-    for (claim, then) in claims.iter().zip([AfterFailure::RetryAt(9000), AfterFailure::DeadAt(2500)]) {
+    for (claim, then) in claims.iter().zip([AfterFailure::RetryAfter(HOUR), AfterFailure::Dead]) {
         proxy.lose_next_commit(when);
         assert!(journal.delivery_failed(claim.id, 1, "status 503", then).await.unwrap());
     }
     proxy.lose_next_commit(when);
-    assert_eq!(journal.retry(&[claims[1].id], 2600).await.unwrap(), 1);
+    assert_eq!(journal.retry(&[claims[1].id]).await.unwrap(), 1);
     proxy.lose_next_commit(when);
     journal.delivered(&[claims[2].id], 2700).await.unwrap();
     assert!(proxy.has_lost());
-    let due = journal.claim_deliveries("hook", 9, 8000, 8500).await.unwrap();
+    let due = journal.claim_deliveries("hook", 9, HOUR).await.unwrap();
     assert!(due.iter().map(|claim| claim.key.as_str()).eq(["b"]));
 }
 

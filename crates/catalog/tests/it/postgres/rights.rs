@@ -51,3 +51,11 @@ async fn a_track_that_lost_its_constellation_is_counted() {
     let lost = fact(&*catalog, "constellations").await;
     assert_eq!((lost.health, lost.value.as_str()), (Health::Failing, "1 tracks have none"));
 }
+
+#[tokio::test]
+async fn notifications_are_checked() {
+    let database = Database::new();
+    let catalog = database.open().await;
+    let arrive = fact(&*catalog, "notifications").await;
+    assert_eq!((arrive.health, arrive.value.as_str()), (Health::Fine, "arrive"));
+}

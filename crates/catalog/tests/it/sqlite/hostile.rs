@@ -63,6 +63,7 @@ async fn an_older_schema_is_brought_up_to_date() {
     run(
         &file,
         "DROP TABLE streams; DROP TABLE detections; DROP TABLE outbox; DROP TABLE turns; \
+         DROP TABLE ended_sessions; DROP TABLE object_attempts; DROP TABLE pending_comparisons; \
          DELETE FROM _sqlx_migrations WHERE version > 2",
     )
     .await;

@@ -145,13 +145,12 @@ impl Lane {
             return 0;
         }
         let room = self.room();
-        let now = now();
-        let until = now.saturating_add(milliseconds(self.sink.patience() + CLAIM_MARGIN));
+        let claim = self.sink.patience() + CLAIM_MARGIN;
         let most = u32::try_from(room).unwrap_or(u32::MAX);
         self.dues = self.dues.split_off(&Instant::now());
         let regular = Instant::now() + LOOK;
         self.next_look = self.dues.first().map_or(regular, |due| regular.min(*due));
-        match self.catalog.journal().claim_deliveries(&self.name, most, now, until).await {
+        match self.catalog.journal().claim_deliveries(&self.name, most, claim).await {
             Ok(claimed) => {
                 let count = claimed.len();
                 claimed.into_iter().for_each(|delivery| self.begin(delivery));

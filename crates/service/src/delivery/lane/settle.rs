@@ -37,7 +37,7 @@ impl Lane {
             }
             Err(Undelivered::Refused(why)) => {
                 self.answered();
-                (why, AfterFailure::DeadAt(now()))
+                (why, AfterFailure::Dead)
             }
             Err(Undelivered::Again(why)) => {
                 self.failed(delivery.id, &why);
@@ -79,7 +79,7 @@ impl Lane {
     async fn tell_failure(&mut self, delivery: &Delivery, why: &str, then: AfterFailure) {
         let (sink, id, key) = (&self.name, delivery.id, &delivery.key);
         match then {
-            AfterFailure::DeadAt(_) => {
+            AfterFailure::Dead => {
                 self.measures.deliveries_dead.add(1);
                 tracing::error!(
                     sink,
@@ -89,11 +89,10 @@ impl Lane {
                     "a delivery is given up; `refrain outbox retry` tries it again"
                 );
             }
-            AfterFailure::RetryAt(time) => {
+            AfterFailure::RetryAfter(pause) => {
                 self.measures.delivery_failures.add(1);
                 tracing::debug!(sink, id, key, why, attempt = delivery.attempts, "a delivery failed");
-                let due =
-                    Instant::now() + Duration::from_millis(u64::try_from(time - now()).unwrap_or_default());
+                let due = Instant::now() + pause;
                 self.dues.insert(due);
                 if !self.circuit.is_open() {
                     self.next_look = self.next_look.min(due);
@@ -145,7 +144,7 @@ impl Lane {
         self.tell().await;
         for (_, delivery) in std::mem::take(&mut self.claimed) {
             let why = "the process that was delivering it ended";
-            self.tell_failure(&delivery, why, AfterFailure::RetryAt(now())).await;
+            self.tell_failure(&delivery, why, AfterFailure::RetryAfter(Duration::ZERO)).await;
         }
     }
 }

@@ -121,3 +121,11 @@ pub(super) fn hear(
     }
     (hearing, heard)
 }
+
+/// Leaves out a segment that must not be decoded: it is missing for this number of seconds.
+pub(super) fn leave_out(mut hearing: Box<Hearing>, seconds: f64, shared: &Arc<Shared>) -> Box<Hearing> {
+    if seconds > 0.0 {
+        hearing.miss(seconds, GapReason::Unreadable, shared);
+    }
+    hearing
+}

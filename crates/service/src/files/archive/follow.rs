@@ -10,10 +10,11 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Archive;
-use super::ear::{Hearing, hear};
+use super::ear::{Hearing, hear, leave_out};
 use super::look::{Place, list};
 use super::order::{Next, Progress, Seen, Session, next};
 use super::record::Recorder;
+use crate::files::attempt::{Attempt, Requester};
 use crate::files::error::FilesError;
 use crate::files::reader::ObjectSource;
 use crate::files::shared::Shared;
@@ -60,7 +61,7 @@ impl Follower {
         news: Arc<Notify>,
     ) -> Result<Self, FilesError> {
         let progress: Option<Progress> =
-            row.reason.as_deref().and_then(|reason| serde_json::from_str(reason).ok());
+            row.progress.as_deref().and_then(|progress| serde_json::from_str(progress).ok());
         let epoch = row.epoch.map(|epoch| epoch as f64 / 1000.0);
         let names = (row.id.as_str(), place.name.as_str());
         let (recorder, airings) =
@@ -178,8 +179,21 @@ impl Follower {
             self.base += gap;
         }
         let (shared, reading) = (Arc::clone(self.shared()), source.clone());
-        let work = move || hear(hearing, gap, usual, &reading, &shared);
-        let (mut hearing, heard) = self.shared().on_thread(&object, work).await?;
+        let (mut hearing, heard) =
+            match Attempt::begin(self.shared(), &object, &facts, Requester::Queue).await {
+                Ok(attempt) => {
+                    let work = move || hear(hearing, gap, usual, &reading, &shared);
+                    let heard = self.shared().on_thread(&object, work).await;
+                    attempt.end().await;
+                    heard?
+                }
+                Err(error @ FilesError::Quarantined(_)) => {
+                    tracing::error!(%object, %error, "segment is left out of its stream");
+                    let work = move || leave_out(hearing, gap + usual, &shared);
+                    (self.shared().on_thread(&object, work).await?, Ok(()))
+                }
+                Err(error) => return Err(error),
+            };
         if let Some(error) = source.failure() {
             return Err(error.into());
         }
@@ -190,7 +204,9 @@ impl Follower {
         self.recorder.begins(seen.at as f64 / 1000.0 - seconds);
         let events = hearing.take_events();
         // Whose lease has run out while the segment was heard must not tell of it: another does.
-        if !events.is_empty() && !self.report(StreamState::Live, Local::now().timestamp_millis()).await? {
+        if !events.is_empty()
+            && !self.report(StreamState::Live, None, Local::now().timestamp_millis()).await?
+        {
             return Ok(self.is_lost());
         }
         for event in events {
@@ -209,7 +225,7 @@ impl Follower {
         self.progress = Some(Progress::after(self.progress, seen, seconds));
         self.last_key = Some(seen.key.clone());
         (self.waiting, self.missing) = (Instant::now(), false);
-        let written = self.report(StreamState::Live, Local::now().timestamp_millis()).await?;
+        let written = self.report(StreamState::Live, None, Local::now().timestamp_millis()).await?;
         Ok(written || self.is_lost())
     }
 
@@ -220,14 +236,15 @@ impl Follower {
     }
 
     /// Writes down how far the session is. False if it is another's now.
-    async fn report(&self, state: StreamState, now: i64) -> Result<bool, FilesError> {
+    async fn report(&self, state: StreamState, reason: Option<&str>, now: i64) -> Result<bool, FilesError> {
         let report = StreamReport {
             id: self.row.id.clone(),
             started_at: self.row.started_at,
             state,
-            reason: self.progress.and_then(|progress| serde_json::to_string(&progress).ok()),
+            reason: reason.map(str::to_owned),
             epoch: self.recorder.epoch(),
             clock_anchor: None,
+            progress: self.progress.and_then(|progress| serde_json::to_string(&progress).ok()),
         };
         Ok(self.shared().journal().report_stream(&self.archive.owner, &report, now).await?)
     }
@@ -248,7 +265,7 @@ impl Follower {
         }
         tracing::info!(stream = self.row.id, why, "the stream is over");
         let ended = self.progress.map_or(self.row.started_at, |progress| progress.newest);
-        self.report(StreamState::Ended, ended.max(self.row.started_at)).await?;
+        self.report(StreamState::Ended, Some(why), ended.max(self.row.started_at)).await?;
         Ok(())
     }
 

@@ -57,9 +57,9 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    pub(super) fn new(shared: Arc<Shared>, name: &str, live: LiveSettings, events: Vec<EventKind>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, owner: &str, live: LiveSettings, events: Vec<EventKind>) -> Self {
         let (started, news) = (Notify::new(), Mutex::default());
-        Self { shared, live, events, owner: format!("{name}/archive"), started, news }
+        Self { shared, live, events, owner: owner.to_owned(), started, news }
     }
 
     /// Takes in that there is news of a stream: this segment.
@@ -225,6 +225,7 @@ async fn refuse(archive: &Archive, row: &Stream) {
         reason: Some(why.to_owned()),
         epoch: row.epoch,
         clock_anchor: None,
+        progress: None,
     };
     let now = Local::now().timestamp_millis();
     if let Err(error) = archive.shared.journal().report_stream(&archive.owner, &report, now).await {

@@ -209,6 +209,7 @@ impl Recorder {
             first_seen: kept.first_seen,
             last_seen: kept.last_seen,
             is_final: event.kind == EventKind::Final,
+            channel: None,
         }
     }
 

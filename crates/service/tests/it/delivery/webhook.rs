@@ -151,7 +151,7 @@ async fn a_receiver_may_give_a_message_up() {
     assert_eq!((origin.asked().len(), post.measures.deliveries_dead.get()), (1, 1));
 
     // Whoever asks for it gets it after all.
-    assert_eq!(post.catalog.journal().retry(&[dead[0].id], now()).await.unwrap(), 1);
+    assert_eq!(post.catalog.journal().retry(&[dead[0].id]).await.unwrap(), 1);
     working.waker.wake();
     post.until(DeliveryStatus::Delivered, 1).await;
     working.end().await;

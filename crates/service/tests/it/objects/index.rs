@@ -1,10 +1,18 @@
 //! Objects that are learnt.
 
-use refrain_catalog::{Catalog, Track};
-use refrain_service::intake::Handled;
-use refrain_testkit::compose;
+use std::sync::{Arc, Mutex};
 
-use super::{Shop, wav};
+use refrain_catalog::{Catalog, MAX_DEATHS, ObjectVersion, Track, TrackNumber};
+use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
+use refrain_core::index::Snapshot;
+use refrain_service::files::Target;
+use refrain_service::intake::Handled;
+use refrain_service::outside::{ObjectName, Objects};
+use refrain_testkit::compose;
+use tokio_util::sync::CancellationToken;
+
+use super::{Shop, files_with, settings, wav};
+use crate::process::until;
 use crate::songs::{SECONDS, library};
 
 async fn track(catalog: &dyn Catalog, key: &str) -> Option<Track> {
@@ -30,13 +38,121 @@ async fn a_song_is_learnt_once_and_replaced_under_its_name() {
     let second = track(&*shop.catalog, key).await.unwrap();
     assert!(second.id == first.id && second.number != first.number && second.content != first.content);
     assert_eq!(shop.measures.files_indexed.get(), 2);
-    // The same sound under another name is kept, and linked.
-    let copy = "songs_to_index/copy.wav";
-    shop.bucket.put(copy, song(1));
-    assert_eq!(shop.created(copy).await, Handled::Done);
-    let copy = track(&*shop.catalog, copy).await.unwrap();
-    let links = shop.catalog.near_duplicates(copy.number).await.unwrap();
+}
+
+/// An index of the two songs of the tests and of all that was learnt when `refresh` was called.
+#[derive(Clone)]
+struct Growing(Arc<Mutex<Arc<Snapshot>>>);
+
+impl Growing {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Arc::clone(&library().snapshot))))
+    }
+
+    async fn refresh(&self, catalog: &dyn Catalog) {
+        let songs = [1, 5].map(|seed| compose(seed, SECONDS).samples);
+        let prints = songs.each_ref().map(|song| Fingerprinter::fingerprint(Density::Reference, song));
+        let mut tracks: Vec<_> = (1..).map(TrackNumber).zip(prints).collect();
+        let pending = catalog.pending_comparisons(Some(TrackNumber(2)), 99).await.unwrap();
+        for (number, packed) in catalog.constellations(&pending).await.unwrap() {
+            tracks.push((number, Constellation::from_bytes(&packed).unwrap()));
+        }
+        tracks.sort_by_key(|(number, _)| *number);
+        *self.0.lock().unwrap() = Arc::new(Snapshot::from_tracks(&tracks).unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn same_sound_is_linked_when_the_index_has_it_whatever_happens_before() {
+    let index = Growing::new();
+    let shared = index.clone();
+    let shop = Shop::with(settings(), move || Arc::clone(&shared.0.lock().unwrap())).await;
+    let key = "songs_to_index/copy.wav";
+    shop.bucket.put(key, song(1));
+    assert_eq!(shop.created(key).await, Handled::Done);
+    let copy = track(&*shop.catalog, key).await.unwrap();
+    let pending = shop.catalog.pending_comparisons(Some(TrackNumber(2)), 9).await.unwrap();
+    assert_eq!(pending, [copy.number], "stored with the track");
+    // The process is killed before the index has the track. The next one finds what it owes.
+    let Shop { _folder, catalog, bucket, measures, files } = shop;
+    drop(files);
+    let shared = index.clone();
+    let next = files_with(&catalog, &bucket, &measures, "next", settings(), move || {
+        Arc::clone(&shared.0.lock().unwrap())
+    });
+    index.refresh(&*catalog).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(next.run(stop.clone()));
+    until("it is linked", async || !catalog.near_duplicates(copy.number).await.unwrap().is_empty()).await;
+    let links = catalog.near_duplicates(copy.number).await.unwrap();
     assert_eq!(links.iter().map(|link| link.of.0).collect::<Vec<_>>(), [1]);
+    assert!(catalog.pending_comparisons(Some(TrackNumber(2)), 9).await.unwrap().is_empty());
+    stop.cancel();
+    running.await.unwrap();
+}
+
+/// As many processes as needed die while they decode the object.
+async fn deaths(shop: &Shop, key: &str) {
+    let facts = shop.bucket.facts(&ObjectName { bucket: "b".into(), key: key.into() }).await.unwrap();
+    let etag = facts.etag.unwrap_or_default();
+    let version = format!("{etag} {} {}", facts.size, facts.modified_at.unwrap_or_default());
+    let object = ObjectVersion { bucket: "b".into(), key: key.into(), version };
+    for _ in 0..MAX_DEATHS {
+        shop.catalog.journal().begin_attempt(&object).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn object_that_kills_its_process_goes_to_the_dead_letters() {
+    let shop = Shop::new().await;
+    for folder in ["songs_to_index", "songs_to_check"] {
+        let key = format!("{folder}/poison.wav");
+        shop.bucket.put(&key, song(9));
+        deaths(&shop, &key).await;
+        let handled = shop.created(&key).await;
+        assert!(matches!(&handled, Handled::Bury(why) if why.contains("quarantined")), "{handled:?}");
+        let report = if folder == "songs_to_index" {
+            format!("{key}.failed.json")
+        } else {
+            format!("{folder}/poison.json")
+        };
+        assert!(shop.bucket.text(&report).is_some_and(|text| text.contains("quarantined")), "{report}");
+    }
+    assert_eq!(track(&*shop.catalog, "songs_to_index/poison.wav").await, None);
+    let all = shop.catalog.journal().open_attempts(MAX_DEATHS, 9).await.unwrap();
+    assert_eq!(all.len(), 2);
+    // A person processes it by hand: that succeeds, and all is forgotten.
+    let target = Target::parse("s3://b/songs_to_index/poison.wav").unwrap();
+    let objects = shop.files.objects(&target).await.unwrap();
+    shop.files.index_all(objects, None, |done| assert!(done.result.is_ok(), "{done:?}")).await;
+    assert_eq!(shop.catalog.journal().open_attempts(1, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orderly_ends_of_work_leave_no_attempts() {
+    let shop = Shop::new().await;
+    for (key, body) in [("songs_to_index/a.wav", song(9)), ("songs_to_index/bad.mp3", b"no sound".repeat(99))]
+    {
+        shop.bucket.put(key, body);
+        shop.created(key).await;
+    }
+    shop.bucket.put("songs_to_check/a.wav", song(9));
+    shop.created("songs_to_check/a.wav").await;
+    assert_eq!(shop.catalog.journal().open_attempts(1, 9).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn object_that_cannot_be_indexed_gets_a_report_beside_it() {
+    let shop = Shop::new().await;
+    let key = "songs_to_index/x.mp3";
+    shop.bucket.put(key, b"this is text".repeat(99));
+    assert!(matches!(shop.created(key).await, Handled::Bury(_)));
+    let report = shop.bucket.json("songs_to_index/x.mp3.failed.json");
+    assert_eq!(
+        (report["statusCode"].as_u64(), report["file"].as_str()),
+        (Some(2900), Some("s3://b/songs_to_index/x.mp3"))
+    );
+    assert_eq!(shop.created("songs_to_index/x.mp3.failed.json").await, Handled::Done, "it is no metadata");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ use refrain_core::matching::MatchSettings;
 use refrain_core::matching::live::LiveSettings;
 use refrain_service::delivery::Planner;
 use refrain_service::files::{Files, Parts};
+use refrain_service::instance::Instance;
 use refrain_service::intake::Handled;
 use refrain_service::measure::Measures;
 use refrain_service::monitor::EventKind;
@@ -77,7 +78,7 @@ fn files_with(
         objects: bucket.clone(),
         planner: Planner::new(&[sink("all", Format::Response), sink("song", Format::Song)]),
         measures: Arc::clone(measures),
-        name: name.to_owned(),
+        instance: Arc::new(Instance::new(name)),
         roles: BOTH,
         live: (LiveSettings::default(), vec![EventKind::Start, EventKind::Final]),
     };

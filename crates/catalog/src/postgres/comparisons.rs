@@ -1,0 +1,48 @@
+//! Comparisons of new tracks with earlier ones: pending until their result is stored.
+
+use super::PostgresCatalog;
+use super::row;
+use crate::{CatalogError, NearDuplicate, TrackNumber};
+
+impl PostgresCatalog {
+    pub(super) async fn list_pending(
+        &self,
+        after: Option<TrackNumber>,
+        limit: u32,
+    ) -> Result<Vec<TrackNumber>, CatalogError> {
+        let sql = "SELECT track FROM refrain.pending_comparisons WHERE track > $1 ORDER BY track LIMIT $2";
+        let after = after.map_or(-1, |number| i64::from(number.0));
+        let rows: Vec<(i64,)> = self.rows_as(sql, |query| query.bind(after).bind(i64::from(limit))).await?;
+        let numbers: Result<_, _> = rows.into_iter().map(|(number,)| row::number(number)).collect();
+        numbers.map_err(|error| self.name.error(error))
+    }
+
+    /// Doing it twice changes nothing.
+    pub(super) async fn store_comparisons(
+        &self,
+        tracks: &[TrackNumber],
+        links: &[NearDuplicate],
+    ) -> Result<(), CatalogError> {
+        for link in links {
+            self.check_link(link)?;
+        }
+        self.patiently(|| self.store_comparisons_once(tracks, links)).await
+    }
+
+    async fn store_comparisons_once(
+        &self,
+        tracks: &[TrackNumber],
+        links: &[NearDuplicate],
+    ) -> Result<(), CatalogError> {
+        let mut transaction = self.begin_writing().await?;
+        for link in links {
+            self.insert_link(&mut transaction, link).await?;
+        }
+        self.query("DELETE FROM refrain.pending_comparisons WHERE track = ANY($1)")
+            .bind(tracks.iter().map(|track| i64::from(track.0)).collect::<Vec<_>>())
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await
+    }
+}

@@ -1,0 +1,100 @@
+//! Attempts that have begun, and deaths.
+
+use super::Question;
+use crate::journal::{moment, text};
+use crate::postgres::PostgresCatalog;
+use crate::postgres::row;
+use crate::{CatalogError, MAX_DEATHS, ObjectAttempts, ObjectVersion, StreamHealth};
+
+impl PostgresCatalog {
+    pub(super) async fn confirm(
+        &self,
+        owner: &str,
+        (id, started_at): (&str, i64),
+        health: StreamHealth,
+    ) -> Result<bool, CatalogError> {
+        let sql = "UPDATE refrain.streams SET deaths = 0, \
+             decoder_deaths = CASE WHEN $4 THEN 0 ELSE decoder_deaths END \
+             WHERE id = $1 AND started_at = $2 AND lease_owner = $3 RETURNING 1";
+        let is_healthy = health == StreamHealth::Healthy;
+        let bind = |query: Question| query.bind(text(id)).bind(started_at).bind(text(owner)).bind(is_healthy);
+        Ok(!self.rows(sql, bind).await?.is_empty())
+    }
+
+    pub(super) async fn add_decoder_death(
+        &self,
+        owner: &str,
+        (id, started_at): (&str, i64),
+    ) -> Result<Option<u32>, CatalogError> {
+        let sql = "UPDATE refrain.streams SET decoder_deaths = decoder_deaths + 1 \
+             WHERE id = $1 AND started_at = $2 AND lease_owner = $3 RETURNING decoder_deaths";
+        let bind = |query: Question| query.bind(text(id)).bind(started_at).bind(text(owner));
+        self.only_count(self.rows_as(sql, bind).await?)
+    }
+
+    pub(super) async fn add_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
+        if let Some(fault) = object.fault() {
+            return Err(self.name.invalid(fault));
+        }
+        let sql = "INSERT INTO refrain.object_attempts AS known (bucket, key, version, attempts, updated_at) \
+             VALUES ($1, $2, $3, 1, (extract(epoch FROM statement_timestamp()) * 1000)::bigint) \
+             ON CONFLICT (bucket, key, version) DO UPDATE SET attempts = known.attempts + 1, \
+             updated_at = excluded.updated_at WHERE known.attempts < $4 RETURNING attempts";
+        let bind = |query| named(query, object).bind(i64::from(MAX_DEATHS));
+        self.only_count(self.rows_as(sql, bind).await?)
+    }
+
+    pub(super) async fn count_attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
+        let sql = "SELECT attempts FROM refrain.object_attempts \
+             WHERE bucket = $1 AND key = $2 AND version = $3";
+        let rows = self.rows_as(sql, |query| named(query, object)).await?;
+        Ok(self.only_count(rows)?.unwrap_or_default())
+    }
+
+    pub(super) async fn forget_attempts(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
+        let sql = "DELETE FROM refrain.object_attempts WHERE bucket = $1 AND key = $2 AND version = $3";
+        self.rows(sql, |query| named(query, object)).await.map(drop)
+    }
+
+    pub(super) async fn list_attempts(
+        &self,
+        at_least: u32,
+        limit: u32,
+    ) -> Result<Vec<ObjectAttempts>, CatalogError> {
+        let sql = "SELECT bucket, key, version, attempts, updated_at FROM refrain.object_attempts \
+             WHERE attempts >= $1 ORDER BY updated_at DESC, bucket, key LIMIT $2";
+        let rows: Vec<(String, String, String, i64, i64)> =
+            self.rows_as(sql, |query| query.bind(i64::from(at_least)).bind(i64::from(limit))).await?;
+        let attempts = |(bucket, key, version, attempts, updated_at)| {
+            let attempts = row::count(attempts).map_err(|error| self.name.error(error))?;
+            Ok(ObjectAttempts { object: ObjectVersion { bucket, key, version }, attempts, updated_at })
+        };
+        rows.into_iter().map(attempts).collect()
+    }
+
+    pub(super) async fn forget_session(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
+        let sql = "INSERT INTO refrain.ended_sessions (stream, session, ended_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (stream, session) DO NOTHING";
+        let bind = |query: Question| query.bind(text(id)).bind(text(session)).bind(moment(at));
+        self.rows(sql, bind).await.map(drop)
+    }
+
+    pub(super) async fn delete_old_state(&self, before: i64) -> Result<u64, CatalogError> {
+        let sql = "WITH objects AS (DELETE FROM refrain.object_attempts WHERE updated_at < $1 RETURNING 1), \
+             sessions AS (DELETE FROM refrain.ended_sessions WHERE ended_at < $1 RETURNING 1) \
+             SELECT (SELECT count(*) FROM objects) + (SELECT count(*) FROM sessions)";
+        let rows: Vec<(i64,)> = self.rows_as(sql, |query| query.bind(moment(before))).await?;
+        self.unsigned(rows.first().map_or(0, |(count,)| *count))
+    }
+
+    fn only_count(&self, mut rows: Vec<(i64,)>) -> Result<Option<u32>, CatalogError> {
+        let count = rows.pop().map(|(count,)| row::count(count));
+        count.transpose().map_err(|error| self.name.error(error))
+    }
+}
+
+/// Binds the name of an object to $1, $2 and $3.
+fn named(query: Question, object: &ObjectVersion) -> Question {
+    let own = |name: &str| text(name).into_owned();
+    query.bind(own(&object.bucket)).bind(own(&object.key)).bind(own(&object.version))
+}

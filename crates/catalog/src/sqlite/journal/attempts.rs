@@ -1,0 +1,148 @@
+//! Attempts that have begun, and deaths.
+
+use sqlx::{Row, sqlite::SqliteRow};
+
+use crate::journal::{moment, text};
+use crate::sqlite::SqliteCatalog;
+use crate::sqlite::write::now;
+use crate::{CatalogError, MAX_DEATHS, ObjectAttempts, ObjectVersion, StreamHealth};
+
+impl SqliteCatalog {
+    pub(super) async fn confirm(
+        &self,
+        owner: &str,
+        (id, started_at): (&str, i64),
+        health: StreamHealth,
+    ) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE streams SET deaths = 0, decoder_deaths = CASE WHEN ?4 THEN 0 ELSE decoder_deaths END \
+             WHERE id = ?1 AND started_at = ?2 AND lease_owner = ?3",
+        )
+        .bind(text(id))
+        .bind(started_at)
+        .bind(text(owner))
+        .bind(health == StreamHealth::Healthy)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    pub(super) async fn add_decoder_death(
+        &self,
+        owner: &str,
+        (id, started_at): (&str, i64),
+    ) -> Result<Option<u32>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let deaths = sqlx::query_scalar(
+            "UPDATE streams SET decoder_deaths = decoder_deaths + 1 \
+             WHERE id = ?1 AND started_at = ?2 AND lease_owner = ?3 RETURNING decoder_deaths",
+        )
+        .bind(text(id))
+        .bind(started_at)
+        .bind(text(owner))
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(deaths)
+    }
+
+    pub(super) async fn add_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError> {
+        if let Some(fault) = object.fault() {
+            return Err(self.name.invalid(fault));
+        }
+        let mut transaction = self.begin().await?;
+        let attempts = sqlx::query_scalar(
+            "INSERT INTO object_attempts (bucket, key, version, attempts, updated_at) VALUES (?1, ?2, ?3, 1, ?4) \
+             ON CONFLICT (bucket, key, version) DO UPDATE SET attempts = attempts + 1, updated_at = ?4 \
+             WHERE attempts < ?5 RETURNING attempts",
+        )
+        .bind(text(&object.bucket))
+        .bind(text(&object.key))
+        .bind(text(&object.version))
+        .bind(now())
+        .bind(MAX_DEATHS)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await?;
+        Ok(attempts)
+    }
+
+    pub(super) async fn count_attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError> {
+        let attempts: Result<Option<u32>, _> = sqlx::query_scalar(
+            "SELECT attempts FROM object_attempts WHERE bucket = ?1 AND key = ?2 AND version = ?3",
+        )
+        .bind(text(&object.bucket))
+        .bind(text(&object.key))
+        .bind(text(&object.version))
+        .fetch_optional(&self.readers)
+        .await;
+        attempts.map(Option::unwrap_or_default).map_err(|error| self.name.error(error))
+    }
+
+    pub(super) async fn forget_attempts(&self, object: &ObjectVersion) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("DELETE FROM object_attempts WHERE bucket = ?1 AND key = ?2 AND version = ?3")
+            .bind(text(&object.bucket))
+            .bind(text(&object.key))
+            .bind(text(&object.version))
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await
+    }
+
+    pub(super) async fn list_attempts(
+        &self,
+        at_least: u32,
+        limit: u32,
+    ) -> Result<Vec<ObjectAttempts>, CatalogError> {
+        let attempts = |row: &SqliteRow| {
+            let object =
+                ObjectVersion { bucket: row.try_get(0)?, key: row.try_get(1)?, version: row.try_get(2)? };
+            Ok(ObjectAttempts { object, attempts: row.try_get(3)?, updated_at: row.try_get(4)? })
+        };
+        let rows = sqlx::query(
+            "SELECT bucket, key, version, attempts, updated_at FROM object_attempts WHERE attempts >= ?1 \
+             ORDER BY updated_at DESC, bucket, key LIMIT ?2",
+        )
+        .bind(at_least)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await;
+        rows.and_then(|rows| rows.iter().map(attempts).collect()).map_err(|error| self.name.error(error))
+    }
+
+    pub(super) async fn forget_session(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO ended_sessions (stream, session, ended_at) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (stream, session) DO NOTHING",
+        )
+        .bind(text(id))
+        .bind(text(session))
+        .bind(moment(at))
+        .execute(&mut *transaction)
+        .await
+        .map_err(|error| self.name.error(error))?;
+        self.commit(transaction).await
+    }
+
+    pub(super) async fn delete_old_state(&self, before: i64) -> Result<u64, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let mut deleted = 0;
+        for sql in [
+            "DELETE FROM object_attempts WHERE updated_at < ?1",
+            "DELETE FROM ended_sessions WHERE ended_at < ?1",
+        ] {
+            let done = sqlx::query(sql).bind(moment(before)).execute(&mut *transaction).await;
+            deleted += done.map_err(|error| self.name.error(error))?.rows_affected();
+        }
+        self.commit(transaction).await?;
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,96 @@
+//! Attempts to process an object, counted in the database so that an object that kills the process is not retried forever.
+//!
+//! An attempt is counted when a thread is free for it, before the first byte is decoded, and forgotten when the work ends,
+//! whatever its result. So what stays are the objects that were being decoded when a process died. They are tried again one
+//! at a time: an object that only shared its process with one that kills it succeeds then.
+
+use std::sync::Arc;
+
+use refrain_catalog::{MAX_DEATHS, ObjectVersion};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
+
+use super::error::FilesError;
+use super::shared::Shared;
+use crate::outside::{ObjectFacts, ObjectName};
+
+/// Who wants an object to be processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Requester {
+    /// A message of a queue, which can come again.
+    Queue,
+    /// A person: what was counted before is forgotten.
+    Person,
+}
+
+/// An attempt that goes on. When it is dropped without an end, it is ended in the background: its process lives.
+pub(super) struct Attempt {
+    shared: Arc<Shared>,
+    object: ObjectVersion,
+    is_ended: bool,
+    _slot: Option<OwnedSemaphorePermit>,
+    _alone: Option<OwnedMutexGuard<()>>,
+}
+
+impl Attempt {
+    /// Waits for a thread, and counts the attempt.
+    ///
+    /// # Errors
+    /// [`FilesError::Quarantined`] if the content has killed [`MAX_DEATHS`] processes; [`FilesError::Catalog`].
+    pub(super) async fn begin(
+        shared: &Arc<Shared>,
+        object: &ObjectName,
+        facts: &ObjectFacts,
+        requester: Requester,
+    ) -> Result<Self, FilesError> {
+        let version = version_of(object, facts);
+        let journal = shared.journal();
+        if requester == Requester::Person {
+            journal.end_attempt(&version).await?;
+        }
+        // The lock comes first: who has it waits for a slot, and who has a slot does not wait for the lock.
+        let alone = match journal.attempts(&version).await? {
+            0 => None,
+            deaths => {
+                tracing::warn!(%object, deaths, "object was being decoded when a process died, trying it alone");
+                Some(Arc::clone(&shared.suspects).lock_owned().await)
+            }
+        };
+        // It is closed never.
+        let slot = Arc::clone(&shared.slots).acquire_owned().await.ok();
+        if journal.begin_attempt(&version).await?.is_none() {
+            return Err(FilesError::Quarantined(object.clone()));
+        }
+        let shared = Arc::clone(shared);
+        Ok(Self { shared, object: version, is_ended: false, _slot: slot, _alone: alone })
+    }
+
+    /// Notes that the work has ended in an orderly way.
+    pub(super) async fn end(mut self) {
+        self.is_ended = true;
+        if let Err(error) = self.shared.journal().end_attempt(&self.object).await {
+            let ObjectVersion { bucket, key, .. } = &self.object;
+            // It counts as a death then; two more are needed.
+            tracing::warn!(bucket, key, %error, max_deaths = MAX_DEATHS, "cannot store that an attempt has ended");
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.is_ended {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (shared, object) = (Arc::clone(&self.shared), self.object.clone());
+            runtime.spawn(async move { shared.journal().end_attempt(&object).await });
+        }
+    }
+}
+
+/// Names the content of an object. With the time of its upload: uploading the same bytes again is a person's decision to try
+/// again.
+fn version_of(object: &ObjectName, facts: &ObjectFacts) -> ObjectVersion {
+    let etag = facts.etag.as_deref().unwrap_or_default();
+    let version = format!("{etag} {} {}", facts.size, facts.modified_at.unwrap_or_default());
+    ObjectVersion { bucket: object.bucket.clone(), key: object.key.clone(), version }
+}

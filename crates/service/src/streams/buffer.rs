@@ -1,0 +1,191 @@
+//! Events between the monitor and the database. While the database is away, decoding goes on and its events are kept here.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Local};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+
+use crate::monitor::{EventKind, StreamEvent};
+
+/// Events of one stream that are kept while they cannot be written: at 1 kB each, 4 MB. Of each airing no more than a start,
+/// one update and a final are kept, so this is days of songs. When it is full, the stream's decoding waits.
+const MAX_EVENTS: usize = 4_096;
+
+/// An event with the local time of its decision.
+pub(super) type TimedEvent = (StreamEvent, DateTime<Local>);
+
+#[derive(Default)]
+struct State {
+    events: VecDeque<TimedEvent>,
+    is_over: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// An event was added, or the last one was.
+    added: Notify,
+    /// An event was taken.
+    taken: Notify,
+}
+
+/// Takes events from a channel as they come, and keeps them until they are taken. Dropping it drops what it keeps.
+pub(super) struct EventBuffer {
+    shared: Arc<Shared>,
+    pump: AbortHandle,
+}
+
+impl EventBuffer {
+    /// Begins to take the events of a channel.
+    pub(super) fn new(events: mpsc::Receiver<StreamEvent>) -> Self {
+        let shared = Arc::<Shared>::default();
+        let pump = tokio::spawn(pump(Arc::clone(&shared), events)).abort_handle();
+        Self { shared, pump }
+    }
+
+    /// Returns the oldest event; `None` when the channel is closed and all events are taken. It can be dropped and called
+    /// again without losing an event.
+    pub(super) async fn next(&self) -> Option<TimedEvent> {
+        loop {
+            let added = self.shared.added.notified();
+            {
+                let mut state = self.shared.lock();
+                if let Some(event) = state.events.pop_front() {
+                    self.shared.taken.notify_one();
+                    return Some(event);
+                }
+                if state.is_over {
+                    return None;
+                }
+            }
+            added.await;
+        }
+    }
+}
+
+impl Drop for EventBuffer {
+    fn drop(&mut self) {
+        self.pump.abort();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Adds an event. A later update, or the final, replaces an update of the same airing that was not written yet: the
+    /// database then stores the same, and sinks get no update that was outdated when it was sent.
+    fn add(&mut self, event: StreamEvent) {
+        let is_outdated = |(kept, _): &TimedEvent| {
+            kept.airing == event.airing && kept.kind == EventKind::Update && event.kind != EventKind::Start
+        };
+        // Events that are written without delay never meet one of their airing here.
+        self.events.retain(|kept| !is_outdated(kept));
+        self.events.push_back((event, Local::now()));
+    }
+}
+
+async fn pump(shared: Arc<Shared>, mut events: mpsc::Receiver<StreamEvent>) {
+    while let Some(event) = events.recv().await {
+        loop {
+            let taken = shared.taken.notified();
+            if shared.lock().events.len() < MAX_EVENTS {
+                break;
+            }
+            taken.await;
+        }
+        shared.lock().add(event);
+        shared.added.notify_one();
+    }
+    shared.lock().is_over = true;
+    shared.added.notify_one();
+}
+
+#[cfg(test)]
+mod tests {
+    use refrain_catalog::{DetectionId, TrackNumber};
+    use refrain_core::matching::Match;
+
+    use super::*;
+
+    fn event(kind: EventKind, airing: DetectionId, known_at: f64) -> StreamEvent {
+        StreamEvent {
+            stream: "s".into(),
+            kind,
+            airing,
+            heard: Match {
+                track: TrackNumber(1),
+                query_start: 0.0,
+                query_end: known_at,
+                reference_start: 0.0,
+                speed: 1.0,
+                pitch_cents: 0.0,
+                false_positive_probability: 0.0,
+                aligned_landmarks: 9,
+                expected_peaks: 10,
+                matched_peaks: 9,
+                segments: Vec::new(),
+            },
+            epoch: 0.0,
+            known_at,
+            clock: None,
+            clock_offset: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn unwritten_updates_are_replaced_and_starts_and_finals_are_kept_in_order() {
+        let (send, receive) = mpsc::channel(1);
+        let buffer = EventBuffer::new(receive);
+        let (a, b) = (DetectionId::fresh(), DetectionId::fresh());
+        send.send(event(EventKind::Start, a, 1.0)).await.unwrap();
+        for n in 0..1_000 {
+            send.send(event(EventKind::Update, a, f64::from(n))).await.unwrap();
+        }
+        send.send(event(EventKind::Final, a, 1_001.0)).await.unwrap();
+        send.send(event(EventKind::Start, b, 1_002.0)).await.unwrap();
+        send.send(event(EventKind::Update, b, 1_003.0)).await.unwrap();
+        drop(send);
+        // Not taken before all are there.
+        while !buffer.shared.lock().is_over {
+            tokio::task::yield_now().await;
+        }
+        let mut all = Vec::new();
+        while let Some((event, _)) = buffer.next().await {
+            all.push((event.kind, event.airing, event.known_at));
+        }
+        let expected = [
+            (EventKind::Start, a, 1.0),
+            (EventKind::Final, a, 1_001.0),
+            (EventKind::Start, b, 1_002.0),
+            (EventKind::Update, b, 1_003.0),
+        ];
+        assert_eq!(all, expected);
+    }
+
+    #[tokio::test]
+    async fn full_buffer_makes_the_sender_wait() {
+        let (send, receive) = mpsc::channel(1);
+        let buffer = EventBuffer::new(receive);
+        let sent = tokio::spawn(async move {
+            for n in 0..MAX_EVENTS + 10 {
+                send.send(event(EventKind::Start, DetectionId::fresh(), n as f64)).await.unwrap();
+            }
+        });
+        while buffer.shared.lock().events.len() < MAX_EVENTS {
+            tokio::task::yield_now().await;
+        }
+        assert!(!sent.is_finished());
+        let mut count = 0;
+        while buffer.next().await.is_some() {
+            count += 1;
+        }
+        assert_eq!(count, MAX_EVENTS + 10);
+        sent.await.unwrap();
+    }
+}
