@@ -83,7 +83,8 @@ fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcom
         Err(error) => return refused(&error, &output),
     };
     if let Err(error) = refrain_isolation::enable() {
-        output.note(&format!("{name}: cannot find this program, so audio is decoded without limits: {error}"));
+        output
+            .note(&format!("{name}: cannot find this program, so audio is decoded without limits: {error}"));
     }
     let outcome = run(&args, &output).unwrap_or_else(|error| {
         if matches!(error.downcast_ref(), Some(OutputError::Closed)) {

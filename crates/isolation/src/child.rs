@@ -40,7 +40,13 @@ impl Child {
         let mut process = command.spawn()?;
         let (to, from) = (process.stdin.take(), process.stdout.take());
         let from = from.ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self { process, to, from: BufReader::with_capacity(BLOCK, from), codec: Codec::default(), inputs: 0 })
+        Ok(Self {
+            process,
+            to,
+            from: BufReader::with_capacity(BLOCK, from),
+            codec: Codec::default(),
+            inputs: 0,
+        })
     }
 
     /// Returns true if the child is running.

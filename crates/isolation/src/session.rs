@@ -64,7 +64,11 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError`]. The next call starts another child.
-    pub fn call(&mut self, request: Vec<u8>, open: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, SessionError> {
+    pub fn call(
+        &mut self,
+        request: Vec<u8>,
+        open: impl FnOnce() -> Vec<u8>,
+    ) -> Result<Vec<u8>, SessionError> {
         let mut state = lock(&self.slot.state);
         let generation = state.start()?;
         if generation != self.generation {
@@ -90,7 +94,8 @@ impl State {
     /// Starts a child if there is none, and returns its generation.
     fn start(&mut self) -> Result<u64, SessionError> {
         if !self.child.as_mut().is_some_and(Child::is_alive) {
-            let supervisor = supervisor::get().ok_or_else(|| SessionError::Spawn("not enabled".to_owned()))?;
+            let supervisor =
+                supervisor::get().ok_or_else(|| SessionError::Spawn("not enabled".to_owned()))?;
             let child = supervisor.spawn().map_err(|error| SessionError::Spawn(error.to_string()))?;
             self.child = Some(child);
             self.generation += 1;

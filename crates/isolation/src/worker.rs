@@ -110,7 +110,7 @@ fn serve(channel: &Arc<Mutex<Channel>>, sessions: &mut impl SessionHandler) -> i
         limits::grant_processor_time();
         match request {
             None => return Ok(()),
-            Some(Request::Open(open)) => serve_input(channel, open)?,
+            Some(Request::Open(open)) => serve_input(channel, &open)?,
             Some(Request::Session { session, body }) => {
                 let body = sessions.handle(session, &body);
                 lock(channel).send(&Reply::Session(body))?;

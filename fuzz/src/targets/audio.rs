@@ -3,7 +3,8 @@
 use std::io::Cursor;
 
 use refrain_core::audio::ts::{AudioFrame, TsDemuxer};
-use refrain_core::audio::{AudioReader, Limits, LiveDecoder, SAMPLE_RATE};
+use refrain_core::audio::{Limits, LiveDecoder, SAMPLE_RATE};
+use refrain_isolation::open_stream;
 
 use crate::grammar::ogg;
 
@@ -16,8 +17,8 @@ const FRAME: usize = 512;
 /// Decodes a file or a stream.
 pub(super) fn decode(bytes: &[u8]) {
     let limits = Limits { max_seconds: MAX_SECONDS, ..Limits::default() };
-    // The one place that opens a decoder: replace this line to run the decoder elsewhere.
-    let opened = AudioReader::from_source(Box::new(Cursor::new(bytes.to_vec())), "fuzz", &limits);
+    // In a child process with limits, as the program does, where the runner has enabled that.
+    let opened = open_stream(Box::new(Cursor::new(bytes.to_vec())), "fuzz", &limits);
     let Ok(mut reader) = opened else { return };
     let mut samples = 0;
     while let Ok(Some(chunk)) = reader.next_chunk() {

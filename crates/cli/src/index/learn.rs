@@ -59,7 +59,10 @@ impl<'a> Learner<'a> {
         };
         let sound = open_path(&file.path, &sound::limits())?.fingerprint(Density::Reference)?;
         if stamp(&file.path)? != before {
-            bail!("{}: the file changed while it was read; index it again when it is complete", clean(&file.source));
+            bail!(
+                "{}: the file changed while it was read; index it again when it is complete",
+                clean(&file.source)
+            );
         }
         let given = |isrc: Option<&str>| self.metadata.find(&file.source, isrc).cloned();
         let rule = old_rule.or_else(|| self.rule.clone());

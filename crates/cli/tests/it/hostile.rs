@@ -76,8 +76,17 @@ fn vorbis_codebooks(count: u32, padding: usize) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.put(count - 1, 8);
     for _ in 0..count {
-        let fields =
-            [(0x56_43_42, 24), (31, 16), (131_072, 24), (1, 1), (16, 5), (131_072, 18), (1, 4), (0, 32), (0, 32)];
+        let fields = [
+            (0x56_43_42, 24),
+            (31, 16),
+            (131_072, 24),
+            (1, 1),
+            (16, 5),
+            (131_072, 18),
+            (1, 4),
+            (0, 32),
+            (0, 32),
+        ];
         fields.iter().for_each(|(value, width)| bits.put(*value, *width));
         [(0, 4), (0, 1), (0, 1)].iter().for_each(|(value, width)| bits.put(*value, *width));
     }
@@ -87,7 +96,8 @@ fn vorbis_codebooks(count: u32, padding: usize) -> Vec<u8> {
     let length = (padding as u32).to_le_bytes();
     let comment = [b"\x03vorbis".as_slice(), &length, &vendor, &[0, 0, 0, 0, 1]].concat();
     let setup = [b"\x05vorbis".as_slice(), &bits.bytes(), &[0; 200]].concat();
-    [page(0, 2, &[&identification]), page(1, 0, &[&comment, &setup]), page(2, 0, &[&[0; 50]; 50])].concat()
+    [page(0, 2, &[&identification]), page(1, 0, &[&comment, &setup]), page(2, 0, &[[0; 50].as_slice(); 50])]
+        .concat()
 }
 
 fn mp3() -> Vec<u8> {

@@ -160,7 +160,8 @@ fn caf_table_fits(head: &[u8]) -> bool {
     const CHUNK_HEADER: usize = 12;
     /// Most bytes of a magic cookie, which is allocated at once. Those of AAC and ALAC have less than a hundred.
     const MAX_COOKIE: i64 = 1 << 20;
-    let number = |at: usize| head.get(at..at + 8).and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
+    let number =
+        |at: usize| head.get(at..at + 8).and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
     let mut at = FILE_HEADER;
     while let (Some(name), Some(size)) = (head.get(at..at + 4), number(at + 4)) {
         if name == b"pakt" {
@@ -170,7 +171,8 @@ fn caf_table_fits(head: &[u8]) -> bool {
         if name == b"kuki" && size > MAX_COOKIE {
             return false;
         }
-        let Some(next) = usize::try_from(size).ok().and_then(|size| (at + CHUNK_HEADER).checked_add(size)) else {
+        let Some(next) = usize::try_from(size).ok().and_then(|size| (at + CHUNK_HEADER).checked_add(size))
+        else {
             break;
         };
         at = next;
@@ -202,7 +204,9 @@ mod tests {
 
     #[test]
     fn a_sample_rate_of_zero_is_refused() {
-        let header = |rate: u32| [b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".as_slice(), &rate.to_le_bytes()].concat();
+        let header = |rate: u32| {
+            [b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".as_slice(), &rate.to_le_bytes()].concat()
+        };
         assert_eq!(refuse(&header(44_100)), None);
         assert_eq!(refuse(&header(0)), Some("its sample rate is 0"));
     }

@@ -37,8 +37,12 @@ enum Exceeded {
 impl From<AudioError> for WireError {
     fn from(error: AudioError) -> Self {
         let (name, kind) = match error {
-            AudioError::Open { name, source } => (name, Kind::Open(source.raw_os_error(), source.to_string())),
-            AudioError::Read { name, source } => (name, Kind::Read(source.raw_os_error(), source.to_string())),
+            AudioError::Open { name, source } => {
+                (name, Kind::Open(source.raw_os_error(), source.to_string()))
+            }
+            AudioError::Read { name, source } => {
+                (name, Kind::Read(source.raw_os_error(), source.to_string()))
+            }
             AudioError::Directory { name } => (name, Kind::Directory),
             AudioError::Empty { name } => (name, Kind::Empty),
             AudioError::NotAudio { name } => (name, Kind::NotAudio),
@@ -106,7 +110,8 @@ mod tests {
         for error in errors {
             assert_eq!(AudioError::from(WireError::from(error())).to_string(), error().to_string());
         }
-        let limit = || AudioError::Limit { name: name(), limit: LimitKind::Channels, found: 99.0, allowed: 64.0 };
+        let limit =
+            || AudioError::Limit { name: name(), limit: LimitKind::Channels, found: 99.0, allowed: 64.0 };
         assert_eq!(AudioError::from(WireError::from(limit())).to_string(), limit().to_string());
     }
 }

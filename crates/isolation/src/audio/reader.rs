@@ -3,7 +3,9 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use refrain_core::audio::{AudioError, AudioReader, DecodeReport, Format, Limits, Searchable, Tags, shown_name};
+use refrain_core::audio::{
+    AudioError, AudioReader, DecodeReport, Format, Limits, Searchable, Tags, shown_name,
+};
 use refrain_core::fingerprint::{Density, Fingerprinter};
 
 use super::message::{Fingerprinted, SourceKind};
@@ -27,10 +29,11 @@ enum Inner {
 /// # Errors
 /// As [`AudioReader::open`]; [`AudioError::Stopped`] if the file exceeds a limit of the child.
 pub fn open_path(path: &Path, limits: &Limits) -> Result<Reader, AudioError> {
-    let Some(supervisor) = supervisor::get() else { return AudioReader::open(path, limits).map(Reader::local) };
+    let Some(supervisor) = supervisor::get() else {
+        return AudioReader::open(path, limits).map(Reader::local);
+    };
     let kind = SourceKind::Path(path.to_owned());
-    RemoteReader::open(supervisor, kind, RemoteSource::None, shown_name(path), limits)
-        .map(Reader::remote)
+    RemoteReader::open(supervisor, kind, RemoteSource::None, shown_name(path), limits).map(Reader::remote)
 }
 
 /// Opens `length` bytes that have positions. `open` gives them from their start and may be called several times; messages

@@ -16,8 +16,8 @@ use crate::worker::{Channel, Reply, Request};
 ///
 /// # Errors
 /// Those of the pipes: the parent is gone.
-pub(crate) fn serve_input(channel: &Arc<Mutex<Channel>>, open: OpenRequest) -> io::Result<()> {
-    let mut reader = match open_reader(channel, &open) {
+pub(crate) fn serve_input(channel: &Arc<Mutex<Channel>>, open: &OpenRequest) -> io::Result<()> {
+    let mut reader = match open_reader(channel, open) {
         Ok(reader) => reader,
         Err(error) => return lock(channel).send(&Reply::Failed(error.into())),
     };

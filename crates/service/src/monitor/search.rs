@@ -48,15 +48,15 @@ impl StreamSearch {
     }
 
     /// Searches the peaks of a piece.
-    pub(super) fn process(&mut self, piece: Piece, tools: &mut Tools<'_>) {
+    pub(super) fn process(&mut self, piece: &Piece, tools: &mut Tools<'_>) {
         let began = Instant::now();
         if tools.airings.is_awaiting() {
-            self.resume(&piece, tools);
+            self.resume(piece, tools);
         }
         if piece.missing > 0 {
             tools.airings.add_gap(piece.seconds(), piece.missing_seconds());
         }
-        piece.ready.into_iter().for_each(|ready| self.push(ready, tools));
+        piece.ready.iter().for_each(|ready| self.push(ready, tools));
         self.time += began.elapsed();
     }
 
@@ -114,7 +114,7 @@ impl StreamSearch {
         }
     }
 
-    fn push(&mut self, ready: Ready, tools: &mut Tools<'_>) {
+    fn push(&mut self, ready: &Ready, tools: &mut Tools<'_>) {
         let is_used_up = ready.until.saturating_sub(self.base) > MAX_MATCHER_TICKS;
         if is_used_up || ready.base.saturating_sub(self.until) > MAX_GAP_TICKS {
             self.begin_at(ready.base.max(self.until), tools);

@@ -174,9 +174,7 @@ pub(super) fn waiting(last: Option<Instant>, began: Instant, kind: SourceKind) -
         None if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => {
             StreamState::Failed(format!("no datagram arrived within {} s", GIVE_UP_AFTER.as_secs()))
         }
-        Some(_) if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => {
-            StreamState::Ended(StreamEnd::Silent)
-        }
+        Some(_) if silent > GIVE_UP_AFTER && kind == SourceKind::Udp => StreamState::Ended(StreamEnd::Silent),
         None => StreamState::Starting,
         Some(_) if silent > STALLED_AFTER => StreamState::Stalled,
         Some(_) => StreamState::Live,

@@ -177,7 +177,7 @@ impl StreamWorker {
     fn search_pieces(&mut self, snapshot: &Snapshot, buffers: &mut LiveBuffers) {
         let Self { search, airings, events, pieces, .. } = self;
         let mut tools = Tools { snapshot, buffers, airings, events };
-        pieces.drain(..).for_each(|piece| search.process(piece, &mut tools));
+        pieces.drain(..).for_each(|piece| search.process(&piece, &mut tools));
     }
 
     fn report_events(&mut self, snapshot: &Snapshot, out: &mut Vec<StreamEvent>) {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::{Alternative, Match, Matches};
 
-use super::damage::damage;
 use super::Sound;
+use super::damage::damage;
 use crate::response::{Response, ResponseMatch};
 
 /// What was found in one input.

@@ -3,8 +3,8 @@
 use refrain_catalog::{ContentHash, NewTrack, Rule, Track, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
 
-use super::damage::damage;
 use super::Sound;
+use super::damage::damage;
 use crate::metadata::{Fields, from_tags};
 
 /// A track to be added.

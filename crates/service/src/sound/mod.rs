@@ -10,6 +10,6 @@ mod same;
 pub use answer::{Answer, song_name};
 pub use damage::{damage, failure_code, hours};
 pub use decode::limits;
-pub use refrain_isolation::Fingerprinted as Sound;
 pub use learn::{Learnt, NothingToLearn, learn, relabelled};
+pub use refrain_isolation::Fingerprinted as Sound;
 pub use same::{is_near_duplicate, shared_sound};

@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use refrain_isolation::{CHILD_ARGUMENT, run_child};
+use refrain_service::monitor::StreamDecoders;
 use refrain_fuzz::{Corpus, Inputs, TARGETS, Target, target};
 
 /// Counts the bytes that an input allocates.
@@ -49,6 +51,9 @@ enum Action {
 }
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == CHILD_ARGUMENT) {
+        return run_child(StreamDecoders::default());
+    }
     let args = Args::parse();
     match act(&args) {
         Ok(true) => ExitCode::SUCCESS,
@@ -64,9 +69,13 @@ fn main() -> ExitCode {
 fn act(args: &Args) -> Result<bool> {
     match &args.command {
         Action::Fuzz(fuzz) => supervisor::fuzz(args, fuzz),
-        Action::Worker(worker) => with_stack(|| worker::work(args, worker)),
+        Action::Worker(worker) => {
+            refrain_isolation::enable()?;
+            with_stack(|| worker::work(args, worker))
+        }
         Action::Run { target, files } => {
             let target = named(target)?;
+            refrain_isolation::enable()?;
             for file in files {
                 let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
                 with_stack(|| {

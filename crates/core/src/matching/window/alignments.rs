@@ -68,7 +68,8 @@ impl Alignments {
     /// query in common is compared first.
     fn place_of(&mut self, new: &Verified, explained: &[u64]) -> Option<usize> {
         let Self { all, explained: sets, places, outcomes, .. } = self;
-        let near = places.iter().enumerate().filter(|(_, place)| may_be_copies(&sets[place.first], explained));
+        let near =
+            places.iter().enumerate().filter(|(_, place)| may_be_copies(&sets[place.first], explained));
         let mut near: Vec<_> =
             near.map(|(i, place)| (shared_peaks(&sets[place.first], explained), i, place.first)).collect();
         near.sort_by_key(|(shared, i, _)| (std::cmp::Reverse(*shared), *i));

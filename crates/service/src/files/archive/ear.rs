@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use refrain_core::audio::ts::looks_like_ts;
 use refrain_core::audio::AudioError;
+use refrain_core::audio::ts::looks_like_ts;
 use refrain_core::matching::live::{LiveBuffers, LiveSettings};
 use refrain_isolation::open_searchable;
 use refrain_stream::{Delivery, EarSettings, Gap, GapReason};

@@ -12,7 +12,9 @@ mod local;
 mod piece;
 
 use refrain_isolation::{Session, SessionError};
-use refrain_stream::{Clock, ClockAnchor, Delivery, EarReport, EarSettings, Gap, GapReason, LiveAudio, LiveChunk};
+use refrain_stream::{
+    Clock, ClockAnchor, Delivery, EarReport, EarSettings, Gap, GapReason, LiveAudio, LiveChunk,
+};
 use serde::{Deserialize, Serialize};
 
 use super::worker::StageTimes;
