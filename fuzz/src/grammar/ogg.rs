@@ -22,9 +22,11 @@ pub(super) fn packets(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = vec![codec];
     for _ in 0..rng.u8(1..8) {
         // Bits that are all 1 are the largest numbers of a header.
-        let body = match rng.u8(..4) {
+        let body = match rng.u8(..5) {
             0 => vec![0xFF; rng.usize(..8192)],
             1 => vec![rng.u8(..); rng.usize(..1024)],
+            // Codebooks of Vorbis begin with a pattern; dimensions and the number of entries follow.
+            2 => [&[rng.u8(..)][..], b"BCV", &noise(rng, 8), &vec![rng.u8(..); rng.usize(..8192)]].concat(),
             _ => noise(rng, 4096),
         };
         bytes.extend((body.len() as u16).to_le_bytes());
