@@ -46,8 +46,8 @@ impl Tunnel {
         let config = verifier::config(options).map_err(|error| failed("set up TLS", &error))?;
         // An IPv6 address has brackets in a URL only.
         let host = options.get_host().trim_matches(['[', ']']).to_owned();
-        let server = ServerName::try_from(host.clone())
-            .map_err(|error| failed("use the name of the host", &error))?;
+        let server =
+            ServerName::try_from(host.clone()).map_err(|error| failed("use the name of the host", &error))?;
         let relay = Arc::new(Relay {
             server,
             host,
