@@ -146,9 +146,9 @@ fn version_1_certificate(folder: &std::path::Path) -> (String, String) {
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
     openssl(folder, "req -newkey rsa:2048 -nodes -keyout one.key -out one.csr -subj /CN=citus");
     openssl(folder, "x509 -req -in one.csr -signkey one.key -out one.crt -days 9");
-    let text =
-        Command::new("openssl").current_dir(folder).args(["x509", "-in", "one.crt", "-noout", "-text"]);
-    let text = { text }.output().unwrap().stdout;
+    let mut show = Command::new("openssl");
+    show.current_dir(folder).args(["x509", "-in", "one.crt", "-noout", "-text"]);
+    let text = show.output().unwrap().stdout;
     assert!(String::from_utf8_lossy(&text).contains("Version: 1 "), "openssl made another version");
     (read("one.crt"), read("one.key"))
 }
