@@ -154,8 +154,8 @@ fn decoders_of(parent: u32) -> Vec<u32> {
     let is_decoder = |process: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         let command = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        fields.skip(1).next() == Some(&parent.to_string()) && command.contains("__decode")
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        fields.nth(1) == Some(&parent.to_string()) && command.contains("__decode")
     };
     numbers.filter(is_decoder).collect()
 }

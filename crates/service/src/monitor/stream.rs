@@ -7,6 +7,7 @@ use refrain_core::matching::live::LiveBuffers;
 use refrain_stream::{Delivery, LiveAudio};
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::decode::DecodeError;
 use super::event::StreamEvent;
 use super::pool::{Index, Pool, lock};
 use super::queue::{Full, Queue};
@@ -152,7 +153,7 @@ impl Stream {
             }
         };
         let (position, is_last) = (worker.position(), end.is_some());
-        let failure = worker.failure().map(ToString::to_string);
+        let failure = worker.failure().cloned();
         let queued = {
             let mut inner = lock(&self.inner);
             if bytes > 0 {
@@ -179,8 +180,11 @@ impl Stream {
         });
         drop(worker);
         if let Some(why) = failure.filter(|_| !is_last) {
-            tracing::error!(stream = %self.id, reason = why, "stream cannot be decoded, ending it");
-            self.end_for(why);
+            tracing::error!(stream = %self.id, reason = %why, "stream cannot be decoded, ending it");
+            self.end_for(match why {
+                DecodeError::Hostile(_) => StreamState::DecoderDied(why.to_string()),
+                _ => StreamState::Failed(why.to_string()),
+            });
         }
         if let Err(error) = heard {
             tracing::warn!(stream = %self.id, %error, "a search failed");
@@ -190,10 +194,10 @@ impl Stream {
     }
 
     /// Ends the stream as failed, after the final events of its airings. Deliveries that wait are dropped.
-    fn end_for(&self, why: String) {
+    fn end_for(&self, state: StreamState) {
         let mut inner = lock(&self.inner);
         inner.queue = Queue::default();
-        inner.end.get_or_insert(StreamState::Failed(why));
+        inner.end.get_or_insert(state);
         self.stop.wanted.notify_one();
     }
 

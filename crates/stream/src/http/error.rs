@@ -83,6 +83,11 @@ pub enum HttpFailure {
     /// A body larger than the limit.
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
+    /// Responses that are not processed yet take all memory that is meant for them.
+    #[error(
+        "{0} MiB of other responses wait to be processed; give this process fewer streams or more processors"
+    )]
+    Busy(usize),
     /// The connection broke, or the answer is not HTTP.
     #[error("the transfer broke off: {0}")]
     Broken(String),

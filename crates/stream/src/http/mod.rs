@@ -7,6 +7,7 @@
 //! Errors contain no tokens.
 
 mod address_kind;
+mod budget;
 mod download;
 mod error;
 mod policy;
@@ -24,6 +25,7 @@ pub use settings::{HttpSettings, Limits};
 use std::sync::Arc;
 use std::time::Duration;
 
+use budget::ByteBudget;
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
@@ -33,6 +35,7 @@ pub struct HttpClient {
     public: reqwest::Client,
     private: reqwest::Client,
     settings: Arc<HttpSettings>,
+    budget: ByteBudget,
 }
 
 /// A client could not be made.
@@ -49,7 +52,7 @@ impl HttpClient {
         // The resolver sees a name and not the policy of the request, so that each class has a client of its own.
         let public = build(&settings, AddressPolicy::PublicOnly)?;
         let private = build(&settings, AddressPolicy::AllowPrivate)?;
-        Ok(Self { public, private, settings: Arc::new(settings) })
+        Ok(Self { public, private, settings: Arc::new(settings), budget: ByteBudget::default() })
     }
 
     /// A client for answers without end ([`crate::RadioSource`]): it follows redirects itself, each checked like a first

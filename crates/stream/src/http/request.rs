@@ -7,6 +7,7 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+use super::budget::{Exhausted, MAX_BUFFERED_BYTES, Reservation};
 use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, Limits, check};
 
 /// Most redirects of one question.
@@ -94,7 +95,7 @@ impl HttpClient {
         let url = question.url;
         let all = async {
             let mut answer = self.follow(&question).await?;
-            let body = answer.read(limits.bytes).await?;
+            let body = answer.read(limits.bytes, self.budget.reservation()).await?;
             Ok((answer, body))
         };
         match timeout(limits.total, all).await {
@@ -141,6 +142,16 @@ impl HttpClient {
         Ok(reply)
     }
 
+    /// Counts bytes that were made of a response, until they are dropped.
+    ///
+    /// # Errors
+    /// [`HttpFailure::Busy`] if too many bytes wait to be processed.
+    pub(crate) async fn hold(&self, bytes: Bytes) -> Result<Bytes, HttpFailure> {
+        let mut reservation = self.budget.reservation();
+        reservation.extend_to(bytes.len()).await.map_err(busy)?;
+        Ok(reservation.hold(bytes))
+    }
+
     async fn follow(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
         let mut url = question.url.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -159,6 +170,10 @@ impl HttpClient {
         }
         Err(HttpError::new(&url, HttpFailure::Redirects(MAX_REDIRECTS)))
     }
+}
+
+fn busy(_: Exhausted) -> HttpFailure {
+    HttpFailure::Busy(MAX_BUFFERED_BYTES >> 20)
 }
 
 /// The headers of a question; another host gets none of the credentials that were meant for the first.
@@ -232,8 +247,8 @@ impl Answer {
         Ok(Some(chunk))
     }
 
-    /// The rest of the body, if it has at most `limit` bytes.
-    async fn read(&mut self, limit: u64) -> Result<Bytes, HttpError> {
+    /// The rest of the body, if it has at most `limit` bytes. They are reserved until the body is dropped.
+    async fn read(&mut self, limit: u64, mut reservation: Reservation) -> Result<Bytes, HttpError> {
         let too_large = |url: &Url| HttpError::new(url, HttpFailure::TooLarge(limit));
         let announced = self.response.content_length().unwrap_or_default();
         if announced > limit {
@@ -247,9 +262,11 @@ impl Answer {
             if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
                 return Err(too_large(&self.url));
             }
+            let reserved = reservation.extend_to(body.len() + chunk.len()).await;
+            reserved.map_err(|exhausted| HttpError::new(&self.url, busy(exhausted)))?;
             body.extend_from_slice(&chunk);
             next = self.chunk().await?;
         }
-        Ok(body.freeze())
+        Ok(reservation.hold(body.freeze()))
     }
 }

@@ -143,7 +143,7 @@ fn solved(value: &Yaml, name: &dyn Fn(&str) -> String) -> Value {
         Yaml::Tagged(tagged) => {
             let text = tagged.value.as_str().unwrap_or_else(|| panic!("{tagged:?}"));
             match tagged.tag.to_string().as_str() {
-                "!GetAtt" | "!Ref" => name(text).into(),
+                "!GetAtt" | "!Ref" => name(text),
                 "!Sub" => {
                     let mut parts = text.split("${");
                     let first = parts.next().unwrap().to_owned();

@@ -194,9 +194,11 @@ impl Fetcher {
             Some(Encryption::Unsupported(method)) => Err(Trouble::Locked(method.clone())),
             Some(Encryption::Aes128 { key, iv }) => {
                 let known = self.keys.get(key, self.key(key)).await?;
-                decrypt(&bytes, known, *iv, number).ok_or_else(|| {
+                let clear = decrypt(&bytes, known, *iv, number).ok_or_else(|| {
                     Trouble::Locked("the key does not fit, or the segment is damaged".to_owned())
-                })
+                })?;
+                drop(bytes);
+                self.client.hold(clear).await.map_err(|_| Trouble::NoMedia("no memory for the segment"))
             }
         }
     }

@@ -1,0 +1,106 @@
+//! Bytes of responses that a process holds at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// Bytes of responses that a process holds at a time: playlists, keys and segments of all streams that were received and not
+/// processed yet. 300 streams of audio with three segments each need a tenth of it.
+pub(super) const MAX_BUFFERED_BYTES: usize = 256 << 20;
+
+/// Bytes of a permit: reservations are rounded up to it.
+const UNIT: usize = 64 << 10;
+
+/// Longest wait for other responses to be processed. Several responses that each wait for the rest of their bytes would
+/// wait for each other otherwise.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// The bytes that are free.
+#[derive(Debug, Clone)]
+pub(super) struct ByteBudget {
+    free: Arc<Semaphore>,
+}
+
+impl Default for ByteBudget {
+    fn default() -> Self {
+        Self { free: Arc::new(Semaphore::new(MAX_BUFFERED_BYTES / UNIT)) }
+    }
+}
+
+/// Bytes that are reserved for one response.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    budget: ByteBudget,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Other responses took the whole budget for [`MAX_WAIT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Exhausted;
+
+impl ByteBudget {
+    /// A reservation of no bytes.
+    pub(super) fn reservation(&self) -> Reservation {
+        Reservation { budget: self.clone(), permit: None }
+    }
+}
+
+impl Reservation {
+    /// Extends the reservation to a number of bytes. Nothing is lost if it is dropped while it waits.
+    ///
+    /// # Errors
+    /// [`Exhausted`] after [`MAX_WAIT`].
+    pub(super) async fn extend_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let reserved = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let Some(missing) = bytes.div_ceil(UNIT).checked_sub(reserved).filter(|missing| *missing > 0) else {
+            return Ok(());
+        };
+        let missing = u32::try_from(missing).map_err(|_| Exhausted)?;
+        let more = timeout(MAX_WAIT, Arc::clone(&self.budget.free).acquire_many_owned(missing)).await;
+        let more = more.map_err(|_| Exhausted)?.map_err(|_| Exhausted)?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
+        Ok(())
+    }
+
+    /// The bytes, with the reservation until the last copy of them is dropped.
+    pub(super) fn hold(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Held { bytes, _reservation: self })
+    }
+}
+
+struct Held {
+    bytes: Bytes,
+    _reservation: Reservation,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_are_free_again_when_the_last_copy_is_dropped() {
+        let budget = ByteBudget::default();
+        let mut first = budget.reservation();
+        first.extend_to(1).await.unwrap();
+        first.extend_to(MAX_BUFFERED_BYTES).await.unwrap();
+        let held = first.hold(Bytes::from_static(b"a segment"));
+        let part = held.slice(2..);
+        drop(held);
+        let mut second = budget.reservation();
+        assert_eq!(second.extend_to(1).await, Err(Exhausted));
+        drop(part);
+        second.extend_to(MAX_BUFFERED_BYTES).await.unwrap();
+    }
+}
