@@ -102,8 +102,10 @@ fn gaps_keep_their_place_however_long_they_are() {
         // In the silence between the songs.
         let at = ((1.5 * SILENCE + SECONDS) / 2.0) as usize;
         let mut later = deliveries.split_off(at);
-        let gap = Gap { seconds: missing, reason: GapReason::Missed, program_date_time: None };
-        deliveries.push(Delivery::Gap(gap));
+        // A gap is believed to be a day at most; more of them add up.
+        let gaps = f64::ceil(missing / 86_400.0);
+        let gap = Gap { seconds: missing / gaps, reason: GapReason::Missed, program_date_time: None };
+        deliveries.extend((0..gaps as usize).map(|_| Delivery::Gap(gap.clone())));
         for delivery in &mut later {
             if let Delivery::Segment(segment) = delivery {
                 segment.program_date_time = segment.program_date_time.map(|time| time + missing);

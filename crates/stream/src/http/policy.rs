@@ -30,6 +30,8 @@ pub struct PrivateHost(Named);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Named {
+    /// Every loopback address: this machine.
+    Loopback,
     Address(IpAddr),
     Domain(String),
 }
@@ -41,17 +43,21 @@ pub struct InvalidHost(String);
 
 impl AddressPolicy {
     /// The policy for a URL that an operator wrote. A literal private address and `localhost` grant access to that host;
-    /// the result of a name lookup never does. `allow_private` grants it to the host of `url`, and `others` name further
-    /// hosts that may have private addresses.
+    /// the result of a name lookup never does. `allow_private` grants it to the host of `url`, which is all of this machine
+    /// for a loopback address, and `others` name further hosts that may have private addresses.
     pub fn of_operator(url: &Url, allow_private: bool, others: &[PrivateHost]) -> Self {
         let own = PrivateHost::of(url).filter(|host| allow_private || host.is_private());
-        let hosts: Arc<[PrivateHost]> = own.into_iter().chain(others.iter().cloned()).collect();
+        let machine = own.as_ref().filter(|host| allow_private && host.is_loopback());
+        let machine = machine.map(|_| PrivateHost(Named::Loopback));
+        let hosts: Arc<[PrivateHost]> =
+            own.iter().cloned().chain(machine).chain(others.iter().cloned()).collect();
         if hosts.is_empty() { Self::PublicOnly } else { Self::AllowHosts(hosts) }
     }
 
     /// Returns true if a URL may contain `address` itself in place of a name.
     pub(super) fn admits_literal(&self, address: IpAddr) -> bool {
         self.admits(address, |host| match &host.0 {
+            Named::Loopback => address.to_canonical().is_loopback(),
             Named::Address(granted) => *granted == address.to_canonical(),
             // The same machine under its other name.
             Named::Domain(name) => name == LOCALHOST && is_main_loopback(address),
@@ -97,7 +103,16 @@ impl PrivateHost {
     /// Returns true if the text itself names a private host, without any lookup.
     fn is_private(&self) -> bool {
         match &self.0 {
+            Named::Loopback => true,
             Named::Address(address) => kind(*address) == AddressKind::Private,
+            Named::Domain(name) => name == LOCALHOST,
+        }
+    }
+
+    fn is_loopback(&self) -> bool {
+        match &self.0 {
+            Named::Loopback => true,
+            Named::Address(address) => address.is_loopback(),
             Named::Domain(name) => name == LOCALHOST,
         }
     }
@@ -129,6 +144,7 @@ impl FromStr for PrivateHost {
 impl fmt::Display for PrivateHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Named::Loopback => f.write_str("loopback"),
             Named::Address(address) => address.fmt(f),
             Named::Domain(name) => f.write_str(name),
         }
@@ -203,6 +219,14 @@ mod tests {
         assert!(policy.admits_literal(ip("127.0.0.1")) && !policy.admits_literal(ip("127.0.0.2")));
         assert!(!policy.admits_resolved("a.localhost", ip("127.0.0.1")));
         assert!(!AddressPolicy::AllowPrivate.admits_resolved("localhost", ip("10.0.0.1")));
+    }
+
+    #[test]
+    fn setting_for_a_loopback_address_grants_this_machine_only() {
+        let policy = policy("http://127.0.0.1:1/x", true, &[]);
+        assert!(policy.admits_literal(ip("127.0.0.2")) && policy.admits_literal(ip("::1")));
+        assert!(!policy.admits_literal(ip("10.0.0.1")) && !policy.admits_literal(ip("169.254.169.254")));
+        assert!(!policy.admits_resolved("name.example", ip("127.0.0.1")));
     }
 
     #[test]
