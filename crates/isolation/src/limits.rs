@@ -1,16 +1,16 @@
 //! Limits of a child process.
 
-/// Address space of a child in bytes. A day of audio, with its peaks, needs less than half of it.
+/// Address space of a child in bytes.
 pub const MAX_MEMORY_BYTES: u64 = 448 << 20;
 
 /// Stack of a child in bytes. Recursion that is deeper than this ends the child, whatever the system's default is.
 pub(crate) const MAX_STACK_BYTES: u64 = 8 << 20;
 
-/// Processor time, in seconds, that a child may spend without a result: a segment, or [`SAMPLES_PER_STEP`] samples of a file.
+/// Processor time, in seconds, that a child may spend without a result: a segment of a stream, or half a minute of a file.
 /// Decoding is some 500 times faster than playback, so that an intact input never comes near it.
 pub const MAX_STALL_SECONDS: u64 = 8;
 
-/// Samples at 44.1 kHz after which a file gets another [`MAX_STALL_SECONDS`]: half a minute.
+/// Samples at 44.1 kHz, half a minute, after which a file gets another [`MAX_STALL_SECONDS`].
 pub(crate) const SAMPLES_PER_STEP: u64 = 30 * 44_100;
 
 /// Sets the limits of this process that stay the same. Where the system has no such limits, nothing happens.

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use refrain_fuzz::{Corpus, Inputs, TARGETS, Target, target};
 use refrain_isolation::{CHILD_ARGUMENT, run_child};
 use refrain_service::monitor::StreamDecoders;
-use refrain_fuzz::{Corpus, Inputs, TARGETS, Target, target};
 
 /// Counts the bytes that an input allocates.
 #[global_allocator]

@@ -9,7 +9,7 @@
 //! the stream was cut into segments changes no event.
 //!
 //! An airing is one play of one recording: a stretch of the stream and the stretch of a track beside it, or several where
-//! sound of the stream is lost or repeated ([`super::splice`]). It lives through speech of up to 10 s and through silence
+//! sound of the stream is lost or repeated (`matching/splice.rs`). It lives through speech of up to 10 s and through silence
 //! of up to 30 s, if the track goes on within 30 s of where it would be. A song that begins from its start again ends
 //! one airing and begins another. Other catalog entries of the recording are never reported beside it.
 
