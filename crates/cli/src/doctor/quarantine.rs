@@ -12,7 +12,7 @@ const NAMED: usize = 5;
 /// Rows that are read at once.
 const PAGE: u32 = 500;
 
-/// Reports quarantined streams and objects; nothing where there are none.
+/// Reports quarantined streams and objects. Without any, it adds no line.
 pub(super) fn look(store: &Store, report: &mut Report<'_>) -> Result<()> {
     let journal = store.catalog().journal();
     // An error of this would be the catalog's, which has its own line.

@@ -73,7 +73,7 @@ pub fn open_stream(
 }
 
 impl Reader {
-    fn local(reader: AudioReader) -> Self {
+    pub(super) fn local(reader: AudioReader) -> Self {
         Self { inner: Inner::Local(Box::new(reader)) }
     }
 
@@ -125,49 +125,28 @@ impl Reader {
     /// As [`Reader::next_chunk`].
     pub fn fingerprint(self, density: Density) -> Result<Fingerprinted, AudioError> {
         match self.inner {
-            Inner::Local(mut reader) => fingerprint(&mut reader, density, |_| ()),
+            Inner::Local(reader) => Self::local(*reader).fingerprint_with(density, |_| ()),
             Inner::Remote(reader) => reader.fingerprint(density),
         }
     }
 
-    /// Does the same and passes each chunk of samples to `tap`.
+    /// Decodes to the end and fingerprints in this process; holds one chunk of samples at a time, and passes each to `tap`.
     ///
     /// # Errors
     /// As [`Reader::next_chunk`].
     pub fn fingerprint_with(
-        mut self,
+        &mut self,
         density: Density,
         mut tap: impl FnMut(&[f32]),
     ) -> Result<Fingerprinted, AudioError> {
         let mut fingerprinter = Fingerprinter::new(density);
         let mut peak = 0.0f32;
         while let Some(chunk) = self.next_chunk()? {
-            peak = peak_of(chunk, peak);
+            peak = chunk.iter().fold(peak, |peak, sample| peak.max(sample.abs()));
             fingerprinter.push(chunk);
             tap(chunk);
         }
         let constellation = fingerprinter.finish();
         Ok(Fingerprinted { constellation, peak, report: self.report().clone(), tags: self.tags().clone() })
     }
-}
-
-/// Decodes to the end and fingerprints; holds one chunk of samples at a time. Calls `step` with the length of each.
-pub(super) fn fingerprint(
-    reader: &mut AudioReader,
-    density: Density,
-    mut step: impl FnMut(usize),
-) -> Result<Fingerprinted, AudioError> {
-    let mut fingerprinter = Fingerprinter::new(density);
-    let mut peak = 0.0f32;
-    while let Some(chunk) = reader.next_chunk()? {
-        peak = peak_of(chunk, peak);
-        fingerprinter.push(chunk);
-        step(chunk.len());
-    }
-    let constellation = fingerprinter.finish();
-    Ok(Fingerprinted { constellation, peak, report: reader.report().clone(), tags: reader.tags().clone() })
-}
-
-fn peak_of(chunk: &[f32], peak: f32) -> f32 {
-    chunk.iter().fold(peak, |peak, sample| peak.max(sample.abs()))
 }

@@ -7,7 +7,7 @@ use refrain_core::audio::{AudioError, AudioReader, Searchable};
 
 use super::error::system_error;
 use super::message::{OpenRequest, OpenedAudio, ReadRequest, SourceKind};
-use super::reader::fingerprint;
+use super::reader::Reader;
 use crate::limits::{SAMPLES_PER_STEP, grant_processor_time};
 use crate::supervisor::lock;
 use crate::worker::{Channel, Reply, Request};
@@ -18,7 +18,7 @@ use crate::worker::{Channel, Reply, Request};
 /// Those of the pipes: the parent is gone.
 pub(crate) fn serve_input(channel: &Arc<Mutex<Channel>>, open: &OpenRequest) -> io::Result<()> {
     let mut reader = match open_reader(channel, open) {
-        Ok(reader) => reader,
+        Ok(reader) => Reader::local(reader),
         Err(error) => return lock(channel).send(&Reply::Failed(error.into())),
     };
     lock(channel).send(&Reply::Opened(Box::new(about(&reader))))?;
@@ -36,7 +36,7 @@ pub(crate) fn serve_input(channel: &Arc<Mutex<Channel>>, open: &OpenRequest) -> 
                 Err(error) => Reply::Failed(error.into()),
             },
             Some(Request::Fingerprint(density)) => {
-                match fingerprint(&mut reader, density, |samples| budget.spend(samples)) {
+                match reader.fingerprint_with(density, |chunk| budget.spend(chunk.len())) {
                     Ok(done) => Reply::Fingerprint(Box::new(done)),
                     Err(error) => Reply::Failed(error.into()),
                 }
@@ -63,7 +63,7 @@ impl Budget {
     }
 }
 
-fn about(reader: &AudioReader) -> OpenedAudio {
+fn about(reader: &Reader) -> OpenedAudio {
     OpenedAudio {
         tags: reader.tags().clone(),
         format: reader.format().clone(),

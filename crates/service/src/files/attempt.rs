@@ -47,7 +47,7 @@ impl Attempt {
         if requester == Requester::Person {
             journal.end_attempt(&version).await?;
         }
-        // The lock comes first: who has it waits for a slot, and who has a slot does not wait for the lock.
+        // The lock comes before the slot: a task that has a slot never waits for the lock, so that no two wait for each other.
         let alone = match journal.attempts(&version).await? {
             0 => None,
             deaths => {
@@ -55,7 +55,7 @@ impl Attempt {
                 Some(Arc::clone(&shared.suspects).lock_owned().await)
             }
         };
-        // It is closed never.
+        // The semaphore is never closed.
         let slot = Arc::clone(&shared.slots).acquire_owned().await.ok();
         if journal.begin_attempt(&version).await?.is_none() {
             return Err(FilesError::Quarantined(object.clone()));

@@ -38,7 +38,7 @@ impl Tunnel {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             name.cannot_open(format!("its certificate needs a local socket for TLS; cannot {what}: {error}"))
         };
-        // tempfile gives the folder to this user only: whoever opens the socket speaks with the server.
+        // tempfile gives the folder to this user only: each process that opens the socket is connected to the server.
         let folder = tempfile::Builder::new().prefix("refrain-").tempdir();
         let folder = folder.map_err(|error| failed("create a temporary folder", &error))?;
         let path = folder.path().join(format!(".s.PGSQL.{}", options.get_port()));

@@ -12,7 +12,7 @@ pub(crate) struct Piece {
     pub(crate) position: u64,
     /// Time of its start, seconds since 1970.
     pub(crate) epoch: f64,
-    /// Returns true if every worker of the stream has this clock.
+    /// True if every worker of the stream has this clock.
     pub(crate) shared_clock: bool,
     /// Length in samples of media that is missing; 0 for audio.
     pub(crate) missing: u64,
