@@ -97,9 +97,10 @@ impl LiveMatcher {
     }
 
     /// A matcher that continues a stream which another one had followed. `airings` are those that were going on, in a
-    /// time that begins anew with the first sample that this matcher gets: what was before is negative. They are looked
-    /// for where they should be by now, and their chains go on without another `Start`; those that are not found
-    /// within 12 s get their `Final`. `last_airing` is the highest number that was given.
+    /// time that starts at 0 with the first sample of this matcher: earlier times are negative, and times of sound that is
+    /// processed again are positive. They are looked for where they should be, and their chains continue without another
+    /// `Start`. Those that are not found within 12 s of their last known end get their `Final`. `last_airing` is the highest
+    /// number that was given.
     ///
     /// # Errors
     /// [`IndexError`] if a track cannot be read.

@@ -25,8 +25,10 @@ const REACH: f64 = 2.0 * TICKS_PER_SECOND;
 const STEP: f64 = 8.0;
 /// It is found below this logarithm of the probability of chance.
 const FOUND: f64 = -14.0;
-/// It is over if it was not found for so long (12 s, ticks).
+/// It is over if it was not found for so long (12 s, ticks) after its last known end …
 const PATIENCE: f64 = 12.0 * TICKS_PER_SECOND;
+/// … unless that is further ahead (6 h, ticks): then the clock of the stream has changed, and it is over without that.
+const MAX_AHEAD: f64 = 6.0 * 3600.0 * TICKS_PER_SECOND;
 
 /// An airing that is to be continued.
 #[derive(Debug)]
@@ -56,12 +58,14 @@ impl Sought {
     /// Looks for it in the latest sound. `used` are peaks of others.
     pub(super) fn find(&self, query: &Query<'_>, used: &[bool]) -> Option<Trace> {
         let reference = self.reference.as_ref()?;
-        if query.to < SHORTEST {
+        // Where sound is heard again from before its start, that comes first.
+        let start = self.ticks_ahead(self.airing.heard.query_start);
+        if query.to < start + SHORTEST {
             return None;
         }
         let window = Window {
             peaks: query.peaks,
-            from: (query.to - LONGEST).max(0.0).floor(),
+            from: (query.to - LONGEST).max(start).floor(),
             to: query.to,
             relief: &UNKNOWN,
         };
@@ -95,7 +99,13 @@ impl Sought {
 
     /// Whether it is no use to go on.
     pub(super) fn is_over(&self, at: f64) -> bool {
-        self.reference.is_none() || at > PATIENCE
+        self.reference.is_none() || at > self.ticks_ahead(self.airing.heard.query_end) + PATIENCE
+    }
+
+    /// Ticks from the first sample to a time in seconds; 0 if that is before, or too far ahead.
+    fn ticks_ahead(&self, seconds: f64) -> f64 {
+        let ticks = seconds * TICKS_PER_SECOND;
+        if (0.0..MAX_AHEAD).contains(&ticks) { ticks } else { 0.0 }
     }
 
     /// Its last event, if it was not found again.

@@ -69,6 +69,26 @@ fn a_chain_goes_on_where_another_matcher_left_it() {
 }
 
 #[test]
+fn airing_continues_after_all_sound_before_it_is_processed_again() {
+    let (mix, _) = airings(&[(1, whole(1)), (2, whole(2))]);
+    let start = length(1);
+    // An ended playlist is read from its start, so that the airing lies ahead of the new matcher.
+    for open_seconds in [4.0, 9.0] {
+        let (_, open, last) = first_part(&mix.samples, start + open_seconds);
+        assert_eq!(open.last().unwrap().heard.track.0, 2, "{open:#?}");
+        let open = &open[open.len() - 1..];
+        let rest = second_part(&mix.samples, 0.0, 0.0, (open, last), &library().snapshot);
+        let of_second: Vec<_> = rest.iter().filter(|(_, event)| event.heard.track.0 == 2).collect();
+        let [(_, last)] = of_second[..] else { panic!("{}", table(&rest)) };
+        assert_eq!((last.kind, last.airing), (LiveEventKind::Final, open[0].id), "{}", table(&rest));
+        assert!((last.heard.query_end - start - length(2)).abs() < 1.0, "{}", table(&rest));
+        let of_first: Vec<_> =
+            rest.iter().filter(|(_, event)| event.heard.track.0 == 1).map(|(_, event)| event.kind).collect();
+        assert_eq!(of_first, [LiveEventKind::Start, LiveEventKind::Final], "{}", table(&rest));
+    }
+}
+
+#[test]
 fn a_chain_whose_song_is_gone_ends() {
     let (mix, _) = airings(&[(1, whole(1)), (2, whole(2))]);
     let (_, open, last) = first_part(&mix.samples, 12.0);
