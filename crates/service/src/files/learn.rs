@@ -1,6 +1,5 @@
 //! An object to a track.
 
-use std::io;
 use std::sync::Arc;
 
 use refrain_catalog::{AddOutcome, ContentHash, Rule, Track, TrackUpdate};
@@ -137,32 +136,31 @@ async fn change(shared: &Shared, track: Track, update: Option<TrackUpdate>) -> R
     Ok(shared.catalog.update(id, update).await?.unwrap_or(track))
 }
 
-/// Hashes an object, and decodes it if the catalogue does not have it; on a thread for files.
+/// Decodes an object and computes its hash on the way, on a thread for files. Where the catalog has a track of this name, the
+/// hash comes first, because the object is usually the same.
 fn hear(
     source: &ObjectSource,
     known: Option<Track>,
     given: Fields,
     rule: Option<Rule>,
 ) -> Result<Heard, FilesError> {
-    let content = hash(source)?;
     let old_rule = match known {
-        Some(track) if track.content == content => return Ok(Heard::Known(Box::new(track))),
+        Some(track) if track.content == hash(source)? => return Ok(Heard::Known(Box::new(track))),
         known => known.and_then(|track| track.rule),
     };
     let unusable = |error: &dyn std::error::Error| FilesError::Unusable(error.to_string());
     let sound = decode(source, Density::Reference)?.map_err(|error| unusable(&error))?;
+    let content = hash(source)?;
     let name = source.name().to_string();
     let learnt = sound::learn(sound, &name, content, |_| Some(given), old_rule.or(rule));
     learnt.map(|learnt| Heard::New(Box::new(learnt))).map_err(|error| unusable(&error))
 }
 
 fn hash(source: &ObjectSource) -> Result<ContentHash, FilesError> {
-    let mut hasher = blake3::Hasher::new();
-    let copied = io::copy(&mut source.open(), &mut hasher);
-    match (copied, source.failure()) {
+    match (source.content_hash(), source.failure()) {
         (_, Some(error)) => Err(error.into()),
         (Err(error), None) => Err(FilesError::Unusable(format!("cannot read {}: {error}", source.name()))),
-        (Ok(_), None) => Ok(ContentHash(*hasher.finalize().as_bytes())),
+        (Ok(content), None) => Ok(content),
     }
 }
 

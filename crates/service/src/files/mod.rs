@@ -15,6 +15,7 @@ mod attempt;
 mod by_hand;
 mod check;
 mod compare;
+mod digest;
 mod error;
 mod event;
 #[cfg(feature = "fuzzing")]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use refrain_catalog::ContentHash;
 use refrain_core::audio::Searchable;
 use refrain_stream::Backoff;
 use tokio::runtime::Handle;
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::digest::Digest;
 use crate::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind};
 
 /// Bytes of the first part after a jump: demuxers often look at a few bytes there and jump again.
@@ -37,6 +39,7 @@ pub(super) struct ObjectSource {
     runtime: Handle,
     stop: CancellationToken,
     failure: Arc<Mutex<Option<OutsideError>>>,
+    digest: Digest,
 }
 
 impl ObjectSource {
@@ -56,6 +59,7 @@ impl ObjectSource {
             runtime: Handle::current(),
             stop,
             failure: Arc::default(),
+            digest: Digest::default(),
         }
     }
 
@@ -77,6 +81,17 @@ impl ObjectSource {
     /// The same as the decoder takes it.
     pub(super) fn searchable(&self) -> Box<dyn Searchable> {
         Box::new(self.open())
+    }
+
+    /// BLAKE3 of all its bytes. Fetches those that its readers have not passed on in order yet. Waits, as reading does.
+    ///
+    /// # Errors
+    /// If the object cannot be read; [`Self::failure`] has the reason.
+    pub(super) fn content_hash(&self) -> io::Result<ContentHash> {
+        let mut rest = self.open();
+        rest.seek(SeekFrom::Start(self.digest.hashed()))?;
+        io::copy(&mut rest, &mut io::sink())?;
+        Ok(self.digest.value())
     }
 
     /// Why reading failed, if it did: decoders do not tell.
@@ -209,6 +224,7 @@ impl Read for ObjectReader {
             self.turn()?;
         }
         let count = self.part.from(self.position).read(buffer)?;
+        self.source.digest.add(self.position, buffer.get(..count).unwrap_or_default());
         self.position += count as u64;
         Ok(count)
     }

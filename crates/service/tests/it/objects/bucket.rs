@@ -34,6 +34,8 @@ struct State {
     writes: HashMap<String, u32>,
     /// Longest part that was read.
     longest: u64,
+    /// Bytes that were read of all objects.
+    read: u64,
 }
 
 #[derive(Clone)]
@@ -88,6 +90,11 @@ impl Bucket {
 
     pub(crate) fn longest_read(&self) -> u64 {
         self.lock().longest
+    }
+
+    /// Number of bytes that were read of all objects.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.lock().read
     }
 
     /// The next calls of this name fail.
@@ -156,6 +163,7 @@ impl Objects for Bucket {
         assert!(range.start < range.end && range.end <= facts.size, "{range:?} of {}", facts.size);
         let mut state = self.lock();
         state.longest = state.longest.max(range.end - range.start);
+        state.read += range.end - range.start;
         Ok(body.slice(range.start as usize..range.end as usize))
     }
 

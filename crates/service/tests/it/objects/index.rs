@@ -40,6 +40,24 @@ async fn a_song_is_learnt_once_and_replaced_under_its_name() {
     assert_eq!(shop.measures.files_indexed.get(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn new_object_is_fetched_once_and_its_hash_is_that_of_all_bytes() {
+    let shop = Shop::new().await;
+    let key = "songs_to_index/once.wav";
+    // Decoders stop before the end of the data behind the samples.
+    let mut object = song(11);
+    object.extend(vec![7; 300_000]);
+    let (size, hash) = (object.len() as u64, blake3::hash(&object));
+    shop.bucket.put(key, object);
+    assert_eq!(shop.created(key).await, Handled::Done);
+    let track = track(&*shop.catalog, key).await.unwrap();
+    assert_eq!(track.content.0, *hash.as_bytes());
+    let read = shop.bucket.bytes_read();
+    // A jump to the tags at the end, and the part that was fetched ahead before it.
+    let jumps = 3 * (128 << 10);
+    assert!(read < size + jumps, "{read} of {size}");
+}
+
 /// An index of the two songs of the tests and of all that was learnt when `refresh` was called.
 #[derive(Clone)]
 struct Growing(Arc<Mutex<Arc<Snapshot>>>);

@@ -1,0 +1,69 @@
+//! The hash of an object that is computed while a decoder reads it, so that the object is fetched once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use refrain_catalog::ContentHash;
+
+/// A hash of bytes that are read in any order. Clones are the same hash.
+///
+/// Decoders read most formats from the start to the end with a few jumps, so nearly all bytes pass in order. Bytes behind a
+/// jump count when they are read again.
+#[derive(Clone, Default)]
+pub(super) struct Digest(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    hasher: blake3::Hasher,
+    /// Number of bytes from the start that are hashed.
+    hashed: u64,
+}
+
+impl Digest {
+    /// Adds bytes that were read at `position`, as far as they continue what is hashed.
+    pub(super) fn add(&self, position: u64, bytes: &[u8]) {
+        let mut state = self.lock();
+        let hashed_already = state.hashed.checked_sub(position).and_then(|count| usize::try_from(count).ok());
+        let new = hashed_already.and_then(|count| bytes.get(count..)).unwrap_or_default();
+        state.hasher.update(new);
+        state.hashed += new.len() as u64;
+    }
+
+    /// Number of bytes from the start that are hashed.
+    pub(super) fn hashed(&self) -> u64 {
+        self.lock().hashed
+    }
+
+    /// The hash of the bytes that are hashed.
+    pub(super) fn value(&self) -> ContentHash {
+        ContentHash(*self.lock().hasher.finalize().as_bytes())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_order_of_reads_gives_the_hash_of_the_whole(
+            bytes in prop::collection::vec(any::<u8>(), 0..500),
+            reads in prop::collection::vec((0_usize..500, 0_usize..200), 0..20),
+        ) {
+            let digest = Digest::default();
+            for (start, length) in reads {
+                let start = start.min(bytes.len());
+                digest.add(start as u64, &bytes[start..(start + length).min(bytes.len())]);
+            }
+            let rest = digest.hashed();
+            digest.add(rest, &bytes[rest as usize..]);
+            prop_assert_eq!(digest.hashed(), bytes.len() as u64);
+            prop_assert_eq!(digest.value(), ContentHash(*blake3::hash(&bytes).as_bytes()));
+        }
+    }
+}
