@@ -23,9 +23,9 @@ pub use error::CatalogError;
 pub use health::{Fact, Health};
 pub use journal::{
     ARCHIVE, AfterFailure, Backlog, Delivery, DeliveryFilter, DeliveryStatus, Detection, DetectionId,
-    Expired, HeardIn, Holder, Journal, MAX_DEATHS, NewDelivery, NewStream, ObjectAttempts, ObjectVersion,
-    PageMark, Pruned, Recorded, SUSPECT_DEATHS, SinkBacklog, StartOutcome, Stream, StreamFilter,
-    StreamHealth, StreamReport, StreamState, WAITING_AFTER, new_owner, worker_name,
+    Expired, HeardIn, Holder, Journal, MAX_DEATHS, MAX_WORKER_DEATHS, NewDelivery, NewStream, ObjectAttempts,
+    ObjectVersion, PageMark, Pruned, Recorded, SUSPECT_DEATHS, SinkBacklog, StartOutcome, Stream,
+    StreamFilter, StreamHealth, StreamReport, StreamState, WAITING_AFTER, new_owner, worker_name,
 };
 pub use library::{Followed, Follower, Library, LibraryError, Refreshed, Skipped};
 pub use model::{

@@ -2,12 +2,18 @@
 
 use super::stored::name_fault;
 
-/// Deaths of the process, or of its decoder, after which a stream or an object is not processed any more.
+/// Deaths of the process while it processed an object, or of the decoder of a stream, after which the object or the stream is
+/// not processed any more.
 pub const MAX_DEATHS: u32 = 3;
+
+/// Deaths of the process while it began to decode a stream, after which the stream is not decoded any more. More than
+/// [`MAX_DEATHS`], because streams are decoded in processes of their own: a death of the worker mostly has another reason, and
+/// several workers can be killed shortly after each other.
+pub const MAX_WORKER_DEATHS: u32 = 6;
 
 /// Deaths after which a worker takes a stream only while it has no other such stream that has not worked yet. The next
 /// death then is the fault of this stream, and not of one that the same worker took with it.
-pub const SUSPECT_DEATHS: u32 = MAX_DEATHS - 1;
+pub const SUSPECT_DEATHS: u32 = 2;
 
 /// One content of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

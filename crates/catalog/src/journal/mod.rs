@@ -13,7 +13,8 @@ use async_trait::async_trait;
 
 use crate::{CatalogError, TrackId};
 pub use attempts::{
-    Holder, MAX_DEATHS, ObjectAttempts, ObjectVersion, Recorded, SUSPECT_DEATHS, StreamHealth,
+    Holder, MAX_DEATHS, MAX_WORKER_DEATHS, ObjectAttempts, ObjectVersion, Recorded, SUSPECT_DEATHS,
+    StreamHealth,
 };
 pub(crate) use backlog::unclaimed;
 pub use backlog::{Backlog, SinkBacklog};
@@ -83,7 +84,7 @@ pub trait Journal: Send + Sync {
     ///
     /// Each claim counts one death in advance ([`Stream::deaths`]), which [`Journal::confirm_stream`] and
     /// [`Journal::release`] clear. A stream with [`SUSPECT_DEATHS`] is given to a worker only while that worker has no other
-    /// one that is not confirmed. A stream with [`MAX_DEATHS`] is not given to any: see [`Journal::quarantine_streams`].
+    /// one that is not confirmed. A stream with [`MAX_WORKER_DEATHS`] is not given to any: see [`Journal::quarantine_streams`].
     async fn claim_streams(
         &self,
         owner: &str,
@@ -91,7 +92,7 @@ pub trait Journal: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
-    /// Fails the streams that nobody works on and that have [`MAX_DEATHS`], and returns their ids. Only a new start makes such a
+    /// Fails the streams that nobody works on and that have [`MAX_WORKER_DEATHS`], and returns their ids. Only a new start makes such a
     /// stream claimable again.
     async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError>;
 

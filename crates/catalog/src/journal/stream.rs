@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::attempts::MAX_DEATHS;
+use super::attempts::{MAX_DEATHS, MAX_WORKER_DEATHS};
 use super::stored::name_fault;
 
 /// Origin of streams whose sound is in objects, segment by segment: [`crate::Journal::claim_archives`] gives them.
@@ -33,7 +33,7 @@ pub fn worker_name(owner: &str) -> &str {
 /// The reason of a stream that was not claimed because of its deaths.
 pub(crate) fn quarantine_reason() -> String {
     format!(
-        "quarantined: the process died {MAX_DEATHS} times while it began to decode this stream; start the stream again \
+        "quarantined: the process died {MAX_WORKER_DEATHS} times while it began to decode this stream; start the stream again \
          when its source is repaired"
     )
 }
@@ -155,11 +155,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Returns true if the stream failed because it killed its process or its decoder [`MAX_DEATHS`] times. Only a person
-    /// starts it again.
+    /// Returns true if the stream failed because it killed its process [`MAX_WORKER_DEATHS`] times or its decoder
+    /// [`MAX_DEATHS`] times. Only a person starts it again.
     #[must_use]
     pub fn is_quarantined(&self) -> bool {
-        self.state == StreamState::Failed && self.deaths.max(self.decoder_deaths) >= MAX_DEATHS
+        self.state == StreamState::Failed
+            && (self.deaths >= MAX_WORKER_DEATHS || self.decoder_deaths >= MAX_DEATHS)
     }
 }
 

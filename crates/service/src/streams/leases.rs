@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refrain_catalog::{MAX_DEATHS, Stream};
+use refrain_catalog::{MAX_WORKER_DEATHS, Stream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
@@ -158,7 +158,7 @@ impl Leases {
                     self.shared.measures.streams_failed.add(1);
                     tracing::error!(
                         stream,
-                        deaths = MAX_DEATHS,
+                        deaths = MAX_WORKER_DEATHS,
                         "stream is quarantined, processes died while they began to decode it"
                     );
                 }

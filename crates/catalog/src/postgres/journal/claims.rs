@@ -10,7 +10,8 @@ use crate::journal::{milliseconds, moment, quarantine_reason, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::retry::Patience;
 use crate::{
-    ARCHIVE, CatalogError, MAX_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState, WAITING_AFTER,
+    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState,
+    WAITING_AFTER,
 };
 
 /// Streams that can be claimed at the time `now`, whatever their number of deaths. Claims and the count of waiting streams
@@ -106,7 +107,7 @@ impl PostgresCatalog {
             .bind(ARCHIVE)
             .bind(archives)
             .bind(i64::from(SUSPECT_DEATHS))
-            .bind(i64::from(MAX_DEATHS))
+            .bind(i64::from(MAX_WORKER_DEATHS))
             .fetch_all(&mut *transaction)
             .await
             .map_err(|error| self.name.error(error))?;
@@ -118,7 +119,7 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn quarantine(&self) -> Result<Vec<String>, CatalogError> {
-        let bind = |query: Question| query.bind(quarantine_reason()).bind(i64::from(MAX_DEATHS));
+        let bind = |query: Question| query.bind(quarantine_reason()).bind(i64::from(MAX_WORKER_DEATHS));
         let rows = self.written(QUARANTINE, bind).await?;
         let ids: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
         ids.map_err(|error| self.name.error(error))
@@ -126,7 +127,7 @@ impl PostgresCatalog {
 
     pub(super) async fn count_waiting(&self) -> Result<u64, CatalogError> {
         let bind = |query: Question| {
-            query.bind(milliseconds(WAITING_AFTER)).bind(ARCHIVE).bind(i64::from(MAX_DEATHS))
+            query.bind(milliseconds(WAITING_AFTER)).bind(ARCHIVE).bind(i64::from(MAX_WORKER_DEATHS))
         };
         let rows: Vec<(i64,)> = self.rows_as(WAITING, bind).await?;
         self.unsigned(rows.first().map_or(0, |(count,)| *count))

@@ -7,7 +7,8 @@ use crate::sqlite::SqliteCatalog;
 use crate::sqlite::journal::streams::stream_columns;
 use crate::sqlite::write::now;
 use crate::{
-    ARCHIVE, CatalogError, MAX_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState, WAITING_AFTER,
+    ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState,
+    WAITING_AFTER,
 };
 
 /// Streams that can be claimed at the time ?3, whatever their number of deaths. Claims and the count of waiting streams
@@ -47,7 +48,7 @@ impl SqliteCatalog {
         .bind(ARCHIVE)
         .bind(archives)
         .bind(SUSPECT_DEATHS)
-        .bind(MAX_DEATHS)
+        .bind(MAX_WORKER_DEATHS)
         .fetch_all(&mut *transaction)
         .await;
         let mut streams = self.read_streams(rows)?;
@@ -65,7 +66,7 @@ impl SqliteCatalog {
         )
         .bind(quarantine_reason())
         .bind(now())
-        .bind(MAX_DEATHS)
+        .bind(MAX_WORKER_DEATHS)
         .fetch_all(&mut *transaction)
         .await
         .map_err(|error| self.name.error(error))?;
@@ -77,7 +78,7 @@ impl SqliteCatalog {
         let sql = concat!("SELECT count(*) FROM streams WHERE ", claimable!(), " AND deaths < ?1");
         let expired = now() - milliseconds(WAITING_AFTER);
         // The numbers of the parameters are those of the claim.
-        let query = sqlx::query_scalar(sql).bind(MAX_DEATHS).bind(0).bind(expired).bind(0);
+        let query = sqlx::query_scalar(sql).bind(MAX_WORKER_DEATHS).bind(0).bind(expired).bind(0);
         let counted: Result<i64, _> = query.bind(ARCHIVE).bind(false).fetch_one(&self.readers).await;
         counted.map(i64::unsigned_abs).map_err(|error| self.name.error(error))
     }
