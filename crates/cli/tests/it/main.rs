@@ -7,6 +7,7 @@ mod aws;
 mod bad_input;
 mod demo;
 mod doctor;
+mod endurance;
 mod hostile;
 mod identify;
 mod identify_stream;

@@ -1,6 +1,7 @@
 //! A catalogue in PostgreSQL, and both homes of its index.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -147,6 +148,17 @@ fn a_wrong_password_is_said_without_it() {
     assert!(ran.stdout.is_empty());
 }
 
+/// Waits until a process tries to reach a server that is away.
+fn wait_for_connection(port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while listener.accept().is_err() {
+        assert!(Instant::now() < until, "nothing connects");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Waits until a process is connected, or over.
 fn until_connected(child: &mut std::process::Child, mut is_connected: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
@@ -219,9 +231,9 @@ fn a_server_that_is_killed_between_searches() {
         assert_eq!(best(&ask(&clips[0])), Some(NAMES[0]));
         server.kill().unwrap();
         let answer = std::thread::scope(|scope| {
-            // It asks a server that is away, and waits for it.
+            // It tries to reach a server that is away, and tries again until the server is back.
             let answer = scope.spawn(|| ask(&clips[1]));
-            std::thread::sleep(Duration::from_millis(300));
+            wait_for_connection(server.port());
             server.start().unwrap();
             answer.join().unwrap()
         });

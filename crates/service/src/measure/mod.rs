@@ -50,6 +50,8 @@ pub struct Measures {
     pub messages_buried: Counter,
     /// Messages whose handling failed; they come again.
     pub messages_failed: Counter,
+    /// Tracks in the index that the process searches.
+    pub index_tracks: Gauge,
     /// Streams that this process follows.
     pub streams: Gauge,
     /// Streams of all processes that nobody follows yet.

@@ -34,6 +34,11 @@ impl Collector for Reading {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut to = Writer(&mut encoder);
         to.gauge("ready", "Whether the process is ready, as /readyz says", f64::from(u8::from(self.ready)))?;
+        to.gauge(
+            "index_tracks",
+            "Tracks in the index that the process searches",
+            self.measures.index_tracks.get() as f64,
+        )?;
         self.encode_streams(&mut to)?;
         self.encode_counts(&mut to)?;
         if let Some(outbox) = self.outbox {

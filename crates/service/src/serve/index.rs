@@ -9,6 +9,7 @@ use refrain_core::index::CacheState;
 use tokio_util::sync::CancellationToken;
 
 use super::{Health, ServeError};
+use crate::measure::Measures;
 use crate::monitor::FollowedIndex;
 
 /// Pause before an index that could not be built is tried again.
@@ -19,6 +20,7 @@ pub(super) async fn follow(
     catalog: &Arc<dyn Catalog>,
     prefix: &Path,
     health: &Arc<Health>,
+    measures: &Arc<Measures>,
     stop: &CancellationToken,
 ) -> Result<Option<FollowedIndex>, ServeError> {
     health.index(Some("it is being built".to_owned()));
@@ -34,7 +36,10 @@ pub(super) async fn follow(
         match built {
             Ok(library) => {
                 health.index(None);
-                return Ok(Some(FollowedIndex::new(Follower::start(library, log))));
+                let measures = Arc::clone(measures);
+                measures.index_tracks.set(library.snapshot().tracks() as i64);
+                let follower = Follower::start(library, move |what| log(what, &measures));
+                return Ok(Some(FollowedIndex::new(follower)));
             }
             // The database went away meanwhile.
             Err(LibraryError::Catalog(error)) if error.is_retryable() => {
@@ -68,9 +73,10 @@ fn skipped(skipped: &Skipped) {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to Follower::start")]
-fn log(what: Followed<'_>) {
+fn log(what: Followed<'_>, measures: &Measures) {
     match what {
         Followed::Changed(done) => {
+            measures.index_tracks.add(done.added as i64 - done.removed as i64);
             tracing::info!(added = done.added, removed = done.removed, "the catalogue changed");
             done.skipped.iter().for_each(skipped);
         }

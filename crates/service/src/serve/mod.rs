@@ -180,7 +180,9 @@ async fn work(plan: Plan, shared: &Shared, stop: &CancellationToken) -> Result<E
         return Ok(Ended::InTime);
     };
     let _ = shared.catalog.set(Arc::clone(&catalog));
-    let Some(index) = index::follow(&catalog, &plan.index_prefix, &shared.health, stop).await? else {
+    let Some(index) =
+        index::follow(&catalog, &plan.index_prefix, &shared.health, &shared.measures, stop).await?
+    else {
         close(&*catalog).await;
         return Ok(Ended::InTime);
     };

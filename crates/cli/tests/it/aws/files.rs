@@ -1,7 +1,5 @@
 //! Objects that are dropped into the bucket.
 
-use std::time::Duration;
-
 use super::cloud::{Cloud, depth, keys, object, send, until};
 use crate::serve::Service;
 use crate::support::{Sandbox, music};
@@ -30,7 +28,11 @@ async fn songs_that_are_dropped_are_learnt_and_checked() {
     // It is found as soon as the index has taken it in.
     until("the song", || service.command(&["identify", "clip.wav"]).status.filter(|status| *status == 0))
         .await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    // The service has taken it into its index as well.
+    until("the song in the index", || {
+        service.get("/metrics").body.contains("refrain_index_tracks 1.0").then_some(())
+    })
+    .await;
     for (key, bytes) in [
         ("songs_to_check/é +1.wav", &part[..]),
         ("Songs_To_Check/unknown.wav", &clip(&sandbox, 1, 5.0, 10.0)[..]),

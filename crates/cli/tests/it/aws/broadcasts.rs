@@ -1,0 +1,112 @@
+//! Ten channels that broadcast the same two songs, and the checks of what is reported about them.
+
+use std::collections::BTreeMap;
+
+use refrain_testkit::PostgresServer;
+use refrain_testkit::origin::LiveStream;
+use serde_json::Value;
+
+use super::cloud::{Cloud, arn, until};
+use crate::monitor::{Stage, check_broadcast};
+use crate::serve::Service;
+
+pub(super) const ENVIRONMENT: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+/// Number of channels.
+pub(super) const STREAMS: usize = 10;
+
+/// Channels that all send the broadcast.
+pub(super) struct Broadcasts {
+    pub(super) stage: Stage,
+    pub(super) cloud: Cloud,
+    lives: Vec<LiveStream>,
+}
+
+impl Broadcasts {
+    pub(super) async fn new() -> Self {
+        let (stage, cloud) = (Stage::new().await, Cloud::new().await);
+        let lives = (0..STREAMS).map(|number| {
+            let (live, url) = stage.live_at(&format!("/live{number}"), 3);
+            let channel = arn(&format!("ch{number}"));
+            cloud.ivs.add_channel(&channel, &url);
+            cloud.ivs.start_stream(&channel, &format!("st-{number}"));
+            cloud.event("Stream Start", &channel, &format!("st-{number}"));
+            live
+        });
+        let lives = lives.collect();
+        Self { stage, cloud, lives }
+    }
+
+    /// Waits until each stream is joined at its first segment.
+    pub(super) async fn joined(&self) {
+        let has_joined = |number| self.stage.origin.times_asked(&format!("/live{number}/seg0.ts")) > 0;
+        until("ten streams joined", || (0..STREAMS).all(has_joined).then_some(())).await;
+    }
+
+    pub(super) fn publish(&self, segments: u64) {
+        self.lives.iter().for_each(|live| live.publish(segments));
+    }
+
+    /// Publishes the rest after the first `published` segments, and ends the playlists.
+    pub(super) fn end(&self, published: u64) {
+        let rest = self.stage.clips.len() as u64 - published;
+        self.lives.iter().for_each(|live| {
+            live.publish(rest);
+            live.change(|options| options.end = true);
+        });
+    }
+
+    pub(super) fn settings(&self, name: &str) -> String {
+        format!("{}[service]\nname = '{name}'\nlease_seconds = 3\n", self.cloud.settings(None))
+    }
+
+    /// Song, event and airing of each result by stream.
+    pub(super) fn told(&self) -> BTreeMap<String, Vec<(String, String, String)>> {
+        let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, response) in self.cloud.results() {
+            let evidence = &response["matches"][0]["evidence"];
+            let text = |name: &str| evidence[name].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+            let stream = key.split('/').next().unwrap().to_owned();
+            told.entry(stream).or_default().push((text("reference"), text("event"), text("airing")));
+        }
+        told.values_mut().for_each(|all| all.sort());
+        told
+    }
+
+    /// Responses of a stream, without the keys of their objects.
+    fn results_of(&self, stream: &str) -> Vec<Value> {
+        let mut results = self.cloud.results();
+        results.retain(|(key, _)| key.split('/').next() == Some(stream));
+        results.into_iter().map(|(_, response)| response).collect()
+    }
+
+    /// Waits until the final of each song is there, and checks that each song is reported once, with its start and length.
+    pub(super) async fn check(&self) {
+        let complete =
+            |told: &BTreeMap<_, Vec<_>>| told.len() == STREAMS && told.values().all(|all| all.len() >= 4);
+        let told = until("all results", || Some(self.told()).filter(complete)).await;
+        for (stream, all) in told {
+            assert_eq!(all.len(), 4, "{stream}: {all:?}");
+            check_broadcast(&self.results_of(&stream), 1_700_000_000.0);
+        }
+    }
+}
+
+/// Number of streams of each worker.
+pub(super) fn shares(service: &Service<'_>) -> BTreeMap<String, usize> {
+    let mut shares = BTreeMap::new();
+    for stream in service.get("/v1/streams").json()["streams"].as_array().unwrap() {
+        let worker = stream["worker"].as_str().unwrap_or("nobody").to_owned();
+        *shares.entry(worker).or_default() += 1;
+    }
+    shares
+}
+
+pub(super) fn database(server: &PostgresServer, stage: &Stage) -> String {
+    let url = server.create_database("service").unwrap();
+    stage.sandbox.run(&["tracks", "export", "songs.jsonl"]).expect(0);
+    let mut command = stage.sandbox.command(&["--catalog", &url, "tracks", "import", "songs.jsonl"]);
+    assert!(command.output().unwrap().status.success());
+    url
+}

@@ -1,0 +1,90 @@
+//! The same outages as in the tests of workers, more often and for longer. `scripts/test -p refrain --test it -- --ignored` runs
+//! them.
+
+use refrain_testkit::PostgresServer;
+
+use super::broadcasts::{Broadcasts, ENVIRONMENT, STREAMS, database, shares};
+use super::cloud::{Gate, until};
+use super::workers::{kill_workers, stop_database};
+use crate::serve::Service;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes 5 minutes"]
+async fn ten_streams_survive_fifty_kills_of_their_workers() {
+    kill_workers(50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute"]
+async fn database_can_be_away_for_15_seconds() {
+    stop_database(15).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute"]
+async fn database_can_be_away_for_40_seconds() {
+    stop_database(40).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes 3 minutes"]
+async fn database_can_be_away_for_120_seconds() {
+    stop_database(120).await;
+}
+
+/// Nothing is deleted or reported twice when the database refuses all writes for lack of space, as a full disk makes it do.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute"]
+async fn full_disk_of_the_database_loses_nothing() {
+    const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON refrain.detections EXECUTE FUNCTION full_disk();
+        CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON refrain.streams EXECUTE FUNCTION full_disk();
+        CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON refrain.outbox EXECUTE FUNCTION full_disk();";
+    let server = PostgresServer::new().unwrap();
+    let all = Broadcasts::new().await;
+    let url = database(&server, &all.stage);
+    let mut service = Service::on(&all.stage.sandbox, &url, &all.settings("only"), &[], &ENVIRONMENT);
+    service.wait("/readyz", 200);
+    until("ten streams at work", || (shares(&service).get("only") == Some(&STREAMS)).then_some(())).await;
+    all.joined().await;
+    all.publish(8);
+    until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
+    server.run_sql("service", FULL).unwrap();
+    all.publish(7);
+    // Longer than a lease.
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    server.run_sql("service", "DROP FUNCTION full_disk CASCADE").unwrap();
+    all.end(18);
+    all.check().await;
+    service.end().expect(0);
+    all.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute"]
+async fn results_wait_while_s3_is_away() {
+    let server = PostgresServer::new().unwrap();
+    let all = Broadcasts::new().await;
+    let gate = Gate::before_s3().await;
+    let url = database(&server, &all.stage);
+    let settings = format!("{}[service]\nlease_seconds = 3\n", all.cloud.settings(Some(gate.url())));
+    let mut service = Service::on(&all.stage.sandbox, &url, &settings, &[], &ENVIRONMENT);
+    service.wait("/readyz", 200);
+    until("ten streams at work", || (!shares(&service).contains_key("nobody")).then_some(())).await;
+    all.joined().await;
+    all.publish(8);
+    until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
+    gate.shut(true);
+    all.publish(7);
+    tokio::time::sleep(std::time::Duration::from_secs(40)).await;
+    // A worker that is killed while S3 is away leaves its results to the next one.
+    service.kill();
+    let mut service = Service::on(&all.stage.sandbox, &url, &settings, &[], &ENVIRONMENT);
+    service.wait("/readyz", 200);
+    gate.shut(false);
+    all.end(18);
+    all.check().await;
+    service.end().expect(0);
+    all.check().await;
+}
