@@ -30,8 +30,9 @@ use line::Shown;
 pub(crate) use line::event as event_line;
 use teller::{Lines, Teller};
 
-/// Events that wait to be told; then the stream waits, and drops what it cannot keep.
-const EVENTS: usize = 256;
+/// Events that wait to be written, at most 100 MB; then decoding waits. A thousand hours of songs do not reach this, so a
+/// recording comes to its end, after which the time for retries is limited.
+const MAX_WAITING_EVENTS: usize = 65_536;
 
 /// How often the status line changes.
 const TICK: Duration = Duration::from_millis(500);
@@ -129,7 +130,7 @@ fn in_store(plan: &Plan<'_>, input: StreamInput, store: &Store, output: &Output)
     let reporter = Reporter::new(store.shared_catalog());
     let last = store.wait(async {
         let monitor = Monitor::new(FollowedIndex::new(follower), plan.monitor.clone())?;
-        let (events, heard) = mpsc::channel(EVENTS);
+        let (events, heard) = mpsc::channel(MAX_WAITING_EVENTS);
         let handle = monitor.start(StreamSpec::new(plan.id.as_str(), input), events);
         let teller = Teller::new(plan, reporter, handle.status(), output);
         let shown = Shown::default();
