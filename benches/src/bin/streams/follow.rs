@@ -36,6 +36,7 @@ pub(crate) struct Task {
     cores: usize,
     network: usize,
     vod: Option<f64>,
+    in_process: bool,
 }
 
 impl Task {
@@ -52,13 +53,14 @@ impl Task {
             cores: options.cores,
             network: options.network,
             vod: options.vod,
+            in_process: options.in_process,
         }
     }
 
     /// What [`Task::parse`] reads.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let Self { prefix, url, programme, streams, seconds, cores, network, vod } = self;
-        let texts: [&dyn ToString; 9] = [
+        let Self { prefix, url, programme, streams, seconds, cores, network, vod, in_process } = self;
+        let texts: [&dyn ToString; 10] = [
             &prefix.display(),
             url,
             &programme.0,
@@ -68,6 +70,7 @@ impl Task {
             cores,
             network,
             &vod.unwrap_or(0.0),
+            in_process,
         ];
         texts.iter().map(|text| text.to_string()).collect()
     }
@@ -79,11 +82,15 @@ impl Task {
         let (streams, seconds, cores) = (next()?.parse()?, next()?.parse()?, next()?.parse()?);
         let (network, vod): (_, f64) = (next()?.parse()?, next()?.parse()?);
         let vod = (vod > 0.0).then_some(vod);
-        Ok(Self { prefix, url, programme, streams, seconds, cores, network, vod })
+        let in_process = next()?.parse()?;
+        Ok(Self { prefix, url, programme, streams, seconds, cores, network, vod, in_process })
     }
 }
 
 pub(crate) fn run(task: &Task) -> Result<(), Failure> {
+    if !task.in_process {
+        refrain_isolation::enable()?;
+    }
     let (cache, _) = Cache::open(&task.prefix, CATALOGUE)?;
     let snapshot = cache.snapshot();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -18,10 +18,12 @@ use rayon::prelude::*;
 use refrain_benches::music::{Failure, decode, walk};
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Cache, TrackNumber};
+use refrain_isolation::{CHILD_ARGUMENT, run_child};
+use refrain_service::monitor::StreamDecoders;
 
 const USAGE: &str = "\
 streams --music DIR [--unknown DIR] [--streams N] [--seconds S] [--cores N] [--network N] [--vod S] [--dir DIR]
-        [--under COMMAND]
+        [--in-process] [--under COMMAND]
   --music DIR      index the files below DIR and play stretches of them
   --unknown DIR    play stretches of these files between some, none of which may be in the other
   --streams N      live streams (300)
@@ -30,6 +32,7 @@ streams --music DIR [--unknown DIR] [--streams N] [--seconds S] [--cores N] [--n
   --network N      threads that fetch (1)
   --vod S          in place of all that, one recorded playlist of so many seconds
   --dir DIR        keep the index there; a second run does not build it again
+  --in-process     decode in the measured process, without the limits of child processes
   --under COMMAND  starts the measured process through this command: `taskset -c 1`";
 
 /// What the index belongs to.
@@ -46,6 +49,7 @@ struct Options {
     network: usize,
     vod: Option<f64>,
     dir: Option<PathBuf>,
+    in_process: bool,
     under: Vec<String>,
 }
 
@@ -60,9 +64,14 @@ impl Options {
             network: 1,
             vod: None,
             dir: None,
+            in_process: false,
             under: Vec::new(),
         };
         while let Some(arg) = args.next() {
+            if arg == "--in-process" {
+                this.in_process = true;
+                continue;
+            }
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
             match arg.as_str() {
                 "--music" => this.music = value()?.into(),
@@ -84,12 +93,16 @@ impl Options {
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).peekable();
     let done = match args.peek().map(String::as_str) {
+        Some(CHILD_ARGUMENT) => return run_child(StreamDecoders::default()),
         Some("origin") => Options::parse(args.skip(1)).and_then(|options| origin::run(&options)),
         Some("follow") => follow::Task::parse(args.skip(1)).and_then(|task| follow::run(&task)),
         _ => Options::parse(args).and_then(|options| prepare(&options)),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            refrain_isolation::shut_down();
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("streams: {error}");
             ExitCode::from(2)

@@ -1,4 +1,4 @@
-//! Processor time of this process by thread. Linux only; elsewhere all is 0.
+//! Processor time of this process by thread, and of the processes that it started. Linux only; elsewhere all is 0.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ const TICKS: f64 = 100.0;
 /// Seconds of processor time so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spent {
-    /// Of threads that work on sound.
+    /// Of threads that decode and search, and of the processes that decode.
     pub(crate) sound: f64,
     /// Of threads that fetch.
     pub(crate) network: f64,
@@ -17,7 +17,7 @@ pub(crate) struct Spent {
 }
 
 impl Spent {
-    /// Reads the clocks of all threads.
+    /// Reads the clocks of all threads and child processes.
     pub(crate) fn now() -> Self {
         let mut this = Self::default();
         for entry in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
@@ -28,6 +28,11 @@ impl Spent {
                 _ if name.starts_with(super::follow::NETWORK) => &mut this.network,
                 _ => &mut this.other,
             } += seconds;
+            // Each thread has the list of those that it started.
+            let children = fs::read_to_string(entry.path().join("children")).unwrap_or_default();
+            let stats = children.split_whitespace();
+            let stats = stats.filter_map(|id| fs::read_to_string(format!("/proc/{id}/stat")).ok());
+            this.sound += stats.filter_map(|stat| Some(parse(&stat)?.1)).sum::<f64>();
         }
         this
     }
