@@ -15,6 +15,7 @@ use super::guards::{Followed, Unwatch};
 use super::orders::{Order, Orders, ordered};
 use super::platform::{Next, input_of, what_next};
 use super::record::Recorder;
+use super::reported::Reported;
 use super::shared::{Shared, milliseconds, now};
 use super::takeover::open_airings;
 use super::vitals::Vitals;
@@ -22,9 +23,6 @@ use crate::monitor::{OpenAiring, StreamEnd, StreamSpec, StreamState, StreamStatu
 
 /// Events on their way from the monitor to the buffer, which takes them at once.
 const EVENTS: usize = 64;
-
-/// A reason that changes while the state stays the same is written at most this often.
-const REASON_EVERY: Duration = Duration::from_secs(5);
 
 /// How often a stream's state is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -43,13 +41,6 @@ struct Follower {
     recorder: Recorder,
     vitals: Vitals,
     reported: Option<Reported>,
-}
-
-/// The last report that the row has.
-struct Reported {
-    state: RowState,
-    reason: Option<String>,
-    at: Instant,
 }
 
 /// Follows a stream until it is over, or until an order ends that.
@@ -239,10 +230,7 @@ impl Follower {
 
     /// Writes the state into the row, unless it says so already.
     async fn report(&mut self, state: RowState, reason: Option<String>) {
-        let is_known = |known: &Reported| {
-            known.state == state && (known.reason == reason || known.at.elapsed() < REASON_EVERY)
-        };
-        if self.reported.as_ref().is_some_and(is_known) {
+        if self.reported.as_ref().is_some_and(|known| known.covers(state, reason.as_deref())) {
             return;
         }
         let report = self.report_of(state, reason);

@@ -22,6 +22,7 @@ mod pace;
 mod platform;
 mod reconcile;
 mod record;
+mod reported;
 mod shared;
 mod song;
 mod sweep;
