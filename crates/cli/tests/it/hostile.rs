@@ -149,6 +149,27 @@ fn control_characters_of_file_names_do_not_reach_the_terminal() {
     assert!(ran.stderr.chars().all(is_shown) && ran.stdout.chars().all(is_shown), "{ran:#?}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_input_is_that_of_the_command_and_not_of_its_child() {
+    let sandbox = Sandbox::with_catalog();
+    let clip = sandbox.clip("clip.wav", &music().known[0], 4.0, 6.0);
+    std::os::unix::fs::symlink("/dev/stdin", sandbox.path("link.wav")).unwrap();
+    for input in ["/dev/stdin", "link.wav"] {
+        let file = std::fs::File::open(&clip).unwrap();
+        let (pipe, mut writer) = std::io::pipe().unwrap();
+        let bytes = std::fs::read(&clip).unwrap();
+        let written = std::thread::spawn(move || std::io::Write::write_all(&mut writer, &bytes));
+        for stdin in [std::process::Stdio::from(file), std::process::Stdio::from(pipe)] {
+            let mut command =
+                sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "--json", input]);
+            let ran = crate::support::Ran::from(command.stdin(stdin).output().unwrap()).expect(0);
+            assert_eq!(best(&serde_json::from_str(&ran.stdout).unwrap()), Some("one.wav"));
+        }
+        written.join().unwrap().unwrap();
+    }
+}
+
 /// Child processes of a process that decode.
 #[cfg(target_os = "linux")]
 fn decoders_of(parent: u32) -> Vec<u32> {

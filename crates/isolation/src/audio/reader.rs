@@ -1,5 +1,6 @@
 //! One interface to an input, wherever it is decoded.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -11,6 +12,9 @@ use refrain_core::fingerprint::{Density, Fingerprinter};
 use super::message::{Fingerprinted, SourceKind};
 use super::remote::{RemoteReader, RemoteSource};
 use crate::supervisor;
+
+/// Most symbolic links that are followed, as in Linux.
+const MAX_LINKS: usize = 40;
 
 /// An open input, as [`AudioReader`].
 #[derive(Debug)]
@@ -32,8 +36,34 @@ pub fn open_path(path: &Path, limits: &Limits) -> Result<Reader, AudioError> {
     let Some(supervisor) = supervisor::get() else {
         return AudioReader::open(path, limits).map(Reader::local);
     };
+    let facts = path.metadata().ok().filter(|facts| !facts.is_dir());
+    if let Some(facts) = facts
+        && (!facts.is_file() || names_descriptor(path))
+    {
+        let open = || File::open(path);
+        let name = shown_name(path);
+        if facts.is_file() {
+            return open_searchable(|| Ok(Box::new(open()?)), facts.len(), &name, limits);
+        }
+        let file = open().map_err(|source| AudioError::Open { name: name.clone(), source })?;
+        return open_stream(Box::new(file), &name, limits);
+    }
     let kind = SourceKind::Path(path.to_owned());
     RemoteReader::open(supervisor, kind, RemoteSource::None, shown_name(path), limits).map(Reader::remote)
+}
+
+/// Returns true if a path can mean another file in another process, as `/dev/stdin` and `/proc/self/fd/3` do, or leads to such
+/// a path. A child that opened it would read its own connection to this process.
+fn names_descriptor(path: &Path) -> bool {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        if path.starts_with("/dev") || path.starts_with("/proc") {
+            return true;
+        }
+        let Ok(target) = path.read_link() else { return false };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    false
 }
 
 /// Opens `length` bytes that have positions. `open` gives them from their start and may be called several times; messages
