@@ -44,10 +44,10 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
     for bad in metadata.bad.iter().take(ROWS_NAMED) {
         output.note(&format!("refrain: {name} line {}: {}; row skipped", bad.line, bad.reason));
     }
-    if let Some(more @ 1..) = metadata.bad.len().checked_sub(ROWS_NAMED) {
+    if let Some(more @ 1..) = metadata.bad_rows.checked_sub(ROWS_NAMED) {
         output.note(&format!("refrain: {name}: {more} more bad rows skipped"));
     }
-    summary.bad_rows = metadata.bad.len();
+    summary.bad_rows = metadata.bad_rows;
     let walk = walk::walk(&args.paths)?;
     for failure in &walk.failures {
         output.note(&format!("refrain: {failure}"));

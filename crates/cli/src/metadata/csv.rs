@@ -6,10 +6,16 @@ use refrain_service::metadata::known_name;
 
 use super::rows::MetadataFile;
 
+/// Most columns of a file.
+const MAX_COLUMNS: usize = 1_000;
+
 /// Reads the header and all rows.
 pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = reader.headers().context("its header line is not UTF-8")?.clone();
+    if header.len() > MAX_COLUMNS {
+        bail!("it has {} columns, more than {MAX_COLUMNS}", header.len());
+    }
     let known: Vec<String> = header.iter().map(known_name).collect();
     if !known.iter().any(|name| name == "file" || name == "isrc") {
         bail!("its header line has neither a `file` nor an `isrc` column, only: {}", known.join(", "));

@@ -17,6 +17,9 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Most rows of a metadata file.
 const MAX_ROWS: usize = 5_000_000;
 
+/// Most bad rows of which the reason is kept; the others are counted.
+const MAX_REASONS: usize = 1_000;
+
 /// A row that could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadRow {
@@ -28,7 +31,6 @@ pub(crate) struct BadRow {
 #[derive(Debug)]
 struct Row {
     line: u64,
-    file: Option<PathBuf>,
     fields: Fields,
     used: AtomicBool,
 }
@@ -37,10 +39,13 @@ struct Row {
 #[derive(Debug, Default)]
 pub(crate) struct MetadataFile {
     rows: Vec<Row>,
-    by_name: HashMap<String, Vec<usize>>,
+    /// By the path in the row: the end of the path of a music file.
+    by_path: HashMap<PathBuf, usize>,
     by_isrc: HashMap<String, usize>,
-    /// Rows that were left out, in order of line.
+    /// The first rows that were left out, in order of line.
     pub(crate) bad: Vec<BadRow>,
+    /// Number of rows that were left out.
+    pub(crate) bad_rows: usize,
 }
 
 impl MetadataFile {
@@ -63,7 +68,6 @@ impl MetadataFile {
             _ => bail!("metadata file {}: call it .csv or .jsonl, so that its form is known", path.display()),
         }
         .with_context(|| format!("metadata file {}", path.display()))?;
-        file.bad.sort_by_key(|bad| bad.line);
         Ok(file)
     }
 
@@ -76,7 +80,10 @@ impl MetadataFile {
 
     /// Keeps a row aside.
     pub(super) fn reject(&mut self, line: u64, reason: String) {
-        self.bad.push(BadRow { line, reason });
+        self.bad_rows += 1;
+        if self.bad.len() < MAX_REASONS {
+            self.bad.push(BadRow { line, reason });
+        }
     }
 
     fn try_take<'a>(
@@ -99,27 +106,21 @@ impl MetadataFile {
         let row = self.rows.len();
         match (file.map(PathBuf::from), fields.metadata.isrc.clone()) {
             (Some(file), _) => {
-                let name = file.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-                let name = name.ok_or_else(|| format!("{:?} is no file name", file.display().to_string()))?;
-                let same = self.by_name.entry(name).or_default();
-                if let Some(&other) =
-                    same.iter().find(|&&other| self.rows[other].file.as_ref() == Some(&file))
-                {
-                    return Err(format!(
-                        "{} stands on line {} already",
-                        file.display(),
-                        self.rows[other].line
-                    ));
+                if file.file_name().is_none() {
+                    return Err(format!("{:?} is not a file name", file.display().to_string()));
                 }
-                same.push(row);
-                self.rows.push(Row { line, file: Some(file), fields, used: AtomicBool::new(false) });
+                if let Some(&other) = self.by_path.get(&file) {
+                    return Err(format!("{:?} is on line {} already", file, self.rows[other].line));
+                }
+                self.by_path.insert(file, row);
+                self.rows.push(Row { line, fields, used: AtomicBool::new(false) });
             }
             (None, Some(isrc)) => {
                 if let Some(&other) = self.by_isrc.get(&isrc) {
                     return Err(format!("{isrc} stands on line {} already", self.rows[other].line));
                 }
                 self.by_isrc.insert(isrc, row);
-                self.rows.push(Row { line, file: None, fields, used: AtomicBool::new(false) });
+                self.rows.push(Row { line, fields, used: AtomicBool::new(false) });
             }
             (None, None) => return Err("neither file nor isrc is given".to_owned()),
         }
@@ -128,14 +129,13 @@ impl MetadataFile {
 
     /// The values for a music file: of the row that names most of its path, else of the row with its ISRC.
     pub(crate) fn find(&self, source: &str, isrc: Option<&str>) -> Option<&Fields> {
-        let path = Path::new(source);
-        let named = path.file_name().and_then(|name| self.by_name.get(name.to_str()?)).and_then(|rows| {
-            rows.iter()
-                .map(|&row| &self.rows[row])
-                .filter(|row| row.file.as_ref().is_some_and(|file| path.ends_with(file)))
-                .max_by_key(|row| row.file.as_ref().map(|file| file.components().count()))
-        });
-        let row = named.or_else(|| self.by_isrc.get(isrc?).map(|&row| &self.rows[row]))?;
+        let mut rest = Path::new(source).components();
+        let named = std::iter::from_fn(|| {
+            let path = rest.as_path();
+            rest.next().map(|_| path)
+        })
+        .find_map(|path| self.by_path.get(path));
+        let row = &self.rows[*named.or_else(|| self.by_isrc.get(isrc?))?];
         row.used.store(true, Ordering::Relaxed);
         Some(&row.fields)
     }
@@ -201,6 +201,18 @@ mod tests {
         assert!(read("x.csv", "name,title\na,b\n").is_err());
         assert!(read("x.csv", "file,Title,title\na,b,c\n").is_err());
         assert!(read("x.xls", "file\n").is_err());
+    }
+
+    #[test]
+    fn files_of_one_name_in_many_folders_and_many_bad_rows_are_read_in_time_and_memory_of_their_size() {
+        let mut text: String =
+            (0..100_000).map(|k| format!("{{\"file\":\"d{k}/a.mp3\",\"title\":\"{k}\"}}\n")).collect();
+        text.push_str(&"1\n".repeat(100_000));
+        let file = read("x.jsonl", text).unwrap();
+        assert_eq!((file.len(), file.bad_rows, file.bad.len()), (100_000, 100_000, MAX_REASONS));
+        assert_eq!(title(&file, "/m/d99999/a.mp3", None), Some("99999"));
+        let columns = (0..=1_000).map(|k| format!(",c{k}")).collect::<String>();
+        assert!(read("x.csv", format!("file{columns}\n")).unwrap_err().to_string().contains("x.csv"));
     }
 
     #[test]
