@@ -16,7 +16,8 @@ const LONGEST: f64 = 600.0;
 pub(super) struct Ads {
     /// Whether a title other than `live` is an ad: elsewhere it is a song's.
     by_title: bool,
-    /// Times of ads by EXT-X-DATERANGE, seconds since 1970.
+    /// Times of ads by EXT-X-DATERANGE, seconds since 1970, sorted and apart from each other: a playlist can have as many of
+    /// them as segments.
     spans: Vec<(f64, f64)>,
     /// Seconds that are left of the ad that a cue began.
     left: f64,
@@ -28,9 +29,14 @@ impl Ads {
         let by_title = is_ivs(base)
             || tags().any(|tag| tag.tag.starts_with("X-TWITCH"))
             || read.segments.iter().any(|segment| inf(&segment.unknown_tags).1 == "live");
-        let spans =
-            tags().filter(|tag| tag.tag == RANGE).filter_map(|tag| span(tag.rest.as_deref()?)).collect();
-        Self { by_title, spans, left: 0.0 }
+        let spans = tags().filter(|tag| tag.tag == RANGE).filter_map(|tag| span(tag.rest.as_deref()?));
+        Self { by_title, spans: union(spans.collect()), left: 0.0 }
+    }
+
+    /// Returns true if a time, seconds since 1970, is in one of the spans.
+    fn is_within(&self, at: f64) -> bool {
+        let later = self.spans.partition_point(|(from, _)| *from <= at);
+        later.checked_sub(1).and_then(|last| self.spans.get(last)).is_some_and(|(_, to)| at < *to)
     }
 
     /// Whether the next segment is an ad.
@@ -49,7 +55,7 @@ impl Ads {
         let cued = self.left > seconds / 2.0;
         self.left -= seconds;
         let middle = date.map(|date| date + seconds / 2.0);
-        let within = middle.is_some_and(|at| self.spans.iter().any(|(from, to)| (*from..*to).contains(&at)));
+        let within = middle.is_some_and(|at| self.is_within(at));
         let titled = self.by_title && !title.is_empty() && title != "live";
         cued || within || titled
     }
@@ -62,6 +68,20 @@ impl Ads {
             self.left = seconds(&list).unwrap_or(LONGEST);
         }
     }
+}
+
+/// Sorts spans and joins those that overlap.
+fn union(mut spans: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    spans.retain(|(from, to)| from < to);
+    spans.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut union: Vec<(f64, f64)> = Vec::new();
+    for (from, to) in spans {
+        match union.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => union.push((from, to)),
+        }
+    }
+    union
 }
 
 fn is_ivs(base: &Url) -> bool {
@@ -101,4 +121,25 @@ fn remaining(rest: &str) -> Option<f64> {
         }
     };
     Some((whole - elapsed).max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn joined_spans_contain_the_same_times(
+            spans in prop::collection::vec((0_u32..50, 0_u32..50), 0..20),
+            at in 0_u32..50,
+        ) {
+            let spans: Vec<_> = spans.into_iter().map(|(from, to)| (f64::from(from), f64::from(to))).collect();
+            let at = f64::from(at);
+            let expected = spans.iter().any(|(from, to)| (*from..*to).contains(&at));
+            let ads = Ads { by_title: false, spans: union(spans), left: 0.0 };
+            prop_assert_eq!(ads.is_within(at), expected);
+        }
+    }
 }
