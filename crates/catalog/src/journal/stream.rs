@@ -193,3 +193,16 @@ pub struct StreamReport {
     /// Position in a stream of segments; `None` keeps the stored one.
     pub progress: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_one_name_own_different_leases() {
+        let (one, other) = (new_owner("worker-1"), new_owner("worker-1"));
+        assert_ne!(one, other);
+        assert_eq!((worker_name(&one), worker_name(&other)), ("worker-1", "worker-1"));
+        assert_eq!(worker_name("owner of an older version"), "owner of an older version");
+    }
+}
