@@ -92,7 +92,7 @@ pub trait Journal: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
-    /// Fails the streams that nobody works on and that have [`MAX_WORKER_DEATHS`], and returns their ids. Only a new start makes such a
+    /// Fails the streams without a worker that have [`MAX_WORKER_DEATHS`], and returns their ids. Only a new start makes such a
     /// stream claimable again.
     async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError>;
 

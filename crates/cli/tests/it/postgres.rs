@@ -12,7 +12,7 @@ use refrain_testkit::PostgresServer;
 use serde_json::Value;
 
 use crate::support::{NAMES, Ran, Sandbox, best, music};
-use crate::together::feed;
+use crate::together::{feed, until};
 
 /// The server that these tests share; it goes with this process.
 fn server() -> &'static PostgresServer {
@@ -148,15 +148,11 @@ fn a_wrong_password_is_said_without_it() {
     assert!(ran.stdout.is_empty());
 }
 
-/// Waits until a process tries to reach a server that is away.
+/// Waits until a process connects to the port of a stopped server.
 fn wait_for_connection(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     listener.set_nonblocking(true).unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
-    while listener.accept().is_err() {
-        assert!(Instant::now() < until, "nothing connects");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("a connection", || listener.accept().is_ok());
 }
 
 /// Waits until a process is connected, or over.
@@ -231,7 +227,7 @@ fn a_server_that_is_killed_between_searches() {
         assert_eq!(best(&ask(&clips[0])), Some(NAMES[0]));
         server.kill().unwrap();
         let answer = std::thread::scope(|scope| {
-            // It tries to reach a server that is away, and tries again until the server is back.
+            // The process connects again until the server is started.
             let answer = scope.spawn(|| ask(&clips[1]));
             wait_for_connection(server.port());
             server.start().unwrap();

@@ -38,10 +38,12 @@ impl Broadcasts {
         Self { stage, cloud, lives }
     }
 
-    /// Waits until each stream is joined at its first segment.
-    pub(super) async fn joined(&self) {
+    /// Publishes the first song when all streams are joined, and waits until its start is reported for each.
+    pub(super) async fn play_first_song(&self) {
         let has_joined = |number| self.stage.origin.times_asked(&format!("/live{number}/seg0.ts")) > 0;
         until("ten streams joined", || (0..STREAMS).all(has_joined).then_some(())).await;
+        self.publish(8);
+        until("ten starts", || (self.results().len() == STREAMS).then_some(())).await;
     }
 
     pub(super) fn publish(&self, segments: u64) {
@@ -62,16 +64,16 @@ impl Broadcasts {
     }
 
     /// Song, event and airing of each result by stream.
-    pub(super) fn told(&self) -> BTreeMap<String, Vec<(String, String, String)>> {
-        let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    fn results(&self) -> BTreeMap<String, Vec<(String, String, String)>> {
+        let mut results: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (key, response) in self.cloud.results() {
             let evidence = &response["matches"][0]["evidence"];
             let text = |name: &str| evidence[name].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
             let stream = key.split('/').next().unwrap().to_owned();
-            told.entry(stream).or_default().push((text("reference"), text("event"), text("airing")));
+            results.entry(stream).or_default().push((text("reference"), text("event"), text("airing")));
         }
-        told.values_mut().for_each(|all| all.sort());
-        told
+        results.values_mut().for_each(|all| all.sort());
+        results
     }
 
     /// Responses of a stream, without the keys of their objects.
@@ -83,10 +85,10 @@ impl Broadcasts {
 
     /// Waits until the final of each song is there, and checks that each song is reported once, with its start and length.
     pub(super) async fn check(&self) {
-        let complete =
-            |told: &BTreeMap<_, Vec<_>>| told.len() == STREAMS && told.values().all(|all| all.len() >= 4);
-        let told = until("all results", || Some(self.told()).filter(complete)).await;
-        for (stream, all) in told {
+        let complete = |all: &BTreeMap<_, Vec<_>>| {
+            all.len() == STREAMS && all.values().all(|results| results.len() >= 4)
+        };
+        for (stream, all) in until("all results", || Some(self.results()).filter(complete)).await {
             assert_eq!(all.len(), 4, "{stream}: {all:?}");
             check_broadcast(&self.results_of(&stream), 1_700_000_000.0);
         }
@@ -101,6 +103,11 @@ pub(super) fn shares(service: &Service<'_>) -> BTreeMap<String, usize> {
         *shares.entry(worker).or_default() += 1;
     }
     shares
+}
+
+/// Waits until the worker of this name has all streams.
+pub(super) async fn all_streams_at(service: &Service<'_>, name: &str) {
+    until("ten streams at work", || (shares(service).get(name) == Some(&STREAMS)).then_some(())).await;
 }
 
 pub(super) fn database(server: &PostgresServer, stage: &Stage) -> String {

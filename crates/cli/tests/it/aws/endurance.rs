@@ -3,7 +3,7 @@
 
 use refrain_testkit::PostgresServer;
 
-use super::broadcasts::{Broadcasts, ENVIRONMENT, STREAMS, database, shares};
+use super::broadcasts::{Broadcasts, ENVIRONMENT, all_streams_at, database, shares};
 use super::cloud::{Gate, until};
 use super::workers::{kill_workers, stop_database};
 use crate::serve::Service;
@@ -46,10 +46,8 @@ async fn full_disk_of_the_database_loses_nothing() {
     let url = database(&server, &all.stage);
     let mut service = Service::on(&all.stage.sandbox, &url, &all.settings("only"), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
-    until("ten streams at work", || (shares(&service).get("only") == Some(&STREAMS)).then_some(())).await;
-    all.joined().await;
-    all.publish(8);
-    until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
+    all_streams_at(&service, "only").await;
+    all.play_first_song().await;
     server.run_sql("service", FULL).unwrap();
     all.publish(7);
     // Longer than a lease.
@@ -72,13 +70,11 @@ async fn results_wait_while_s3_is_away() {
     let mut service = Service::on(&all.stage.sandbox, &url, &settings, &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     until("ten streams at work", || (!shares(&service).contains_key("nobody")).then_some(())).await;
-    all.joined().await;
-    all.publish(8);
-    until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
+    all.play_first_song().await;
     gate.shut(true);
     all.publish(7);
     tokio::time::sleep(std::time::Duration::from_secs(40)).await;
-    // A worker that is killed while S3 is away leaves its results to the next one.
+    // The next worker delivers the results of one that is killed during the outage of S3.
     service.kill();
     let mut service = Service::on(&all.stage.sandbox, &url, &settings, &[], &ENVIRONMENT);
     service.wait("/readyz", 200);

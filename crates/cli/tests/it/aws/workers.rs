@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use refrain_testkit::PostgresServer;
 use serde_json::Value;
 
-use super::broadcasts::{Broadcasts, ENVIRONMENT, STREAMS, database, shares};
+use super::broadcasts::{Broadcasts, ENVIRONMENT, STREAMS, all_streams_at, database, shares};
 use super::cloud::{arn, until};
 use crate::serve::Service;
 
@@ -28,10 +28,9 @@ pub(super) async fn kill_workers(kills: usize) {
         (shares.values().sum::<usize>() == STREAMS && !shares.contains_key("nobody")).then_some(())
     })
     .await;
-    all.joined().await;
-    all.publish(8);
-    until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
+    all.play_first_song().await;
     let spare = all.stage.clips.len() - BEFORE as usize - AFTER;
+    let mut longest = Duration::ZERO;
     for kill in 0..kills {
         let name = format!("worker-{}", kill + 2);
         let mut next = start(&name);
@@ -39,6 +38,7 @@ pub(super) async fn kill_workers(kills: usize) {
         // The remaining segments are spread over all kills.
         let due = |kill: usize| (spare * kill / kills) as u64;
         all.publish(due(kill + 1) - due(kill));
+        let killed = Instant::now();
         workers.remove(0).kill();
         workers.push(next);
         until("all streams at live workers", || {
@@ -47,6 +47,7 @@ pub(super) async fn kill_workers(kills: usize) {
             shares.keys().all(|worker| alive(worker)).then_some(())
         })
         .await;
+        longest = longest.max(killed.elapsed());
     }
     all.end(all.stage.clips.len() as u64 - AFTER as u64);
     all.check().await;
@@ -55,6 +56,7 @@ pub(super) async fn kill_workers(kills: usize) {
     }
     // Nothing was reported twice when the workers ended.
     all.check().await;
+    assert!(longest < Duration::from_secs(15), "taken over after {longest:?}");
 }
 
 /// Takes the database away for this time while the first song ends and the second one starts, and checks all reports.
@@ -64,10 +66,8 @@ pub(super) async fn stop_database(seconds: u64) {
     let url = database(&server, &all.stage);
     let mut service = Service::on(&all.stage.sandbox, &url, &all.settings("only"), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
-    until("ten streams at work", || (shares(&service).get("only") == Some(&STREAMS)).then_some(())).await;
-    all.joined().await;
-    all.publish(8);
-    until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
+    all_streams_at(&service, "only").await;
+    all.play_first_song().await;
     let stopped = Instant::now();
     server.kill().unwrap();
     all.publish(4);
@@ -100,16 +100,14 @@ async fn a_worker_that_drains_hands_over_at_once() {
     let url = database(&server, &all.stage);
     let mut first = Service::on(&all.stage.sandbox, &url, &all.settings("first"), &[], &ENVIRONMENT);
     first.wait("/readyz", 200);
-    until("ten streams at work", || (shares(&first).get("first") == Some(&STREAMS)).then_some(())).await;
-    all.joined().await;
-    all.publish(8);
-    until("ten starts", || (all.told().len() == STREAMS).then_some(())).await;
+    all_streams_at(&first, "first").await;
+    all.play_first_song().await;
     let mut second = Service::on(&all.stage.sandbox, &url, &all.settings("second"), &[], &ENVIRONMENT);
     second.wait("/readyz", 200);
     let began = Instant::now();
     first.end().expect(0);
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-    until("all at the second", || (shares(&second).get("second") == Some(&STREAMS)).then_some(())).await;
+    all_streams_at(&second, "second").await;
     all.end(11);
     all.check().await;
     let page: Value = second.get("/v1/streams/arn:aws:ivs:eu-west-1:123456789012:channel%2Fch0").json();

@@ -25,9 +25,10 @@ const REACH: f64 = 2.0 * TICKS_PER_SECOND;
 const STEP: f64 = 8.0;
 /// It is found below this logarithm of the probability of chance.
 const FOUND: f64 = -14.0;
-/// It is over if it was not found for so long (12 s, ticks) after its last known end …
+/// An airing ends if it is not found within this time after its last known end (12 s, in ticks).
 const PATIENCE: f64 = 12.0 * TICKS_PER_SECOND;
-/// … unless that is further ahead (6 h, ticks): then the clock of the stream has changed, and it is over without that.
+/// Largest distance from the first sample to an airing that lies ahead (6 h, in ticks). At a larger distance the clock of the
+/// stream has changed, and the airing counts as past.
 const MAX_AHEAD: f64 = 6.0 * 3600.0 * TICKS_PER_SECOND;
 
 /// An airing that is to be continued.
@@ -58,7 +59,7 @@ impl Sought {
     /// Looks for it in the latest sound. `used` are peaks of others.
     pub(super) fn find(&self, query: &Query<'_>, used: &[bool]) -> Option<Trace> {
         let reference = self.reference.as_ref()?;
-        // Where sound is heard again from before its start, that comes first.
+        // Audio that is decoded again comes before the start of the airing.
         let start = self.ticks_ahead(self.airing.heard.query_start);
         if query.to < start + SHORTEST {
             return None;
