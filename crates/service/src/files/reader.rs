@@ -19,8 +19,8 @@ use crate::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErro
 /// Bytes of the first part after a jump: demuxers often look at a few bytes there and jump again.
 const FIRST_PART: u64 = 128 << 10;
 
-/// Bytes of a part at most; each further one in a row has four times as many. There are never more than three of them: the
-/// one that is read, the one that is ahead, and the one that a jump has left under way.
+/// Bytes of a part at most; each further one in a row has four times as many. There are never more than five of them: the
+/// one that is read, the one that is ahead, the one that a jump has left under way, and two of a dropped reader.
 const LARGEST_PART: u64 = 2 << 20;
 
 /// How often a part is asked for.
@@ -40,6 +40,8 @@ pub(super) struct ObjectSource {
     stop: CancellationToken,
     failure: Arc<Mutex<Option<OutsideError>>>,
     digest: Digest,
+    /// Parts of a reader that was dropped: the next reader usually continues there.
+    left: Arc<Mutex<Option<Parts>>>,
 }
 
 impl ObjectSource {
@@ -60,6 +62,7 @@ impl ObjectSource {
             stop,
             failure: Arc::default(),
             digest: Digest::default(),
+            left: Arc::default(),
         }
     }
 
@@ -75,7 +78,7 @@ impl ObjectSource {
 
     /// Its bytes from the start. Reading waits, so it has to be done off the runtime's threads.
     pub(super) fn open(&self) -> ObjectReader {
-        ObjectReader { source: self.clone(), position: 0, part: Part::default(), ahead: None, in_a_row: 0 }
+        ObjectReader { source: self.clone(), position: 0, parts: Parts::default() }
     }
 
     /// The same as the decoder takes it.
@@ -180,14 +183,27 @@ impl Drop for Ahead {
     }
 }
 
+/// What a reader has of an object.
+#[derive(Default)]
+struct Parts {
+    current: Part,
+    ahead: Option<Ahead>,
+    /// Parts that were read one after the other.
+    in_a_row: u32,
+}
+
+impl Parts {
+    fn contain(&self, position: u64) -> bool {
+        !self.current.from(position).is_empty()
+            || self.ahead.as_ref().is_some_and(|ahead| (ahead.start..ahead.end).contains(&position))
+    }
+}
+
 /// Reads an object, off the runtime's threads.
 pub(super) struct ObjectReader {
     source: ObjectSource,
     position: u64,
-    part: Part,
-    ahead: Option<Ahead>,
-    /// Parts that were read one after the other.
-    in_a_row: u32,
+    parts: Parts,
 }
 
 impl ObjectReader {
@@ -196,22 +212,50 @@ impl ObjectReader {
         if let Some(error) = self.source.failure() {
             return Err(self.source.fail(error));
         }
-        let ahead = self.ahead.take().filter(|ahead| (ahead.start..ahead.end).contains(&self.position));
-        self.in_a_row = if ahead.is_some() { self.in_a_row + 1 } else { 0 };
+        self.continue_dropped_reader();
+        if !self.parts.current.from(self.position).is_empty() {
+            return Ok(());
+        }
+        let position = self.position;
+        let ahead = self.parts.ahead.take().filter(|ahead| (ahead.start..ahead.end).contains(&position));
+        self.parts.in_a_row = if ahead.is_some() { self.parts.in_a_row + 1 } else { 0 };
         // The old part goes before the new one comes.
-        self.part = Part::default();
-        let mut ahead = ahead.unwrap_or_else(|| self.source.begin(self.position, FIRST_PART));
+        self.parts.current = Part::default();
+        let mut ahead = ahead.unwrap_or_else(|| self.source.begin(position, FIRST_PART));
         let bytes = match self.source.runtime.block_on(&mut ahead.bytes) {
             Ok(fetched) => fetched.map_err(|error| self.source.fail(error))?,
             Err(_) => return Err(self.source.fail(self.source.stopped())),
         };
-        let next = ahead.end;
-        self.part = Part { start: ahead.start, bytes };
-        if next < self.source.size {
-            let length = FIRST_PART.saturating_mul(4_u64.saturating_pow(self.in_a_row + 1)).min(LARGEST_PART);
-            self.ahead = Some(self.source.begin(next, length));
-        }
+        self.parts.current = Part { start: ahead.start, bytes };
         Ok(())
+    }
+
+    /// Takes the parts of a dropped reader if they have the bytes that this one lacks.
+    fn continue_dropped_reader(&mut self) {
+        let mut left = self.source.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.parts.contain(self.position)
+            && let Some(parts) = left.take_if(|parts| parts.contain(self.position))
+        {
+            self.parts = parts;
+        }
+    }
+
+    /// Starts to fetch the next part when half of the current one is read: a header alone is usually followed by a jump.
+    fn fetch_ahead(&mut self) {
+        let Part { start, bytes } = &self.parts.current;
+        let (half, next) = (start + bytes.len() as u64 / 2, start + bytes.len() as u64);
+        if self.parts.ahead.is_none() && self.position >= half && next < self.source.size {
+            let growth = 4_u64.saturating_pow(self.parts.in_a_row + 1);
+            let length = FIRST_PART.saturating_mul(growth).min(LARGEST_PART);
+            self.parts.ahead = Some(self.source.begin(next, length));
+        }
+    }
+}
+
+impl Drop for ObjectReader {
+    fn drop(&mut self) {
+        let mut left = self.source.left.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = Some(std::mem::take(&mut self.parts));
     }
 }
 
@@ -220,12 +264,13 @@ impl Read for ObjectReader {
         if self.position >= self.source.size || buffer.is_empty() {
             return Ok(0);
         }
-        if self.part.from(self.position).is_empty() {
+        if self.parts.current.from(self.position).is_empty() {
             self.turn()?;
         }
-        let count = self.part.from(self.position).read(buffer)?;
+        let count = self.parts.current.from(self.position).read(buffer)?;
         self.source.digest.add(self.position, buffer.get(..count).unwrap_or_default());
         self.position += count as u64;
+        self.fetch_ahead();
         Ok(count)
     }
 }

@@ -79,8 +79,8 @@ pub(crate) async fn streams_of_a_killed_worker_are_not_quarantined_with_the_kill
         assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new(), "{id} has to work first");
         assert!(journal.confirm_stream("w", (id, 1000), StreamHealth::Works).await.unwrap());
     }
-    for _ in SUSPECT_DEATHS..MAX_WORKER_DEATHS {
-        assert_eq!(died(journal, "w").await, ["poison"]);
+    for worker in SUSPECT_DEATHS..MAX_WORKER_DEATHS {
+        assert_eq!(died(journal, &format!("w{worker}")).await, ["poison"]);
     }
     assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
     assert_eq!(journal.quarantine_streams().await.unwrap(), ["poison"]);
