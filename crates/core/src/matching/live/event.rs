@@ -39,6 +39,16 @@ pub struct Airing {
     pub reference_end: f64,
 }
 
+impl Airing {
+    /// Scales the number of landmarks and peaks to a part of the airing, 0 to 1.
+    pub(super) fn keep_counts(&mut self, part: f64) {
+        let Match { aligned_landmarks, expected_peaks, matched_peaks, .. } = &mut self.heard;
+        for count in [aligned_landmarks, expected_peaks, matched_peaks] {
+            *count = (f64::from(*count) * part).round() as u32;
+        }
+    }
+}
+
 /// What a stream is doing, for a status line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveState {

@@ -88,14 +88,15 @@ impl Sought {
     }
 
     /// Returns true if what was found elsewhere is this airing: the clocks of two workers may differ, so it is enough that
-    /// the track is near its place.
+    /// the track is near its place, or that both are at the same time because sound is processed again.
     pub(super) fn is(&self, found: &Trace) -> bool {
         let heard = &self.airing.heard;
         let (from, to) = (heard.query_start * TICKS_PER_SECOND, heard.query_end * TICKS_PER_SECOND);
         let before = Stretch { line: &self.line, from, to };
         let after = Stretch { line: &found.line, from: found.from, to: found.to };
+        let overlaps = found.to > from && found.from < to - REACH;
         heard.track == found.reference.number
-            && jump_across_clocks(before, after, found.reference.ticks).is_some()
+            && (overlaps || jump_across_clocks(before, after, found.reference.ticks).is_some())
     }
 
     /// Whether it is no use to go on.

@@ -72,19 +72,35 @@ fn a_chain_goes_on_where_another_matcher_left_it() {
 fn airing_continues_after_all_sound_before_it_is_processed_again() {
     let (mix, _) = airings(&[(1, whole(1)), (2, whole(2))]);
     let start = length(1);
-    // An ended playlist is read from its start, so that the airing lies ahead of the new matcher.
-    for open_seconds in [4.0, 9.0] {
+    let mut one_matcher = Stream::default();
+    one_matcher.push(&library().snapshot, &mix.samples).unwrap();
+    let events = one_matcher.finish(&library().snapshot);
+    let undisturbed = finals(&events);
+    // A playlist is read again from its start, or from within the airing.
+    for (open_seconds, from) in
+        [(4.0, 0.0), (9.0, 0.0), (16.0, 0.0), (16.0, start - 6.0), (16.0, start + 0.5), (16.0, start + 8.0)]
+    {
         let (_, open, last) = first_part(&mix.samples, start + open_seconds);
         assert_eq!(open.last().unwrap().heard.track.0, 2, "{open:#?}");
         let open = &open[open.len() - 1..];
-        let rest = second_part(&mix.samples, 0.0, 0.0, (open, last), &library().snapshot);
+        let rest = second_part(&mix.samples, from, 0.0, (open, last), &library().snapshot);
         let of_second: Vec<_> = rest.iter().filter(|(_, event)| event.heard.track.0 == 2).collect();
         let [(_, last)] = of_second[..] else { panic!("{}", table(&rest)) };
         assert_eq!((last.kind, last.airing), (LiveEventKind::Final, open[0].id), "{}", table(&rest));
-        assert!((last.heard.query_end - start - length(2)).abs() < 1.0, "{}", table(&rest));
+        let heard = &last.heard;
+        assert!((heard.query_start + from - start).abs() < 0.5, "{}", table(&rest));
+        assert!((heard.query_end + from - start - length(2)).abs() < 1.0, "{}", table(&rest));
+        // No sound is in two segments or counted twice.
+        let segments = heard.segments.iter().map(|segment| segment.query_end - segment.query_start);
+        let length = heard.query_end - heard.query_start;
+        assert!((segments.sum::<f64>() - length).abs() < 1.5, "{:?}", heard.segments);
+        let undisturbed = undisturbed.iter().find(|row| row.track.0 == 2).unwrap();
+        let counts = (heard.expected_peaks, undisturbed.expected_peaks);
+        assert!(counts.0.abs_diff(counts.1) < counts.1 / 8, "{counts:?} from {from}");
         let of_first: Vec<_> =
             rest.iter().filter(|(_, event)| event.heard.track.0 == 1).map(|(_, event)| event.kind).collect();
-        assert_eq!(of_first, [LiveEventKind::Start, LiveEventKind::Final], "{}", table(&rest));
+        let expected: &[_] = if from < start { &[LiveEventKind::Start, LiveEventKind::Final] } else { &[] };
+        assert_eq!(of_first, expected, "{}", table(&rest));
     }
 }
 

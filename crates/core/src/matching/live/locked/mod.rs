@@ -114,9 +114,14 @@ impl Locked {
     }
 
     /// One that another matcher had found: its start is kept.
-    pub(super) fn continued(airing: Airing, trace: &Trace, correction: f64, now: f64) -> Self {
+    pub(super) fn continued(mut airing: Airing, trace: &Trace, correction: f64, now: f64) -> Self {
         let mut this = Self::new(airing.id, trace, correction, now);
-        this.pieces.push(Piece::of_other_matcher(&airing));
+        // Sound that is processed again counts once.
+        let known = Piece::of_other_matcher(&airing);
+        let length = known.length();
+        let kept = known.before(trace.from);
+        airing.keep_counts(kept.as_ref().map_or(0.0, Piece::length) / length);
+        this.pieces.extend(kept);
         this.seam = Some((trace.from, trace.line.reference(trace.from)));
         this.from = airing.heard.query_start * TICKS_PER_SECOND;
         this.start = End::at(this.from);

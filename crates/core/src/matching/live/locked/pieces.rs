@@ -9,6 +9,9 @@ use crate::matching::verify::FINE;
 
 use super::Locked;
 
+/// Shortest part of another matcher's airing that remains when the rest is found again (1 s, ticks).
+const SHORTEST: f64 = TICKS_PER_SECOND;
+
 /// A stretch that is over.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
@@ -30,6 +33,17 @@ impl Piece {
         let speed = (airing.reference_end * TICKS_PER_SECOND - reference).max(f64::EPSILON) / length;
         let line = Line { offset: reference - speed * from, speed, pitch: 1.0 };
         Self { line, from, to: from + length, counts: [0; 3] }
+    }
+
+    /// The part before this time (ticks), unless that is too short to be a segment.
+    pub(super) fn before(self, time: f64) -> Option<Self> {
+        let to = self.to.min(time);
+        (to - self.from >= SHORTEST).then_some(Self { to, ..self })
+    }
+
+    /// Length, ticks.
+    pub(super) fn length(&self) -> f64 {
+        self.to - self.from
     }
 
     fn segment(&self) -> Segment {
