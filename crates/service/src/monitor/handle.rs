@@ -98,7 +98,7 @@ impl Monitor {
             StreamWorker::new(Arc::clone(&id), self.settings.ear.clone(), self.settings.live.clone());
         let worker = worker.resuming(airings).continuing_clock(spec.clock_anchor);
         let mut source = self.settings.source.clone();
-        source.hls.complete = spec.complete;
+        source.hls.start = spec.start;
         let stop = Arc::new(Stop::default());
         let stream = Arc::new(Stream::new(id, worker, status, events, Arc::clone(&stop)));
         let following = follow(

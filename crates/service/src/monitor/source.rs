@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use refrain_stream::hls::{Complete, Entry, HlsSettings, HlsSource, SourceState, SourceStatus};
+use refrain_stream::hls::{Entry, HlsSettings, HlsSource, SourceState, SourceStatus, Start};
 use refrain_stream::{
     ClockAnchor, Delivery, GIVE_UP_AFTER, PipeContent, PipeSource, RadioSettings, RadioSource, UdpSettings,
     UdpSource,
@@ -37,8 +37,8 @@ pub struct StreamSpec {
     pub id: String,
     /// Where it comes from.
     pub input: StreamInput,
-    /// What is heard of its playlist if that is complete already.
-    pub complete: Complete,
+    /// Where to begin in its playlist.
+    pub start: Start,
     /// Where the clock of an earlier worker stands, if there was one.
     pub clock_anchor: Option<ClockAnchor>,
 }
@@ -47,7 +47,7 @@ impl StreamSpec {
     /// A stream that nobody followed before.
     #[must_use]
     pub fn new(id: impl Into<String>, input: StreamInput) -> Self {
-        Self { id: id.into(), input, complete: Complete::Whole, clock_anchor: None }
+        Self { id: id.into(), input, start: Start::LiveEdge, clock_anchor: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use refrain_catalog::{MAX_DEATHS, Stream, StreamReport, StreamState as RowState};
 use refrain_stream::Backoff;
-use refrain_stream::hls::Complete;
+use refrain_stream::hls::Start;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -16,7 +16,7 @@ use super::orders::{Order, Orders, ordered};
 use super::platform::{Next, input_of, what_next};
 use super::record::Recorder;
 use super::reported::Reported;
-use super::shared::{Shared, milliseconds, now};
+use super::shared::{Shared, milliseconds, now, was_followed};
 use super::takeover::open_airings;
 use super::vitals::Vitals;
 use crate::monitor::{OpenAiring, StreamEnd, StreamSpec, StreamState, StreamStatus};
@@ -67,12 +67,12 @@ pub(super) async fn follow(shared: Arc<Shared>, stream: Stream, mut orders: watc
 impl Follower {
     async fn run(&mut self, mut airings: Vec<OpenAiring>) {
         let mut backoff = Backoff::new(PAUSES);
-        let mut complete = Complete::Whole;
+        let mut start = if was_followed(&self.stream) { Start::CatchUp } else { Start::LiveEdge };
         loop {
             let began = Instant::now();
             let input = input_of(&self.shared, &self.stream);
             let clock_anchor = self.stream.clock_anchor.as_deref().and_then(anchor::read);
-            let spec = StreamSpec { id: self.recorder.name().to_owned(), input, complete, clock_anchor };
+            let spec = StreamSpec { id: self.recorder.name().to_owned(), input, start, clock_anchor };
             let end = self.hear(spec, std::mem::take(&mut airings)).await;
             let url = self.stream.url.clone();
             if *self.orders.borrow() != Order::Go {
@@ -95,7 +95,7 @@ impl Follower {
                 },
             };
             let is_at_end = end == StreamState::Ended(StreamEnd::EndList);
-            complete = if is_at_end && self.stream.url == url { Complete::Nothing } else { Complete::Whole };
+            start = if is_at_end && self.stream.url == url { Start::AfterEnd } else { Start::CatchUp };
             tracing::info!(stream = self.stream.id, end = %end, pause_seconds = pause.as_secs_f64(), "the stream is tried again");
             self.report(RowState::Stalled, Some(end.to_string())).await;
             tokio::select! {

@@ -157,8 +157,7 @@ impl Recorder {
         let origin = event.epoch - event.heard.query_start;
         let shift = origin - *self.epoch.get_or_insert(origin);
         let mut event = event.clone();
-        event.heard.query_start += shift;
-        event.heard.query_end += shift;
+        event.heard.shift_query(shift);
         event.known_at += shift;
         event
     }

@@ -14,5 +14,5 @@ mod status;
 
 pub use entry::Entry;
 pub use follow::HlsSource;
-pub use settings::{Complete, HlsSettings, RenditionChoice};
+pub use settings::{HlsSettings, RenditionChoice, Start};
 pub use status::{EndReason, HlsError, SourceState, SourceStatus};

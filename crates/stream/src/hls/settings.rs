@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::playlist::MAX_PLAYLIST_BYTES;
+use super::playlist::{MAX_PLAYLIST_BYTES, MediaPlaylist, MediaSegment};
 use crate::http::{Limits, PrivateHost};
 
 /// Which rendition of a master playlist is followed.
@@ -29,10 +29,12 @@ pub struct HlsSettings {
     pub allow_private: bool,
     /// Further hosts that may have private addresses: those of segments, keys, sections and redirects.
     pub private_hosts: Vec<PrivateHost>,
-    /// With how many segments of a live playlist to begin, newest last; at least one.
+    /// Number of segments at the end of a live playlist with which [`Start::LiveEdge`] begins; at least one.
     pub start_segments_back: usize,
-    /// What is heard of a playlist that is complete when it is first met.
-    pub complete: Complete,
+    /// Where to begin.
+    pub start: Start,
+    /// Time at the end of a live playlist with which [`Start::CatchUp`] begins.
+    pub catch_up: Duration,
     /// Whether a playlist that lists parts of segments (Low-Latency HLS) is followed by them at its live edge.
     pub low_latency: bool,
     /// Most segments or parts that are fetched at once or wait, fetched, for their turn; at least one.
@@ -63,23 +65,36 @@ pub struct HlsSettings {
     pub max_behind: Duration,
 }
 
-/// What is heard of a playlist that is complete (EXT-X-ENDLIST) when it is first met.
+/// The segment of a playlist with which to begin. A playlist with `EXT-X-ENDLIST` is complete, any other one is live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Complete {
-    /// All of it: a recording, or a stream of which something was missed.
+pub enum Start {
+    /// The newest segments of a live playlist, or the first one of a complete playlist.
     #[default]
-    Whole,
-    /// Nothing: it was followed to this end.
-    Nothing,
+    LiveEdge,
+    /// The segments of the last [`HlsSettings::catch_up`] of a live playlist, or the first one of a complete playlist: another
+    /// process followed the stream and may have missed some of them.
+    CatchUp,
+    /// The newest segments of a live playlist, or none of a complete playlist: it was followed to its end.
+    AfterEnd,
 }
 
 impl HlsSettings {
-    /// How many of a playlist's segments are heard when it is first met.
-    pub(super) fn segments_back(&self, is_complete: bool) -> usize {
-        match self.complete {
-            Complete::Whole if is_complete => usize::MAX,
-            Complete::Nothing if is_complete => 0,
-            _ => self.start_segments_back.max(1),
+    /// Number of segments at the end of the first playlist with which to begin.
+    pub(super) fn segments_back(&self, list: &MediaPlaylist) -> usize {
+        let newest = self.start_segments_back.max(1);
+        match (self.start, list.end) {
+            (Start::AfterEnd, true) => 0,
+            (Start::LiveEdge | Start::CatchUp, true) => usize::MAX,
+            (Start::LiveEdge | Start::AfterEnd, false) => newest,
+            (Start::CatchUp, false) => {
+                let mut left = self.catch_up.as_secs_f64();
+                let is_wanted = |segment: &&MediaSegment| {
+                    let is_wanted = left > 0.0;
+                    left -= segment.seconds;
+                    is_wanted
+                };
+                list.segments.iter().rev().take_while(is_wanted).count().max(newest)
+            }
         }
     }
 }
@@ -92,7 +107,8 @@ impl Default for HlsSettings {
             allow_private: false,
             private_hosts: Vec::new(),
             start_segments_back: 3,
-            complete: Complete::Whole,
+            start: Start::LiveEdge,
+            catch_up: seconds(60),
             low_latency: true,
             prefetch: 3,
             queue: 2,

@@ -111,7 +111,7 @@ impl Planner {
     /// rendition.
     pub(super) fn take(&mut self, list: &MediaPlaylist, moved: bool, changed: bool) -> News {
         let recorded = list.end && self.is_at_start();
-        let advance = self.timeline.advance(list, self.settings.segments_back(list.end), moved);
+        let advance = self.timeline.advance(list, self.settings.segments_back(list), moved);
         let open = list.open.as_ref().map_or(0.0, |open| open.seconds);
         let new: f64 = advance.steps.iter().map(listed).sum();
         let mut when = When {

@@ -1,6 +1,6 @@
 //! Streams of servers that behave.
 
-use refrain_stream::hls::{EndReason, RenditionChoice};
+use refrain_stream::hls::{EndReason, RenditionChoice, Start};
 use refrain_stream::{Delivery, GapReason};
 use refrain_testkit::origin::{DateStyle, Fault, Marks, Times};
 
@@ -27,6 +27,21 @@ async fn a_live_stream_is_followed_from_its_edge_to_its_end() {
     assert_eq!(status.seconds, 54.0);
     for index in 7..34 {
         assert_eq!(origin.times_asked(&format!("/a/seg{index}.ts")), 1, "segment {index}");
+    }
+}
+
+#[tokio::test]
+async fn catch_up_begins_with_the_segments_of_that_time() {
+    let origin = origin().await;
+    for (catch_up, end, first) in
+        [(9, false, 15), (10, false, 15), (1_000, false, 0), (1, false, 17), (9, true, 0)]
+    {
+        let live = stream(20, LiveOptions { window: 100, end, ..LiveOptions::default() });
+        let url = origin.live(&format!("/{catch_up}{end}"), &live);
+        let settings =
+            HlsSettings { start: Start::CatchUp, catch_up: Duration::from_secs(catch_up), ..hasty() };
+        let mut source = HlsSource::open(&url, &client(), settings).unwrap();
+        expect(&mut source, first, 20 - first).await;
     }
 }
 
