@@ -6,7 +6,7 @@ use refrain_service::metadata::known_name;
 
 use super::rows::MetadataFile;
 
-/// Most columns of a file.
+/// Maximum number of columns of a file, empty ones included. A track keeps 256 of them at most.
 const MAX_COLUMNS: usize = 1_000;
 
 /// Reads the header and all rows.

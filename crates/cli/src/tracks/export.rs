@@ -50,9 +50,16 @@ fn counter<'a>(store: &Store, output: &'a Output) -> Result<Counter<'a>> {
     Ok(output.count("tracks", Some(store.wait(store.catalog().count())?)))
 }
 
-/// Writes beside the file and swaps at the end: a backup is never half of one.
+/// Writes beside the file and replaces it at the end: a backup is never half of one. Pipes and devices are written to.
 fn to_file(path: &Path, store: &Store, progress: &Counter<'_>) -> Result<u64> {
     let cannot = || format!("cannot write {}", path.display());
+    if std::fs::metadata(path).is_ok_and(|target| !target.is_file()) {
+        let file = std::fs::OpenOptions::new().write(true).open(path).with_context(cannot)?;
+        let mut out = std::io::BufWriter::new(file);
+        let count = write(store, Some(progress), |line| writeln!(out, "{line}").with_context(cannot))?;
+        out.flush().with_context(cannot)?;
+        return Ok(count);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file =
         tempfile::Builder::new().prefix(".refrain-export-").tempfile_in(folder).with_context(cannot)?;

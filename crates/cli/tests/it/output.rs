@@ -31,6 +31,10 @@ fn full_disks_are_named() {
     let ran = Ran::from(command.stdout(full).output().unwrap()).expect(2);
     ran.says("cannot write to standard output: No space left");
     sandbox.run(&["tracks", "export", "/dev/full/x"]).expect(2).says("cannot write /dev/full/x");
+    // A device is written to and not replaced by a file.
+    std::os::unix::fs::symlink("/dev/full", sandbox.path("full")).unwrap();
+    sandbox.run(&["tracks", "export", "full"]).expect(2).says("cannot write full: No space left");
+    assert!(std::fs::symlink_metadata(sandbox.path("full")).unwrap().is_symlink());
 }
 
 #[test]

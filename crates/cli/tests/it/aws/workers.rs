@@ -48,6 +48,9 @@ pub(super) async fn kill_workers(kills: usize) {
         })
         .await;
         longest = longest.max(killed.elapsed());
+        // The next kill comes at another moment after the streams are claimed. A stream whose workers always die while it
+        // starts is quarantined.
+        tokio::time::sleep(Duration::from_millis(kill as u64 * 137 % 1_000)).await;
     }
     all.end(all.stage.clips.len() as u64 - AFTER as u64);
     all.check().await;
