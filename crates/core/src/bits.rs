@@ -1,19 +1,21 @@
-//! Bit streams and Rice codes, the base of every packed form here.
+//! Bit streams and Rice codes, which all packed formats of this crate are built on.
 //!
-//! Bits are filled from the lowest of each little-endian word up. A Rice code (Rice, Plaunt 1971) with
-//! parameter `k` is the value's high part in unary (zeros, ended by a one), then its low `k` bits.
+//! Bits are stored in little-endian words, lowest bit first. A Rice code (Rice, Plaunt 1971) with parameter `k` is
+//! the high part of the value in unary (zeros, terminated by a one), followed by the low `k` bits of the value.
 
-/// Unary parts longer than this are written as an escape: this many zeros, a one, then 64 plain bits.
+/// Values with a unary part of at least this many zeros are written as an escape: exactly this many zeros, a one,
+/// then the value in 64 plain bits.
 const LONGEST_UNARY: u64 = 40;
 
-/// Best Rice parameter for `count` values that add up to about `sum`: the mean's logarithm.
+/// Returns the best Rice parameter, at most 32, for `count` values with a sum of about `sum`. It is the base-2
+/// logarithm of 0.7 times their mean.
 pub(crate) fn rice_parameter(sum: u64, count: u64) -> u32 {
     let mean = sum.checked_div(count).unwrap_or(0);
-    // 0.69 × mean is the optimum for geometric gaps.
+    // 0.69 × mean is the optimum for geometrically distributed gaps; 45/64 is close to it.
     (mean.saturating_mul(45) / 64).checked_ilog2().map_or(0, |k| k.min(32))
 }
 
-/// Appends bits to bytes.
+/// Writes bits to the end of a byte vector.
 #[derive(Debug, Default)]
 pub(crate) struct BitWriter {
     bytes: Vec<u8>,
@@ -22,12 +24,12 @@ pub(crate) struct BitWriter {
 }
 
 impl BitWriter {
-    /// A writer that starts at the end of `bytes`.
+    /// Creates a writer that appends to `bytes`.
     pub(crate) fn append_to(bytes: Vec<u8>) -> Self {
         Self { bytes, word: 0, used: 0 }
     }
 
-    /// The low `count` bits of `value`; at most 64.
+    /// Writes the low `count` bits of `value`. `count` is at most 64.
     pub(crate) fn bits(&mut self, value: u64, count: u32) {
         if count == 0 {
             return;
@@ -44,7 +46,7 @@ impl BitWriter {
         }
     }
 
-    /// A Rice code with parameter `k` (at most 32).
+    /// Writes `value` as a Rice code with parameter `k`, at most 32.
     pub(crate) fn rice(&mut self, value: u64, k: u32) {
         let high = value >> k;
         if high >= LONGEST_UNARY {
@@ -56,7 +58,7 @@ impl BitWriter {
         }
     }
 
-    /// The bytes, the last one filled with zeros.
+    /// Returns the bytes. Unused bits of the last byte are zero.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         let rest = self.used.div_ceil(8) as usize;
         self.bytes.extend_from_slice(&self.word.to_le_bytes()[..rest]);
@@ -64,14 +66,14 @@ impl BitWriter {
     }
 }
 
-/// Bits that are known when a word was read at any bit of a byte.
+/// Number of valid bits of a 64-bit word that was read at any bit of its first byte.
 const WHOLE: u32 = 57;
 
-/// Takes bits from bytes; `None` when they are used up.
+/// Reads bits from a byte slice. The methods return `None` when the bits are used up.
 #[derive(Debug, Clone)]
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
-    /// Next bit.
+    /// Position of the next bit.
     at: usize,
 }
 
@@ -80,7 +82,7 @@ impl<'a> BitReader<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// At least 57 bits from the present place, zeros behind the end.
+    /// Returns at least the next 57 bits without consuming them. Bits after the end of the slice are zero.
     #[inline]
     fn peek(&self) -> u64 {
         let from = self.at / 8;
@@ -105,7 +107,7 @@ impl<'a> BitReader<'a> {
         (self.at <= self.bytes.len() * 8).then_some(())
     }
 
-    /// The next `count` bits, at most 64.
+    /// Reads the next `count` bits, at most 64.
     #[inline]
     pub(crate) fn bits(&mut self, count: u32) -> Option<u64> {
         if count > 56 {
@@ -117,12 +119,12 @@ impl<'a> BitReader<'a> {
         Some(value)
     }
 
-    /// A Rice code with parameter `k` (at most 32).
+    /// Reads a Rice code with parameter `k`, at most 32.
     #[inline]
     pub(crate) fn rice(&mut self, k: u32) -> Option<u64> {
         let word = self.peek();
         let high = word.trailing_zeros();
-        // Fast way: unary and low part lie in one word.
+        // Fast path: the unary part and the low bits are in one word.
         if high + 1 + k <= 56 && high < LONGEST_UNARY as u32 {
             let low = (word >> (high + 1)) & ((1 << k) - 1);
             self.skip(high + 1 + k)?;
@@ -131,8 +133,9 @@ impl<'a> BitReader<'a> {
         self.rice_slowly(k, high)
     }
 
-    /// Calls `each` with so many Rice codes with one parameter (at most 32), until it returns `false`. A word often holds
-    /// more than one of them.
+    /// Calls `each` with `count` Rice codes that share the parameter `k`, at most 32, until it returns `Some(false)`.
+    /// Returns `None` if the bits are used up or invalid, or if `each` returns `None`. This is faster than repeated
+    /// calls of [`Self::rice`], because one word often contains several codes.
     #[inline]
     pub(crate) fn rices(
         &mut self,
@@ -189,7 +192,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bits_come_back(values in prop::collection::vec((any::<u64>(), 0u32..=64), 0..100)) {
+        fn written_bits_are_read_back(values in prop::collection::vec((any::<u64>(), 0u32..=64), 0..100)) {
             let mut out = BitWriter::default();
             for (value, count) in &values {
                 out.bits(*value, *count);
@@ -204,7 +207,7 @@ mod tests {
         }
 
         #[test]
-        fn rice_codes_come_back(values in prop::collection::vec((any::<u64>(), 0u32..64), 0..100), k in 0u32..=32) {
+        fn written_rice_codes_are_read_back(values in prop::collection::vec((any::<u64>(), 0u32..64), 0..100), k in 0u32..=32) {
             let values: Vec<u64> = values.into_iter().map(|(value, shift)| value >> shift).collect();
             let mut out = BitWriter::default();
             for value in &values {
@@ -224,7 +227,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_end(bytes in prop::collection::vec(any::<u8>(), 0..100), k in 0u32..=32) {
+        fn reading_arbitrary_bytes_terminates(bytes in prop::collection::vec(any::<u8>(), 0..100), k in 0u32..=32) {
             let mut bits = BitReader::new(&bytes);
             while bits.rice(k).is_some() {}
             let mut codes = 0;

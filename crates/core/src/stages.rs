@@ -1,4 +1,4 @@
-//! Single stages of the engine, for the benches only: no part of the interface.
+//! Individual stages of the engine for benchmarks. Not part of the public interface.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::decimate::Decimator;
@@ -9,7 +9,7 @@ use crate::matching::search::{self, Search};
 use crate::matching::sweep::Scale;
 use crate::matching::window::{DEEP, SHALLOW};
 
-/// Samples at 44.1 kHz as the spectrogram takes them.
+/// Decimates samples at 44.1 kHz to the sample rate of the spectrogram.
 #[must_use]
 pub fn decimate(samples: &[f32]) -> Vec<f32> {
     let (mut decimator, mut out) = (Decimator::new(), Vec::new());
@@ -18,7 +18,7 @@ pub fn decimate(samples: &[f32]) -> Vec<f32> {
     out
 }
 
-/// Sum of all powers in the spectrogram of decimated samples.
+/// Returns the sum of all powers in the spectrogram of decimated samples.
 #[must_use]
 pub fn spectrogram(decimated: &[f32]) -> f32 {
     let mut sum = 0.0;
@@ -26,7 +26,7 @@ pub fn spectrogram(decimated: &[f32]) -> f32 {
     sum
 }
 
-/// Hashes of a reference's landmarks.
+/// Returns the hashes of the landmarks of a reference.
 #[must_use]
 pub fn landmarks(peaks: &[Peak]) -> Vec<u32> {
     let mut hashes = Vec::new();
@@ -34,16 +34,17 @@ pub fn landmarks(peaks: &[Peak]) -> Vec<u32> {
     hashes
 }
 
-/// What one lookup would read.
+/// Amount of index data that one lookup reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lookup {
-    /// Ranges of hashes.
+    /// Number of ranges of hashes.
     pub probes: usize,
-    /// Bytes of all their postings.
+    /// Total size of the postings that are read for these ranges, in bytes.
     pub bytes: u64,
 }
 
-/// Size of the first (or `deep`) lookup of a query of one window.
+/// Returns the size of a lookup of a query of one window: of the first, shallow lookup, or of the deep one if `deep`
+/// is true.
 ///
 /// # Errors
 /// [`IndexError`] if the directory is damaged.
@@ -60,12 +61,13 @@ pub fn lookup(snapshot: &Snapshot, peaks: &[Peak], deep: bool) -> Result<Lookup,
     Ok(lookup)
 }
 
-/// Searches candidates as [`crate::matching::identify`] does; keeps its buffers.
+/// Searches candidates as [`crate::matching::identify`] does. Reuses its buffers.
 #[derive(Debug, Default)]
 pub struct Finder(Search);
 
 impl Finder {
-    /// Votes of the best candidates, best first, of the first (or `deep`) lookup.
+    /// Returns the votes of the best candidates in descending order, from the first, shallow lookup, or from the deep
+    /// one if `deep` is true.
     ///
     /// # Errors
     /// [`IndexError`] if the index is damaged.

@@ -1,8 +1,8 @@
 //! The AudioSpecificConfig of AAC (ISO/IEC 14496-3, 1.6.2.1), reduced to its low-complexity core.
 //!
-//! HE-AAC is an AAC-LC stream at half the sample rate with hints for the upper half of the spectrum (SBR) and
-//! for stereo (PS) in places that an LC decoder skips. Half the band is plenty for a fingerprint, so the
-//! configuration is rewritten to what the core is by itself.
+//! HE-AAC is an AAC-LC stream at half the sample rate with additional data for the upper half of the spectrum (SBR)
+//! and for stereo (PS), in places that an LC decoder skips. Half the band is enough for a fingerprint, so the
+//! configuration is rewritten to describe only the core.
 
 use super::bits::Bits;
 
@@ -15,23 +15,23 @@ const AOT_SBR: u32 = 5;
 const AOT_PS: u32 = 29;
 const ESCAPED_RATE: u32 = 15;
 
-/// What the low-complexity core of a stream is.
+/// Properties of the low-complexity core of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Core {
     /// Sample rate of the core in hertz.
     pub(super) rate: u32,
-    /// Channels of the core, 1 or 2.
+    /// Number of channels of the core, 1 or 2.
     pub(super) channels: u8,
 }
 
-/// Reads a configuration and gives its core, or says which variant of AAC cannot be decoded.
+/// Reads a configuration and returns its core. An error names the variant of AAC that cannot be decoded.
 pub(super) fn read_core(bits: &mut Bits<'_>) -> Result<Core, String> {
     let cut = || "AAC with a damaged configuration".to_owned();
     let mut object = object_type(bits).ok_or_else(cut)?;
     let rate = sample_rate(bits).ok_or_else(cut)?;
     let channels = bits.take(4).ok_or_else(cut)?;
     if object == AOT_SBR || object == AOT_PS {
-        sample_rate(bits).ok_or_else(cut)?; // of the full band, which is left out
+        sample_rate(bits).ok_or_else(cut)?; // of the full band, which is not decoded
         object = object_type(bits).ok_or_else(cut)?;
     }
     if object != AOT_LC {
@@ -51,12 +51,13 @@ pub(super) fn read_core(bits: &mut Bits<'_>) -> Result<Core, String> {
     core_channels(channels).map(|channels| Core { rate, channels })
 }
 
-/// Checks a channel configuration (table 1.19).
+/// Returns the number of channels of a channel configuration (table 1.19). An error names a layout that cannot be
+/// decoded.
 pub(super) fn core_channels(configuration: u32) -> Result<u8, String> {
     match configuration {
         1 => Ok(1),
         2 => Ok(2),
-        0 => Err("AAC with a channel layout of its own (program config element)".to_owned()),
+        0 => Err("AAC with a custom channel layout (program config element)".to_owned()),
         3..=5 => Err(format!("AAC with {configuration} channels")),
         6 => Err("AAC with 5.1 channels".to_owned()),
         7 | 12 | 14 => Err("AAC with 7.1 channels".to_owned()),
@@ -64,7 +65,7 @@ pub(super) fn core_channels(configuration: u32) -> Result<u8, String> {
     }
 }
 
-/// The configuration of a bare core.
+/// Returns the AudioSpecificConfig of a core without extensions.
 pub(super) fn write_core(core: Core) -> Box<[u8]> {
     let channels = u64::from(core.channels);
     let index = AAC_RATES.iter().position(|&rate| rate == core.rate);
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_core_survives_writing_and_reading() {
+    fn written_cores_are_read_back() {
         for rate in AAC_RATES.into_iter().chain([44_056, 7_000]) {
             for channels in [1, 2] {
                 let one = Core { rate, channels };
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_decoded_is_named() {
+    fn errors_name_the_unsupported_variant() {
         assert!(core(&[0x12, 0x30]).unwrap_err().contains("5.1"));
         assert!(core(&[0x0A, 0x10]).unwrap_err().contains("Main"));
         assert!(core(&[0x12, 0x14]).unwrap_err().contains("960"));

@@ -1,6 +1,6 @@
-//! Bits of a byte slice, most significant first.
+//! Reads bits of a byte slice, most significant bit first.
 
-/// Reads bits; asking for more than there are gives nothing.
+/// A bit reader. Reading beyond the end returns `None`.
 #[derive(Debug, Clone)]
 pub(super) struct Bits<'a> {
     data: &'a [u8],
@@ -8,12 +8,12 @@ pub(super) struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// A reader at the first bit.
+    /// Creates a reader at the first bit.
     pub(super) fn new(data: &'a [u8]) -> Self {
         Self { data, position: 0 }
     }
 
-    /// The next `count` bits, at most 32.
+    /// Reads the next `count` bits, at most 32.
     pub(super) fn take(&mut self, count: u32) -> Option<u32> {
         let mut value = 0_u64;
         let end = self.position + count as usize;
@@ -31,23 +31,23 @@ impl<'a> Bits<'a> {
         u32::try_from(value).ok()
     }
 
-    /// The next bit.
+    /// Reads the next bit.
     pub(super) fn flag(&mut self) -> Option<bool> {
         self.take(1).map(|bit| bit == 1)
     }
 
-    /// Bits read so far.
+    /// Returns the number of bits read so far.
     pub(super) fn position(&self) -> usize {
         self.position
     }
 
-    /// Goes on at a later position, if there is one.
+    /// Moves forward to a bit position. Returns `None` if the position is before the current one or after the end.
     pub(super) fn skip_to(&mut self, position: usize) -> Option<()> {
         let forward = (self.position..=self.data.len() * 8).contains(&position);
         forward.then(|| self.position = position)
     }
 
-    /// The next `count` bytes, wherever they begin.
+    /// Reads the next `count` bytes, which need not be aligned.
     pub(super) fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
         if self.position + count * 8 > self.data.len() * 8 {
             return None;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_come_in_order_and_end() {
+    fn bits_are_read_in_order_up_to_the_end() {
         let mut bits = Bits::new(&[0b1010_0101, 0xFF, 0x01]);
         assert_eq!(bits.take(3), Some(0b101));
         assert_eq!(bits.take(9), Some(0b0_0101_1111));

@@ -1,4 +1,4 @@
-//! Packets of one track to mono, whatever the codec.
+//! Decodes the packets of one track to mono, for all codecs.
 
 use symphonia::core::audio::{Channels, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known as id;
@@ -11,19 +11,19 @@ use super::bits::Bits;
 use super::mix;
 use super::opus::{OPUS_RATE, OpusTrack};
 
-/// What one packet turned out to be.
+/// Format of the audio of a decoded packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Sample rate in hertz.
     pub(super) rate: u32,
-    /// Channels before mixing.
+    /// Number of channels before mixing.
     pub(super) channels: usize,
 }
 
 enum Kind {
     Symphonia {
         decoder: Box<dyn AudioDecoder>,
-        /// Whether encoder delay is cut here instead of in the decoder.
+        /// True if the encoder delay is trimmed here instead of in the decoder.
         trim: bool,
     },
     Opus(Box<OpusTrack>),
@@ -36,7 +36,7 @@ pub(super) struct Codec {
 }
 
 impl Codec {
-    /// A decoder for a track, or a description of the codec that there is none for.
+    /// Creates a decoder for a track. An error is the description of a codec that is not supported.
     pub(super) fn new(parameters: &AudioCodecParameters) -> Result<Self, String> {
         let mut parameters = parameters.clone();
         match parameters.codec {
@@ -48,7 +48,7 @@ impl Codec {
             _ => {}
         }
         let mpeg = matches!(parameters.codec, id::CODEC_ID_MP1 | id::CODEC_ID_MP2 | id::CODEC_ID_MP3);
-        // MPEG audio is trimmed here: where its length is estimated, the decoder would cut real sound.
+        // MPEG audio is trimmed here: if its length is an estimate, the decoder would cut real audio.
         let options = AudioDecoderOptions::default().gapless(!mpeg);
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &options)
@@ -57,12 +57,12 @@ impl Codec {
         Ok(Self { kind: Kind::Symphonia { decoder, trim: mpeg }, name })
     }
 
-    /// The codec's name.
+    /// Returns the name of the codec.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Forgets what earlier packets left: what comes next does not continue them.
+    /// Resets the decoder, so that the next packet does not continue the earlier ones.
     pub(super) fn reset(&mut self) {
         match &mut self.kind {
             Kind::Opus(track) => track.reset(),
@@ -70,7 +70,7 @@ impl Codec {
         }
     }
 
-    /// Decodes a packet and appends its sound.
+    /// Decodes a packet and appends its samples to `mono`.
     pub(super) fn decode(&mut self, packet: &PacketRef<'_>, mono: &mut Vec<f32>) -> Result<Shape, Error> {
         let frames = |duration: u64| usize::try_from(duration).unwrap_or(usize::MAX);
         match &mut self.kind {
@@ -84,8 +84,8 @@ impl Codec {
                 let (mut skip, mut drop) = (0, 0);
                 if *trim {
                     skip = frames(packet.trim_start.get());
-                    // A packet wholly beyond the declared end is a second file glued to the first, or the
-                    // declaration was an estimate.
+                    // Keep a packet that is entirely beyond the declared end: it belongs to a second file that is
+                    // appended to the first, or the declared length was an estimate.
                     drop = frames(packet.trim_end.get());
                     drop = if drop < buffer.frames() { drop } else { 0 };
                 }
@@ -100,7 +100,8 @@ fn channels(buffer: &GenericAudioBufferRef<'_>) -> usize {
     buffer.num_planes()
 }
 
-/// Parameters of an AAC core without a container's configuration: ADTS and LATM.
+/// Returns the decoder parameters of an AAC core, for formats such as ADTS and LATM without a configuration of a
+/// container.
 pub(super) fn aac_parameters(core: aac_config::Core) -> AudioCodecParameters {
     let mut parameters = AudioCodecParameters::new();
     parameters.for_codec(id::CODEC_ID_AAC).with_extra_data(aac_config::write_core(core));
@@ -130,7 +131,7 @@ fn unsupported(codec: AudioCodecId, error: &Error) -> String {
     }
 }
 
-/// Names codecs that containers know and nothing here decodes.
+/// Returns the name of a codec for messages about codecs that are not supported.
 pub(super) fn codec_name(codec: AudioCodecId) -> String {
     match codec {
         id::CODEC_ID_AC3 => "Dolby Digital (AC-3)".to_owned(),

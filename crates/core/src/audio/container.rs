@@ -1,4 +1,4 @@
-//! What symphonia demuxes: containers to packets of one audio track.
+//! Reads the packets of one audio track from the containers that symphonia supports.
 
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::AudioCodecParameters;
@@ -20,7 +20,7 @@ use super::sniff;
 use super::source::{Failure, Source};
 use super::tags::Tags;
 
-/// Bytes that demuxers may step back in a stream, a power of two.
+/// Number of bytes that demuxers can seek back in a stream. Must be a power of two.
 const LOOK_BACK: usize = 256 << 10;
 
 /// A container that symphonia reads.
@@ -29,12 +29,12 @@ pub(super) struct Container {
     track: u32,
     time_base: Option<TimeBase>,
     failure: Failure,
-    /// A title that symphonia leaves out.
+    /// Title of a Matroska file, which symphonia does not return.
     title: Option<String>,
 }
 
 impl Container {
-    /// Finds out which container it is and reads its header. `head` is the start of the source.
+    /// Detects the container and reads its header. `head` contains the first bytes of the source.
     pub(super) fn open(source: Source, head: &[u8], name: &str, limits: &Limits) -> Result<Self, AudioError> {
         let failure = source.failure();
         let options = MediaSourceStreamOptions { buffer_len: LOOK_BACK };
@@ -44,7 +44,7 @@ impl Container {
             let (hint, format) = (Hint::new(), FormatOptions::default());
             symphonia::default::get_probe().probe(&hint, stream, format, metadata)
         };
-        let opened = guarded(probe).unwrap_or(Err(Error::DecodeError("its header breaks the demuxer")));
+        let opened = guarded(probe).unwrap_or(Err(Error::DecodeError("the demuxer crashed on its header")));
         match opened {
             Ok(reader) => {
                 let title = sniff::matroska_title(head);
@@ -63,12 +63,12 @@ impl Container {
         }
     }
 
-    /// Where an error of the system can be asked for.
+    /// Returns the [`Failure`] that keeps the first I/O error of the source.
     pub(super) fn failure(&self) -> &Failure {
         &self.failure
     }
 
-    /// The container's short name.
+    /// Returns the short name of the container.
     pub(super) fn name(&self) -> &'static str {
         match self.reader.format_info().short_name {
             "isomp4" => "mp4",
@@ -107,13 +107,14 @@ impl Container {
         })
     }
 
-    /// Id of the chosen track and its ticks per second, if those are whole.
+    /// Returns the id of the chosen track and its ticks per second, or `None` instead of the latter if they are not
+    /// an integer.
     pub(super) fn track(&self) -> (u32, Option<u32>) {
         let base = self.time_base.filter(|base| base.numer.get() == 1);
         (self.track, base.map(|base| base.denom.get()))
     }
 
-    /// What comes next on the chosen track.
+    /// Returns the next event of the chosen track.
     pub(super) fn next(&mut self) -> Event {
         loop {
             match self.reader.next_packet() {
@@ -130,24 +131,24 @@ impl Container {
         }
     }
 
-    /// The length that the container states, unless it is an estimate or a placeholder.
+    /// Returns the length in seconds that the container declares, or `None` if it is an estimate or a placeholder.
     fn declared_seconds(&self, track: &Track, parameters: &AudioCodecParameters) -> Option<f64> {
         let by_frames = || {
             let rate = parameters.sample_rate.filter(|&rate| rate > 0)?;
             Some(track.num_frames? as f64 / f64::from(rate))
         };
         match self.name() {
-            // Guessed from the bit rate, unless an encoder's header says more.
+            // The length is estimated from the bit rate, unless an encoder's header contains it.
             "adts" => None,
             "mp1" | "mp2" | "mp3" if track.delay.is_none() => None,
-            // Writers to a pipe leave the largest size in the header.
+            // Programs that write to a pipe leave the largest possible size in the header.
             "wave" | "aiff" | "caf" => {
                 let bits = u64::from(parameters.bits_per_sample.unwrap_or(16));
                 let channels = parameters.channels.as_ref().map_or(1, Channels::count) as u64;
                 let bytes = track.num_frames?.saturating_mul(channels * bits.div_ceil(8));
                 if bytes > 0x7FFF_0000 { None } else { by_frames() }
             }
-            // The length of the whole, which in a film may be the picture's.
+            // This is the length of the whole file, which in a film may be that of the video.
             "matroska" if self.reader.tracks().len() == 1 => {
                 let media = self.reader.media_info();
                 Some(in_seconds(media.time_base?, media.duration?.get() as f64))
@@ -168,7 +169,7 @@ impl Container {
     }
 }
 
-/// A length or time stamp in seconds.
+/// Converts a length or time stamp from ticks to seconds.
 fn in_seconds(base: TimeBase, ticks: f64) -> f64 {
     ticks * f64::from(base.numer.get()) / f64::from(base.denom.get())
 }

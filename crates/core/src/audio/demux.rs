@@ -1,4 +1,4 @@
-//! Packets of one audio track, wherever they come from.
+//! Common interface of the demuxers, which read the packets of one audio track.
 
 use symphonia::core::packet::Packet;
 
@@ -11,61 +11,61 @@ use super::source::Source;
 use super::tags::Tags;
 use super::ts::TsReader;
 
-/// A packet and its place in time.
+/// A packet with its time.
 pub(super) struct Timed {
-    /// The packet; its trims are in samples for the codecs that use them.
+    /// The packet. Its `trim_start` and `trim_end` are in samples for the codecs that use them.
     pub(super) packet: Packet,
-    /// When it starts, in seconds; nothing if unknown.
+    /// Start in seconds, or `None` if unknown.
     pub(super) start: Option<f64>,
-    /// How long the container says it is, in seconds; 0 if unknown.
+    /// Length in seconds according to the container; 0 if unknown.
     pub(super) seconds: f64,
 }
 
-/// What comes next in a container.
+/// An event of a demuxer.
 pub(super) enum Event {
     /// A packet of the chosen track.
     Packet(Timed),
-    /// The tracks changed: choose again.
+    /// The tracks changed; a track must be chosen again.
     NewTracks,
-    /// Something could not be read; there may be more behind it.
+    /// A part of the file could not be read. More packets may follow.
     Damaged(String),
-    /// No more packets, as there should be.
+    /// Regular end of the packets.
     End,
-    /// No more packets, although there should be.
+    /// Premature end of the packets, with the reason.
     Cut(String),
 }
 
-/// What one track needs to be decoded, and what is known of it.
+/// The chosen track: its decoder and its declared properties.
 pub(super) struct Chosen {
-    /// Its decoder.
+    /// Decoder of the track.
     pub(super) codec: Codec,
     /// Sample rate in hertz, 0 if unknown before decoding.
     pub(super) rate: u32,
-    /// Channels, 0 if unknown before decoding.
+    /// Number of channels, 0 if unknown before decoding.
     pub(super) channels: usize,
-    /// Length in seconds, where the container says it exactly.
+    /// Length in seconds, if the container declares it exactly.
     pub(super) seconds: Option<f64>,
 }
 
-/// Where packets come from.
+/// A demuxer.
 pub(super) enum Demux {
     Container(Container),
     Ts(Box<TsReader>),
 }
 
 impl Demux {
-    /// A transport stream.
+    /// Opens a transport stream.
     pub(super) fn ts(source: Source, name: &str) -> Result<Self, AudioError> {
         TsReader::open(source, name).map(|reader| Self::Ts(Box::new(reader)))
     }
 
-    /// What comes next on the chosen track.
+    /// Returns the next event of the chosen track.
     pub(super) fn next(&mut self) -> Event {
         let next = || match self {
             Self::Container(container) => container.next(),
             Self::Ts(reader) => reader.next(),
         };
-        guarded(next).unwrap_or_else(|| Event::Cut("a packet breaks the demuxer".to_owned()))
+        guarded(next).unwrap_or_else(|| Event::Cut("the demuxer crashed on a packet".to_owned()))
     }
 
     /// Chooses the first audio track that can be decoded.
@@ -75,12 +75,12 @@ impl Demux {
             Self::Ts(reader) => reader.choose(name),
         };
         guarded(choose).unwrap_or_else(|| {
-            let reason = "its configuration breaks the decoder".to_owned();
+            let reason = "the decoder crashed on its configuration".to_owned();
             Err(AudioError::Damaged { name: name.to_owned(), reason })
         })
     }
 
-    /// The tags of the file and the chosen track.
+    /// Returns the tags of the file and of the chosen track. Transport streams have no tags.
     pub(super) fn tags(&mut self, limits: &Limits) -> Tags {
         match self {
             Self::Container(container) => container.tags(limits),
@@ -88,7 +88,7 @@ impl Demux {
         }
     }
 
-    /// Short name of the container.
+    /// Returns the short name of the container.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Container(container) => container.name(),
@@ -96,7 +96,7 @@ impl Demux {
         }
     }
 
-    /// The error of the system that ended reading, if one did.
+    /// Takes the I/O error that ended reading, if there is one.
     pub(super) fn read_error(&self, name: &str) -> Option<AudioError> {
         let failure = match self {
             Self::Container(container) => container.failure(),

@@ -1,11 +1,11 @@
-//! Why a file gives no sound.
+//! Errors of opening and decoding audio.
 
 use std::fmt;
 use std::io;
 
 use thiserror::Error;
 
-/// Which of [`Limits`](super::Limits) was exceeded.
+/// The field of [`Limits`](super::Limits) that was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitKind {
@@ -27,94 +27,94 @@ impl fmt::Display for LimitKind {
     }
 }
 
-/// Why a file or stream cannot be opened or read on. Every message names the file and says what to do.
+/// An error of opening or decoding a file or stream. Every message names the file, and most of them contain a remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AudioError {
-    /// The operating system refuses to open the file.
+    /// The operating system refused to open the file.
     #[error("cannot open {name}: {source}")]
     Open {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// The system's reason.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Reading failed in the middle: a broken disk, a lost network share.
+    /// Reading failed after the file was opened, for example because of a broken disk or a lost network share.
     #[error("cannot read {name}: {source}")]
     Read {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// The system's reason.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The path is a folder.
-    #[error("{name} is a directory; give the audio files in it")]
+    /// The path is a directory.
+    #[error("{name} is a directory; pass the audio files in it")]
     Directory {
-        /// The folder.
+        /// Name of the directory.
         name: String,
     },
-    /// There is not one byte.
+    /// The file has no content.
     #[error("{name} is empty; copy it again")]
     Empty {
-        /// The file.
+        /// Name of the file.
         name: String,
     },
-    /// Nothing in the content looks like audio, whatever the file is called.
+    /// The content is not recognized as audio. The name of the file is not considered.
     #[error("{name} is not an audio file in a format that can be read; convert it, or leave it out")]
     NotAudio {
-        /// The file.
+        /// Name of the file.
         name: String,
     },
-    /// A container that can be read, with no audio in it.
+    /// The container can be read, but contains no audio.
     #[error("{name} ({container}) has no audio track")]
     NoAudioTrack {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// Kind of container.
+        /// Name of the container format.
         container: String,
     },
-    /// Audio of a codec, or a variant of one, that cannot be decoded.
+    /// The codec, or the variant of it that the file uses, cannot be decoded.
     #[error("{name}: cannot decode {codec}; convert it, for example to FLAC or stereo AAC")]
     UnsupportedCodec {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// What it is encoded with, and what of it is not supported.
+        /// Name of the codec and of the unsupported variant.
         codec: String,
     },
-    /// Damaged so badly that no sound came out.
+    /// The file is damaged so badly that no audio could be decoded.
     #[error("{name} is damaged: {reason}; copy or encode it again")]
     Damaged {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// What could not be read.
+        /// Description of the damage.
         reason: String,
     },
-    /// A valid file of zero length.
+    /// The file is valid, but its audio track is empty.
     #[error("{name} holds no sound: its audio track is empty")]
     NoSound {
-        /// The file.
+        /// Name of the file.
         name: String,
     },
-    /// Decoding it exceeded a limit of the process that decodes.
+    /// Decoding exceeded a resource limit of the decoding process.
     #[error("{name} is damaged or hostile: {reason}; decoding was stopped, leave the file out")]
     Stopped {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// The limit that was exceeded.
+        /// Description of the limit that was exceeded.
         reason: String,
     },
-    /// The file demands more than [`Limits`](super::Limits) allows.
+    /// The file exceeds a limit of [`Limits`](super::Limits).
     #[error(
-        "{name}: its {limit}, {found:.1}, is over the limit of {allowed}; split or convert it, or raise the limit"
+        "{name}: its {limit}, {found:.1}, exceeds the limit of {allowed}; split or convert it, or raise the limit"
     )]
     Limit {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// The limit.
+        /// The limit that is exceeded.
         limit: LimitKind,
-        /// What the file has.
+        /// Value that the file has.
         found: f64,
-        /// What is allowed.
+        /// Maximum value.
         allowed: f64,
     },
 }

@@ -1,12 +1,13 @@
-//! The last fence around code that reads strangers' bytes and is not ours.
+//! Catches panics of third-party code that reads untrusted input.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs a demuxer or decoder; nothing if it panicked, after which it must not be used again.
+/// Runs a demuxer or decoder. Returns `None` if it panicked; it must not be used again afterwards.
 ///
-/// None is known to panic in a release build; with overflow checks, some headers make symphonia's arithmetic
-/// do so. One such file must not end a process that has thousands of others to read.
+/// No demuxer or decoder is known to panic in a release build. With overflow checks, some headers make the arithmetic
+/// of symphonia panic. One such file must not end a process that has to read thousands of other files.
 pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
-    // What a panic leaves half-changed is dropped without being looked at, so unwinding is safe.
+    // Objects that a panic left in an inconsistent state are dropped without being used, so `AssertUnwindSafe` is
+    // correct.
     catch_unwind(AssertUnwindSafe(run)).ok()
 }

@@ -1,4 +1,4 @@
-//! What a stranger's file may demand.
+//! Decoder limits for untrusted input.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 /// tags, which are cut and counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Longest sound in seconds. Default: 24 hours, more than any broadcast day's recording.
+    /// Maximum length in seconds. Default: 24 hours, longer than the recording of any broadcast day.
     pub max_seconds: f64,
-    /// Highest sample rate in hertz. Default: 384,000, twice the highest rate in use for music.
+    /// Maximum sample rate in hertz. Default: 384,000, twice the highest rate in use for music.
     pub max_sample_rate: u32,
-    /// Most channels. Default: 64, that of the largest ambisonic recordings.
+    /// Maximum number of channels. Default: 64, that of the largest ambisonic recordings.
     pub max_channels: usize,
-    /// Most bytes of all tags of a file together (names and values). Default: 64 KiB.
+    /// Maximum total size of all tags of a file (names and values) in bytes. Default: 64 KiB.
     pub max_tag_bytes: usize,
 }
 
@@ -22,12 +22,12 @@ impl Default for Limits {
     }
 }
 
-/// Lowest sample rate that is taken, in hertz: below it there is no music, and resampling would multiply a
-/// small file into a huge sound.
+/// Minimum sample rate in hertz. Lower rates do not carry music, and resampling would turn a small file into a huge
+/// amount of audio.
 pub(super) const MIN_SAMPLE_RATE: u32 = 2_000;
 
-/// Longest single tag value in bytes; longer ones are lyrics or embedded documents.
+/// Maximum size of a single tag value in bytes. Longer values are lyrics or embedded documents.
 pub(super) const MAX_TAG_VALUE_BYTES: usize = 4 << 10;
 
-/// Most tags beyond the named ones that are kept.
+/// Maximum number of tags that are kept in addition to those with a field of their own in [`Tags`](super::Tags).
 pub(super) const MAX_OTHER_TAGS: usize = 256;

@@ -1,4 +1,4 @@
-//! Frames of a live stream to 44.1 kHz mono, one by one.
+//! Decodes the frames of a live stream to 44.1 kHz mono, one by one.
 
 use std::io::Cursor;
 
@@ -16,38 +16,39 @@ use super::output::Output;
 use super::source::Source;
 use super::ts::{self, FrameFormat};
 
-/// Why a frame gives no sound.
+/// An error of decoding a frame.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// Its codec, or a variant of it, cannot be decoded: no frame like it can.
-    #[error("cannot decode {0}; give the stream as stereo AAC or MP3")]
+    /// The codec of the frame, or its variant, is not supported. No frame of the same format can be decoded.
+    #[error("cannot decode {0}; provide the stream as stereo AAC or MP3")]
     Unsupported(String),
-    /// It is damaged; the next one may be good.
-    #[error("a damaged frame: {0}")]
+    /// The frame is damaged. The next one may be valid.
+    #[error("damaged audio frame: {0}")]
     Damaged(String),
 }
 
-/// An audio track of MP4, as its initialization section describes it.
+/// An audio track of MP4, as described by its initialization section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mp4Track {
-    /// Track id that its fragments name.
+    /// Track id that the fragments refer to.
     pub id: u32,
-    /// Ticks per second of its fragments.
+    /// Ticks per second of the time stamps in the fragments.
     pub timescale: u32,
 }
 
-/// What a decoder was made for.
+/// The format that a decoder was created for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Frames(FrameFormat),
     Mp4,
 }
 
-/// One decoder and one resampler for a stream that may last for days and change its codec on the way.
+/// A decoder and a resampler for a stream that may run for days and change its codec.
 ///
-/// Nothing is allocated per frame. What is ready stands in [`LiveDecoder::ready`] until it is
-/// [cleared](LiveDecoder::clear); [`LiveDecoder::held`] samples more belong to what was taken.
+/// Decoding a frame allocates no memory. Decoded samples are kept in [`LiveDecoder::ready`] until it is
+/// [cleared](LiveDecoder::clear); [`LiveDecoder::held`] more samples of the input so far are buffered in the
+/// resampler.
 #[derive(Default)]
 pub struct LiveDecoder {
     codec: Option<(Origin, Codec)>,
@@ -68,16 +69,16 @@ impl std::fmt::Debug for LiveDecoder {
 }
 
 impl LiveDecoder {
-    /// A decoder that waits for a format.
+    /// Creates a decoder without a format.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Prepares for frames of this format. Returns whether another decoder was made for that.
+    /// Prepares for frames of this format. Returns true if a new decoder was created for it.
     ///
     /// # Errors
-    /// [`FrameError::Unsupported`], after which the decoder waits for another format.
+    /// [`FrameError::Unsupported`] if the format cannot be decoded. The decoder has no format then.
     pub fn use_frames(&mut self, format: FrameFormat) -> Result<bool, FrameError> {
         let origin = Origin::Frames(format);
         if self.codec.as_ref().is_some_and(|(of, _)| *of == origin) {
@@ -85,7 +86,7 @@ impl LiveDecoder {
         }
         self.codec = None;
         let make = || ts::parameters(format).and_then(|parameters| Codec::new(&parameters));
-        let codec = guarded(make).unwrap_or_else(|| Err("a format that breaks the decoder".to_owned()));
+        let codec = guarded(make).unwrap_or_else(|| Err("a format that crashes the decoder".to_owned()));
         self.codec = Some((origin, codec.map_err(FrameError::Unsupported)?));
         Ok(true)
     }
@@ -94,9 +95,9 @@ impl LiveDecoder {
     /// describes.
     ///
     /// # Errors
-    /// [`FrameError::Unsupported`] or [`FrameError::Damaged`], after which the decoder waits for another format.
+    /// [`FrameError::Unsupported`] or [`FrameError::Damaged`]. The decoder has no format then.
     pub fn use_mp4(&mut self, init: &[u8]) -> Result<Mp4Track, FrameError> {
-        /// An empty `mdat`: what a demuxer waits for behind the header.
+        /// An empty `mdat` box, which the demuxer expects after the header.
         const EMPTY_DATA: &[u8] = b"\0\0\0\x08mdat";
         self.codec = None;
         let bytes = [init, EMPTY_DATA].concat();
@@ -108,7 +109,7 @@ impl LiveDecoder {
         let opened = guarded(open).unwrap_or_else(|| {
             Err(AudioError::Damaged {
                 name: String::new(),
-                reason: "its header breaks the demuxer".to_owned(),
+                reason: "the demuxer crashed on its header".to_owned(),
             })
         });
         let ((id, timescale), codec) = opened.map_err(|error| match error {
@@ -116,7 +117,7 @@ impl LiveDecoder {
             other => FrameError::Damaged(other.to_string()),
         })?;
         let timescale =
-            timescale.ok_or_else(|| FrameError::Damaged("a track without a timescale".to_owned()))?;
+            timescale.ok_or_else(|| FrameError::Damaged("the track has no timescale".to_owned()))?;
         self.codec = Some((Origin::Mp4, codec));
         Ok(Mp4Track { id, timescale })
     }
@@ -124,7 +125,8 @@ impl LiveDecoder {
     /// Decodes a frame or packet.
     ///
     /// # Errors
-    /// [`FrameError`]; then nothing of it is in the sound, and how long it was the caller must know.
+    /// [`FrameError`] if the frame cannot be decoded. No samples are added for it; the caller must account for its
+    /// length.
     pub fn decode(&mut self, data: &[u8]) -> Result<(), FrameError> {
         let Some((_, codec)) = &mut self.codec else {
             return Err(FrameError::Unsupported("frames of an unknown format".to_owned()));
@@ -136,7 +138,7 @@ impl LiveDecoder {
             Some(Err(error)) => return Err(FrameError::Damaged(error.to_string())),
             None => {
                 self.codec = None;
-                return Err(FrameError::Damaged("it breaks the decoder".to_owned()));
+                return Err(FrameError::Damaged("the decoder crashed on it".to_owned()));
             }
         };
         if !(MIN_SAMPLE_RATE..=Limits::default().max_sample_rate).contains(&shape.rate) {
@@ -147,10 +149,10 @@ impl LiveDecoder {
         self.output.push(&self.mono, shape.rate).map_err(FrameError::Damaged)
     }
 
-    /// Takes sound that is decoded already, its channels interleaved.
+    /// Takes decoded audio with interleaved channels.
     ///
     /// # Errors
-    /// [`FrameError::Unsupported`] for a rate that there is no resampler for, or no channels.
+    /// [`FrameError::Unsupported`] if the sample rate is out of range or `channels` is 0.
     pub fn push(&mut self, samples: &[f32], channels: usize, rate: u32) -> Result<(), FrameError> {
         let fits = (MIN_SAMPLE_RATE..=Limits::default().max_sample_rate).contains(&rate) && channels > 0;
         if !fits {
@@ -163,7 +165,8 @@ impl LiveDecoder {
         self.output.push(&self.mono, rate).map_err(FrameError::Unsupported)
     }
 
-    /// Forgets what earlier frames left in the decoder; the sound itself goes on without a break. For a splice.
+    /// Resets the decoder for a splice, so that the next frame does not continue the earlier ones. The decoded audio
+    /// itself continues without a break.
     pub fn reset(&mut self) {
         if let Some((_, codec)) = &mut self.codec
             && guarded(|| codec.reset()).is_none()
@@ -172,48 +175,50 @@ impl LiveDecoder {
         }
     }
 
-    /// Brings out what the resampler holds back. What comes next does not continue it.
+    /// Flushes the samples that are buffered in the resampler. Audio that follows does not continue the audio before.
     pub fn finish(&mut self) {
-        // It fails only on wrong buffer sizes, which are its own; then the last milliseconds are missing.
+        // Fails only on wrong buffer sizes, which the resampler itself sets; then the last milliseconds are missing.
         _ = self.output.finish();
     }
 
-    /// Sound that is ready: 44.1 kHz mono, nominally within ±1.
+    /// Returns the decoded samples: 44.1 kHz mono, nominally within ±1.
     #[must_use]
     pub fn ready(&self) -> &[f32] {
         &self.output.ready
     }
 
-    /// Drops the sound that was ready.
+    /// Discards the samples of [`LiveDecoder::ready`].
     pub fn clear(&mut self) {
         self.output.ready.clear();
     }
 
-    /// Samples at 44.1 kHz that were taken and are not ready yet.
+    /// Returns the number of samples at 44.1 kHz of the input so far that are not ready yet.
     #[must_use]
     pub fn held(&self) -> u64 {
         self.output.held()
     }
 
-    /// Whether there is a decoder. There is none before the first format, and after one that broke.
+    /// Returns true if the decoder has a format. It has none before the first format, after an unsupported format,
+    /// and after the decoder crashed on a frame.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.codec.is_some()
     }
 
-    /// The codec's name; empty before the first.
+    /// Returns the name of the codec, or an empty string if the decoder has no format.
     #[must_use]
     pub fn codec(&self) -> &str {
         self.codec.as_ref().map_or("", |(_, codec)| codec.name())
     }
 
-    /// Sample rate and channels of what was decoded last; 0 before the first.
+    /// Returns the sample rate in hertz and the number of channels of the last input; both are 0 before the first
+    /// input.
     #[must_use]
     pub fn shape(&self) -> (u32, usize) {
         (self.rate, self.channels)
     }
 
-    /// Samples so far that were NaN, infinite or absurdly large and were replaced by 0.
+    /// Returns the number of samples so far that were NaN, infinite or far out of range and were replaced by 0.
     #[must_use]
     pub fn replaced_samples(&self) -> u64 {
         self.replaced

@@ -1,13 +1,13 @@
-//! Decoded planes of any sample format to mono.
+//! Mixes decoded audio of any sample format to mono.
 
 use symphonia::core::audio::sample::{Sample, i24, u24};
 use symphonia::core::audio::{Audio, AudioBuffer, GenericAudioBufferRef};
 
-/// Largest magnitude that counts as sound. Nominal is 1; float files exist with +30 dB, never with +96 dB.
-/// More would overflow the power spectrum.
+/// Maximum magnitude of a valid sample. The nominal maximum is 1; float files with +30 dB exist, but none with +96
+/// dB. Larger values would overflow the power spectrum.
 const MAX_MAGNITUDE: f32 = 65_536.0;
 
-/// A sample on the scale of ±1.
+/// Conversion of a sample to the range ±1.
 trait Unit: Sample {
     fn unit(self) -> f32;
 }
@@ -24,7 +24,7 @@ macro_rules! unit {
     };
 }
 
-// Integers beyond 24 bits lose their lowest bits in f32: far below hearing and fingerprints.
+// Integers of more than 24 bits lose their lowest bits in f32, which are inaudible and irrelevant for fingerprints.
 unit! {
     u8: s => (f32::from(s) - 128.0) / 128.0;
     i8: s => f32::from(s) / 128.0;
@@ -86,9 +86,9 @@ pub(super) fn mix_interleaved(samples: &[f32], channels: usize, mono: &mut Vec<f
     mono.extend(samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() * scale));
 }
 
-/// Replaces what is no sound (NaN, infinity, absurd magnitudes) by 0 and counts it.
+/// Replaces invalid samples (NaN, infinity, magnitudes above [`MAX_MAGNITUDE`]) by 0 and returns their number.
 pub(super) fn clean(mono: &mut [f32]) -> u64 {
-    // NaN compares false, so the test is "not within", and without a branch it runs on whole vectors.
+    // Comparisons with NaN are false, so the test is "not within the range". Without a branch it is vectorized.
     let within = |s: &f32| s.abs() <= MAX_MAGNITUDE;
     if mono.iter().fold(true, |all, s| all & within(s)) {
         return 0;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sound_becomes_zero() {
+    fn invalid_samples_are_replaced_by_zero() {
         let mut mono = [0.5, f32::NAN, f32::INFINITY, -1e30, -1.5];
         assert_eq!(clean(&mut mono), 3);
         assert_eq!(mono, [0.5, 0.0, 0.0, 0.0, -1.5]);

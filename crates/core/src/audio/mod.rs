@@ -1,19 +1,19 @@
-//! Decoding: any file or byte stream to 44.1 kHz mono.
+//! Decodes audio files and byte streams to 44.1 kHz mono.
 //!
-//! [`AudioReader`] opens a file or a stream, finds its first audio track that can be decoded, and hands out
-//! its sound in chunks: mixed to mono by averaging, resampled to [`SAMPLE_RATE`], free of NaN and infinity.
-//! Memory is bounded: a ten-hour file needs no more than a song.
+//! [`AudioReader`] opens a file or a stream, selects the first audio track that can be decoded, and returns its audio
+//! in chunks: mixed to mono by averaging, resampled to [`SAMPLE_RATE`], free of NaN and infinity. Memory use is
+//! bounded: a ten-hour file needs no more than a song.
 //!
 //! ```text
 //! bytes ─► source ─► demux (containers, MPEG-TS) ─► codec ─► mix to mono ─► resample ─► chunks
 //! ```
 //!
-//! Damage is survived, not hidden: a packet that cannot be decoded becomes silence of its length, so that
-//! times after it stay right, and [`DecodeReport`] counts it. Everything that comes from the file is bounded
-//! by [`Limits`]; what exceeds them is an [`AudioError`] that names the file.
+//! Damaged packets do not end decoding: a packet that cannot be decoded is replaced by silence of the same length, so
+//! that the times after it stay correct, and [`DecodeReport`] counts it. All quantities that come from the file are
+//! bounded by [`Limits`]; a file that exceeds them is rejected with an [`AudioError`] that names it.
 //!
-//! For live streams there are pieces that are pushed: [`ts`] takes bytes and gives timed audio frames,
-//! [`LiveDecoder`] takes frames and gives sound.
+//! For live streams there are push interfaces: [`ts`] takes the bytes of a transport stream and returns timed audio
+//! frames, and [`LiveDecoder`] takes frames and returns samples.
 
 mod aac_config;
 mod bits;
@@ -48,5 +48,5 @@ pub use report::{DecodeReport, Format};
 pub use source::Searchable;
 pub use tags::Tags;
 
-/// Sample rate of everything behind the decoder, in hertz.
+/// Sample rate of the decoded audio, and of all later stages, in hertz.
 pub const SAMPLE_RATE: u32 = 44_100;

@@ -1,4 +1,4 @@
-//! From a path or a stream to a reader.
+//! Opens an [`AudioReader`] from a path, a seekable source or a stream.
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
@@ -14,16 +14,33 @@ use super::sniff;
 use super::source::{Searchable, Source, Stream};
 use super::ts;
 
-/// Bytes looked at to tell what a file is: some frames of the fattest MP3, and a second of radio.
+/// Number of bytes at the start of a file that are examined to detect its format: several frames of MP3 at the
+/// highest bit rate, or about a second of a radio stream.
 const HEAD: usize = 16 << 10;
 
 impl AudioReader {
-    /// Opens a file, reads its tags and decodes its first sound.
+    /// Opens a file, reads its tags and decodes its first samples.
     ///
-    /// What the file is decides its content, never its name.
+    /// The format is detected from the content of the file, never from its name.
     ///
     /// # Errors
-    /// [`AudioError`], which names the file, if there is no sound in it that can be decoded.
+    /// [`AudioError`], which names the file, if the file cannot be read or contains no audio that can be decoded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use refrain_core::audio::{AudioReader, Limits};
+    ///
+    /// # std::env::set_current_dir("../..")?;
+    /// let reader = AudioReader::open(Path::new("testdata/songs/03-woven-avenue.ogg"), &Limits::default())?;
+    /// assert_eq!(reader.format().codec, "Vorbis");
+    ///
+    /// let error = AudioReader::open(Path::new("Cargo.toml"), &Limits::default()).unwrap_err();
+    /// assert!(error.to_string().contains("Cargo.toml"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
         let name = shown_name(path);
         let refused = |source| AudioError::Open { name: name.clone(), source };
@@ -39,11 +56,11 @@ impl AudioReader {
         Self::from_searchable(open, about.len(), &name, limits)
     }
 
-    /// Opens what can be searched like a file, `length` bytes of it. `open` gives it from its start and may be called
-    /// twice, because what is cut short is read another way; `name` stands for it in messages.
+    /// Opens a seekable source with a length of `length` bytes. `open` returns the source at its start. It may be
+    /// called twice, because a truncated source is read in another way. `name` is the name of the source in messages.
     ///
     /// # Errors
-    /// [`AudioError`], which names it, if there is no sound in it that can be decoded.
+    /// [`AudioError`], which contains `name`, if the source cannot be read or contains no audio that can be decoded.
     pub fn from_searchable(
         open: impl Fn() -> io::Result<Box<dyn Searchable>>,
         length: u64,
@@ -75,7 +92,7 @@ impl AudioReader {
             Container::open(source, &head, &name, limits)
                 .and_then(|container| Self::from_demux(Demux::Container(container), name.clone(), limits))
         };
-        // Half a file often lacks what would be looked up at its end, and reads well from its start.
+        // A truncated file often lacks data that a demuxer seeks at the end, but it can be read well from its start.
         if whole {
             read(found).or_else(|error| {
                 if !may_stream(&error) {
@@ -88,11 +105,11 @@ impl AudioReader {
         }
     }
 
-    /// Opens a stream that cannot be searched: standard input, a network connection. `name` stands for it in
-    /// messages. An MP4 whose index is at its end, and CAF, cannot be read like this.
+    /// Opens a stream that is not seekable, such as standard input or a network connection. `name` is the name of the
+    /// stream in messages. MP4 files with the index at the end, and CAF files, cannot be read in this way.
     ///
     /// # Errors
-    /// [`AudioError`], which names the stream, if there is no sound in it that can be decoded.
+    /// [`AudioError`], which contains `name`, if the stream cannot be read or contains no audio that can be decoded.
     pub fn from_source(mut source: Stream, name: &str, limits: &Limits) -> Result<Self, AudioError> {
         let head =
             read_head(&mut source).map_err(|source| AudioError::Read { name: name.to_owned(), source })?;
@@ -116,7 +133,8 @@ impl AudioReader {
     }
 }
 
-/// A path for messages: control characters in it, which can move the cursor or imitate other lines, are escaped.
+/// Returns a path for use in messages. Control characters, which can move the cursor or imitate other lines, are
+/// escaped.
 #[must_use]
 pub fn shown_name(path: &Path) -> String {
     let mut name = String::new();
@@ -130,7 +148,7 @@ pub fn shown_name(path: &Path) -> String {
     name
 }
 
-/// Whether a file that failed as a whole may still be readable from its start.
+/// Returns true if a file that could not be read with seeking may still be readable as a stream from its start.
 fn may_stream(error: &AudioError) -> bool {
     matches!(
         error,

@@ -1,13 +1,13 @@
-//! Opus packets (RFC 6716) as Ogg (RFC 7845), Matroska and MP4 carry them, to mono at 48 kHz.
+//! Decodes Opus packets (RFC 6716), as contained in Ogg (RFC 7845), Matroska and MP4, to mono at 48 kHz.
 
 use opus_pure::{OpusDecoder, OpusMSDecoder};
 
 use super::mix;
 
-/// Rate at which Opus is decoded, in hertz.
+/// Sample rate of decoded Opus audio, in hertz.
 pub(super) const OPUS_RATE: u32 = 48_000;
 
-/// What the identification header says (RFC 7845, 5.1).
+/// Content of the identification header (RFC 7845, 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
     channels: usize,
@@ -33,7 +33,7 @@ impl Head {
 }
 
 enum Kind {
-    /// One stream, decoded straight to mono whatever it holds: cheaper than stereo and a mix.
+    /// One stream, decoded directly to mono even if it is stereo, which is cheaper than decoding stereo and mixing.
     Mono(Box<OpusDecoder>),
     Surround(OpusMSDecoder),
 }
@@ -41,15 +41,16 @@ enum Kind {
 /// A decoder for one Opus track.
 pub(super) struct OpusTrack {
     kind: Kind,
-    /// Channels of the track.
+    /// Number of channels of the track.
     channels: usize,
-    /// Samples still to be dropped at the start.
+    /// Number of samples that are still to be dropped at the start.
     skip: usize,
     pcm: Vec<f32>,
 }
 
 impl OpusTrack {
-    /// A decoder for a track with this identification header, or why there is none.
+    /// Creates a decoder for a track with this identification header. An error describes why the track cannot be
+    /// decoded.
     pub(super) fn new(head: Option<&[u8]>) -> Result<Self, String> {
         let fallback = Head { channels: 2, pre_skip: 0, gain: 0, family: 0 };
         let head = match head {
@@ -75,21 +76,22 @@ impl OpusTrack {
         Ok(Self { kind, channels: head.channels, skip: head.pre_skip, pcm: Vec::new() })
     }
 
-    /// Channels of the track.
+    /// Returns the number of channels of the track.
     pub(super) fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Forgets what earlier packets left.
+    /// Resets the decoder, so that the next packet does not continue the earlier ones.
     pub(super) fn reset(&mut self) {
-        // Resetting fails for no decoder that could be made.
+        // Resetting cannot fail for a decoder that was created successfully.
         match &mut self.kind {
             Kind::Mono(decoder) => _ = decoder.reset_state(),
             Kind::Surround(decoder) => decoder.streams_mut().iter_mut().for_each(|s| _ = s.reset_state()),
         }
     }
 
-    /// Appends a packet's sound without the last `drop` samples.
+    /// Decodes a packet and appends its samples to `mono`, without the last `drop` samples and without the pre-skip
+    /// of the track.
     pub(super) fn decode(&mut self, packet: &[u8], drop: usize, mono: &mut Vec<f32>) -> Result<(), String> {
         let start = mono.len();
         let frames = opus_pure::packet::samples_48k(packet).map_err(|e| e.to_string())?;
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn layouts_that_cannot_be_decoded_are_named() {
+    fn errors_name_unsupported_channel_layouts() {
         let ambisonic = b"OpusHead\x01\x04\x38\x01\x80\xBB\x00\x00\x00\x00\x02";
         assert!(OpusTrack::new(Some(ambisonic)).err().unwrap().contains("family 2"));
         assert!(OpusTrack::new(Some(b"OpusTags")).is_err());

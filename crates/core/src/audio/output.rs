@@ -1,22 +1,22 @@
-//! Decoded sound to chunks at the engine's rate.
+//! Resamples decoded audio to the sample rate of the engine and collects it into chunks.
 
 use super::SAMPLE_RATE;
 use super::resample::Resampler;
 
-/// Samples that are gathered before a chunk is handed out: few calls, and a chunk stays in the first-level
-/// cache while it is used.
+/// Minimum number of samples of a chunk, except for the last one: large enough for few calls, small enough to stay in
+/// the first-level cache while it is used.
 pub(super) const CHUNK: usize = 8_192;
 
-/// Gathers mono sound of any rate, and what is ready of it at 44.1 kHz.
+/// Resamples mono audio of any sample rate to 44.1 kHz and collects the result.
 #[derive(Default)]
 pub(super) struct Output {
-    /// Sound at 44.1 kHz that was not handed out yet.
+    /// Audio at 44.1 kHz that was not returned to the caller yet.
     pub(super) ready: Vec<f32>,
     resampler: Option<Resampler>,
 }
 
 impl Output {
-    /// Takes sound at `rate` hertz.
+    /// Takes samples at a sample rate of `rate` hertz. A change of the rate flushes the resampler first.
     pub(super) fn push(&mut self, mono: &[f32], rate: u32) -> Result<(), String> {
         if self.resampler.as_ref().map_or(SAMPLE_RATE, Resampler::rate) != rate {
             self.finish()?;
@@ -31,12 +31,13 @@ impl Output {
         }
     }
 
-    /// Samples at 44.1 kHz that the resampler holds back.
+    /// Returns the number of samples at 44.1 kHz that are buffered in the resampler.
     pub(super) fn held(&self) -> u64 {
         self.resampler.as_ref().map_or(0, Resampler::held)
     }
 
-    /// Brings out what the resampler holds back; what comes next is another sound.
+    /// Flushes the samples that are buffered in the resampler. Audio that is pushed later does not continue the audio
+    /// before.
     pub(super) fn finish(&mut self) -> Result<(), String> {
         self.resampler.as_mut().map_or(Ok(()), |resampler| resampler.finish(&mut self.ready))
     }

@@ -1,17 +1,18 @@
-//! Checks of a file's head before a parser sees it.
+//! Checks the head of a file before it is passed to a parser.
 //!
-//! Symphonia's parsers recurse and allocate by numbers in the file. These checks refuse the known cases with a message that
-//! names the reason; everything else is caught by the limits of the process that decodes.
+//! The parsers of symphonia recurse and allocate memory according to numbers in the file. These checks reject the
+//! known cases with a message that contains the reason. All other cases are caught by the resource limits of the
+//! decoding process.
 
 use crate::bits::BitReader;
 
-/// Most levels of frames within frames of an ID3v2 tag. Writers use one: the title of a chapter.
+/// Maximum depth of nested frames in an ID3v2 tag. Files in practice have a depth of one: the title of a chapter.
 const MAX_ID3_DEPTH: usize = 4;
 
-/// Most entries times dimensions of all codebooks of a Vorbis stream. Encoders stay below 200,000.
+/// Maximum sum of entries times dimensions of all codebooks of a Vorbis stream. Encoders stay below 200,000.
 const MAX_VORBIS_VALUES: u64 = 1 << 21;
 
-/// Why a file is refused, if its head shows that decoding it would take too much.
+/// Returns the reason for rejecting a file if its head shows that it cannot be decoded safely.
 pub(super) fn refuse(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"ID3") && id3_depth(head) > MAX_ID3_DEPTH {
         return Some("the chapters of its ID3 tag are nested too deeply");
@@ -28,20 +29,20 @@ pub(super) fn refuse(head: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Depth of nested frames in an ID3v2 tag, as far as the head shows. Only chapters (CHAP) and tables of contents (CTOC)
-/// contain frames (ID3v2 Chapter Frame Addendum 1.0). They are looked for by their names, at any place: a nested frame that
-/// has the wrong size is a nested frame for some parser.
+/// Returns the depth of nested frames in an ID3v2 tag, as far as the head contains the tag. Only chapters (CHAP) and
+/// tables of contents (CTOC) contain frames (ID3v2 Chapter Frame Addendum 1.0). Nested frames are found by their
+/// names alone, without their sizes: some parsers also descend into a nested frame with a wrong size.
 fn id3_depth(head: &[u8]) -> usize {
     /// Identifier, size and flags of a frame.
     const FRAME_HEADER: usize = 10;
     let mut depth = 0;
-    let mut at = 10; // behind the tag's header
+    let mut at = 10; // after the header of the tag
     while let Some(rest) = head.get(at..).filter(|rest| rest.len() > FRAME_HEADER) {
         let body = rest.get(FRAME_HEADER..).unwrap_or_default();
         let inner = match rest.get(..4) {
             // Element id, zero, four numbers of 32 bits.
             Some(b"CHAP") => body.iter().position(|byte| *byte == 0).map(|end| end + 1 + 16),
-            // Element id, zero, flags, a count, and as many ids.
+            // Element id, zero, flags, the number of child ids, the child ids.
             Some(b"CTOC") => contents_header(body),
             _ => None,
         };
@@ -62,8 +63,8 @@ fn contents_header(body: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// Entries times dimensions of all codebooks in the setup header of a Vorbis stream (Vorbis I specification, 3.2.1), as far
-/// as the head contains it. `None` where there is no such header.
+/// Returns the sum of entries times dimensions of all codebooks in the setup header of a Vorbis stream (Vorbis I
+/// specification, 3.2.1), as far as the head contains the header, or `None` if it contains no setup header.
 fn vorbis_values(head: &[u8]) -> Option<u64> {
     let packets = ogg_payload(head);
     let at = packets.windows(7).position(|bytes| bytes == b"\x05vorbis")?;
@@ -73,7 +74,7 @@ fn vorbis_values(head: &[u8]) -> Option<u64> {
     for _ in 0..count {
         match codebook(&mut bits) {
             Some(size) => values = values.saturating_add(size),
-            // The rest is behind the head, or damaged.
+            // The remaining codebooks are beyond the head, or damaged.
             None => break,
         }
         if values > MAX_VORBIS_VALUES {
@@ -83,7 +84,7 @@ fn vorbis_values(head: &[u8]) -> Option<u64> {
     Some(values)
 }
 
-/// Reads one codebook and gives its entries times dimensions.
+/// Reads one codebook and returns its entries times dimensions.
 fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
     const SYNC: u64 = 0x56_43_42;
     if bits.bits(24)? != SYNC {
@@ -124,7 +125,8 @@ fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
     Some(values)
 }
 
-/// The greatest number whose power of `dimensions` is not above `entries` (Vorbis I specification, 9.2.3).
+/// Returns the greatest integer that, raised to the power of `dimensions`, is at most `entries` (Vorbis I
+/// specification, 9.2.3).
 fn quantized(entries: u64, dimensions: u64) -> u64 {
     let power = u32::try_from(dimensions.max(1)).unwrap_or(u32::MAX);
     let fits = |root: u64| root.checked_pow(power).is_some_and(|product| product <= entries);
@@ -138,7 +140,7 @@ fn quantized(entries: u64, dimensions: u64) -> u64 {
     root
 }
 
-/// The packets of the first logical stream without the headers of the pages.
+/// Returns the packets of the first logical stream without the page headers.
 fn ogg_payload(mut head: &[u8]) -> Vec<u8> {
     const PAGE_HEADER: usize = 27;
     let mut payload = Vec::with_capacity(head.len());
@@ -153,12 +155,14 @@ fn ogg_payload(mut head: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// Returns true if the packet table of a CAF file has at least a byte for each packet that it lists, where it needs one
-/// (Core Audio Format Specification, Packet Table Chunk).
+/// Returns true if the packet table of a CAF file has at least one byte for each packet that it lists (Core Audio
+/// Format Specification, Packet Table Chunk), and if its magic cookie is not too large. A file without these chunks
+/// passes.
 fn caf_table_fits(head: &[u8]) -> bool {
     const FILE_HEADER: usize = 8;
     const CHUNK_HEADER: usize = 12;
-    /// Most bytes of a magic cookie, which is allocated at once. Those of AAC and ALAC have less than a hundred.
+    /// Maximum size in bytes of a magic cookie, which is allocated at once. The cookies of AAC and ALAC have less
+    /// than 100 bytes.
     const MAX_COOKIE: i64 = 1 << 20;
     let number =
         |at: usize| head.get(at..at + 8).and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
@@ -180,7 +184,7 @@ fn caf_table_fits(head: &[u8]) -> bool {
     true
 }
 
-/// The sample rate of a WAV file, if its format chunk comes first.
+/// Returns the sample rate of a WAV file, or `None` if the format chunk is not the first chunk.
 fn wave_rate(head: &[u8]) -> Option<u32> {
     (head.get(12..16)? == b"fmt ").then_some(())?;
     Some(u32::from_le_bytes(head.get(24..28)?.try_into().ok()?))
@@ -196,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn nested_chapters_are_refused_and_plain_ones_are_not() {
+    fn only_deeply_nested_chapters_are_rejected() {
         assert_eq!(refuse(&chapters(1)), None);
         assert_eq!(refuse(&chapters(MAX_ID3_DEPTH)), None);
         assert!(refuse(&chapters(MAX_ID3_DEPTH + 1)).is_some());
     }
 
     #[test]
-    fn a_sample_rate_of_zero_is_refused() {
+    fn a_sample_rate_of_zero_is_rejected() {
         let header = |rate: u32| {
             [b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".as_slice(), &rate.to_le_bytes()].concat()
         };
@@ -212,12 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_quantized_values_is_that_of_the_specification() {
+    fn number_of_quantized_values_follows_the_specification() {
         assert_eq!([quantized(81, 4), quantized(80, 4), quantized(1, 31), quantized(0, 1)], [3, 2, 1, 0]);
     }
 
     #[test]
-    fn packet_tables_larger_than_their_chunk_are_refused() {
+    fn packet_tables_larger_than_their_chunk_are_rejected() {
         let file = |packets: i64| {
             let header = b"caff\0\x01\0\0pakt\0\0\0\0\0\0\0\x20".as_slice();
             [header, &packets.to_be_bytes(), &[0; 24]].concat()

@@ -1,4 +1,4 @@
-//! The reader that callers see.
+//! The reader of one audio file or stream.
 
 use super::SAMPLE_RATE;
 use super::codec::{Codec, Shape};
@@ -10,28 +10,28 @@ use super::output::{CHUNK, Output};
 use super::report::{DecodeReport, Format};
 use super::tags::Tags;
 
-/// Longest stretch of lost sound that silence stands for, in seconds. A longer jump of the time stamps is
-/// another recording, not a gap.
+/// Maximum length in seconds of lost audio that is replaced by silence. A longer jump of the time stamps is treated as the
+/// start of another recording, not as a gap.
 const MAX_GAP: f64 = 10.0;
 
-/// Jumps of the time stamps up to this are rounding (Matroska counts milliseconds) and jitter, in seconds.
+/// Jumps of the time stamps up to this length, in seconds, are rounding errors (Matroska counts milliseconds) and jitter.
 const MAX_JITTER: f64 = 0.015;
 
-/// Damaged places in a row after which the rest of a file is given up.
+/// Number of consecutive damaged places after which decoding of a file ends.
 const MAX_DAMAGE_IN_A_ROW: u32 = 4_096;
 
-/// How much shorter than declared the sound may be before it counts as cut, in seconds and as a share:
-/// encoder delays and rounded lengths stay below.
+/// Audio counts as truncated if it is shorter than declared by more than `CUT_SECONDS` plus `CUT_SHARE` of the declared
+/// length: encoder delays and rounded lengths stay below.
 const CUT_SECONDS: f64 = 0.25;
 const CUT_SHARE: f64 = 0.01;
 
-/// How much shorter than declared a sound is that misses no frame, in seconds: less than two frames.
+/// Maximum difference in seconds between the declared and the decoded length if no frame is missing: less than two frames.
 const ROUNDED_SECONDS: f64 = 0.04;
 
-/// One file or stream as 44.1 kHz mono, chunk by chunk.
+/// Decodes one file or stream to 44.1 kHz mono, chunk by chunk.
 ///
-/// Opening it ([`AudioReader::open`], [`AudioReader::from_source`]) reads the tags and decodes no more than
-/// the first packets.
+/// Opening a reader ([`AudioReader::open`], [`AudioReader::from_source`]) reads the tags and decodes no more than the first
+/// packets.
 pub struct AudioReader {
     name: String,
     limits: Limits,
@@ -44,13 +44,13 @@ pub struct AudioReader {
     rate: u32,
     mono: Vec<f32>,
     output: Output,
-    /// Whether `output.ready` was handed out.
+    /// True if `output.ready` was returned to the caller.
     handed_out: bool,
-    /// Where the next packet should start, in seconds of the container's clock.
+    /// Expected start of the next packet, in seconds of the container's clock.
     expected: Option<f64>,
     damage_in_a_row: u32,
     ended: bool,
-    /// Whether the report is complete.
+    /// True if the report is complete.
     settled: bool,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Debug for AudioReader {
 }
 
 impl AudioReader {
-    /// Chooses a track and decodes until there is sound, so that a file without any fails here.
+    /// Chooses a track and decodes up to the first samples, so that opening a file without audio fails.
     pub(super) fn from_demux(mut demux: Demux, name: String, limits: &Limits) -> Result<Self, AudioError> {
         let chosen = demux.choose(&name)?;
         let format = Format {
@@ -109,11 +109,11 @@ impl AudioReader {
         self
     }
 
-    /// The next samples: 44.1 kHz mono, nominally within ±1, at least one; nothing at the end.
+    /// Returns the next samples (44.1 kHz mono, nominally within ±1, at least one), or `None` at the end.
     ///
     /// # Errors
-    /// [`AudioError::Read`] if the system fails, [`AudioError::Limit`] if the sound is longer or of another
-    /// shape than allowed. Damage in the file is no error; [`AudioReader::report`] counts it.
+    /// [`AudioError::Read`] if a read fails, [`AudioError::Limit`] if the length, sample rate or number of channels exceeds
+    /// its limit. Damage in the file is not an error; [`AudioReader::report`] counts it.
     pub fn next_chunk(&mut self) -> Result<Option<&[f32]>, AudioError> {
         if std::mem::take(&mut self.handed_out) {
             self.output.ready.clear();
@@ -137,19 +137,19 @@ impl AudioReader {
         Ok(Some(self.output.ready.as_slice()).filter(|chunk| !chunk.is_empty()))
     }
 
-    /// What the file says about itself.
+    /// Returns the tags of the file.
     #[must_use]
     pub fn tags(&self) -> &Tags {
         &self.tags
     }
 
-    /// How the sound is stored.
+    /// Returns the container, codec, sample rate and number of channels of the file.
     #[must_use]
     pub fn format(&self) -> &Format {
         &self.format
     }
 
-    /// What was read and lost so far; complete after [`AudioReader::next_chunk`] gave nothing.
+    /// Returns counts of decoded and lost audio. They are complete after [`AudioReader::next_chunk`] has returned `None`.
     #[must_use]
     pub fn report(&self) -> &DecodeReport {
         &self.report
@@ -184,7 +184,7 @@ impl AudioReader {
                 return self.silence(timed.seconds);
             }
             None => {
-                self.lose("a packet breaks the decoder");
+                self.lose("the decoder crashed on a packet");
                 return self.end(true);
             }
         };
@@ -198,15 +198,15 @@ impl AudioReader {
         self.output.push(&self.mono, shape.rate).map_err(|reason| self.internal(reason))
     }
 
-    /// Silence for what the time stamps say is missing before a packet.
+    /// Appends silence for audio that is missing before a packet according to its time stamp.
     fn fill_gap(&mut self, start: Option<f64>) -> Result<(), AudioError> {
         let Some(start) = start else { return Ok(()) };
         let gap = self.expected.map_or(0.0, |at| start - at);
         if gap > MAX_JITTER && gap <= MAX_GAP {
-            self.report.damage("sound is missing");
+            self.report.damage("audio is missing");
             return self.silence(gap);
         }
-        // Small steps back are rounding; a long one is a new clock.
+        // Steps back of up to a second are rounding errors. Any other difference is the start of a new clock.
         if self.expected.is_none() || !(-1.0..=0.0).contains(&gap) {
             self.expected = Some(start);
         }
@@ -217,7 +217,7 @@ impl AudioReader {
         let seconds = seconds.clamp(0.0, MAX_GAP);
         self.expected = self.expected.map(|at| at + seconds);
         if self.rate == 0 {
-            return Ok(()); // nothing came before: it is a later start
+            return Ok(()); // no audio precedes: the track starts later
         }
         self.report.lost_seconds += seconds;
         self.mono.clear();
@@ -225,7 +225,7 @@ impl AudioReader {
         self.output.push(&self.mono, self.rate).map_err(|reason| self.internal(reason))
     }
 
-    /// Takes over what the first packet, or one after a change, turned out to be.
+    /// Adopts the sample rate and channels of the first packet, or of a packet after a change, within the limits.
     fn adopt(&mut self, shape: Shape) -> Result<(), AudioError> {
         self.check(LimitKind::SampleRate, shape.rate.into(), self.limits.max_sample_rate.into())?;
         self.check(LimitKind::Channels, shape.channels as f64, self.limits.max_channels as f64)?;
@@ -241,13 +241,13 @@ impl AudioReader {
         Ok(())
     }
 
-    /// A new stream within the file, as in chained Ogg: its track continues the sound.
+    /// Continues with a new stream within the file, as in chained Ogg.
     fn renew(&mut self) -> Result<(), AudioError> {
         match self.demux.choose(&self.name) {
             Ok(chosen) => {
                 self.codec = chosen.codec;
                 self.expected = None;
-                // The length that was declared is that of the first link.
+                // The declared length is that of the first stream only.
                 self.report.declared_seconds = None;
                 Ok(())
             }
@@ -267,13 +267,13 @@ impl AudioReader {
         self.output.finish().map_err(|reason| self.internal(reason))
     }
 
-    /// Compares what came with what was declared, at the end.
+    /// Compares the decoded length with the declared length at the end and records missing audio.
     fn note_missing(&mut self) {
         let Some(declared) = self.report.declared_seconds else { return };
         let missing = declared - self.report.seconds;
         if missing > ROUNDED_SECONDS {
             self.report.lost_seconds += missing;
-            self.report.damage("it is shorter than it says");
+            self.report.damage("it is shorter than its header declares");
         }
         self.report.truncated |= missing > CUT_SECONDS + CUT_SHARE * declared;
     }

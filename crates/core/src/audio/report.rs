@@ -1,43 +1,44 @@
-//! What a file is, and what became of it.
+//! Format of an audio file, and statistics of its decoding.
 
 use serde::{Deserialize, Serialize};
 
-/// How the sound was stored.
+/// Storage format of the audio.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Format {
-    /// Container: "wave", "mp4", "ogg", "mpeg-ts", ….
+    /// Name of the container, such as "wave", "mp4", "ogg" or "mpeg-ts".
     pub container: String,
-    /// Codec: "Vorbis", "Advanced Audio Coding", ….
+    /// Name of the codec, such as "Vorbis" or "Advanced Audio Coding".
     pub codec: String,
-    /// Sample rate of the decoded sound before resampling, in hertz. For HE-AAC that of its core, half of the full rate.
+    /// Sample rate of the decoded audio before resampling, in hertz. For HE-AAC the rate of the core, half of the
+    /// full rate.
     pub sample_rate: u32,
-    /// Channels before mixing.
+    /// Number of channels before mixing.
     pub channels: usize,
 }
 
-/// What was read, and what was lost on the way. Complete when the reader is at its end.
+/// Statistics of decoded and lost audio. They are complete when the reader is at its end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DecodeReport {
-    /// Seconds of sound handed out so far.
+    /// Length in seconds of the audio that was returned so far.
     pub seconds: f64,
-    /// Seconds that the container promises, where it says so exactly.
+    /// Length in seconds that the container declares, if it declares it exactly.
     pub declared_seconds: Option<f64>,
-    /// Packets read, lost ones included.
+    /// Number of packets read, including lost ones.
     pub packets: u64,
-    /// Packets that could not be decoded, and places where the container itself was damaged.
+    /// Number of packets that could not be decoded, and of places where the container itself was damaged.
     pub lost_packets: u64,
-    /// Seconds of sound that are missing, estimated: silence stands for them, or the end comes too early.
+    /// Estimated length in seconds of missing audio, which was replaced by silence or is missing at the end.
     pub lost_seconds: f64,
-    /// Samples that were NaN, infinite or absurdly large and were replaced by 0.
+    /// Number of samples that were NaN, infinite or far out of range and were replaced by 0.
     pub replaced_samples: u64,
-    /// Whether the file ends before its container says.
+    /// True if the file ends earlier than its container declares.
     pub truncated: bool,
-    /// What was wrong first, for messages.
+    /// Description of the first damage, for messages.
     pub first_damage: Option<String>,
 }
 
 impl DecodeReport {
-    /// Whether anything at all was lost or replaced.
+    /// Returns true if any audio was lost or replaced.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         self.lost_packets > 0 || self.replaced_samples > 0 || self.truncated || self.lost_seconds > 0.0

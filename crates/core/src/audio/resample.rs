@@ -1,32 +1,33 @@
-//! Any sample rate to 44.1 kHz, streaming.
+//! Streaming resampling from any sample rate to 44.1 kHz.
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
 
 use super::SAMPLE_RATE;
 
-/// Input frames per transform, rounded up to a multiple of what the two rates have in common. 1024 measured
-/// fastest from 48 kHz; the filter it gives keeps everything that fingerprints use.
+/// Minimum number of input frames per transform, which is rounded up to a multiple of the common period of the two
+/// rates. 1024 was the fastest size in measurements from 48 kHz, and its filter preserves all frequencies that
+/// fingerprints use.
 const BLOCK: usize = 1024;
 
-/// A streaming resampler whose output is aligned with its input: the filter's delay is dropped at the start
-/// and flushed at the end. How the input was cut into pushes changes nothing.
+/// A streaming resampler whose output is aligned with its input: the delay of the filter is dropped at the start and
+/// flushed at the end. The output does not depend on how the input is split into pushes.
 pub(super) struct Resampler {
     fft: Fft<f32>,
     rate: u32,
     /// Input that does not fill a block yet.
     pending: Vec<f32>,
     block_out: Vec<f32>,
-    /// Output samples still to be dropped at the start.
+    /// Number of output samples that are still to be dropped at the start.
     delay: usize,
     taken: u64,
     given: u64,
 }
 
 impl Resampler {
-    /// A resampler from `rate` hertz.
+    /// Creates a resampler from `rate` hertz.
     pub(super) fn new(rate: u32) -> Result<Self, String> {
-        // Blocks hold whole periods of both rates, an even number of them: then the filter's delay is a whole
+        // A block contains an even number of whole periods of both rates, so that the delay of the filter is a whole
         // number of output samples.
         let period = 2 * (rate / gcd(rate, SAMPLE_RATE)) as usize;
         let block = BLOCK.next_multiple_of(period);
@@ -38,12 +39,12 @@ impl Resampler {
         Ok(Self { fft, rate, pending, block_out: vec![0.0; out], delay, taken: 0, given: 0 })
     }
 
-    /// The input's sample rate in hertz.
+    /// Returns the sample rate of the input in hertz.
     pub(super) fn rate(&self) -> u32 {
         self.rate
     }
 
-    /// Takes samples and appends what is ready to `out`.
+    /// Takes samples and appends the output that is complete to `out`.
     pub(super) fn push(&mut self, mut samples: &[f32], out: &mut Vec<f32>) -> Result<(), String> {
         self.taken += samples.len() as u64;
         let block = self.fft.input_frames_next();
@@ -67,12 +68,12 @@ impl Resampler {
         Ok(())
     }
 
-    /// Output samples that are held back: what [`Resampler::finish`] would bring out.
+    /// Returns the number of output samples that are buffered, which [`Resampler::finish`] would append.
     pub(super) fn held(&self) -> u64 {
         self.wanted().saturating_sub(self.given)
     }
 
-    /// Begins anew, with the filter that is planned already.
+    /// Resets the state and keeps the planned filter.
     fn reset(&mut self) {
         self.fft.reset();
         self.pending.clear();
@@ -80,14 +81,14 @@ impl Resampler {
         (self.taken, self.given) = (0, 0);
     }
 
-    /// Output samples for the input so far.
+    /// Returns the number of output samples that correspond to the input so far.
     fn wanted(&self) -> u64 {
         let (rate, to) = (u64::from(self.rate), u64::from(SAMPLE_RATE));
         (self.taken * to + rate / 2) / rate
     }
 
-    /// Ends the sound: appends the rest, so that all output together is as long as the input. What is pushed
-    /// next is another sound.
+    /// Ends the audio: appends the remaining samples, so that the whole output is as long as the input. Samples that
+    /// are pushed later belong to other audio.
     pub(super) fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), String> {
         let wanted = self.wanted();
         let silence = vec![0.0; self.fft.input_frames_next()];
@@ -144,7 +145,7 @@ mod tests {
             let out = resample(&sine(rate, 0.5), rate, 777);
             let wanted = sine(SAMPLE_RATE, 0.5);
             assert!(out.len().abs_diff(wanted.len()) <= 3, "{rate}: {} of {}", out.len(), wanted.len());
-            let inner = 4_000..18_000; // the edges ring
+            let inner = 4_000..18_000; // the filter rings at the edges
             let error = out[inner.clone()].iter().zip(&wanted[inner]).map(|(a, b)| (a - b).abs());
             let worst = error.fold(0.0, f32::max);
             assert!(worst < 2e-3, "{rate} Hz: off by {worst}");
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn after_its_end_a_resampler_is_a_new_one() {
+    fn finish_resets_the_resampler() {
         let input = sine(48_000, 0.3);
         let (mut resampler, mut out) = (Resampler::new(48_000).unwrap(), Vec::new());
         resampler.push(&input[..7_000], &mut out).unwrap();
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cut_into_pushes_changes_nothing() {
+    fn output_does_not_depend_on_the_split_into_pushes() {
         let input = sine(48_000, 0.3);
         let whole = resample(&input, 48_000, input.len());
         for push in [1, 100, 1024, 5000] {

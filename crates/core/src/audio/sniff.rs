@@ -1,4 +1,4 @@
-//! What can be told from the bytes of a file before it is decoded.
+//! Detects properties of a file from its bytes without decoding it.
 
 use std::io::{self, Read, SeekFrom};
 
@@ -6,11 +6,11 @@ use super::limits::MAX_TAG_VALUE_BYTES;
 use super::source::Searchable;
 use super::ts::{AudioCoding, FrameFormat, FrameSplitter};
 
-/// Files that are audio and that nothing here reads, by their first bytes, so that the message can name them.
+/// First bytes and names of audio formats that are not supported, so that the error message can name the format.
 const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "Windows Media (ASF)"),
     (b"FLV\x01", "Flash Video"),
-    (b"MThd", "MIDI, which is notes and no sound,"),
+    (b"MThd", "MIDI (notes instead of audio)"),
     (b"MAC ", "Monkey's Audio"),
     (b"wvpk", "WavPack"),
     (b"TTA1", "True Audio"),
@@ -25,7 +25,7 @@ const UNSUPPORTED: &[(&[u8], &str)] = &[
     (b"ADIF", "AAC in ADIF"),
 ];
 
-/// Names the format of a file that cannot be read, where its first bytes tell.
+/// Returns the name of an unsupported format if the first bytes of the file identify it.
 pub(super) fn unsupported(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI ") {
         return Some("AVI");
@@ -36,7 +36,8 @@ pub(super) fn unsupported(head: &[u8]) -> Option<&'static str> {
     UNSUPPORTED.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
 }
 
-/// Whether a file with this head ends where its container says it does. Where that cannot be told, it does.
+/// Returns false if the container shows that the file is truncated. Returns true for containers that do not declare
+/// their length, and if reading fails.
 pub(super) fn is_whole(file: &mut dyn Searchable, length: u64, head: &[u8]) -> bool {
     let whole = if head.starts_with(b"OggS") {
         ogg_is_whole(file, length)
@@ -48,9 +49,9 @@ pub(super) fn is_whole(file: &mut dyn Searchable, length: u64, head: &[u8]) -> b
     whole.unwrap_or(true)
 }
 
-/// Whether the last page of an Ogg file says that it is the last (RFC 3533, 6: header type flag 4).
+/// Returns true if the last page of an Ogg file is marked as the last one (RFC 3533, 6: header type flag 4).
 fn ogg_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
-    /// More than the largest page: 27 + 255 + 255·255 bytes.
+    /// Number of bytes at the end that are searched: more than the largest page, which has 27 + 255 + 255·255 bytes.
     const TAIL: u64 = 66 << 10;
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
     let mut tail = Vec::new();
@@ -59,9 +60,10 @@ fn ogg_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
     Ok(last.is_some_and(|page| page[5] & 4 != 0))
 }
 
-/// Whether the boxes of an MP4 file fill it exactly (ISO/IEC 14496-12, 4.2).
+/// Returns true if the boxes of an MP4 file fill it exactly (ISO/IEC 14496-12, 4.2).
 fn mp4_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
-    /// A fragmented recording has two boxes a fragment; whoever has more is not walked to the end.
+    /// Maximum number of boxes that are examined. A fragmented recording has two boxes per fragment. Files with more
+    /// boxes than this are not checked to their end and count as complete.
     const MAX_BOXES: usize = 4_096;
     let mut at = 0_u64;
     for _ in 0..MAX_BOXES {
@@ -77,7 +79,7 @@ fn mp4_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
         file.read_exact(&mut header[..known])?;
         let [a, b, c, d, _, _, _, _, large @ ..] = header;
         at = match u32::from_be_bytes([a, b, c, d]) {
-            0 => return Ok(true), // up to the end, wherever that is
+            0 => return Ok(true), // the box extends to the end of the file
             1 => at.saturating_add(u64::from_be_bytes(large).max(16)),
             small => at + u64::from(small.max(8)),
         };
@@ -85,7 +87,8 @@ fn mp4_is_whole(file: &mut dyn Searchable, length: u64) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether a file that cannot be opened was meant to be audio: it begins like a container or holds bare frames.
+/// Returns true if a file that cannot be opened was probably meant to be audio, because it begins like a container or
+/// contains bare frames.
 pub(super) fn was_audio(head: &[u8]) -> bool {
     const CONTAINERS: [&[u8]; 7] =
         [b"RIFF", b"RF64", b"FORM", b"caff", b"fLaC", b"OggS", b"\x1A\x45\xDF\xA3"];
@@ -96,18 +99,20 @@ pub(super) fn was_audio(head: &[u8]) -> bool {
         || has_frames(head, "adts")
 }
 
-/// Whether a head that was taken for bare frames ("mp3", "adts", …) holds some. Demuxers search for them, and a
-/// few bytes that look like a header are in any program or picture.
+/// Returns true if a head that was detected as bare frames ("mp3", "adts", …) contains valid frames, and for all
+/// other containers. Demuxers search for frame headers, and a few bytes that look like one occur in any program or
+/// picture.
 pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
-    /// Frames in a row that are no chance.
+    /// Number of consecutive frames that are not a coincidence.
     const ENOUGH: usize = 4;
     let coding = match container {
         "adts" => AudioCoding::Adts,
         "mp1" | "mp2" | "mp3" => AudioCoding::Mpeg,
         _ => return true,
     };
-    // A tag, or a frame right at the start. Layer I, which nobody uses, must stand there and go on: 0xFF 0xFE also
-    // begins much text, and the jump tables of x86 programs are perfect runs of its headers.
+    // Accept an ID3 tag, or a frame at the very start that is not of layer I. Frames of layer I, which is hardly
+    // used, must begin at the very start and follow each other: 0xFF 0xFE is also the byte order mark of UTF-16 text,
+    // and the jump tables of x86 programs are perfect runs of layer I headers.
     let at_start = matches!(head, [0xFF, second, ..] if second & 0xE0 == 0xE0);
     let layer_1 = matches!(head, [_, second, ..] if second & 6 == 6);
     if head.starts_with(b"ID3") || at_start && !layer_1 {
@@ -126,7 +131,7 @@ pub(super) fn has_frames(head: &[u8], container: &str) -> bool {
     runs.max().unwrap_or(0) >= ENOUGH
 }
 
-/// The title in the head of a Matroska file (RFC 9559, 5.1.2), which symphonia does not hand out.
+/// Returns the title in the head of a Matroska file (RFC 9559, 5.1.2), which symphonia does not return.
 pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
     const HEADER: u64 = 0x1A45_DFA3;
     const SEGMENT: u64 = 0x1853_8067;
@@ -138,7 +143,7 @@ pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
         let (size, body) = ebml_number(after, false)?;
         let size = usize::try_from(size).ok()?;
         match id {
-            SEGMENT | INFO => rest = body, // what is looked for is inside
+            SEGMENT | INFO => rest = body, // the title is inside
             TITLE => {
                 let text = String::from_utf8_lossy(body.get(..size.min(MAX_TAG_VALUE_BYTES))?);
                 return Some(text.trim_matches(['\0', ' ']).to_owned()).filter(|title| !title.is_empty());
@@ -151,7 +156,8 @@ pub(super) fn matroska_title(head: &[u8]) -> Option<String> {
     None
 }
 
-/// A number whose first byte says how long it is (RFC 8794, 4), with or without that mark, and what follows.
+/// Reads a number whose first byte defines its length (RFC 8794, 4). Returns the number, which includes the length
+/// marker if `keep_mark` is true, and the bytes after it.
 fn ebml_number(bytes: &[u8], keep_mark: bool) -> Option<(u64, &[u8])> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (number, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
@@ -172,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn containers_tell_whether_they_were_cut() {
+    fn truncated_containers_are_detected() {
         assert!(whole(b"anything"));
         assert!(whole(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x09mdat!"));
         assert!(!whole(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x0Amdat!"));
@@ -193,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_look_like_a_frame_are_not_enough() {
+    fn few_bytes_that_look_like_a_frame_are_not_audio() {
         let frame = [&[0xFF, 0xFB, 0x10, 0xC0][..], &[0; 100]].concat(); // 32 kbit/s at 44.1 kHz: 104 bytes
         let program = |frames: usize| [b"\x7FELF".as_slice(), &frame.repeat(frames), b"code"].concat();
         assert!(!has_frames(&program(2), "mp3"));
         assert!(has_frames(&program(6), "mp3"));
-        assert!(has_frames(&frame, "mp3"), "short, but nothing else");
+        assert!(has_frames(&frame, "mp3"), "a short file that is one frame");
         assert!(!has_frames(b"\xFF\xFEt\0e\0x\0t\0", "mp1"));
         let jumps =
             [b"\x7FELF".as_slice(), &b"\xFF\xFF\x25\xC2\x9F\0\0\x68\0\0\0\0\xE9\0\0\0".repeat(100)].concat();
@@ -207,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_that_cannot_be_read_have_names() {
+    fn unsupported_formats_are_named() {
         assert_eq!(unsupported(b"RIFF....AVI LIST"), Some("AVI"));
         assert_eq!(unsupported(b"RIFF....WAVEfmt "), None);
         assert_eq!(unsupported(b"wvpk"), Some("WavPack"));

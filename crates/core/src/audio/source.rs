@@ -1,25 +1,25 @@
-//! Where the bytes come from: a file that can be searched, or a stream that only goes forward.
+//! Byte sources for demuxers: seekable files and forward-only streams.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use symphonia::core::io::MediaSource;
 
-/// Bytes per read from the system: few calls, and still in the second-level cache.
+/// Number of bytes per read from the system: large enough for few calls, small enough for the second-level cache.
 const BLOCK: usize = 128 << 10;
 
-/// Remembers why reading failed. Decoders wrap, replace or swallow errors of the system; what they make of
-/// them cannot be told from a file that merely ends early.
+/// Keeps the first I/O error of a source. Decoders wrap, replace or swallow I/O errors; their own errors do not
+/// distinguish a failed read from a file that ends early.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
 
 impl Failure {
-    /// The first error since the last call.
+    /// Takes the first error since the last call.
     pub(super) fn take(&self) -> Option<io::Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Whether nothing failed since.
+    /// Returns true if no read has failed since the last call of [`Failure::take`].
     pub(super) fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
@@ -32,10 +32,10 @@ impl Failure {
     }
 }
 
-/// A stranger's bytes that only go forward.
+/// An untrusted byte stream that cannot seek.
 pub(super) type Stream = Box<dyn Read + Send + Sync>;
 
-/// A stranger's bytes that can be searched, as those of a file.
+/// An untrusted byte source that can seek, such as a file.
 pub trait Searchable: Read + Seek + Send + Sync {}
 
 impl<T: Read + Seek + Send + Sync> Searchable for T {}
@@ -45,26 +45,27 @@ enum Inner {
     Stream(BufReader<Stream>),
 }
 
-/// Buffered bytes in the shape that the demuxers want.
+/// A buffered byte source with the interface that the demuxers need.
 pub(super) struct Source {
     inner: Inner,
     failure: Failure,
 }
 
 impl Source {
-    /// A regular file, or what can be read like one, of so many bytes; from its start.
+    /// Creates a source from the start of a regular file, or of another seekable source, with a length of `length`
+    /// bytes.
     pub(super) fn file(mut file: Box<dyn Searchable>, length: u64) -> io::Result<Self> {
         file.rewind()?;
         let reader = BufReader::with_capacity(BLOCK, file);
         Ok(Self { inner: Inner::File { reader, position: 0, length }, failure: Failure::default() })
     }
 
-    /// Anything else.
+    /// Creates a source that cannot seek.
     pub(super) fn stream(stream: Stream) -> Self {
         Self { inner: Inner::Stream(BufReader::with_capacity(BLOCK, stream)), failure: Failure::default() }
     }
 
-    /// Where an error of the system can be asked for later.
+    /// Returns the [`Failure`] that keeps the first I/O error of this source.
     pub(super) fn failure(&self) -> Failure {
         self.failure.clone()
     }
@@ -100,7 +101,8 @@ impl Seek for Source {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         };
         match target {
-            // Short jumps, as between the audio packets of a film, stay within the buffer.
+            // Short jumps, as between the audio packets of a film, stay within the buffer, which `seek` would
+            // discard.
             SeekFrom::Start(to) => match i64::try_from(i128::from(to) - i128::from(*position)) {
                 Ok(offset) => {
                     reader.seek_relative(offset)?;

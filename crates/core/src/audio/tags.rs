@@ -1,4 +1,4 @@
-//! What a file says about itself.
+//! Tags (metadata) of audio files.
 
 use serde::{Deserialize, Serialize};
 use symphonia::core::formats::FormatReader;
@@ -6,13 +6,13 @@ use symphonia::core::meta::{RawTag, RawValue, StandardTag, Tag};
 
 use super::limits::{Limits, MAX_OTHER_TAGS, MAX_TAG_VALUE_BYTES};
 
-/// Metadata that was found in a file; text as it stands there, trimmed. The sizes are bounded by
-/// [`Limits::max_tag_bytes`](super::Limits).
+/// Metadata of a file. Values are the text in the file without surrounding white space. Their total size is bounded
+/// by [`Limits::max_tag_bytes`](super::Limits).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tags {
     /// Title of the track.
     pub title: Option<String>,
-    /// Artist; several are joined with "; ".
+    /// Artist. Several artists are joined with "; ".
     pub artist: Option<String>,
     /// Album.
     pub album: Option<String>,
@@ -24,13 +24,13 @@ pub struct Tags {
     pub label: Option<String>,
     /// Barcode of the release: UPC or EAN.
     pub upc: Option<String>,
-    /// Date of release or recording, as written: a year or more.
+    /// Date of release or recording as written in the file: a year or more.
     pub date: Option<String>,
-    /// Genre; several are joined with "; ".
+    /// Genre. Several genres are joined with "; ".
     pub genre: Option<String>,
-    /// Everything else in text, by the name that the file uses.
+    /// All other text tags: the name that the file uses, and the value.
     pub other: Vec<(String, String)>,
-    /// Values that were cut or left out because they exceeded a limit.
+    /// Number of values that were cut or left out because they exceeded a limit.
     pub dropped: usize,
 }
 
@@ -41,8 +41,8 @@ impl Tags {
         let mut budget = limits.max_tag_bytes;
         let mut metadata = reader.metadata();
         loop {
-            // Revisions run from the least to the most trusted: ID3v1 at the end of a file, cut to 30
-            // characters, before ID3v2, before the container's own.
+            // Revisions are ordered from the least to the most trusted: ID3v1 at the end of a file, cut to 30
+            // characters, before ID3v2, before the tags of the container.
             if let Some(revision) = metadata.current() {
                 let own = revision.per_track.iter().filter(|t| t.track_id == u64::from(track));
                 let all = revision.media.tags.iter().chain(own.flat_map(|t| &t.metadata.tags));
@@ -57,7 +57,7 @@ impl Tags {
         }
     }
 
-    /// Fills fields from what stands under another name: in Matroska, tags of the whole file are an album's.
+    /// Fills missing fields from tags with other names. In Matroska, tags of the whole file belong to the album.
     fn settle(&mut self) {
         self.artist = self.artist.take().or_else(|| self.album_artist.clone());
         for (field, name) in [(&mut self.album, "ALBUM@ALBUM"), (&mut self.date, "ALBUM@DATE")] {
@@ -90,7 +90,7 @@ impl Tags {
         self.dropped += usize::from(cut);
     }
 
-    /// The field a standard tag belongs to, its text, and whether several values are joined.
+    /// Returns the field that a standard tag belongs to, its text, and true if several values are joined.
     fn place(&mut self, tag: &StandardTag) -> Option<(&mut Option<String>, String, bool)> {
         use StandardTag as T;
         Some(match tag {
@@ -131,7 +131,7 @@ impl Tags {
         }
     }
 
-    /// Replaces what the newer tags also have.
+    /// Replaces the values that the newer tags also contain.
     fn overlay(&mut self, newer: Self) {
         let Self { title, artist, album, album_artist, isrc, label, upc, date, genre, other, dropped } =
             newer;
@@ -157,7 +157,7 @@ impl Tags {
     }
 }
 
-/// A tag's name: for ID3's user-defined text, what the user called it.
+/// Returns the name of a tag. The name of a user-defined text of ID3 is its description.
 fn name_of(tag: &RawTag) -> &str {
     let fields = tag.sub_fields.iter().flatten().filter(|field| field.field == "DESCRIPTION");
     let mut named = fields.filter_map(|field| match &field.value {
@@ -179,7 +179,8 @@ fn text_of(value: &RawValue) -> Option<String> {
     }
 }
 
-/// Text without surrounding space and zero bytes, at most `limit` bytes, and whether it was cut.
+/// Returns the text without surrounding white space and zero bytes, cut to at most `limit` bytes, and true if it was
+/// cut.
 fn shorten(text: &str, limit: usize) -> (&str, bool) {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     (&text[..text.floor_char_boundary(limit)], text.len() > limit)
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn later_revisions_win_and_keep_what_they_lack() {
+    fn later_revisions_replace_only_the_values_that_they_contain() {
         let mut old = Tags { title: Some("Cut to thi".into()), album: Some("A".into()), ..Tags::default() };
         old.other = vec![("X".into(), "1".into()), ("Y".into(), "2".into())];
         let other = vec![("X".into(), "3".into())];

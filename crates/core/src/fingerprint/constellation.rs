@@ -4,7 +4,7 @@
 //! ```text
 //! version: u8 | rank bits: u8 | Rice parameter: u8 | samples: u64 | peaks: u32
 //! per peak: Rice(time - time before) | frequency: 12 bits | rank: rank bits
-//! xxh3 of all before, low 32 bits: u32
+//! xxh3 of all bytes before, low 32 bits: u32
 //! ```
 //! About 2.3 bytes a peak.
 
@@ -36,18 +36,18 @@ pub struct Peak {
     pub rank: u8,
 }
 
-/// Spectral peaks of a sound, in order of time, then frequency.
+/// Spectral peaks of a recording, in order of time, then frequency.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Constellation {
-    /// Length of the sound in seconds.
+    /// Length of the audio in seconds.
     pub seconds: f64,
     /// Peaks by time, then frequency.
     pub peaks: Vec<Peak>,
-    /// What covers the places without peaks; of queries only, and not stored.
+    /// Masking depths at the places without peaks. Only set for queries, and not stored.
     pub relief: Relief,
 }
 
-/// Why stored bytes are no constellation.
+/// An error of reading the packed form of a constellation.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConstellationError {
@@ -59,19 +59,31 @@ pub enum ConstellationError {
         /// Newest version that this program reads.
         supported: u8,
     },
-    /// The bytes end early or contradict themselves.
+    /// The bytes are truncated or inconsistent.
     #[error("constellation is damaged ({0}); index the song again")]
     Damaged(&'static str),
 }
 
 impl Constellation {
-    /// Peaks in order of time, then frequency, of a sound of so many seconds, without a relief.
+    /// Creates a constellation without a relief from peaks in order of time, then frequency. `seconds` is the length
+    /// of the audio.
     #[must_use]
     pub fn new(seconds: f64, peaks: Vec<Peak>) -> Self {
         Self { seconds, peaks, relief: Relief::default() }
     }
 
-    /// The packed form with format version and checksum, as the catalogue stores it.
+    /// Returns the packed form with format version and checksum, as stored in the catalog.
+    ///
+    /// ```
+    /// use refrain_core::fingerprint::{Constellation, Peak};
+    ///
+    /// let peaks = vec![Peak { time: 17, frequency: 800, rank: 0 }, Peak { time: 40, frequency: 900, rank: 3 }];
+    /// let constellation = Constellation::new(1.0, peaks);
+    /// let bytes = constellation.to_bytes();
+    /// assert_eq!(Constellation::from_bytes(&bytes)?.peaks, constellation.peaks);
+    /// assert!(Constellation::from_bytes(&bytes[1..]).is_err());
+    /// # Ok::<(), refrain_core::fingerprint::ConstellationError>(())
+    /// ```
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let rank_bits = self.peaks.iter().map(|p| u8::BITS - p.rank.leading_zeros()).max().unwrap_or(0);
@@ -112,16 +124,17 @@ impl Constellation {
         if (xxh3_64(body) as u32).to_le_bytes() != checksum {
             return Err(Damaged("its checksum is wrong"));
         }
-        Self::unpack(body).ok_or(Damaged("it contradicts itself"))
+        Self::unpack(body).ok_or(Damaged("its content is inconsistent"))
     }
 
-    /// Reads a body whose checksum held; still trusts nothing in it.
+    /// Reads a body with a valid checksum. Its content is not trusted; returns `None` if it is inconsistent.
     fn unpack(body: &[u8]) -> Option<Self> {
         let (rank_bits, rice) = (u32::from(body[1]), u32::from(body[2]));
         let samples = u64::from_le_bytes(body.get(3..11)?.try_into().ok()?);
         let count = u32::from_le_bytes(body.get(11..HEADER)?.try_into().ok()?) as usize;
         let packed = &body[HEADER..];
-        // A peak takes 13 bits or more, so a count beyond that is a lie and must not reserve memory.
+        // A peak takes 13 bits or more, so a count of more than one peak per byte is wrong and must not reserve
+        // memory.
         if rank_bits > 8 || rice > 32 || count > packed.len() {
             return None;
         }
@@ -155,12 +168,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_out(constellation in any_constellation()) {
+        fn packed_constellations_are_read_back(constellation in any_constellation()) {
             prop_assert_eq!(Constellation::from_bytes(&constellation.to_bytes()), Ok(constellation));
         }
 
         #[test]
-        fn any_damage_is_noticed(constellation in any_constellation(), place: prop::sample::Index, flip in 1u8..) {
+        fn any_damage_is_detected(constellation in any_constellation(), place: prop::sample::Index, flip in 1u8..) {
             let mut bytes = constellation.to_bytes();
             let at = place.index(bytes.len());
             bytes[at] ^= flip;
@@ -168,7 +181,7 @@ mod tests {
         }
 
         #[test]
-        fn strange_bytes_are_refused_without_panic(mut body in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_do_not_panic(mut body in prop::collection::vec(any::<u8>(), 0..200)) {
             body.insert(0, FORMAT_VERSION);
             let checksum = xxh3_64(&body) as u32;
             body.extend_from_slice(&checksum.to_le_bytes());
@@ -177,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_says_so() {
+    fn a_newer_version_is_named_in_the_error() {
         let mut bytes = Constellation::default().to_bytes();
         bytes[0] = 9;
         let error = Constellation::from_bytes(&bytes).unwrap_err();

@@ -1,4 +1,5 @@
-//! 44.1 kHz → 11.025 kHz by overlap-save: one forward and one quarter-size inverse transform a block.
+//! Decimation from 44.1 kHz to 11.025 kHz by overlap-save: one forward transform and one inverse transform of a
+//! quarter of its size per block.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -8,18 +9,18 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::params::DECIMATION;
 
-/// Samples of a block's transform.
+/// Size of the forward transform in samples.
 const BLOCK: usize = 2048;
-/// Taps of the low-pass filter; odd, so that its delay is a whole number of samples.
+/// Number of taps of the low-pass filter. It is odd, so that the delay is a whole number of samples.
 const TAPS: usize = 513;
-/// New samples a block.
+/// Number of new samples per block.
 const STEP: usize = BLOCK - TAPS + 1;
-/// Cut-off (-6 dB), as a part of the input's rate: 5.3 kHz.
+/// Cut-off frequency (-6 dB) as a fraction of the input sample rate: 5.3 kHz.
 const CUT_OFF: f64 = 0.1205;
-/// Kaiser window's shape: about 80 dB of stop band.
+/// Shape parameter of the Kaiser window, for a stop-band attenuation of about 80 dB.
 const KAISER_BETA: f64 = 8.0;
 
-/// Streaming decimator with constant delay compensated.
+/// A streaming decimator. The constant delay of its filter is compensated.
 pub(crate) struct Decimator {
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
@@ -45,7 +46,7 @@ impl Decimator {
         Self {
             response: response(forward.as_ref()),
             input,
-            // Starting in the middle of the filter takes its delay out: output 0 is input 0.
+            // Starting in the middle of the filter compensates its delay: output 0 corresponds to input 0.
             filled: TAPS / 2,
             work: forward.make_input_vec(),
             spectrum: forward.make_output_vec(),
@@ -57,7 +58,7 @@ impl Decimator {
         }
     }
 
-    /// Takes samples; hands decimated ones to `sink` as blocks are complete.
+    /// Takes samples and passes decimated samples to `sink` as blocks are complete.
     pub(crate) fn push(&mut self, mut samples: &[f32], mut sink: impl FnMut(&[f32])) {
         while !samples.is_empty() {
             let n = samples.len().min(BLOCK - self.filled);
@@ -71,7 +72,7 @@ impl Decimator {
         }
     }
 
-    /// Pushes silence until every pushed sample has left.
+    /// Pushes silence until all pushed samples have been output.
     pub(crate) fn flush(&mut self, sink: impl FnMut(&[f32])) {
         const SILENCE: [f32; TAPS / 2 + STEP] = [0.0; TAPS / 2 + STEP];
         self.push(&SILENCE, sink);
@@ -79,7 +80,7 @@ impl Decimator {
 
     fn block(&mut self) {
         self.work.copy_from_slice(&self.input);
-        // Lengths are fixed at construction, so the transforms cannot refuse them.
+        // The buffer lengths are fixed at construction, so the transforms cannot fail.
         let done = self.forward.process_with_scratch(&mut self.work, &mut self.spectrum, &mut self.scratch);
         debug_assert!(done.is_ok());
         let low = self.folded.len();
@@ -95,7 +96,7 @@ impl Decimator {
     }
 }
 
-/// Filter's spectrum below the new Nyquist frequency, scaled for both transforms.
+/// Returns the spectrum of the filter below the new Nyquist frequency, scaled for both transforms.
 fn response(forward: &dyn RealToComplex<f32>) -> Vec<Complex<f32>> {
     let middle = (TAPS / 2) as f64;
     let mut taps = forward.make_input_vec();
@@ -112,7 +113,7 @@ fn response(forward: &dyn RealToComplex<f32>) -> Vec<Complex<f32>> {
     spectrum
 }
 
-/// Modified Bessel function of the first kind, order 0, by its power series.
+/// Computes the modified Bessel function of the first kind, order 0, by its power series.
 fn bessel_i0(x: f64) -> f64 {
     let (mut sum, mut term, mut k) = (1.0, 1.0, 1.0);
     while term > sum * 1e-12 {
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_the_band_in_place_and_stops_the_rest() {
+    fn pass_band_is_preserved_and_stop_band_is_attenuated() {
         let n = 44_100;
         for hertz in [100.0, 1000.0, 4800.0] {
             let (x, y) = (tone(hertz, n), decimate(&tone(hertz, n)));

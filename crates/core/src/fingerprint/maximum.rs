@@ -1,7 +1,7 @@
 //! Running maxima.
 
-/// Maximum over ±`REACH` neighbours (1, 3, 7, 15 …), by doubling: maxima of 2, of 4, …, then of two overlapping ones. All
-/// are as long as the row.
+/// Computes the maximum over ±`REACH` neighbours (1, 3, 7, 15 …) by doubling: maxima of 2 values, of 4 and so on,
+/// then of two overlapping ranges. All slices must have the length of the row.
 pub(super) fn running_maximum<const REACH: usize>(row: &[f32], work: &mut [f32], out: &mut [f32]) {
     const { assert!((REACH + 1).is_power_of_two()) };
     let n = row.len();
@@ -18,7 +18,7 @@ pub(super) fn running_maximum<const REACH: usize>(row: &[f32], work: &mut [f32],
     raise(&mut out[REACH..], work);
 }
 
-/// Takes the larger ones of two rows; the other one may be longer.
+/// Raises each value of `row` to the value of `other` if that is larger. `other` may be longer.
 pub(super) fn raise(row: &mut [f32], other: &[f32]) {
     row.iter_mut().zip(other).for_each(|(a, b)| *a = a.max(*b));
 }
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn running_maximum_is_the_slow_one() {
+    fn running_maximum_equals_the_naive_computation() {
         let row: Vec<f32> = (0..468).map(|i| ((i * 7919) % 1009) as f32).collect();
         is_the_slow_one::<1>(&row);
         is_the_slow_one::<3>(&row);

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! push → decimate (÷4) → spectrogram → peaks (local maxima) → thinning (ranks) → constellation
-//!                                   ├► relief (what covers missing peaks; of queries)
-//!                                   └► picture (for people)
+//!                                   ├► relief (masking depths of missing peaks; queries only)
+//!                                   └► picture (for display)
 //! ```
 
 mod constellation;
@@ -36,14 +36,14 @@ use thinning::Thinning;
 /// Which peaks a [`Fingerprinter`] keeps: references are sparse, queries dense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Density {
-    /// What the catalogue stores for a track: about 30 peaks a second.
+    /// Density of the tracks in the catalog: about 30 peaks a second.
     Reference,
-    /// What is searched for: a superset of what `Reference` keeps of the same sound.
+    /// Density of queries: a superset of the peaks that `Reference` keeps of the same audio.
     Query,
 }
 
 impl Density {
-    /// Peaks with fewer stronger neighbours than this are kept.
+    /// Returns the rank limit: peaks with fewer stronger neighbours than this are kept.
     #[must_use]
     pub fn rank_limit(self) -> u8 {
         match self {
@@ -53,7 +53,7 @@ impl Density {
     }
 }
 
-/// Turns pushed PCM into a constellation; how the sound is cut into chunks changes nothing.
+/// Turns pushed PCM into a constellation. The result does not depend on how the audio is split into chunks.
 pub struct Fingerprinter {
     decimator: Decimator,
     spectrogram: Spectrogram,
@@ -61,12 +61,12 @@ pub struct Fingerprinter {
     samples: u64,
 }
 
-/// What stands behind the spectrogram.
+/// The stages after the spectrogram: peak search, thinning and, for queries, the relief.
 struct Thinner {
     finder: PeakFinder,
     thinning: Thinning,
     peaks: Vec<Peak>,
-    /// Of queries that are taken as a whole.
+    /// Builds the relief of queries whose peaks are not taken before the end.
     sculptor: Option<Sculptor>,
 }
 
@@ -80,7 +80,8 @@ impl Thinner {
         thinning.advance(finder.searched(), |c, rank| peaks.push(peak(c, rank)));
     }
 
-    /// Time, ticks, before which no peak can come any more: one lies within half a frame of its frame.
+    /// Returns the time in ticks before which no more peaks can be found. A peak is at most half a frame away from
+    /// its frame.
     fn ready_until(&self) -> u32 {
         self.thinning
             .decided()
@@ -95,7 +96,8 @@ impl Thinner {
     }
 }
 
-/// Order of a constellation; equal powers beside each other can give two peaks of one place.
+/// Returns the sort key of a peak in a constellation. It includes the rank, because adjacent cells of equal power can
+/// give two peaks with the same time and frequency.
 fn order(peak: &Peak) -> (u32, u16, u8) {
     (peak.time, peak.frequency, peak.rank)
 }
@@ -105,7 +107,7 @@ fn peak(candidate: peaks::Candidate, rank: u8) -> Peak {
 }
 
 impl Fingerprinter {
-    /// A fingerprinter at the start of a sound.
+    /// Creates a fingerprinter at the start of a recording or stream.
     #[must_use]
     pub fn new(density: Density) -> Self {
         Self {
@@ -128,16 +130,18 @@ impl Fingerprinter {
         decimator.push(samples, |block| spectrogram.push(block, |row| thinner.row(row)));
     }
 
-    /// Time, in ticks, before which all peaks are known: about 0.6 s behind what was pushed.
+    /// Returns the time in ticks before which all peaks are known: about 0.6 s before the end of the pushed audio.
     #[must_use]
     pub fn ready_until(&self) -> u32 {
         self.thinner.ready_until()
     }
 
-    /// Moves the peaks before [`Self::ready_until`] that were not taken yet to the end of `out`, in order of time, then
-    /// frequency. All that is taken, and then what [`Self::finish`] gives, is the constellation of the whole sound.
-    /// Whoever takes after each push can go on without end (for 288 days, until ticks run out of bits): no more
-    /// than a second of peaks is kept, and no relief.
+    /// Moves the peaks before [`Self::ready_until`] that were not taken yet to the end of `out`, in order of time,
+    /// then frequency. The taken peaks and the peaks that [`Self::finish`] returns are together the constellation of
+    /// the whole audio.
+    ///
+    /// If peaks are taken after each push, audio can be pushed without end (for 288 days, until ticks exceed 32
+    /// bits): no more than a second of peaks is kept, and no relief.
     pub fn take_ready(&mut self, out: &mut Vec<Peak>) {
         self.thinner.sculptor = None;
         let until = self.ready_until();
@@ -147,7 +151,7 @@ impl Fingerprinter {
         out.extend(peaks.drain(..ready));
     }
 
-    /// Ends the sound and gives its constellation, without the peaks that were taken before.
+    /// Ends the audio and returns its constellation, without the peaks that were taken before.
     #[must_use]
     pub fn finish(self) -> Constellation {
         let Self { mut decimator, mut spectrogram, mut thinner, samples } = self;
@@ -162,7 +166,7 @@ impl Fingerprinter {
         Constellation { seconds, peaks, relief: sculptor.map(Sculptor::finish).unwrap_or_default() }
     }
 
-    /// The constellation of a whole sound.
+    /// Returns the constellation of a whole recording.
     #[must_use]
     pub fn fingerprint(density: Density, samples: &[f32]) -> Constellation {
         let mut fingerprinter = Self::new(density);

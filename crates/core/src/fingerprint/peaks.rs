@@ -4,13 +4,15 @@ use super::maximum::{raise, running_maximum};
 use super::params::{HIGHEST_BIN, LOWEST_BIN, STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW;
 
-/// A candidate is the strongest of this many frames before and after it (46 ms) …
+/// A candidate is the strongest power within this many frames before and after it (46 ms) and within `REACH_BINS`.
 const REACH_FRAMES: usize = 2;
-/// … and of this many bins on both sides (32 Hz): the main lobe of the window is no wider.
+/// A candidate is the strongest power within this many bins on both sides (32 Hz): the main lobe of the window is not
+/// wider.
 const REACH_BINS: usize = 3;
-/// Rows that a decision needs.
+/// Number of rows that are needed to search one frame.
 const ROWS: usize = 2 * REACH_FRAMES + 1;
-/// Power below which there is no sound: -86 dB of a full-scale sine in its bin. Half a bit of 16.
+/// Minimum power of a candidate: -86 dB relative to a full-scale sine in its bin, close to the resolution of 16-bit
+/// samples. Lower powers count as silence.
 const FLOOR: f32 = 2.5e-9;
 
 /// A local maximum, before thinning.
@@ -18,15 +20,15 @@ const FLOOR: f32 = 2.5e-9;
 pub(crate) struct Candidate {
     pub(crate) frame: u32,
     pub(crate) power: f32,
-    /// Interpolated time, ticks.
+    /// Interpolated time in ticks.
     pub(crate) time: u32,
-    /// Interpolated frequency, steps.
+    /// Interpolated frequency in steps.
     pub(crate) frequency: u16,
 }
 
 /// Streaming search for local maxima, two frames behind its input.
 pub(crate) struct PeakFinder {
-    /// Rings of the last `ROWS` rows, and of their maxima over `REACH_BINS`.
+    /// Ring buffers of the last `ROWS` rows and of their maxima over `REACH_BINS`.
     rows: [Vec<f32>; ROWS],
     maxima: [Vec<f32>; ROWS],
     above: Vec<f32>,
@@ -39,7 +41,7 @@ impl PeakFinder {
         Self { rows: blank(), maxima: blank(), above: vec![0.0; ROW], frame: 0 }
     }
 
-    /// Takes the row of the next frame; hands candidates of the frame `REACH_FRAMES` before it to `sink`.
+    /// Takes the row of the next frame and passes the candidates of the frame `REACH_FRAMES` before it to `sink`.
     pub(crate) fn push(&mut self, row: &[f32], sink: impl FnMut(Candidate)) {
         let slot = self.frame as usize % ROWS;
         self.rows[slot].copy_from_slice(row);
@@ -50,12 +52,12 @@ impl PeakFinder {
         }
     }
 
-    /// Frames searched so far.
+    /// Returns the number of frames searched so far.
     pub(crate) fn searched(&self) -> u32 {
         self.frame.saturating_sub(REACH_FRAMES as u32)
     }
 
-    /// Hands out the last frames, as if silence followed.
+    /// Searches the last frames, as if silence followed.
     pub(crate) fn flush(&mut self, mut sink: impl FnMut(Candidate)) {
         let silence = [0.0; ROW];
         for _ in 0..REACH_FRAMES {
@@ -77,7 +79,7 @@ impl PeakFinder {
             }
             let across = vertex(row[bin - 1], power, row[bin + 1]);
             let along = vertex(self.rows[at(ROWS - 1)][bin], power, self.rows[at(1)][bin]);
-            // In f64: the frame number of a long sound has more digits than f32 keeps.
+            // Computed in f64, because the frame numbers of long audio have more digits than f32 represents.
             let time = (f64::from(frame) + f64::from(along)) * f64::from(TICKS_PER_FRAME);
             let frequency = (bin as f32 + across) * STEPS_PER_BIN as f32;
             sink(Candidate {
@@ -90,8 +92,8 @@ impl PeakFinder {
     }
 }
 
-/// Offset of the vertex of the parabola through three log powers (Smith and Serra, PARSHL, 1987); the middle
-/// one is the largest, so it lies within ±0.5.
+/// Returns the offset of the vertex of the parabola through three log powers (Smith and Serra, PARSHL, 1987). The
+/// middle power is the largest, so the offset is within ±0.5.
 fn vertex(before: f32, middle: f32, after: f32) -> f32 {
     let (a, b, c) = (before.max(1e-20).ln(), middle.max(1e-20).ln(), after.max(1e-20).ln());
     let bend = a - 2.0 * b + c;

@@ -1,4 +1,4 @@
-//! The spectrogram itself, for people to look at: the powers that peaks are chosen from.
+//! The spectrogram as a picture for display: the powers that peaks are chosen from.
 
 use super::decimate::Decimator;
 use super::maximum::raise;
@@ -7,13 +7,14 @@ use super::spectrogram::{ROW, Spectrogram};
 
 /// Frames of the spectrogram per second.
 const FRAMES_PER_SECOND: f64 = ANALYSIS_RATE / HOP as f64;
-/// Fewest columns that a painter is content with: fewer are no picture, and halving needs two.
+/// Minimum number of columns of a painter: a picture needs more than one, and halving needs two.
 const FEWEST_COLUMNS: usize = 2;
 
-/// Power over time and frequency of a stretch of sound.
+/// Power over time and frequency of a section of audio.
 ///
-/// A matrix of [`columns`](Self::columns) × [`bins`](Self::bins) powers; 1 is a full-scale sine. A column is one frame
-/// of the fingerprint's spectrogram (23 ms apart, 93 ms long) or the greatest powers of several in a row.
+/// A matrix of [`columns`](Self::columns) × [`bins`](Self::bins) powers; 1 is a full-scale sine. A column contains
+/// one frame of the fingerprint's spectrogram (frames are 93 ms long and 23 ms apart), or the maxima of several
+/// consecutive frames.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     first_frame: u64,
@@ -22,42 +23,43 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Number of columns; 0 where the sound ended before the stretch began.
+    /// Returns the number of columns. It is 0 if the audio ended before the section began.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.powers.len() / ROW
     }
 
-    /// Number of bins, from 0 Hz to 5 kHz.
+    /// Returns the number of bins, which range from 0 Hz to 5 kHz.
     #[must_use]
     pub fn bins(&self) -> usize {
         ROW
     }
 
-    /// The powers of a column's bins, lowest first; empty if there is no such column.
+    /// Returns the powers of the bins of a column, lowest bin first, or an empty slice if the column does not exist.
     #[must_use]
     pub fn column(&self, index: usize) -> &[f32] {
         self.powers.chunks_exact(ROW).nth(index).unwrap_or_default()
     }
 
-    /// Where a time (seconds) lies among the columns: 0.0 is the middle of the first one, 0.5 its end.
+    /// Returns the position of a time (seconds) on the axis of columns: 0.0 is the middle of the first column, 0.5
+    /// its end.
     #[must_use]
     pub fn column_at(&self, seconds: f64) -> f64 {
         let per_column = self.frames_per_column as f64;
         (seconds * FRAMES_PER_SECOND - self.first_frame as f64 + 0.5) / per_column - 0.5
     }
 
-    /// Where a frequency (hertz) lies among the bins: 0.0 is the middle of the first one, 0 Hz.
+    /// Returns the position of a frequency (hertz) on the axis of bins: 0.0 is the middle of the first bin, 0 Hz.
     #[must_use]
     pub fn bin_at(&self, hertz: f64) -> f64 {
         hertz * WINDOW as f64 / ANALYSIS_RATE
     }
 }
 
-/// Makes a [`Picture`] of pushed PCM; how the sound is cut into chunks changes nothing.
+/// Makes a [`Picture`] of pushed PCM. The result does not depend on how the audio is split into chunks.
 ///
-/// Memory is bounded by the number of columns, whatever the length of the sound: when there are too many, two
-/// neighbours become one.
+/// Memory is bounded by the number of columns, regardless of the length of the audio: if there are too many columns,
+/// pairs of neighbours are merged.
 pub struct Painter {
     decimator: Decimator,
     spectrogram: Spectrogram,
@@ -65,12 +67,12 @@ pub struct Painter {
     samples: u64,
 }
 
-/// What stands behind the spectrogram.
+/// Collects the rows of the spectrogram into columns.
 struct Sketch {
     /// Number of the next frame.
     frame: u64,
     first: u64,
-    /// First frame that is not painted any more.
+    /// First frame after the section.
     end: u64,
     most_columns: usize,
     per_column: u64,
@@ -78,7 +80,8 @@ struct Sketch {
 }
 
 impl Painter {
-    /// A painter at the start of a sound, of the stretch between two times (seconds), in at most so many columns.
+    /// Creates a painter of the section between two times (seconds from the start of the audio) with at most
+    /// `most_columns` columns.
     #[must_use]
     pub fn new(from: f64, to: f64, most_columns: usize) -> Self {
         let first = (from * FRAMES_PER_SECOND).floor().max(0.0) as u64;
@@ -102,17 +105,17 @@ impl Painter {
     pub fn push(&mut self, samples: &[f32]) {
         self.samples += samples.len() as u64;
         let Self { decimator, spectrogram, sketch, .. } = self;
-        // What comes after the stretch need not be looked at.
+        // Samples after the section are not needed.
         if sketch.frame < sketch.end {
             decimator.push(samples, |block| spectrogram.push(block, |row| sketch.row(row)));
         }
     }
 
-    /// Ends the sound and gives the picture.
+    /// Ends the audio and returns the picture.
     #[must_use]
     pub fn finish(self) -> Picture {
         let Self { mut decimator, mut spectrogram, mut sketch, samples } = self;
-        // Frames whose middle lies behind the sound would show silence that nobody recorded.
+        // Frames with their middle after the end of the audio would show silence that is not part of the recording.
         sketch.end = sketch.end.min(samples.div_ceil((DECIMATION * HOP) as u64));
         decimator.flush(|block| spectrogram.push(block, |row| sketch.row(row)));
         spectrogram.push(&[0.0; WINDOW], |row| sketch.row(row));
@@ -141,7 +144,7 @@ impl Sketch {
         }
     }
 
-    /// Makes one column of two neighbours each.
+    /// Merges each pair of neighbouring columns into one.
     fn halve(&mut self) {
         let columns = self.powers.len() / ROW;
         for pair in 0..columns.div_ceil(2) {

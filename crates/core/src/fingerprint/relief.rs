@@ -1,9 +1,10 @@
-//! The relief: how far below the loudest sound near it each place of a query lies.
+//! The relief (masking-depth map) of a query: how far the power at each place is below the loudest power nearby.
 //!
-//! A peak of a track that is missing from a query was covered by something louder, if the track is heard at all: the
-//! power in its place is at least its own. This is the observation behind missing-data speech recognition (Cooke,
-//! Green, Josifovski and Vizinho 2001): what covers a sound bounds it. Peaks alone do not tell what covers them; the
-//! relief does, with four bits for each bin of each frame, 10 kB a second.
+//! If a query contains a track, each peak of the track that is missing from the query was masked by something louder:
+//! the power of the query at its place is at least the power of the peak. This is the observation behind missing-data
+//! speech recognition (Cooke, Green, Josifovski and Vizinho 2001): the masking power is an upper bound of the masked
+//! one. Peaks alone do not show the masking power. The relief does, with four bits for each bin of each frame, which
+//! are 10 kB a second.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,36 +12,36 @@ use super::maximum::{raise, running_maximum};
 use super::params::{STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW;
 
-/// Frames that are looked at together; sounds are near that are at most so many pairs (0.5 s) …
+/// Neighbourhood in time: this many pairs of frames before and after a pair, 0.5 s. Frames are processed in pairs.
 const NEAR_PAIRS: usize = 10;
-/// … and bins (150 Hz) away: about as for ranks ([`super::thinning`]).
+/// Neighbourhood in frequency: this many bins on both sides, 150 Hz, about as for ranks ([`super::thinning`]).
 const NEAR_BINS: usize = 15;
-/// Pairs that a depth needs.
+/// Number of pairs that are needed to compute a depth.
 const SPAN: usize = 2 * NEAR_PAIRS + 1;
-/// Pairs whose places are kept: the new one, and those that wait for it.
+/// Number of pairs whose places are kept: the newest pair, and the pairs that wait for it.
 const WAITING: usize = NEAR_PAIRS + 1;
-/// What is loudest in 1, 2, 4, 8 and 16 pairs in a row: two of the longest cover them all.
+/// Number of running maxima: over 1, 2, 4, 8 and 16 consecutive pairs. Two of the longest cover all `SPAN` pairs.
 const DOUBLINGS: usize = SPAN.ilog2() as usize + 1;
-/// Pairs whose maxima are kept: the farthest that is asked for, and the new one.
+/// Number of pairs whose maxima are kept: from the oldest pair that is read up to the newest one.
 const KEPT: usize = 1 << (DOUBLINGS - 1);
 const _: () = assert!(SPAN - KEPT < KEPT);
-/// Decibels from one depth to the next: a factor of two in power.
+/// Decibels from one depth to the next, which is a factor of two in power.
 pub(crate) const DECIBELS: f64 = 3.010_3;
-/// Depths are kept up to this; it also stands for what is not known.
+/// Maximum depth. It is also the depth of places that are not known.
 pub(crate) const DEEPEST: u8 = 15;
-/// Longer sounds (2 hours, frames) have none, so that memory is bounded: 70 MB.
+/// Maximum number of frames, 2 hours. Longer audio has no relief, so that memory is bounded: 70 MB.
 const MOST_FRAMES: usize = 2 * 60 * 60 * 43;
 const _: () = assert!(ROW.is_multiple_of(2));
 
-/// Depths below the loudest sound nearby, for every place of a sound; empty where they are not known.
+/// Depths below the loudest power nearby, for every frame and bin of a query. Empty if they are not known.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relief {
-    /// Two bins a byte, the lower one in the lower half.
+    /// Two bins per byte, the lower one in the lower half.
     #[serde(with = "serde_bytes")]
     cells: Vec<u8>,
 }
 
-/// Where none is known.
+/// The relief of audio whose depths are not known.
 pub(crate) static UNKNOWN: Relief = Relief { cells: Vec::new() };
 
 impl std::fmt::Debug for Relief {
@@ -50,13 +51,14 @@ impl std::fmt::Debug for Relief {
 }
 
 impl Relief {
-    /// Whether nothing is known.
+    /// Returns true if no depths are known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// The depth at a time (ticks) and a frequency (steps): of the loudest of the nine places around.
+    /// Returns the depth at a time (ticks) and a frequency (steps). It is that of the loudest of the nine places
+    /// around.
     pub(crate) fn depth(&self, time: f64, frequency: f64) -> u8 {
         let bin = (frequency / f64::from(STEPS_PER_BIN)).round() as usize;
         let index = Self::frame(time) * ROW + bin;
@@ -64,12 +66,12 @@ impl Relief {
         pair.map_or(DEEPEST, |pair| if index.is_multiple_of(2) { pair & 15 } else { pair >> 4 })
     }
 
-    /// The frame of a time (ticks).
+    /// Returns the frame at a time (ticks).
     pub(crate) fn frame(time: f64) -> usize {
         (time / f64::from(TICKS_PER_FRAME)).round() as usize
     }
 
-    /// The depths of all bins, for each frame between two times (ticks).
+    /// Returns the depths of all bins for each frame between two times (ticks).
     pub(crate) fn frames(&self, (from, to): (f64, f64)) -> impl Iterator<Item = [u8; ROW]> {
         let at = |time: f64| (Self::frame(time) * ROW / 2).min(self.cells.len());
         let rows = self.cells[at(from)..at(to).max(at(from))].chunks_exact(ROW / 2);
@@ -83,15 +85,15 @@ impl Relief {
     }
 }
 
-/// Makes a relief from rows of a spectrogram.
+/// Builds a relief from the rows of a spectrogram.
 pub(super) struct Sculptor {
     relief: Relief,
-    /// The last three rows, each the loudest of a bin and its neighbours.
+    /// The last three rows. Each value is the maximum of a bin and its neighbours.
     rows: [Vec<f32>; 3],
     frames: usize,
-    /// Rings of pairs of frames: what is loudest around each place, one frame behind the other, …
+    /// Ring buffer of pairs of frames: the maximum around each place, the second frame after the first one.
     places: Vec<Vec<f32>>,
-    /// … and what is loudest in both frames within `NEAR_BINS`, in so many pairs up to each.
+    /// Ring buffers of maxima over both frames of a pair within `NEAR_BINS`: entry `n` over the last 2^n pairs.
     near: [Vec<Vec<f32>>; DOUBLINGS],
     both: Vec<f32>,
     work: Vec<f32>,
@@ -124,7 +126,7 @@ impl Sculptor {
     fn add(&mut self, powers: &[f32]) {
         running_maximum::<1>(powers, &mut self.work, &mut self.rows[self.frames % 3]);
         self.frames += 1;
-        // A place needs the frame behind it, the first one has none before it.
+        // A place needs the frame after it. The first frame has none before it.
         let Some(frame) = self.frames.checked_sub(2) else { return };
         let slot = self.pairs % WAITING;
         let place = &mut self.places[slot][frame % 2 * ROW..][..ROW];
@@ -135,7 +137,7 @@ impl Sculptor {
         }
     }
 
-    /// Ends the sound, as if silence followed.
+    /// Ends the audio, as if silence followed, and returns the relief.
     pub(super) fn finish(mut self) -> Relief {
         let frames = self.frames;
         if frames > MOST_FRAMES {
@@ -173,7 +175,8 @@ impl Sculptor {
         self.work.copy_from_slice(&longest[last % KEPT]);
         raise(&mut self.work, &longest[(last + KEPT - (SPAN - KEPT)) % KEPT]);
         let depth = |loudest: f32, power: f32| {
-            // The exponent of the ratio is its logarithm to base 2; where nothing is heard it is not a number.
+            // The exponent of the ratio is its logarithm to base 2. In silence the ratio is NaN, whose exponent gives
+            // the maximum depth.
             let exponent = ((loudest / power).to_bits() >> 23) as i32;
             (exponent - 127).clamp(0, i32::from(DEEPEST)) as u8
         };
@@ -201,14 +204,14 @@ mod tests {
         (0..n).map(|t| (0..ROW).map(|b| power(t * ROW + b)).collect()).collect()
     }
 
-    /// The loudest of these frames and bins, both included.
+    /// Returns the maximum over ranges of frames and bins, both ends included.
     fn loudest(rows: &[Vec<f32>], frames: (usize, usize), bins: (usize, usize)) -> f32 {
         let rows = &rows[frames.0.min(rows.len())..(frames.1 + 1).min(rows.len())];
         rows.iter().flat_map(|row| &row[bins.0..(bins.1 + 1).min(ROW)]).fold(0.0, |a, b| a.max(*b))
     }
 
     #[test]
-    fn depths_are_those_of_the_definition() {
+    fn depths_match_the_definition() {
         for n in [1, 2, 60, 61] {
             let rows = rows(n);
             let relief = relief(&rows);
@@ -229,21 +232,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_has_none() {
+    fn audio_above_the_maximum_length_has_no_relief() {
         let mut sculptor = Sculptor { frames: MOST_FRAMES, ..Sculptor::new() };
         (0..3).for_each(|_| sculptor.push(&[1.0; ROW]));
         assert!(sculptor.finish().is_empty());
     }
 
     #[test]
-    fn the_longest_has_one() {
+    fn audio_of_the_maximum_length_has_a_relief() {
         let mut sculptor = Sculptor::new();
         (0..MOST_FRAMES).for_each(|_| sculptor.push(&[1.0; ROW]));
         assert_eq!(sculptor.finish().cells.len(), MOST_FRAMES * ROW / 2);
     }
 
     #[test]
-    fn silence_and_what_is_beyond_is_deepest() {
+    fn silence_and_places_outside_have_the_maximum_depth() {
         let silent = relief(&vec![vec![0.0; ROW]; 10]);
         for (time, frequency) in [(3.0, 500.0), (1e9, 500.0), (3.0, 1e9), (-1.0, 0.0)] {
             assert_eq!(silent.depth(time, frequency), DEEPEST);

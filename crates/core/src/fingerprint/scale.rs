@@ -1,41 +1,41 @@
 //! The warped frequency scale of landmarks and neighbourhoods.
 //!
-//! A peak's frequency is known to a part of a bin at low frequencies and to a part of a per cent at high
-//! ones. The scale is linear where the first rules and logarithmic where the second does, so that one unit
-//! means about one resolvable step everywhere, and a change of speed is a shift above the corner.
+//! The frequency of a peak is known to a fraction of a bin at low frequencies and to a fraction of a per cent at high
+//! ones. The scale is linear where the first limit dominates and logarithmic where the second one does, so that one
+//! unit is about one resolvable step everywhere, and a change of speed is a shift above the corner.
 
 use std::sync::LazyLock;
 
 use super::constellation::FREQUENCY_BITS;
 use super::params::{ANALYSIS_RATE, STEPS_PER_BIN, WINDOW};
 
-/// Bin at which the scale turns from linear to logarithmic: 904 Hz.
+/// Bin at which the scale changes from linear to logarithmic: 904 Hz.
 pub(crate) const CORNER_BIN: f32 = 84.0;
 
-/// Place on the warped scale, in units of one bin below the corner and 1.19 % above it.
+/// Returns the position of a bin on the warped scale, in units of one bin below the corner and of 1.19 % above it.
 pub(crate) fn warp_bin(bin: f32) -> f32 {
     if bin <= CORNER_BIN { bin } else { CORNER_BIN * (1.0 + (bin / CORNER_BIN).ln()) }
 }
 
-/// Place on the warped scale of a frequency in steps.
+/// Returns the position on the warped scale of a frequency in steps.
 pub(crate) fn warp_steps(steps: f32) -> f32 {
     warp_bin(steps / STEPS_PER_BIN as f32)
 }
 
-/// Places of all frequencies that a packed peak can have.
+/// Positions on the warped scale of all frequencies that a packed peak can have.
 static PLACES: LazyLock<Vec<f32>> =
     LazyLock::new(|| (0..1u16 << FREQUENCY_BITS).map(|steps| warp_steps(f32::from(steps))).collect());
 
-/// [`warp_steps`] of a peak's frequency.
+/// Returns [`warp_steps`] of the frequency of a peak.
 #[inline]
 pub(crate) fn warp_frequency(steps: u16) -> f32 {
     PLACES.get(usize::from(steps)).copied().unwrap_or_else(|| warp_steps(f32::from(steps)))
 }
 
-/// Hertz of one bin.
+/// Width of one bin in hertz.
 const BIN_HERTZ: f64 = ANALYSIS_RATE / WINDOW as f64;
 
-/// Place of a frequency (hertz) on the warped scale, for the axes of pictures: linear below 904 Hz,
+/// Returns the position of a frequency (hertz) on the warped scale, for the axes of pictures: linear below 904 Hz,
 /// logarithmic above.
 #[must_use]
 pub fn warp_hertz(hertz: f64) -> f64 {
@@ -43,7 +43,13 @@ pub fn warp_hertz(hertz: f64) -> f64 {
     if bin <= corner { bin } else { corner * (1.0 + (bin / corner).ln()) }
 }
 
-/// Frequency (hertz) at a place on the warped scale: the inverse of [`warp_hertz`].
+/// Returns the frequency (hertz) at a position on the warped scale. This is the inverse of [`warp_hertz`].
+///
+/// ```
+/// use refrain_core::fingerprint::{unwarp_hertz, warp_hertz};
+///
+/// assert!((unwarp_hertz(warp_hertz(2_000.0)) - 2_000.0).abs() < 1e-6);
+/// ```
 #[must_use]
 pub fn unwarp_hertz(place: f64) -> f64 {
     let corner = f64::from(CORNER_BIN);
@@ -56,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_have_the_scale_of_the_landmarks_and_back() {
+    fn scale_of_pictures_is_that_of_landmarks_and_invertible() {
         for bin in 1..464u16 {
             let hertz = f64::from(bin) * BIN_HERTZ;
             let place = warp_hertz(hertz);

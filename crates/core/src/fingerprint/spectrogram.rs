@@ -1,4 +1,4 @@
-//! Power spectrogram rows from decimated samples.
+//! Computes the rows of a power spectrogram from decimated samples.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 use super::params::{HIGHEST_BIN, HOP, WINDOW};
 
-/// Bins of a row: one more than the highest with peaks, for interpolation and maxima.
+/// Number of bins of a row: some more than the highest bin with peaks, for interpolation and maxima.
 pub(crate) const ROW: usize = HIGHEST_BIN + 4;
 
 /// Streaming short-time Fourier transform with a Hann window. Frame `t` is centred on sample `t · HOP`.
@@ -45,7 +45,7 @@ impl Spectrogram {
         }
     }
 
-    /// Takes decimated samples; hands a row of power (1 = full-scale sine) to `sink` per frame.
+    /// Takes decimated samples and passes one row of powers (1 is a full-scale sine) per frame to `sink`.
     pub(crate) fn push(&mut self, mut samples: &[f32], mut sink: impl FnMut(&[f32])) {
         while !samples.is_empty() {
             let n = samples.len().min(WINDOW - self.filled);
@@ -65,7 +65,7 @@ impl Spectrogram {
         for ((out, x), w) in self.work.iter_mut().zip(&self.input).zip(&self.window) {
             *out = x * w;
         }
-        // Lengths are fixed at construction, so the transform cannot refuse them.
+        // The buffer lengths are fixed at construction, so the transform cannot fail.
         let done = self.fft.process_with_scratch(&mut self.work, &mut self.spectrum, &mut self.scratch);
         debug_assert!(done.is_ok());
         for (power, x) in self.row.iter_mut().zip(&self.spectrum) {

@@ -1,10 +1,10 @@
-//! Which candidates become peaks.
+//! Thinning selects the candidates that become peaks.
 //!
-//! A peak's rank is the number of stronger candidates near it. Keeping ranks below a limit gives every
-//! second and every band of quiet and loud music the same share of peaks, whatever its level and colour.
-//! The rule looks only at neighbours, so it does not depend on where a recording starts; and a lower limit
-//! keeps a subset of a higher one, so that what a sparse reference keeps a dense query of the same sound
-//! keeps too.
+//! The rank of a peak is the number of stronger candidates near it. Keeping ranks below a limit gives every second
+//! and every band of quiet and loud music the same share of peaks, regardless of its level and spectrum. The rule
+//! considers only neighbours, so it does not depend on where a recording starts. A lower limit keeps a subset of the
+//! peaks of a higher limit, so that a dense query contains all peaks that a sparse reference of the same audio
+//! contains.
 
 use std::collections::VecDeque;
 
@@ -12,9 +12,9 @@ use super::params::HIGHEST_BIN;
 use super::peaks::Candidate;
 use super::scale::{warp_bin, warp_steps};
 
-/// Neighbours in time: this many frames before and after, 0.5 s.
+/// Neighbourhood in time: this many frames before and after a candidate, 0.5 s.
 pub(crate) const REACH_FRAMES: u32 = 21;
-/// Neighbours in frequency: this far on the warped scale, about ±150 Hz or ±17 %.
+/// Neighbourhood in frequency: this distance on the warped scale to both sides, about ±150 Hz or ±17 %.
 pub(crate) const REACH_WARP: f32 = 14.0;
 
 #[derive(Debug, Clone, Copy)]
@@ -25,14 +25,15 @@ struct Entry {
 
 /// Streaming thinning, `REACH_FRAMES` behind its input.
 pub(crate) struct Thinning {
-    /// Candidates by band; a band is as wide as the reach, so that neighbours lie in three bands.
+    /// Candidates by band. A band is as wide as `REACH_WARP`, so that the neighbours of a candidate are in three
+    /// bands.
     bands: Vec<VecDeque<Entry>>,
     limit: u8,
     next: u32,
 }
 
 impl Thinning {
-    /// Keeps candidates with fewer than `limit` stronger neighbours.
+    /// Creates a thinning that keeps candidates with fewer than `limit` stronger neighbours.
     pub(crate) fn new(limit: u8) -> Self {
         let bands = (warp_bin(HIGHEST_BIN as f32) / REACH_WARP) as usize + 1;
         Self { bands: vec![VecDeque::new(); bands], limit, next: 0 }
@@ -52,12 +53,12 @@ impl Thinning {
         }
     }
 
-    /// Frames that were decided: no candidate of theirs is still waiting.
+    /// Returns the number of frames whose candidates are all decided.
     pub(crate) fn decided(&self) -> u32 {
         self.next
     }
 
-    /// Decides the rest.
+    /// Decides the remaining candidates.
     pub(crate) fn flush(&mut self, frames: u32, sink: impl FnMut(Candidate, u8)) {
         self.advance(frames + REACH_FRAMES + 1, sink);
     }
@@ -70,7 +71,7 @@ impl Thinning {
             }
         }
         for (i, band) in self.bands.iter().enumerate() {
-            // Candidates stand in order of frame.
+            // Candidates are in order of their frames.
             let first = band.partition_point(|e| e.candidate.frame < frame);
             for entry in band.range(first..).take_while(|e| e.candidate.frame == frame) {
                 if let Some(rank) = self.rank(entry, i) {

@@ -1,4 +1,4 @@
-//! The files of the index: opened, checked, replaced by their next state.
+//! Manages the files of the index: opens them, checks them and replaces them by their next state.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,41 +12,43 @@ use super::snapshot::Snapshot;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 
-/// Runs are merged when there are so many, whatever is to follow.
+/// Number of runs from which on they are merged even if further changes follow.
 const MOST_UNMERGED: usize = 256;
-/// How often a manifest is read again whose run files another process has just merged away.
+/// Number of attempts to open the run files of a manifest. Another process may merge and delete them after the
+/// manifest was read.
 const OPEN_TRIES: usize = 5;
 
-/// How [`Cache::open`] found the files.
+/// State of the files when [`Cache::open`] opened them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheState {
-    /// Good files, at the position that [`Cache::position`] says.
+    /// The files are valid. Their position is [`Cache::position`].
     Ready,
-    /// No files yet; the cache is empty at position 0.
+    /// There are no files yet. The cache is empty at position 0.
     Missing,
-    /// Files of another version, damaged, or of another catalogue: thrown away, the cache is empty at
-    /// position 0. The text says why, for one line on standard error.
+    /// The files were of another version, damaged, or of another catalog, and were deleted. The cache is empty at
+    /// position 0. The text is the reason, for one line on standard error.
     Discarded(String),
 }
 
-/// The index files of one catalogue.
+/// The index files of one catalog.
 ///
-/// Files are named `PREFIX-index` (the manifest, swapped atomically) and `PREFIX-run-N`.
-/// Several processes may hold one cache open: a writer takes a lock, readers keep what they have mapped.
+/// Files are named `PREFIX-index` (the manifest, replaced atomically) and `PREFIX-run-N`. Several processes can open
+/// the same cache: a writer takes a lock, and readers keep the files that they have mapped.
 #[derive(Debug)]
 pub struct Cache {
     files: Files,
     manifest: Manifest,
-    /// Open runs, as `manifest.runs` lists them.
+    /// Open runs in the order of `manifest.runs`.
     runs: Vec<Arc<Run>>,
     snapshot: Arc<Snapshot>,
 }
 
 impl Cache {
-    /// Opens the files at `prefix`. `catalog` identifies the catalogue they must belong to.
+    /// Opens the files at `prefix`. `catalog` identifies the catalog that they must belong to.
     ///
     /// # Errors
-    /// Only where the system refuses; bad files are discarded and reported in [`CacheState`].
+    /// [`IndexError::Io`] if the system refuses access to the files. Invalid files are discarded and reported in
+    /// [`CacheState`].
     pub fn open(prefix: &Path, catalog: u128) -> Result<(Self, CacheState), IndexError> {
         let manifest = Manifest { catalog, ..Manifest::default() };
         let mut cache =
@@ -54,8 +56,8 @@ impl Cache {
         let state = match cache.reload() {
             Ok(true) => CacheState::Ready,
             Ok(false) => CacheState::Missing,
-            // Without its track table and counts nothing can be searched, so this is the one place where an
-            // inconsistent file is replaced. It happens once per open, never during a search.
+            // Nothing can be searched without the track table and the counts of a run, so this is the one place where
+            // an inconsistent file is replaced. It happens once per open, never during a search.
             Err(
                 error @ (IndexError::Damaged { .. }
                 | IndexError::Unusable { .. }
@@ -69,27 +71,27 @@ impl Cache {
         Ok((cache, state))
     }
 
-    /// The catalogue's change number up to which the cache is complete; 0 when it is empty.
+    /// Returns the change number of the catalog up to which the cache is complete; 0 if it is empty.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.manifest.position
     }
 
-    /// What can be searched now.
+    /// Returns the current view of the index for searches.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot)
     }
 
-    /// Takes changes since [`Cache::position`] up to `position`: new tracks become searchable, removed ones
-    /// vanish; both are in the files when this returns. Numbers of tracks are never used twice, so one that
-    /// is in both lists is not added.
+    /// Applies the changes from [`Cache::position`] up to `position`: new tracks become searchable, and removed ones
+    /// disappear. Both are in the files when this returns. Numbers of tracks are never reused, so a track that is in
+    /// both lists is not added.
     ///
-    /// Where another process has moved the files on meanwhile, its state is taken over and the changes are
-    /// not applied: look at [`Cache::position`] afterwards.
+    /// If another process has changed the files in the meantime, its state is loaded and the changes are not applied.
+    /// Check [`Cache::position`] afterwards.
     ///
     /// # Errors
-    /// [`IndexError`] if the files cannot be written; the cache then stays as it was.
+    /// [`IndexError`] if the files cannot be written. The cache is not changed then.
     pub fn apply(
         &mut self,
         added: &[(TrackNumber, Constellation)],
@@ -99,11 +101,11 @@ impl Cache {
         self.take(added, removed, position, false)
     }
 
-    /// As [`Cache::apply`], while the caller has further changes at hand: runs are not merged yet, so that building a
-    /// large index writes each posting twice and not again and again.
+    /// Works like [`Cache::apply`], for a caller with further changes: runs are not merged yet, so that building a
+    /// large index writes each posting twice instead of many times.
     ///
     /// # Errors
-    /// As [`Cache::apply`].
+    /// The errors of [`Cache::apply`].
     pub fn apply_part(
         &mut self,
         added: &[(TrackNumber, Constellation)],
@@ -135,8 +137,8 @@ impl Cache {
         result
     }
 
-    /// Deletes the files, because a search found a checksum failing or a rebuild was requested; the cache is then empty at position 0, or
-    /// where another process has brought new files meanwhile.
+    /// Deletes the files, because a search found a wrong checksum or a rebuild was requested. The cache is then empty
+    /// at position 0, or at the position of new files that another process has written in the meantime.
     pub fn discard(&mut self) {
         let lock = self.lock();
         if lock.is_err() {
@@ -146,7 +148,7 @@ impl Cache {
         }
     }
 
-    /// Takes the lock of writers; it ends when the file is closed, also by a crash.
+    /// Takes the lock of writers. It is released when the file is closed, also by a crash.
     fn lock(&self) -> Result<File, IndexError> {
         let path = self.files.lock();
         let open = || {
@@ -157,8 +159,8 @@ impl Cache {
         open().map_err(|source| IndexError::Io { action: "lock", path: path.clone(), source })
     }
 
-    /// Whether another process has changed the files; its state is taken over then. Where it threw them
-    /// away, our runs have gone with them.
+    /// Returns true if another process has changed the files, and loads its state. If it has deleted the files, this
+    /// cache becomes empty, because its runs were deleted with them.
     fn moved_on(&mut self) -> bool {
         match self.files.read_manifest() {
             Ok(Some(manifest)) if manifest == self.manifest => false,
@@ -173,13 +175,13 @@ impl Cache {
         }
     }
 
-    /// Reads manifest and runs; false where there are none.
+    /// Reads the manifest and the runs. Returns false if the manifest does not exist.
     fn reload(&mut self) -> Result<bool, IndexError> {
         for attempt in 1.. {
             let Some(manifest) = self.files.read_manifest()? else { return Ok(false) };
             if manifest.catalog != self.manifest.catalog {
                 let path = self.files.manifest();
-                return Err(IndexError::Unusable { path, reason: "of another catalogue" });
+                return Err(IndexError::Unusable { path, reason: "of another catalog" });
             }
             let open = |number: &u64| Run::open(&self.files.run(*number), manifest.catalog).map(Arc::new);
             match manifest.runs.iter().map(open).collect::<Result<Vec<_>, _>>() {
@@ -205,14 +207,14 @@ impl Cache {
             for run in old.runs {
                 let _ = fs::remove_file(self.files.run(run));
             }
-            // Numbers go on, so that a run of ours never takes the name of one that is still mapped.
+            // Numbers continue, so that a new run never gets the name of one that is still mapped.
             self.manifest.next = self.manifest.next.max(old.next);
         }
         let _ = fs::remove_file(self.files.manifest());
         self.forget();
     }
 
-    /// Empties what is in memory.
+    /// Clears the state in memory.
     fn forget(&mut self) {
         let (catalog, next) = (self.manifest.catalog, self.manifest.next);
         self.manifest = Manifest { catalog, next, ..Manifest::default() };

@@ -1,5 +1,5 @@
-//! A file of checksummed pages: each is checked when it is first touched, so that damage is noticed without
-//! reading a large index whole.
+//! A file of pages with checksums. Each page is checked when it is first read, so that damage is detected without
+//! reading a large index completely.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,18 +11,18 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::IndexError;
 
-/// Bytes under one checksum.
+/// Number of bytes that one checksum covers.
 pub(crate) const PAGE: usize = 4096;
 
-/// Checksum of a page as the table keeps it.
+/// Returns the checksum of a page as it is stored in the table of checksums.
 pub(super) fn page_checksum(page: &[u8]) -> u32 {
     xxh3_64(page) as u32
 }
 
-/// Where a file's bytes are.
+/// Storage of the bytes of a file.
 #[derive(Debug)]
 pub(crate) enum Storage {
-    /// Mapped from a file that nobody changes: runs are written once, then only removed.
+    /// Mapped from a file that never changes: runs are written once, then only deleted.
     Mapped(Mmap),
     /// In memory.
     Owned(Vec<u8>),
@@ -49,20 +49,21 @@ impl Storage {
     }
 }
 
-/// Pages and the checksums that they must have.
+/// Pages that are checked against their checksums.
 #[derive(Debug)]
 pub(crate) struct Pages {
     storage: Storage,
-    /// For messages; empty for memory.
+    /// Path for messages; empty for storage in memory.
     path: PathBuf,
-    /// Bytes under checksums: from the start of the file.
+    /// Number of bytes from the start of the file that checksums cover.
     covered: usize,
+    /// Set of the pages that were checked, one bit per page.
     seen: Vec<AtomicU64>,
 }
 
 impl Pages {
-    /// Takes a storage whose first `covered` bytes are followed by the table of their checksums.
-    /// `None` where the table does not fit or its own checksum is not `table_checksum`.
+    /// Takes a storage whose first `covered` bytes are followed by the table of their checksums. Returns `None` if
+    /// the table does not fit or its own checksum is not `table_checksum`.
     pub(crate) fn new(storage: Storage, path: &Path, covered: usize, table_checksum: u64) -> Option<Self> {
         let pages = covered.div_ceil(PAGE);
         let table = storage.bytes().get(covered..covered.checked_add(pages.checked_mul(4)?)?)?;
@@ -73,11 +74,11 @@ impl Pages {
         Some(Self { storage, path: path.to_owned(), covered, seen })
     }
 
-    /// The bytes `from .. from + len`, checked.
+    /// Returns the bytes `from .. from + len` after checking their pages.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] if a page fails its checksum. [`IndexError::Inconsistent`] if the bytes lie outside of the
-    /// pages: the file may be intact, and the place is wrong.
+    /// [`IndexError::Damaged`] if the checksum of a page is wrong. [`IndexError::Inconsistent`] if the bytes are
+    /// outside of the pages: the file may be intact, and the place is wrong.
     #[inline]
     pub(crate) fn get(&self, from: usize, len: usize) -> Result<&[u8], IndexError> {
         let end = from.checked_add(len).filter(|end| *end <= self.covered);
@@ -109,14 +110,14 @@ impl Pages {
         }
     }
 
-    /// The error for content that passes its checksums and still makes no sense.
+    /// Returns the error for inconsistent content with valid checksums.
     #[cold]
     pub(crate) fn inconsistent(&self) -> IndexError {
         IndexError::Inconsistent { path: self.path.clone() }
     }
 }
 
-/// Writes bytes and computes their page checksums on the way.
+/// Writes bytes and computes the checksums of their pages.
 pub(crate) struct PageWriter<W> {
     inner: W,
     written: u64,
@@ -130,7 +131,7 @@ impl<W: Write> PageWriter<W> {
         Self { inner, written: 0, page: Xxh3::new(), in_page: 0, table: Vec::new() }
     }
 
-    /// Bytes written so far.
+    /// Returns the number of bytes written so far.
     pub(crate) fn position(&self) -> u64 {
         self.written
     }
@@ -156,7 +157,8 @@ impl<W: Write> PageWriter<W> {
         self.in_page = 0;
     }
 
-    /// Writes the table; gives the inner writer, the number of covered bytes and the table's checksum.
+    /// Writes the table of checksums. Returns the inner writer, the number of covered bytes and the checksum of the
+    /// table.
     pub(crate) fn finish(mut self) -> io::Result<(W, u64, u64)> {
         if self.in_page > 0 {
             self.end_page();
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_outside_of_intact_pages_is_no_damage() {
+    fn reading_outside_of_intact_pages_is_not_damage() {
         let pages = pages(|_| ()).unwrap();
         assert_eq!(pages.get(PAGE - 5, 15).unwrap(), [7; 15]);
         for (from, len) in [(PAGE, 11), (PAGE + 11, 0), (usize::MAX, 2)] {

@@ -1,4 +1,4 @@
-//! The next state of the index's files: what is added, removed and merged.
+//! The next state of the index files: adds, removes and merges tracks.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -12,12 +12,12 @@ use super::write::{WriteError, fits, write_merged, write_tracks};
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 
-/// Peaks that one new run is made of at most; bounds the memory of a build to about 400 MB.
+/// Maximum number of peaks of one new run. Bounds the memory of a build to about 400 MB.
 const PEAKS_PER_BUILD: usize = 16 << 20;
-/// A run is merged with smaller ones that have together at least this part of its postings, so that the
-/// number of runs grows with the logarithm of the catalogue.
+/// A run is merged with all smaller ones if it has at most this many times their postings, so that the number of runs
+/// grows with the logarithm of the catalog.
 const MERGE_RATIO: u64 = 2;
-/// A run is rewritten alone when this part of its tracks is removed.
+/// A run is rewritten on its own if at least one of this many tracks is removed.
 const REMOVED_RATIO: usize = 4;
 
 /// The next state of a [`super::Cache`], until it is published.
@@ -26,18 +26,18 @@ pub(super) struct Draft {
     pub(super) manifest: Manifest,
     /// Open runs with their numbers.
     pub(super) runs: Vec<(u64, Arc<Run>)>,
-    /// Files written for it.
+    /// Numbers of the run files that were written for this state.
     pub(super) made: Vec<u64>,
 }
 
 impl Draft {
-    /// Of these files; `runs` are open, as the manifest lists them.
+    /// Creates a draft from the current state of these files. `runs` are its open runs in the order of the manifest.
     pub(super) fn of(files: &Files, manifest: &Manifest, runs: &[Arc<Run>]) -> Self {
         let runs = manifest.runs.iter().copied().zip(runs.iter().cloned()).collect();
         Self { files: files.clone(), manifest: manifest.clone(), runs, made: Vec::new() }
     }
 
-    /// Adds and removes tracks; where that brings it is `position`.
+    /// Adds and removes tracks. `position` is the change of the catalog that the files then include.
     pub(super) fn extend(
         &mut self,
         added: &[(TrackNumber, Constellation)],
@@ -62,7 +62,7 @@ impl Draft {
                 Ok((out, fitted))
             })?;
             if fitted == 0 {
-                // A single sound of more than three years: nothing that a catalogue holds.
+                // A single track of more than three years, which no catalog contains.
                 return Err(IndexError::Unusable { path: self.files.manifest(), reason: "too long" });
             }
             rest = &rest[fitted..];
@@ -70,7 +70,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Notes tracks as removed that are in some run.
+    /// Marks tracks as removed that are in a run.
     fn remove(&mut self, removed: &[TrackNumber]) -> Result<(), IndexError> {
         if removed.is_empty() {
             return Ok(());
@@ -87,7 +87,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Merges runs of about one size.
+    /// Merges runs of similar size and rewrites runs with many removed tracks.
     pub(super) fn merge(&mut self) -> Result<(), IndexError> {
         while let Some(chosen) = self.to_merge()? {
             let (merged, kept) =
@@ -105,8 +105,8 @@ impl Draft {
         Ok(())
     }
 
-    /// The runs to merge next: the smallest ones up to the first that is much larger than all before it
-    /// together; or one with many removed tracks.
+    /// Returns the numbers of the runs to merge next: the smallest runs up to the first one that is much larger than
+    /// all smaller ones together, or one run with many removed tracks.
     fn to_merge(&self) -> Result<Option<HashSet<u64>>, IndexError> {
         let mut by_size: Vec<_> = self.runs.iter().collect();
         by_size.sort_by_key(|(number, run)| (run.postings(), *number));
@@ -150,7 +150,8 @@ impl Draft {
         let mut temporary = path.clone().into_os_string();
         temporary.push(".new");
         let temporary = PathBuf::from(temporary);
-        // The files are a cache: no fsync. What a power failure leaves half-written fails its checksums.
+        // No fsync, because the files are a cache. Files that are incomplete after a power failure fail their
+        // checksums.
         let written = File::create(&temporary)
             .map_err(WriteError::Io)
             .and_then(|file| write(BufWriter::with_capacity(1 << 20, file)))
@@ -171,7 +172,7 @@ impl Draft {
         Ok(value)
     }
 
-    /// Deletes what was written for it.
+    /// Deletes the files that were written for this state.
     pub(super) fn remove_new(&self) {
         for number in &self.made {
             let _ = fs::remove_file(self.files.run(*number));

@@ -1,5 +1,5 @@
-//! Entry points for fuzzing the files of the index. Checksums are corrected first, because random bytes would not get past
-//! them.
+//! Entry points for fuzzing the files of the index. Checksums are corrected first, because random bytes would be
+//! rejected by them.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -21,10 +21,10 @@ const COVERED: usize = 4;
 /// Word of the footer that holds the checksum of the table of checksums.
 const TABLE_CHECKSUM: usize = 5;
 
-/// Most postings that are visited in one run.
+/// Maximum number of postings of a run for which all postings are visited.
 const MAX_POSTINGS: u64 = 1_000_000;
 
-/// Returns a run file with these tracks, as the cache writes it, for the corpus; nothing if they are too long for one.
+/// Returns a run file with these tracks, as the cache writes it, for the corpus, or `None` if writing fails.
 #[must_use]
 pub fn write_run(tracks: &[(TrackNumber, Constellation)], catalog: u128) -> Option<Vec<u8>> {
     write_tracks(Vec::new(), catalog, tracks).ok().map(|(bytes, _)| bytes)
@@ -33,7 +33,7 @@ pub fn write_run(tracks: &[(TrackNumber, Constellation)], catalog: u128) -> Opti
 /// Corrects magic and checksums of a run file, opens it and reads everything in it.
 ///
 /// # Errors
-/// Fails with the reason for which the file is refused.
+/// [`IndexError`] that describes why the file is rejected.
 pub fn read_run(mut bytes: Vec<u8>) -> Result<(), IndexError> {
     seal(&mut bytes);
     let catalog = Footer::from_file(&bytes).map_or(0, |footer| footer.catalog);

@@ -1,6 +1,6 @@
-//! What a search asks of an index, wherever its postings and constellations are kept.
+//! Interface between a search and the index, independent of where postings and constellations are stored.
 //!
-//! Answers do not depend on the home, nor on how tracks are spread over runs.
+//! Results do not depend on the storage, nor on how tracks are distributed over runs.
 
 use super::layout::{BIN, POSTING_TICKS, TRACK_MARGIN};
 use super::{IndexError, Snapshot, TrackNumber};
@@ -9,22 +9,23 @@ use crate::fingerprint::landmark::Probe;
 
 /// An index that can be searched.
 pub(crate) trait Home: Sync {
-    /// Length of all indexed sound with its margins, seconds: the number of places where a match can lie.
+    /// Returns the length of all indexed audio in seconds, including margins. It is a measure of the number of places
+    /// where a match can occur.
     fn seconds(&self) -> f64;
 
-    /// Postings of each group of hashes in the whole index; empty where there are none.
+    /// Returns the number of postings of each group of hashes in the whole index. Can be empty if the index is empty.
     fn groups(&self) -> &[u32];
 
-    /// Begins to search.
+    /// Starts a search session.
     fn session(&self) -> Box<dyn Session + '_>;
 }
 
-/// One thread's search.
+/// A search session of one thread.
 pub(crate) trait Session {
-    /// Reads the postings of the probes of several lookups, which are sorted by their first hash, so that each bucket
-    /// is decoded once for all lookups. For each run, collects the bins of the offsets that its postings vote for in
-    /// the lists of `votes`, one per lookup, which it clears before, and passes the run and the lists to `count`,
-    /// which may change their order.
+    /// Reads the postings of the probes of several lookups. The probes must be sorted by their first hash, so that
+    /// each bucket is decoded once for all lookups. For each run, clears the lists in `votes`, one per lookup, fills
+    /// them with the bins of the offsets that the postings of the run vote for, and passes the index of the run and
+    /// the lists to `count`, which may change their order.
     fn vote(
         &mut self,
         probes: &[Probe],
@@ -32,36 +33,37 @@ pub(crate) trait Session {
         count: &mut dyn FnMut(usize, &mut [Vec<u32>]),
     ) -> Result<(), IndexError>;
 
-    /// Of each list of spots, which are sorted by falling votes, the `most` best candidates: those with equal votes
-    /// in order of track and place, those in removed tracks left out.
+    /// Returns the `most` best candidates of each list of spots, which must be sorted by falling votes. Candidates
+    /// with equal votes are in order of track and position. Candidates in removed tracks are left out.
     fn locate(&mut self, lists: &[&[Spot]], most: usize) -> Result<Vec<Vec<Candidate>>, IndexError>;
 
-    /// The constellation of a candidate's track.
+    /// Returns the constellation of the track of a candidate.
     fn constellation(&mut self, candidate: &Candidate) -> Result<Constellation, IndexError>;
 }
 
-/// An offset on a run's time line that has votes.
+/// An offset on the time line of a run that has votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spot {
     pub(crate) run: usize,
-    /// Time on the run's time line at the window's start, units of a posting's time.
+    /// Time on the time line of the run at the start of the window, in units of a posting's time.
     pub(crate) offset: u32,
     pub(crate) votes: u32,
 }
 
-/// A place in a track that deserves verification.
+/// A position in a track that is to be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) track: TrackNumber,
-    /// Time in the track at the window's start, units of a posting's time; may lie before it.
+    /// Time in the track at the start of the window, in units of a posting's time. Negative if the window starts
+    /// before the track.
     pub(crate) at: i64,
     pub(crate) votes: u32,
-    /// Where a snapshot keeps the track: its run, and its index in it.
+    /// Index of the run in a snapshot, and index of the track in the run.
     pub(crate) kept: (usize, usize),
 }
 
 impl Candidate {
-    /// The order that does not depend on runs.
+    /// Returns the sort key, which does not depend on the distribution of tracks over runs.
     fn rank(&self) -> (std::cmp::Reverse<u32>, TrackNumber, i64) {
         (std::cmp::Reverse(self.votes), self.track, self.at)
     }
@@ -81,10 +83,10 @@ impl Home for Snapshot {
     }
 }
 
-/// Runs that are mapped into memory.
+/// A search session in runs that are mapped into memory.
 struct Local<'a> {
     snapshot: &'a Snapshot,
-    /// Of the bucket that is being read: hashes and times.
+    /// Hashes and times of the bucket that is being read.
     postings: Vec<(u32, u32)>,
 }
 

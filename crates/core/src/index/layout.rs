@@ -22,21 +22,22 @@ pub(crate) const FOOTER: usize = 16 * 8;
 pub(crate) const DIRECTORY_ENTRY: usize = 5;
 pub(crate) const TRACK_ENTRY: usize = 32;
 
-/// Ticks per unit of a posting's time: one frame, 23 ms. Verification knows better; finding needs no more.
+/// Ticks per unit of a posting's time: one frame, 23 ms. This is accurate enough to find candidates; verification
+/// uses the exact times of the peaks.
 pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
-/// Silence before each track, units of a posting's time (16 s): longer than any window that is searched, so
-/// that an offset tells its track. At a scale above 1 a window is longer on the time line: of a window of 15 s at 1.5
-/// times the speed, a track that begins in the last 4 s is not found.
+/// Silence before each track on the time line, in units of a posting's time (16 s). It is longer than any window that
+/// is searched, so that an offset identifies its track. At a scale above 1 a window is longer on the time line: in a
+/// window of 15 s at 1.5 times the speed, a track that begins in the last 4 s is not found.
 pub(crate) const TRACK_MARGIN: u32 = 690;
-/// Longest time line of one run; more tracks make another run.
+/// Maximum length of the time line of one run. Further tracks are written to another run.
 pub(crate) const LONGEST_RUN: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN as u64;
-/// Offsets are counted in bins of this many units of a posting's time (46 ms). Tracks begin at the border of a
-/// bin, so that what is counted does not depend on how tracks are spread over runs.
+/// Offsets are counted in bins of this many units of a posting's time (46 ms). Tracks begin at the border of a bin,
+/// so that the counts do not depend on how tracks are distributed over runs.
 pub(crate) const BIN: u32 = 2;
-/// Postings that a bucket should hold on average.
+/// Target for the average number of postings in a bucket.
 const BUCKET_POSTINGS: u64 = 24;
 
-/// What the footer says.
+/// Content of the footer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Footer {
     pub(crate) catalog: u128,
@@ -78,7 +79,7 @@ impl Footer {
         bytes
     }
 
-    /// Reads the end of a file; the error says what is wrong with it.
+    /// Reads the footer at the end of a file. An error describes what is wrong with the file.
     pub(crate) fn from_file(file: &[u8]) -> Result<Self, &'static str> {
         let footer = file.len().checked_sub(FOOTER).and_then(|at| file.get(at..)).ok_or("too short")?;
         let word = |i: usize| {
@@ -111,33 +112,33 @@ impl Footer {
     }
 }
 
-/// Bits of a hash that number its bucket, for a run with so many postings.
+/// Returns the number of bits of a hash that number its bucket, for a run with `postings` postings.
 pub(crate) fn bucket_bits(postings: u64) -> u32 {
     (postings / BUCKET_POSTINGS).checked_ilog2().unwrap_or(0).min(HASH_BITS)
 }
 
-/// Bits of a time on a time line of this length.
+/// Returns the number of bits of a time on a time line of this length.
 pub(crate) fn time_bits(length: u64) -> u32 {
     (u64::BITS - length.leading_zeros()).clamp(1, 32)
 }
 
-/// A track's place in a run.
+/// Position of a track in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TrackEntry {
     pub(crate) number: u32,
-    /// Start on the run's time line, units of a posting's time.
+    /// Start on the time line of the run, in units of a posting's time.
     pub(crate) start: u32,
-    /// Length, the same units.
+    /// Length in the same units.
     pub(crate) length: u32,
-    /// Bytes of the packed constellation.
+    /// Length of the packed constellation in bytes.
     pub(crate) constellation_bytes: u32,
-    /// Their offset in the file.
+    /// Offset of the packed constellation in the file.
     pub(crate) constellation_at: u64,
-    /// Postings of the track.
+    /// Number of postings of the track.
     pub(crate) postings: u32,
 }
 
-/// Part of a time line that a track of this length takes, with the silence before it.
+/// Returns the number of units that a track of this length takes on a time line, including the silence before it.
 pub(crate) fn taken(length: u32) -> u64 {
     u64::from(length).next_multiple_of(u64::from(BIN)) + u64::from(TRACK_MARGIN)
 }

@@ -1,6 +1,6 @@
-//! The manifest: which run files make up the cache, and up to which change of the catalogue.
+//! The manifest lists the run files of the cache and the change of the catalog up to which it is complete.
 //!
-//! A text of lines, replaced whole by renaming, so that a reader sees the old or the new one:
+//! It is a text that is replaced atomically by renaming, so that a reader sees either the old or the new one:
 //! ```text
 //! refrain-index 1
 //! catalog 0123…
@@ -22,21 +22,21 @@ use super::{IndexError, TrackNumber};
 
 const HEADING: &str = "refrain-index 1";
 
-/// What the manifest says.
+/// Content of the manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) catalog: u128,
-    /// Change of the catalogue up to which the cache is complete.
+    /// Change of the catalog up to which the cache is complete.
     pub(crate) position: u64,
     /// Number of the next run file.
     pub(crate) next: u64,
     /// Numbers of the run files.
     pub(crate) runs: Vec<u64>,
-    /// Tracks that are still in a file, but gone.
+    /// Removed tracks whose data is still in a file.
     pub(crate) removed: HashSet<TrackNumber>,
 }
 
-/// Where the files of a cache are.
+/// Paths of the files of a cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     prefix: PathBuf,
@@ -65,7 +65,7 @@ impl Files {
         self.with(&format!("-run-{number}"))
     }
 
-    /// The manifest, `None` where there is none yet.
+    /// Reads the manifest. Returns `None` if the file does not exist yet.
     pub(crate) fn read_manifest(&self) -> Result<Option<Manifest>, IndexError> {
         let path = self.manifest();
         match fs::read(&path) {
@@ -83,7 +83,7 @@ impl Files {
         }
     }
 
-    /// Replaces the manifest.
+    /// Replaces the manifest atomically.
     pub(crate) fn write_manifest(&self, manifest: &Manifest) -> Result<(), IndexError> {
         let path = self.manifest();
         let temporary = self.with("-index.new");
@@ -116,19 +116,19 @@ impl Manifest {
         text
     }
 
-    /// The text before the last line, which holds the checksum, and that checksum.
+    /// Returns the text before the last line, which contains the checksum, and that checksum.
     fn split(text: &str) -> Option<(&str, u64)> {
         let (body, end) = text.split_at(text.rfind("checksum ")?);
         let checksum = u64::from_str_radix(end.strip_prefix("checksum ")?.trim_end(), 16).ok()?;
         Some((body, checksum))
     }
 
-    /// Returns true if the text has the checksum in its last line.
+    /// Returns true if the last line contains the checksum of the text before it.
     fn is_intact(text: &str) -> bool {
         Self::split(text).is_some_and(|(body, checksum)| checksum == xxh3_64(body.as_bytes()))
     }
 
-    /// Reads an intact text; `None` if it has lines that this version does not know.
+    /// Reads an intact text. Returns `None` if it contains lines that this version does not support.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (body, _) = Self::split(text)?;
         let mut lines = body.lines();
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manifest_comes_back_and_damage_is_noticed() {
+    fn manifests_are_read_back_and_damage_is_detected() {
         let manifest = Manifest {
             catalog: 0x1234 << 90,
             position: 42,

@@ -1,8 +1,8 @@
-//! The index: a cache of posting runs built from constellations, searched through a [`Snapshot`].
+//! The index: a cache of posting runs that are built from constellations and searched through a [`Snapshot`].
 //!
-//! A run is immutable: the postings of some tracks, sorted by hash, with the tracks' constellations beside
-//! them. New tracks make a new run; runs are merged as they grow in number, and removed tracks leave the
-//! files then. [`Cache`] keeps the files, a [`Snapshot`] is what a search sees of them.
+//! A run is immutable. It contains the postings of some tracks, sorted by hash, and the constellations of these
+//! tracks. New tracks make a new run. Runs are merged as their number grows, which also removes the data of removed
+//! tracks from the files. [`Cache`] manages the files, and a [`Snapshot`] is the view of them that a search uses.
 
 mod cache;
 mod checked;
@@ -28,60 +28,61 @@ pub(crate) use home::{Candidate, Home, Session, Spot};
 pub(crate) use layout::{BIN, POSTING_TICKS};
 pub use snapshot::Snapshot;
 
-/// Number of a track within one catalogue; never given to a second track.
+/// Number of a track within one catalog. Numbers are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackNumber(pub u32);
 
-/// Why the index could not be read or written. The catalogue is not touched by any of them.
+/// An error of reading or writing the index. The catalog is not affected.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IndexError {
-    /// The operating system refused.
+    /// An operation of the operating system failed.
     #[error("cannot {action} index file {path}: {source}")]
     Io {
-        /// What was tried: "read", "write", ….
+        /// The operation: "read", "write" or "lock".
         action: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The system's reason.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A checksum of the file fails. This is the only error of a search after which the file may be deleted and rebuilt.
-    #[error("index file {path} is damaged; delete it and it will be rebuilt from the catalogue")]
+    /// A checksum of the file is wrong. This is the only error of a search after which the file may be deleted and
+    /// rebuilt.
+    #[error("index file {path} is damaged; delete it and it will be rebuilt from the catalog")]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The file passes its checksums, but its content contradicts itself or was read at a wrong place: a bug of this
-    /// program or of the one that wrote the file. The file is left as it is.
+    /// The checksums of the file are valid, but its content is inconsistent or was read at a wrong offset. This is a
+    /// bug of this program or of the one that wrote the file. The file is not changed.
     #[error(
         "index file {path} passes its checksums but is inconsistent: this is a bug, please report it; \
-         `refrain tracks reindex` builds the index again from the catalogue"
+         `refrain tracks reindex` builds the index again from the catalog"
     )]
     Inconsistent {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The file is whole, but not for this program or catalogue.
-    #[error("index file {path} is {reason}; delete it and it will be rebuilt from the catalogue")]
+    /// The file cannot be used, for example because it belongs to another version or catalog.
+    #[error("index file {path} is {reason}; delete it and it will be rebuilt from the catalog")]
     Unusable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it is: "of another version", ….
+        /// The reason, after the words "index file … is", such as "of another version".
         reason: &'static str,
     },
-    /// A row of the index in the database is not as it was written.
+    /// A row of the index in the database is damaged.
     #[error(
-        "the search index in the database is damaged; `refrain tracks reindex` builds it again from the catalogue"
+        "the search index in the database is damaged; `refrain tracks reindex` builds it again from the catalog"
     )]
     DamagedRow,
     /// Other processes have merged the runs that were being searched; open the index again and repeat the search.
-    #[error("the search index in the database has changed meanwhile")]
+    #[error("the search index in the database changed during the search; repeat the search")]
     Stale,
-    /// The database did not give the rows.
+    /// The database failed to return the rows.
     #[error("cannot read the search index in the database: {source}")]
     Rows {
-        /// The database's reason.
+        /// Error of the database.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

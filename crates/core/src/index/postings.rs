@@ -1,8 +1,8 @@
-//! The posting codec: sorted (hash, time) pairs as bytes, by bucket.
+//! The posting codec, which encodes the sorted (hash, time) pairs of a bucket as bytes.
 //!
-//! A bucket holds the postings whose hashes share their high bits. Each posting is one integer, the hash's
-//! low bits above the time; they are sorted and their gaps stored as Rice codes whose parameter follows from
-//! the number of postings. A random set costs about 1.5 bits a posting more than its entropy.
+//! A bucket contains the postings whose hashes share their high bits. Each posting is one integer: the low bits of
+//! the hash above the time. The integers are sorted, and their gaps are stored as Rice codes with a parameter that
+//! follows from the number of postings. A random set costs about 1.5 bits a posting more than its entropy.
 //! ```text
 //! Rice(count, 4) | per posting: Rice(gap, k)
 //! ```
@@ -11,17 +11,17 @@ use crate::bits::{BitReader, BitWriter, rice_parameter};
 
 const COUNT_RICE: u32 = 4;
 
-/// A posting as one sortable integer: hash above time.
+/// Returns a posting as one sortable integer: the hash in the high 32 bits, the time in the low 32 bits.
 pub(crate) fn posting(hash: u32, time: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(time)
 }
 
-/// What a bucket's bytes mean.
+/// Parameters of the encoding of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BucketShape {
-    /// Low bits of the hash that are stored, not implied by the bucket's number.
+    /// Number of low bits of the hash that are stored. The high bits are implied by the number of the bucket.
     pub(crate) hash_bits: u32,
-    /// Bits of a time.
+    /// Number of bits of a time.
     pub(crate) time_bits: u32,
 }
 
@@ -30,7 +30,8 @@ impl BucketShape {
         rice_parameter(1u64 << (self.hash_bits + self.time_bits).min(63), count)
     }
 
-    /// Packs the sorted postings of one bucket behind `bytes`; nothing for none.
+    /// Appends the encoded postings of one bucket, which must be sorted, to `bytes`. No postings are encoded as no
+    /// bytes.
     pub(crate) fn encode(self, postings: &[u64], bytes: Vec<u8>) -> Vec<u8> {
         if postings.is_empty() {
             return bytes;
@@ -48,8 +49,8 @@ impl BucketShape {
         out.finish()
     }
 
-    /// Calls `visit` with (hash's low bits, time) of every posting whose low bits lie in `low ..= high`,
-    /// in order. `None` where the bytes are no bucket; other bytes may follow those of the bucket.
+    /// Calls `visit`, in order, with the low bits of the hash and the time of every posting whose low bits are in the
+    /// range `low ..= high`. Returns `None` if the bytes are not a valid bucket. Other bytes may follow the bucket.
     #[inline]
     pub(crate) fn decode(
         self,
@@ -84,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bucket_comes_back(mut raw in prop::collection::vec((0u32..32, 0u32..1 << 20), 0..200), low in 0u32..32, span in 0u32..8) {
+        fn encoded_buckets_are_decoded(mut raw in prop::collection::vec((0u32..32, 0u32..1 << 20), 0..200), low in 0u32..32, span in 0u32..8) {
             raw.sort_unstable();
             let shape = BucketShape { hash_bits: 5, time_bits: 20 };
             let postings: Vec<u64> = raw.iter().map(|(h, t)| posting(7 << 5 | h, *t)).collect();
@@ -96,7 +97,7 @@ mod tests {
         }
 
         #[test]
-        fn strange_bytes_end(bytes in prop::collection::vec(any::<u8>(), 0..100), time_bits in 1u32..=32) {
+        fn decoding_arbitrary_bytes_terminates(bytes in prop::collection::vec(any::<u8>(), 0..100), time_bits in 1u32..=32) {
             let shape = BucketShape { hash_bits: 5, time_bits };
             let _ = shape.decode(&bytes, 0, u32::MAX, |_, _| ());
         }

@@ -10,11 +10,11 @@ use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::{HASH_BITS, Probe, in_hash_range};
 
-/// Files up to this size are checked whole when they are opened; larger ones page by page as they are used.
+/// Files up to this size in bytes are checked completely when they are opened, larger ones page by page as they are read.
 const CHECKED_AT_OPEN: u64 = 32 << 20;
 
-/// A bucket is read with a word of what follows (the directory follows the last one), so that bits can always be taken
-/// from whole words.
+/// A bucket is read with this many bytes of the next one, or of the section after the last one, so that bits can always be
+/// read from whole words.
 const WORD: usize = 8;
 
 /// A run that is open for searching.
@@ -26,16 +26,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Opens a run file of the catalogue.
+    /// Opens a run file of a catalog.
     ///
     /// # Errors
-    /// [`IndexError::Unusable`] if it is of another version or catalogue or its footer contradicts itself,
-    /// [`IndexError::Damaged`] if a checksum fails, or [`IndexError::Io`].
+    /// [`IndexError::Unusable`] if it is of another version or catalog or its footer is inconsistent, [`IndexError::Damaged`]
+    /// if a checksum is wrong, or [`IndexError::Io`].
     pub(crate) fn open(path: &Path, catalog: u128) -> Result<Self, IndexError> {
         Self::new(Storage::map(path)?, path, catalog)
     }
 
-    /// A run in memory.
+    /// Opens a run in memory.
     pub(crate) fn from_bytes(bytes: Vec<u8>, catalog: u128) -> Result<Self, IndexError> {
         Self::new(Storage::Owned(bytes), Path::new(""), catalog)
     }
@@ -44,7 +44,7 @@ impl Run {
         let unusable = |reason| IndexError::Unusable { path: path.to_owned(), reason };
         let footer = Footer::from_file(storage.bytes()).map_err(unusable)?;
         if footer.catalog != catalog {
-            return Err(unusable("of another catalogue"));
+            return Err(unusable("of another catalog"));
         }
         let directory = ((1u64 << footer.bucket_bits) + 1) * DIRECTORY_ENTRY as u64;
         let tracks = footer.tracks.checked_mul(TRACK_ENTRY as u64).ok_or_else(|| unusable("inconsistent"))?;
@@ -74,20 +74,20 @@ impl Run {
         self.footer.postings
     }
 
-    /// Postings of each group of hashes.
+    /// Returns the number of postings of each group of hashes.
     pub(crate) fn groups(&self) -> Result<Vec<u32>, IndexError> {
         let (from, to) = (self.footer.groups_at as usize, self.footer.directory_at as usize);
         unpack_groups(self.pages.get(from, to - from)?, self.footer.postings)
             .ok_or_else(|| self.pages.inconsistent())
     }
 
-    /// The track at an index below [`Run::tracks`].
+    /// Returns the track at an index below [`Run::tracks`].
     pub(crate) fn track(&self, index: usize) -> Result<TrackEntry, IndexError> {
         let at = self.footer.tracks_at as usize + index * TRACK_ENTRY;
         Ok(TrackEntry::from_bytes(self.pages.get(at, TRACK_ENTRY)?))
     }
 
-    /// Index of the last track that starts at or before a time on the run's time line.
+    /// Returns the index of the last track that starts at or before a time on the time line of the run.
     pub(crate) fn track_at(&self, time: u32) -> Result<Option<usize>, IndexError> {
         let (mut low, mut high) = (0, self.tracks());
         while low < high {
@@ -97,17 +97,17 @@ impl Run {
         Ok(low.checked_sub(1))
     }
 
-    /// Packed constellation of a track.
+    /// Returns the packed constellation of a track.
     pub(crate) fn packed_constellation(&self, track: &TrackEntry) -> Result<&[u8], IndexError> {
         self.pages.get(track.constellation_at as usize, track.constellation_bytes as usize)
     }
 
-    /// Constellation of a track.
+    /// Returns the constellation of a track.
     pub(crate) fn constellation(&self, track: &TrackEntry) -> Result<Constellation, IndexError> {
         Constellation::from_bytes(self.packed_constellation(track)?).map_err(|_| self.pages.inconsistent())
     }
 
-    /// Bytes of postings that a lookup of `low ..= high` reads.
+    /// Returns the number of bytes of postings that a lookup of `low ..= high` reads.
     #[cfg(feature = "stages")]
     pub(crate) fn cost(&self, low: u32, high: u32) -> Result<u64, IndexError> {
         let Some((low, high)) = in_hash_range(low, high) else { return Ok(0) };
@@ -116,17 +116,17 @@ impl Run {
         to.checked_sub(from).ok_or_else(|| self.pages.inconsistent())
     }
 
-    /// Calls `visit` with the time of every posting whose hash lies in `low ..= high`.
+    /// Calls `visit` with the time of every posting whose hash is in `low ..= high`.
     #[inline]
     pub(crate) fn visit(&self, low: u32, high: u32, mut visit: impl FnMut(u32)) -> Result<(), IndexError> {
         self.visit_postings(low, high, |_, time| visit(time))
     }
 
-    /// Calls `visit` with hash and time of every posting whose hash lies in `low ..= high`, by bucket, in
-    /// order. Hashes that no landmark has match nothing.
+    /// Calls `visit` with the hash and the time of every posting whose hash is in `low ..= high`, by bucket, in order. Hashes
+    /// that no landmark can have match nothing.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] if a page fails its checksum, [`IndexError::Inconsistent`] if pages that pass theirs
+    /// [`IndexError::Damaged`] if the checksum of a page is wrong, [`IndexError::Inconsistent`] if pages with valid checksums
     /// contradict each other.
     #[inline]
     pub(crate) fn visit_postings(
@@ -159,8 +159,8 @@ impl Run {
         Ok(())
     }
 
-    /// Calls `visit` with each probe and the time of every posting whose hash lies in its range. The probes must be sorted
-    /// by their first hash; those that share a bucket decode it once, into `buffer`.
+    /// Calls `visit` with each probe and the time of every posting whose hash is in its range. The probes must be sorted by
+    /// their first hash. Those that share a bucket decode it once, into `buffer`.
     #[inline]
     pub(crate) fn visit_all(
         &self,
@@ -190,7 +190,7 @@ impl Run {
         Ok(())
     }
 
-    /// The directory's entries of the buckets of `low ..= high`, which must be hashes, and of the one behind them.
+    /// Returns the directory entries of the buckets of `low ..= high`, which must be hashes, and the entry after them.
     #[inline]
     fn directory(&self, low: u32, high: u32) -> Result<&[u8], IndexError> {
         let (first, last) = (low >> self.shape.hash_bits, high >> self.shape.hash_bits);
@@ -198,13 +198,13 @@ impl Run {
         self.pages.get(at, (last - first + 2) as usize * DIRECTORY_ENTRY)
     }
 
-    /// Number of the track at an index.
+    /// Returns the number of the track at an index.
     pub(crate) fn number(&self, index: usize) -> Result<TrackNumber, IndexError> {
         Ok(TrackNumber(self.track(index)?.number))
     }
 }
 
-/// A directory's entry: a bucket's start within the postings.
+/// Returns the start of a bucket within the postings, from its directory entry.
 #[inline]
 fn offset(entry: &[u8]) -> u64 {
     let mut word = [0; 8];
@@ -221,7 +221,7 @@ mod tests {
     use crate::fingerprint::landmark::HASHES;
     use crate::fingerprint::{Peak, Relief};
 
-    /// A run of a track that plays a few notes again and again.
+    /// Returns a run of a track that repeats a few notes.
     fn run() -> Run {
         let peak =
             |i: u32| Peak { time: 7 * i, frequency: (80 + i * i % 97 * 31) as u16, rank: (i % 4) as u8 };
@@ -233,14 +233,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn probes_that_share_buckets_find_what_each_finds(
+        fn probes_that_share_buckets_find_the_same_as_single_ones(
             ranges in prop::collection::vec((0u32..1 << HASH_BITS, 0u32..3000, 0u32..9), 0..300),
         ) {
             let run = run();
             let mut probes: Vec<_> = ranges
                 .into_iter()
                 .map(|(low, span, time)| {
-                    // Some of the same hashes, and neighbours.
+                    // Some equal hashes, and some neighbours.
                     let low = if time < 5 { low % 0x4000 } else { low };
                     Probe { low, high: (low + span).min(HASHES - 1), time, lookup: 0 }
                 })
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_that_no_landmark_has_match_nothing() {
+    fn hashes_that_no_landmark_can_have_match_nothing() {
         let run = run();
         let count = |low, high| {
             let mut found = 0;

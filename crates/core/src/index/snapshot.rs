@@ -1,4 +1,4 @@
-//! What a search sees.
+//! The view of the index that a search uses.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 use crate::fingerprint::landmark::GROUPS;
 
-/// Immutable view of every searchable track; cheap to clone, safe to keep while the cache changes.
+/// Immutable view of all searchable tracks. It is cheap to clone and stays valid while the cache changes.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     runs: Vec<Arc<Run>>,
     removed: Arc<HashSet<TrackNumber>>,
     tracks: usize,
     seconds: f64,
-    /// Postings of each group of hashes; empty for none.
+    /// Number of postings of each group of hashes; empty in the default snapshot.
     groups: Arc<[u32]>,
-    /// Its own, shared with its clones only.
+    /// Identity of this snapshot, which it shares only with its clones.
     identity: Arc<()>,
 }
 
@@ -44,10 +44,24 @@ impl Snapshot {
         Ok(Self { runs, removed, tracks, seconds, groups: groups.into(), identity: Arc::default() })
     }
 
-    /// An index in memory, of these tracks.
+    /// Builds an index of these tracks in memory.
     ///
     /// # Errors
-    /// [`IndexError::Unusable`] if they are too long together for one run (about three years of sound).
+    /// [`IndexError::Unusable`] if the tracks together are too long for one run (about three years of audio).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use refrain_core::fingerprint::{Constellation, Peak};
+    /// use refrain_core::index::{Snapshot, TrackNumber};
+    ///
+    /// let peak = |time| Peak { time, frequency: 800 + time as u16, rank: 0 };
+    /// let constellation = Constellation::new(2.0, (0..9).map(|beat| peak(beat * 30)).collect());
+    /// let index = Snapshot::from_tracks(&[(TrackNumber(7), constellation)])?;
+    /// assert_eq!(index.tracks(), 1);
+    /// assert_eq!(index.track_seconds(TrackNumber(7)), Some(2.0));
+    /// # Ok::<(), refrain_core::index::IndexError>(())
+    /// ```
     pub fn from_tracks(tracks: &[(TrackNumber, Constellation)]) -> Result<Self, IndexError> {
         let unusable = || IndexError::Unusable { path: "(memory)".into(), reason: "too long" };
         let (bytes, fitted) = write_tracks(Vec::new(), 0, tracks).map_err(|error| match error {
@@ -60,19 +74,19 @@ impl Snapshot {
         Self::new(vec![Arc::new(Run::from_bytes(bytes, 0)?)], Arc::default())
     }
 
-    /// Number of tracks that can be found.
+    /// Returns the number of tracks that can be found.
     #[must_use]
     pub fn tracks(&self) -> usize {
         self.tracks
     }
 
-    /// Postings in all runs.
+    /// Returns the number of postings in all runs.
     #[must_use]
     pub fn postings(&self) -> u64 {
         self.runs.iter().map(|r| r.postings()).sum()
     }
 
-    /// Number of runs: each lookup asks all of them.
+    /// Returns the number of runs. Each lookup reads all of them.
     #[must_use]
     pub fn runs_count(&self) -> usize {
         self.runs.len()
@@ -90,19 +104,20 @@ impl Snapshot {
         &self.groups
     }
 
-    /// What tells this view from every other: clones share it.
+    /// Returns the identity of this snapshot, which differs from that of every other snapshot except its clones.
     pub(crate) fn identity(&self) -> &Arc<()> {
         &self.identity
     }
 
-    /// Length of a track, seconds; `None` if the track is unknown or its entry cannot be read.
+    /// Returns the length of a track in seconds, or `None` if the track is unknown or its entry cannot be read.
     #[must_use]
     pub fn track_seconds(&self, track: TrackNumber) -> Option<f64> {
         let (_, entry) = self.find(track).ok().flatten()?;
         Some(f64::from(entry.length) * f64::from(POSTING_TICKS) / crate::fingerprint::TICKS_PER_SECOND)
     }
 
-    /// The run that holds a track, and the track's entry, unless it was removed.
+    /// Returns the run that contains a track and the entry of the track, or `None` if the track is unknown or
+    /// removed.
     pub(crate) fn find(&self, track: TrackNumber) -> Result<Option<(&Run, TrackEntry)>, IndexError> {
         if self.is_removed(track) {
             return Ok(None);
@@ -118,13 +133,14 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// Length of all indexed sound with its margins, seconds: the number of places where a match can lie.
+    /// Returns the length of all indexed audio in seconds, including margins. It is a measure of the number of places
+    /// where a match can occur.
     pub(crate) fn seconds(&self) -> f64 {
         self.seconds
     }
 }
 
-/// Part of a run's time line that belongs to removed tracks.
+/// Returns the number of units on the time line of a run that belong to removed tracks.
 fn gone(run: &Run, removed: &HashSet<TrackNumber>) -> Result<u64, IndexError> {
     let mut units = 0;
     for index in 0..run.tracks() {

@@ -1,16 +1,18 @@
-//! Sorting postings that come in order of time: by hash alone, by its digits, keeping the order within each hash.
+//! Sorts postings by hash. The input is in order of time, and sorting keeps this order within each hash.
 //!
-//! A counting sort of each digit, the least one first (LSD radix sort), takes a tenth of the time of comparisons.
+//! A counting sort of each digit, the least significant one first (LSD radix sort), takes a tenth of the time of a
+//! sort by comparisons.
 
 use rayon::prelude::*;
 
-/// Bits of a digit: 2,048 places to write to, which the first cache holds.
+/// Number of bits of a digit: 2,048 write positions fit into the first-level cache.
 const DIGIT_BITS: u32 = 11;
 const DIGITS: usize = 1 << DIGIT_BITS;
-/// A posting's hash stands above this.
+/// Position of the lowest bit of the hash in a posting.
 const HASH_SHIFT: u32 = u32::BITS;
 
-/// Sorts postings by hash, all within `low .. low + 2^bits`; those of one hash stay in their order. `spare` is a buffer.
+/// Sorts postings by hash. All hashes must be within `low .. low + 2^bits`. Postings of equal hash keep their order.
+/// `spare` is a buffer.
 pub(crate) fn sort_by_hash(postings: &mut Vec<u64>, low: u32, bits: u32, spare: &mut Vec<u64>) {
     spare.clear();
     spare.resize(postings.len(), 0);
@@ -22,7 +24,8 @@ pub(crate) fn sort_by_hash(postings: &mut Vec<u64>, low: u32, bits: u32, spare: 
     }
 }
 
-/// The same on all cores, for hashes of any size up to `bits`.
+/// Sorts postings by hash on all cores. Hashes must have at most `bits` bits. Postings of equal hash keep their
+/// order.
 pub(crate) fn par_sort_by_hash(postings: &mut [u64], bits: u32) {
     let shift = bits.saturating_sub(DIGIT_BITS);
     let mut spare = vec![0; postings.len()];
@@ -37,13 +40,14 @@ pub(crate) fn par_sort_by_hash(postings: &mut [u64], bits: u32) {
         (from, to, start) = (later, rest, end);
     }
     parts.into_par_iter().for_each(|(source, target)| {
-        // What is left is less than a digit, or nearly sorted for shorter hashes.
+        // The remaining low bits are less than one digit.
         let low = |posting: u64| ((posting >> HASH_SHIFT) as usize) & ((1 << shift) - 1);
         scatter(source, target, low);
     });
 }
 
-/// Writes numbers by rising digit, those of one digit in their order; gives the end of each digit.
+/// Writes numbers to `target` in order of their digit. Numbers of equal digit keep their order. Returns the end of
+/// each digit.
 fn scatter(source: &[u64], target: &mut [u64], digit: impl Fn(u64) -> usize) -> [usize; DIGITS] {
     let mut ends = [0usize; DIGITS];
     for number in source {
@@ -72,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hashes_are_sorted_and_times_stay(raw in prop::collection::vec(0u32..1 << 21, 0..2000), bits in 1u32..=21, low in 0u32..5000) {
+        fn postings_are_sorted_by_hash_then_time(raw in prop::collection::vec(0u32..1 << 21, 0..2000), bits in 1u32..=21, low in 0u32..5000) {
             let range = postings(raw.iter().map(|hash| low + hash % (1 << bits)).collect());
             let mut sorted = range.clone();
             sorted.sort_unstable();

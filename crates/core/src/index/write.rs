@@ -1,4 +1,4 @@
-//! Making runs: from constellations, or from other runs.
+//! Writes runs from constellations or from other runs.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -18,17 +18,17 @@ use crate::bits::{BitReader, BitWriter, rice_parameter};
 use crate::fingerprint::landmark::{GROUP_HASHES, GROUPS, HASH_BITS, group, landmarks};
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
 
-/// Tracks whose postings are made in one piece of parallel work.
+/// Number of tracks whose postings are computed in one piece of parallel work.
 const TRACKS_AT_ONCE: usize = 128;
-/// Buckets that are packed in one piece of parallel work.
+/// Number of buckets that are packed in one piece of parallel work.
 const BUCKETS_PER_TASK: u32 = 1 << 10;
 
-/// Why a run could not be made.
+/// An error of writing a run.
 #[derive(Debug)]
 pub(crate) enum WriteError {
-    /// The new file.
+    /// The new file could not be written.
     Io(io::Error),
-    /// A run that was to be merged.
+    /// A run that is to be merged could not be read.
     Source(IndexError),
 }
 
@@ -44,7 +44,7 @@ impl From<IndexError> for WriteError {
     }
 }
 
-/// Places tracks on a run's time line.
+/// Places tracks on the time line of a run.
 struct Layout {
     tracks: Vec<TrackEntry>,
     end: u64,
@@ -55,7 +55,7 @@ impl Layout {
         Self { tracks: Vec::new(), end: u64::from(TRACK_MARGIN) }
     }
 
-    /// Start of the next track, or `None` where the time line is full.
+    /// Places the next track and returns its start, or `None` if the time line is full.
     fn place(&mut self, mut track: TrackEntry) -> Option<u32> {
         let start = self.end;
         let end = start + taken(track.length);
@@ -69,7 +69,7 @@ impl Layout {
     }
 }
 
-/// Writes a run of these tracks; gives how many of them fitted onto its time line.
+/// Writes a run of these tracks. Returns `out` and the number of tracks that fit onto its time line.
 pub(crate) fn write_tracks<W: Write>(
     out: W,
     catalog: u128,
@@ -109,7 +109,7 @@ pub(crate) fn write_tracks<W: Write>(
     Ok((out, fitted))
 }
 
-/// Postings of a track that starts at 0, by rising time.
+/// Returns the postings of a track that starts at 0, in order of time.
 pub(crate) fn postings_of(constellation: &Constellation) -> Vec<u64> {
     let peaks = &constellation.peaks;
     let mut postings = Vec::with_capacity(3 * peaks.len());
@@ -117,21 +117,21 @@ pub(crate) fn postings_of(constellation: &Constellation) -> Vec<u64> {
     postings
 }
 
-/// Length of a track on the time line: of its sound, and of its last peak.
+/// Returns the length of a track on the time line, which includes its audio and its last peak.
 pub(crate) fn length(constellation: &Constellation) -> u32 {
     let ticks = (constellation.seconds * TICKS_PER_SECOND) as u32;
     ticks.max(constellation.peaks.last().map_or(0, |p| p.time)) / POSTING_TICKS + 1
 }
 
-/// One run to merge, and where its tracks go.
+/// A run to merge, with the new positions of its tracks.
 struct Source<'a> {
     run: &'a Run,
-    /// By track of the run: its old start, and what to add to its times; `None` for a removed one.
+    /// For each track: its old start, and the number to add to its times, or `None` if the track is removed.
     moves: Vec<(u32, Option<i64>)>,
 }
 
 impl Source<'_> {
-    /// Where postings of the track at a time go.
+    /// Returns the move of the postings of the track at a time.
     fn at(&self, time: u32) -> Move {
         let next = self.moves.partition_point(|(start, _)| *start <= time);
         let to = self.moves.get(next).map_or(u32::MAX, |(start, _)| *start);
@@ -142,7 +142,7 @@ impl Source<'_> {
     }
 }
 
-/// Where postings of a stretch of an old time line go.
+/// New position of the postings of a section of an old time line.
 #[derive(Debug, Clone, Copy, Default)]
 struct Move {
     from: u32,
@@ -150,7 +150,7 @@ struct Move {
     shift: Option<i64>,
 }
 
-/// Writes one run of the tracks of several, without the removed ones.
+/// Writes one run of the tracks of several runs, without the removed tracks.
 pub(crate) fn write_merged<W: Write>(
     out: W,
     catalog: u128,
@@ -173,7 +173,7 @@ pub(crate) fn write_merged<W: Write>(
             let packed = run.packed_constellation(&track)?;
             track.constellation_at = out.position();
             out.write(packed)?;
-            // The caller merges only what fits: see `fits`.
+            // The caller merges only runs that fit: see `fits`.
             let Some(start) = layout.place(track) else { break };
             moves.push((old, Some(i64::from(start) - i64::from(old))));
         }
@@ -192,13 +192,13 @@ pub(crate) fn write_merged<W: Write>(
                 }
             })?;
         }
-        // Each run's tracks come behind those of the one before, so within a hash the times rise already.
+        // The tracks of each run follow those of the run before, so the times are already ascending within a hash.
         sort_by_hash(sink, low, (high - low + 1).ilog2(), &mut Vec::new());
         Ok(())
     })
 }
 
-/// Whether runs fit onto one time line.
+/// Returns true if the runs fit onto one time line.
 pub(crate) fn fits(runs: &[&Run]) -> Result<bool, IndexError> {
     let mut end = 0;
     for run in runs {
@@ -210,7 +210,7 @@ pub(crate) fn fits(runs: &[&Run]) -> Result<bool, IndexError> {
     Ok(end < LONGEST_RUN)
 }
 
-/// What stands behind the constellations of a run file.
+/// The part of a run file after the constellations.
 struct Section<W> {
     out: PageWriter<W>,
     catalog: u128,
@@ -219,8 +219,7 @@ struct Section<W> {
 }
 
 impl<W: Write> Section<W> {
-    /// Writes postings, directory, tracks and footer. `source` appends the sorted postings of a range of
-    /// hashes.
+    /// Writes postings, groups, directory, tracks and footer. `source` appends the sorted postings of a range of hashes.
     fn write(
         self,
         source: impl Fn(u32, u32, &mut Vec<u64>) -> Result<(), IndexError> + Sync,
@@ -277,12 +276,12 @@ impl<W: Write> Section<W> {
     }
 }
 
-/// Some buckets as they stand in the file.
+/// Encoded buckets in the layout of the file.
 struct Packed {
     /// Offset of each bucket in the bytes.
     starts: Vec<u64>,
     bytes: Vec<u8>,
-    /// Postings of each group of hashes that has some.
+    /// Number of postings of each group of hashes that has any.
     common: Vec<(usize, u32)>,
 }
 
@@ -307,7 +306,7 @@ fn pack_buckets(
     Ok(Packed { starts, bytes, common: count_groups(&postings) })
 }
 
-/// Postings of each group of hashes; the postings are sorted.
+/// Returns the number of postings of each group of hashes that has any. The postings must be sorted.
 pub(crate) fn count_groups(postings: &[u64]) -> Vec<(usize, u32)> {
     let mut counts = Vec::new();
     let mut rest = postings;
@@ -333,7 +332,7 @@ fn pack_groups(groups: &[u32], postings: u64) -> Vec<u8> {
     out.finish()
 }
 
-/// Reads what [`pack_groups`] wrote; `None` where the bytes are something else.
+/// Reads the output of [`pack_groups`]. Returns `None` if the bytes are invalid.
 pub(crate) fn unpack_groups(bytes: &[u8], postings: u64) -> Option<Vec<u32>> {
     let mut bits = BitReader::new(bytes);
     (0..GROUPS).map(|_| u32::try_from(bits.rice(groups_rice(postings))?).ok()).collect()

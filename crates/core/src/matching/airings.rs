@@ -1,7 +1,8 @@
-//! From what the windows found to airings: each play of a recording once, as the one track that explains it best.
+//! Airings: combines the results of the windows and reports each play of a recording once, as the track that explains it
+//! best.
 //!
-//! Tracks are followed each for itself. Stretches of a track that continue each other are one chain; chains of one recording at
-//! the same time are versions of one airing. Recordings then share the query's peaks, the best one first.
+//! Each track is followed separately. Stretches of a track that continue each other form a chain; chains of one recording at
+//! the same time are versions of one airing. Recordings then compete for the query's peaks, the best one first.
 
 use std::collections::VecDeque;
 
@@ -13,13 +14,13 @@ use super::verify::{Verified, Window};
 use super::window::Found;
 use crate::index::TrackNumber;
 
-/// A song that plays beside another one for most of its time is a thousand times as unlikely as one alone (natural
-/// logarithm), so it needs as much more evidence.
+/// Additional evidence (natural logarithm) that a song needs if it plays at the same time as another one for most of its
+/// length: it is a thousand times less likely than a song alone.
 const BESIDE: f64 = -6.9;
-/// Part of the shorter one of two chains that they share if they are versions of one airing.
+/// Minimum fraction of the shorter of two chains that they share if they are versions of one airing.
 const SAME_TIME: f64 = 0.5;
 
-/// An alignment that a window accepted, with the logarithm of its probability of chance.
+/// An alignment that a window accepted, with its log-probability of chance.
 #[derive(Debug, Clone, Copy)]
 struct Seed<'a> {
     one: &'a Verified,
@@ -27,14 +28,14 @@ struct Seed<'a> {
     window: &'a Window<'a>,
 }
 
-/// A stretch along one line, and what it grew from.
+/// A stretch along one line, with the alignment from which it was followed.
 #[derive(Debug, Clone)]
 pub(crate) struct Piece<'a> {
     pub(crate) trace: Trace,
     seed: Seed<'a>,
 }
 
-/// One play of a track: stretches in order of time, each of which continues the one before.
+/// One play of a track: stretches in order of time, each of which continues the one before it.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain<'a> {
     pub(crate) pieces: Vec<Piece<'a>>,
@@ -44,7 +45,7 @@ pub(crate) struct Chain<'a> {
 #[derive(Debug)]
 pub(crate) struct Airing<'a> {
     pub(crate) primary: Chain<'a>,
-    /// The same play as other tracks explain it.
+    /// The same play as explained by other tracks.
     pub(crate) versions: Vec<Chain<'a>>,
 }
 
@@ -61,17 +62,17 @@ impl Chain<'_> {
         self.pieces[self.pieces.len() - 1].trace.to
     }
 
-    /// Logarithm of the probability of chance of its best stretch.
+    /// Returns the log-probability of chance of the best stretch.
     pub(crate) fn log_p(&self) -> f64 {
         self.pieces.iter().map(|piece| piece.trace.log_p()).fold(0.0, f64::min)
     }
 
-    /// The query's peaks that it explains.
+    /// Returns the query's peaks that the chain explains.
     fn explained(&self) -> impl Iterator<Item = u32> + '_ {
         self.pieces.iter().flat_map(|piece| piece.trace.outcomes.iter().filter_map(|o| o.query))
     }
 
-    /// Returns true if two chains of different tracks are one recording at the same place, where they overlap.
+    /// Returns true if two chains of different tracks play the same recording at the same place while they overlap.
     fn plays_the_same(&self, other: &Self, outcomes: &mut Vec<Outcome>) -> bool {
         let pairs = self.pieces.iter().flat_map(|one| other.pieces.iter().map(move |other| (one, other)));
         let shared = |(one, other): &(&Piece<'_>, &Piece<'_>)| {
@@ -90,7 +91,7 @@ impl Chain<'_> {
         self.to() - self.from()
     }
 
-    /// Time that two chains share, ticks; negative if there is a pause between them.
+    /// Returns the time that two chains share, in ticks; negative if there is a gap between them.
     fn shared(&self, other: &Self) -> f64 {
         self.to().min(other.to()) - self.from().max(other.from())
     }
@@ -100,13 +101,13 @@ impl Chain<'_> {
         self.shared(other) >= SAME_TIME * self.length()
     }
 
-    /// Returns true if two chains cover about the same time.
+    /// Returns true if two chains share most of the time of the shorter one.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         self.shared(other) >= SAME_TIME * self.length().min(other.length())
     }
 }
 
-/// All airings of a query, in order of time.
+/// Returns all airings of a query, in order of time.
 pub(crate) fn airings<'a>(
     windows: &'a [Window<'a>],
     found: &'a [Found],
@@ -137,12 +138,12 @@ pub(crate) fn airings<'a>(
     airings
 }
 
-/// What the windows accepted, copies included, best first.
+/// Returns the accepted alignments of all windows, including copies, best first.
 fn seeds<'a>(windows: &'a [Window<'a>], found: &'a [Found]) -> Vec<Seed<'a>> {
     let mut seeds = Vec::new();
     for (found, window) in found.iter().zip(windows) {
         for explanation in &found.accepted {
-            // Copies support each other: what is proven of one is proven of the recording.
+            // Copies support each other: the evidence of one applies to the recording.
             let log_p = explanation.log_p;
             seeds.extend(explanation.alignments().map(|one| Seed { one, log_p, window }));
         }
@@ -151,7 +152,7 @@ fn seeds<'a>(windows: &'a [Window<'a>], found: &'a [Found]) -> Vec<Seed<'a>> {
     seeds
 }
 
-/// Follows the alignments of one track to their ends, each line once.
+/// Follows the alignments of one track to both ends. Each line is followed once.
 fn follow<'a>(seeds: &[Seed<'a>], query: &Query<'_>, alone: bool) -> Vec<Piece<'a>> {
     let free = vec![false; query.peaks.len()];
     let mut followed: Vec<Piece<'a>> = Vec::new();
@@ -161,7 +162,7 @@ fn follow<'a>(seeds: &[Seed<'a>], query: &Query<'_>, alone: bool) -> Vec<Piece<'
         }
         if let Some(mut trace) = Trace::follow((seed.one, seed.log_p), seed.window, query, &free) {
             if alone {
-                // The window is the query: what it proves is corrected for the choice of the ends.
+                // The only window is the whole query, so its evidence is already corrected for the choice of the ends.
                 trace.choices = 1.0;
             }
             followed.push(Piece { trace, seed: *seed });
@@ -171,8 +172,8 @@ fn follow<'a>(seeds: &[Seed<'a>], query: &Query<'_>, alone: bool) -> Vec<Piece<'
     followed
 }
 
-/// The chains of one track. It plays once at a time: a repetitive one fits beside itself as well, a beat too early or
-/// late, with peaks that its sparse constellation leaves out. Peaks in `used` belong to others.
+/// Returns the chains of one track. A track plays only once at a time, but a repetitive one also fits a beat too early or too
+/// late, by peaks that its sparse constellation leaves out. Peaks marked in `used` belong to other tracks.
 fn chains<'a>(followed: Vec<Piece<'a>>, query: &Query<'_>, used: &[bool], limit: f64) -> Vec<Chain<'a>> {
     let mut pieces: Vec<Piece<'a>> = Vec::new();
     for Piece { trace, seed } in followed {
@@ -180,7 +181,7 @@ fn chains<'a>(followed: Vec<Piece<'a>>, query: &Query<'_>, used: &[bool], limit:
         pieces.iter().for_each(|other| take_stretch(&mut taken, query, (other.trace.from, other.trace.to)));
         let explained =
             |trace: &Trace| trace.outcomes.iter().filter_map(|o| o.query).all(|q| !taken[q as usize]);
-        // Again without what others explain, its ends may draw in, or nothing be left.
+        // Followed again without the peaks of others, a stretch may become shorter or disappear.
         let left = if explained(&trace) {
             Some(trace)
         } else {
@@ -188,7 +189,7 @@ fn chains<'a>(followed: Vec<Piece<'a>>, query: &Query<'_>, used: &[bool], limit:
         };
         let Some(trace) = left.filter(|trace| trace.is_airing() && trace.log_p() <= limit) else { continue };
         match pieces.iter_mut().find(|other| other.trace.continues(&trace)) {
-            // A fade or a noise between: one stretch.
+            // Only a fade or noise separates the two: they are one stretch.
             Some(other) => other.trace.join(&trace),
             None => pieces.push(Piece { trace, seed }),
         }
@@ -196,7 +197,7 @@ fn chains<'a>(followed: Vec<Piece<'a>>, query: &Query<'_>, used: &[bool], limit:
     splice(pieces)
 }
 
-/// Makes chains of stretches of one track.
+/// Combines stretches of one track into chains.
 fn splice(mut pieces: Vec<Piece<'_>>) -> Vec<Chain<'_>> {
     pieces.sort_by(|a, b| a.trace.from.total_cmp(&b.trace.from));
     let mut chains: Vec<Chain<'_>> = Vec::new();
@@ -214,14 +215,14 @@ fn splice(mut pieces: Vec<Piece<'_>>) -> Vec<Chain<'_>> {
     chains
 }
 
-/// Marks all peaks between two times of the query, ticks.
+/// Marks all peaks between two times of the query (ticks).
 fn take_stretch(taken: &mut [bool], query: &Query<'_>, (from, to): (f64, f64)) {
     let at = |time: f64| query.peaks.partition_point(|p| f64::from(p.time) < time);
     let (from, to) = (at(from), at(to));
     taken[from..to.max(from)].fill(true);
 }
 
-/// Adds a chain to the plays that it is a version of, which become one, or begins another.
+/// Adds a chain to the plays of which it is a version; these become one play. Without such plays, starts a new one.
 fn add_to_plays<'a>(
     plays: &mut Vec<Vec<Chain<'a>>>,
     chain: Chain<'a>,
@@ -237,8 +238,8 @@ fn add_to_plays<'a>(
     plays.push(play);
 }
 
-/// Makes plays one that turn out to be of one recording when their tracks are compared along the lines that were followed: no
-/// window may have shown it, where a copy at another speed was not worth fitting.
+/// Merges plays whose tracks turn out to carry one recording when they are compared along the followed lines. The windows may
+/// have missed this if a copy at another speed was not worth fitting.
 fn merge_versions(plays: Vec<Vec<Chain<'_>>>) -> Vec<Vec<Chain<'_>>> {
     let mut merged: Vec<Vec<Chain<'_>>> = Vec::new();
     let mut outcomes = Vec::new();
@@ -254,8 +255,8 @@ fn merge_versions(plays: Vec<Vec<Chain<'_>>>) -> Vec<Vec<Chain<'_>>> {
     merged
 }
 
-/// Lets the best recording keep peaks that several explain; the others must do without, and without the whole time in which
-/// their own recording plays already.
+/// Assigns peaks that several recordings explain to the best one. The others are followed again without these peaks, and
+/// without the whole time in which their own recording already plays.
 fn share_peaks<'a>(
     mut plays: Vec<Vec<Chain<'a>>>,
     recordings: &Recordings,

@@ -1,4 +1,4 @@
-//! What else a query could be: other tracks that explain the same sound, and candidates that failed.
+//! Alternatives: other tracks that explain the audio of a match, and rejected candidates.
 
 use std::collections::HashSet;
 
@@ -9,15 +9,16 @@ use super::verify::{Verified, Window};
 use super::window::Found;
 use super::{Alternative, Match, Rejected};
 
-/// Failed candidates that are reported.
+/// Maximum number of rejected candidates that are reported.
 const MOST_REJECTED: usize = 5;
-/// Other recordings that are reported for one match, and alignments of a whole query that are looked at.
+/// Maximum number of other recordings that are reported for one match.
 const MOST_OF_MATCH: usize = 5;
+/// Maximum number of alignments of a query that are followed to find alternatives.
 const MOST_FOLLOWED: usize = 200;
-/// Part of an alternative's stretch that the match must cover.
+/// Minimum fraction of an alternative's stretch that the match must cover.
 const SAME_STRETCH: f64 = 0.5;
 
-/// What the windows found, for what no airing took of it.
+/// All results of the windows, from which alternatives and rejected candidates are selected.
 pub(crate) struct Others<'a> {
     pub(crate) windows: &'a [Window<'a>],
     pub(crate) found: &'a [Found],
@@ -25,8 +26,9 @@ pub(crate) struct Others<'a> {
 }
 
 impl Others<'_> {
-    /// Alternatives of the airings, which are in the order in which they are reported: all other tracks that carry the
-    /// recording, then a few other recordings. And the best of each track that failed.
+    /// Returns the alternatives of the airings, in the order of the airings, and the rejected candidates. The alternatives of
+    /// an airing are all other tracks that carry the recording, then a few other recordings. For each recording only its best
+    /// rejected candidate is considered.
     pub(crate) fn of(
         &self,
         airings: &[Airing<'_>],
@@ -47,7 +49,8 @@ impl Others<'_> {
         (alternatives, rejected)
     }
 
-    /// Alignments that are no part of an airing. Another place in a recording that plays at the time is none.
+    /// Returns the alignments that are not part of an airing, best first. Alignments of a recording that has an airing at the
+    /// same time are excluded.
     fn rest(&self, airings: &[Airing<'_>]) -> Vec<(&Verified, f64, &Window<'_>)> {
         let plays = |one: &Verified, window: &Window<'_>| {
             airings.iter().any(|airing| {
@@ -64,6 +67,7 @@ impl Others<'_> {
         rest
     }
 
+    /// Returns the best rejected candidate of each recording that is not an alternative.
     fn rejected(
         &self,
         mut rest: Vec<(&Verified, f64, &Window<'_>)>,
@@ -80,7 +84,7 @@ impl Others<'_> {
     }
 }
 
-/// Adds what would be an airing if the better ones were not there: a remix, a song with the same sample.
+/// Adds recordings that would be airings if the better ones were not in the catalog: a remix, a song with the same sample.
 fn add_other_recordings(
     all: &mut Vec<Alternative>,
     rest: &[(&Verified, f64, &Window<'_>)],

@@ -1,14 +1,16 @@
-//! What is claimed of evidence: the probability that a match is chance, and what has to be proved for one.
+//! The claimed probability that a match arose by chance, and the evidence that a claim requires.
 //!
-//! The evidence that [`super::rivals`] and [`super::cover`] leave is a p-value for one hypothesis; all that were tried
-//! multiply it (Bonferroni). The README shows how true the claims are that follow.
+//! The evidence that remains after [`super::rivals`] and [`super::cover`] is a p-value for one hypothesis. It is multiplied
+//! by the number of hypotheses that were tried (Bonferroni correction). `docs/accuracy.md` shows how accurate the claims are.
 
-/// The probability claimed for evidence with this logarithm, where so many hypotheses (logarithm) were tried.
+/// Returns the claimed probability for evidence `log_p`. `hypotheses` is the logarithm of the number of hypotheses that were
+/// tried.
 pub(super) fn claimed(log_p: f64, hypotheses: f64) -> f64 {
     (log_p + hypotheses).min(0.0).exp()
 }
 
-/// Logarithm of the evidence that a match needs for a claim of this probability.
+/// Returns the log-probability that a match needs for a claim of this probability. `hypotheses` is the logarithm of the
+/// number of hypotheses that were tried.
 pub(super) fn needed(probability: f64, hypotheses: f64) -> f64 {
     probability.max(f64::MIN_POSITIVE).ln() - hypotheses
 }
@@ -18,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_needed_for_a_claim_gives_it() {
+    fn needed_evidence_gives_the_claimed_probability() {
         for probability in [0.9, 0.02, 1e-3, 1e-12, 1e-200] {
             let again = claimed(needed(probability, 9.7), 9.7);
             assert!((again / probability - 1.0).abs() < 1e-9, "{probability} {again}");

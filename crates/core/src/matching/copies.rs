@@ -1,9 +1,9 @@
 //! Copies: catalog entries of one recording.
 //!
-//! A catalog holds many recordings several times: album, single and compilation, other encodings, edits, versions
-//! without the voice. Their alignments in a query support each other and never compete. Whether two alignments play
-//! the same recording is decided by comparing the two tracks directly, along the lines that put them into the query, so
-//! noise in the query does not matter and no link in the catalog is needed.
+//! A catalog contains many recordings several times: album, single and compilation, other encodings, edits, versions without
+//! the voice. Their alignments in a query support each other and never compete. To decide if two alignments play the same
+//! recording, the two tracks are compared directly, along their lines in the query. So noise in the query has no effect and
+//! no link in the catalog is needed.
 
 use std::collections::HashMap;
 
@@ -13,32 +13,32 @@ use super::line::{Line, Outcome, Tolerance, compare, fit};
 use super::reference::Reference;
 use super::verify::{FINE, Verified};
 
-/// Part of the peaks of two tracks that agree where one is a copy or a version of the other. Tracks that share no more
-/// than a beat agree in less.
+/// Minimum fraction of peaks in which two tracks agree if one is a copy or a version of the other. Tracks that share only a
+/// beat agree in fewer peaks.
 const SAME_SOUND: f64 = 0.35;
-/// Fewer peaks than this in the common stretch say nothing.
+/// Minimum number of peaks in the common stretch for a comparison.
 const MIN_PEAKS: usize = 12;
-/// Part of the query's peaks that two alignments must both explain before the tracks are compared: unrelated alignments
-/// share less, and the test costs a hundredth of the comparison.
+/// Minimum fraction of the query's peaks that two alignments must both explain before the tracks are compared. Unrelated
+/// alignments share fewer peaks, and this test costs a hundredth of the comparison.
 const SHARED_PEAKS: f64 = 0.15;
 
-/// Tolerance for the first comparison of two tracks whose offset is known to a bin of votes.
+/// Tolerance for the first comparison of two tracks whose offset is only known to the precision of a bin of votes.
 const COARSE: Tolerance = Tolerance { time: 8.0, frequency: 8.0, relative: 0.004 };
 
-/// The line from the times of one track to those of another, where both are aligned with one query.
+/// Returns the line from the times of one track to those of another, where both tracks are aligned with one query.
 fn between(one: &Line, other: &Line) -> Line {
     let speed = one.speed / other.speed;
     Line { offset: one.offset - speed * other.offset, speed, pitch: one.pitch / other.pitch }
 }
 
-/// The line of another track in a query, given that of one and the line between the two tracks.
+/// Returns the line of another track in a query, given the line of one track and the line between the two tracks.
 fn through(one: &Line, between: &Line) -> Line {
     let speed = one.speed / between.speed;
     Line { offset: (one.offset - between.offset) / between.speed, speed, pitch: one.pitch / between.pitch }
 }
 
-/// Part of the peaks of one track that another track has too, both aligned with a query, between two times of the query
-/// (ticks). Only times that both tracks have are compared; `None` if they hold too few peaks.
+/// Returns the fraction of the peaks of one track that another track has, too, between two times of the query (ticks). Both
+/// tracks are aligned with the query. Only times that both tracks have are compared; `None` if they contain too few peaks.
 pub(crate) fn agreement(
     (one, one_line): (&Reference, &Line),
     (other, other_line): (&Reference, &Line),
@@ -59,27 +59,27 @@ pub(crate) fn agreement(
     Some(found as f64 / outcomes.len() as f64)
 }
 
-/// Returns true if an agreement is that of one recording.
+/// Returns true if an agreement is high enough for copies or versions of one recording.
 pub(crate) fn is_same_sound(agreement: Option<f64>) -> bool {
     agreement.is_some_and(|part| part >= SAME_SOUND)
 }
 
-/// Returns true if two alignments explain so many peaks of the query in common that they may be copies; a bit stands for
-/// each peak.
+/// Returns true if two alignments have so many explained peaks of the query in common that they may be copies. Each peak is a
+/// bit of the sets.
 pub(crate) fn may_be_copies(one: &[u64], other: &[u64]) -> bool {
     let count = |set: &[u64]| set.iter().map(|bits| bits.count_ones()).sum::<u32>();
     let shared = shared_peaks(one, other);
     shared > 0 && f64::from(shared) >= SHARED_PEAKS * f64::from(count(one).min(count(other)))
 }
 
-/// Number of the query's peaks that two alignments both explain.
+/// Returns the number of the query's peaks that two alignments both explain.
 pub(crate) fn shared_peaks(one: &[u64], other: &[u64]) -> u32 {
     one.iter().zip(other).map(|(a, b)| (a & b).count_ones()).sum()
 }
 
-/// The line of another track that carries what an aligned one plays between two times of the query (ticks), and the part of
-/// the peaks that agree. `near` is its line, off by some ticks; it is fitted to the peaks of the two tracks, which hold no
-/// noise.
+/// Returns the line of another track that plays the same recording as `one` between two times of the query (ticks), and the
+/// fraction of peaks that agree. `near` is the line of the other track, off by some ticks. The returned line is fitted to the
+/// peaks of the two tracks, which are free of noise. `None` if the tracks do not agree.
 pub(crate) fn line_of_copy(
     one: &Verified,
     (other, near): (&Reference, &Line),
@@ -94,8 +94,9 @@ pub(crate) fn line_of_copy(
     (part >= SAME_SOUND).then_some((line, part))
 }
 
-/// How well two alignments of different tracks play the same recording at the same place, if they do: the part of the
-/// peaks that agree where both were proven. In noise each was fitted for itself, so their lines may differ by some ticks.
+/// Returns the agreement of two alignments of different tracks that play the same recording at the same place, or `None` if
+/// they do not. It is the fraction of peaks that agree where both alignments are significant. In noise each line was fitted
+/// separately, so the lines may differ by some ticks.
 pub(crate) fn copy_agreement(one: &Verified, other: &Verified, outcomes: &mut Vec<Outcome>) -> Option<f64> {
     if one.reference.number == other.reference.number {
         return None;
@@ -106,14 +107,14 @@ pub(crate) fn copy_agreement(one: &Verified, other: &Verified, outcomes: &mut Ve
         .or_else(|| Some(line_of_copy(one, (&other.reference, &other.line), span, outcomes)?.1))
 }
 
-/// Which tracks carry one recording, as far as a search has seen (union-find).
+/// The tracks that carry the same recording, as far as a search has found out (union-find).
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Recordings {
     parents: HashMap<TrackNumber, TrackNumber>,
 }
 
 impl Recordings {
-    /// The lowest number of the tracks that carry the recording of this one.
+    /// Returns the lowest number of the tracks that carry the same recording as `track`.
     pub(crate) fn of(&self, mut track: TrackNumber) -> TrackNumber {
         while let Some(parent) = self.parents.get(&track) {
             track = *parent;
@@ -121,7 +122,7 @@ impl Recordings {
         track
     }
 
-    /// Notes that two tracks carry one recording.
+    /// Records that two tracks carry the same recording.
     pub(crate) fn link(&mut self, one: TrackNumber, other: TrackNumber) {
         let (one, other) = (self.of(one), self.of(other));
         if one != other {
@@ -129,12 +130,12 @@ impl Recordings {
         }
     }
 
-    /// Notes what another search has seen.
+    /// Adds the links that another search has found.
     pub(crate) fn add(&mut self, other: &Self) {
         other.parents.iter().for_each(|(one, parent)| self.link(*one, *parent));
     }
 
-    /// Returns true if two tracks carry one recording.
+    /// Returns true if two tracks carry the same recording.
     pub(crate) fn are_one(&self, one: TrackNumber, other: TrackNumber) -> bool {
         one == other || self.of(one) == self.of(other)
     }
@@ -159,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_line_between_two_tracks_goes_through_the_query(
+        fn line_between_two_tracks_is_consistent_with_their_lines_in_the_query(
             (a, b) in (-1e4f64..1e4, -1e4f64..1e4), (v, w) in (0.6f64..1.6, 0.6f64..1.6), query in 0f64..1e5,
         ) {
             let one = Line { offset: a, speed: v, pitch: 1.1 };

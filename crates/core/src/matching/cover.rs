@@ -1,12 +1,12 @@
-//! What lies open: whether something covers the track's peaks that are missing.
+//! Masking: checks that something in the query masks the track's peaks that are missing.
 //!
-//! If a track is heard at all, its peaks have some level below what is loudest around them, and in the place of a missing
-//! one something louder is heard: noise or speech covers it (missing-data recognition: Cooke, Green, Josifovski and
-//! Vizinho 2001). Of another piece with the same beat the places are as deep as any. So the depth of a place
-//! ([`Relief`]) is the smaller one of two: of the peak's own depth, which is distributed around the level (logistic), and
-//! of what else is heard there, as it was measured over the window. Found peaks tell the level, missing ones whether it
-//! can be true; that gives a likelihood ratio for each. It counts only against a track: music that shares a beat has
-//! loud places in common, so what is covered proves nothing.
+//! If a track is audible, its peaks have some level below the loudest sound nearby. Where one of its peaks is missing,
+//! something louder masks it, such as noise or speech (missing-data recognition: Cooke, Green, Josifovski and Vizinho 2001).
+//! If another piece with the same beat is playing, the places of the missing peaks have the same depths as any other place.
+//! So the depth of a place ([`Relief`]) is modeled as the smaller one of two depths: the depth of the track's peak, which has
+//! a logistic distribution around the level, and the depth of the other audio, as measured over the window. Found peaks
+//! determine the level; missing peaks show if that level is plausible. Each gives a likelihood ratio. The result only counts
+//! against a track: music that shares a beat also has loud places in common, so masked peaks are no evidence for a track.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -18,55 +18,60 @@ use crate::fingerprint::spectrogram::ROW;
 use super::significance::{BANDS, band, mean};
 use super::verify::{Verified, Window};
 
-/// Levels that a track may have, decibels below what is loudest.
+/// Hypotheses of the level of a track, in decibels below the loudest sound nearby.
 const LEVELS: [f64; 8] = [4.0, 7.0, 10.0, 14.0, 18.0, 23.0, 28.0, 34.0];
-/// Neighbouring bands have seldom very different levels: logarithm of the probability of the same level, of each of the
-/// next ones, of each of those after …
+/// Logarithms of the transition probabilities between the levels of neighboring bands, by the distance of the two levels in
+/// [`LEVELS`]. Neighboring bands seldom have very different levels.
 const STEPS: Levels = [-1.0, -1.4, -2.6, -4.0, -5.5, -7.0, -8.5, -10.0];
-/// Scale of the distribution of its peaks around it, decibels.
+/// Scale of the distribution of the track's peaks around the level, in decibels.
 const SPREAD: f64 = 4.0;
-/// Part of found peaks that is there by chance, and of missing ones whose place tells nothing.
+/// Fraction of found peaks that are there by chance.
 const STRAY: f32 = 0.4;
+/// Fraction of missing peaks whose place carries no information.
 const UNCERTAIN: f32 = 0.1;
-/// What is deeper (39 dB) lies outside of the band that was transmitted, and says nothing.
+/// Number of depths. Deeper places (39 dB) are outside of the transmitted band and carry no information.
 const DEPTHS: usize = 13;
-/// Places in frequency and in time that belong to a found peak.
+/// Number of bins on each side of a found peak that belong to the peak.
 const BESIDE: usize = 1;
+/// Number of frames that belong to a found peak.
 const FRAMES: f32 = 3.0;
-/// What is known of all bins of a band counts for each of them as so many frames.
+/// Weight of the band's distribution in the distribution of each of its bins, in frames.
 const PRIOR: f32 = 40.0;
 
-/// A number for each level, and for each depth.
+/// A value for each level.
 type Levels = [f32; LEVELS.len()];
+/// A value for each depth.
 type Depths = [f32; DEPTHS];
 
-/// Moments differ: at a stroke of a drum all places are loud, and another piece with the same beat has its peaks there.
-/// So chance is told apart by how loud a band is in a frame: in the quietest third of them, the middle one, the loudest.
+/// Number of kinds of moments. During a drum stroke all places are loud, and another piece with the same beat has its peaks
+/// there. So depths are counted separately by the loudness of the band in a frame: the quietest third of the frames, the
+/// middle one, the loudest.
 const MOMENTS: usize = 3;
 
-/// How often depths are met in a window; owns its buffers. Empty where nothing is known.
+/// Distribution of the depths in a window. Owns reusable buffers. Empty if the relief is unknown.
 #[derive(Debug, Default)]
 pub(crate) struct Cover {
-    /// Part of the places without a peak that have each depth, for each kind of moment in each bin: over all such moments,
-    /// whatever notes the query holds on to.
+    /// Distribution of the depths of places without a peak, by bin and kind of moment. It is taken over all such moments, so
+    /// notes that the query sustains are accounted for.
     places: Vec<[Depths; MOMENTS]>,
-    /// First frame of the stretch, and the kind of moment by frame and band.
+    /// First frame of the window.
     first: usize,
+    /// Kind of moment, by frame and band.
     moments: Vec<[u8; BANDS]>,
-    /// Mean depth of the frames in each band.
+    /// Mean depth of each band, by frame.
     means: Vec<[f32; BANDS]>,
-    /// Part of all places, and of those with a peak, that have each depth, by band.
+    /// Distributions of the depths of places without and with a peak, by band.
     bands: Vec<(Depths, Depths)>,
 }
 
 impl Cover {
-    /// Forgets what was measured.
+    /// Removes the measurements.
     pub(crate) fn clear(&mut self) {
         self.places.clear();
         self.bands.clear();
     }
 
-    /// Measures a window, unless that was done.
+    /// Measures a window, unless it has been measured or its relief is unknown.
     pub(crate) fn measure(&mut self, window: &Window<'_>) {
         let (relief, stretch) = (window.relief, (window.from, window.to));
         if relief.is_empty() || !self.places.is_empty() {
@@ -78,7 +83,7 @@ impl Cover {
         self.bands.extend(all.into_iter().zip(seen.map(parts)));
     }
 
-    /// Counts depths, of the places without peaks, and of the peaks by band.
+    /// Counts the depths of the places without peaks into `places`. Returns the counts of the depths of peaks, by band.
     fn count(&mut self, window: &Window<'_>, stretch: (f64, f64)) -> [Depths; BANDS] {
         let Self { places, moments, first, .. } = self;
         let (relief, bands) = (window.relief, &*BAND_OF);
@@ -102,8 +107,8 @@ impl Cover {
         seen
     }
 
-    /// Adds what is known of each band to its bins, which have few frames each, and makes parts of counts. Returns those
-    /// of each band.
+    /// Adds the distribution of each band to its bins, which have few frames each, and normalizes the counts. Returns the
+    /// distribution of each band.
     fn smooth(&mut self) -> [Depths; BANDS] {
         let mut bands = [[[1.0; DEPTHS]; MOMENTS]; BANDS];
         for (bin, kinds) in self.places.iter_mut().enumerate() {
@@ -124,7 +129,7 @@ impl Cover {
         all
     }
 
-    /// Sorts the frames by how deep each band lies on average.
+    /// Classifies the frames by the mean depth of each band.
     fn tell_moments(&mut self, relief: &Relief, stretch: (f64, f64)) {
         let Self { means, moments, first, .. } = self;
         *first = Relief::frame(stretch.0);
@@ -156,8 +161,8 @@ impl Cover {
         }
     }
 
-    /// Logarithm of the likelihood ratio by which what is heard in the places of a track's peaks speaks against it; 0 if it
-    /// does not. Of the query's peaks those count that `counts` lets count.
+    /// Returns the logarithm of the likelihood ratio by which the depths at the places of a track's peaks count against the
+    /// track; 0 if they do not. Found peaks of the query are used only if `counts` is true for them.
     pub(crate) fn open(&self, one: &Verified, counts: &impl Fn(u32) -> bool, relief: &Relief) -> f64 {
         let mut sums = [Levels::default(); BANDS];
         for outcome in &one.outcomes {
@@ -172,7 +177,8 @@ impl Cover {
         -f64::from(mean(&sums, &STEPS, one.evidence.power())).min(0.0)
     }
 
-    /// Logarithms of the likelihood ratios for a track's peak at a time (ticks) and a frequency (steps) of the query.
+    /// Returns the log-likelihood ratios of a track's peak at a time (ticks) and a frequency (steps) of the query, or `None`
+    /// if the depth there is unknown or too deep.
     fn gain(&self, time: f64, frequency: f64, is_found: bool, depth: u8) -> Option<Levels> {
         let depth = usize::from(depth);
         if depth >= DEPTHS {
@@ -188,22 +194,24 @@ impl Cover {
     }
 }
 
+/// Adds `n` to the count of a depth. Ignores depths that are unknown or too deep.
 fn add(counts: &mut Depths, depth: u8, n: f32) {
     if let Some(count) = counts.get_mut(usize::from(depth)) {
         *count += n;
     }
 }
 
-/// The band of each bin.
+/// Band of each bin.
 static BAND_OF: LazyLock<[usize; ROW]> =
     LazyLock::new(|| std::array::from_fn(|bin| band((bin as u32 * STEPS_PER_BIN) as u16)));
 
+/// Normalizes counts to fractions.
 fn parts(counts: Depths) -> Depths {
     let sum: f32 = counts.iter().sum();
     counts.map(|n| n / sum)
 }
 
-/// Part of a track's peaks that is at least as deep, by level.
+/// Fraction of a track's peaks that are at least this deep, by level and depth.
 static OWN: LazyLock<[[f32; DEPTHS + 1]; LEVELS.len()]> = LazyLock::new(|| {
     LEVELS.map(|level| {
         let deeper = |i: usize| 1.0 / (1.0 + ((i as f64 * DECIBELS - level) / SPREAD).exp());
@@ -211,14 +219,14 @@ static OWN: LazyLock<[[f32; DEPTHS + 1]; LEVELS.len()]> = LazyLock::new(|| {
     })
 });
 
-/// Part of the places that is at least as deep.
+/// Returns the fraction of places that are at least as deep, for each depth.
 fn at_least(free: &Depths) -> [f32; DEPTHS + 1] {
     let mut deeper = [0.0; DEPTHS + 1];
     (0..DEPTHS).rev().for_each(|i| deeper[i] = deeper[i + 1] + free[i]);
     deeper
 }
 
-/// Logarithms of the likelihood ratios of a missing peak, from how often each depth is met.
+/// Returns the log-likelihood ratios of a missing peak, given the distribution of depths.
 fn covered(free: &Depths, depth: usize) -> Levels {
     let deeper = at_least(free);
     let free = free[depth].max(f32::MIN_POSITIVE);
@@ -229,7 +237,8 @@ fn covered(free: &Depths, depth: usize) -> Levels {
     })
 }
 
-/// Logarithms of the likelihood ratios of a found peak, from how often each depth is met without and with one.
+/// Returns the log-likelihood ratios of a found peak, given the distributions of the depths of places without and with a
+/// peak.
 fn heard(free: &Depths, found: &Depths, depth: usize) -> Levels {
     let deeper = at_least(free);
     std::array::from_fn(|level| {
@@ -243,13 +252,13 @@ fn heard(free: &Depths, found: &Depths, depth: usize) -> Levels {
 mod tests {
     use super::*;
 
-    /// How often each depth is met in a query, without and with a peak.
+    /// Frequency of each depth in a query, at places without and with a peak.
     const PLACES: Depths =
         [30.0, 150.0, 220.0, 260.0, 240.0, 190.0, 130.0, 90.0, 50.0, 30.0, 20.0, 10.0, 5.0];
     const SEEN: Depths = [8.0, 6.0, 4.0, 2.0, 1.0, 0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1];
 
     #[test]
-    fn by_chance_a_ratio_is_one_on_average() {
+    fn mean_likelihood_ratio_under_chance_is_one() {
         let (free, seen) = (parts(PLACES), parts(SEEN));
         let [missing, found]: [[Levels; DEPTHS]; 2] = [
             std::array::from_fn(|depth| covered(&free, depth)),
@@ -264,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_covered_speaks_for_a_track_and_what_is_open_against_it() {
+    fn masked_missing_peaks_support_a_track_and_unmasked_ones_contradict_it() {
         let (free, peaks) = (parts(PLACES), parts(SEEN));
         let sum = |missed: &[usize], seen: &[usize]| {
             let mut sums = Levels::default();
@@ -275,9 +284,6 @@ mod tests {
         };
         assert!(sum(&[1, 2, 2, 3].repeat(10), &[0, 1, 2].repeat(8)) > 5.0);
         assert!(sum(&[3, 4, 6, 7].repeat(10), &[0, 1, 2].repeat(8)) < -5.0);
-        assert!(
-            (-2.0..=0.5).contains(&mean(&[Levels::default(); BANDS], &STEPS, 1.0)),
-            "where nothing is known"
-        );
+        assert!((-2.0..=0.5).contains(&mean(&[Levels::default(); BANDS], &STEPS, 1.0)), "without any depths");
     }
 }

@@ -1,4 +1,4 @@
-//! Where an airing begins and ends in the query.
+//! Edges: the start and the end of an airing in the query.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::fingerprint::params::{HOP, TICKS_PER_FRAME, WINDOW};
@@ -9,51 +9,54 @@ use super::reference::Reference;
 use super::significance::Survival;
 use super::trace::Query;
 
-/// Beyond the last found peak an airing reaches half-way to the first missing one, at most so far (ticks).
+/// Largest distance between the outermost found peak and the end of an airing (0.5 s, in ticks). The end is half-way between
+/// that peak and the first missing one.
 pub(crate) const FARTHEST_EDGE: f64 = 0.5 * TICKS_PER_SECOND;
-/// A peak nearer to a cut than half a window of the transform (46 ms) is made of what lies on both sides of
-/// it: whether it is found says nothing.
+/// A peak nearer to a cut than half a transform window (46 ms, in ticks) mixes audio from both sides of the cut, so neither
+/// finding nor missing it is evidence.
 const BLURRED: f64 = (WINDOW / 2 * TICKS_PER_FRAME as usize / HOP) as f64;
 
-/// An airing that reaches to a cut's or track's end is so much likelier than one that ends a little before
-/// it (natural logarithm).
+/// Prior log-odds (natural logarithm) of an airing that reaches the end of the track or of the query, compared with one that
+/// ends a little earlier.
 const WHOLE: f32 = 6.5;
 
-/// Silence at an end of the track up to this (2 s, ticks) belongs to the airing.
+/// Largest silence at an end of the track that belongs to the airing (2 s, in ticks).
 const MAX_SILENCE: f64 = 2.0 * TICKS_PER_SECOND;
 
-/// Times in the query that bound an end, ticks, from within to without.
+/// Times in the query that bound an end of an airing, in ticks, from the inside to the outside.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End {
-    /// The outermost peak that was found.
+    /// Time of the outermost found peak.
     found: f64,
-    /// The next one, which is missing, be it by chance.
+    /// Time of the next peak, which is missing, possibly by chance.
     missing: f64,
-    /// One before which too many are missing for chance.
+    /// Time of the missing peak at which so many peaks are missing that chance cannot explain it.
     lost: f64,
 }
 
 impl End {
+    /// Returns an end that is exactly at a time (ticks).
     pub(crate) fn at(time: f64) -> Self {
         Self { found: time, missing: time, lost: time }
     }
 
-    /// Where an airing that ends here and one that begins there follow each other without a gap.
+    /// Returns the time at which an airing that ends here and another one that begins at `behind` meet without a gap, if
+    /// there is one.
     pub(crate) fn meets(self, behind: Self) -> Option<f64> {
-        // First as if no peak were missing by chance, then as if some were.
+        // First assume that no peak is missing by chance, then that some are.
         let bounds = [(self.missing + BLURRED, behind.missing - BLURRED), (self.lost, behind.lost)];
         let cuts = bounds.map(|(last, first)| (self.found.max(first), behind.found.min(last)));
         cuts.into_iter().find(|(from, to)| from <= to).map(|(from, to)| (from + to) / 2.0)
     }
 
-    /// The best guess: between the found and the missing peak, near the found one if they are far apart.
+    /// Returns the best estimate: between the found and the missing peak, but near the found one if they are far apart.
     pub(crate) fn time(self) -> f64 {
         self.found + ((self.missing - self.found) / 2.0).clamp(-FARTHEST_EDGE, FARTHEST_EDGE)
     }
 }
 
-/// What is known of start and end. They are those of track or query where too little is missing before them
-/// to speak against that.
+/// Returns the bounds of the start and of the end. An end is the end of the track or of the query if too few peaks are
+/// missing before it to contradict that.
 pub(crate) fn edges(
     reference: &Reference,
     outcomes: &[Outcome],
@@ -65,7 +68,8 @@ pub(crate) fn edges(
     let at = |index: usize| line.query(f64::from(reference.peaks[index].time));
     let clear = |time: f64, from: f64, to: f64| (from + BLURRED..=to - BLURRED).contains(&time);
     let (head, tail) = (outcomes[first].reference as usize, outcomes[end - 1].reference as usize);
-    // Missing peaks that speak more against the limit than it is likelier; none if the limit comes before.
+    // Times of the missing peaks up to the one at which they outweigh the prior for the limit; empty if the limit comes
+    // first.
     let missing = |indices: &mut dyn Iterator<Item = usize>| -> Vec<f64> {
         let (mut times, mut loss) = (Vec::new(), 0.0);
         for index in indices {
@@ -84,7 +88,7 @@ pub(crate) fn edges(
     let edge = |found: f64, missing: Vec<f64>, limit: f64| match missing.as_slice() {
         [nearest, .., lost] => End { found, missing: *nearest, lost: *lost },
         [nearest] => End { found, missing: *nearest, lost: *nearest },
-        // What is silent in the track may be anything in the query.
+        // Where the track is silent, the query may contain anything.
         [] => End::at(found + (limit - found).clamp(-MAX_SILENCE, MAX_SILENCE)),
     };
     let before = missing(&mut (0..head).rev());
@@ -95,7 +99,7 @@ pub(crate) fn edges(
     ]
 }
 
-/// Airings that follow each other without a gap meet at one moment, which lies between the bounds of both. They are in order
+/// Lets airings that follow each other without a gap meet at one time within the bounds of both. The airings must be in order
 /// of time.
 pub(crate) fn join(airings: &mut [Airing<'_>]) {
     for i in 1..airings.len() {

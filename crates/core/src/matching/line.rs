@@ -1,48 +1,48 @@
-//! Alignments: where and how fast a track runs beside the query.
+//! Alignment lines: the offset, speed and pitch at which a track is played in a query.
 
 use std::ops::Range;
 
 use crate::fingerprint::Peak;
 
-/// Scales nearer to the plain one than this are plain.
+/// Smallest relative change of speed or pitch that counts as a change.
 const CHANGED: f64 = 0.01;
 
 /// A straight line between the times of a query and of a track, with the ratio of their frequencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Line {
-    /// Time in the track at the query's start, ticks; may be negative.
+    /// Time in the track at the start of the query, in ticks; may be negative.
     pub(crate) offset: f64,
     /// Ticks of the track per tick of the query.
     pub(crate) speed: f64,
-    /// Frequency in the query over that in the track.
+    /// Frequency in the query divided by the frequency in the track.
     pub(crate) pitch: f64,
 }
 
 impl Line {
-    /// The line of a track with itself.
+    /// The identity: the line of a track with itself.
     pub(crate) const SAME: Self = Self { offset: 0.0, speed: 1.0, pitch: 1.0 };
 
-    /// Time in the track at a time in the query.
+    /// Returns the time in the track at a time of the query, both in ticks.
     pub(crate) fn reference(&self, query: f64) -> f64 {
         self.offset + self.speed * query
     }
 
-    /// Time in the query at a time in the track.
+    /// Returns the time in the query at a time of the track, both in ticks.
     pub(crate) fn query(&self, reference: f64) -> f64 {
         (reference - self.offset) / self.speed
     }
 
-    /// Whether the speed or the pitch is another than the track's.
+    /// Returns true if speed or pitch differ from those of the track by more than 1 %.
     pub(crate) fn is_changed(&self) -> bool {
         (self.speed - 1.0).abs().max((self.pitch - 1.0).abs()) > CHANGED
     }
 
-    /// Where a track's peak is expected in the query: time (ticks) and frequency (steps).
+    /// Returns the expected time (ticks) and frequency (steps) of a peak of the track in the query.
     pub(crate) fn place(&self, reference: &Peak) -> (f64, f64) {
         (self.query(f64::from(reference.time)), f64::from(reference.frequency) * self.pitch)
     }
 
-    /// A peak of the query in the place of a track's peak.
+    /// Returns the deviation of a peak of the query from the expected place of a peak of the track.
     pub(crate) fn sighting(&self, reference: &Peak, query: &Peak) -> Sighting {
         let late = f64::from(query.time) - self.query(f64::from(reference.time));
         let aside = f64::from(query.frequency) - f64::from(reference.frequency) * self.pitch;
@@ -50,45 +50,50 @@ impl Line {
     }
 }
 
-/// A peak that was found: how far from its place (ticks, steps), and its rank.
+/// A peak that was found in the query.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sighting {
+    /// Deviation from the expected time, in ticks; positive if late.
     pub(crate) late: f32,
+    /// Deviation from the expected frequency, in steps.
     pub(crate) aside: f32,
+    /// Rank of the query's peak.
     pub(crate) rank: u8,
 }
 
-/// How far from its place a peak may be found.
+/// Largest accepted deviation of a peak from its expected place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tolerance {
-    /// Ticks.
+    /// Time, in ticks.
     pub(crate) time: f64,
-    /// Steps …
+    /// Frequency, in steps.
     pub(crate) frequency: f64,
-    /// … and a part of the frequency.
+    /// Additional frequency tolerance, as a fraction of the expected frequency.
     pub(crate) relative: f64,
 }
 
-/// What became of one peak of the track.
+/// Result of looking up one peak of the track in the query.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Outcome {
     /// Index of the track's peak.
     pub(crate) reference: u32,
-    /// Index of the query's peak that stands in its place.
+    /// Index of the query's peak that was found at the expected place, or `None` if no peak was found.
     pub(crate) query: Option<u32>,
 }
 
-/// Parts of a tick that times are compared in, as integers: exact for any length of query.
+/// Number of integer time units per tick. Integers compare exactly for queries of any length.
 const PARTS: i64 = 8;
 
-/// Where a peak of the track is expected, and how far from there it may be.
+/// Expected place of a peak of the track in the query, with its tolerance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Expected {
-    /// Parts of ticks.
+    /// Expected time, in units of 1/[`PARTS`] tick.
     time: i64,
+    /// Time tolerance, in the same unit.
     early: i64,
-    /// Steps.
+    /// Expected frequency, in steps.
     frequency: f32,
+    /// Frequency tolerance, in steps.
     reach: f32,
 }
 
@@ -104,27 +109,30 @@ impl Expected {
         }
     }
 
-    /// First and last tick that may be near enough.
+    /// Returns the first and the last tick that can be within the tolerance.
     #[inline]
     pub(crate) fn times(&self) -> (i64, i64) {
         ((self.time - self.early).div_euclid(PARTS), (self.time + self.early).div_euclid(PARTS))
     }
 
-    /// Lowest and highest step that may be.
+    /// Returns the lowest and the highest frequency step within the tolerance.
     #[inline]
     pub(crate) fn frequencies(&self) -> (u16, u16) {
         ((self.frequency - self.reach).max(0.0) as u16, (self.frequency + self.reach) as u16)
     }
 
+    /// Returns true if the expected time with its tolerance ends before a peak of the query.
     fn is_before(&self, peak: &Peak) -> bool {
         i64::from(peak.time) * PARTS > self.time + self.early
     }
 
+    /// Returns true if the expected time with its tolerance begins after a peak of the query.
     fn is_behind(&self, peak: &Peak) -> bool {
         i64::from(peak.time) * PARTS < self.time - self.early
     }
 
-    /// How far a peak is from there, 2 at most; infinitely far if that is too far.
+    /// Returns the distance of a query's peak from the expected place: the sum of the deviations in time and frequency, each
+    /// as a fraction of its tolerance, so at most 2. Infinite if a deviation exceeds its tolerance.
     #[inline]
     pub(crate) fn distance(&self, peak: &Peak) -> f32 {
         let late = (i64::from(peak.time) * PARTS - self.time).abs();
@@ -136,14 +144,15 @@ impl Expected {
     }
 }
 
-/// Indices of the track's peaks between two times of the query (ticks).
+/// Returns the indices of the track's peaks that are expected between two times of the query (ticks).
 pub(crate) fn within(reference: &[Peak], line: &Line, (from, to): (f64, f64)) -> Range<usize> {
     let first = reference.partition_point(|p| f64::from(p.time) < line.reference(from));
     let end = reference.partition_point(|p| f64::from(p.time) < line.reference(to));
     first..end.max(first)
 }
 
-/// Looks for the track's peaks between two times of the query (ticks), in order; `peaks` are the query's.
+/// Looks up the track's peaks that are expected between two times of the query (ticks) in `peaks`, the peaks of the query.
+/// Replaces `out` by one outcome per peak of the track, in order.
 pub(crate) fn compare(
     reference: &[Peak],
     peaks: &[Peak],
@@ -156,7 +165,7 @@ pub(crate) fn compare(
     look_up(reference, within(reference, line, span), (peaks, low), line, tolerance, out);
 }
 
-/// The same for the track's peaks of these indices, which are its own.
+/// Like [`compare`], for the track's peaks with the indices in `range`.
 pub(crate) fn compare_range(
     reference: &[Peak],
     range: Range<usize>,
@@ -166,12 +175,12 @@ pub(crate) fn compare_range(
     out: &mut Vec<Outcome>,
 ) {
     let from = reference.get(range.start).map_or(0.0, |p| line.query(f64::from(p.time)));
-    // A tick more, because times are compared in parts of one.
+    // One tick more than the tolerance, because times are rounded to parts of a tick.
     let low = peaks.partition_point(|p| f64::from(p.time) < from - tolerance.time - 1.0);
     look_up(reference, range, (peaks, low), line, tolerance, out);
 }
 
-/// Looks for the track's peaks of these indices among the query's from `low` on.
+/// Looks up the track's peaks of an index range in the query's peaks from index `low` on.
 fn look_up(
     reference: &[Peak],
     range: Range<usize>,
@@ -205,10 +214,10 @@ fn look_up(
     }
 }
 
-/// Fewest peaks that a line is fitted to.
+/// Minimum number of found peaks for fitting a line.
 const FEWEST_TO_FIT: usize = 5;
 
-/// Least-squares line through the found peaks; `line` where there are too few or they are too close.
+/// Fits a line to the found peaks by least squares. Returns `line` if fewer than [`FEWEST_TO_FIT`] peaks were found.
 pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[Outcome], line: &Line) -> Line {
     let found = || {
         outcomes.iter().filter_map(|o| Some((&reference[o.reference as usize], &peaks[o.query? as usize])))
@@ -224,7 +233,8 @@ pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[Outcome], line
     let together = mean(&|r, q| {
         (f64::from(q.time) - query) * (f64::from(r.time) - line.reference(f64::from(q.time)) - late)
     });
-    // A ridge keeps few or close peaks from turning the line: their times are known to about a tick.
+    // Ridge regularization: few peaks, or peaks close in time, cannot change the speed much, because their times are only
+    // exact to about a tick.
     let turn = together / (spread + RIDGE / n as f64);
     let squares = mean(&|r, _| f64::from(r.frequency).powi(2));
     let products = mean(&|r, q| f64::from(r.frequency) * f64::from(q.frequency));
@@ -233,5 +243,6 @@ pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[Outcome], line
     Line { offset, speed, pitch: products / squares.max(1.0) }
 }
 
-/// Squared ticks: a peak's time error of a few ticks against a prior of a few tenths of a per cent.
+/// Strength of the ridge regularization, in squared ticks: the variance of a peak's time error of a few ticks, divided by the
+/// variance of a prior of the speed error of a few tenths of a per cent.
 const RIDGE: f64 = 2.0e5;

@@ -1,4 +1,4 @@
-//! Matching: candidates → alignment → verification → significance → timeline.
+//! Matching: finds candidates, aligns and verifies them, computes their significance and assembles the timeline of a query.
 
 mod airings;
 mod alternatives;
@@ -28,49 +28,49 @@ pub use timeline::{identify, identify_rows};
 
 use crate::index::TrackNumber;
 
-/// One stretch of the query that is a stretch of a track.
+/// One stretch of a query that matches a stretch of a track.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Match {
-    /// The track.
+    /// Number of the matched track.
     pub track: TrackNumber,
-    /// Start in the query, seconds.
+    /// Start in the query, in seconds.
     pub query_start: f64,
-    /// End in the query, seconds.
+    /// End in the query, in seconds.
     pub query_end: f64,
-    /// Position in the track at `query_start`, seconds.
+    /// Position in the track at `query_start`, in seconds.
     pub reference_start: f64,
-    /// Speed at which the track is played: 1.02 is 2 % too fast.
+    /// Playback speed relative to the track: 1.02 is 2 % too fast.
     pub speed: f64,
-    /// Pitch at which the track is played against the original, cents: 100 is a semitone up.
+    /// Pitch shift relative to the track, in cents: 100 is one semitone up.
     pub pitch_cents: f64,
-    /// Probability that the match is chance, corrected for everything that was tried.
+    /// Probability that the match arose by chance, corrected for all hypotheses that were tested.
     pub false_positive_probability: f64,
-    /// Landmarks of the track within the stretch that stand aligned in the query.
+    /// Number of landmarks of the track within the stretch both of whose peaks were found in the query.
     pub aligned_landmarks: u32,
-    /// Peaks of the track within the stretch.
+    /// Number of peaks of the track within the stretch.
     pub expected_peaks: u32,
-    /// Peaks of the track that were found in the query at their place.
+    /// Number of peaks of the track that were found in the query at their expected place.
     pub matched_peaks: u32,
-    /// The stretches that it consists of, in order of time: several where sound is missing or repeated in the query. Empty
-    /// where only the whole is known.
+    /// Segments of the match, in order of time. A match has several segments where audio is missing or repeated in the query.
+    /// Empty if only the whole stretch is known.
     pub segments: Vec<Segment>,
 }
 
-/// A stretch of a match along one line: the track runs beside the query without a break.
+/// A segment of a match along one straight line: query and track run in parallel without a break.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Segment {
-    /// Start in the query, seconds.
+    /// Start in the query, in seconds.
     pub query_start: f64,
-    /// End in the query, seconds.
+    /// End in the query, in seconds.
     pub query_end: f64,
-    /// Position in the track at `query_start`, seconds.
+    /// Position in the track at `query_start`, in seconds.
     pub reference_start: f64,
-    /// Speed at which the track is played.
+    /// Playback speed relative to the track.
     pub speed: f64,
 }
 
 impl Segment {
-    /// Position in the track at a time of the query, both seconds.
+    /// Returns the position in the track, in seconds, at a time of the query, in seconds.
     #[must_use]
     pub fn reference(&self, query: f64) -> f64 {
         self.reference_start + (query - self.query_start) * self.speed
@@ -78,7 +78,7 @@ impl Segment {
 }
 
 impl Match {
-    /// Moves the match by a number of seconds of the query.
+    /// Shifts the match by a number of seconds in the query.
     pub fn shift_query(&mut self, seconds: f64) {
         self.query_start += seconds;
         self.query_end += seconds;
@@ -88,50 +88,51 @@ impl Match {
         }
     }
 
-    /// Seconds of the track that are missing in the query (positive), or of the query that repeat the track or hold
-    /// something else (negative), at each seam between two segments.
+    /// Returns the jump in the track, in seconds, at each seam between two segments. A positive jump is audio of the track
+    /// that is missing in the query. A negative jump is audio that the query repeats, or other audio that was inserted into
+    /// the query.
     pub fn jumps(&self) -> impl Iterator<Item = f64> + '_ {
         let pairs = self.segments.iter().zip(self.segments.iter().skip(1));
         pairs.map(|(before, after)| after.reference_start - before.reference(after.query_start))
     }
 }
 
-/// Another explanation of a match's sound: a copy of the track, a remix, a song with the same sample. It would
-/// be a match if the better one were not in the catalog.
+/// Another explanation of the audio of a match: a copy of the track, a remix, or a song with the same sample. It would be
+/// reported as a match if the better match were not in the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alternative {
-    /// The track of the match whose alternative this is.
+    /// Track of the match that this is an alternative to.
     pub of: TrackNumber,
     /// Index of that match in [`Matches::found`].
     pub index: usize,
-    /// The stretch that the other track would explain.
+    /// Match that the other track would give.
     pub best: Match,
 }
 
-/// A candidate that failed: chance explains it, or others explain the same peaks.
+/// A candidate that was rejected because chance or other tracks explain the same peaks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rejected {
-    /// The best match that could be made of it.
+    /// Best match that the candidate gives.
     pub best: Match,
 }
 
-/// Everything found in one query.
+/// All matches found in one query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Matches {
-    /// In order of their start in the query. Each second is explained by one of them, unless two recordings are audible at
-    /// once.
+    /// Matches in order of their start in the query. Each second is explained by one match, unless two recordings are audible
+    /// at the same time.
     pub found: Vec<Match>,
-    /// Other explanations of the same stretches, in the order of the matches: all other tracks that carry the recording,
-    /// best first, then at most 5 other recordings.
+    /// Other explanations of the same stretches, in the order of the matches. For each match: all other tracks that carry the
+    /// recording, best first, then at most 5 other recordings.
     pub alternatives: Vec<Alternative>,
-    /// The best candidates that failed, best first (for explanations; at most 5).
+    /// Best rejected candidates, best first, at most 5. They explain why a query has no match.
     pub rejected: Vec<Rejected>,
-    /// Peaks in the query; 0 means silence or nothing tonal.
+    /// Number of peaks in the query; 0 if the query is silent or has no tonal content.
     pub query_peaks: usize,
 }
 
 impl Matches {
-    /// The alternatives of the match with this index in [`Matches::found`].
+    /// Returns the alternatives of the match with this index in [`Matches::found`].
     pub fn alternatives_of(&self, index: usize) -> impl Iterator<Item = &Alternative> {
         self.alternatives.iter().filter(move |other| other.index == index)
     }

@@ -1,8 +1,8 @@
-//! Where a window's peaks lie.
+//! A grid of the peaks of a window.
 //!
-//! Thousands of alignments are verified in a window, each asks of some hundred places whether a peak is there. So the
-//! peaks are sorted into tiles of time and frequency: one or two of them hold all that can stand in a place, where the
-//! moment alone has a dozen.
+//! Thousands of alignments are verified in a window, and each looks up peaks at some hundred places. So the peaks are sorted
+//! into tiles of time and frequency. One or two tiles contain all peaks that can match at a place; without frequencies, about
+//! a dozen peaks would have to be compared.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
@@ -10,27 +10,28 @@ use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 use super::line::{Expected, Line, Outcome, Tolerance, within};
 use super::verify::Window;
 
-/// Ticks (0.37 s) and steps (85 Hz) of a tile: a place with its tolerances seldom lies in more than two.
+/// Size of a tile: ticks (0.37 s) and steps (43 Hz). A place with its tolerances seldom overlaps more than two tiles.
 const TICKS: i64 = 64;
 const STEPS: u16 = 32;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / STEPS as usize + 1;
-/// Widest tolerance, ticks: peaks so far outside of the window are found too.
+/// Largest time tolerance, in ticks: peaks up to this distance outside of the window are included.
 pub(crate) const REACH: f64 = 16.0;
 
-/// The peaks of a window by tiles; owns its buffers.
+/// The peaks of a window, sorted by tile. Owns reusable buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    /// Ticks at which the first row begins, and number of rows.
+    /// Tick at which the first row begins.
     origin: i64,
+    /// Number of rows.
     rows: usize,
-    /// First peak of each tile, row by row, and behind the last one.
+    /// Index of the first peak of each tile, row by row, followed by the number of peaks.
     starts: Vec<u32>,
-    /// Peaks with their index in the window's.
+    /// Peaks by tile, each with its index in the window's peaks.
     peaks: Vec<(Peak, u32)>,
 }
 
 impl Places {
-    /// Maps a window, whatever was mapped before.
+    /// Sorts the peaks of a window into tiles and replaces the previous window.
     pub(crate) fn map(&mut self, window: &Window<'_>) {
         let index = |time: f64| window.peaks.partition_point(|p| f64::from(p.time) < time);
         let (first, end) = (index(window.from - REACH), index(window.to + REACH));
@@ -40,7 +41,7 @@ impl Places {
         self.rows = ((last - self.origin) / TICKS) as usize + 1;
         self.starts.clear();
         self.starts.resize(self.rows * COLUMNS + 1, 0);
-        // Counting sort: how many each tile has, then where it ends, then where it begins.
+        // Counting sort: the number of peaks of each tile, then the end of each tile, then its start.
         for peak in peaks {
             let tile = self.tile(peak);
             self.starts[tile] += 1;
@@ -59,7 +60,8 @@ impl Places {
         }
     }
 
-    /// Looks for a track's peaks between two times of the window (ticks), in order: as [`super::line::compare`].
+    /// Looks up the peaks of a track that are expected between two times of the window (ticks), in order. The result is the
+    /// same as that of [`super::line::compare`].
     pub(crate) fn compare(
         &self,
         reference: &[Peak],
@@ -77,7 +79,7 @@ impl Places {
         }));
     }
 
-    /// The peak that is nearest to a place, the first one of equals.
+    /// Returns the index of the peak that is nearest to an expected place; among equally near peaks, the first one.
     fn nearest(&self, place: &Expected) -> Option<u32> {
         let (from, to) = place.times();
         let (lowest, highest) = place.frequencies();
@@ -129,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_same_is_found_as_by_looking_at_all(
+        fn grid_finds_the_same_peaks_as_a_linear_search(
             query in peaks(3000),
             reference in peaks(300),
             (from, length) in (0f64..1500.0, 1f64..2000.0),

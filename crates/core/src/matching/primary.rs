@@ -1,13 +1,14 @@
-//! Which of several tracks that carry one recording an airing is reported as.
+//! Selection of the primary track: the track that an airing is reported as, if several tracks carry its recording.
 //!
-//! The choice is the same from clip to clip, and with every order in which candidates were found:
+//! The choice is the same for different clips of a recording and for any order of the candidates. The criteria are, in this
+//! order:
 //!
-//! 1. Only tracks of whose peaks about as many are found as of the best one are considered: a version without the voice is
-//!    not reported where the one with the voice is played.
+//! 1. The fraction of the track's peaks that are found must be about as high as that of the best track: a version without the
+//!    voice is not reported if the version with the voice is played.
 //! 2. The longest explanation.
-//! 3. The one of fewest pieces: an edit is reported where it is played, not the original with a jump.
-//! 4. One at its own speed and pitch before one that would have been changed.
-//! 5. The track with the longest sound: it will explain a stream for the longest time.
+//! 3. The fewest pieces: an edit is reported if the edit is played, not the original with a jump.
+//! 4. The original speed and pitch before a changed one.
+//! 5. The longest audio, because that track can explain a stream for the longest time.
 //! 6. The track that was indexed first.
 
 use std::cmp::Reverse;
@@ -17,31 +18,32 @@ use super::trace::Trace;
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
 
-/// A track has as good a part of its peaks found as another one if it is this part of the other's. Other encodings of a
-/// recording agree in nine tenths of their peaks, versions in half.
+/// Minimum ratio of a track's found fraction to the best track's for the same quality. Other encodings of a recording agree
+/// in nine tenths of their peaks, versions in half.
 const AS_GOOD: f64 = 0.75;
-/// Explanations shorter than the longest one by no more (1 s, ticks) are as long.
+/// Explanations that are shorter than the longest one by at most this (1 s, in ticks) count as equally long.
 const AS_LONG: f64 = TICKS_PER_SECOND;
-/// Sounds shorter than the longest one by no more (2 s, ticks) are as long.
+/// Tracks whose audio is shorter than the longest one by at most this (2 s, in ticks) count as equally long.
 const SAME_LENGTH: f64 = 2.0 * TICKS_PER_SECOND;
 
-/// What the choice depends on.
+/// Properties of a track on which the choice depends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Choice {
     pub(crate) track: TrackNumber,
-    /// Part of the track's peaks that were found.
+    /// Fraction of the track's expected peaks that were found.
     pub(crate) found: f64,
-    /// From the first peak that it explains to the last one, ticks: silence in front of a copy explains nothing.
+    /// Time from the first to the last peak that it explains, in ticks; silence at the start of a copy does not count.
     pub(crate) length: f64,
     pub(crate) pieces: usize,
-    /// Whether its speed or pitch is another than the track's.
+    /// True if speed or pitch differ from those of the track.
     pub(crate) is_changed: bool,
-    /// From the track's first peak to its last one, ticks.
+    /// Time from the track's first to its last peak, in ticks.
     pub(crate) sound: f64,
 }
 
 impl Choice {
-    /// What speaks for stretches of one track.
+    /// Returns the properties of one track's traces, which are in order of time. `None` if `traces` is empty or explains no
+    /// peak.
     pub(crate) fn of<'a>(traces: &(impl Iterator<Item = &'a Trace> + Clone)) -> Option<Self> {
         let first = traces.clone().next()?;
         let last = traces.clone().last()?;
@@ -60,7 +62,7 @@ impl Choice {
     }
 }
 
-/// Index of the choice that becomes the primary.
+/// Returns the index of the choice that becomes the primary, or `None` if there are no choices.
 pub(crate) fn best(choices: &[Choice]) -> Option<usize> {
     let found = choices.iter().map(|one| one.found).fold(0.0, f64::max);
     let good = choices.iter().enumerate().filter(|(_, one)| one.found >= AS_GOOD * found);
@@ -79,8 +81,8 @@ pub(crate) fn best(choices: &[Choice]) -> Option<usize> {
     Some(best.0)
 }
 
-/// One airing of the chains of one play, and the chains that are no part of it. Of each other track its longest chain is a
-/// version.
+/// Makes an airing of the chains of one play: the primary, and the longest chain of each other track as a version. Also
+/// returns the chains that do not belong to the airing. Returns `None` if no chain can be the primary.
 pub(crate) fn choose(mut chains: Vec<Chain<'_>>) -> Option<(Airing<'_>, Vec<Chain<'_>>)> {
     let traces = |chain: &Chain<'_>| Choice::of(&chain.pieces.iter().map(|piece| &piece.trace));
     let choices: Vec<Choice> = chains.iter().filter_map(traces).collect();

@@ -1,4 +1,4 @@
-//! Tracks as verification needs them, unpacked once for many candidates.
+//! Tracks as needed by verification, unpacked once for many candidates.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,26 +6,26 @@ use std::sync::Arc;
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 use crate::index::{Candidate, IndexError, POSTING_TICKS, Session, TrackNumber};
 
-/// A track as verification needs it.
+/// An unpacked track.
 #[derive(Debug)]
 pub(crate) struct Reference {
     pub(crate) number: TrackNumber,
     pub(crate) peaks: Vec<Peak>,
-    /// Length in ticks.
+    /// Length, in ticks.
     pub(crate) ticks: f64,
 }
 
-/// Tracks that are kept unpacked at once: about 100 MB.
+/// Maximum number of unpacked tracks in memory: about 100 MB.
 const MOST_LOADED: usize = 2000;
 
-/// Tracks that were unpacked, of one catalogue.
+/// Cache of unpacked tracks of one catalog.
 #[derive(Debug, Default)]
 pub(crate) struct References {
     loaded: HashMap<TrackNumber, Arc<Reference>>,
 }
 
 impl References {
-    /// The track of a candidate, and the time in it at the window's start.
+    /// Returns the track of a candidate and the time in the track at the start of the window, in ticks.
     pub(crate) fn of(
         &mut self,
         session: &mut dyn Session,
@@ -46,7 +46,8 @@ impl References {
         Ok((reference, at))
     }
 
-    /// Forgets all if they are more than this: between searches, for within one each track must stay the same.
+    /// Empties the cache if it has more than `most` tracks. Call it only between searches, because within a search each track
+    /// must keep its identity.
     pub(crate) fn trim(&mut self, most: usize) {
         if self.loaded.len() > most {
             self.loaded.clear();

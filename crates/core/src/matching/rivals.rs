@@ -1,14 +1,14 @@
-//! Rivals: other alignments that explain the same sound about as well.
+//! Competing alignments: other alignments that explain the same audio about as well.
 //!
-//! Beats, loops and samples are shared by many pieces, and chance has more than one way: a piece that nobody
-//! indexed agrees with several tracks, and with several places of one, where their beats coincide. A true
-//! match stands alone, beside its own repetitions. So a match must prove itself by what no other track explains,
-//! and by more than what the best other track reaches in the same query, which is what chance can do there.
+//! Many pieces share beats, loops and samples. So an alignment can arise by chance in several ways: a piece that is not
+//! indexed agrees with several tracks, and with several places of one track, where the beats coincide. A true match has no
+//! competitors apart from its own repetitions. So a match must be significant by peaks that no other track explains, and by
+//! more than the best other track reaches in the same query, because chance can reach as much there.
 //!
-//! Other places of the same track need care. Under noise a song is known by its loudest sounds, a beat that it
-//! repeats, and they explain nearly as much; so they do where an unknown piece has that beat. But that piece agrees
-//! with each of them a little in what the others do not explain, and a song in none but its own place. What a rival
-//! proves alone tells the two apart ([`Repeats`]).
+//! Other places of the same track need a different rule. Under noise only the loudest sounds of a song are found, such as a
+//! beat that it repeats, so its other places explain nearly as much. The same holds if an unknown piece has that beat. But
+//! the unknown piece agrees a little with each place in peaks that the other places do not explain, while a song does so only
+//! with its own place. The evidence of a competitor alone distinguishes the two cases ([`Repeats`]).
 
 use std::cell::LazyCell;
 use std::collections::HashSet;
@@ -21,45 +21,49 @@ use super::line::Line;
 use super::significance::Chance;
 use super::verify::{Verified, Window};
 
-/// Rivals that a match is compared with, at most.
+/// Maximum number of competitors whose peaks are discounted.
 const MOST_RIVALS: usize = 16;
-/// What chance explains (natural logarithm of the probability) is no rival.
+/// Alignments with a log-probability of chance (natural logarithm) above this do not compete.
 const WORTH_COMPARING: f64 = -3.0;
-/// A rival can take about its own evidence away: one with less than this part of the match's takes nothing.
+/// Minimum evidence of a competitor, as a fraction of the match's evidence, for discounting its peaks. It can take away about
+/// as much evidence as it has.
 const LEAST_TAKEN: f64 = 0.1;
-/// What another track reaches in the same query, chance reaches too, and a little more.
+/// Weight of the evidence that another track reaches in the same query. Chance can reach as much as the other track, and a
+/// little more.
 const ELSEWHERE: f64 = 1.3;
-/// Part of the shorter one of two stretches that they may share where one ends and the other begins.
+/// Two stretches that share less than this fraction of the shorter one are apart: one ends where the other begins.
 const APART: f64 = 0.5;
-/// Few coincidences reach this: it is a song that ends where the other begins.
+/// Log-probability of chance below which a competitor is a song that ends where the match begins, or the reverse. Few
+/// coincidences reach it.
 const SURELY_A_SONG: f64 = -50.0;
-/// No coincidence reaches this: the other song is heard at the same time.
+/// Log-probability of chance that no coincidence reaches: below it, another song is audible at the same time.
 const BEYOND_CHANCE: f64 = -250.0;
-/// Places in one track nearer than this, ticks, are the same one: held notes fit a little early and late.
+/// Places in one track nearer than this, in ticks, count as the same: sustained notes also match a little early and late.
 const SAME_PLACE: f64 = TICKS_PER_SECOND;
-/// Probability that a peak which a rival explains was put there by it.
+/// Probability that a peak which a competitor explains is caused by the competitor.
 const EXPLAINED: f32 = 0.7;
 
-/// How a match is weighed beside other places of its own track. What they do not explain always counts.
+/// Weights for discounting other places of the same track. Peaks that the other places do not explain always count in full.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Repeats {
-    /// Part of what they explain too that counts nevertheless: a song under noise is known by its loudest
-    /// sounds, which it repeats …
+    /// Weight of the evidence that other places explain, too. It counts because under noise only the loudest sounds of a
+    /// song, which it repeats, are found.
     pub(crate) shared: f64,
-    /// … less so many times what the best of them proves by what the match does not explain. A true match leaves
-    /// them nothing; unknown music with the same beat has something for each of them.
+    /// Factor on the evidence that the best other place has in peaks that the match does not explain; the product is
+    /// subtracted from the shared evidence. It is zero for a true match, but positive for unknown music with the same beat.
     pub(crate) alone: f64,
-    /// Part of what they reach that is taken off.
+    /// Fraction of the evidence of the best other place that is subtracted.
     pub(crate) reached: f64,
 }
 
 impl Repeats {
-    /// In files, where it is known what lies open ([`super::cover`]).
+    /// Weights for files, where the masking of missing peaks is checked as well ([`super::cover`]).
     pub(crate) const IN_FILES: Self = Self { shared: 0.8, alone: 5.0, reached: 0.0 };
-    /// In streams.
+    /// Weights for streams.
     pub(crate) const IN_STREAMS: Self = Self { shared: 0.5, alone: 5.0, reached: 0.5 };
 
-    /// At a changed scale only some of the other places are looked at: what is seen of them counts more.
+    /// Returns the weights for a line. At a changed scale only some of the other places are searched, so the evidence of
+    /// those that are found has more weight.
     fn at(self, line: &Line) -> Self {
         const CHANGED: f64 = 0.2;
         if line.is_changed() {
@@ -70,9 +74,10 @@ impl Repeats {
     }
 }
 
-/// The logarithm of the probability of chance that is left to a match beside its rivals, best first; above
-/// `enough` it need not be exact. Of the query's peaks those count that `counts` lets count. A place in a copy of the
-/// track, as `recordings` has them, is another place of the same recording; `place_in` gives this place in a track.
+/// Returns the log-probability of chance of a match after discounting its competitors, which must be sorted best first. A
+/// result above `enough` may be inexact. Only the query's peaks for which `counts` is true are used. A place in a copy of the
+/// track, according to `recordings`, is another place of the same recording; `place_in` returns the place of the match in a
+/// track.
 pub(crate) fn scrutinize<'a>(
     (one, place_in): (&Verified, &dyn Fn(TrackNumber) -> &'a Verified),
     rivals: &[&Verified],
@@ -84,13 +89,13 @@ pub(crate) fn scrutinize<'a>(
 ) -> f64 {
     let repeats = repeats.at(&one.line);
     let own = one.prove(window.peaks, chance, counts, |_| 0.0).log_p + one.tried;
-    // Asked for only where the track repeats itself.
+    // Computed only if the track repeats itself.
     let mine = LazyCell::new(|| explained(one));
     let mut left = Left::new(own);
     let mut taken = 0;
     for rival in rivals.iter().filter(|rival| rival.proof <= WORTH_COMPARING) {
         let proof = if rival.proof < SURELY_A_SONG && is_apart(one.part, rival.part) {
-            // Another song that is heard before or behind is none, but for what it has in common.
+            // A song that is audible before or after the match competes only with the evidence it has within the match.
             rival.prove_within(one.part, window.peaks, chance)
         } else {
             rival.proof
@@ -127,15 +132,19 @@ pub(crate) fn scrutinize<'a>(
     left.log_p(&repeats).min(0.0)
 }
 
-/// What is left of a match, logarithms of probabilities of chance.
+/// Evidence that remains for a match, as logarithms of probabilities of chance.
 struct Left {
+    /// Without competitors.
     own: f64,
-    /// Without what another track explains, and what another place of the same one does.
+    /// Without the peaks that another track explains.
     elsewhere: f64,
+    /// Without the peaks that another place of the same recording explains.
     beside: f64,
-    /// What another track reaches, what another place of the same one does, and what that does alone.
+    /// Best value that another track reaches.
     other: f64,
+    /// Best value that another place of the same recording reaches.
     repeated: f64,
+    /// Best value of another place of the same recording, without the peaks that the match explains.
     alone: f64,
 }
 
@@ -151,19 +160,19 @@ impl Left {
     }
 }
 
-/// The query's peaks that an alignment explains.
+/// Returns the query's peaks that an alignment explains.
 fn explained(one: &Verified) -> HashSet<u32> {
     one.outcomes.iter().filter_map(|o| o.query).collect()
 }
 
-/// Whether two stretches share next to nothing.
+/// Returns true if two stretches overlap by less than [`APART`] of the shorter one.
 fn is_apart(one: (f64, f64), other: (f64, f64)) -> bool {
     let shared = one.1.min(other.1) - one.0.max(other.0);
     shared < (one.1 - one.0).min(other.1 - other.0) * APART
 }
 
-/// Returns true if another alignment puts the same sound in this place: the same line, a copy of the track, an exact
-/// repeat.
+/// Returns true if another alignment plays the same audio at this place: the same line, a copy of the track, or an exact
+/// repetition.
 fn plays_the_same(one: &Verified, other: &Verified, window: &Window<'_>) -> bool {
     let middle = (window.from + window.to) / 2.0;
     let apart = (one.line.reference(middle) - other.line.reference(middle)).abs();
@@ -179,19 +188,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shared_counts_unless_another_place_proves_something_alone() {
+    fn shared_evidence_counts_unless_another_place_has_evidence_of_its_own() {
         let left = |alone| Left { beside: -10.0, alone, ..Left::new(-110.0) }.log_p(&Repeats::IN_FILES);
-        assert!((left(0.0) + 90.0).abs() < 1e-9, "four fifths of what is shared: {}", left(0.0));
+        assert!((left(0.0) + 90.0).abs() < 1e-9, "four fifths of the shared evidence: {}", left(0.0));
         assert!(left(-8.0) > left(-4.0) && left(-4.0) > left(0.0));
         assert!(
             (left(-50.0) + 10.0).abs() < 1e-9,
-            "what no other place explains is never taken: {}",
+            "evidence that no other place explains always counts: {}",
             left(-50.0)
         );
     }
 
     #[test]
-    fn what_is_shared_counts_for_nothing_at_a_changed_scale() {
+    fn shared_evidence_is_ignored_at_a_changed_scale() {
         let line = |speed| Line { offset: 0.0, speed, pitch: 1.0 };
         let left = Left { beside: -10.0, ..Left::new(-110.0) };
         assert!(left.log_p(&Repeats::IN_FILES.at(&line(1.001))) < -80.0);

@@ -1,7 +1,7 @@
-//! Screening: a cheap look at many candidates, to choose those worth a verification.
+//! Screening: a cheap score that selects the candidates worth verifying.
 //!
-//! A map of the window holds for every place how much a peak of a track gains if it is expected there. A
-//! candidate's promise is the sum over the track's peaks: one load each.
+//! A map of the window contains, for every place, the gain if a peak of a track is expected there. The score of a candidate
+//! is the sum over the track's peaks, which costs one memory access per peak.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
@@ -11,16 +11,16 @@ use super::reference::Reference;
 use super::significance::{BROKEN_PROMISE, Chance, promise};
 use super::verify::Window;
 
-/// Ticks and steps of a cell.
+/// Size of a cell: ticks and steps.
 const TICKS: u32 = 4;
 const STEPS: u32 = 4;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / STEPS as usize + 1;
-/// A peak counts in its cell and this many to both sides.
+/// Number of neighboring cells on each side in which a peak also counts.
 const REACH: usize = 1;
-/// Gains are kept in parts of this.
+/// Gains are stored in integer units of 1/16.
 const PARTS: f32 = 16.0;
 
-/// The map; owns its buffer.
+/// Map of the gains of a window. Owns a reusable buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Screen {
     cells: Vec<u8>,
@@ -28,7 +28,7 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Maps a window's peaks.
+    /// Maps the peaks of a window.
     pub(crate) fn map(&mut self, peaks: &[Peak], window: &Window<'_>, chance: &Chance) {
         self.rows = ((window.to - window.from).max(0.0) as usize) / TICKS as usize + 1;
         self.cells.clear();
@@ -46,7 +46,7 @@ impl Screen {
         }
     }
 
-    /// How much speaks for a track along a line.
+    /// Returns the score of a track along a line: the sum of log-likelihood ratios of its peaks.
     pub(crate) fn promise(&self, reference: &Reference, line: &Line, window: &Window<'_>) -> f32 {
         let at = |time: f64| reference.peaks.partition_point(|p| f64::from(p.time) < line.reference(time));
         let peaks = &reference.peaks[at(window.from)..at(window.to).max(at(window.from))];

@@ -1,8 +1,8 @@
-//! Candidates: offsets at which many landmarks of a query and of a track agree (Wang 2003).
+//! Candidate search: offsets at which many landmarks of a query and of a track agree (Wang 2003).
 //!
-//! All tracks of a run lie on one time line, so a vote is one number, the posting's time minus the query's,
-//! and tells track and offset together. Which candidates come out, and in which order, does not depend on how
-//! tracks are spread over runs.
+//! All tracks of a run share one time line, so a vote is a single number: the time of the posting minus the time of the
+//! query's probe. It identifies both the track and the offset. The candidates and their order do not depend on how tracks are
+//! distributed over runs.
 
 mod tally;
 
@@ -13,40 +13,44 @@ use crate::index::{Candidate, IndexError, Session, Spot};
 use super::sweep::Scale;
 use tally::Tally;
 
-/// Postings that a search reads for each probe that it makes, about; the probes of the commonest hashes, which
-/// tell least, are left out: tf-idf at its plainest. It binds from some thousands of tracks on and keeps the cost
-/// of a search from growing with the catalogue …
+/// Approximate number of postings that a lookup reads per probe. If a lookup would read more, the probes of the most common
+/// hashes, which carry the least information, are left out (a simple form of tf-idf). The limit takes effect from some
+/// thousands of tracks on and keeps the cost of a search from growing with the catalog.
 const POSTINGS_PER_PROBE: u64 = 64;
-/// … but not less than this, nor more.
+/// Lower and upper bound of the number of postings that a lookup may read.
 const POSTINGS_AT_LEAST: u64 = 150_000;
 const POSTINGS_AT_MOST: u64 = 2_500_000;
 
-/// One lookup.
+/// Parameters of one lookup.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lookup {
+    /// Ranks and pairs of the query's peaks that are looked up.
     pub(crate) depth: Depth,
-    /// Peaks are looked up as they were before this change.
+    /// Scale of the query; the query's peaks are rescaled to the original speed and pitch before the lookup.
     pub(crate) scale: Scale,
-    /// Votes that a candidate has at least.
+    /// Minimum number of votes of a candidate.
     pub(crate) least: u32,
 }
 
-/// Finds candidates; owns its buffers.
+/// Searches for candidates. Owns reusable buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
     prober: Prober,
-    /// Probes of one lookup, and of all.
+    /// Probes of the current lookup.
     own: Vec<Probe>,
+    /// Probes of all lookups.
     probes: Vec<Probe>,
-    /// Votes and candidates' places of each lookup.
+    /// Votes of each lookup.
     votes: Vec<Vec<u32>>,
+    /// Offsets with the most votes, for each lookup.
     spots: Vec<Vec<Spot>>,
     tally: Tally,
 }
 
 impl Search {
-    /// For each lookup the `most` best candidates for a window, best first. The window is its peaks and its start in
-    /// ticks, from which times are counted. `groups` says how common hashes are.
+    /// Returns the best candidates for a window, at most `most` for each lookup, best first. The window is given by its peaks
+    /// and its start in ticks, from which times are counted. `groups` has the number of postings of each group of hashes in
+    /// the index.
     pub(crate) fn candidates(
         &mut self,
         session: &mut dyn Session,
@@ -66,7 +70,8 @@ impl Search {
             keep_rarest(own, groups);
             probes.append(own);
         }
-        // Neighbours in the index one after the other: the lookups of a ladder share most of their buckets.
+        // Sorted by hash, so that probes of the same bucket are adjacent: the lookups of a ladder share most of their
+        // buckets.
         probes.sort_unstable_by_key(|probe| probe.low);
         session.vote(probes, votes, &mut |run, votes| {
             for ((lookup, votes), spots) in lookups.iter().zip(votes).zip(spots.iter_mut()) {
@@ -81,7 +86,7 @@ impl Search {
     }
 }
 
-/// Leaves out the probes of the commonest hashes beyond what a search may read.
+/// Removes the probes of the most common hashes until the lookup reads no more postings than allowed.
 fn keep_rarest(probes: &mut Vec<Probe>, groups: &[u32]) {
     let allowed = (probes.len() as u64 * POSTINGS_PER_PROBE).clamp(POSTINGS_AT_LEAST, POSTINGS_AT_MOST)
         * u64::from(GROUP_HASHES);

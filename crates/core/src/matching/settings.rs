@@ -1,17 +1,18 @@
-//! What a user may set about matching.
+//! User settings of matching.
 
 /// Settings of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatchSettings {
-    /// Accepted probability that an unknown query gives a match, above 0 and below 1: the default lets about one in a
-    /// thousand.
+    /// Accepted probability that a query whose recordings are not in the catalog gives a match, above 0 and below 1. The
+    /// default accepts about one false match in a thousand such queries.
     pub false_positive_rate: f64,
-    /// How hard to look where nothing is found at once.
+    /// Effort of the search where the first pass finds nothing obvious.
     pub effort: Effort,
-    /// Changes of speed, tempo and pitch that are looked for.
+    /// Ranges of the changes of speed, tempo and pitch that are searched.
     pub ranges: Ranges,
-    /// Scales of the ladder tried per second of sound; `None` tries them all on every window. A live stream
-    /// on a budget tries them in turn, window after window.
+    /// Number of scales of the ladder to try per second of audio; `None` tries all scales on every window. With a budget,
+    /// consecutive windows try different parts of the ladder, so that together they try all of it. This limits the cost of a
+    /// live stream.
     pub steps_per_second: Option<f64>,
 }
 
@@ -26,37 +27,38 @@ impl Default for MatchSettings {
     }
 }
 
-/// How hard to look.
+/// Effort of a search.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Effort {
-    /// What is heard well, at its own speed (within two per cent).
+    /// Finds clearly audible recordings at their original speed (within two per cent).
     Fast,
-    /// Under noise and speech too, and at every speed, tempo and pitch of the ranges.
+    /// Also finds recordings under noise and speech, and at every speed, tempo and pitch within [`MatchSettings::ranges`].
     #[default]
     Normal,
-    /// Smaller steps and more peaks at each: worn and changed at once. About five times the cost.
+    /// Uses smaller steps of the ladder and more peaks at each step, to find recordings that are both degraded and changed in
+    /// speed, tempo or pitch. Costs about five times as much as [`Effort::Normal`].
     Thorough,
 }
 
-/// Changes of a song that are looked for. A change is a factor: a range of 0.5 reaches from 1 / 1.5 of the original
-/// (two thirds) to 1.5 times the original, 0 turns the search for that change off.
+/// Ranges of the changes of a song that are searched. A change is a factor: a range of 0.5 covers 1 / 1.5 (two thirds) to 1.5
+/// times the original. A range of 0 turns the search for that change off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranges {
-    /// Speed, which changes tempo and pitch by the same factor; 0 to [`Ranges::MAX_CHANGE`].
+    /// Range of the speed, which changes tempo and pitch by the same factor; 0 to [`Ranges::MAX_CHANGE`].
     pub speed: f64,
-    /// Tempo at the same pitch; 0 to [`Ranges::MAX_CHANGE`].
+    /// Range of the tempo at unchanged pitch; 0 to [`Ranges::MAX_CHANGE`].
     pub tempo: f64,
-    /// Pitch at the same tempo, cents to both sides; 0 to [`Ranges::MAX_PITCH_CENTS`].
+    /// Range of the pitch at unchanged tempo, in cents up and down; 0 to [`Ranges::MAX_PITCH_CENTS`].
     pub pitch_cents: f64,
 }
 
 impl Ranges {
     /// Largest range of speed and tempo.
     pub const MAX_CHANGE: f64 = 0.5;
-    /// Largest range of the pitch, cents: the same factor of 1.5.
+    /// Largest range of the pitch, in cents. This is about the same factor of 1.5.
     pub const MAX_PITCH_CENTS: f64 = 700.0;
 
-    /// The same ranges within their limits; what is no number is 0.
+    /// Returns the ranges limited to their maxima. Negative values and NaN become 0.
     pub(crate) fn bounded(self) -> Self {
         let within = |range: f64, most: f64| if range > 0.0 { range.min(most) } else { 0.0 };
         Self {
@@ -68,8 +70,8 @@ impl Ranges {
 }
 
 impl Default for Ranges {
-    /// Nightcore and slowed edits lie within 1 / 1.5 to 1.5 times the speed; stations and mixes change tempo or pitch
-    /// alone by less.
+    /// Returns ranges for common edits: nightcore and slowed edits play at 1 / 1.5 to 1.5 times the original speed; stations
+    /// and mixes change tempo or pitch alone by less.
     fn default() -> Self {
         Self { speed: 0.5, tempo: 0.14, pitch_cents: 200.0 }
     }

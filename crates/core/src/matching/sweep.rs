@@ -1,32 +1,32 @@
 //! The ladder of speeds, tempi and pitches at which a query is looked up.
 //!
-//! A hash tolerates two per cent of change to both sides, so some forty steps cover a wide range without growing
-//! the index (Gunfinger and Panako 2.0 search finer or store more; Ellis proposed the ladder for audfprint).
-//! Steps that gather outstanding votes are climbed again in small ones.
+//! A hash tolerates a change of about two per cent in both directions, so about forty steps cover a wide range without
+//! growing the index (Gunfinger and Panako 2.0 search finer or store more; Ellis proposed the ladder for audfprint). Steps
+//! with outstanding votes are searched again in smaller steps.
 
 use crate::fingerprint::landmark::Rescaling;
 
 use super::settings::{Effort, MatchSettings, Ranges};
 
-/// How a track is changed.
+/// Change of speed and pitch of a track.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Scale {
     /// Ticks of the track per tick of the query.
     pub(crate) speed: f64,
-    /// Frequency in the query over that in the track.
+    /// Frequency in the query divided by the frequency in the track.
     pub(crate) pitch: f64,
 }
 
 impl Scale {
-    /// Unchanged.
+    /// The scale of an unchanged track.
     pub(crate) const PLAIN: Self = Self { speed: 1.0, pitch: 1.0 };
 
-    /// The change that makes a query of this scale as its track is.
+    /// Returns the rescaling that turns a query of this scale back to the speed and pitch of its track.
     pub(crate) fn undone(self) -> Rescaling {
         Rescaling { time: self.speed as f32, frequency: (1.0 / self.pitch) as f32 }
     }
 
-    /// The scales a small step to both sides, and this one.
+    /// Returns this scale and scales that differ by small steps up and down. A factor of exactly 1 stays 1.
     pub(crate) fn fine(self) -> [Self; FINE_STEPS.len()] {
         FINE_STEPS.map(|step| Self {
             speed: if self.speed == 1.0 { 1.0 } else { self.speed * (1.0 + step) },
@@ -35,18 +35,18 @@ impl Scale {
     }
 }
 
-/// Factor from one scale of the ladder to the next. Half a step to both sides is what a hash tolerates, at any scale:
-/// the steps are geometric, because a change is a shift on a logarithmic scale.
+/// Factor between neighboring scales of the ladder. A hash tolerates half a step in both directions at any scale. The steps
+/// are geometric because a change is a shift on a logarithmic scale.
 const STEP: f64 = 1.03;
-/// The same for [`Effort::Thorough`].
+/// Factor between neighboring scales of the ladder for [`Effort::Thorough`].
 const SMALL_STEP: f64 = 1.02;
-/// Changes at which the best scales are tried again. What is left is within a quarter of a per cent or two.
+/// Relative changes at which the best scales are tried again. The remaining error is a quarter to half of a per cent.
 const FINE_STEPS: [f64; 5] = [-0.012, -0.006, 0.0, 0.006, 0.012];
-/// Cents of an octave.
+/// Cents per octave.
 const OCTAVE: f64 = 1200.0;
 
-/// All scales that the settings ask for, the likeliest first: small changes, and speed (which is one knob on
-/// a turntable) before tempo and pitch. Ranges beyond the largest ones are cut to them.
+/// Returns all scales that the settings require, the most likely first: small changes before large ones, and speed (a single
+/// control of a turntable) before tempo and pitch. Ranges are limited to their maxima.
 pub(crate) fn ladder(settings: &MatchSettings) -> Vec<Scale> {
     let Ranges { speed, tempo, pitch_cents } = settings.ranges.bounded();
     let step = match settings.effort {
@@ -56,7 +56,7 @@ pub(crate) fn ladder(settings: &MatchSettings) -> Vec<Scale> {
     };
     let mut steps: Vec<(i32, Scale)> = Vec::new();
     let mut add = |farthest: f64, scale: fn(f64) -> Scale| {
-        // The last step covers half of its width beyond its own place.
+        // The last step covers half of its width beyond its own factor.
         let most = (farthest.ln() / step.ln() - 0.5).ceil() as i32;
         for i in 1..=most {
             steps.extend([i, -i].map(|power| (i, scale(step.powi(power)))));
@@ -69,8 +69,8 @@ pub(crate) fn ladder(settings: &MatchSettings) -> Vec<Scale> {
     steps.into_iter().map(|(_, scale)| scale).collect()
 }
 
-/// The steps that a window beginning at `from` may try on a budget: so many in turn that windows one after
-/// the other try them all.
+/// Returns the scales that a window of `seconds` beginning at `from` (seconds) may try within the budget
+/// [`MatchSettings::steps_per_second`]. Consecutive windows continue in the ladder, so that together they try all scales.
 pub(crate) fn within_budget(
     ladder: &[Scale],
     settings: &MatchSettings,

@@ -1,4 +1,4 @@
-//! The timeline of a query: every song in it, each play once.
+//! The timeline of a query: finds all songs and reports each airing once.
 
 use rayon::prelude::*;
 
@@ -19,16 +19,17 @@ use super::verify::{FINE, Verified, Window};
 use super::window::{Found, WindowSearch, log_hypotheses};
 use super::{Match, MatchSettings, Matches, Segment};
 
-/// A window that is searched, and the step to the next one, ticks.
+/// Length of a window, in ticks.
 const WINDOW: f64 = 10.0 * TICKS_PER_SECOND;
+/// Distance between the starts of neighboring windows, in ticks.
 pub(crate) const STEP: f64 = 5.0 * TICKS_PER_SECOND;
-/// A query up to this length is one window. The index keeps tracks farther apart than this.
+/// Maximum length of a query that is searched as one window, in ticks. The index separates tracks by more than this.
 const LONGEST_WINDOW: f64 = 15.0 * TICKS_PER_SECOND;
 
-/// Finds every song in a query of any length. Windows of a long query are searched on all cores (rayon).
+/// Identifies all songs in a query of any length. Windows of a long query are searched in parallel on all cores (rayon).
 ///
 /// # Errors
-/// [`IndexError`] if a part of the index that the search touched is damaged.
+/// Returns [`IndexError`] if a part of the index that the search read is damaged.
 pub fn identify(
     snapshot: &Snapshot,
     query: &Constellation,
@@ -37,10 +38,11 @@ pub fn identify(
     identify_at(snapshot, query, settings)
 }
 
-/// The same, with the same answer, where the index is rows of a database.
+/// Like [`identify`], with the same result, for an index in rows of a database.
 ///
 /// # Errors
-/// As [`identify`], and where the database fails; [`IndexError::Stale`] says to open the index again and repeat.
+/// Returns the errors of [`identify`] and errors of the database. After [`IndexError::Stale`], open the index again and
+/// repeat the search.
 pub fn identify_rows<S: RowStore>(
     index: &RowIndex<S>,
     query: &Constellation,
@@ -94,7 +96,7 @@ fn search(
     limit: f64,
 ) -> Result<Vec<Found>, IndexError> {
     match windows {
-        // One window needs no other thread.
+        // A single window needs no other thread.
         [window] => Ok(vec![WindowSearch::new(home, settings, limit).find(window)?]),
         _ => windows
             .par_iter()
@@ -104,15 +106,16 @@ fn search(
 }
 
 impl Trace {
-    /// Logarithm of the probability that chance gives as much: in the best window, where it was compared with
-    /// all alternatives, or over the whole stretch, corrected for the choice of its ends; whichever is higher.
+    /// Returns the logarithm of the probability that chance gives as much evidence: the higher one of two values. The first
+    /// is from the best window, where all alternatives were compared. The second is from the whole stretch, corrected for the
+    /// choice of its ends.
     pub(crate) fn log_p(&self) -> f64 {
-        // Each end was chosen among all peaks of its side.
+        // Each end was selected among all peaks on its side.
         let whole = self.evidence.log_p() + self.tried + 2.0 * (self.choices / 2.0).max(1.0).ln();
         whole.max(self.window_log_p)
     }
 
-    /// The stretch along one line.
+    /// Returns the segment of the trace, which has a single line.
     pub(crate) fn segment(&self) -> Segment {
         Segment {
             query_start: self.from / TICKS_PER_SECOND,
@@ -122,7 +125,7 @@ impl Trace {
         }
     }
 
-    /// Landmarks of the track both of whose peaks were found.
+    /// Returns the number of the track's landmarks both of whose peaks were found.
     fn aligned_landmarks(&self) -> u32 {
         let (Some(first), Some(last)) = (self.outcomes.first(), self.outcomes.last()) else { return 0 };
         let peaks = &self.reference.peaks[first.reference as usize..=last.reference as usize];
@@ -131,20 +134,20 @@ impl Trace {
 }
 
 impl Trace {
-    /// What is reported of a stretch alone.
+    /// Returns the match for this trace alone.
     pub(crate) fn report(&self, correction: f64) -> Match {
         report(std::iter::once(self), claimed(self.log_p(), correction))
     }
 }
 
 impl Chain<'_> {
-    /// What is reported of it.
+    /// Returns the match for the chain.
     pub(crate) fn report(&self, correction: f64) -> Match {
         report(self.pieces.iter().map(|piece| &piece.trace), claimed(self.log_p(), correction))
     }
 }
 
-/// What is reported of stretches of one track, of which there is at least one.
+/// Returns the match for a nonempty list of stretches of one track.
 fn report<'a>(traces: impl Iterator<Item = &'a Trace> + Clone, probability: f64) -> Match {
     let segments: Vec<Segment> = traces.clone().map(Trace::segment).collect();
     let longest = traces.clone().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)));
@@ -165,7 +168,7 @@ fn report<'a>(traces: impl Iterator<Item = &'a Trace> + Clone, probability: f64)
     }
 }
 
-/// Landmarks of a stretch of a track both of whose peaks were found.
+/// Returns the number of landmarks of a stretch of a track both of whose peaks were found.
 pub(crate) fn aligned_landmarks(peaks: &[Peak], found: impl Fn(u32) -> bool) -> u32 {
     let mut aligned = 0;
     landmarks(peaks, |l| aligned += u32::from(found(l.first) && found(l.second)));
@@ -173,6 +176,7 @@ pub(crate) fn aligned_landmarks(peaks: &[Peak], found: impl Fn(u32) -> bool) -> 
 }
 
 impl Verified {
+    /// Returns the match for this alignment in its window.
     pub(crate) fn report(&self, log_p: f64, correction: f64, window: &Window<'_>) -> Match {
         Match {
             track: self.reference.number,

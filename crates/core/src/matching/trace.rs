@@ -1,4 +1,4 @@
-//! Following an alignment beyond its window, to both ends of the song's airing.
+//! Traces: follow an alignment beyond its window to both ends of the airing.
 
 use std::sync::Arc;
 
@@ -10,62 +10,64 @@ use super::reference::Reference;
 use super::significance::{Chance, Evidence, Survival};
 use super::verify::{FINE, Verified, Window};
 
-/// A line is followed by at least this many ticks a round (10 s) …
+/// Minimum length by which a line is extended per round (10 s, in ticks).
 const SHORTEST_ROUND: f64 = 10.0 * TICKS_PER_SECOND;
-/// … for so many rounds, each as long as all before: 10 s to 11 hours.
+/// Maximum number of rounds. Each round extends the trace by its current length, so that the rounds reach from 10 s to 11
+/// hours.
 const MOST_ROUNDS: usize = 12;
-/// Peaks are looked for a little wider while the line is still being fitted.
+/// Tolerance while the line is still being fitted; it is a little wider than the final one.
 pub(crate) const FOLLOWING: Tolerance = Tolerance { time: 5.0, frequency: 6.0, relative: 0.0 };
-/// A line that a round moves by less, ticks, is done.
+/// A line is settled if a round moves it by less than this at both ends, in ticks.
 const SETTLED: f64 = 1.0;
-/// An airing: a stretch of the query that is a stretch of a track.
+/// The time/pitch track of an airing: a stretch of the query that matches a stretch of a track.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
     pub(crate) reference: Arc<Reference>,
     pub(crate) line: Line,
-    /// Start and end in the query, ticks.
+    /// Start and end in the query, in ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// What is known of the start and of the end.
+    /// Bounds of the start and of the end.
     pub(crate) ends: [End; 2],
     pub(crate) evidence: Evidence,
-    /// Peaks of the track within the stretch.
+    /// Outcomes of the track's peaks within the stretch.
     pub(crate) outcomes: Vec<Outcome>,
-    /// Number of stretches that it was chosen from.
+    /// Number of outcomes from which the stretch was selected; its ends are corrected for this choice.
     pub(crate) choices: f64,
-    /// What the window alone proves beside its rivals.
+    /// Logarithm of the probability of chance in the window alone, after discounting competing alignments.
     pub(crate) window_log_p: f64,
-    /// Logarithm of the number of scales that were tried for a line like this.
+    /// Logarithm of the number of scales that were tried for such a line.
     pub(crate) tried: f64,
 }
 
-/// What all traces of a query share.
+/// Query data that all of its traces share.
 pub(crate) struct Query<'a> {
     pub(crate) peaks: &'a [Peak],
-    /// What is known of it: start and end, ticks.
+    /// Start and end of the part of the query that is available, in ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// Chance over the whole query.
+    /// Chance measured over the whole query.
     pub(crate) chance: &'a Chance,
 }
 
-/// What a trace begins with.
+/// Starting point of a trace.
 #[derive(Debug)]
 pub(crate) struct Seed<'a> {
     pub(crate) reference: &'a Arc<Reference>,
     pub(crate) line: Line,
-    /// Stretch of the query that is known to be of the airing, ticks.
+    /// Stretch of the query that is known to belong to the airing, in ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) survival: Survival,
-    /// What a window alone proves beside its rivals.
+    /// Logarithm of the probability of chance in the window alone, after discounting competing alignments.
     pub(crate) window_log_p: f64,
-    /// Logarithm of the number of scales that were tried for a line like this.
+    /// Logarithm of the number of scales that were tried for such a line.
     pub(crate) tried: f64,
 }
 
 impl Trace {
-    /// Follows what was found in a window. Peaks in `used` belong to other airings.
+    /// Follows an alignment of a window in both directions. Peaks marked in `used` belong to other airings. Returns `None` if
+    /// nothing supports the alignment.
     pub(crate) fn follow(
         (seed, window_log_p): (&Verified, f64),
         window: &Window<'_>,
@@ -84,7 +86,7 @@ impl Trace {
         Self::grow(&seed, query, used)
     }
 
-    /// Follows a stretch to its ends.
+    /// Extends a stretch to the ends of its airing. Returns `None` if no outcome supports the line.
     pub(crate) fn grow(seed: &Seed<'_>, query: &Query<'_>, used: &[bool]) -> Option<Self> {
         let Seed { reference, mut line, mut from, mut to, mut survival, .. } = *seed;
         let mut outcomes = Vec::new();
@@ -104,7 +106,7 @@ impl Trace {
             let time = |i: usize| line.query(f64::from(reference.peaks[outcomes[i].reference as usize].time));
             let next = (time(first).max(query.from), time(end - 1).min(query.to));
             let grown = (from - next.0).max(next.1 - to);
-            // Beyond one round's reach lies nothing new once an end was found inside it.
+            // A round that found both ends well inside its span cannot find more.
             let open = (next.0 - span.0).min(span.1 - next.1) < step / 4.0;
             (from, to) = next;
             if settled && (grown < TICKS_PER_SECOND || !open) {
@@ -127,7 +129,7 @@ impl Trace {
         Some(this)
     }
 
-    /// Settles the ends, with the tolerance of evidence.
+    /// Determines the ends with the tolerance of the final evidence. Returns `None` if no outcome supports the line.
     fn finish(&mut self, query: &Query<'_>, used: &[bool], survival: Survival) -> Option<()> {
         let Self { reference, line, outcomes, .. } = self;
         let span = ((self.from - FARTHEST_EDGE).max(query.from), (self.to + FARTHEST_EDGE).min(query.to));
@@ -142,12 +144,12 @@ impl Trace {
         Some(())
     }
 
-    /// Whether this is an airing of the same track in a window.
+    /// Returns true if this trace is of the same track as an alignment and overlaps its window.
     pub(crate) fn is_heard(&self, other: &Verified, window: &Window<'_>) -> bool {
         self.reference.number == other.reference.number && self.from < window.to && window.from < self.to
     }
 
-    /// Times in the query of the first and the last peak that it explains, ticks.
+    /// Returns the times in the query of the first and the last peak that the trace explains, in ticks.
     pub(crate) fn peaks_span(&self) -> Option<(f64, f64)> {
         let time = |outcome: &Outcome| {
             self.line.query(f64::from(self.reference.peaks[outcome.reference as usize].time))
@@ -155,12 +157,12 @@ impl Trace {
         Some((time(self.outcomes.first()?), time(self.outcomes.last()?)))
     }
 
-    /// Whether it is long enough to be heard as music.
+    /// Returns true if the trace is long enough to be an airing.
     pub(crate) fn is_airing(&self) -> bool {
         self.to - self.from >= SHORTEST_AIRING
     }
 
-    /// Whether another stretch goes on, or begins, where this one ends, along the same line.
+    /// Returns true if another stretch continues this one along the same line, before it or after it.
     pub(crate) fn continues(&self, other: &Self) -> bool {
         let middle = (other.from + other.to) / 2.0;
         self.reference.number == other.reference.number
@@ -169,7 +171,7 @@ impl Trace {
             && (self.line.reference(middle) - other.line.reference(middle)).abs() <= SAME_TICKS
     }
 
-    /// Takes in a stretch that continues this one.
+    /// Extends this stretch by one that continues it.
     pub(crate) fn join(&mut self, other: &Self) {
         if other.from < self.from {
             (self.from, self.ends[0]) = (other.from, other.ends[0]);
@@ -179,7 +181,7 @@ impl Trace {
         }
     }
 
-    /// Whether a window's alignment is a part of this airing.
+    /// Returns true if an alignment of a window is a part of this trace.
     pub(crate) fn covers(&self, other: &Verified, window: &Window<'_>) -> bool {
         let middle = (window.from.max(self.from) + window.to.min(self.to)) / 2.0;
         self.reference.number == other.reference.number
@@ -188,7 +190,7 @@ impl Trace {
     }
 }
 
-/// What speaks for these outcomes, with the chance of the whole query.
+/// Returns the evidence of these outcomes, using the chance of the whole query.
 pub(crate) fn weigh(reference: &Reference, outcomes: &[Outcome], line: &Line, query: &Query<'_>) -> Evidence {
     let mut evidence = Evidence::default();
     for outcome in outcomes {
@@ -199,21 +201,21 @@ pub(crate) fn weigh(reference: &Reference, outcomes: &[Outcome], line: &Line, qu
     evidence
 }
 
-/// Stretches along one line with less between them, ticks, are one airing.
+/// Largest gap between two stretches of one airing along the same line, in ticks.
 const SHORTEST_GAP: f64 = TICKS_PER_SECOND;
-/// Shorter airings, ticks, are not told: a chord, a drum roll.
+/// Shortest airing that is reported, in ticks: anything shorter is a chord or a drum roll.
 const SHORTEST_AIRING: f64 = TICKS_PER_SECOND;
-/// Lines of one track within this many ticks are the same.
+/// Largest distance between lines of one track that count as the same, in ticks.
 pub(crate) const SAME_TICKS: f64 = 10.0;
 
-/// Speech comes and goes: an airing may be covered more than on the whole, by so many steps of the rate of survival …
+/// Numbers of rate steps by which an airing may be masked more than on average: speech starts and stops.
 const COVERS: [u8; 3] = [0, 1, 2];
-/// … and the logarithm of the probability that this changes at a peak, about once a second.
+/// Logarithm of the probability that the masking changes at a peak: about once per second.
 const COVER_CHANGES: f64 = -3.4;
 
-/// The stretch of outcomes that is likeliest to be the airing: the one whose sum of what speaks for and
-/// against it is highest (Kadane's algorithm, with a state for each cover: Viterbi 1967). Index of its first one and
-/// behind its last; both were found.
+/// Returns the stretch of outcomes that is most likely to be the airing: the stretch with the highest sum of log-likelihood
+/// ratios (Kadane's algorithm, with a state for each level of masking: Viterbi 1967). The result is the index of its first
+/// outcome and the index after its last one; both of these outcomes were found.
 pub(crate) fn stretch(
     reference: &Reference,
     outcomes: &[Outcome],

@@ -1,4 +1,4 @@
-//! Verification: the peaks of the track themselves, aligned into the query, prove or reject a candidate
+//! Verification: compares the peaks of a track, aligned by a line, with the query and accepts or rejects a candidate
 //! (Sonnleitner and Widmer 2016, VI-C).
 
 use std::f64::consts::LN_2;
@@ -12,23 +12,23 @@ use super::places::{Places, REACH};
 use super::reference::Reference;
 use super::significance::{BANDS, Chance, Evidence, Survival, band};
 
-/// Where a peak is expected in the end: about three standard errors of a peak heard through a codec.
+/// Final tolerance of a peak's place: about three standard errors after a codec.
 pub(crate) const FINE: Tolerance = Tolerance { time: 4.0, frequency: 6.0, relative: 0.0 };
-/// Rounds of fitting for a line that is nearly right …
+/// Rounds of fitting for a line that is nearly right.
 const NARROW: [Tolerance; 1] = [Tolerance { time: 6.0, frequency: 8.0, relative: 0.002 }];
-/// … for one whose speed may be off by a per cent …
+/// Rounds of fitting for a line whose speed may be off by one per cent.
 const WIDE: [Tolerance; 3] = [
     Tolerance { time: 14.0, frequency: 8.0, relative: 0.012 },
     Tolerance { time: 8.0, frequency: 7.0, relative: 0.004 },
     Tolerance { time: 5.0, frequency: 7.0, relative: 0.001 },
 ];
-/// … and for one that is right.
+/// Round of fitting for a line that is right.
 const AGAIN: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
 const _: () = assert!(WIDE[0].time <= REACH);
 
-/// Rounds of fitting once more, at most …
+/// Maximum number of additional fits.
 const MOST_FITS: usize = 8;
-/// … as long as each lowers the logarithm of the probability of chance by this.
+/// An additional fit continues only if it lowers the quick log-probability of chance by at least this.
 const WORTH_FITTING: f64 = 2.0;
 
 /// A stretch of the query.
@@ -36,75 +36,75 @@ const WORTH_FITTING: f64 = 2.0;
 pub(crate) struct Window<'a> {
     /// All peaks of the query.
     pub(crate) peaks: &'a [Peak],
-    /// Start and end, ticks.
+    /// Start and end, in ticks.
     pub(crate) from: f64,
     pub(crate) to: f64,
-    /// What covers the places without peaks, if that is known.
+    /// Masking depth of places without peaks; empty if unknown.
     pub(crate) relief: &'a Relief,
 }
 
 impl<'a> Window<'a> {
-    /// Index of the first peak within.
+    /// Returns the index of the first peak within the window.
     pub(crate) fn first_peak(&self) -> usize {
         self.peaks.partition_point(|p| f64::from(p.time) < self.from)
     }
 
-    /// The peaks within.
+    /// Returns the peaks within the window.
     pub(crate) fn own_peaks(&self) -> &'a [Peak] {
         let to = self.peaks.partition_point(|p| f64::from(p.time) < self.to);
         &self.peaks[self.first_peak()..to]
     }
 }
 
-/// What is known of a window before anything is verified in it.
+/// Statistics of a window that verification needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ground<'a> {
-    /// What its peaks give by chance.
+    /// Probabilities of finding peaks by chance.
     pub(crate) chance: &'a Chance,
-    /// Where they lie.
+    /// Grid of the window's peaks.
     pub(crate) places: &'a Places,
 }
 
-/// A line with what speaks for it.
+/// A line of a track with its evidence.
 #[derive(Debug, Clone)]
 pub(crate) struct Verified {
     pub(crate) reference: Arc<Reference>,
     pub(crate) line: Line,
-    /// Logarithm of the number of scales that were tried for a line like this.
+    /// Logarithm of the number of scales that were tried for such a line.
     pub(crate) tried: f64,
     pub(crate) evidence: Evidence,
-    /// Logarithm of the probability that chance gives as much evidence, at one place and scale.
+    /// Log-probability that chance gives as much evidence, at one place and scale.
     pub(crate) proof: f64,
-    /// The part of the window that the proof is of, ticks of the query.
+    /// Part of the window that `proof` applies to, in ticks of the query.
     pub(crate) part: (f64, f64),
-    /// A cheap stand-in for the proof, to choose what is weighed.
+    /// A cheap approximation of `proof` (Chernoff's bound), for selecting the alignments to weigh.
     pub(crate) quick: f64,
-    /// Peaks of the track within the window, and where they were found.
+    /// Outcomes of the track's peaks that are expected within the window.
     pub(crate) outcomes: Vec<Outcome>,
-    /// For each of them the probability to be found by chance.
+    /// Probability of finding each of them by chance.
     chances: Vec<f32>,
 }
 
-/// What speaks for a line.
+/// Significance of a line.
 #[derive(Debug)]
 pub(crate) struct Proof {
-    /// Logarithm of the probability that chance gives as much.
+    /// Logarithm of the probability that chance gives as much evidence.
     pub(crate) log_p: f64,
     evidence: Evidence,
-    /// The outcomes that it is of, unless all.
+    /// Range of outcomes that it applies to, or `None` for all.
     part: Option<Range<usize>>,
 }
 
-/// A line that is roughly right.
+/// A line that is approximately right.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rough {
     pub(crate) line: Line,
-    /// Logarithm of the number of scales that were tried for a line like this.
+    /// Logarithm of the number of scales that were tried for such a line.
     pub(crate) tried: f64,
 }
 
 impl Verified {
-    /// A track in a window along a line that may be off by a few ticks.
+    /// Aligns a track in a window along a line that may be off by a few ticks.
     pub(crate) fn near(
         reference: &Arc<Reference>,
         rough: Rough,
@@ -114,9 +114,9 @@ impl Verified {
         Self::along(reference, rough, &NARROW, false, window, ground)
     }
 
-    /// A track in a window along a line whose speed and pitch may be off by a per cent: independently, or
-    /// both by as much, as where a turntable is too fast. High notes are too far off at first to tell the
-    /// pitch; the times do.
+    /// Aligns a track in a window along a line whose speed and pitch may be off by one per cent. It fits them independently
+    /// and tied to the same factor, as on a fast turntable. In the tied fit the times determine the pitch, because high notes
+    /// are too far off at first.
     pub(crate) fn far(
         reference: &Arc<Reference>,
         rough: Rough,
@@ -128,8 +128,8 @@ impl Verified {
         if tied.quick < free.quick { tied } else { free }
     }
 
-    /// Fits the line until it gets no better and weighs the evidence. A line that is off in speed or pitch
-    /// meets few of its peaks at first, and more with every round.
+    /// Fits the line until the fit no longer improves, then computes its significance. If speed or pitch are off, few peaks
+    /// are found at first and more in each round.
     pub(crate) fn weighed(&self, window: &Window<'_>, ground: Ground<'_>) -> Self {
         let mut best = self.clone();
         for _ in 0..MOST_FITS {
@@ -153,7 +153,7 @@ impl Verified {
         best
     }
 
-    /// Fits a line in some rounds and looks at what became of the track's peaks.
+    /// Fits a line in several rounds and looks up the track's peaks.
     fn along(
         reference: &Arc<Reference>,
         rough: Rough,
@@ -191,25 +191,25 @@ impl Verified {
         }
     }
 
-    /// Logarithm of the probability that chance gives as much evidence at one of the places and scales.
+    /// Returns the logarithm of the probability that chance gives as much evidence at one of the places and scales.
     pub(crate) fn log_p(&self) -> f64 {
         (self.proof + self.tried).min(0.0)
     }
 
-    /// Whether another alignment is this one.
+    /// Returns true if another alignment is along the same line of the same track, compared in the middle of the window.
     pub(crate) fn is_same_line(&self, other: &Self, window: &Window<'_>) -> bool {
         let middle = (window.from + window.to) / 2.0;
         Arc::ptr_eq(&self.reference, &other.reference)
             && (self.line.reference(middle) - other.line.reference(middle)).abs() < FINE.time
     }
 
-    /// Time in the query at which a peak of the track is expected.
+    /// Returns the time in the query at which a peak of the track is expected, in ticks.
     fn time(&self, outcome: &Outcome) -> f64 {
         self.line.query(f64::from(self.reference.peaks[outcome.reference as usize].time))
     }
 
-    /// What the window proves, or its best part, where the song begins or ends within. Of the query's peaks those count that `counts`
-    /// lets count; `rival` is the probability that a rival explains one.
+    /// Returns the significance of the whole window, or of its best part if the song begins or ends within. Only the query's
+    /// peaks for which `counts` is true are used; `rival` is the probability that a competing alignment explains a peak.
     pub(crate) fn prove(
         &self,
         peaks: &[Peak],
@@ -225,7 +225,7 @@ impl Verified {
             return Proof { log_p: log_p.min(0.0), evidence: whole, part: None };
         }
         let evidence = weigh(part.clone());
-        // Any pair of peaks could have been its ends.
+        // Any pair of peaks could have been the ends of the part. The factor 2 is for the choice between whole and part.
         let pairs = 0.5 * (self.outcomes.len() as f64).powi(2);
         let part_log_p = evidence.log_p() + (2.0 * pairs).ln();
         if part_log_p < log_p {
@@ -235,7 +235,7 @@ impl Verified {
         }
     }
 
-    /// What a part of the window proves (ticks of the query), given beforehand.
+    /// Returns the log-probability of chance for a part of the window (ticks of the query) that was fixed beforehand.
     pub(crate) fn prove_within(&self, (from, to): (f64, f64), peaks: &[Peak], chance: &Chance) -> f64 {
         let first = self.outcomes.partition_point(|outcome| self.time(outcome) < from);
         let end = self.outcomes.partition_point(|outcome| self.time(outcome) <= to).max(first);
@@ -243,7 +243,7 @@ impl Verified {
         (evidence.log_p() + LN_2).min(0.0)
     }
 
-    /// The stretch of outcomes that speak most for the alignment (Kadane's algorithm).
+    /// Returns the range of outcomes with the highest evidence (Kadane's algorithm).
     fn best_part(
         &self,
         survival: Survival,
@@ -267,7 +267,7 @@ impl Verified {
         part
     }
 
-    /// Evidence of a range of outcomes.
+    /// Returns the evidence of a range of outcomes.
     fn weigh(
         &self,
         range: Range<usize>,
@@ -288,8 +288,8 @@ impl Verified {
     }
 }
 
-/// Chernoff's bound of the binomial tail, `-n · KL(found/n ‖ chance/n)`, summed over the bands: about the
-/// logarithm of the probability that chance finds as many. Bands in which it finds more do not count.
+/// Returns Chernoff's bound of the binomial tail, `-n · KL(found/n ‖ chance/n)`, summed over the bands: about the
+/// log-probability that chance finds as many peaks. Bands in which chance finds more peaks do not count.
 fn bound(reference: &Reference, outcomes: &[Outcome], chances: &[f32]) -> f64 {
     let mut bands = [(0.0, 0.0, 0.0); BANDS];
     for (outcome, chance) in outcomes.iter().zip(chances) {

@@ -1,4 +1,4 @@
-//! Decoding: every fixture, whole and broken, as a file and as a stream.
+//! Decoding of every fixture, intact and damaged, as a file and as a stream.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ fn stream(bytes: Vec<u8>, limits: &Limits) -> Result<Decoded, AudioError> {
 }
 
 #[test]
-fn every_fixture_is_the_melody() {
+fn every_fixture_decodes_to_the_melody() {
     let mut wrong = Vec::new();
     for f in of_kind("sound") {
         let d = match open(&f.file).and_then(drain) {
@@ -111,15 +111,15 @@ fn every_fixture_is_the_melody() {
 }
 
 #[test]
-fn a_stream_gives_what_the_file_gives() {
+fn a_stream_decodes_to_the_same_audio_as_the_file() {
     for f in of_kind("sound") {
-        // An index at the end, and seeking, are what a stream cannot have.
+        // Formats with an index at the end cannot be read from a stream, because it cannot seek.
         let from_file = decode(&f.file);
         let bytes = fs::read(folder().join(&f.file)).unwrap();
         match stream(bytes, &Limits::default()) {
             Ok(d) => {
                 assert_eq!(d.sound.len(), from_file.sound.len(), "{}", f.file);
-                assert!(d.sound == from_file.sound, "{} sounds different", f.file);
+                assert!(d.sound == from_file.sound, "{}: the samples differ", f.file);
                 assert_eq!(d.format, from_file.format, "{}", f.file);
             }
             Err(error) => {
@@ -132,7 +132,7 @@ fn a_stream_gives_what_the_file_gives() {
 }
 
 #[test]
-fn half_a_file_gives_its_half_and_says_so() {
+fn truncated_files_are_decoded_up_to_their_end_and_reported() {
     for f in of_kind("truncated") {
         let d = decode(&f.file);
         let seconds = d.sound.len() as f64 / 44_100.0;
@@ -144,7 +144,7 @@ fn half_a_file_gives_its_half_and_says_so() {
 }
 
 #[test]
-fn damage_costs_little_and_leaves_the_rest_in_its_place() {
+fn damage_loses_little_audio_and_does_not_shift_the_rest() {
     for f in of_kind("damaged") {
         let d = decode(&f.file);
         let reference = melody(f.seconds);
@@ -164,7 +164,7 @@ fn damage_costs_little_and_leaves_the_rest_in_its_place() {
 }
 
 #[test]
-fn links_of_a_chain_follow_each_other() {
+fn chained_streams_are_decoded_one_after_the_other() {
     for f in of_kind("chained") {
         let d = decode(&f.file);
         let half = melody(f.seconds / 2.0);
@@ -181,7 +181,7 @@ fn kind(error: &AudioError) -> String {
 }
 
 #[test]
-fn what_gives_no_sound_says_why_and_names_the_file() {
+fn errors_name_the_file_and_the_reason() {
     let kinds = ["Empty", "NotAudio", "NoAudioTrack", "UnsupportedCodec", "Damaged", "NoSound"];
     for f in kinds.into_iter().flat_map(of_kind) {
         let error = open(&f.file).and_then(drain).map(|d| d.report).unwrap_err();
@@ -200,7 +200,7 @@ fn what_gives_no_sound_says_why_and_names_the_file() {
 }
 
 #[test]
-fn a_stream_without_sound_says_why_too() {
+fn errors_of_streams_name_the_stream_and_the_reason() {
     for (file, expect) in [("empty.mp3", "Empty"), ("text.mp3", "NotAudio"), ("nosound.wav", "NoSound")] {
         let error = stream(fs::read(folder().join(file)).unwrap(), &Limits::default()).err().unwrap();
         assert_eq!(kind(&error), expect, "{error}");
@@ -209,7 +209,7 @@ fn a_stream_without_sound_says_why_too() {
 }
 
 #[test]
-fn a_failing_disk_is_not_the_end_of_the_file() {
+fn read_errors_are_not_taken_for_the_end_of_the_file() {
     struct Failing(std::io::Cursor<Vec<u8>>);
     impl std::io::Read for Failing {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -229,7 +229,7 @@ fn a_failing_disk_is_not_the_end_of_the_file() {
 }
 
 #[test]
-fn samples_that_are_no_sound_are_silenced_and_counted() {
+fn invalid_samples_are_silenced_and_counted() {
     let d = decode("nan.wav");
     assert_eq!(d.report.replaced_samples, 30);
     assert!(d.report.is_damaged());
@@ -237,7 +237,7 @@ fn samples_that_are_no_sound_are_silenced_and_counted() {
 }
 
 #[test]
-fn limits_are_errors_with_names() {
+fn exceeded_limits_are_named_in_errors() {
     let of = |limits: Limits, file: &str| {
         AudioReader::open(&folder().join(file), &limits)
             .and_then(drain)

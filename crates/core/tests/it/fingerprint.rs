@@ -1,4 +1,4 @@
-//! Laws of the fingerprint.
+//! Properties of the fingerprint.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -22,12 +22,12 @@ fn of(density: Density, samples: &[f32]) -> Constellation {
     Fingerprinter::fingerprint(density, samples)
 }
 
-/// Where the peaks are, whatever their ranks.
+/// Returns the times and frequencies of the peaks, without their ranks.
 fn places(constellation: &Constellation) -> HashSet<(u32, u16)> {
     constellation.peaks.iter().map(|p| (p.time, p.frequency)).collect()
 }
 
-/// Peaks in each full second.
+/// Returns the number of peaks in each full second.
 fn per_second(constellation: &Constellation) -> Vec<usize> {
     let mut counts = vec![0; constellation.seconds as usize];
     for peak in &constellation.peaks {
@@ -42,7 +42,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn how_the_sound_is_cut_into_chunks_changes_nothing(
+    fn fingerprints_do_not_depend_on_chunk_sizes(
         sizes in prop::collection::vec(prop_oneof![0usize..8, 1usize..3000, 1usize..60_000], 1..40),
         query: bool,
     ) {
@@ -60,7 +60,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_taken_on_the_way_and_the_rest_are_the_whole(
+    fn taken_peaks_and_the_rest_are_the_whole_constellation(
         steps in prop::collection::vec((prop_oneof![0usize..8, 1usize..3000, 1usize..60_000], any::<bool>()), 1..40),
         query: bool,
     ) {
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn sound_of_any_length_and_kind_gives_ordered_peaks_within_it(
+    fn peaks_of_any_audio_are_ordered_and_within_its_length(
         samples in prop::collection::vec(prop_oneof![
             -1.0f32..1.0,
             Just(0.0f32),
@@ -110,7 +110,7 @@ proptest! {
 }
 
 #[test]
-fn a_reference_is_what_is_outstanding_in_the_query_of_the_same_sound() {
+fn a_reference_is_the_low_ranks_of_the_query_of_the_same_audio() {
     let (reference, query) = DENSITIES.map(|density| of(density, song())).into();
     let limit = Density::Reference.rank_limit();
     let outstanding: Vec<Peak> = query.peaks.iter().filter(|p| p.rank < limit).copied().collect();
@@ -119,7 +119,7 @@ fn a_reference_is_what_is_outstanding_in_the_query_of_the_same_sound() {
 }
 
 #[test]
-fn every_second_of_loud_and_quiet_music_has_its_share() {
+fn every_second_of_loud_and_quiet_music_has_peaks() {
     let quiet = gain(song(), -50.0);
     let both = [song(), &quiet, song()].concat();
     for (density, least) in [(Density::Reference, 8), (Density::Query, 30)] {
@@ -145,25 +145,25 @@ fn music_has_about_thirty_reference_peaks_a_second_in_at_most_a_hundred_bytes() 
 }
 
 #[test]
-fn loudness_changes_hardly_a_peak() {
+fn a_change_of_loudness_keeps_most_peaks() {
     for db in [-40.0, -20.0, 6.0] {
         let (loud, changed) = (of(Density::Reference, song()), of(Density::Reference, &gain(song(), db)));
         let kept = places(&loud).intersection(&places(&changed)).count();
-        // What fades out sinks below the floor.
+        // Peaks of fade-outs drop below the minimum power.
         assert!(kept as f64 > 0.95 * loud.peaks.len() as f64, "{kept} of {} at {db} dB", loud.peaks.len());
     }
 }
 
 #[test]
-fn away_from_its_ends_a_cut_has_the_peaks_of_the_whole() {
-    // A second of frames: 23 ms each.
+fn a_cut_has_the_peaks_of_the_whole_except_near_its_ends() {
+    // Samples per frame, 23 ms.
     let frame = 1024;
     let (start, end) = (100 * frame, 400 * frame);
     for density in DENSITIES {
         let whole = of(density, song());
         let part = of(density, &song()[start..end]);
         let shift = 100 * 4;
-        // Neighbours within 0.5 s decide, and the decimation filter needs a few frames more.
+        // Ranks depend on neighbours within 0.5 s, and the decimation filter needs a few frames more.
         let inside = |time: u32| (30 * 4..270 * 4).contains(&time);
         let expected: Vec<Peak> = whole
             .peaks
@@ -218,7 +218,7 @@ fn noise_is_as_sparse_as_music() {
 }
 
 #[test]
-fn samples_that_are_not_numbers_spoil_only_their_moment() {
+fn samples_that_are_not_numbers_affect_only_nearby_peaks() {
     let clean = of(Density::Query, song());
     let mut spoilt = song().to_vec();
     spoilt[5 * 44_100..5 * 44_100 + 10].fill(f32::NAN);
@@ -231,7 +231,7 @@ fn samples_that_are_not_numbers_spoil_only_their_moment() {
 }
 
 #[test]
-fn the_packed_form_and_the_peaks_stay_what_they_were() {
+fn packed_form_and_peaks_match_the_golden_file() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden/song-500.constellation");
     let now = of(Density::Reference, &crop(song(), 0.0, 10.0));
     if std::env::var_os("REFRAIN_NEW_GOLDEN").is_some() {

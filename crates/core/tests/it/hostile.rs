@@ -1,4 +1,4 @@
-//! Strangers' bytes: cut anywhere, changed anywhere, they never panic and never change their meaning.
+//! Untrusted input: truncated or changed files never cause a panic, and splits into pushes never change the output.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use refrain_core::audio::ts::{AudioFrame, TsDamage, TsDemuxer};
 use refrain_core::audio::{AudioReader, Limits};
 
-/// One small file of each demuxer and decoder.
+/// One small file for each demuxer and decoder.
 const FILES: [&str; 24] = [
     "8ch-8k.wav",
     "alac.caf",
@@ -53,7 +53,7 @@ fn demux(bytes: &[u8], cuts: &[usize]) -> (Vec<AudioFrame>, TsDamage, bool) {
     (frames, demuxer.damage(), demuxer.is_cut())
 }
 
-/// Overwrites, removes or repeats a stretch.
+/// Overwrites or removes bytes, inserts noise, or truncates the file.
 fn wound(bytes: &mut Vec<u8>, at: f64, kind: u8, noise: &[u8]) {
     let at = (at * bytes.len() as f64) as usize;
     let end = (at + noise.len()).min(bytes.len());
@@ -66,7 +66,7 @@ fn wound(bytes: &mut Vec<u8>, at: f64, kind: u8, noise: &[u8]) {
 }
 
 fn wounds() -> impl Strategy<Value = Vec<(f64, u8, Vec<u8>)>> {
-    // Headers are small and at the start: half of the wounds go there.
+    // Headers are small and at the start, so half of the changes are made there.
     let place = prop_oneof![0.0..0.02_f64, 0.0..1.0_f64];
     prop::collection::vec((place, 0..4_u8, prop::collection::vec(any::<u8>(), 1..40)), 1..6)
 }
@@ -75,7 +75,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn cuts_change_no_transport_stream(
+    fn splits_into_pushes_do_not_change_demuxed_frames(
         file in prop::sample::select(vec!["aac.ts", "aac.m2ts", "latm.ts", "mp3.ts", "film.ts", "lost.ts"]),
         cuts in prop::collection::vec(1..2_000_usize, 1..20),
         wounds in prop::option::of(wounds()),
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn wounded_files_never_panic(file in prop::sample::select(FILES.to_vec()), wounds in wounds()) {
+    fn damaged_files_never_panic(file in prop::sample::select(FILES.to_vec()), wounds in wounds()) {
         let mut bytes = fixture(file);
         for (at, kind, noise) in &wounds {
             wound(&mut bytes, *at, *kind, noise);
@@ -108,7 +108,7 @@ proptest! {
 }
 
 #[test]
-fn every_frame_has_its_time() {
+fn every_frame_has_the_right_time_stamp() {
     for (file, rate, samples) in
         [("aac.ts", 44_100, 1_024), ("mp2.ts", 48_000, 1_152), ("latm.ts", 44_100, 1_024)]
     {

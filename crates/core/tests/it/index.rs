@@ -1,4 +1,4 @@
-//! Laws of the index files.
+//! Properties of the index files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ fn open(folder: &Path) -> (Cache, CacheState) {
     Cache::open(&folder.join("songs"), CATALOG).unwrap()
 }
 
-/// A clip of a song of the catalogue.
+/// Returns the query of a clip of a song of the catalog.
 fn clip(song: usize) -> Constellation {
     query(&crop(&library().songs[song], 6.0, 5.0))
 }
@@ -28,14 +28,14 @@ fn answer(snapshot: &Snapshot, query: &Constellation) -> Result<Matches, IndexEr
     identify(snapshot, query, &MatchSettings::default())
 }
 
-/// Whether a song's clip is found.
+/// Returns true if the clip of a song is found.
 fn knows(cache: &Cache, song: usize) -> bool {
     let matches = answer(&cache.snapshot(), &clip(song)).unwrap();
     assert!(matches.found.iter().all(|row| row.track.0 as usize == song));
     !matches.found.is_empty()
 }
 
-/// Names and bytes of the files, without the lock.
+/// Returns the names and contents of the files, without the lock.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
@@ -47,7 +47,7 @@ fn bytes(folder: &Path) -> usize {
     files(folder).values().map(Vec::len).sum()
 }
 
-/// A cache of the first songs in a new folder.
+/// Creates a cache of the first songs in a new folder.
 fn filled(songs: usize) -> (TempDir, Cache) {
     let folder = tempfile::tempdir().unwrap();
     let (mut cache, _) = open(folder.path());
@@ -56,7 +56,7 @@ fn filled(songs: usize) -> (TempDir, Cache) {
 }
 
 #[test]
-fn what_was_applied_is_there_at_once_and_after_opening_again() {
+fn applied_changes_are_visible_at_once_and_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let (mut cache, state) = open(folder.path());
     assert_eq!((state, cache.position(), cache.snapshot().tracks()), (CacheState::Missing, 0, 0));
@@ -65,7 +65,7 @@ fn what_was_applied_is_there_at_once_and_after_opening_again() {
     let before = cache.snapshot();
     cache.apply(&library().tracks[4..8], &[], 9).unwrap();
     assert!(knows(&cache, 2) && knows(&cache, 6));
-    assert_eq!(before.tracks(), 4, "a snapshot stays what it was");
+    assert_eq!(before.tracks(), 4, "a snapshot does not change");
     let (again, state) = open(folder.path());
     assert_eq!((state, again.position(), again.snapshot().tracks()), (CacheState::Ready, 9, 8));
     for song in 0..8 {
@@ -75,7 +75,7 @@ fn what_was_applied_is_there_at_once_and_after_opening_again() {
 }
 
 #[test]
-fn removed_tracks_vanish_at_once_and_leave_the_files_when_merged() {
+fn removed_tracks_are_hidden_at_once_and_deleted_by_a_merge() {
     let (folder, mut cache) = filled(16);
     let full = bytes(folder.path());
     cache.apply(&[], &[TrackNumber(3)], 8).unwrap();
@@ -88,14 +88,14 @@ fn removed_tracks_vanish_at_once_and_leave_the_files_when_merged() {
     assert_eq!(cache.snapshot().tracks(), 4);
     assert!(bytes(folder.path()) < full / 2, "{} of {full}", bytes(folder.path()));
     assert!(!knows(&cache, 4) && knows(&cache, 13));
-    // Removing what is not there is no error, and a track that came and went is not added.
+    // Removing an unknown track is not an error, and a track that is both added and removed is not written.
     cache.apply(&library().tracks[20..22], &[TrackNumber(20), TrackNumber(77)], 10).unwrap();
     assert!(!knows(&cache, 20) && knows(&cache, 21));
     assert_eq!((cache.position(), cache.snapshot().tracks()), (10, 5));
 }
 
 #[test]
-fn many_small_changes_make_few_runs_that_answer_as_one_built_at_once() {
+fn many_small_changes_give_few_runs_with_the_same_results_as_one_build() {
     let folder = tempfile::tempdir().unwrap();
     let (mut cache, _) = open(folder.path());
     for (i, track) in library().tracks.iter().enumerate() {
@@ -110,29 +110,29 @@ fn many_small_changes_make_few_runs_that_answer_as_one_built_at_once() {
         let query = clip(song);
         let (one, many) = (answer(whole, &query).unwrap(), answer(&cache.snapshot(), &query).unwrap());
         assert_eq!(one.found.len(), 1);
-        assert_eq!(one, many, "to the last digit");
+        assert_eq!(one, many, "results must be identical");
     }
 }
 
 #[test]
-fn an_hour_of_music_takes_at_most_so_many_bytes() {
+fn size_of_postings_and_of_an_hour_of_music_is_bounded() {
     let (folder, cache) = filled(SONGS);
     let hours = library().tracks.iter().map(|(_, c)| c.seconds).sum::<f64>() / 3600.0;
     let packed: usize = library().tracks.iter().map(|(_, c)| c.to_bytes().len()).sum();
     let total = bytes(folder.path());
     let each = (total - packed) as f64 / cache.snapshot().postings() as f64;
     assert!(each <= 5.0, "{each} bytes a posting");
-    // The catalogue keeps the constellations once more.
+    // The catalog stores the constellations a second time.
     let hourly = (total + packed) as f64 / hours;
     assert!(hourly <= 1.8e6, "{hourly} bytes an hour");
 }
 
 #[test]
-fn files_of_another_catalogue_are_discarded() {
+fn files_of_another_catalog_are_discarded() {
     let (folder, cache) = filled(2);
     drop(cache);
     let (cache, state) = Cache::open(&folder.path().join("songs"), CATALOG + 1).unwrap();
-    assert!(matches!(&state, CacheState::Discarded(why) if why.contains("another catalogue")), "{state:?}");
+    assert!(matches!(&state, CacheState::Discarded(why) if why.contains("another catalog")), "{state:?}");
     assert_eq!((cache.position(), cache.snapshot().tracks()), (0, 0));
     assert_eq!(open(folder.path()).1, CacheState::Missing);
 }
@@ -151,7 +151,7 @@ fn files_of_another_version_are_discarded() {
 }
 
 #[test]
-fn a_file_cut_short_or_missing_is_discarded_and_built_again() {
+fn truncated_and_missing_files_are_discarded_and_rebuilt() {
     for keep in [None, Some(0), Some(1), Some(100), Some(127), Some(5000), Some(20_000)] {
         let (folder, cache) = filled(3);
         drop(cache);
@@ -174,7 +174,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn a_flipped_byte_anywhere_is_noticed_or_harmless(
+    fn a_changed_byte_is_detected_or_harmless(
         file: prop::sample::Index, place: prop::sample::Index, flip in 1u8..,
     ) {
         let (folder, cache) = filled(2);
@@ -194,17 +194,17 @@ proptest! {
                 Err(other) => prop_assert!(false, "{other}"),
             },
             CacheState::Discarded(why) => prop_assert!(why.contains("delete it"), "{why}"),
-            CacheState::Missing => prop_assert!(false, "files are there"),
+            CacheState::Missing => prop_assert!(false, "the files exist"),
         }
     }
 }
 
 #[test]
-fn of_two_holders_one_moves_on_and_the_other_adopts_it() {
+fn a_second_cache_adopts_the_changes_of_the_first() {
     let (folder, mut one) = filled(2);
     let (mut other, _) = open(folder.path());
     one.apply(&library().tracks[2..4], &[TrackNumber(0)], 8).unwrap();
-    assert!(!knows(&other, 3) && knows(&other, 0), "it keeps what it has mapped");
+    assert!(!knows(&other, 3) && knows(&other, 0), "it keeps the files that it has mapped");
     other.apply(&library().tracks[5..6], &[], 20).unwrap();
     assert_eq!(other.position(), 8, "its own changes are not applied");
     assert!(knows(&other, 3) && !knows(&other, 0) && !knows(&other, 5));
@@ -213,17 +213,17 @@ fn of_two_holders_one_moves_on_and_the_other_adopts_it() {
 }
 
 #[test]
-fn of_two_holders_one_throws_away_and_the_other_starts_anew() {
+fn a_second_cache_starts_empty_after_the_first_has_discarded_the_files() {
     let (folder, mut one) = filled(2);
     let (mut other, _) = open(folder.path());
     one.discard();
     assert_eq!((one.position(), one.snapshot().tracks()), (0, 0));
-    assert!(knows(&other, 1), "it keeps what it has mapped");
+    assert!(knows(&other, 1), "it keeps the files that it has mapped");
     other.apply(&library().tracks[2..3], &[], 8).unwrap();
     assert_eq!((other.position(), other.snapshot().tracks()), (0, 0));
     other.apply(&library().tracks[..3], &[], 8).unwrap();
     assert!(knows(&other, 1) && knows(&other, 2));
-    // What the other has built since is good: it is not thrown away again.
+    // The files that the other one has built since are valid, so they are not deleted.
     one.discard();
     assert_eq!(one.position(), 8);
     let (again, state) = open(folder.path());
@@ -231,14 +231,14 @@ fn of_two_holders_one_throws_away_and_the_other_starts_anew() {
 }
 
 #[test]
-fn where_files_cannot_be_written_all_stays_as_it_was() {
+fn a_failed_write_does_not_change_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let (mut cache, state) = open(&folder.path().join("missing"));
     assert_eq!(state, CacheState::Missing);
     let error = cache.apply(&library().tracks[..1], &[], 3).unwrap_err();
     assert!(matches!(error, IndexError::Io { .. }) && error.to_string().contains("songs"), "{error}");
     assert_eq!((cache.position(), cache.snapshot().tracks()), (0, 0));
-    // A folder in the way of the next run.
+    // Folders have the names of the next run files.
     let (folder, mut cache) = filled(2);
     let before = files(folder.path());
     for number in 0..4 {
@@ -255,7 +255,7 @@ fn where_files_cannot_be_written_all_stays_as_it_was() {
 }
 
 #[test]
-fn the_index_of_the_library_answers_as_the_cache_does() {
+fn a_snapshot_in_memory_gives_the_same_results_as_a_cache() {
     let (_folder, cache) = filled(SONGS);
     let samples = crop(&library().songs[17], 3.0, 8.0);
     assert_eq!(answer(&cache.snapshot(), &query(&samples)).unwrap(), find(&samples));

@@ -1,4 +1,4 @@
-//! The melody that scripts/make-fixtures encodes, and how close a decoded sound is to it.
+//! The melody that scripts/make-fixtures encodes, and a measure of the similarity of decoded audio to it.
 
 use std::f64::consts::TAU;
 
@@ -6,7 +6,7 @@ const RATE: f64 = 44_100.0;
 const NOTES: [i32; 18] = [0, 7, 3, 10, 12, 5, 15, 8, 2, 14, 7, 19, 10, 0, 17, 5, 12, 22];
 const NOTES_PER_SECOND: f64 = 6.0;
 
-/// The mono mix at 44.1 kHz.
+/// Returns the mono mix of the melody at 44.1 kHz.
 pub(crate) fn melody(seconds: f64) -> Vec<f32> {
     let sample = |i: usize| {
         let t = i as f64 / RATE;
@@ -20,7 +20,8 @@ pub(crate) fn melody(seconds: f64) -> Vec<f32> {
     (0..(RATE * seconds).round() as usize).map(sample).collect()
 }
 
-/// Normalised correlation of `sound` delayed by `lag` samples with `reference`, over what they share.
+/// Returns the normalised correlation of `sound` delayed by `lag` samples with `reference`, over the part that they
+/// share.
 fn correlation(sound: &[f32], reference: &[f32], lag: isize) -> f64 {
     let (sound, reference) = match usize::try_from(lag) {
         Ok(late) => (sound.get(late..).unwrap_or(&[]), reference),
@@ -36,7 +37,8 @@ fn correlation(sound: &[f32], reference: &[f32], lag: isize) -> f64 {
     both / (a2 * b2).sqrt()
 }
 
-/// The lag in samples at which `sound` is most like `reference` (positive: it is late), and how much it is.
+/// Returns the lag in samples at which `sound` is most similar to `reference` (positive if it is late), and the
+/// correlation.
 pub(crate) fn best_lag(sound: &[f32], reference: &[f32], max_lag: usize) -> (isize, f64) {
     const STEP: usize = 8;
     let coarse = |s: &[f32]| s.chunks_exact(STEP).map(|c| c.iter().sum::<f32>()).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Pictures of sound.
+//! Spectrogram pictures.
 
 use std::f64::consts::TAU;
 
@@ -9,7 +9,7 @@ use refrain_testkit::compose;
 
 const RATE: f64 = 44_100.0;
 
-/// A tone of `hertz` at full scale between two times, in silence.
+/// Returns a tone of `hertz` at full scale between two times, and silence elsewhere.
 fn beep(seconds: f64, hertz: f64, from: f64, to: f64) -> Vec<f32> {
     let sample = |i: usize| {
         let time = i as f64 / RATE;
@@ -30,7 +30,7 @@ fn power(picture: &Picture, seconds: f64, hertz: f64) -> f32 {
 }
 
 #[test]
-fn a_tone_stands_where_it_sounds() {
+fn a_tone_is_at_its_time_and_frequency() {
     let sound = beep(10.0, 1001.3, 4.0, 6.0);
     for (from, to, most) in [(0.0, 10.0, 10_000), (3.0, 8.0, 10_000), (0.0, 10.0, 150), (0.0, f64::MAX, 99)] {
         let picture = paint(&sound, from, to, most);
@@ -42,7 +42,7 @@ fn a_tone_stands_where_it_sounds() {
 }
 
 #[test]
-fn chunks_change_nothing_and_few_columns_hold_the_greatest_of_many() {
+fn pictures_do_not_depend_on_chunks_and_merged_columns_are_maxima() {
     let song = compose(500, 6.0).samples;
     let whole = paint(&song, 1.0, 5.0, 1000);
     let mut painter = Painter::new(1.0, 5.0, 1000);
@@ -61,7 +61,7 @@ fn chunks_change_nothing_and_few_columns_hold_the_greatest_of_many() {
 }
 
 #[test]
-fn peaks_of_the_constellation_are_tops_of_the_picture() {
+fn peaks_of_the_constellation_are_maxima_of_the_picture() {
     let song = compose(500, 6.0).samples;
     let picture = paint(&song, 0.0, 6.0, 1000);
     let peaks = Fingerprinter::fingerprint(Density::Reference, &song).peaks;
@@ -82,7 +82,7 @@ fn peaks_of_the_constellation_are_tops_of_the_picture() {
 }
 
 #[test]
-fn what_is_not_there_is_not_painted() {
+fn sections_beyond_the_end_of_the_audio_are_empty() {
     let sound = beep(2.0, 500.0, 0.0, 2.0);
     assert_eq!(paint(&sound, 5.0, 9.0, 100).columns(), 0);
     assert_eq!(paint(&[], 0.0, 9.0, 100).columns(), 0);

@@ -1,4 +1,4 @@
-//! Composed songs and a catalogue of them, made once.
+//! Composed songs and a catalog of them, which are made once.
 
 use std::sync::OnceLock;
 
@@ -8,26 +8,26 @@ use refrain_core::matching::{Match, MatchSettings, Matches, identify};
 use refrain_testkit::compose;
 use refrain_testkit::effects::{Clip, Mix, mix};
 
-/// Songs of the catalogue; their numbers are their places.
+/// Number of songs in the catalog. Track numbers are indices into the songs.
 pub(crate) const SONGS: usize = 32;
 /// Samples per second.
 pub(crate) const RATE: f64 = 44_100.0;
-/// Seeds from here on are of songs that no catalogue knows.
+/// Seeds from here on are of songs that are in no catalog.
 const UNKNOWN: u64 = 9_000;
 
-/// The catalogue.
+/// The songs, their fingerprints and an index of them.
 pub(crate) struct Library {
     pub(crate) songs: Vec<Vec<f32>>,
     pub(crate) tracks: Vec<(TrackNumber, Constellation)>,
     pub(crate) snapshot: Snapshot,
 }
 
-/// Songs of 20 to 35 s.
+/// Returns the catalog, which contains songs of 20 to 35 s.
 pub(crate) fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let song = |i: usize| compose(i as u64 + 1, 20.0 + (i * 7 % 16) as f64).samples;
-        // Threads of its own: rayon's may be waiting for this library.
+        // Separate threads, because the threads of rayon may be waiting for this library.
         let songs: Vec<Vec<f32>> = std::thread::scope(|scope| {
             let (even, odd) = (0..SONGS).partition::<Vec<_>, _>(|i| i % 2 == 0);
             let odd = scope.spawn(|| odd.into_iter().map(song).collect::<Vec<_>>());
@@ -46,49 +46,49 @@ pub(crate) fn library() -> &'static Library {
     })
 }
 
-/// A song that is in no catalogue.
+/// Returns a song that is in no catalog.
 pub(crate) fn unknown(number: u64, seconds: f64) -> Vec<f32> {
     compose(UNKNOWN + number, seconds).samples
 }
 
-/// A stretch of a song of the catalogue.
+/// Returns a section of a song of the catalog.
 pub(crate) fn clip(song: usize, from: f64, seconds: f64) -> Clip<'static> {
     Clip { samples: &library().songs[song], from, seconds, fade: 0.0 }
 }
 
-/// A whole song of the catalogue.
+/// Returns a whole song of the catalog.
 pub(crate) fn whole(song: usize) -> Clip<'static> {
     clip(song, 0.0, length(song))
 }
 
-/// Length of a song in seconds.
+/// Returns the length of a song in seconds.
 pub(crate) fn length(song: usize) -> f64 {
     library().songs[song].len() as f64 / RATE
 }
 
-/// What is searched for in these samples.
+/// Returns the query of these samples.
 pub(crate) fn query(samples: &[f32]) -> Constellation {
     Fingerprinter::fingerprint(Density::Query, samples)
 }
 
-/// What the catalogue finds in these samples.
+/// Returns the matches of these samples in the catalog.
 pub(crate) fn find(samples: &[f32]) -> Matches {
     find_in(&library().snapshot, samples)
 }
 
-/// What a catalogue finds in these samples.
+/// Returns the matches of these samples in a snapshot.
 pub(crate) fn find_in(snapshot: &Snapshot, samples: &[f32]) -> Matches {
     identify(snapshot, &query(samples), &MatchSettings::default()).unwrap()
 }
 
-/// What was found, in the order of the timeline.
+/// Returns the found matches in the order of the timeline.
 pub(crate) fn rows(matches: &Matches) -> Vec<&Match> {
     let mut rows: Vec<&Match> = matches.found.iter().collect();
     rows.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
     rows
 }
 
-/// A row in short, for messages.
+/// Formats a match in one line, for messages.
 pub(crate) fn brief(row: &Match) -> String {
     format!(
         "{:>3} {:8.3} - {:8.3} at {:7.3} x{:.4} {:.0e} {}/{}",
@@ -103,12 +103,12 @@ pub(crate) fn brief(row: &Match) -> String {
     )
 }
 
-/// All rows in short.
+/// Formats all matches, one per line.
 pub(crate) fn table(matches: &Matches) -> String {
     rows(matches).into_iter().map(|row| format!("\n{}", brief(row))).collect()
 }
 
-/// Clips one after the other, and the songs that they are of.
+/// Mixes clips one after the other. Returns the mix and the numbers of their songs.
 pub(crate) fn airings(clips: &[(usize, Clip<'static>)]) -> (Mix, Vec<usize>) {
     let (songs, clips): (Vec<_>, Vec<_>) = clips.iter().copied().unzip();
     (mix(&clips), songs)

@@ -1,4 +1,4 @@
-//! The demuxer that callers see.
+//! The demuxer of transport streams.
 
 use super::frames::{AudioFrame, FrameSplitter};
 use super::headers::AudioCoding;
@@ -7,43 +7,43 @@ use super::pes::Pes;
 use super::psi::{self, Entry, Sections};
 use super::sync::{self, PACKET, PacketSync};
 
-/// Packet ids are 13 bits.
+/// Number of packet ids, which have 13 bits.
 const PIDS: usize = 1 << 13;
-/// A continuity counter before its first packet.
+/// Value of a continuity counter before the first packet.
 const UNKNOWN: u8 = 0xFF;
 /// Packet id of the program association table.
 const PAT: u16 = 0;
 
-/// The audio stream that is followed.
+/// The audio stream that is demuxed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TsStream {
-    /// Its packet id.
+    /// Packet id of the stream.
     pub pid: u16,
-    /// How its frames are coded.
+    /// Coding of its frames.
     pub coding: AudioCoding,
-    /// Packet id of the table that named it.
+    /// Packet id of the program map table that lists it.
     table: u16,
 }
 
-/// What was damaged so far, over the whole stream.
+/// Counts of damage since the start of the stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TsDamage {
-    /// Packets of the audio stream that are missing, as far as their counters tell.
+    /// Number of missing packets of the audio stream, according to their continuity counters.
     pub lost_packets: u64,
-    /// Packets with a bad sync byte or marked as damaged, and places where packets had to be found again.
+    /// Number of packets with a wrong sync byte or marked as damaged, and of places where packets had to be found again.
     pub bad_packets: u64,
-    /// Tables with a bad checksum or structure, and PES packets without a header.
+    /// Number of tables with an invalid checksum or structure, and of PES packets without a valid header.
     pub bad_sections: u64,
-    /// Packets of the audio stream that are encrypted.
+    /// Number of encrypted packets of the audio stream.
     pub scrambled_packets: u64,
-    /// Places where audio frames were damaged or lost.
+    /// Number of places where audio frames were damaged or lost.
     pub bad_frames: u64,
 }
 
-/// Takes pushed bytes of a transport stream and gives the frames of its first supported audio stream.
+/// Takes pushed bytes of a transport stream and returns the frames of its first supported audio stream.
 ///
-/// It may live as long as a live stream: memory stays bounded as long as [`TsDemuxer::next_frame`] is called.
-/// A stream that moves to another packet id is followed when its table says so.
+/// A demuxer can run as long as a live stream: memory is bounded as long as [`TsDemuxer::next_frame`] is called. If a program
+/// map table moves the audio stream to another packet id, the demuxer follows it.
 #[derive(Debug)]
 pub struct TsDemuxer {
     sync: PacketSync,
@@ -56,9 +56,9 @@ pub struct TsDemuxer {
     refused: Option<&'static str>,
     pes: Pes,
     splitter: Option<FrameSplitter>,
-    /// Frames of streams that were followed before.
+    /// Remaining frames of audio streams that were demuxed before.
     left: Vec<AudioFrame>,
-    /// The last packet of the audio stream, to know its copy from one that only counts the same.
+    /// Last packet of the audio stream, to distinguish its duplicate from another packet with the same counter.
     last: [u8; PACKET],
     damage: TsDamage,
     cut: bool,
@@ -71,7 +71,7 @@ impl Default for TsDemuxer {
 }
 
 impl TsDemuxer {
-    /// A demuxer that knows nothing yet.
+    /// Creates a demuxer at the start of a stream.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -99,8 +99,8 @@ impl TsDemuxer {
         }
     }
 
-    /// Notes that another segment begins, with these bytes, which are still to be pushed: if they begin with a packet
-    /// while one is incomplete, that one was cut off and is given up.
+    /// Announces that a new segment begins with the bytes `head`, which are still to be pushed. If they begin with a packet
+    /// while the last packet is incomplete, that packet was cut off and is discarded.
     pub fn begin_segment(&mut self, head: &[u8]) {
         if self.sync.has_rest() && sync::starts_with_packets(head) {
             self.drain();
@@ -109,8 +109,8 @@ impl TsDemuxer {
         }
     }
 
-    /// Notes that a stretch of the stream is missing here: complete frames before it can still be asked for, what is
-    /// incomplete is given up. Which stream is followed stays known.
+    /// Records that a section of the stream is missing here. Complete frames before it can still be read, and incomplete ones
+    /// are discarded. The choice of the audio stream is kept.
     pub fn interrupt(&mut self) {
         self.drain();
         self.sync.restart();
@@ -121,14 +121,14 @@ impl TsDemuxer {
         self.tables.iter_mut().for_each(|(_, sections)| sections.gap());
     }
 
-    /// Ends the stream: what is complete can still be asked for.
+    /// Ends the stream. Complete frames can still be read.
     pub fn finish(&mut self) {
         self.drain();
         self.cut |= self.sync.has_rest();
         self.cut |= self.splitter.as_mut().is_some_and(FrameSplitter::finish);
     }
 
-    /// The next frame, in order.
+    /// Returns the next frame in stream order.
     pub fn next_frame(&mut self) -> Option<AudioFrame> {
         if self.left.is_empty() {
             return self.splitter.as_mut()?.next_frame();
@@ -136,45 +136,45 @@ impl TsDemuxer {
         Some(self.left.remove(0))
     }
 
-    /// Takes back the memory of a frame that is done with, for one to come.
+    /// Takes back a frame that the caller has finished with, to reuse its memory.
     pub fn recycle(&mut self, frame: AudioFrame) {
         if let Some(splitter) = &mut self.splitter {
             splitter.recycle(frame);
         }
     }
 
-    /// The stream that is followed, once a table named one.
+    /// Returns the audio stream that is demuxed, or `None` before a table lists a supported one.
     #[must_use]
     pub fn stream(&self) -> Option<TsStream> {
         self.stream
     }
 
-    /// An audio codec that is in the stream and not supported, by name.
+    /// Returns the name of an audio codec that is in the stream and not supported, if there is one.
     #[must_use]
     pub fn refused(&self) -> Option<&'static str> {
         self.refused
     }
 
-    /// Whether a table of streams was read, so that no [`TsDemuxer::stream`] means no audio.
+    /// Returns true if a program map table was read, so that `None` from [`TsDemuxer::stream`] means no supported audio.
     #[must_use]
     pub fn knows_streams(&self) -> bool {
         self.tables_read
     }
 
-    /// What was damaged so far.
+    /// Returns the counts of damage so far.
     #[must_use]
     pub fn damage(&self) -> TsDamage {
         let bad_frames = self.damage.bad_frames + self.splitter.as_ref().map_or(0, FrameSplitter::damaged);
         TsDamage { bad_packets: self.damage.bad_packets + self.sync.damaged, bad_frames, ..self.damage }
     }
 
-    /// Whether the stream ended within a packet or a frame, as a file does that was cut.
+    /// Returns true if the stream ended within a packet or a frame, as a truncated file does.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.cut
     }
 
-    /// Takes the packets that stand at an end.
+    /// Processes the remaining packets without waiting for more bytes.
     fn drain(&mut self) {
         while let Some(packet) = self.sync.next(true) {
             self.take(&packet);
@@ -190,14 +190,15 @@ impl TsDemuxer {
             return;
         }
         if flags & 0x80 != 0 {
-            self.damage.bad_packets += 1; // marked by whoever received it
+            self.damage.bad_packets += 1; // marked as damaged by the receiver
             return;
         }
         let Some((payload, announced)) = payload(packet, control) else { return };
         let copy = !audio || is_copy(packet, &std::mem::replace(&mut self.last, *packet));
         match self.continuity(pid, control & 0xF) {
             Continuity::Repeated if copy => return,
-            // A packager that counts anew in each segment, or a loss of sixteen packets.
+            // A packager that restarts its counter in each segment, or a loss after which the counter has the same value
+            // modulo 16.
             Continuity::Repeated => self.gap(pid, audio, 0),
             Continuity::Next => {}
             Continuity::Jump(missing) => self.gap(pid, audio, if announced { 0 } else { missing }),
@@ -264,7 +265,7 @@ impl TsDemuxer {
         }
     }
 
-    /// Follows the first supported audio stream, unless the one that is followed goes on.
+    /// Selects the first supported audio stream, unless the table still lists the current one.
     fn choose(&mut self, table: u16, entries: &[Entry]) {
         self.tables_read = true;
         if self.stream.is_some_and(|stream| stream.table != table) {

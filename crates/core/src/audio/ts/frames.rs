@@ -1,4 +1,4 @@
-//! An elementary stream to audio frames with time stamps.
+//! Splits an elementary stream into audio frames with time stamps.
 
 use std::collections::VecDeque;
 
@@ -6,21 +6,21 @@ use super::headers::{self, AudioCoding, Found, FrameFormat, FrameHeader};
 use super::latm::Latm;
 use super::{PTS_CLOCK, PTS_WRAP};
 
-/// One frame of audio, as a decoder takes it.
+/// One frame of audio in the form that a decoder takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioFrame {
-    /// When it starts: ticks of [`PTS_CLOCK`], below [`PTS_WRAP`]. Nothing before the first stamp and, after
-    /// a loss, up to the next.
+    /// Start in ticks of [`PTS_CLOCK`], below [`PTS_WRAP`]. `None` before the first time stamp and, after a loss, until the
+    /// next one.
     pub pts: Option<u64>,
-    /// What it holds.
+    /// Format of the audio.
     pub format: FrameFormat,
-    /// Its bytes: for AAC without header, for MPEG audio with it.
+    /// Bytes of the frame: without the header for AAC, with the header for MPEG audio.
     pub data: Vec<u8>,
-    /// Whether something is missing right before it.
+    /// True if audio is missing directly before this frame.
     pub after_gap: bool,
 }
 
-/// Where the stream is in time.
+/// Current time of the stream.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     pts: u64,
@@ -28,10 +28,10 @@ struct Clock {
     samples: u64,
 }
 
-/// Cuts an elementary stream into frames.
+/// Splits an elementary stream into frames.
 ///
-/// The first frame that begins after a time stamp has it; the following ones count on from there. Frames may
-/// straddle pushes. After damage, a header is believed only if another follows its frame.
+/// The first frame that begins after a time stamp has this time; the times of the following frames are counted from it.
+/// Frames can span several pushes. After damage, a header is accepted only if another header follows its frame.
 #[derive(Debug)]
 pub struct FrameSplitter {
     coding: AudioCoding,
@@ -40,20 +40,20 @@ pub struct FrameSplitter {
     at: usize,
     /// Position in the stream of the buffer's first byte.
     base: u64,
-    /// Positions and stamps that no frame has yet.
+    /// Positions and time stamps that are not assigned to a frame yet.
     stamps: VecDeque<(u64, u64)>,
     clock: Option<Clock>,
-    /// The header before, if its frame ended where the next began.
+    /// Header of the previous frame, if the current position is directly after that frame.
     locked: Option<FrameHeader>,
     gap: bool,
     frames: VecDeque<AudioFrame>,
-    /// Memory of frames that were given back.
+    /// Buffers of recycled frames.
     spare: Vec<Vec<u8>>,
     damaged: u64,
 }
 
 impl FrameSplitter {
-    /// A splitter at the start of a stream.
+    /// Creates a splitter at the start of a stream.
     #[must_use]
     pub fn new(coding: AudioCoding) -> Self {
         Self {
@@ -72,13 +72,13 @@ impl FrameSplitter {
         }
     }
 
-    /// How bare frames are coded, by some kilobytes of them; nothing if they are none. They may begin within a frame.
+    /// Detects the coding of bare frames, which may begin within a frame, from some kilobytes. Returns `None` for other bytes.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<AudioCoding> {
-        /// Frames that show a coding, unless all bytes are fewer.
+        /// Number of frames that identify a coding, unless fewer frames cover nearly all bytes.
         const ENOUGH: usize = 3;
         let covered = |coding| {
-            // Bytes of a header that is not part of the frame's data: of silence most of what there is.
+            // Header bytes that are not part of the data of a frame. They are most of the bytes of silence.
             let header = match coding {
                 AudioCoding::Adts => 7,
                 AudioCoding::Latm => 3,
@@ -95,17 +95,17 @@ impl FrameSplitter {
         let best =
             codings.into_iter().map(|coding| (covered(coding), coding)).max_by_key(|((sum, _), _)| *sum)?;
         let ((sum, enough), coding) = best;
-        // The rest are halves of frames at both ends.
+        // The remaining bytes are incomplete frames at both ends.
         (enough && 2 * sum > bytes.len()).then_some(coding)
     }
 
-    /// How the frames are coded.
+    /// Returns the coding of the frames.
     #[must_use]
     pub fn coding(&self) -> AudioCoding {
         self.coding
     }
 
-    /// Takes the next bytes, and the time stamp of the first frame that begins in them, if there is one.
+    /// Takes the next bytes, and the time stamp of the first frame that begins in them, if known.
     pub fn push(&mut self, bytes: &[u8], pts: Option<u64>) {
         self.base += self.at as u64;
         self.buffer.drain(..self.at);
@@ -117,13 +117,13 @@ impl FrameSplitter {
         self.split(false);
     }
 
-    /// Notes that bytes are missing here: a frame that is not complete is given up.
+    /// Records that bytes are missing here. An incomplete frame is discarded.
     pub fn gap(&mut self) {
         self.finish();
         self.gap = true;
     }
 
-    /// Ends the stream. Returns whether it ended within a frame.
+    /// Ends the stream. Returns true if it ended within a frame.
     pub fn finish(&mut self) -> bool {
         self.split(true);
         let within = self.at < self.buffer.len();
@@ -136,21 +136,21 @@ impl FrameSplitter {
         within
     }
 
-    /// The next complete frame.
+    /// Returns the next complete frame.
     pub fn next_frame(&mut self) -> Option<AudioFrame> {
         self.frames.pop_front()
     }
 
-    /// Takes back the memory of a frame that is done with, for one to come.
+    /// Takes back a frame that the caller has finished with, to reuse its memory.
     pub fn recycle(&mut self, frame: AudioFrame) {
-        /// More frames than lie between two pushes of some kilobytes.
+        /// Maximum number of kept buffers: more than the frames of a push of some kilobytes.
         const MAX_SPARE: usize = 64;
         if self.spare.len() < MAX_SPARE {
             self.spare.push(frame.data);
         }
     }
 
-    /// Places where frames were damaged or lost so far.
+    /// Returns the number of places where frames were damaged or lost so far.
     #[must_use]
     pub fn damaged(&self) -> u64 {
         self.damaged
@@ -161,7 +161,7 @@ impl FrameSplitter {
             let rest = &self.buffer[self.at..];
             match headers::read(self.coding, rest) {
                 Found::Header(header) if rest.len() < header.length => {
-                    // A header without its whole frame: believed where one should be, else searched on at the end.
+                    // The frame is incomplete. At the end, a header that does not continue a run of frames is skipped.
                     if !last || self.follows(header) {
                         return;
                     }
@@ -178,12 +178,12 @@ impl FrameSplitter {
         }
     }
 
-    /// Whether a header continues a run of frames.
+    /// Returns true if a header continues a run of frames.
     fn follows(&self, header: FrameHeader) -> bool {
         self.locked.is_some_and(|before| before.format == header.format)
     }
 
-    /// Whether another header of the same kind stands behind the frame.
+    /// Returns true if another header of the same format follows the frame, or if the stream ends there.
     fn confirmed(&self, header: FrameHeader, last: bool) -> bool {
         match headers::read(self.coding, &self.buffer[self.at + header.length..]) {
             Found::Header(next) => next.format == header.format,
@@ -192,13 +192,13 @@ impl FrameSplitter {
         }
     }
 
-    /// Whether more bytes may confirm a header.
+    /// Returns true if more bytes may confirm a header.
     fn awaits(&self, header: FrameHeader, last: bool) -> bool {
         let behind = &self.buffer[self.at + header.length..];
         !last && headers::read(self.coding, behind) == Found::Short
     }
 
-    /// Moves on by a byte that begins no frame.
+    /// Skips a byte that does not begin a frame.
     fn skip(&mut self) {
         if self.locked.take().is_some() {
             self.damaged += 1;
@@ -248,7 +248,7 @@ impl FrameSplitter {
 mod tests {
     use super::*;
 
-    /// An ADTS frame of 44.1 kHz stereo with this body.
+    /// Returns an ADTS frame of 44.1 kHz stereo with this body.
     fn frame(body: &[u8]) -> Vec<u8> {
         let length = 7 + body.len();
         let sizes = [0x80 | (length >> 11) as u8, (length >> 3) as u8, (length << 5) as u8 | 0x1F];
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn codings_are_told_from_noise() {
+    fn sniff_distinguishes_frames_from_noise() {
         let adts: Vec<u8> = (1..=9).flat_map(|i| frame(&[i; 200])).collect();
         assert_eq!(FrameSplitter::sniff(&adts[40..]), Some(AudioCoding::Adts));
         assert_eq!(FrameSplitter::sniff(&adts[..207]), Some(AudioCoding::Adts));
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_costs_the_frame_it_touches() {
+    fn damage_affects_only_the_frame_that_it_touches() {
         let mut bytes: Vec<u8> = (1..=5).flat_map(|i| frame(&[i; 20])).collect();
         bytes[27 * 2] = 0; // the third frame's header
         let frames = split(&[(&bytes, Some(0))]);
@@ -296,11 +296,11 @@ mod tests {
             [(true, false), (true, false), (false, true), (false, false)]
         );
         let cut = split(&[(&bytes[..27 * 2 - 1], None)]);
-        assert_eq!(cut.len(), 1, "half a frame is none");
+        assert_eq!(cut.len(), 1, "an incomplete frame is not returned");
     }
 
     #[test]
-    fn silence_is_known_too() {
+    fn sniff_recognizes_frames_of_silence() {
         // LC, 48 kHz, mono, 11 bytes: as an encoder writes digital silence.
         let frame = [0xFF, 0xF1, 0x4C, 0x40, 0x01, 0x7F, 0xFC, 0x01, 0x18, 0x20, 0x07];
         assert_eq!(FrameSplitter::sniff(&frame.repeat(90)), Some(AudioCoding::Adts));

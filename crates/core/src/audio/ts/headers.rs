@@ -3,19 +3,19 @@
 
 use super::super::aac_config::AAC_RATES;
 
-/// How frames stand in an elementary stream.
+/// Coding of the frames in an elementary stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AudioCoding {
     /// AAC with a header before each frame.
     Adts,
-    /// AAC in a multiplex layer of its own.
+    /// AAC in the multiplex layer LATM.
     Latm,
     /// MPEG-1 or MPEG-2 audio, layers I to III.
     Mpeg,
 }
 
-/// What a frame holds.
+/// Format of the audio in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameFormat {
@@ -23,12 +23,13 @@ pub enum FrameFormat {
     Aac {
         /// Sample rate of the low-complexity core in hertz.
         rate: u32,
-        /// MPEG-4 channel configuration: 1 mono, 2 stereo, 6 is 5.1, 7 is 7.1, 0 means the stream says itself.
+        /// MPEG-4 channel configuration: 1 for mono, 2 for stereo, 6 for 5.1, 7 for 7.1, 0 if the stream itself
+        /// defines the layout.
         channel_configuration: u8,
     },
     /// An MPEG audio frame with its header.
     Mpeg {
-        /// 1, 2 or 3.
+        /// Layer: 1, 2 or 3.
         layer: u8,
         /// Sample rate in hertz.
         rate: u32,
@@ -38,7 +39,7 @@ pub enum FrameFormat {
 }
 
 impl FrameFormat {
-    /// Samples per channel in a frame.
+    /// Returns the number of samples per channel in a frame.
     #[must_use]
     pub fn samples(&self) -> u32 {
         match *self {
@@ -47,7 +48,7 @@ impl FrameFormat {
         }
     }
 
-    /// Sample rate in hertz.
+    /// Returns the sample rate in hertz.
     #[must_use]
     pub fn rate(&self) -> u32 {
         match *self {
@@ -56,29 +57,29 @@ impl FrameFormat {
     }
 }
 
-/// A frame's header.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FrameHeader {
-    /// Bytes of the whole frame.
+    /// Length of the whole frame in bytes.
     pub(super) length: usize,
-    /// Bytes of the header that are not part of what is decoded.
+    /// Length in bytes of the header that is removed before decoding.
     pub(super) strip: usize,
-    /// What it holds; nothing for LATM, where the frame itself says.
+    /// Format of the audio, or `None` for LATM, where it is defined inside of the frame.
     pub(super) format: Option<FrameFormat>,
 }
 
-/// What stands at the start of some bytes.
+/// Result of reading a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// A header.
     Header(FrameHeader),
-    /// Too few bytes to tell.
+    /// There are too few bytes to decide.
     Short,
-    /// No header.
+    /// The bytes are not a valid header.
     None,
 }
 
-/// Reads a header.
+/// Reads the header at the start of `bytes`.
 pub(super) fn read(coding: AudioCoding, bytes: &[u8]) -> Found {
     let (size, header) = match coding {
         AudioCoding::Adts => (7, bytes.first_chunk().and_then(adts)),
@@ -98,7 +99,7 @@ fn adts(b: &[u8; 7]) -> Option<FrameHeader> {
     let channel_configuration = (b[2] & 1) << 2 | b[3] >> 6;
     let length = usize::from(b[3] & 3) << 11 | usize::from(b[4]) << 3 | usize::from(b[5] >> 5);
     let strip = if b[1] & 1 == 1 { 7 } else { 9 };
-    let one_block = b[6] & 3 == 0; // several in a frame are legal, and not in use
+    let one_block = b[6] & 3 == 0; // several blocks per frame are legal, but not in use
     let format = Some(FrameFormat::Aac { rate, channel_configuration });
     (sync && one_block && length > strip).then_some(FrameHeader { length, strip, format })
 }
@@ -110,7 +111,7 @@ fn loas(b: &[u8; 3]) -> Option<FrameHeader> {
 }
 
 fn mpeg(b: &[u8; 4]) -> Option<FrameHeader> {
-    /// Kilobits a second by index, for layers I, II and III of MPEG-1, and I and II/III of MPEG-2.
+    /// Bit rates in kbit/s by index, for layers I, II and III of MPEG-1, and for layers I and II/III of MPEG-2.
     const BIT_RATES: [[u32; 14]; 5] = [
         [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
         [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_say_what_a_frame_is() {
+    fn headers_give_the_length_and_format_of_a_frame() {
         let adts = [0xFF, 0xF1, 0x50, 0x80, 0x02, 0x1F, 0xFC];
         let format = Some(FrameFormat::Aac { rate: 44_100, channel_configuration: 2 });
         assert_eq!(
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forbidden_is_no_header() {
+    fn headers_with_reserved_values_are_rejected() {
         let bad =
             [[0xFF, 0xEB, 0x90, 0], [0xFF, 0xF9, 0x90, 0], [0xFF, 0xFB, 0xF0, 0], [0xFF, 0xFB, 0x9C, 0]];
         assert!(bad.iter().all(|b| read(AudioCoding::Mpeg, b) == Found::None));

@@ -1,25 +1,25 @@
-//! The multiplex layer LATM (ISO/IEC 14496-3, 1.7.3), as broadcasters use it: one program, one layer.
+//! The multiplex layer LATM (ISO/IEC 14496-3, 1.7.3) in the form that broadcasters use: one program, one layer.
 
 use super::super::aac_config;
 use super::super::bits::Bits;
 use super::headers::FrameFormat;
 
-/// What the last configuration said; it may come with every frame or once.
+/// The last configuration, which is sent with every element or only once.
 #[derive(Debug, Clone, Copy)]
 struct Mux {
     format: FrameFormat,
-    /// Frames in one element.
+    /// Number of frames in one element.
     frames: u32,
 }
 
-/// Takes multiplex elements apart.
+/// Unpacks multiplex elements.
 #[derive(Debug, Default)]
 pub(super) struct Latm {
     mux: Option<Mux>,
 }
 
 impl Latm {
-    /// The raw AAC blocks of one element; nothing if it is damaged, of a kind that is not in use, or came before
+    /// Returns the raw AAC blocks of one element, or `None` if it is damaged, of a kind that is not in use, or before
     /// the first configuration.
     pub(super) fn unpack(&mut self, element: &[u8]) -> Option<Vec<(FrameFormat, Vec<u8>)>> {
         let bits = &mut Bits::new(element);
@@ -32,7 +32,7 @@ impl Latm {
     }
 }
 
-/// StreamMuxConfig.
+/// Reads a StreamMuxConfig. Returns `None` if it is damaged or not supported.
 fn read_mux(bits: &mut Bits<'_>) -> Option<Mux> {
     let version = bits.flag()?;
     if version && bits.flag()? {
@@ -58,7 +58,7 @@ fn read_mux(bits: &mut Bits<'_>) -> Option<Mux> {
     };
     let fixed_length = bits.take(3)?;
     if fixed_length != 0 {
-        return None; // only frames that state their length
+        return None; // only frames that contain their length are supported
     }
     bits.take(8)?; // buffer fullness
     if bits.flag()? {
@@ -84,13 +84,13 @@ fn skip_other_data_length(bits: &mut Bits<'_>, version: bool) -> Option<()> {
     }
 }
 
-/// LatmGetValue.
+/// Reads a number of variable length (LatmGetValue).
 fn variable(bits: &mut Bits<'_>) -> Option<u32> {
     let bytes = bits.take(2)? + 1;
     bits.take(8 * bytes)
 }
 
-/// PayloadLengthInfo and PayloadMux of one frame.
+/// Reads one frame (PayloadLengthInfo and PayloadMux).
 fn payload(bits: &mut Bits<'_>) -> Option<Vec<u8>> {
     let mut length = 0;
     loop {

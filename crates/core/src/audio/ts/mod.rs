@@ -1,12 +1,13 @@
-//! MPEG transport streams (ISO/IEC 13818-1): pushed bytes to timed audio frames.
+//! Demuxes MPEG transport streams (ISO/IEC 13818-1): takes pushed bytes and returns timed audio frames.
 //!
 //! ```text
 //! bytes ─► packets of 188 bytes ─► PAT → PMT choose a stream ─► PES ─► frames (ADTS, LATM, MPEG audio)
 //! ```
 //!
-//! How the bytes were cut into pushes never changes what comes out. Damage costs the frames that it touches:
-//! packets are found again by their sync bytes, tables are taken only with a good checksum, counters that jump
-//! end a frame, and a frame is given out as soon as it is complete, so that nothing waits for a next packet.
+//! The output does not depend on how the bytes are split into pushes. Damage affects only the frames that it touches:
+//! packets are found again by their sync bytes, tables are accepted only with a valid checksum, and a jump of a
+//! continuity counter ends a frame. A frame is returned as soon as it is complete, without waiting for the next
+//! packet.
 
 mod demuxer;
 mod frames;
@@ -28,5 +29,5 @@ pub(super) use reader::{TsReader, parameters};
 /// Ticks per second of presentation time stamps.
 pub const PTS_CLOCK: u32 = 90_000;
 
-/// Presentation time stamps count modulo this: 33 bits, 26.5 hours.
+/// Modulus of presentation time stamps, which have 33 bits: 26.5 hours.
 pub const PTS_WRAP: u64 = 1 << 33;

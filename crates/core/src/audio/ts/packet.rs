@@ -1,8 +1,9 @@
-//! What one packet says (ISO/IEC 13818-1, 2.4.3).
+//! Fields of one packet (ISO/IEC 13818-1, 2.4.3).
 
 use super::sync::PACKET;
 
-/// A packet's payload, and whether a jump of its counter is announced; nothing if there is no payload.
+/// Returns the payload of a packet, and true if the packet announces a discontinuity of its counter. Returns `None`
+/// for a packet without payload.
 pub(super) fn payload(packet: &[u8; PACKET], control: u8) -> Option<(&[u8], bool)> {
     match control >> 4 & 3 {
         1 => Some((&packet[4..], false)),
@@ -15,10 +16,11 @@ pub(super) fn payload(packet: &[u8; PACKET], control: u8) -> Option<(&[u8], bool
     }
 }
 
-/// Whether a packet is another's copy (ISO/IEC 13818-1, 2.4.3.3). The clock in an adaptation field may differ, so only
-/// the end is compared: all of most packets, enough of the others.
+/// Returns true if a packet is a duplicate of the packet before (ISO/IEC 13818-1, 2.4.3.3). The clock in an
+/// adaptation field may differ, so the bytes from 4 to 11 are not compared. The other bytes are enough to distinguish
+/// packets.
 pub(super) fn is_copy(packet: &[u8; PACKET], before: &[u8; PACKET]) -> bool {
-    /// Bytes behind the longest clock field: 4 of header, 2 of flags, 6 of clock.
+    /// Offset of the bytes after the clock field, at its longest: 4 bytes of header, 2 of flags, 6 of clock.
     const CLOCK_END: usize = 12;
     packet[..4] == before[..4] && packet[CLOCK_END..] == before[CLOCK_END..]
 }
@@ -28,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_differs_in_nothing_but_its_clock() {
+    fn duplicates_differ_only_in_their_clock() {
         let mut one = [0xAA; PACKET];
         one[..6].copy_from_slice(&[0x47, 0x01, 0x00, 0x3F, 7, 0x10]);
         let mut copy = one;

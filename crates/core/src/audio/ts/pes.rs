@@ -1,37 +1,40 @@
-//! Packetised elementary streams: a header with a time stamp, then the stream's bytes (ISO/IEC 13818-1, 2.4.3.6).
+//! Packetised elementary streams: a header with a time stamp, then the bytes of the stream (ISO/IEC 13818-1,
+//! 2.4.3.6).
 
-/// Bytes before the variable part of a header.
+/// Length in bytes of the fixed part of a header.
 const FIXED: usize = 9;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing until the next unit starts.
+    /// Skipping bytes until the next unit starts.
     #[default]
     Idle,
     Header,
     Body,
 }
 
-/// Follows the PES packets of one stream.
+/// Extracts the bytes of one elementary stream from its PES packets.
 #[derive(Debug, Default)]
 pub(super) struct Pes {
     state: State,
     header: Vec<u8>,
-    /// Bytes of the body still to come; nothing if the header does not say or packets were lost.
+    /// Number of remaining bytes of the body, or `None` if the header does not contain its length or packets were
+    /// lost.
     left: Option<usize>,
 }
 
 /// Bytes of the elementary stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
-    /// The time stamp of the first frame that begins in this PES packet, with its first bytes.
+    /// Time stamp of the first frame that begins in this PES packet. It is set together with the first bytes of the
+    /// packet.
     pub(super) pts: Option<u64>,
     /// The bytes.
     pub(super) bytes: &'a [u8],
 }
 
 impl Pes {
-    /// Notes that packets are missing.
+    /// Records that packets are missing.
     pub(super) fn gap(&mut self) {
         self.left = None;
         if self.state == State::Header {
@@ -39,7 +42,8 @@ impl Pes {
         }
     }
 
-    /// Takes a packet's payload. An error is a header that is none.
+    /// Takes the payload of a packet and returns its bytes of the elementary stream, or an error if the PES header is
+    /// invalid.
     pub(super) fn push<'a>(&mut self, payload: &'a [u8], unit_start: bool) -> Result<Option<Piece<'a>>, ()> {
         if unit_start {
             self.header.clear();
@@ -68,15 +72,16 @@ impl Pes {
 }
 
 struct Header {
-    /// Bytes of the header.
+    /// Length of the header in bytes.
     length: usize,
-    /// Bytes of the body, if known.
+    /// Length of the body in bytes, if known.
     body: Option<usize>,
     pts: Option<u64>,
 }
 
 impl Header {
-    /// Reads a header; nothing while bytes are missing.
+    /// Reads a header. Returns `None` while bytes are missing, and an error if the bytes are not a valid header of a
+    /// stream that can contain audio.
     fn read(bytes: &[u8]) -> Result<Option<Self>, ()> {
         if !bytes.iter().zip(&[0, 0, 1]).all(|(a, b)| a == b) {
             return Err(());
@@ -84,7 +89,7 @@ impl Header {
         let &[_, _, _, stream, high, low, marker, flags, extra, ref rest @ ..] = bytes else {
             return Ok(None);
         };
-        // Maps, padding, private streams 2 and control messages have no such header, and no audio.
+        // Program stream maps, padding, private streams 2 and control messages have neither such a header nor audio.
         if matches!(stream, 0..=0xBC | 0xBE | 0xBF | 0xF0..=0xF2 | 0xF8 | 0xFF) || marker & 0xC0 != 0x80 {
             return Err(());
         }
@@ -99,7 +104,7 @@ impl Header {
     }
 }
 
-/// A time stamp of 33 bits, spread over five bytes with a marker bit after each part.
+/// Reads a time stamp of 33 bits, which is spread over five bytes with a marker bit after each part.
 fn pts(bytes: &[u8]) -> Option<u64> {
     let &[a, b, c, d, e, ..] = bytes else { return None };
     if a & c & e & 1 == 0 {
@@ -113,7 +118,7 @@ fn pts(bytes: &[u8]) -> Option<u64> {
 pub(super) mod tests {
     use super::*;
 
-    /// A PES packet of an audio stream.
+    /// Returns a PES packet of an audio stream.
     pub(in super::super) fn packet(pts: u64, body: &[u8]) -> Vec<u8> {
         let size = (8 + body.len()) as u16;
         let mut bytes = vec![0, 0, 1, 0xC0];
@@ -125,7 +130,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn bodies_and_time_stamps_come_out_however_the_packets_are_cut() {
+    fn bodies_and_time_stamps_do_not_depend_on_packet_boundaries() {
         let whole = packet(0x1_2345_6789, b"frames");
         for cut in 1..whole.len() {
             let mut pes = Pes::default();
@@ -146,7 +151,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_skipped_to_the_next_unit() {
+    fn invalid_headers_are_skipped_to_the_next_unit() {
         let mut pes = Pes::default();
         assert_eq!(pes.push(b"middle", false), Ok(None));
         assert_eq!(pes.push(b"\0\0\x02garbage", true), Err(()));

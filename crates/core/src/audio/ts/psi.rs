@@ -1,28 +1,28 @@
-//! Program tables: which packets carry which stream (ISO/IEC 13818-1, 2.4.4).
+//! Program tables, which map packet ids to streams (ISO/IEC 13818-1, 2.4.4).
 
 use super::headers::AudioCoding;
 
-/// Longest section of a program table, header included.
+/// Maximum size of a section of a program table in bytes, including the header.
 const MAX_SECTION: usize = 1_024;
-/// Most programs of one stream that are looked into.
+/// Maximum number of programs of one stream that are examined.
 const MAX_PROGRAMS: usize = 64;
 
-/// Puts sections together that begin anywhere and run over several packets.
+/// Assembles sections, which begin at any byte of a packet and can span several packets.
 #[derive(Debug, Default)]
 pub(super) struct Sections {
     buffer: Vec<u8>,
-    /// Whether `buffer` begins with a section.
+    /// True if `buffer` begins with a section.
     begun: bool,
 }
 
 impl Sections {
-    /// Forgets a section that misses a packet.
+    /// Discards an incomplete section after a packet was lost.
     pub(super) fn gap(&mut self) {
         self.begun = false;
     }
 
-    /// Takes a packet's payload and gives the sections that it completes, those with a good checksum;
-    /// `damaged` counts the others.
+    /// Takes the payload of a packet and returns the sections that it completes and whose checksum is valid. Adds the
+    /// number of other sections to `damaged`.
     pub(super) fn push(&mut self, payload: &[u8], unit_start: bool, damaged: &mut u64) -> Vec<Vec<u8>> {
         let mut whole = Vec::new();
         if !unit_start {
@@ -67,7 +67,7 @@ impl Sections {
     }
 }
 
-/// The packet ids of the program map tables.
+/// Returns the packet ids of the program map tables that a program association table lists.
 pub(super) fn read_pat(section: &[u8]) -> Option<Vec<u16>> {
     let entries = body(section, 0)?.chunks_exact(4);
     let programs = entries.filter(|e| e[0] != 0 || e[1] != 0); // program 0 is the network table
@@ -78,11 +78,11 @@ pub(super) fn read_pat(section: &[u8]) -> Option<Vec<u16>> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) pid: u16,
-    /// How its audio is coded; for audio that is not supported, its name.
+    /// Coding of the audio, or the name of an audio codec that is not supported.
     pub(super) coding: Result<AudioCoding, &'static str>,
 }
 
-/// The audio streams of a program.
+/// Returns the audio streams that a program map table lists.
 pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<Entry>> {
     let body = body(section, 2)?;
     let info = length(*body.get(2)?, *body.get(3)?);
@@ -99,7 +99,8 @@ pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<Entry>> {
     Some(streams)
 }
 
-/// What lies between a current section's header and its checksum.
+/// Returns the bytes between the header and the checksum of a section, or `None` if it is of another table or not
+/// current.
 fn body(section: &[u8], table: u8) -> Option<&[u8]> {
     let current = section.get(5)? & 1 == 1;
     let inner = section.get(8..section.len().checked_sub(4)?)?;
@@ -114,7 +115,8 @@ fn length(high: u8, low: u8) -> usize {
     usize::from(u16::from_be_bytes([high & 0x0F, low]))
 }
 
-/// What a stream type says (table 2-34, ETSI EN 300 468, ATSC A/53, Blu-ray); nothing for what is no audio.
+/// Returns the audio coding of a stream type (table 2-34, ETSI EN 300 468, ATSC A/53, Blu-ray). Returns the name of
+/// an audio codec that is not supported as an error, and `None` if the stream is not audio.
 fn coding(kind: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'static str>> {
     let has = |tag: u8, content: &[u8]| {
         let mut rest = descriptors;
@@ -145,7 +147,7 @@ fn coding(kind: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'static s
     })
 }
 
-/// The checksum of a section (annex A): 0 over a whole good one.
+/// Computes the checksum of a section (annex A), which is 0 over a complete valid section.
 fn crc(bytes: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x04C1_1DB7;
     bytes.iter().fold(u32::MAX, |crc, &byte| {
@@ -159,7 +161,7 @@ fn crc(bytes: &[u8]) -> u32 {
 pub(super) mod tests {
     use super::*;
 
-    /// A section with this table id and body.
+    /// Returns a section with this table id and body.
     pub(in super::super) fn section(table: u8, body: &[u8]) -> Vec<u8> {
         let length = 5 + body.len() + 4;
         let mut bytes = vec![table, 0xB0 | (length >> 8) as u8, length as u8, 0, 1, 0xC1, 0, 0];
@@ -190,7 +192,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn sections_run_over_packets_and_share_them() {
+    fn sections_can_span_and_share_packets() {
         let (one, two) = (section(0, &[1; 40]), section(2, &[2; 300]));
         let (mut sections, mut damaged) = (Sections::default(), 0);
         let first = [&[0][..], &one, &two[..100]].concat();

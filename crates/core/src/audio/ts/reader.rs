@@ -17,31 +17,31 @@ use super::frames::AudioFrame;
 use super::headers::FrameFormat;
 use super::{PTS_CLOCK, PTS_WRAP};
 
-/// Bytes per read.
+/// Number of bytes per read.
 const BLOCK: usize = 64 << 10;
 
-/// Bytes within which the tables of a stream must come: they are sent ten times a second, so this is minutes
-/// of radio and some seconds of the fattest film.
+/// Maximum number of bytes before the tables of a stream. The tables are sent ten times a second; this is minutes of
+/// radio and several seconds of video at the highest bit rates.
 const MAX_PROBE: usize = 32 << 20;
 
-/// Reads a transport stream.
+/// A reader of a transport stream.
 pub(in super::super) struct TsReader {
     source: Source,
     failure: Failure,
     demuxer: TsDemuxer,
     block: Vec<u8>,
-    /// The next frame, looked at and not given out.
+    /// The next frame, which was demuxed but not returned yet.
     next: Option<AudioFrame>,
     format: Option<FrameFormat>,
-    /// The last time stamp, without its wraps, in ticks.
+    /// Last time stamp in ticks, with the wraps of its counter undone.
     clock: Option<i64>,
-    /// Whether `next` was announced as following a gap.
+    /// True if the gap before `next` was reported.
     announced: bool,
     ended: bool,
 }
 
 impl TsReader {
-    /// Reads up to the first audio frame.
+    /// Opens a transport stream and reads up to its first audio frame.
     pub(in super::super) fn open(source: Source, name: &str) -> Result<Self, AudioError> {
         let mut reader = Self {
             failure: source.failure(),
@@ -87,12 +87,12 @@ impl TsReader {
         })
     }
 
-    /// Where an error of the system can be asked for.
+    /// Returns the [`Failure`] that keeps the first I/O error of the source.
     pub(in super::super) fn failure(&self) -> &Failure {
         &self.failure
     }
 
-    /// A decoder for the frames that come.
+    /// Creates a decoder for the next frames.
     pub(in super::super) fn choose(&mut self, name: &str) -> Result<Chosen, AudioError> {
         let format = self.next.as_ref().map(|frame| frame.format).or(self.format);
         let refused = |codec| AudioError::UnsupportedCodec { name: name.to_owned(), codec };
@@ -106,7 +106,7 @@ impl TsReader {
         Ok(Chosen { codec, rate: format.rate(), channels, seconds: None })
     }
 
-    /// What comes next.
+    /// Returns the next event.
     pub(in super::super) fn next(&mut self) -> Event {
         while self.next.is_none() {
             self.next = self.demuxer.next_frame();
@@ -142,7 +142,8 @@ impl TsReader {
         Timed { packet, start: ticks.map(|ticks| ticks as f64 / f64::from(PTS_CLOCK)), seconds }
     }
 
-    /// The stamp nearest to the last one of those that a 33-bit counter may mean.
+    /// Undoes the wraps of a 33-bit counter: returns the value nearest to the last time stamp among those that `pts`
+    /// can mean.
     fn unwrap(&mut self, pts: u64) -> i64 {
         let wrap = PTS_WRAP.cast_signed();
         let last = self.clock.unwrap_or(pts.cast_signed());
@@ -152,7 +153,7 @@ impl TsReader {
         now
     }
 
-    /// Reads on; errors of the system are kept in `failure`, and end the stream.
+    /// Reads the next block and returns its length. I/O errors are kept in `failure` and end the stream.
     fn read_block(&mut self) -> usize {
         match self.source.read(&mut self.block) {
             Ok(0) => {
@@ -172,7 +173,7 @@ impl TsReader {
     }
 }
 
-/// What a decoder must know of such frames, or what of them is not supported.
+/// Returns the decoder parameters for frames of this format. An error describes the variant that is not supported.
 pub(in super::super) fn parameters(format: FrameFormat) -> Result<AudioCodecParameters, String> {
     match format {
         FrameFormat::Aac { rate, channel_configuration } => {

@@ -1,19 +1,19 @@
-//! Bytes to packets: sync bytes found, kept and found again (ISO/IEC 13818-1, 2.4.3.2; Blu-ray's `.m2ts` puts
-//! four bytes before each packet, DVB recorders may put sixteen behind).
+//! Splits bytes into packets by finding their sync bytes, initially and after damage (ISO/IEC 13818-1, 2.4.3.2).
+//! Blu-ray's `.m2ts` has four additional bytes before each packet, and DVB recorders may add sixteen bytes after it.
 
-/// Bytes of a packet.
+/// Length of a packet in bytes.
 pub(super) const PACKET: usize = 188;
 
 const SYNC: u8 = 0x47;
-/// Distances between sync bytes, the usual one first.
+/// Distances between sync bytes in bytes, the usual one first.
 const STRIDES: [usize; 3] = [188, 192, 204];
-/// Sync bytes in a row that make a stream: noise has them at one of 2^40 places.
+/// Number of consecutive sync bytes that identify a stream: noise contains them at one of 2^40 positions.
 const IN_A_ROW: usize = 5;
-/// Bytes that are looked at to judge one place.
+/// Number of bytes that are examined to check one position.
 const REACH: usize = (IN_A_ROW - 1) * 204 + 1;
 
-/// Whether bytes at the start of a file, at least some kilobytes if there are as many, are those of a
-/// transport stream. It may begin within a packet.
+/// Returns true if the bytes at the start of a file are those of a transport stream, which may begin within a packet.
+/// `head` must contain at least some kilobytes, or the whole file if it is shorter.
 #[must_use]
 pub fn looks_like_ts(head: &[u8]) -> bool {
     const OTHERS: [&[u8]; 8] =
@@ -24,12 +24,13 @@ pub fn looks_like_ts(head: &[u8]) -> bool {
     (0..head.len().min(204)).any(|at| STRIDES.iter().any(|&stride| runs(&head[at..], stride, IN_A_ROW)))
 }
 
-/// Whether a packet begins with the first of these bytes, and others follow it.
+/// Returns true if `bytes` begins with a packet that other packets follow.
 pub(super) fn starts_with_packets(bytes: &[u8]) -> bool {
     STRIDES.iter().any(|&stride| runs(bytes, stride, IN_A_ROW))
 }
 
-/// Whether sync bytes stand at this distance, `wanted` of them or, in a short input, all and at least two.
+/// Returns true if `wanted` sync bytes follow each other at this distance. In a shorter input, all positions that it
+/// contains must match, at least two.
 fn runs(bytes: &[u8], stride: usize, wanted: usize) -> bool {
     let count = bytes.len().div_ceil(stride).min(wanted);
     count >= 2 && (0..count).all(|i| bytes[i * stride] == SYNC)
@@ -41,9 +42,9 @@ pub(super) struct PacketSync {
     buffer: Vec<u8>,
     at: usize,
     stride: Option<usize>,
-    /// Bytes between the last packet and the next that have not come yet.
+    /// Number of bytes between the last packet and the next one that are still to be skipped.
     skip: usize,
-    /// Packets that lost their sync byte, and places where the search began again.
+    /// Number of packets without their sync byte, and of places where the search for packets began again.
     pub(super) damaged: u64,
 }
 
@@ -55,18 +56,19 @@ impl PacketSync {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Gives up an incomplete packet; the next bytes begin a new one.
+    /// Discards an incomplete packet. The next bytes begin a new one.
     pub(super) fn restart(&mut self) {
         self.buffer.clear();
         (self.at, self.skip) = (0, 0);
     }
 
-    /// Whether bytes are left that make no packet.
+    /// Returns true if bytes are left that are not a complete packet.
     pub(super) fn has_rest(&self) -> bool {
         self.buffer.len() > self.at
     }
 
-    /// The next packet, if all bytes needed to judge it are here. With `last`, no more will come.
+    /// Returns the next packet, or `None` if more bytes are needed to find it. `last` must be true if no more bytes
+    /// follow.
     pub(super) fn next(&mut self, last: bool) -> Option<[u8; PACKET]> {
         loop {
             let gap = self.skip.min(self.buffer.len() - self.at);
@@ -81,7 +83,7 @@ impl PacketSync {
             };
             let packet: [u8; PACKET] = rest.get(..PACKET)?.try_into().ok()?;
             if packet[0] != SYNC {
-                // Only the sync byte is gone if the next two stand where they should.
+                // Only this sync byte is damaged if the next two are where they should be.
                 let reach = 2 * stride + 1;
                 if rest.len() < reach && !last {
                     return None;
@@ -101,7 +103,7 @@ impl PacketSync {
         }
     }
 
-    /// Moves to the next place where packets run; whether there is one.
+    /// Moves to the next position where packets follow each other. Returns true if there is one.
     fn search(&mut self, last: bool) -> bool {
         let rest = &self.buffer[self.at..];
         let places =
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_of_every_stride_and_cut_are_found() {
+    fn packets_of_every_stride_and_split_are_found() {
         for stride in STRIDES {
             for push in [1, 100, 188, 5_000] {
                 assert_eq!(
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_sync_byte_or_stretch_costs_what_it_touches() {
+    fn damage_affects_only_the_packets_that_it_touches() {
         let mut bytes = stream(20, 188);
         bytes[5 * 188] = 0;
         assert_eq!(packets(&bytes, 77), (0..20).filter(|&i| i != 5).collect::<Vec<_>>());

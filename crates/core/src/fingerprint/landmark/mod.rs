@@ -1,13 +1,13 @@
 //! Landmarks: pairs of peaks, and their 32-bit hashes (after Wang, ISMIR 2003).
 //!
-//! A hash is made of what is known well: the distance of the two peaks on the warped frequency scale to one
-//! unit, their distance in time to two ticks; and of the first peak's place on that scale only to two units,
-//! so that a small change of speed or pitch, which moves both peaks alike, seldom changes it. The time
-//! difference stands in the lowest bits: near-exact times are neighbours in the index, and one lookup of a
-//! range finds them (Panako 2.0 has the least certain bits last for the same reason).
+//! A hash consists of quantities that are known accurately: the distance of the two peaks on the warped frequency
+//! scale, to one unit, and their distance in time, to two ticks. The position of the first peak on that scale is
+//! included only to two units, so that a small change of speed or pitch, which moves both peaks equally, seldom
+//! changes it. The time difference is in the lowest bits, so that similar times are neighbours in the index and one
+//! lookup of a range finds them (Panako 2.0 has the least certain bits last for the same reason).
 //!
-//! References are sparse: each peak is paired with the few most outstanding peaks that follow it. Queries
-//! are dense: any pair that a reference might have chosen is looked up (Sonnleitner and Widmer 2016, IV-B).
+//! References are sparse: each peak is paired with the few following peaks of the lowest ranks. Queries are dense:
+//! any pair that a reference might have chosen is looked up (Sonnleitner and Widmer 2016, IV-B).
 
 mod probe;
 
@@ -16,12 +16,12 @@ use super::scale::warp_frequency;
 
 pub(crate) use probe::{Depth, Probe, Prober, Rescaling};
 
-/// Version of the hash and of the choice of pairs; index files of another version are rebuilt.
+/// Version of the hash and of the choice of pairs. Index files of another version are rebuilt.
 pub(crate) const SCHEME_VERSION: u32 = 1;
-/// Significant bits of a hash.
+/// Number of significant bits of a hash.
 pub(crate) const HASH_BITS: u32 = PLACE_BITS + DISTANCE_BITS + GAP_BITS;
 
-/// Every hash is below this.
+/// Number of possible hashes. Every hash is below this.
 pub(crate) const HASHES: u32 = 1 << HASH_BITS;
 
 /// Returns the part of `low ..= high` that hashes can have, or `None` if that is empty.
@@ -31,33 +31,34 @@ pub(crate) fn in_hash_range(low: u32, high: u32) -> Option<(u32, u32)> {
     (low <= high).then_some((low, high))
 }
 
-/// Hashes with the same place and distance are a group: how common each group is in the catalogue is known, so
-/// that a search can leave out the commonest ones before it reads anything.
+/// Number of groups. Hashes with the same place and distance form a group. The index counts the postings of each
+/// group in the catalog, so that a search can leave out the most common groups before it reads any postings.
 pub(crate) const GROUPS: usize = 1 << (HASH_BITS - GAP_BITS);
-/// Hashes of a group.
+/// Number of hashes in a group.
 pub(crate) const GROUP_HASHES: u32 = 1 << GAP_BITS;
 
-/// The group of a hash.
+/// Returns the group of a hash.
 #[inline]
 pub(crate) fn group(hash: u32) -> usize {
     (hash >> GAP_BITS) as usize
 }
 
-/// Landmarks per reference peak.
+/// Maximum number of landmarks per first peak of a reference.
 const REFERENCE_FAN_OUT: usize = 3;
-/// The second peak follows by at least this many ticks (46 ms): sooner, both belong to one event …
+/// Minimum time from the first to the second peak in ticks (46 ms). Closer peaks belong to the same event.
 const SHORTEST_GAP: u32 = 8;
-/// … and at most this many (1.2 s): the longer the gap, the more peaks compete to be the second.
+/// Maximum time from the first to the second peak in ticks (1.2 s). The longer the gap, the more peaks compete to be
+/// the second.
 const LONGEST_GAP: u32 = 208;
-/// Farthest distance of the two on the warped scale.
+/// Maximum distance of the two peaks on the warped scale.
 const FARTHEST: f32 = 63.0;
 
 const PLACE_BITS: u32 = 7;
 const DISTANCE_BITS: u32 = 7;
 const GAP_BITS: u32 = 7;
-/// Warped units per place.
+/// Units of the warped scale per cell of the place.
 const PLACE_UNIT: f32 = 2.0;
-/// Ticks per gap.
+/// Ticks per cell of the gap.
 const GAP_UNIT: f32 = 2.0;
 
 /// A landmark of a reference.
@@ -70,7 +71,7 @@ pub(crate) struct Landmark {
     pub(crate) second: u32,
 }
 
-/// A peak as pairing sees it.
+/// A peak with its position on the warped scale, for pairing.
 #[derive(Debug, Clone, Copy)]
 struct Star {
     time: u32,
@@ -79,7 +80,8 @@ struct Star {
     index: u32,
 }
 
-/// Landmarks of a reference's peaks (in order of time, then frequency), by first peak.
+/// Calls `sink` with the landmarks of a reference, ordered by their first peak. `peaks` must be in order of time,
+/// then frequency.
 pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
     let stars: Vec<Star> = peaks
         .iter()
@@ -97,18 +99,19 @@ pub(crate) fn landmarks(peaks: &[Peak], mut sink: impl FnMut(Landmark)) {
     }
 }
 
-/// Target zones of stars; the first peaks are given in order of time. Owns its buffers.
+/// Finds the peaks in the target zone of a first peak. The first peaks must be passed in order of time. Reuses its
+/// buffers.
 ///
-/// Stars are kept by rank, so that the most outstanding ones of a zone, the nearest first among equals, come first, and
-/// the others need not be read.
+/// Peaks are stored by rank, so that those of the lowest rank in a zone, and the nearest of equal rank, are found
+/// first, and the others need not be read.
 #[derive(Debug, Default)]
 struct Zones {
-    /// By rank: the stars, and the first of them that is not too near.
+    /// For each rank: its peaks, and the index of the first one that is not too close to the first peak.
     ranks: Vec<(Vec<Star>, usize)>,
 }
 
 impl Zones {
-    /// Replaces the stars, which are in order of time.
+    /// Replaces the peaks. `stars` must be in order of time.
     fn fill(&mut self, stars: &[Star]) {
         for (stars, from) in &mut self.ranks {
             stars.clear();
@@ -123,7 +126,7 @@ impl Zones {
         }
     }
 
-    /// Calls `sink` with the `fan_out` most outstanding stars in the target zone of `first`.
+    /// Calls `sink` with the `fan_out` peaks of the lowest ranks in the target zone of `first`.
     fn outstanding(&mut self, first: Star, fan_out: usize, mut sink: impl FnMut(Star)) {
         let mut missing = fan_out;
         for (stars, from) in &mut self.ranks {
@@ -146,7 +149,7 @@ impl Zones {
     }
 }
 
-/// Coordinates of two peaks, in cells of the hash. Scaled peaks of a query can lie outside of the cells.
+/// Coordinates of two peaks in cells of the hash. Rescaled peaks of a query can be outside of the cells.
 struct Pair {
     place: f32,
     distance: f32,
@@ -162,20 +165,20 @@ impl Pair {
         }
     }
 
-    /// Returns the hash, or `None` if a coordinate lies outside of the cells.
+    /// Returns the hash, or `None` if a coordinate is outside of the cells.
     fn hash(&self) -> Option<u32> {
         let (place, distance) = (cell(self.place, PLACE_BITS)?, cell(self.distance, DISTANCE_BITS)?);
         Some(hash(place, distance, cell(self.gap, GAP_BITS)?))
     }
 }
 
-/// Returns the number of the cell that a coordinate lies in, or `None` if it lies outside of all `1 << bits` cells.
+/// Returns the number of the cell that contains a coordinate, or `None` if it is outside of all `1 << bits` cells.
 #[inline]
 fn cell(coordinate: f32, bits: u32) -> Option<u32> {
     (coordinate >= 0.0 && coordinate < (1u32 << bits) as f32).then_some(coordinate as u32)
 }
 
-/// The hash of three cells, each of which must be below the limit of its bits.
+/// Returns the hash of three cells, each of which must be below the limit of its bits.
 fn hash(place: u32, distance: u32, gap: u32) -> u32 {
     (place << DISTANCE_BITS | distance) << GAP_BITS | gap
 }

@@ -8,36 +8,36 @@ use super::{DISTANCE_BITS, GAP_BITS, PLACE_BITS, Pair, Star, Zones, cell, hash};
 /// A range of hashes to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Probe {
-    /// First and last hash, of one group and below [`super::HASHES`].
+    /// First and last hash, which are of one group and below [`super::HASHES`].
     pub(crate) low: u32,
     pub(crate) high: u32,
-    /// Time of the query's first peak, ticks, after rescaling.
+    /// Time of the first peak of the query in ticks, after rescaling.
     pub(crate) time: u32,
-    /// Index of the lookup that the probe belongs to: several are made at once.
+    /// Index of the lookup that the probe belongs to. Several lookups are made at once.
     pub(crate) lookup: u32,
 }
 
-/// How deeply a query is searched.
+/// Depth of a search: the pairs of a query that are looked up, and the tolerance of their gaps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Depth {
-    /// Peaks with lower ranks are paired.
+    /// Only peaks with ranks below this are paired.
     pub(crate) rank_limit: u8,
-    /// Pairs per peak.
+    /// Maximum number of pairs per first peak.
     pub(crate) fan_out: usize,
-    /// Gaps are looked up this many units to both sides.
+    /// Tolerance of the gap: cells that are looked up on both sides of it.
     pub(crate) gap_reach: u32,
 }
 
-/// The change of a query before it is looked up.
+/// Change of the scale of a query before it is looked up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rescaling {
-    /// Factor of all times, which are counted from the start of the window.
+    /// Factor for all times, which are counted from the start of the window.
     pub(crate) time: f32,
-    /// Factor of all frequencies.
+    /// Factor for all frequencies.
     pub(crate) frequency: f32,
 }
 
-/// Makes probes; owns its buffers.
+/// Makes probes. Reuses its buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Prober {
     stars: Vec<Star>,
@@ -45,8 +45,8 @@ pub(crate) struct Prober {
 }
 
 impl Prober {
-    /// Adds the probes of a lookup to `out`: of a query's peaks, times counted from `start` (ticks). Pairs that no
-    /// reference can have at this scale give no probe.
+    /// Appends the probes of a lookup to `out`. The times of the query's peaks are counted from `start` (ticks).
+    /// Pairs that no reference can have at this scale give no probe.
     pub(crate) fn probes(
         &mut self,
         (peaks, start): (&[Peak], u32),
@@ -78,10 +78,10 @@ impl Prober {
     }
 }
 
-/// A peak of the query as it would be in a reference, or `None` if a reference has no peaks at that frequency: pairing
-/// it would only displace pairs that can be found.
+/// Returns a peak of the query as it would be in a reference, or `None` if references have no peaks at that
+/// frequency: pairing it would only displace pairs that can be found.
 fn rescaled(peak: &Peak, start: u32, Rescaling { time, frequency }: Rescaling) -> Option<Star> {
-    // A bin more to both sides, because peaks lie between bins and the factor is not exact.
+    // One bin more on both sides, because peaks are interpolated between bins and the factor is not exact.
     const LOWEST: f32 = (LOWEST_BIN as u32 * STEPS_PER_BIN - STEPS_PER_BIN) as f32;
     const HIGHEST: f32 = (HIGHEST_BIN as u32 * STEPS_PER_BIN + STEPS_PER_BIN) as f32;
     let steps = f32::from(peak.frequency) * frequency;

@@ -20,7 +20,7 @@ fn probes(peaks: &[Peak], depth: Depth, rescaling: Rescaling) -> Vec<Probe> {
 }
 
 #[test]
-fn a_query_probes_what_its_reference_stored() {
+fn a_query_probes_all_hashes_of_its_reference() {
     let peaks: Vec<Peak> =
         (0..200u32).map(|i| peak(i * 5, (80 + i * 7919 % 3600) as u16, (i % 4) as u8)).collect();
     let found = probes(&peaks, PLAIN, UNCHANGED);
@@ -33,14 +33,14 @@ fn a_query_probes_what_its_reference_stored() {
 }
 
 #[test]
-fn hashes_do_not_know_absolute_time() {
+fn hashes_do_not_depend_on_absolute_time() {
     let early = [peak(0, 1000, 0), peak(50, 1200, 0), peak(90, 800, 1)];
     let late = early.map(|p| Peak { time: p.time + 123_456, ..p });
     assert_eq!(hashes(&early), hashes(&late));
 }
 
 #[test]
-fn the_zone_is_bounded() {
+fn the_target_zone_is_bounded() {
     let first = peak(0, 1000, 0);
     assert!(hashes(&[first, peak(SHORTEST_GAP - 1, 1010, 0)]).is_empty());
     assert!(hashes(&[first, peak(LONGEST_GAP + 1, 1010, 0)]).is_empty());
@@ -49,7 +49,7 @@ fn the_zone_is_bounded() {
 }
 
 #[test]
-fn a_small_change_of_speed_is_a_near_probe() {
+fn a_small_change_of_speed_is_within_the_range_of_a_probe() {
     let reference = [peak(1000, 2014, 0), peak(1100, 2417, 0)];
     let faster = [peak(990, 2034, 0), peak(1089, 2441, 0)];
     let deep = Depth { gap_reach: 2, ..PLAIN };

@@ -1,4 +1,4 @@
-//! Making one run of several, a range of hashes at a time.
+//! Merges several runs into one, one range of hashes at a time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,19 +9,19 @@ use crate::index::TrackNumber;
 use crate::index::postings::posting;
 use crate::index::sort::sort_by_hash;
 
-/// Postings that a chunk should hold: about 200 MB of memory at once.
+/// Target for the number of postings in a chunk: about 200 MB of memory at once.
 const CHUNK_POSTINGS: u64 = 16 << 20;
 
-/// A run that goes into a merge.
+/// A run to merge.
 #[derive(Debug, Clone)]
 pub struct MergeSource {
-    /// Its number.
+    /// Number of the run.
     pub run: u64,
-    /// How it is cut.
+    /// Division of the run into rows.
     pub shape: RunShape,
-    /// Its postings.
+    /// Number of postings.
     pub postings: u64,
-    /// Its tracks, by rising start.
+    /// Tracks of the run in order of their start.
     pub tracks: Vec<RowTrack>,
 }
 
@@ -33,20 +33,21 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// First and last bucket of the chunk in a run of this shape.
+    /// Returns the first and the last bucket of the chunk in a run of this shape.
     #[must_use]
     pub fn buckets(&self, shape: RunShape) -> (u32, u32) {
         (shape.bucket(self.low), shape.bucket(self.high))
     }
 }
 
-/// A run's new places: by track of the run its old start, and what to add to its times; `None` for a removed one.
+/// New positions of the tracks of a run. For each track: its old start, and the number to add to its times, or `None`
+/// if the track is removed.
 type Moves = Vec<(u32, Option<i64>)>;
 
-/// A merge that is being done.
+/// A merge in progress.
 #[derive(Debug)]
 pub struct Merge {
-    /// By number of the run: its place among the sources, its shape, its moves.
+    /// For each number of a run: its index among the sources, its shape and its moves.
     sources: HashMap<u64, (usize, RunShape, Moves)>,
     shape: RunShape,
     tracks: Vec<RowTrack>,
@@ -55,21 +56,22 @@ pub struct Merge {
     chunk_bits: u32,
 }
 
-/// What came out of a merge, beside the rows.
+/// Result of a merge, without the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
-    /// How the new run is cut.
+    /// Division of the new run into rows.
     pub shape: RunShape,
-    /// Its postings.
+    /// Number of postings of the new run.
     pub postings: u64,
-    /// Its tracks, by rising start.
+    /// Tracks of the new run in order of their start.
     pub tracks: Vec<RowTrack>,
-    /// Postings of removed tracks that are gone now, of each group of hashes.
+    /// Number of deleted postings of removed tracks, for each group of hashes.
     pub dropped: Vec<u32>,
 }
 
 impl Merge {
-    /// Plans the merge of these runs, without the tracks in `removed`; `None` where they do not fit onto one time line.
+    /// Plans the merge of these runs, without the tracks in `removed`. Returns `None` if they do not fit onto one
+    /// time line.
     #[must_use]
     pub fn new(sources: &[MergeSource], removed: &HashSet<TrackNumber>) -> Option<Self> {
         let mut line = TimeLine::default();
@@ -88,7 +90,7 @@ impl Merge {
             moves.insert(source.run, (index, source.shape, of_run));
             postings += source.postings;
         }
-        // The coarsest run's rows are not cut.
+        // A chunk must not divide a row of the run with the fewest bucket bits.
         let coarsest = sources.iter().map(|source| u32::from(source.shape.bucket_bits)).min().unwrap_or(0);
         let chunk_bits = (postings / CHUNK_POSTINGS).checked_ilog2().unwrap_or(0).min(coarsest);
         let shape = line.shape(postings);
@@ -102,15 +104,16 @@ impl Merge {
         })
     }
 
-    /// The chunks, by rising hash.
+    /// Returns the chunks in order of their hashes.
     pub fn chunks(&self) -> impl Iterator<Item = Chunk> + use<> {
         let shift = HASH_BITS - self.chunk_bits;
         (0..1u32 << self.chunk_bits).map(move |n| Chunk { low: n << shift, high: ((n + 1) << shift) - 1 })
     }
 
-    /// The new run's rows of a chunk, from all rows of the sources in it. `None` where a row is damaged.
+    /// Returns the rows of the new run in a chunk. `old` must contain all rows of the sources in this chunk. Returns
+    /// `None` if a row is damaged.
     pub fn merge(&mut self, chunk: Chunk, old: &mut [RunRow]) -> Option<Vec<Row>> {
-        // In the order of the new time line.
+        // Sorted in the order of the new time line, because `sort_by_hash` keeps the order within a hash.
         old.sort_by_key(|old| (self.sources.get(&old.run).map(|(index, ..)| *index), old.row.bucket));
         let mut postings = Vec::new();
         let dropped = &mut self.dropped;
@@ -127,7 +130,7 @@ impl Merge {
         Some(rows(&postings, self.shape))
     }
 
-    /// What came out, after all chunks.
+    /// Returns the result after all chunks are merged.
     #[must_use]
     pub fn finish(self) -> Merged {
         let Self { shape, tracks, postings, dropped, .. } = self;
@@ -135,7 +138,7 @@ impl Merge {
     }
 }
 
-/// New time of a posting, `None` where its track is removed.
+/// Returns the new time of a posting, or `None` if its track is removed.
 fn moved(moves: &Moves, time: u32) -> Option<u32> {
     let index = moves.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
     u32::try_from(i64::from(time) + moves[index].1?).ok()

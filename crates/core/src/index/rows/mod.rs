@@ -1,8 +1,9 @@
-//! The index as rows of a database, for catalogues that outgrow one machine and for searches without a local index.
+//! The index as rows of a database, for catalogs that outgrow one machine and for searches without a local index.
 //!
-//! A row holds the postings of one bucket of one run, in the codec of the run files. A bucket is known by one
-//! number that tells the run's level too: the hash's high bits behind a leading one, as nodes of a binary tree are
-//! numbered. So a lookup is a set of numbers, whatever runs there are, and the table may be spread over servers by it.
+//! A row contains the postings of one bucket of one run, encoded as in run files. The number of a bucket also encodes
+//! the number of its hash bits in the run: it consists of a leading one and the high bits of the hash, like the
+//! numbers of the nodes of a binary tree. A lookup is thus a set of bucket numbers that does not depend on the runs,
+//! and the table can be distributed over servers by this number.
 
 mod merge;
 mod pack;
@@ -18,15 +19,16 @@ use super::TrackNumber;
 use super::postings::BucketShape;
 use crate::fingerprint::landmark::{HASH_BITS, SCHEME_VERSION, in_hash_range};
 
-/// Version of rows: of their layout (high half) and of the landmarks' hashes. Rows of another one are made again.
+/// Version of rows: of their layout (high half) and of the hashes of landmarks (low half). Rows of another version
+/// are rebuilt.
 pub const ROWS_VERSION: i32 = 1 << 16 | SCHEME_VERSION as i32;
 
-/// How a run's postings are cut into rows.
+/// Division of the postings of a run into rows, and their encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunShape {
-    /// Bits of a hash that number its bucket: 0 to 21.
+    /// Number of bits of a hash that number its bucket: 0 to 21.
     pub bucket_bits: u8,
-    /// Bits of a time on the run's time line: 1 to 32.
+    /// Number of bits of a time on the time line of the run: 1 to 32.
     pub time_bits: u8,
 }
 
@@ -39,58 +41,59 @@ impl RunShape {
         HASH_BITS - u32::from(self.bucket_bits).min(HASH_BITS)
     }
 
-    /// Number of the bucket that a hash is in.
+    /// Returns the number of the bucket that contains a hash.
     fn bucket(self, hash: u32) -> u32 {
         (1 << self.bucket_bits) | hash >> self.shift()
     }
 
-    /// Numbers of the buckets that hold the hashes `low ..= high`; none if no landmark can have such a hash.
+    /// Returns the numbers of the buckets that contain the hashes `low ..= high`. The iterator is empty if no
+    /// landmark can have such a hash.
     fn buckets(self, low: u32, high: u32) -> impl Iterator<Item = u32> {
         let range = in_hash_range(low, high);
         range.into_iter().flat_map(move |(low, high)| self.bucket(low)..=self.bucket(high))
     }
 
-    /// First hash of a bucket.
+    /// Returns the first hash of a bucket.
     fn first_hash(self, bucket: u32) -> u32 {
         (bucket ^ (1 << self.bucket_bits)) << self.shift()
     }
 }
 
-/// A track's place on a run's time line.
+/// Position of a track on the time line of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowTrack {
-    /// The track.
+    /// Number of the track.
     pub track: TrackNumber,
-    /// Start on the time line, units of a posting's time (23 ms).
+    /// Start on the time line, in units of a posting's time (23 ms).
     pub start: u32,
-    /// Length, the same units.
+    /// Length in the same units.
     pub length: u32,
 }
 
 impl RowTrack {
-    /// Part of the time line that the track takes.
+    /// Returns the number of units that the track takes on the time line, including the silence before it.
     #[must_use]
     pub fn units(&self) -> u64 {
         units_of(self.length)
     }
 }
 
-/// Part of a time line that a track of this length takes.
+/// Returns the number of units that a track of this length takes on a time line, including the silence before it.
 #[must_use]
 pub fn units_of(length: u32) -> u64 {
     super::layout::taken(length)
 }
 
-/// What is known of a run beside its rows.
+/// Properties of a run, without its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowRun {
-    /// How it is cut.
+    /// Division of the run into rows.
     pub shape: RunShape,
-    /// Its postings.
+    /// Number of postings.
     pub postings: u64,
-    /// Its tracks, by rising start.
+    /// Tracks of the run in order of their start.
     pub tracks: Vec<RowTrack>,
-    /// Postings of each group of hashes, to be added up over all runs.
+    /// Number of postings of each group of hashes. A search needs the sum over all runs.
     pub groups: Vec<u32>,
 }
 
@@ -99,69 +102,70 @@ pub struct RowRun {
 pub struct Row {
     /// Number of the bucket.
     pub bucket: u32,
-    /// The postings.
+    /// The encoded postings.
     pub packed: Vec<u8>,
 }
 
 /// A row with the run that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {
-    /// The run's number.
+    /// Number of the run.
     pub run: u64,
     /// The row.
     pub row: Row,
 }
 
-/// A place on a run's time line that is asked for.
+/// A position on the time line of a run whose track is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowSpot {
-    /// The list that it belongs to.
+    /// Index of the list that the position belongs to.
     pub list: u32,
-    /// The run's number.
+    /// Number of the run.
     pub run: u64,
-    /// The place: it belongs to the last track that starts there or before.
+    /// The position. It belongs to the last track that starts there or before.
     pub place: u32,
-    /// Its votes.
+    /// Number of votes for the position.
     pub votes: u32,
 }
 
-/// A spot's track.
+/// The track at a requested position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowCandidate {
-    /// Index of the spot among those asked for.
+    /// Index of the position among the requested ones.
     pub spot: usize,
-    /// The track.
+    /// Number of the track.
     pub track: TrackNumber,
-    /// Its start on the run's time line.
+    /// Start of the track on the time line of the run.
     pub start: u32,
-    /// Its packed constellation; may be left out for tracks that are known.
+    /// Packed constellation of the track. It may be left out for known tracks.
     pub packed: Option<Vec<u8>>,
 }
 
-/// Why rows could not be read.
+/// An error of reading rows.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
-    /// The runs are other ones than those that the index was opened with: open it again and repeat the search.
-    #[error("the runs of the index have changed meanwhile")]
+    /// The runs have changed since the index was opened. Open it again and repeat the search.
+    #[error("the runs of the index have changed since it was opened")]
     Stale,
     /// The database failed.
     #[error(transparent)]
     Failed(Box<dyn Error + Send + Sync>),
 }
 
-/// Where the rows are. Called by the threads that search, which wait for the answer.
+/// A store of rows. Its methods are called by the threads that search, which block until the result is available.
 pub trait RowStore: Send + Sync {
-    /// All rows of these buckets (sorted, each once), of the runs that the index was opened with.
+    /// Returns all rows of these buckets (sorted, without duplicates), of the runs that the index was opened with.
     ///
     /// # Errors
-    /// [`RowError`].
+    /// [`RowError`] if the rows cannot be read or the runs have changed.
     fn rows(&self, buckets: &[u32]) -> Result<Vec<RunRow>, RowError>;
 
-    /// Of each list of spots the `most` best: by falling votes, then track, then place in the track; spots in
-    /// tracks that are removed are none. Lists come one after the other, each in that order.
+    /// Returns the tracks of the `most` best positions of each list of spots, in order of falling votes, then track,
+    /// then position in the track. Positions in removed tracks do not count. The results of the lists follow each
+    /// other. The constellations of the tracks in `known` may be left out.
     ///
     /// # Errors
-    /// [`RowError`].
+    /// [`RowError`] if the rows cannot be read or the runs have changed.
     fn locate(
         &self,
         spots: &[RowSpot],

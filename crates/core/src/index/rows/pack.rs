@@ -1,4 +1,4 @@
-//! Making the rows of a run from constellations.
+//! Makes the rows of a run from constellations.
 
 use rayon::prelude::*;
 
@@ -10,10 +10,10 @@ use crate::index::layout::{LONGEST_RUN, TRACK_MARGIN, taken, time_bits};
 use crate::index::sort::par_sort_by_hash;
 use crate::index::write::{count_groups, length, postings_of};
 
-/// Postings that a row should hold on average: 1.5 kB, so that five or so share a page of a database.
+/// Target for the average number of postings in a row: 1.5 kB, so that about five rows share a page of a database.
 const ROW_POSTINGS: u64 = 600;
-/// Postings of the largest run that is made: then each row holds one hash, and a larger run would only have larger
-/// rows, too large for a page.
+/// Maximum number of postings of a run. At this size each row contains the postings of one hash, so a larger run
+/// would only have larger rows, too large for a page.
 pub const LARGEST_RUN: u64 = ROW_POSTINGS << HASH_BITS;
 
 /// Places tracks on a time line.
@@ -24,7 +24,7 @@ pub(super) struct TimeLine {
 }
 
 impl TimeLine {
-    /// Start of the next track; `None` where the time line is full.
+    /// Places the next track and returns its start, or `None` if the time line is full.
     pub(super) fn place(&mut self, track: TrackNumber, length: u32) -> Option<u32> {
         let start = self.units + u64::from(TRACK_MARGIN);
         if start + taken(length) > LONGEST_RUN {
@@ -42,8 +42,8 @@ impl TimeLine {
     }
 }
 
-/// Makes a run of tracks: what is to be known of it, and its rows by rising bucket. It takes the first of the tracks
-/// that fit onto one time line; the number of its tracks says how many those were.
+/// Makes a run of the first tracks, as many as fit onto one time line. Returns the properties of the run, whose
+/// number of tracks is the number of packed tracks, and its rows in order of their bucket.
 #[must_use]
 pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
     let mut line = TimeLine::default();
@@ -66,7 +66,7 @@ pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
     (RowRun { shape, postings: count, tracks: line.tracks, groups }, rows)
 }
 
-/// The rows of sorted postings.
+/// Returns the rows of sorted postings.
 pub(super) fn rows(postings: &[u64], shape: RunShape) -> Vec<Row> {
     let bucket = |posting: u64| shape.bucket((posting >> 32) as u32);
     let row = |same: &[u64]| Row { bucket: bucket(same[0]), packed: shape.codec().encode(same, Vec::new()) };

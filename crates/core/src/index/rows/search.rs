@@ -1,4 +1,4 @@
-//! Searching rows.
+//! Searches an index in rows.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,12 +9,14 @@ use crate::index::home::{Candidate, Home, Session, Spot};
 use crate::index::layout::{BIN, POSTING_TICKS, TRACK_MARGIN};
 use crate::index::{IndexError, TrackNumber};
 
-/// Spots that are asked for at most in one list; behind so many, equals are taken in the order of their runs.
+/// Maximum number of positions that are requested for one list. If more positions have equal votes, those in the
+/// first runs are taken.
 const MOST_SPOTS: usize = 4096;
-/// Tracks whose constellations are kept during one search.
+/// Number of constellations that are kept during one search. If there are more, all are dropped before the next
+/// request.
 const MOST_KEPT: usize = 1000;
 
-/// An index whose rows are elsewhere.
+/// An index whose rows are in a [`RowStore`].
 pub struct RowIndex<S> {
     store: S,
     /// Number and shape of each run.
@@ -34,34 +36,34 @@ impl<S> std::fmt::Debug for RowIndex<S> {
 }
 
 impl<S: RowStore> RowIndex<S> {
-    /// An index of these runs. `groups` are those of all runs together, `tracks` and `units` the number of tracks that
-    /// are not removed and the part of the time lines that they take.
+    /// Creates an index of these runs. `groups` are the sums over all runs. `tracks` is the number of tracks that are
+    /// not removed, and `units` is the part of the time lines that they take.
     #[must_use]
     pub fn new(store: S, runs: Vec<(u64, RunShape)>, groups: Vec<u32>, tracks: usize, units: u64) -> Self {
         let seconds = (units * u64::from(POSTING_TICKS)) as f64 / TICKS_PER_SECOND;
         Self { store, runs, groups, tracks, seconds }
     }
 
-    /// Where the rows are.
+    /// Returns the store of the rows.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.store
     }
 
-    /// The same index, its rows read through something else, such as a counter.
+    /// Returns the same index with another store, such as one that counts what it reads.
     #[must_use]
     pub fn with<T>(&self, store: T) -> RowIndex<T> {
         let Self { runs, groups, tracks, seconds, .. } = self;
         RowIndex { store, runs: runs.clone(), groups: groups.clone(), tracks: *tracks, seconds: *seconds }
     }
 
-    /// Number of tracks that can be found.
+    /// Returns the number of tracks that can be found.
     #[must_use]
     pub fn tracks(&self) -> usize {
         self.tracks
     }
 
-    /// Number of runs.
+    /// Returns the number of runs.
     #[must_use]
     pub fn runs_count(&self) -> usize {
         self.runs.len()
@@ -82,16 +84,16 @@ impl<S: RowStore> Home for RowIndex<S> {
     }
 }
 
-/// One thread's search of rows.
+/// A search session of one thread.
 struct Remote<'a, S> {
     index: &'a RowIndex<S>,
-    /// Rows of a lookup, decoded, by bucket, those of a bucket by run.
+    /// Rows of the current lookup by bucket.
     rows: HashMap<u32, Vec<RunRow>>,
     kept: HashMap<TrackNumber, Vec<u8>>,
 }
 
 impl<S: RowStore> Remote<'_, S> {
-    /// Buckets that the probes ask for, of all shapes that there are.
+    /// Returns the buckets that the probes need, in all shapes of runs.
     fn buckets(&self, probes: &[Probe]) -> BTreeSet<u32> {
         let mut shapes: Vec<RunShape> = self.index.runs.iter().map(|(_, shape)| *shape).collect();
         shapes.sort_unstable();
@@ -101,7 +103,7 @@ impl<S: RowStore> Remote<'_, S> {
         shapes.into_iter().flat_map(of_shape).collect()
     }
 
-    /// Reads all rows that the probes need, at once.
+    /// Reads all rows that the probes need in one request.
     fn read(&mut self, probes: &[Probe]) -> Result<(), IndexError> {
         self.rows.clear();
         let buckets: Vec<u32> = self.buckets(probes).into_iter().collect();
@@ -132,7 +134,7 @@ impl<S: RowStore> Session for Remote<'_, S> {
                 for bucket in shape.buckets(probe.low, probe.high) {
                     if bucket > last {
                         last = bucket;
-                        // No later probe begins below this one: what lies before it is not needed again.
+                        // The probes are sorted, so no later one needs postings before this one.
                         from += decoded[from..].iter().take_while(|(hash, _)| *hash < probe.low).count();
                         decoded.drain(..from);
                         from = 0;
@@ -161,7 +163,7 @@ impl<S: RowStore> Session for Remote<'_, S> {
         let mut spots = Vec::new();
         let mut offsets = Vec::new();
         for (list, all) in lists.iter().enumerate() {
-            // Some may lie in removed tracks.
+            // Up to twice as many as needed, because some may be in removed tracks.
             let last = all.get(2 * most - 1).or(all.last()).map_or(0, |spot| spot.votes);
             for spot in all.iter().take_while(|spot| spot.votes >= last).take(MOST_SPOTS) {
                 let place = spot.offset.saturating_add(TRACK_MARGIN);

@@ -1,4 +1,4 @@
-//! Searching rows that are kept in memory.
+//! Tests of searching rows in memory.
 
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ fn tracks() -> Vec<(TrackNumber, Constellation)> {
     vec![(TrackNumber(1), Constellation::new(122.0, (0..3000).map(peak).collect()))]
 }
 
-/// The sorted votes of each of four lookups.
+/// Returns the sorted votes of each of four lookups.
 fn votes(session: &mut dyn Session, probes: &[Probe]) -> Vec<Vec<u32>> {
     let mut votes = vec![Vec::new(); 4];
     let mut found = Vec::new();

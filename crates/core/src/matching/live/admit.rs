@@ -1,4 +1,4 @@
-//! What a search found: the begin of an airing, or one that goes on.
+//! Handles a match found by a search: starts an airing or continues one.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
@@ -12,13 +12,13 @@ use super::chains::{Chains, event};
 use super::event::{LiveEvent, LiveEventKind};
 use super::locked::Locked;
 
-/// Part of an airing that another place of the same track must explain as well to be what was heard from the
-/// start: a song that repeats itself exactly may be locked at the wrong repetition until that ends.
+/// Minimum fraction of an airing that another place of the same track must explain to replace the current place. A song that
+/// repeats itself exactly may be tracked at the wrong repetition until that repetition ends.
 const EXPLAINS: f64 = 0.7;
 
 impl Chains {
-    /// Begins an airing with what a window found, unless it is of a recording that goes on. `limit` is the logarithm of the
-    /// accepted probability of chance.
+    /// Starts an airing from an explanation of a window, unless its recording is already playing. `limit` is the logarithm of
+    /// the accepted probability of chance; `correction` is that of the number of hypotheses per hour.
     pub(super) fn admit(
         &mut self,
         explanation: &Explanation,
@@ -73,8 +73,8 @@ impl Chains {
         self.open.push(airing);
     }
 
-    /// Continues an airing that was lost with what was found of its track: at another place that explains all of it, or behind
-    /// lost or repeated sound.
+    /// Continues an airing that has been lost with an alignment of its track: at another place that explains the whole
+    /// airing, or after lost or repeated audio. Returns true if the alignment belongs to the airing.
     fn go_on(
         &mut self,
         i: usize,
@@ -94,7 +94,8 @@ impl Chains {
         trace.is_some_and(|trace| self.open[i].splice(&trace, query))
     }
 
-    /// Moves an airing to another place of its track if that explains all of it, and what came since. Returns true if it does.
+    /// Moves an airing to another place of its track if that place explains most of the airing and also later audio. Returns
+    /// true if the airing was moved.
     fn realign(
         &mut self,
         i: usize,
@@ -119,8 +120,8 @@ impl Chains {
     }
 }
 
-/// Of the tracks that a window found for one recording, the one that an airing begins with: the one that is sought, or
-/// the best choice. `limit` is the logarithm of the accepted probability of chance.
+/// Returns the trace of the track that an airing starts with, from the tracks that a window found for one recording: the
+/// track that is being resumed, or the best choice. `limit` is the logarithm of the accepted probability of chance.
 fn primary(
     explanation: &Explanation,
     window: &Window<'_>,

@@ -1,4 +1,4 @@
-//! The airings of a stream: those that go on, and those that ended lately.
+//! The airings of a stream: the open ones and those that ended recently.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::TrackNumber;
@@ -10,20 +10,21 @@ use super::history::oldest;
 use super::locked::Locked;
 use super::resume::Sought;
 
-/// Airings, in the order in which they were found.
+/// Airings of a stream, in the order in which they were found.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
+    /// Airings that have not ended.
     pub(super) open: Vec<Locked>,
-    /// Ended ones whose sound is still remembered.
+    /// Ended airings whose audio is still in the history.
     pub(super) closed: Vec<Locked>,
-    /// Those of another matcher that were not found again yet.
+    /// Airings of the previous matcher that have not been found again yet.
     pub(super) sought: Vec<Sought>,
-    /// Highest number that was given.
+    /// Highest airing number that has been assigned.
     pub(super) last: u64,
 }
 
 impl Chains {
-    /// Looks for what every open airing should have let hear since.
+    /// Verifies every open airing against the new peaks.
     pub(super) fn extend(&mut self, query: &Query<'_>, outcomes: &mut Vec<Outcome>) {
         for airing in &mut self.open {
             airing.extend(query, outcomes);
@@ -39,16 +40,17 @@ impl Chains {
         }
     }
 
+    /// Removes and returns the open airing at an index, or returns `None` if the index is out of range.
     pub(super) fn take(&mut self, i: usize) -> Option<Locked> {
         (i < self.open.len()).then(|| self.open.remove(i))
     }
 
-    /// Whether nothing goes on.
+    /// Returns true if no airing is open or being resumed.
     pub(super) fn is_idle(&self) -> bool {
         self.open.is_empty() && self.sought.is_empty()
     }
 
-    /// What another matcher needs to continue all that goes on, in the order in which it was found.
+    /// Returns the state that another matcher needs to continue all open airings, in the order in which they were found.
     pub(super) fn airings(&self) -> Vec<Airing> {
         let sought = self.sought.iter().map(|sought| sought.airing.clone());
         let mut airings: Vec<Airing> = self.open.iter().map(Locked::export).chain(sought).collect();
@@ -56,12 +58,13 @@ impl Chains {
         airings
     }
 
-    /// Latest time at which one was heard, ticks.
+    /// Returns the latest time at which any airing was detected, in ticks.
     pub(super) fn last_heard(&self) -> Option<f64> {
         self.open.iter().chain(&self.closed).map(Locked::last_heard).reduce(f64::max)
     }
 
-    /// Looks for the airings of another matcher.
+    /// Searches for the airings of the previous matcher. Those that are found become open airings; those whose time has
+    /// expired end.
     pub(super) fn seek(
         &mut self,
         query: &Query<'_>,
@@ -81,7 +84,8 @@ impl Chains {
         }
     }
 
-    /// Ends what is over; `out` gets the events. All, if the stream is.
+    /// Ends the airings that have finished and adds their events to `out`. Ends all airings if `all` is true, at the end of
+    /// the stream.
     pub(super) fn close(
         &mut self,
         query: &Query<'_>,
@@ -104,7 +108,7 @@ impl Chains {
         self.closed.retain(|airing| airing.to > oldest(query.to));
     }
 
-    /// Ends the airings of tracks for which `gone` holds, as they are.
+    /// Ends the airings whose track satisfies `gone`, without further verification.
     pub(super) fn drop_tracks(
         &mut self,
         at: f64,
@@ -127,7 +131,7 @@ impl Chains {
         });
     }
 
-    /// Ends one.
+    /// Ends an open airing.
     pub(super) fn end(
         &mut self,
         i: usize,
@@ -141,7 +145,7 @@ impl Chains {
         let others = self.open.iter().map(|other| other.from).filter(|from| *from > airing.from);
         let free = others.fold(query.to, f64::min);
         airing.reach_ends((self.free_before(airing.from), free));
-        // Where the next one follows without a gap, both meet.
+        // If another airing follows without a gap, both meet at one time.
         let behind = self.open.iter_mut().filter(|next| next.from > airing.from);
         for next in behind {
             if let Some(cut) = airing.end.meets(next.start) {
@@ -153,8 +157,8 @@ impl Chains {
         self.closed.push(airing);
     }
 
-    /// Peaks that another airing of the recording that these tracks carry must do without: those that these explain. A
-    /// recording plays once at a time: of its airings, the whole stretch.
+    /// Returns the set of peaks that an airing of these tracks may not use: those that other recordings explain, and all
+    /// peaks during other airings of the same recording, because a recording plays only once at a time.
     pub(super) fn explained(
         &self,
         tracks: &[TrackNumber],
@@ -174,13 +178,13 @@ impl Chains {
         used
     }
 
-    /// End of the last airing that was over before a time, ticks.
+    /// Returns the end of the last airing that ended before a time (ticks), or 0 if no airing did.
     pub(super) fn free_before(&self, from: f64) -> f64 {
         let all = self.open.iter().chain(&self.closed).map(|other| other.to);
         all.filter(|to| *to <= from).fold(0.0, f64::max)
     }
 
-    /// The peaks that no open airing explains.
+    /// Collects the peaks that no open or recently ended airing explains.
     pub(super) fn unexplained(
         &self,
         query: &Query<'_>,
@@ -195,7 +199,7 @@ impl Chains {
         out.extend(query.peaks.iter().zip(&used).filter(|(_, used)| !**used).map(|(peak, _)| *peak));
     }
 
-    /// Tells of airings that were not told of for so long, ticks.
+    /// Emits an update event for each open airing whose last event is at least `every` ticks old.
     pub(super) fn update(&mut self, at: f64, every: f64, out: &mut Vec<LiveEvent>) {
         for airing in self.open.iter_mut().filter(|airing| at - airing.told >= every) {
             airing.told = at;
@@ -204,6 +208,7 @@ impl Chains {
     }
 }
 
+/// Returns an event of an airing at a time (ticks).
 pub(super) fn event(kind: LiveEventKind, airing: &Locked, at: f64) -> LiveEvent {
     LiveEvent { kind, airing: airing.id, known_at: at / TICKS_PER_SECOND, heard: airing.report() }
 }

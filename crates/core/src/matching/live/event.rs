@@ -1,46 +1,47 @@
-//! What a live matcher tells.
+//! Events of a live matcher.
 
 use crate::matching::Match;
 
-/// What happened to an airing.
+/// Kind of an event of an airing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LiveEventKind {
-    /// It was found: the first event of its chain.
+    /// The airing was found; the first event of its chain.
     Start,
-    /// It goes on.
+    /// The airing continues.
     Update,
-    /// It has ended: the last event of its chain, with its exact ends.
+    /// The airing has ended; the last event of its chain, with the exact start and end.
     Final,
 }
 
-/// An event in the life of an airing.
+/// An event of an airing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveEvent {
-    /// What happened.
+    /// Kind of the event.
     pub kind: LiveEventKind,
-    /// Number of the airing in this stream. Each has one `Start`, any number of `Update`s, and one `Final`.
+    /// Number of the airing within the stream. Each airing has one `Start`, any number of `Update`s, and one `Final`.
     pub airing: u64,
-    /// Stream time of the decision, seconds: what came after it was not looked at.
+    /// Stream time of the decision, in seconds. Later audio was not considered.
     pub known_at: f64,
-    /// What is known of the airing. Times are seconds since the stream's first sample; the probability is that an hour
-    /// of the stream gives as good a match by chance.
+    /// Match of the airing, as known at this time. Times are in seconds since the first sample of the stream. Its probability
+    /// is the probability that one hour of the stream gives such a good match by chance.
     pub heard: Match,
 }
 
-/// An airing that is going on, as another matcher needs it to continue the chain ([`super::LiveMatcher::resume`]).
+/// An open airing, with the state that another matcher needs to continue it ([`super::LiveMatcher::resume`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Airing {
-    /// Its number.
+    /// Number of the airing.
     pub id: u64,
-    /// What is known of it. Times are seconds of the stream, negative where it is continued and its time begins anew;
-    /// `query_end` is when it was surely heard last, and the speed that of now.
+    /// Match of the airing, as known at this time. Times are in seconds of the stream; they are negative if the airing is
+    /// resumed and the stream time starts again at 0. `query_end` is the last time at which the airing was detected with
+    /// certainty, and `speed` is the current speed.
     pub heard: Match,
-    /// Position in the track at `heard.query_end`, seconds.
+    /// Position in the track at `heard.query_end`, in seconds.
     pub reference_end: f64,
 }
 
 impl Airing {
-    /// Scales the number of landmarks and peaks to a part of the airing, 0 to 1.
+    /// Scales the numbers of landmarks and peaks to a fraction of the airing, 0 to 1.
     pub(super) fn keep_counts(&mut self, part: f64) {
         let Match { aligned_landmarks, expected_peaks, matched_peaks, .. } = &mut self.heard;
         for count in [aligned_landmarks, expected_peaks, matched_peaks] {
@@ -49,17 +50,18 @@ impl Airing {
     }
 }
 
-/// What a stream is doing, for a status line.
+/// State of a stream, for a status line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveState {
-    /// Stream time up to which decisions were made, seconds.
+    /// Stream time up to which decisions have been made, in seconds.
     pub decided_until: f64,
-    /// Airings that are going on, in the order in which they were found.
+    /// Open airings, in the order in which they were found.
     pub airings: Vec<Airing>,
-    /// Highest number that was given to an airing.
+    /// Highest airing number that has been assigned.
     pub last_airing: u64,
-    /// Whether the last second was silent, or held nothing tonal.
+    /// True if the last second was silent or had no tonal content.
     pub silent: bool,
-    /// Since when, seconds, there is sound that no airing explains; `None` in silence and while one is heard.
+    /// Start of the audio that no airing explains, in seconds of the stream; `None` in silence and while an airing is
+    /// detected.
     pub unknown_since: Option<f64>,
 }

@@ -1,34 +1,36 @@
-//! The latest peaks of a stream.
+//! The recent peaks of a stream.
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 
-/// Peaks are kept for this many ticks (60 s): an airing that is found late, under speech, is followed back so far.
+/// Duration for which peaks are kept (60 s, in ticks). An airing that is found late, under speech, can be traced back this
+/// far.
 pub(super) const KEPT: f64 = 60.0 * TICKS_PER_SECOND;
-/// Old peaks are thrown away when they are this many or more: seldom, for the others must move.
+/// Minimum number of old peaks to remove. Removing is rare because it moves all other peaks.
 const WORTH_MOVING: usize = 1024;
-/// Fewer peaks in the last second are silence.
+/// With fewer peaks than this in the last second, the stream is silent.
 pub(super) const SPARSE: usize = 8;
 
-/// The latest peaks of a stream, and those that no decision was made about yet.
+/// The recent peaks of a stream, including those for which no decision has been made yet.
 #[derive(Debug, Default)]
 pub(super) struct History {
     peaks: Vec<Peak>,
 }
 
 impl History {
-    /// Adds peaks, which come after all others.
+    /// Adds peaks, which must be later than all previous peaks.
     pub(super) fn add(&mut self, peaks: &[Peak]) {
         self.peaks.extend_from_slice(peaks);
     }
 
-    /// What is remembered at a time (ticks): it does not depend on what came later, nor on what is still there.
+    /// Returns the peaks remembered at a time (ticks). The result depends neither on later peaks nor on when old peaks are
+    /// removed.
     pub(super) fn at(&self, at: f64) -> &[Peak] {
         let index = |time: f64| self.peaks.partition_point(|p| f64::from(p.time) < time);
         let from = index(oldest(at));
         &self.peaks[from..index(at).max(from)]
     }
 
-    /// Forgets what is too old at a time.
+    /// Removes the peaks that are too old at a time (ticks), once there are enough of them.
     pub(super) fn forget(&mut self, at: f64) {
         let old = self.peaks.partition_point(|p| f64::from(p.time) < oldest(at));
         if old >= WORTH_MOVING {
@@ -37,17 +39,17 @@ impl History {
     }
 }
 
-/// Start of what is remembered at a time, ticks.
+/// Returns the start of the history at a time, both in ticks.
 pub(super) fn oldest(at: f64) -> f64 {
     (at - KEPT).max(0.0)
 }
 
-/// Whether next to nothing was heard in the second before a time.
+/// Returns true if the second before a time (ticks) has fewer than [`SPARSE`] peaks.
 pub(super) fn is_silent(peaks: &[Peak], at: f64) -> bool {
     since(peaks, at - TICKS_PER_SECOND).len() < SPARSE
 }
 
-/// The peaks from a time on.
+/// Returns the peaks from a time (ticks) on.
 pub(super) fn since(peaks: &[Peak], from: f64) -> &[Peak] {
     &peaks[peaks.partition_point(|p| f64::from(p.time) < from)..]
 }

@@ -1,26 +1,30 @@
-//! When an unexplained stretch of a stream is searched, and how hard.
+//! The search schedule: when an unexplained stretch of a stream is searched, and with which effort.
 //!
-//! All times are counted in ticks of the matcher ([`super::DECISION`]) since the stretch began, so that the plan
-//! depends on the sound alone.
+//! Ages are counted in decisions ([`super::DECISION`]) since the stretch began, so that the schedule depends only on the
+//! audio.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 
 use super::DECISION;
 
-/// A stretch is searched as soon as it is so long (2 s), in decisions …
+/// Minimum age of a stretch for its first search (2 s, in decisions).
 const FIRST: u64 = 4;
-/// … then at each decision, as a whole, until it is so long (6 s) …
+/// Up to this age (6 s, in decisions) the whole stretch is searched at every decision.
 const YOUNG: u64 = 12;
-/// … and then every so often (1 s), or less often (3 s) when it is long (60 s), the last part of it (ticks).
+/// Interval of the later glances (1 s, in decisions).
 const GLANCE_EVERY: u64 = 2;
+/// Interval of the glances at a long stretch (3 s, in decisions).
 const GLANCE_LATE_EVERY: u64 = 6;
+/// Age from which a stretch is long (60 s, in decisions).
 const LONG: u64 = 120;
+/// Length of the last part of the stretch that a later glance searches (5 s, in ticks).
 const GLANCE: f64 = 5.0 * TICKS_PER_SECOND;
-/// What speech or noise cover, or another speed hides, is looked for in the last 10 s (ticks), when the stretch has
-/// these lengths (6, 10, 14, 20, 25 and 32 s) …
+/// Maximum length that a full search at other scales covers (10 s, in ticks).
 const FULL: f64 = 10.0 * TICKS_PER_SECOND;
-/// … or, at no other scale, in more of it (18 s): evidence adds up …
+/// Maximum length that a full search without other scales covers (18 s, in ticks). It is longer because evidence adds up.
 const FULLER: f64 = 18.0 * TICKS_PER_SECOND;
+/// Ages (6, 10, 14, 20, 25 and 32 s, in decisions) at which a full search is made, with its effort. Full searches find
+/// recordings under speech or noise, or at another speed.
 const FULL_AT: [(u64, Look); 6] = [
     (12, Look::Plain),
     (20, Look::Thorough),
@@ -29,44 +33,48 @@ const FULL_AT: [(u64, Look); 6] = [
     (50, Look::InTurn),
     (64, Look::Plain),
 ];
-/// … and then every so often (20 s), at some of the other scales every fourth time.
+/// Interval of full searches after the ages in [`FULL_AT`] (20 s, in decisions). Every fourth of them tries some of the other
+/// scales.
 const FULL_EVERY: u64 = 40;
-/// While an airing is heard, what it does not explain is looked at every so often (3 s), the last part of it (ticks).
+/// Interval of glances at unexplained audio while an airing is detected (3 s, in decisions).
 const BESIDE_EVERY: u64 = 6;
+/// Length of the last part of the stream that such a glance searches (6 s, in ticks).
 const BESIDE: f64 = 6.0 * TICKS_PER_SECOND;
 
-/// Searches of an hour, at most: the accepted number of false events is shared by so many.
+/// Maximum number of searches per hour. The accepted number of false events is divided among them.
 pub(super) const SEARCHES_PER_HOUR: f64 = 3600.0 * TICKS_PER_SECOND / DECISION as f64;
 
-/// How hard to look.
+/// Effort of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
-    /// For what is heard well.
+    /// Searches for clearly audible songs.
     Glance,
-    /// Under noise and speech.
+    /// Also searches for songs under noise and speech.
     Plain,
-    /// At some of the other scales too.
+    /// Also tries some of the other scales; consecutive searches try different ones.
     InTurn,
-    /// At all of them.
+    /// Also tries all other scales.
     Thorough,
 }
 
-/// What to search, ticks of the stream.
+/// A planned search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Plan {
+    /// Effort of the search.
     pub(super) look: Look,
+    /// Start of the window in the stream, in ticks; the window ends at the current time.
     pub(super) from: f64,
 }
 
 /// Plans searches.
 #[derive(Debug, Default)]
 pub(super) struct Hunt {
-    /// Start of the stretch that nothing explains, ticks.
+    /// Start of the stretch that no airing explains, in ticks.
     since: f64,
 }
 
 impl Hunt {
-    /// What to search at a time (ticks). `heard` is the latest time at which an airing was heard.
+    /// Returns the search to make at a time (ticks), if any. `heard` is the latest time at which an airing was detected.
     pub(super) fn plan(&mut self, at: u64, heard: Option<f64>, silent: bool) -> Option<Plan> {
         let now = at as f64;
         if silent {
@@ -88,19 +96,19 @@ impl Hunt {
         Some(Plan { look, from: self.since.max(now - longest) })
     }
 
-    /// The last search of a stream that ends at a time.
+    /// Returns the last search of a stream that ends at a time (ticks), if the unexplained stretch is long enough.
     pub(super) fn last(&self, now: f64) -> Option<Plan> {
         let long = now - self.since >= (FIRST * u64::from(DECISION)) as f64;
         long.then(|| Plan { look: Look::InTurn, from: self.since.max(now - FULL) })
     }
 
-    /// Start of the stretch that nothing explains, ticks.
+    /// Returns the start of the stretch that no airing explains, in ticks.
     pub(super) fn since(&self) -> f64 {
         self.since
     }
 }
 
-/// How hard to look at a stretch of so many decisions, if at all.
+/// Returns the effort for a stretch of this age (in decisions), or `None` if it is not searched.
 fn look_at(age: u64) -> Option<Look> {
     if let Some((_, look)) = FULL_AT.iter().find(|(at, _)| *at == age) {
         return Some(*look);
@@ -115,10 +123,10 @@ fn look_at(age: u64) -> Option<Look> {
     }
 }
 
-/// An airing that was heard so long ago (1.2 s, ticks) is heard no more, or not now.
+/// An airing counts as currently detected until this time after its last detection (1.2 s, in ticks).
 const FRESH: f64 = 1.2 * TICKS_PER_SECOND;
 
-/// Whether what was heard last at a time is heard at another one.
+/// Returns true if an airing that was last detected at `heard` still counts as detected at `now` (both in ticks).
 pub(super) fn is_fresh(heard: f64, now: f64) -> bool {
     now - heard < FRESH
 }

@@ -1,17 +1,18 @@
-//! Following a stream: each song is found within seconds, locked, and told once, with its exact ends.
+//! Live matching: follows a stream, finds each song within seconds and reports it once, with its exact start and end.
 //!
 //! ```text
-//! peaks ─► history (60 s) ─┬─► open airings: verified against their own track ─► lost or over: Final
-//!                          └─► what none explains: searched by plan (hunt) ─► found: Start
+//! peaks ─► history (60 s) ─┬─► open airings: verified against their own track ─► lost or ended: Final
+//!                          └─► unexplained peaks: searched by schedule (hunt) ─► found: Start
 //! ```
 //!
-//! Decisions are made at fixed times of the stream, every half second, and look only at the peaks before. So how
-//! the stream was cut into segments changes no event.
+//! Decisions are made at fixed times of the stream, every half second, and use only the peaks before that time. So the events
+//! do not depend on how the stream was cut into segments.
 //!
-//! An airing is one play of one recording: a stretch of the stream and the stretch of a track beside it, or several where
-//! sound of the stream is lost or repeated (`matching/splice.rs`). It lives through speech of up to 10 s and through silence
-//! of up to 30 s, if the track goes on within 30 s of where it would be. A song that begins from its start again ends
-//! one airing and begins another. Other catalog entries of the recording are never reported beside it.
+//! An airing is one play of one recording: a stretch of the stream that matches a stretch of a track, or several stretches
+//! where audio of the stream is lost or repeated (`matching/splice.rs`). It continues through speech of up to 10 s and
+//! through silence of up to 30 s, if the track continues within 30 s of its expected position. If a song starts again from
+//! its beginning, one airing ends and another one starts. Other catalog entries of the recording are never reported in
+//! addition.
 
 mod admit;
 mod chains;
@@ -44,18 +45,17 @@ use history::{History, is_silent, oldest, since};
 use hunt::{Hunt, Look, Plan, SEARCHES_PER_HOUR, is_fresh};
 use resume::Sought;
 
-/// Ticks from decision to decision: 0.5 s.
+/// Ticks between decisions: 0.5 s.
 const DECISION: u32 = 86;
-/// What chance finds is measured on so much of the latest sound (10 s, ticks).
+/// Length of the most recent audio on which chance is measured (10 s, in ticks).
 const MEASURED: f64 = 10.0 * TICKS_PER_SECOND;
-/// Evidence counts for so much: pieces of one maker share loops and beats, and in hours of a stream their bars meet in
-/// every way. Set on 1.5 hours of music beside a catalogue of the same makers.
+/// Factor on the evidence in streams. Pieces by one artist share loops and beats, and in hours of a stream their bars
+/// coincide in many ways. Tuned on 1.5 hours of music with a catalog by the same artists.
 const TRUSTED: f64 = 0.5;
-/// Unpacked tracks that the buffers keep: about 40 MB.
+/// Maximum number of unpacked tracks in the buffers: about 40 MB.
 const MOST_LOADED: usize = 600;
 
-/// What matchers need while they work. One for each thread serves any number of streams, as long as all search
-/// one catalogue.
+/// Reusable buffers of matchers. One instance per thread serves any number of streams, if all of them search one catalog.
 #[derive(Debug, Default)]
 pub struct LiveBuffers {
     search: Buffers,
@@ -64,24 +64,25 @@ pub struct LiveBuffers {
     unexplained: Vec<Peak>,
 }
 
-/// Follows one stream.
+/// Matches one stream against the catalog.
 #[derive(Debug)]
 pub struct LiveMatcher {
     settings: LiveSettings,
-    /// For searches that try all scales, some in turn, and none.
+    /// Settings of searches that try all scales, some scales, and no other scales.
     searches: [MatchSettings; 3],
     history: History,
-    /// Time up to which all peaks are known, and that of the last decision, ticks.
+    /// Time up to which all peaks have been received, in ticks.
     ready: u32,
+    /// Time of the last decision, in ticks.
     decided: u32,
     hunt: Hunt,
     chains: Chains,
-    /// The snapshot of the last decision.
+    /// Identity of the snapshot used for the last decision.
     seen: Weak<()>,
 }
 
 impl LiveMatcher {
-    /// A matcher at the start of a stream.
+    /// Creates a matcher at the start of a stream.
     #[must_use]
     pub fn new(settings: LiveSettings) -> Self {
         Self {
@@ -96,14 +97,14 @@ impl LiveMatcher {
         }
     }
 
-    /// A matcher that continues a stream which another one had followed. `airings` are those that were going on, in a
-    /// time that starts at 0 with the first sample of this matcher: earlier times are negative, and times of sound that is
-    /// processed again are positive. They are looked for where they should be, and their chains continue without another
-    /// `Start`. Those that are not found within 12 s of their last known end get their `Final`. `last_airing` is the highest
-    /// number that was given.
+    /// Creates a matcher that continues a stream of another matcher. `airings` are the airings that were open. Their times
+    /// start at 0 with the first sample of this matcher: earlier times are negative, and times of audio that is processed
+    /// again are positive. The airings are searched at their expected places and continue their chains without another
+    /// `Start`. Airings that are not found within 12 s after their last known end get a `Final`. `last_airing` is the highest
+    /// airing number that has been assigned.
     ///
     /// # Errors
-    /// [`IndexError`] if a track cannot be read.
+    /// Returns [`IndexError`] if a track cannot be read.
     pub fn resume(
         settings: LiveSettings,
         airings: &[Airing],
@@ -117,14 +118,15 @@ impl LiveMatcher {
         Ok(this)
     }
 
-    /// Takes the next peaks of the stream, of [`crate::fingerprint::Density::Query`], in order of time (ticks since the
-    /// stream's first sample): all before `ready_until` that were not pushed yet. Adds what happened to `out`.
+    /// Processes the next peaks of the stream, with [`crate::fingerprint::Density::Query`], in order of time (ticks since the
+    /// first sample of the stream). `peaks` must contain all peaks before `ready_until` that were not pushed yet. Adds the
+    /// resulting events to `out`.
     ///
-    /// Missing sound is time that passes without peaks. Another snapshot may be given at any time.
+    /// Missing audio is time that passes without peaks. Each call may use a different snapshot.
     ///
     /// # Errors
-    /// [`IndexError`] if a part of the index that a search touched is damaged. That search is left out; the matcher
-    /// stays usable.
+    /// Returns [`IndexError`] if a part of the index that a search read is damaged. That search is skipped; the matcher
+    /// remains usable.
     pub fn push(
         &mut self,
         peaks: &[Peak],
@@ -144,11 +146,11 @@ impl LiveMatcher {
         Ok(())
     }
 
-    /// Ends the stream: takes its last peaks, and its length in seconds, as
-    /// [`crate::fingerprint::Fingerprinter::finish`] gives them. All airings get their `Final`.
+    /// Ends the stream: processes its last peaks and its length in seconds, as returned by
+    /// [`crate::fingerprint::Fingerprinter::finish`]. All airings get a `Final`.
     ///
     /// # Errors
-    /// As [`Self::push`]; all events are in `out` nevertheless.
+    /// Returns the errors of [`Self::push`]. All events are added to `out` even if there is an error.
     pub fn finish(
         mut self,
         rest: &Constellation,
@@ -159,7 +161,7 @@ impl LiveMatcher {
         let end = (rest.seconds * TICKS_PER_SECOND) as u32;
         let mut result = self.push(&rest.peaks, end, snapshot, buffers, out);
         while self.ready - self.decided >= DECISION {
-            // After an error there are decisions left.
+            // An error ends `push` early, so decisions may be left.
             result = result.and(self.push(&[], end, snapshot, buffers, out));
         }
         self.decided = self.ready;
@@ -177,7 +179,7 @@ impl LiveMatcher {
         result
     }
 
-    /// What the stream is doing.
+    /// Returns the state of the stream.
     #[must_use]
     pub fn state(&self) -> LiveState {
         let at = f64::from(self.decided);
@@ -193,7 +195,7 @@ impl LiveMatcher {
         }
     }
 
-    /// Makes the decisions of one moment.
+    /// Makes the decisions for the current time.
     fn decide(
         &mut self,
         snapshot: &Snapshot,
@@ -220,7 +222,7 @@ impl LiveMatcher {
         lost.and(searched)
     }
 
-    /// Ends the airings of tracks that a new snapshot does not hold.
+    /// Ends the airings of tracks that a new snapshot does not contain.
     fn forget_removed(&mut self, snapshot: &Snapshot, out: &mut Vec<LiveEvent>) -> Result<(), IndexError> {
         let new = std::sync::Arc::downgrade(snapshot.identity());
         if Weak::ptr_eq(&self.seen, &new) {
@@ -237,6 +239,7 @@ impl LiveMatcher {
         Ok(())
     }
 
+    /// Searches the unexplained peaks of the stream from a time on and starts or continues airings.
     fn search(
         &mut self,
         Plan { look, from }: Plan,
@@ -279,7 +282,7 @@ impl LiveMatcher {
 }
 
 impl LiveBuffers {
-    /// Measures what chance finds now.
+    /// Measures chance on the most recent audio.
     fn measure(&mut self, peaks: &[Peak], at: f64) {
         let from = (at - MEASURED).max(0.0);
         self.chance.measure(since(peaks, from), at - from, FINE);

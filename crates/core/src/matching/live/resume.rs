@@ -1,7 +1,8 @@
-//! Airings that another matcher had found, looked for where they should be.
+//! Resumed airings: airings of the previous matcher that are searched at their expected places.
 //!
-//! Whoever takes a stream over knows what was going on, but time may be off by a little between the two. So each
-//! airing is first looked for around its expected place, which needs far less proof than a search of the catalogue.
+//! A matcher that takes over a stream receives the open airings of the previous one, but the clocks of the two may differ a
+//! little. So each airing is first searched around its expected place, which requires much less evidence than a search of the
+//! catalog.
 
 use std::sync::Arc;
 
@@ -17,26 +18,29 @@ use crate::matching::verify::{Ground, Rough, Verified, Window};
 
 use super::event::{Airing, LiveEvent, LiveEventKind};
 
-/// It is looked for as soon as so much was heard (1.5 s, ticks), in the latest sound up to so much (10 s) …
+/// Minimum length of audio for the search (1.5 s, in ticks).
 const SHORTEST: f64 = 1.5 * TICKS_PER_SECOND;
+/// Maximum length of the most recent audio that is searched (10 s, in ticks).
 const LONGEST: f64 = 10.0 * TICKS_PER_SECOND;
-/// … so far (2 s, ticks) to both sides of its place, in steps that the fit of a line bridges.
+/// Maximum distance from the expected place in both directions (2 s, in ticks).
 const REACH: f64 = 2.0 * TICKS_PER_SECOND;
+/// Distance between the tried places, in ticks; the fit of a line corrects smaller deviations.
 const STEP: f64 = 8.0;
-/// It is found below this logarithm of the probability of chance.
+/// Log-probability of chance below which an airing counts as found.
 const FOUND: f64 = -14.0;
-/// An airing ends if it is not found within this time after its last known end (12 s, in ticks).
+/// Time after its last known end at which an airing that has not been found ends (12 s, in ticks).
 const PATIENCE: f64 = 12.0 * TICKS_PER_SECOND;
-/// Largest distance from the first sample to an airing that lies ahead (6 h, in ticks). At a larger distance the clock of the
+/// Maximum distance from the first sample to an airing that is ahead (6 h, in ticks). At a larger distance the clock of the
 /// stream has changed, and the airing counts as past.
 const MAX_AHEAD: f64 = 6.0 * 3600.0 * TICKS_PER_SECOND;
 
-/// An airing that is to be continued.
+/// An airing of the previous matcher that has not been found again yet.
 #[derive(Debug)]
 pub(super) struct Sought {
     pub(super) airing: Airing,
-    /// Its track, unless it was removed.
+    /// Track of the airing, or `None` if it was removed from the catalog.
     reference: Option<Arc<Reference>>,
+    /// Expected line of the airing.
     line: Line,
 }
 
@@ -56,10 +60,10 @@ impl Sought {
         Ok(Self { airing, reference, line })
     }
 
-    /// Looks for it in the latest sound. `used` are peaks of others.
+    /// Searches for the airing in the most recent audio. Peaks marked in `used` belong to other airings.
     pub(super) fn find(&self, query: &Query<'_>, used: &[bool]) -> Option<Trace> {
         let reference = self.reference.as_ref()?;
-        // Audio that is decoded again comes before the start of the airing.
+        // Audio that is decoded again precedes the start of the airing.
         let start = self.ticks_ahead(self.airing.heard.query_start);
         if query.to < start + SHORTEST {
             return None;
@@ -87,8 +91,9 @@ impl Sought {
         Trace::follow((&best, best.log_p()), &window, query, used).filter(Trace::is_airing)
     }
 
-    /// Returns true if what was found elsewhere is this airing: the clocks of two workers may differ, so it is enough that
-    /// the track is near its place, or that both are at the same time because sound is processed again.
+    /// Returns true if a trace that was found elsewhere is this airing. The clocks of two workers may differ, so it is
+    /// sufficient that the track is near its expected position, or that both overlap in time because audio is processed
+    /// again.
     pub(super) fn is(&self, found: &Trace) -> bool {
         let heard = &self.airing.heard;
         let (from, to) = (heard.query_start * TICKS_PER_SECOND, heard.query_end * TICKS_PER_SECOND);
@@ -99,18 +104,18 @@ impl Sought {
             && (overlaps || jump_across_clocks(before, after, found.reference.ticks).is_some())
     }
 
-    /// Whether it is no use to go on.
+    /// Returns true if the airing cannot be found any more, because its track was removed or its time has expired.
     pub(super) fn is_over(&self, at: f64) -> bool {
         self.reference.is_none() || at > self.ticks_ahead(self.airing.heard.query_end) + PATIENCE
     }
 
-    /// Ticks from the first sample to a time in seconds; 0 if that is before, or too far ahead.
+    /// Returns the ticks from the first sample to a time in seconds; 0 if the time is earlier or too far ahead.
     fn ticks_ahead(&self, seconds: f64) -> f64 {
         let ticks = seconds * TICKS_PER_SECOND;
         if (0.0..MAX_AHEAD).contains(&ticks) { ticks } else { 0.0 }
     }
 
-    /// Its last event, if it was not found again.
+    /// Returns the final event of an airing that was not found again.
     pub(super) fn end(&self, at: f64) -> LiveEvent {
         let Airing { id, .. } = self.airing;
         let kind = LiveEventKind::Final;

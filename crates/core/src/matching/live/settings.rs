@@ -1,18 +1,18 @@
-//! What a user may set about following a stream.
+//! User settings of live matching.
 
 use crate::matching::{Effort, MatchSettings, Ranges};
 
 /// Settings of a [`super::LiveMatcher`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveSettings {
-    /// Accepted number of false events per hour of one stream that holds nothing of the catalogue. It is shared
-    /// by all searches of an hour. The default lets a stream give one in a thousand hours.
+    /// Accepted number of false events per hour of a stream that contains nothing of the catalog. It is divided among all
+    /// searches of an hour. The default accepts one false event in a thousand hours of a stream.
     pub false_events_per_hour: f64,
-    /// How hard to look where nothing is found at once.
+    /// Effort of the search for unexplained audio.
     pub effort: Effort,
-    /// Changes of speed, tempo and pitch that are looked for.
+    /// Ranges of the changes of speed, tempo and pitch that are searched.
     pub ranges: Ranges,
-    /// Seconds between two updates of an airing; `None` for no updates.
+    /// Interval of update events of an airing, in seconds; `None` for no updates.
     pub update_seconds: Option<f64>,
 }
 
@@ -27,11 +27,11 @@ impl Default for LiveSettings {
     }
 }
 
-/// Scales that a search tries per second of its sound, where not all at once.
+/// Number of scales per second of audio that a search tries if it does not try all of them.
 const STEPS_PER_SECOND: f64 = 4.0;
 
 impl LiveSettings {
-    /// Settings of a search that tries all scales, …
+    /// Returns the settings of a search that tries all scales.
     pub(super) fn thorough(&self) -> MatchSettings {
         MatchSettings {
             false_positive_rate: self.false_events_per_hour,
@@ -41,12 +41,12 @@ impl LiveSettings {
         }
     }
 
-    /// … of one that tries them in turn, …
+    /// Returns the settings of a search that tries some scales; consecutive searches try different ones.
     pub(super) fn in_turn(&self) -> MatchSettings {
         MatchSettings { steps_per_second: Some(STEPS_PER_SECOND), ..self.thorough() }
     }
 
-    /// … and of one that tries none.
+    /// Returns the settings of a search that tries no other scales.
     pub(super) fn plain(&self) -> MatchSettings {
         MatchSettings { steps_per_second: Some(0.0), ..self.thorough() }
     }

@@ -1,11 +1,11 @@
-//! Counting votes: from the bins of all votes to the offsets with the most.
+//! Vote counting: finds the offsets with the most votes.
 
 use crate::index::{BIN, Spot};
 
-/// Of candidates nearer than this many bins only the best is one.
+/// Non-maximum suppression radius, in bins.
 const SAME_BINS: u32 = 3;
 
-/// Counts votes; owns its buffers.
+/// Counts votes per offset. Owns reusable buffers.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     sorter: Sorter,
@@ -15,19 +15,20 @@ pub(super) struct Tally {
     order: Vec<usize>,
 }
 
-/// Two neighbouring bins and their votes.
+/// Votes of two neighboring bins.
 #[derive(Debug, Clone, Copy)]
 struct Pair {
-    /// The second half of the pair, so that the true offset lies in the middle of the two bins.
+    /// Upper bin of the pair, so that the true offset is in the middle of the two bins. Without votes in the next bin, the
+    /// bin itself.
     bin: u32,
     votes: u32,
-    /// Whether it is a candidate.
+    /// True if the pair survives non-maximum suppression and becomes a candidate.
     kept: bool,
 }
 
 impl Tally {
-    /// Adds the best offsets of a run to `spots`, with at least `least` votes: at least `most` of them, if there are so
-    /// many, and all that have as many votes as the last of these.
+    /// Adds the best offsets of a run that have at least `least` votes to `spots`: at least `most` offsets if there are
+    /// enough, and all offsets that tie with the last of them.
     pub(super) fn count(
         &mut self,
         run: usize,
@@ -64,7 +65,8 @@ impl Tally {
     }
 }
 
-/// Pairs of neighbouring bins with at least `least` votes, and how many have how many; the bins are sorted.
+/// Collects the pairs of neighboring bins that have at least `least` votes, and the histogram of their votes, capped at 255.
+/// The bins must be sorted.
 fn find_pairs(bins: &[u32], least: u32, pairs: &mut Vec<Pair>, histogram: &mut [usize; 256]) {
     pairs.clear();
     let mut groups = bins.chunk_by(|a, b| a == b).peekable();
@@ -78,7 +80,8 @@ fn find_pairs(bins: &[u32], least: u32, pairs: &mut Vec<Pair>, histogram: &mut [
     }
 }
 
-/// Keeps the pairs that are near no better one that is kept; they are sorted by bin.
+/// Non-maximum suppression: keeps the pairs that have no better kept pair within [`SAME_BINS`]. The pairs must be sorted by
+/// bin.
 fn keep_summits(pairs: &mut [Pair], order: &mut Vec<usize>) {
     order.clear();
     order.extend(0..pairs.len());
@@ -91,20 +94,21 @@ fn keep_summits(pairs: &mut [Pair], order: &mut Vec<usize>) {
     }
 }
 
-/// Cells of two bins that votes are counted in, by the low bits of their numbers.
+/// Number of counters for votes. Each counter is shared by all pairs of two bins with the same low bits.
 const CROWD_CELLS: usize = 1 << 15;
-/// More votes than this fill so many cells that too few votes are left out to pay for it.
+/// Maximum number of votes for filtering. More votes fill so many counters that too few votes are removed to pay for the
+/// filter.
 const CROWD_VOTES: usize = CROWD_CELLS / 2;
 
-/// Leaves out the votes of offsets that cannot be candidates, before they are sorted; owns its buffer.
+/// A filter that removes votes of offsets that cannot become candidates before the votes are sorted. Owns a reusable buffer.
 ///
-/// A lookup of the ladder has some thousand votes, nearly all of them alone in their offset.
+/// A lookup of the ladder has some thousand votes, and nearly all of them are the only vote of their offset.
 #[derive(Debug, Default)]
 struct Crowd(Vec<u8>);
 
 impl Crowd {
-    /// Keeps the votes of all pairs of neighbouring bins that have at least `least`, and few others: different bins can
-    /// share a cell.
+    /// Keeps the votes of all pairs of neighboring bins that have at least `least` votes. Also keeps a few other votes,
+    /// because different bins can share a counter.
     fn keep(&mut self, votes: &mut Vec<u32>, least: u32) {
         if votes.len() > CROWD_VOTES {
             return;
@@ -118,19 +122,19 @@ impl Crowd {
         }
         let least = least.min(u32::from(u8::MAX)) as u8;
         votes.retain(|bin| {
-            // The neighbour in the same cell is counted with the bin, the other one with the next cell on its side.
+            // The neighbor that shares the counter is included in it. The other neighbor is in the next counter on that side.
             let beside = if bin.is_multiple_of(2) { bin.wrapping_sub(1) } else { bin.wrapping_add(1) };
             self.0[cell(*bin)].saturating_add(self.0[cell(beside)]) >= least
         });
     }
 }
 
-/// Bits of a digit of the radix sort: 2,048 places to write to, which the first cache holds.
+/// Bits per digit of the radix sort: the 2,048 write positions fit into the first-level cache.
 const DIGIT_BITS: u32 = 11;
-/// Fewer numbers are compared.
+/// Minimum number of values for the radix sort; fewer values are sorted by comparison.
 const WORTH_DIGITS: usize = 1 << 12;
 
-/// Sorts many numbers by their digits, the least one first (LSD radix sort); owns its buffer.
+/// Sorts integers by a least-significant-digit radix sort. Owns a reusable buffer.
 #[derive(Debug, Default)]
 struct Sorter(Vec<u32>);
 
@@ -172,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn digits_sort_like_numbers(mut numbers in prop::collection::vec(any::<u32>(), 0..3 * WORTH_DIGITS), mask in any::<u32>()) {
+        fn radix_sort_matches_std(mut numbers in prop::collection::vec(any::<u32>(), 0..3 * WORTH_DIGITS), mask in any::<u32>()) {
             numbers.iter_mut().for_each(|number| *number &= mask);
             let mut sorted = numbers.clone();
             sorted.sort_unstable();
@@ -183,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn leaving_votes_out_changes_no_candidate(
+        fn filtering_votes_changes_no_candidate(
             votes in prop::collection::vec((0u32..100, prop::sample::select(vec![0, 65_536, u32::MAX - 100])), 0..400),
             least in 1u32..8,
         ) {
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_come_with_all_their_equals() {
+    fn best_offsets_include_all_ties() {
         let mut votes = Vec::new();
         for (bin, count) in [(10, 9), (12, 4), (50, 3), (100, 5), (101, 2), (200, 3), (300, 1)] {
             votes.extend(std::iter::repeat_n(bin, count));

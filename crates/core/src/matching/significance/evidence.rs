@@ -1,4 +1,4 @@
-//! What speaks for an alignment.
+//! Evidence for an alignment.
 
 use crate::fingerprint::Peak;
 
@@ -9,23 +9,25 @@ use super::survival::{
     BANDS, RATES, Rates, STEPS, Survival, TABLES, WEARS, band, density, likeliest, mean, reference_rank,
 };
 
-/// A number for each way to survive: by wear, band and rate.
+/// A value for each hypothesis of survival, by wear, band and rate.
 type Ways<T> = [[[T; RATES.len()]; BANDS]; WEARS.len()];
 
-/// Likelihood ratios that are multiplied before their logarithm is taken: each is between 1e-2 and 1e11.
+/// Number of likelihood ratios that are multiplied before the logarithm is taken. Each ratio is between 1e-2 and 1e11, so the
+/// product fits into an `f64`.
 const MULTIPLIED: u8 = 16;
 
-/// What speaks for an alignment: the likelihoods behind its e-value, and counts.
+/// Evidence for an alignment: the likelihood ratios of its e-value, and counts of peaks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Evidence {
-    /// Peaks of the track in the stretch.
+    /// Number of peaks of the track in the stretch.
     pub(crate) expected: u32,
-    /// Those found.
+    /// Number of these peaks that were found.
     pub(crate) found: u32,
-    /// Logarithms of likelihood ratios …
+    /// Sums of the logarithms of likelihood ratios.
     logs: Ways<f32>,
-    /// … and the product of the latest ones, which are so many in each band: a logarithm costs as much as many products.
+    /// Products of the likelihood ratios that are not yet in `logs`; a logarithm costs as much as many multiplications.
     products: Ways<f64>,
+    /// Number of ratios in the products, by band.
     multiplied: [u8; BANDS],
     spread: Spread,
 }
@@ -44,8 +46,9 @@ impl Default for Evidence {
 }
 
 impl Evidence {
-    /// Adds one peak of the track, in order of time: what was found in its place, the chance to find it, and
-    /// the probability that a rival put it there.
+    /// Adds one peak of the track; peaks are added in order of time. `found` is the peak that was found at its place,
+    /// `chance` the probability of finding one there by chance, and `rival` the probability that a competing alignment
+    /// explains the found peak.
     pub(crate) fn add(
         &mut self,
         peak: &Peak,
@@ -82,7 +85,7 @@ impl Evidence {
         }
     }
 
-    /// Logarithms of all likelihood ratios.
+    /// Returns the logarithms of all likelihood ratios.
     fn likelihoods(&self) -> Ways<f32> {
         let mut all = self.logs;
         for (logs, products) in all.iter_mut().zip(&self.products) {
@@ -93,7 +96,7 @@ impl Evidence {
         all
     }
 
-    /// The likeliest way in which the peaks survived.
+    /// Returns the most likely survival of the peaks.
     pub(crate) fn survival(&self) -> Survival {
         let likelihoods = self.likelihoods();
         let ways = likelihoods.iter().enumerate().map(|(wear, bands)| (likeliest(bands), wear));
@@ -101,12 +104,12 @@ impl Evidence {
         best.map_or(Survival { rates: [0; BANDS], wear: 0 }, |((_, rates), wear)| Survival { rates, wear })
     }
 
-    /// Power with which each peak counts: what is found in bursts counts less.
+    /// Returns the exponent (at most 1) that tempers the likelihood of each peak; it is small if peaks are found in bursts.
     pub(crate) fn power(&self) -> f32 {
         (1.0 / self.spread.dispersion()) as f32
     }
 
-    /// Natural logarithm of the probability that chance gives as much: at most 0.
+    /// Returns the natural logarithm of the probability that chance gives at least this much evidence; at most 0.
     pub(crate) fn log_p(&self) -> f64 {
         if self.expected == 0 {
             return 0.0;
@@ -119,7 +122,7 @@ impl Evidence {
     }
 }
 
-/// Adds the logarithms of products.
+/// Adds the logarithms of products to `logs`.
 fn take(logs: &mut Rates, products: &[f64; RATES.len()]) {
     logs.iter_mut().zip(products).for_each(|(log, product)| *log += product.ln() as f32);
 }

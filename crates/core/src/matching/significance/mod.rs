@@ -1,15 +1,14 @@
-//! How likely it is that an alignment is chance.
+//! Significance: the probability that an alignment arose by chance.
 //!
-//! For each peak of the track that should be heard there is a probability to find a peak in its place by
-//! chance. The likelihood of what was found, if each peak survives with some rate, over its likelihood by
-//! chance is an e-value: chance exceeds `x` with probability at most `1 / x` (Vovk and Wang 2021), whatever
-//! the number of peaks. The mean over several ways to survive is one too.
+//! Each peak of the track that is expected in the query has a probability that a peak is found at its place by chance. If
+//! each peak survives with some rate, the likelihood of the found and missing peaks divided by their likelihood by chance is
+//! an e-value: under chance it exceeds `x` with probability at most `1 / x` (Vovk and Wang 2021), for any number of peaks.
+//! The mean over several hypotheses of survival is an e-value, too.
 //!
-//! That holds for peaks that chance finds one by one. Music is less random, so two things are measured on
-//! each alignment and each query. How unevenly the found peaks are spread over moments and seconds: notes of
-//! another piece agree here and there, a recording agrees throughout ([`evidence`], quasi-likelihood). And
-//! what other places and other tracks explain of the same query ([`super::rivals`]): beats and samples are
-//! shared by many.
+//! This holds for peaks that chance finds independently. Music is less random, so two effects are measured on each alignment
+//! and each query. The first is how unevenly the found peaks are distributed over moments and seconds: notes of another piece
+//! agree in some places, a recording agrees throughout ([`evidence`], quasi-likelihood). The second is how much other places
+//! and other tracks explain of the same query ([`super::rivals`]): many tracks share beats and samples.
 
 mod chance;
 mod evidence;

@@ -1,30 +1,35 @@
-//! How evenly the found peaks are spread.
+//! Spread of the found peaks over time.
 
-/// Peaks of one moment, ticks: 46 ms …
+/// Length of a moment, in ticks (46 ms).
 const MOMENT: u32 = 8;
-/// … and of one second.
+/// Length of a second, in ticks.
 const SECOND: u32 = 172;
 
-/// How unevenly the found peaks are spread over moments and seconds. A surviving recording is found here and
-/// there all the time; music that only shares beats or notes is found in whole chords and drum strokes, in
-/// one bar and not in the next.
+/// Measures how unevenly the found peaks are distributed over moments and seconds. Peaks of a surviving recording are found
+/// at all times. Peaks of music that only shares beats or notes are found in whole chords and drum strokes, in some bars but
+/// not in others.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Spread {
+    /// Index of the current moment.
     moment: u32,
-    /// In this moment: expected, found.
+    /// Numbers of expected and found peaks in the current moment.
     in_moment: (u32, u32),
-    /// Ordered pairs within a moment, of all before.
+    /// Numbers of ordered pairs of peaks within all earlier moments, expected and found.
     pairs: (u32, u32),
+    /// Index of the current second.
     second: u32,
+    /// Numbers of expected and found peaks in the current second.
     in_second: (u32, u32),
-    /// Seconds before, and the sum of found²/expected over them.
+    /// Number of earlier seconds that have expected peaks.
     seconds: u32,
+    /// Sum of found² / expected over the earlier seconds.
     squares: f64,
+    /// Numbers of expected and found peaks in total.
     all: (u32, u32),
 }
 
 impl Spread {
-    /// Adds a peak at a time (ticks), in order.
+    /// Adds a peak of the track at a time (ticks). Peaks are added in order of time.
     pub(super) fn add(&mut self, time: u32, found: bool) {
         if time / MOMENT != self.moment {
             self.close_moment();
@@ -54,24 +59,24 @@ impl Spread {
         }
     }
 
-    /// How many peaks count as one: at least 1.
+    /// Returns the overdispersion: the number of peaks that count as one independent peak, at least 1.
     pub(super) fn dispersion(mut self) -> f64 {
         self.close_moment();
         self.close_second();
-        // Both see bursts, so the larger one holds, not both.
+        // Both measures react to bursts, so the larger one is used, not their product.
         self.crowding().max(self.bursts())
     }
 
-    /// Pairs found within moments over those that independence gives; at least 1. A few pairs prove nothing,
-    /// so some are added on both sides.
+    /// Returns the number of found pairs within moments divided by the number for independent peaks, at least 1. A few pairs
+    /// are not significant, so `PRIOR` pairs are added to both numbers.
     fn crowding(&self) -> f64 {
         const PRIOR: f64 = 10.0;
         let rate = f64::from(self.all.1) / f64::from(self.all.0.max(1));
         ((f64::from(self.pairs.1) + PRIOR) / (f64::from(self.pairs.0) * rate * rate + PRIOR)).max(1.0)
     }
 
-    /// Variance of the found parts of the seconds over that of independent peaks: Pearson's χ² over its
-    /// degrees of freedom (McCullagh and Nelder 1989, 4.5); at least 1. Some degrees are added on both sides.
+    /// Returns the variance of the found fraction per second divided by the variance for independent peaks, at least 1. This
+    /// is Pearson's χ² divided by its degrees of freedom (McCullagh and Nelder 1989, 4.5), with some degrees added to both.
     fn bursts(&self) -> f64 {
         const PRIOR: f64 = 3.0;
         let (expected, found) = (f64::from(self.all.0.max(1)), f64::from(self.all.1));
@@ -96,19 +101,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_evenly_is_not_dispersed() {
+    fn evenly_found_peaks_are_not_overdispersed() {
         assert!(spread(|i| i % 3 == 0) < 1.05);
         assert!(spread(|_| true) <= 1.0);
         assert!(spread(|_| false) <= 1.0);
     }
 
     #[test]
-    fn what_is_found_in_one_second_of_ten_counts_little() {
+    fn peaks_found_in_one_second_of_ten_count_little() {
         assert!(spread(|i| (100..130).contains(&i)) > 10.0);
     }
 
     #[test]
-    fn whole_chords_count_as_few_notes() {
+    fn peaks_found_in_whole_chords_count_little() {
         let mut chords = Spread::default();
         for chord in 0..80 {
             (0..5).for_each(|_| chords.add(chord * 20, chord % 5 == 0));

@@ -1,7 +1,8 @@
-//! How the peaks of a track survive in a query: at which rate, and how worn.
+//! Survival of a track's peaks in a query: the rate at which they are found, and their wear (how far they deviate from the
+//! original).
 //!
-//! The tables were set from the conditions of the evaluation as a whole: from clean to noise 5 dB above the
-//! music and speech 10 dB above it.
+//! The tables were tuned on all conditions of the evaluation together: from clean to noise 5 dB above the music and speech 10
+//! dB above it.
 
 use std::f32::consts::TAU;
 use std::sync::LazyLock;
@@ -11,19 +12,19 @@ use crate::fingerprint::Peak;
 use super::super::line::Sighting;
 use super::chance::Chance;
 
-/// Ranks of a reference's peaks, and of a query's.
+/// Number of ranks of a reference's peaks.
 const REFERENCE_RANKS: usize = 4;
+/// Number of ranks of a query's peaks.
 pub(super) const QUERY_RANKS: usize = 20;
 
-/// Rates of survival, from buried under noise to clean …
+/// Rates of survival, from buried under noise to clean.
 pub(super) const RATES: [f32; 6] = [0.06, 0.12, 0.2, 0.35, 0.6, 0.9];
-/// … and by how much the odds of a peak of each rank differ from that: the outstanding ones last longest.
+/// Factors on the odds of survival by rank: the most outstanding peaks survive longest.
 const ODDS: [f32; REFERENCE_RANKS] = [1.5, 1.1, 0.9, 0.7];
-/// A number for each rate.
+/// A value for each rate.
 pub(super) type Rates = [f32; RATES.len()];
 
-/// What became of the surviving peaks: heard cleanly, below speech, through a codec, in noise, far below
-/// speech.
+/// Hypotheses of the wear of surviving peaks: clean, below speech, through a codec, in noise, far below speech.
 pub(super) const WEARS: [Wear; 5] = [
     Wear { time: 0.35, frequency: 0.6, rank: 0.7 },
     Wear { time: 0.35, frequency: 0.6, rank: 8.0 },
@@ -32,40 +33,40 @@ pub(super) const WEARS: [Wear; 5] = [
     Wear { time: 1.6, frequency: 2.4, rank: 8.0 },
 ];
 
-/// How far the surviving peaks are from what they were.
+/// Deviation of surviving peaks from the original ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wear {
-    /// Standard error of the time, ticks …
+    /// Standard error of the time, in ticks.
     time: f32,
-    /// … and of the frequency, steps.
+    /// Standard error of the frequency, in steps.
     frequency: f32,
-    /// Ranks by which a peak rises or falls among its neighbours; the probability falls to 1/e within.
+    /// Number of ranks by which a peak rises or falls among its neighbors; the probability falls to 1/e over this number.
     rank: f32,
 }
 
-/// Noise and loudspeakers spare some bands and spoil others: each band has its own rate. Upper ends of the
-/// bands in steps (0.3, 0.7, 1.1, 1.6, 2.3, 3.1, 4 kHz).
+/// Upper ends of the frequency bands in steps (0.3, 0.7, 1.1, 1.6, 2.3, 3.1, 4 kHz). Each band has its own rate, because
+/// noise and loudspeakers affect bands differently.
 const BAND_ENDS: [u16; 7] = [250, 500, 800, 1200, 1700, 2300, 3000];
 pub(crate) const BANDS: usize = BAND_ENDS.len() + 1;
-/// The highest bands hold percussion, whose strokes and samples many pieces share: what agrees there tells
-/// less, as if fewer peaks had been found.
+/// Weights of the evidence of each band. The highest bands contain percussion, whose strokes and samples many pieces share,
+/// so agreement there carries less information: it counts as if fewer peaks had been found.
 const WEIGHTS: [f32; BANDS] = [1.0, 1.0, 1.0, 1.0, 1.0, 0.85, 0.7, 0.7];
-/// Neighbouring bands have seldom very different rates: logarithm of the probability of the same rate, of
-/// each of the next ones, of each of those after …
+/// Logarithms of the transition probabilities between the rates of neighboring bands, by the distance of the two rates in
+/// [`RATES`]. Neighboring bands seldom have very different rates.
 pub(super) const STEPS: Rates = [-0.8, -1.5, -3.0, -4.5, -6.0, -7.5];
 
-/// The band of a frequency.
+/// Returns the index of the band of a frequency in steps.
 pub(crate) fn band(frequency: u16) -> usize {
     BAND_ENDS.iter().filter(|end| frequency >= **end).count()
 }
 
-/// What follows from the constants, worked out once.
+/// Tables derived from the constants, computed once.
 pub(super) struct Tables {
-    /// Rate by rank of the track's peak.
+    /// Rates of survival, by rank of the track's peak.
     pub(super) rates: [Rates; REFERENCE_RANKS],
-    /// Logarithm of what remains.
+    /// Logarithms of the probabilities that a peak does not survive, by rank of the track's peak.
     pub(super) missing: [Rates; REFERENCE_RANKS],
-    /// Probability of each rank in the query, by rank of the track's peak.
+    /// Probability of each rank in the query, by wear and by rank of the track's peak.
     ranks: [[[f32; QUERY_RANKS]; REFERENCE_RANKS]; WEARS.len()],
 }
 
@@ -80,19 +81,19 @@ pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     Tables { rates, missing, ranks }
 });
 
-/// Probability of each rank in the query for a peak of some rank in the track.
+/// Returns the probability of each rank in the query for a peak of this rank in the track.
 fn query_ranks(rank: usize, reach: f32) -> [f32; QUERY_RANKS] {
     let weights: [f32; QUERY_RANKS] = std::array::from_fn(|q| (-(q.abs_diff(rank) as f32) / reach).exp());
     let sum: f32 = weights.iter().sum();
     weights.map(|weight| weight / sum)
 }
 
-/// The rank of a track's peak as an index of the tables.
+/// Returns the rank of a track's peak as an index of the tables.
 pub(super) fn reference_rank(peak: &Peak) -> usize {
     usize::from(peak.rank).min(REFERENCE_RANKS - 1)
 }
 
-/// Density of a surviving peak of a rank.
+/// Returns the probability density of a found peak if it is a surviving peak of this rank.
 pub(super) fn density(rank: usize, found: Sighting, wear: usize) -> f32 {
     let Wear { time, frequency, .. } = WEARS[wear];
     let query = usize::from(found.rank).min(QUERY_RANKS - 1);
@@ -101,7 +102,7 @@ pub(super) fn density(rank: usize, found: Sighting, wear: usize) -> f32 {
     normal * TABLES.ranks[wear][rank][query]
 }
 
-/// One way in which the peaks of a track survive: a rate for each band, one wear.
+/// A hypothesis of survival: an index into [`RATES`] for each band, and an index into [`WEARS`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Survival {
     pub(super) rates: [u8; BANDS],
@@ -109,13 +110,13 @@ pub(crate) struct Survival {
 }
 
 impl Survival {
-    /// The same below something that covers it by so many more steps of the rate.
+    /// Returns the survival of a track that is masked more: each rate is lower by `steps` steps.
     pub(crate) fn covered(self, steps: u8) -> Self {
         Self { rates: self.rates.map(|rate| rate.saturating_sub(steps)), ..self }
     }
 
-    /// Logarithm of the likelihood of what became of a peak over its likelihood by chance, which finds one
-    /// there with this probability.
+    /// Returns the logarithm of the likelihood of the outcome of a peak divided by its likelihood by chance, where chance
+    /// finds a peak at this place with probability `chance`.
     pub(crate) fn gain(self, peak: &Peak, found: Option<Sighting>, all: &Chance, chance: f32) -> f32 {
         let rank = reference_rank(peak);
         let rate = TABLES.rates[rank][usize::from(self.rates[band(peak.frequency)])];
@@ -124,8 +125,8 @@ impl Survival {
     }
 }
 
-/// A peak of the query as a track's peak of middling rank in noise: logarithm of the likelihood ratio, if it
-/// survives with a rate of a third. For screening.
+/// Returns the log-likelihood ratio of a peak of the query as a track's peak of medium rank in noise, for a survival rate of
+/// one third. Used for screening.
 pub(crate) fn promise(chance: &Chance, query: &Peak) -> f32 {
     const RATE: f32 = 1.0 / 3.0;
     const NOISE: usize = 3;
@@ -134,12 +135,12 @@ pub(crate) fn promise(chance: &Chance, query: &Peak) -> f32 {
     (1.0 - RATE + RATE * of_rank / chance.at(f64::from(query.frequency))).ln()
 }
 
-/// The same for a peak that is missing.
+/// Log-likelihood ratio of a missing peak, under the assumptions of [`promise`].
 pub(crate) const BROKEN_PROMISE: f32 = -0.405_465_1;
 
-/// Logarithm of the mean likelihood over all sequences of the bands' rates (the forward algorithm of hidden
-/// Markov models), with each likelihood raised to a power.
-/// `steps` are the logarithms of the probabilities of neighbouring bands' rates, by how far these are apart.
+/// Returns the logarithm of the mean likelihood over all sequences of the bands' rates (the forward algorithm of hidden
+/// Markov models), with each likelihood raised to a power. `steps` are the logarithms of the transition probabilities between
+/// neighboring bands, by the distance of their rates.
 pub(crate) fn mean<const N: usize>(bands: &[[f32; N]; BANDS], steps: &[f32; N], power: f32) -> f32 {
     let mut sums = [-(N as f32).ln(); N];
     for (i, band) in bands.iter().enumerate() {
@@ -155,12 +156,13 @@ pub(crate) fn mean<const N: usize>(bands: &[[f32; N]; BANDS], steps: &[f32; N], 
     log_sum(&sums)
 }
 
+/// Returns the logarithm of the sum of numbers given by their logarithms.
 fn log_sum(terms: &[f32]) -> f32 {
     let most = terms.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     most + terms.iter().map(|term| (term - most).exp()).sum::<f32>().ln()
 }
 
-/// The likeliest sequence of the bands' rates, and the logarithm of its likelihood (Viterbi 1967).
+/// Returns the most likely sequence of the bands' rates and the logarithm of its likelihood (Viterbi 1967).
 pub(super) fn likeliest(bands: &[Rates; BANDS]) -> (f32, [u8; BANDS]) {
     let mut best = bands[0];
     let mut from = [[0u8; RATES.len()]; BANDS];

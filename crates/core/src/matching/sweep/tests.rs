@@ -11,7 +11,7 @@ fn covered(steps: &[Scale], scale: Scale, reach: f64) -> bool {
 }
 
 #[test]
-fn the_ladder_covers_its_ranges_in_steps_as_wide_as_a_hash_tolerates() {
+fn ladder_covers_its_ranges_within_the_tolerance_of_a_hash() {
     let steps = ladder(&MatchSettings::default());
     let ranges = Ranges::default();
     let reach = STEP.sqrt() - 1.0 + 1e-9;
@@ -29,7 +29,7 @@ fn the_ladder_covers_its_ranges_in_steps_as_wide_as_a_hash_tolerates() {
 }
 
 #[test]
-fn ranges_beyond_their_limits_are_cut() {
+fn ranges_are_limited_to_their_maxima() {
     let steps = |speed, tempo, pitch_cents| {
         let ranges = Ranges { speed, tempo, pitch_cents };
         ladder(&MatchSettings { ranges, ..MatchSettings::default() })
@@ -42,7 +42,7 @@ fn ranges_beyond_their_limits_are_cut() {
 }
 
 #[test]
-fn the_likeliest_come_first_and_none_twice() {
+fn ladder_starts_with_small_speed_changes_and_has_no_duplicates() {
     let steps = ladder(&MatchSettings::default());
     assert_eq!(steps[0], Scale { speed: STEP, pitch: STEP });
     for (i, step) in steps.iter().enumerate() {
@@ -52,7 +52,7 @@ fn the_likeliest_come_first_and_none_twice() {
 }
 
 #[test]
-fn windows_on_a_budget_try_all_steps_in_turn() {
+fn consecutive_windows_with_a_budget_try_all_steps() {
     let settings = MatchSettings { steps_per_second: Some(1.0), ..MatchSettings::default() };
     let steps = ladder(&settings);
     let mut tried = Vec::new();
@@ -65,13 +65,13 @@ fn windows_on_a_budget_try_all_steps_in_turn() {
 }
 
 #[test]
-fn no_effort_or_no_range_is_no_ladder() {
+fn ladder_is_empty_for_fast_effort_or_zero_ranges() {
     let none = Ranges { speed: 0.0, tempo: 0.0, pitch_cents: 0.0 };
     assert!(ladder(&MatchSettings { ranges: none, ..MatchSettings::default() }).is_empty());
     assert!(ladder(&MatchSettings { effort: Effort::Fast, ..MatchSettings::default() }).is_empty());
 }
 
-/// Peaks as no fingerprint makes them: any frequency and rank, any time after a start.
+/// Returns arbitrary peaks, also ones that no fingerprint has: any frequency and rank, any time after a start.
 fn any_peaks() -> impl Strategy<Value = Vec<Peak>> {
     let peak = (0u32..4000, any::<u16>(), any::<u8>());
     (any::<u32>(), prop::collection::vec(peak, 0..200)).prop_map(|(start, mut peaks)| {
@@ -81,7 +81,7 @@ fn any_peaks() -> impl Strategy<Value = Vec<Peak>> {
     })
 }
 
-/// Every setting that changes the ladder, over its documented range.
+/// Returns arbitrary settings of the ladder over their documented ranges.
 fn any_settings() -> impl Strategy<Value = MatchSettings> {
     let effort = prop::sample::select(vec![Effort::Fast, Effort::Normal, Effort::Thorough]);
     let budget = prop::option::of(0f64..10.0);
@@ -100,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn probes_of_any_peaks_at_every_scale_of_every_setting_are_hashes(
+    fn probes_are_valid_hashes_at_every_scale(
         peaks in any_peaks(),
         settings in any_settings(),
         start in any::<u32>(),

@@ -5,29 +5,31 @@ use super::super::line::Outcome;
 use super::super::verify::{Verified, Window};
 use crate::index::TrackNumber;
 
-/// Entries of one recording with which a search sees as many places as without copies.
+/// Maximum factor by which the number of candidates is raised to compensate for copies.
 const MAX_COPIES: usize = 32;
 
-/// The alignments that were verified in a window, each line of a track once.
+/// The verified alignments of a window. Each line of a track is contained once.
 #[derive(Debug)]
 pub(super) struct Alignments {
     all: Vec<Verified>,
-    /// The query's peaks that each of them explains, a bit each, counted from the window's first.
+    /// For each alignment, the set of the query's peaks that it explains: one bit per peak, counted from the first peak of
+    /// the window.
     explained: Vec<Vec<u64>>,
-    /// Places of recordings.
+    /// Places of recordings that the alignments play.
     places: Vec<Place>,
-    /// Most tracks in which one place was seen: the factor by which more candidates are needed to see as many places.
+    /// Largest number of tracks in which one place was found: the factor by which more candidates are needed to find as many
+    /// places.
     copies: usize,
     outcomes: Vec<Outcome>,
 }
 
-/// One place of a recording.
+/// A place of a recording.
 #[derive(Debug)]
 struct Place {
-    /// Index of the alignment that it was first seen with. Others are compared with this one only, so that the cost grows with
-    /// the number of places and not with the square of the number of copies.
+    /// Index of the first alignment at this place. Other alignments are compared only with this one, so that the cost grows
+    /// with the number of places and not with the square of the number of copies.
     first: usize,
-    /// Tracks in which it was seen.
+    /// Tracks that have this place.
     tracks: Vec<TrackNumber>,
 }
 
@@ -38,8 +40,8 @@ impl Default for Alignments {
 }
 
 impl Alignments {
-    /// Adds an alignment, or puts it in the place of a worse one along the same line. Returns true if it is the same place
-    /// in a copy of a track that is here already.
+    /// Adds an alignment, or replaces a worse one along the same line. Returns true if it is the same place in a copy of a
+    /// track that has already been added.
     pub(super) fn add(&mut self, new: Verified, window: &Window<'_>) -> bool {
         let explained = explained(&new, window.first_peak());
         if let Some(i) = self.all.iter().position(|old| old.is_same_line(&new, window)) {
@@ -64,8 +66,8 @@ impl Alignments {
         place.is_some()
     }
 
-    /// The place that an alignment of another track plays, if it was seen before. The one that explains the most peaks of the
-    /// query in common is compared first.
+    /// Returns the place that an alignment of another track plays, if it was found before. The place that shares the most of
+    /// the query's explained peaks is compared first.
     fn place_of(&mut self, new: &Verified, explained: &[u64]) -> Option<usize> {
         let Self { all, explained: sets, places, outcomes, .. } = self;
         let near =
@@ -77,7 +79,7 @@ impl Alignments {
         near.into_iter().find(|(_, _, first)| is_copy(*first)).map(|(_, i, _)| i)
     }
 
-    /// The best ones first, by their quick bounds, with the query's peaks that they explain.
+    /// Returns the alignments, best first by their quick bounds, with the query's peaks that they explain.
     pub(super) fn best_first(&self) -> Vec<(&Verified, &[u64])> {
         let mut all: Vec<_> = self.all.iter().zip(self.explained.iter().map(Vec::as_slice)).collect();
         let number = |one: &Verified| one.reference.number;
@@ -85,23 +87,23 @@ impl Alignments {
         all
     }
 
-    /// Whether some are copies of others.
+    /// Returns true if some alignments are copies of others.
     pub(super) fn has_copies(&self) -> bool {
         self.copies > 1
     }
 
-    /// The number of candidates to ask for in order to see this many places.
+    /// Returns the number of candidates to request in order to find this many places.
     pub(super) fn wanted(&self, places: usize) -> usize {
         places * self.copies.min(MAX_COPIES)
     }
 
-    /// Returns true if an alignment has more evidence than this, by its quick bound.
+    /// Returns true if the quick bound of an alignment is below `quick`, which means that it has more evidence.
     pub(super) fn any_below(&self, quick: f64) -> bool {
         self.all.iter().any(|one| one.quick < quick)
     }
 }
 
-/// The query's peaks that an alignment explains, a bit each, counted from `first`.
+/// Returns the set of the query's peaks that an alignment explains: one bit per peak, counted from peak `first`.
 fn explained(one: &Verified, first: usize) -> Vec<u64> {
     let mut bits = Vec::new();
     for query in one.outcomes.iter().filter_map(|o| o.query) {

@@ -1,4 +1,4 @@
-//! Alignments of copies are gathered, so that each place of a recording is judged once.
+//! Groups of copies: alignments of copies are grouped, so that each place of a recording is judged once.
 
 use crate::fingerprint::Peak;
 use crate::fingerprint::TICKS_PER_SECOND;
@@ -13,19 +13,19 @@ use super::alignments::Alignments;
 use super::judge::{Explanation, MOST_WEIGHED};
 use super::{Buffers, SHALLOW, WindowSearch};
 
-/// Entries of one recording that are looked for. A recording that a catalog holds more often is reported with so many of them.
+/// Maximum number of entries of one recording that are looked up. If a catalog has more, only this many are reported.
 const MAX_COPIES: usize = 1000;
-/// So much of a track (10 s, ticks) is looked up to find its copies.
+/// Length of the part of a track that is looked up to find its copies (10 s, in ticks).
 const LOOKED_UP: f64 = 10.0 * TICKS_PER_SECOND;
-/// Votes that a copy has at least: it has nearly all landmarks of the stretch, some hundred.
+/// Minimum number of votes of a copy, which shares nearly all of the several hundred landmarks of the stretch.
 const MIN_VOTES: u32 = 12;
 
-/// A place of a recording in the query: the best alignment, and those of copies.
+/// The alignments of one place of a recording: the best one, and those of copies.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) lead: Verified,
     pub(super) copies: Vec<Verified>,
-    /// How well each copy agrees with the lead.
+    /// Agreement of each copy with the lead: the fraction of peaks that they share.
     agreements: Vec<f64>,
 }
 
@@ -34,17 +34,17 @@ impl Group {
         Self { lead: lead.clone(), copies: Vec::new(), agreements: Vec::new() }
     }
 
-    /// The track of the best alignment.
+    /// Returns the track of the best alignment.
     pub(super) fn number(&self) -> TrackNumber {
         self.lead.reference.number
     }
 
-    /// The alignment of a track, else the best one.
+    /// Returns the alignment of a track, or the best alignment if the track has none.
     pub(super) fn alignment(&self, track: TrackNumber) -> &Verified {
         self.copies.iter().find(|copy| copy.reference.number == track).unwrap_or(&self.lead)
     }
 
-    /// Gathers alignments, the best ones first. Each copy goes to the place that it agrees with best.
+    /// Groups alignments, best first. Each copy is added to the group with which it agrees best.
     pub(super) fn all(verified: &Alignments, outcomes: &mut Vec<Outcome>) -> Vec<Self> {
         let mut groups: Vec<(Self, &[u64])> = Vec::new();
         for (one, explained) in verified.best_first().into_iter().filter(|(one, _)| one.quick < 0.0) {
@@ -65,8 +65,8 @@ impl Group {
         groups.into_iter().map(|(group, _)| group).collect()
     }
 
-    /// Takes in a copy. Of two places of one track the one that agrees better is the copy; the other one is given back: it
-    /// repeats the place.
+    /// Adds a copy to the group. If the group already has an alignment of the same track, it keeps the one that agrees better
+    /// and returns the other one, which is a repetition of the place.
     fn take_in(&mut self, one: &Verified, agreement: f64) -> Option<Verified> {
         let known = self.copies.iter().position(|copy| copy.reference.number == one.reference.number);
         let Some(known) = known else {
@@ -83,8 +83,8 @@ impl Group {
 }
 
 impl WindowSearch<'_> {
-    /// Adds the tracks that carry what an alignment plays, also those that the query did not lead to: the peaks of the
-    /// track itself are looked up, which are many and free of noise.
+    /// Adds all tracks that carry the recording, also those that the search of the query did not find. To find them, the
+    /// peaks of the track itself are looked up, because they are many and free of noise.
     pub(super) fn add_copies(
         &mut self,
         explanation: &mut Explanation,
@@ -113,7 +113,7 @@ impl WindowSearch<'_> {
         Ok(())
     }
 
-    /// Places in the catalog that may play these peaks, whose times are counted from `start`.
+    /// Returns candidates in the catalog that may play these peaks, whose times are counted from `start`.
     fn carriers(&mut self, peaks: &[Peak], start: f64) -> Result<Vec<Candidate>, IndexError> {
         let Self { home, session, buffers: Buffers { search, .. }, .. } = self;
         let lookup = [Lookup { depth: SHALLOW, scale: Scale::PLAIN, least: MIN_VOTES }];

@@ -1,4 +1,4 @@
-//! What of all that was verified in a window is believed.
+//! Judgment: selects the alignments of a window that are accepted.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::index::IndexError;
@@ -11,49 +11,51 @@ use super::alignments::Alignments;
 use super::copies::Group;
 use super::{OBVIOUS, WindowSearch};
 
-/// A match of another scale has rivals there, which are looked for if the logarithm of its probability is above this.
+/// Log-probability of chance below which a match is beyond doubt. Such a match of another scale needs no search for competing
+/// alignments at that scale, and its missing peaks are not checked for masking.
 const BEYOND_DOUBT: f64 = -300.0;
-/// What lies open counts so many times. Set on unknown pieces of a catalogue's own makers, which agree with their
-/// tracks in beat and samples and are told apart best by it; one in a thousand true matches is lost.
+/// Weight of the evidence that missing peaks are not masked. It was tuned on unknown pieces by the artists of a catalog,
+/// which agree with indexed tracks in beat and samples and are best distinguished by this evidence. It loses one in a
+/// thousand true matches.
 const OPEN: f64 = 3.0;
-/// Places whose evidence is weighed in full; a place of several copies is one.
+/// Maximum number of places whose evidence is computed in full; a place with copies counts once.
 pub(super) const MOST_WEIGHED: usize = 40;
-/// Of them, those that are compared with all others.
+/// Maximum number of these places that are compared with all others.
 const MOST_SCRUTINIZED: usize = 6;
-/// A shorter part of a window, ticks, is a chord or a drum roll, no airing.
+/// Shortest part of a window that can be an airing (3 s, in ticks): anything shorter is a chord or a drum roll.
 const SHORTEST_PART: f64 = 3.0 * TICKS_PER_SECOND;
 
-/// An alignment that explains a part of a window, with the copies of its track that explain the same.
+/// An alignment that explains a part of a window, with the copies of its track that explain the same part.
 #[derive(Debug, Clone)]
 pub(crate) struct Explanation {
-    /// The alignment with the most evidence.
+    /// Alignment with the most evidence.
     pub(crate) lead: Verified,
-    /// Logarithm of the probability that it is chance, beside all rivals.
+    /// Log-probability of chance after discounting competing alignments.
     pub(crate) log_p: f64,
-    /// The same place in other tracks that carry the recording.
+    /// Alignments of the same place in other tracks that carry the recording.
     pub(crate) copies: Vec<Verified>,
 }
 
 impl Explanation {
-    /// All its alignments, the one with the most evidence first.
+    /// Returns all alignments, the one with the most evidence first.
     pub(crate) fn alignments(&self) -> impl Iterator<Item = &Verified> {
         std::iter::once(&self.lead).chain(&self.copies)
     }
 }
 
-/// What a window gave.
+/// Result of searching a window.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Explanations that are not chance, best first.
+    /// Accepted explanations, best first.
     pub(crate) accepted: Vec<Explanation>,
-    /// The best of the others, at most `MOST_SCRUTINIZED`, best first.
+    /// Rejected explanations: the best ones, at most `MOST_SCRUTINIZED`, best first.
     pub(crate) rejected: Vec<Explanation>,
-    /// Tracks that carry one recording, as the window shows.
+    /// Tracks that carry the same recording, according to this window.
     pub(crate) recordings: Recordings,
 }
 
 impl WindowSearch<'_> {
-    /// Accepts, best first, what the peaks that are not yet explained prove.
+    /// Accepts alignments, best first. Each one must be significant by peaks that no accepted alignment explains.
     pub(super) fn judge(&mut self, verified: &Alignments, window: &Window<'_>) -> Found {
         let mut groups = Group::all(verified, &mut self.buffers.outcomes);
         let mut found = Found::default();
@@ -64,7 +66,7 @@ impl WindowSearch<'_> {
         groups.sort_by(|a, b| a.lead.log_p().total_cmp(&b.lead.log_p()).then(a.number().cmp(&b.number())));
         let first = window.first_peak();
         let mut used = vec![false; window.own_peaks().len()];
-        // A peak may be found a few ticks outside of the window.
+        // Peaks a few ticks outside of the window can be found, too.
         let own = used.len();
         let place = |query: u32| (query as usize).checked_sub(first).filter(|place| *place < own);
         for (i, Group { lead, copies, .. }) in groups.iter().enumerate().take(MOST_SCRUTINIZED) {
@@ -89,7 +91,7 @@ impl WindowSearch<'_> {
         found
     }
 
-    /// The logarithm of the probability of chance that a group has beside all others.
+    /// Returns the log-probability of chance of a group after discounting all competing groups.
     fn beside_rivals(
         &mut self,
         groups: &[Group],
@@ -99,7 +101,7 @@ impl WindowSearch<'_> {
         free: &impl Fn(u32) -> bool,
     ) -> f64 {
         let (lead, group) = (&groups[index].lead, &groups[index]);
-        // What an accepted recording explains is explained: its other places are no rivals of the rest.
+        // Other places of an accepted recording do not compete: the recording already explains their peaks.
         let others = groups.iter().enumerate().filter(|(i, other)| *i != index && !found.has(other));
         let rivals: Vec<&Verified> = others.map(|(_, other)| &other.lead).collect();
         let settings = (self.repeats, self.limit);
@@ -113,7 +115,8 @@ impl WindowSearch<'_> {
         (log_p + OPEN * self.buffers.cover.open(lead, free, window.relief)).min(0.0)
     }
 
-    /// Completes the copies of what was accepted, where the window shows that there are some.
+    /// Adds the missing copies of accepted explanations. Unless `always_complete` is set, only explanations that already have
+    /// a copy are completed.
     pub(super) fn complete(&mut self, found: &mut Found, window: &Window<'_>) -> Result<(), IndexError> {
         for explanation in &mut found.accepted {
             if !explanation.copies.is_empty() || self.always_complete {
@@ -127,27 +130,28 @@ impl WindowSearch<'_> {
 }
 
 impl Found {
-    /// Accepted and rejected alignments, without copies, with the logarithm of their probability of chance.
+    /// Returns the accepted and rejected alignments without copies, each with its log-probability of chance.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Verified, f64)> {
         self.accepted.iter().chain(&self.rejected).map(|one| (&one.lead, one.log_p))
     }
 
-    /// Whether a match is so good, beside its rivals too, that nothing more need be looked for.
+    /// Returns true if a match is so good, even after discounting competing alignments, that the search can end.
     pub(super) fn is_obvious(&self) -> bool {
         self.accepted.iter().any(|one| one.lead.quick < OBVIOUS && one.log_p < OBVIOUS)
     }
 
-    /// Whether a match is so good that no other scale need be tried.
+    /// Returns true if a match is so good that no other scale needs to be tried.
     pub(super) fn is_at_this_scale(&self) -> bool {
         self.accepted.iter().any(|one| one.lead.quick < OBVIOUS)
     }
 
-    /// The line of the best match, if it is one of another scale and not beyond doubt.
+    /// Returns the line of the best match if it has a changed scale and is not beyond doubt.
     pub(super) fn doubtful(&self) -> Option<Line> {
         let best = self.accepted.first()?;
         (best.lead.line.is_changed() && best.log_p > BEYOND_DOUBT).then_some(best.lead.line)
     }
 
+    /// Returns true if the recording of a group has been accepted.
     fn has(&self, group: &Group) -> bool {
         let number = group.number();
         self.accepted.iter().any(|one| self.recordings.are_one(one.lead.reference.number, number))

@@ -1,4 +1,4 @@
-//! One window of a query: what is found in it.
+//! Search of one window of a query.
 
 mod alignments;
 mod copies;
@@ -25,34 +25,36 @@ use super::verify::{FINE, Ground, Rough, Verified, Window};
 use alignments::Alignments;
 pub(crate) use judge::{Explanation, Found};
 
-/// Clean and slightly worn sound: the outstanding peaks of both sides are the same ones.
+/// Depth for clean and slightly degraded audio, where the outstanding peaks of query and track are the same.
 pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, gap_reach: 1 };
-/// Under noise and speech the track's peaks are anywhere among the query's; those of the lowest ranks are
-/// noise nearly always, and drown the votes of the others.
+/// Depth for audio under noise and speech, where the track's peaks can have any rank among the query's. Peaks of the lowest
+/// ranks are nearly always noise and would outnumber the votes of the others.
 pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, gap_reach: 1 };
-/// Between the two, for sound that is worn and changed.
+/// Depth for audio that is both degraded and changed.
 pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 1 };
 
-/// Candidates of the first pass that are verified.
+/// Maximum number of candidates of the first pass that are verified.
 const MOST_CANDIDATES: usize = 32;
-/// An alignment is obvious if its quick bound on the logarithm of the probability of chance is below this.
+/// An alignment is obvious if its quick bound on the log-probability of chance is below this.
 const OBVIOUS: f64 = -100.0;
-/// The fewest votes worth a verification at the plain scale.
+/// Minimum number of votes for a verification at the original scale.
 const FEWEST_VOTES: u32 = 3;
-/// Candidates that tell at a glance whether there is anything: a song that is heard well leads by votes.
+/// Number of candidates after which a glance ends if none is promising: the votes of a clearly audible song are among the
+/// highest.
 const MOST_GLANCED: usize = 6;
-/// Part of the limit that the best of them must reach by its quick bound, which underrates true ones.
+/// Fraction of the limit that the quick bound of the best of them must reach. It is below 1 because the bound underrates true
+/// alignments.
 const PROMISING: f64 = 0.5;
-/// Offsets that a second of track holds apart: nearer ones fit nearly as well, as notes last. Set by hand; the
-/// null in the README shows how far the probabilities that follow from it are true.
+/// Number of independent offsets per second of a track: nearer offsets fit nearly as well, because notes last. Set by hand;
+/// the null evaluation in `docs/accuracy.md` shows how accurate the resulting probabilities are.
 const OFFSETS_PER_SECOND: f64 = 1.0;
-/// Part of the accepted probability that all changed scales have together; the rest is for sound that was not
-/// changed. The likelier has to prove less (a weighted Bonferroni correction).
+/// Fraction of the accepted probability that is assigned to all changed scales together; the rest is for unchanged audio. The
+/// more likely hypothesis needs less evidence (a weighted Bonferroni correction).
 const CHANGED_SHARE: f64 = 0.01;
-/// The unchanged scale is tried twice.
+/// Number of tries at the original scale.
 const PLAIN_TRIES: f64 = 2.0;
 
-/// What searches of one catalogue use again and again.
+/// Buffers that searches of one catalog reuse.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     pub(crate) references: References,
@@ -65,7 +67,7 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// Measures a window, whatever was measured before.
+    /// Measures a window and replaces the previous measurements.
     fn measure(&mut self, window: &Window<'_>) {
         self.chance.measure(window.own_peaks(), window.to - window.from, FINE);
         self.places.map(window);
@@ -77,22 +79,22 @@ impl Buffers {
     }
 }
 
-/// Searches windows.
+/// Searches windows for matches.
 pub(crate) struct WindowSearch<'a> {
     home: &'a dyn Home,
     session: Box<dyn Session + 'a>,
     settings: &'a MatchSettings,
     ladder: Vec<Scale>,
     buffers: Buffers,
-    /// Logarithm of the probability by which an alignment must beat chance.
+    /// Log-probability of chance below which an alignment is accepted.
     limit: f64,
-    /// What other places of the same track take off a match.
+    /// Weights for discounting other places of the same track.
     repeats: Repeats,
-    /// Looks for the copies of all that is found, also where a window shows none.
+    /// If true, looks up the copies of all accepted matches, even if the window shows none.
     always_complete: bool,
 }
 
-/// Natural logarithm of the number of alignments that a search of so many windows tries at one scale.
+/// Returns the natural logarithm of the number of alignments that a search of `windows` windows tries at one scale.
 pub(crate) fn log_hypotheses(home: &dyn Home, windows: usize) -> f64 {
     let offsets = (home.seconds() * OFFSETS_PER_SECOND).max(1.0);
     (offsets * windows as f64).ln()
@@ -103,7 +105,7 @@ impl<'a> WindowSearch<'a> {
         Self::with(Buffers::default(), home, settings, (limit, Repeats::IN_FILES))
     }
 
-    /// A search that goes on with the buffers of another one of the same catalogue.
+    /// Creates a search that reuses the buffers of another search of the same catalog.
     pub(crate) fn with(
         buffers: Buffers,
         home: &'a dyn Home,
@@ -122,19 +124,19 @@ impl<'a> WindowSearch<'a> {
         }
     }
 
-    /// Looks for the copies of all that is found, also where a window shows none: in streams, where the sound that would
-    /// show them may be explained already.
+    /// Looks up the copies of all accepted matches, even if the window shows none. Streams need this, because the audio that
+    /// would show the copies may already be explained by an airing.
     pub(crate) fn with_all_copies(self) -> Self {
         Self { always_complete: true, ..self }
     }
 
-    /// The buffers, for the next search.
+    /// Returns the buffers for the next search.
     pub(crate) fn into_buffers(self) -> Buffers {
         self.buffers
     }
 
-    /// Finds what a window holds: the cheap way first, until something obvious is found. Something less may
-    /// be a wrong place in the right track, which shows at another scale.
+    /// Searches a window, cheapest pass first, until a match is obvious. A match that is not obvious may be a wrong place in
+    /// the right track, which the search at other scales shows.
     pub(crate) fn find(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
         self.buffers.measure(window);
         self.find_measured(window)
@@ -165,7 +167,7 @@ impl<'a> WindowSearch<'a> {
         Ok(found)
     }
 
-    /// Finds what is heard well in a window, at its own speed; gives up early where nothing shows at once.
+    /// Searches a window for clearly audible songs at their original speed. Ends early if nothing is promising.
     pub(crate) fn glance(&mut self, window: &Window<'_>) -> Result<Found, IndexError> {
         self.buffers.measure(window);
         let candidates = self.candidates(window, SHALLOW, Scale::PLAIN, MOST_CANDIDATES)?;
@@ -179,7 +181,7 @@ impl<'a> WindowSearch<'a> {
             verified.add(near, window);
         }
         let mut found = self.judge(&verified, window);
-        // What is not obvious may have rivals that only a closer look shows.
+        // A match that is not obvious may have competing alignments that only a full search finds.
         if found.accepted.iter().any(|one| one.log_p >= OBVIOUS) {
             return self.find_measured(window);
         }
@@ -209,7 +211,7 @@ impl<'a> WindowSearch<'a> {
         search.candidates(&mut **session, home.groups(), peaks, lookups, most)
     }
 
-    /// The track of a candidate and its line.
+    /// Returns the track of a candidate and the line of the candidate in the window.
     fn line(
         &mut self,
         candidate: &Candidate,

@@ -1,5 +1,5 @@
-//! The passes of a search: outstanding peaks, most peaks, other scales. Places in copies of a track do not count where the
-//! number of candidates is limited.
+//! The passes of a search: outstanding peaks, most peaks, other scales. Where the number of candidates is limited, places
+//! that are copies of already verified ones do not count.
 
 use std::sync::Arc;
 
@@ -16,22 +16,26 @@ use super::super::verify::{Verified, Window};
 use super::alignments::Alignments;
 use super::{DEEP, MIDDLE, MOST_CANDIDATES, OBVIOUS, SHALLOW, WindowSearch};
 
-/// Enough candidates of the first pass where one is obvious: the rest only serves as its rivals.
+/// Number of candidates of the first pass that suffice if one is obvious: further candidates would only serve as its
+/// competitors.
 const ENOUGH_CANDIDATES: usize = 12;
-/// Candidates of the deep pass that are screened, and those that are verified.
+/// Maximum number of candidates of the deep pass that are screened.
 const MOST_SCREENED: usize = 256;
+/// Maximum number of screened candidates that are verified.
 const MOST_PROMISING: usize = 32;
-/// Of the verified ones, those with the most votes whose speed is fitted where nothing is obvious.
+/// Maximum number of verified candidates whose speed is fitted if none is obvious; the best candidates come first.
 const MOST_REFITTED: usize = 8;
-/// Candidates of one step of the ladder, of all its steps, and the fewest votes worth a verification.
+/// Maximum number of candidates of one step of the ladder.
 const MOST_OF_STEP: usize = 4;
+/// Maximum number of candidates of all steps of the ladder that are verified.
 const MOST_OF_LADDER: usize = 24;
+/// Minimum number of votes for a verification in the ladder.
 const FEWEST_OF_LADDER: u32 = 5;
-/// Steps that are looked at again in small ones.
+/// Maximum number of steps that are repeated in small steps.
 const MOST_FINE: usize = 3;
 
 impl WindowSearch<'_> {
-    /// Looks for rivals of what a step of the ladder found: at its own scale, deeply.
+    /// Adds alignments that compete with a match of the ladder: a deep search at the scale of the match.
     pub(super) fn look_beside(
         &mut self,
         Line { speed, pitch, .. }: Line,
@@ -51,7 +55,7 @@ impl WindowSearch<'_> {
         Ok(())
     }
 
-    /// The first pass: outstanding peaks.
+    /// First pass: looks up the outstanding peaks.
     pub(super) fn shallow(
         &mut self,
         window: &Window<'_>,
@@ -61,14 +65,14 @@ impl WindowSearch<'_> {
         let mut candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
         let mut rough = Vec::new();
         let mut i = 0;
-        // Copies do not count: what they play is known.
+        // Copies do not count, because the places that they play are already known.
         while rough.len() < MOST_CANDIDATES {
             if rough.len() >= ENOUGH_CANDIDATES && verified.any_below(OBVIOUS) {
                 break;
             }
             let wanted = verified.wanted(MOST_CANDIDATES);
             if i == candidates.len() && i == asked && wanted > asked {
-                // The first ones are the same again.
+                // The larger result begins with the same candidates, so the loop continues at `i`.
                 asked = wanted;
                 candidates = self.candidates(window, SHALLOW, Scale::PLAIN, asked)?;
             }
@@ -84,7 +88,7 @@ impl WindowSearch<'_> {
         Ok(())
     }
 
-    /// The second pass: any peaks, many candidates.
+    /// Second pass: looks up peaks of all but the lowest ranks and screens many candidates.
     pub(super) fn deep(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<(), IndexError> {
         let candidates = self.candidates(window, DEEP, Scale::PLAIN, verified.wanted(MOST_SCREENED))?;
         self.buffers.screen.map(window.own_peaks(), window, &self.buffers.chance);
@@ -93,7 +97,7 @@ impl WindowSearch<'_> {
             let (reference, line) = self.line(candidate, Scale::PLAIN, window)?;
             lines.push((self.buffers.screen.promise(&reference, &line, window), reference, line));
         }
-        // A stable sort: the most votes first among equals.
+        // A stable sort: equal candidates keep their order by votes.
         lines.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut rough = Vec::new();
         for (_, reference, line) in lines {
@@ -109,7 +113,8 @@ impl WindowSearch<'_> {
         Ok(())
     }
 
-    /// A line that is off in speed shows little until it is fitted.
+    /// Fits the speed of the first lines, unless an alignment is obvious. A line that is off in speed has little evidence
+    /// until it is fitted.
     fn refit(&self, lines: &[(Arc<Reference>, Line)], window: &Window<'_>, verified: &mut Alignments) {
         if !verified.any_below(OBVIOUS) {
             for (reference, line) in lines.iter().take(MOST_REFITTED) {
@@ -119,8 +124,8 @@ impl WindowSearch<'_> {
         }
     }
 
-    /// The third pass: every scale of the ladder, the best ones again in small steps. Whether there was
-    /// anything to verify.
+    /// Third pass: tries the scales of the ladder, then small steps around the best ones. Returns true if there were
+    /// candidates to verify.
     pub(super) fn sweep(
         &mut self,
         window: &Window<'_>,
@@ -152,7 +157,7 @@ impl WindowSearch<'_> {
         Ok(!found.is_empty())
     }
 
-    /// Adds the candidates of some scales, at most `most` of each; sorts all by votes.
+    /// Adds the candidates of some scales, at most `most` per scale, and sorts all candidates by votes.
     fn climb(
         &mut self,
         steps: &[Scale],

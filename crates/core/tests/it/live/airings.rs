@@ -1,4 +1,4 @@
-//! What airings are told, and how soon.
+//! Events of airings and their delay.
 
 use refrain_core::fingerprint::{Density, Fingerprinter, TICKS_PER_SECOND};
 use refrain_core::index::{Snapshot, TrackNumber};
@@ -9,14 +9,15 @@ use refrain_testkit::effects::{Clip, Mix, babble, overlay, speed};
 use super::{Stream, Told, finals, follow, of_kind, table};
 use crate::songs::{RATE, airings, clip, length, library, query, unknown, whole};
 
-/// Number that stands for a song which is in no catalogue.
+/// Number of a song that is in no catalog.
 const UNKNOWN: usize = usize::MAX;
 
 fn after(gap: f64, clip: Clip<'static>) -> Clip<'static> {
     Clip { fade: -gap, ..clip }
 }
 
-/// Checks the events of clips that are played one after the other: ends, places, and how soon each is told.
+/// Checks the events of clips that are played one after the other: ends (within `close` seconds), positions, and the
+/// delay of the start event (below `latest` seconds).
 fn check(clips: &[(usize, Clip<'static>)], close: f64, latest: f64) -> Vec<Told> {
     let (Mix { samples, airings }, songs) = airings(clips);
     let events = follow(&samples);
@@ -36,14 +37,14 @@ fn check(clips: &[(usize, Clip<'static>)], close: f64, latest: f64) -> Vec<Told>
 }
 
 #[test]
-fn songs_back_to_back_are_each_told_once_and_soon() {
+fn songs_back_to_back_are_each_reported_once_and_soon() {
     for first in (0..32).step_by(8) {
         check(&[0, 1, 2, 3, 4].map(|i| (first + i, whole(first + i))), 0.35, 4.0);
     }
 }
 
 #[test]
-fn hard_cuts_are_known_to_a_part_of_a_second() {
+fn hard_cuts_are_located_within_half_a_second() {
     for group in 0..4 {
         let cut = |i: usize| {
             let song = (group * 8 + i) * 5 % 32;
@@ -54,14 +55,14 @@ fn hard_cuts_are_known_to_a_part_of_a_second() {
 }
 
 #[test]
-fn silence_between_songs_is_in_neither() {
+fn silence_between_songs_belongs_to_neither() {
     let clips =
         [(8, whole(8)), (9, after(6.0, whole(9))), (10, after(0.5, whole(10))), (11, after(20.0, whole(11)))];
     check(&clips, 0.2, 4.0);
 }
 
 #[test]
-fn a_song_between_unknown_ones_is_found_as_soon() {
+fn a_song_between_unknown_ones_is_found_equally_soon() {
     let stranger: &'static [f32] = unknown(1, 25.0).leak();
     let stranger = Clip { samples: stranger, from: 0.0, seconds: 25.0, fade: 0.0 };
     let clips = [(UNKNOWN, stranger), (8, whole(8)), (UNKNOWN, stranger), (9, whole(9)), (UNKNOWN, stranger)];
@@ -75,7 +76,7 @@ fn a_song_played_again_is_another_airing() {
 }
 
 #[test]
-fn a_mix_is_two_airings_that_overlap() {
+fn a_cross_fade_is_two_overlapping_airings() {
     for (one, other) in [(13, 14), (20, 21), (6, 7)] {
         let (mix, _) = airings(&[(one, whole(one)), (other, Clip { fade: 8.0, ..whole(other) })]);
         let events = follow(&mix.samples);
@@ -103,7 +104,7 @@ fn a_drop_out_does_not_end_an_airing() {
 }
 
 #[test]
-fn what_is_talked_over_goes_on() {
+fn speech_over_music_does_not_end_an_airing() {
     for song in [15, 18, 22] {
         // Speech 6 dB above the music.
         let music = &library().songs[song];
@@ -116,7 +117,7 @@ fn what_is_talked_over_goes_on() {
 }
 
 #[test]
-fn a_changed_speed_is_kept() {
+fn a_changed_speed_is_tracked() {
     for factor in [0.97, 1.03, 1.0005] {
         let songs = [19, 23].map(|song| library().songs[song].as_slice()).concat();
         let events = follow(&speed(&songs, factor));
@@ -132,7 +133,7 @@ fn a_changed_speed_is_kept() {
 
 #[test]
 fn a_song_that_repeats_itself_is_one_airing() {
-    // The same 9 s twice, then others: which of the two is heard shows only when they are over.
+    // The same 9 s twice, then other audio: which of the two is playing can be decided only at its end.
     let song = |number: usize, from: f64, seconds: f64| {
         let at = |time: f64| (time * RATE) as usize;
         &library().songs[number][at(from)..at(from + seconds)]
@@ -159,13 +160,13 @@ fn a_song_that_repeats_itself_is_one_airing() {
 }
 
 #[test]
-fn a_clock_that_drifts_does_not_lose_a_long_song() {
+fn a_long_song_is_tracked_despite_clock_drift() {
     let song = compose(77, 200.0).samples;
     let reference = Fingerprinter::fingerprint(Density::Reference, &song);
     let mut tracks = library().tracks[..12].to_vec();
     tracks.push((TrackNumber(100), reference));
     let snapshot = Snapshot::from_tracks(&tracks).unwrap();
-    // A part in two thousand too fast, and too slow from the middle on: two ticks a 20 s, 86 in all.
+    // One part in two thousand too fast, and too slow from the middle on: 1.7 ticks per 20 s, 8.6 in each half.
     let mut heard = query(&song);
     let middle = 100.0 * TICKS_PER_SECOND;
     for peak in &mut heard.peaks {

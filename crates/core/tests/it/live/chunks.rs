@@ -1,4 +1,4 @@
-//! How a stream is cut changes nothing.
+//! Results do not depend on how a stream is split into pieces.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,8 @@ use refrain_testkit::effects::{Clip, add_babble, overlay};
 use super::{Stream, finals, new_matcher};
 use crate::songs::{airings, clip, library, query, unknown, whole};
 
-/// Cuts, a silence, a song that nobody knows, two at once, speech, a replay: everything that a decision is made about.
+/// Returns a stream with everything that needs a decision: cuts, silence, an unknown song, two songs at once, speech,
+/// a replay.
 fn stream() -> &'static Constellation {
     static STREAM: OnceLock<Constellation> = OnceLock::new();
     STREAM.get_or_init(|| {
@@ -40,7 +41,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn shifting_the_segments_changes_no_event(
+    fn events_do_not_depend_on_segment_boundaries(
         first in 0u32..2000,
         lengths in prop::collection::vec(prop_oneof![0u32..5, 1u32..200, 100u32..3000], 1..60),
     ) {
@@ -57,7 +58,7 @@ proptest! {
 }
 
 #[test]
-fn the_stream_of_that_test_holds_all_kinds_of_events() {
+fn the_test_stream_contains_all_kinds_of_events() {
     let events: Vec<_> = whole_stream().iter().map(|event| (0.0, event.clone())).collect();
     let songs: Vec<u32> = finals(&events).iter().map(|row| row.track.0).collect();
     assert_eq!(songs, [0, 1, 2, 3, 5, 3, 4], "{}", super::table(&events));
@@ -65,7 +66,7 @@ fn the_stream_of_that_test_holds_all_kinds_of_events() {
 }
 
 #[test]
-fn streams_that_share_buffers_do_not_notice() {
+fn shared_buffers_do_not_change_the_events_of_streams() {
     let other = query(&[unknown(50, 20.0), library().songs[9].clone()].concat());
     let snapshot = &library().snapshot;
     let mut buffers = LiveBuffers::default();
@@ -86,7 +87,7 @@ fn streams_that_share_buffers_do_not_notice() {
 }
 
 #[test]
-fn matchers_and_buffers_can_go_to_other_threads() {
+fn matchers_and_buffers_can_be_sent_to_other_threads() {
     fn can_be_sent<T: Send>(_: &T) {}
     can_be_sent(&new_matcher());
     can_be_sent(&LiveBuffers::default());

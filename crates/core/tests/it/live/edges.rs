@@ -1,12 +1,12 @@
-//! Ends of airings in worn sound.
+//! Ends of airings in degraded audio.
 
 use refrain_testkit::effects::{Clip, add_babble};
 
 use super::{finals, follow, table};
 use crate::songs::{airings, clip};
 
-/// By how much (seconds) the ends of songs are off, from the least to the most, with pauses between them and speech
-/// that is so much (dB) weaker.
+/// Returns the absolute errors in seconds of the starts and ends of songs, in ascending order. The songs have pauses
+/// between them, and speech that is `snr_db` dB weaker is added.
 fn under_speech(snr_db: f64) -> Vec<f64> {
     let mut errors = Vec::new();
     for first in [3, 11, 26] {
@@ -26,14 +26,14 @@ fn under_speech(snr_db: f64) -> Vec<f64> {
 }
 
 #[test]
-fn speech_below_the_music_hides_hardly_an_end() {
+fn speech_below_the_music_hides_few_ends() {
     let errors = under_speech(6.0);
     assert!(errors[15] < 0.5 && errors[17] < 1.5, "{errors:?}");
 }
 
 #[test]
 fn speech_above_the_music_hides_some_ends() {
-    // A quiet beginning or end cannot be heard below speech.
+    // Speech masks quiet beginnings and ends.
     let errors = under_speech(-6.0);
     assert!(errors[8] < 0.3 && errors[14] < 1.5, "{errors:?}");
 }

@@ -1,4 +1,4 @@
-//! Streams: what is told of them, and when.
+//! Events of streams and their times.
 
 mod airings;
 mod chunks;
@@ -14,13 +14,13 @@ use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMa
 
 use crate::songs::{RATE, brief, library};
 
-/// Samples that are pushed at once: a quarter of a second.
+/// Number of samples per push: a quarter of a second.
 const PIECE: usize = 11_025;
 
-/// An event, and the stream time (seconds) that had been pushed when it came.
+/// An event, and the stream time in seconds that had been pushed when the event was emitted.
 type Told = (f64, LiveEvent);
 
-/// A stream on its way through a matcher.
+/// A stream and the matcher that processes it.
 struct Stream {
     fingerprinter: Fingerprinter,
     matcher: LiveMatcher,
@@ -35,7 +35,7 @@ impl Default for Stream {
     }
 }
 
-/// A matcher that tells of airings every 5 s.
+/// Creates a matcher that reports airings every 5 s.
 fn new_matcher() -> LiveMatcher {
     LiveMatcher::new(LiveSettings { update_seconds: Some(5.0), ..LiveSettings::default() })
 }
@@ -75,7 +75,8 @@ impl Stream {
         self.told
     }
 
-    /// Events of a stream whose peaks are known, given to the matcher in pieces that end at these times (ticks).
+    /// Returns the events of a stream with known peaks, which are pushed in pieces that end at the times `cuts`
+    /// (ticks).
     fn peaks(self, constellation: &Constellation, cuts: &[u32]) -> Vec<LiveEvent> {
         self.peaks_in(&library().snapshot, constellation, cuts)
     }
@@ -98,7 +99,7 @@ impl Stream {
     }
 }
 
-/// All events of a stream.
+/// Returns all events of a stream.
 fn follow(samples: &[f32]) -> Vec<Told> {
     let mut stream = Stream::default();
     stream.push(&library().snapshot, samples).unwrap();
@@ -109,7 +110,7 @@ fn of_kind(events: &[Told], kind: LiveEventKind) -> impl Iterator<Item = &Told> 
     events.iter().filter(move |(_, event)| event.kind == kind)
 }
 
-/// The `Final`s of a stream by start, after checking that each airing has one `Start` and then one `Final`.
+/// Returns the `Final`s of a stream by start, after checking that each airing has one `Start` and then one `Final`.
 fn finals(events: &[Told]) -> Vec<&Match> {
     let airings = |kind| of_kind(events, kind).map(|(_, event)| event.airing).collect::<Vec<u64>>();
     let (started, mut ended) = (airings(LiveEventKind::Start), airings(LiveEventKind::Final));
@@ -126,7 +127,7 @@ fn finals(events: &[Told]) -> Vec<&Match> {
     finals
 }
 
-/// All events in short, for messages.
+/// Formats all events, one per line, for messages.
 fn table(events: &[Told]) -> String {
     let line = |(pushed, e): &Told| {
         format!("\n{pushed:7.2} {:7.2} {:?} #{} {}", e.known_at, e.kind, e.airing, brief(&e.heard))

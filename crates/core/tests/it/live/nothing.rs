@@ -1,4 +1,4 @@
-//! Streams that hold nothing, and catalogues that change.
+//! Streams without known songs, and catalogs that change.
 
 use rayon::prelude::*;
 use refrain_core::index::Snapshot;
@@ -22,7 +22,7 @@ fn unknown_music_speech_and_noise_give_no_event() {
 }
 
 #[test]
-fn silence_is_silent() {
+fn silence_gives_no_event_and_a_silent_state() {
     let mut stream = Stream::default();
     stream.push(&library().snapshot, &vec![0.0; 30 * 44_100]).unwrap();
     let state = stream.matcher.state();
@@ -33,7 +33,7 @@ fn silence_is_silent() {
 }
 
 #[test]
-fn the_state_tells_what_is_going_on() {
+fn the_state_shows_unknown_audio_and_open_airings() {
     let mut stream = Stream::default();
     stream.push(&library().snapshot, &unknown(40, 10.0)).unwrap();
     let state = stream.matcher.state();
@@ -48,7 +48,7 @@ fn the_state_tells_what_is_going_on() {
 }
 
 #[test]
-fn a_removed_track_ends_and_an_added_one_is_found() {
+fn the_airing_of_a_removed_track_ends_and_an_added_track_is_found() {
     let tracks = &library().tracks;
     let without = |gone: usize| {
         let rest: Vec<_> = tracks.iter().filter(|(n, _)| n.0 as usize != gone).cloned().collect();

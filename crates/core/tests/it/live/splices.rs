@@ -1,4 +1,4 @@
-//! Streams that lose sound or send it twice, and catalogs with copies.
+//! Streams with lost or repeated audio, and catalogs with copies.
 
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
@@ -12,7 +12,7 @@ fn part(song: usize, from: f64, to: f64) -> &'static [f32] {
     &library().songs[song][(from * RATE) as usize..(to * RATE) as usize]
 }
 
-/// The one airing of a stream.
+/// Returns the only airing of a stream.
 fn only(samples: &[f32]) -> Match {
     let events = follow(samples);
     let rows = finals(&events);
@@ -21,7 +21,7 @@ fn only(samples: &[f32]) -> Match {
 }
 
 #[test]
-fn lost_or_repeated_sound_continues_an_airing() {
+fn lost_or_repeated_audio_continues_an_airing() {
     for (song, at, to) in
         [(1, 9.0, 9.1), (2, 9.0, 10.0), (3, 9.0, 12.0), (4, 9.0, 8.9), (5, 9.0, 7.0), (12, 9.0, 16.0)]
     {

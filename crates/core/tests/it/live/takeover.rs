@@ -8,7 +8,7 @@ use refrain_testkit::effects::add_babble;
 use super::{Stream, Told, finals, table};
 use crate::songs::{RATE, airings, length, library, whole};
 
-/// What one matcher knows of a stream after so many seconds.
+/// Matches the first `seconds` of a stream. Returns its events, its open airings and the number of the last airing.
 fn first_part(samples: &[f32], seconds: f64) -> (Vec<Told>, Vec<Airing>, u64) {
     let mut stream = Stream::default();
     stream.push(&library().snapshot, &samples[..(seconds * RATE) as usize]).unwrap();
@@ -16,7 +16,8 @@ fn first_part(samples: &[f32], seconds: f64) -> (Vec<Told>, Vec<Airing>, u64) {
     (stream.told, state.airings, state.last_airing)
 }
 
-/// What another one tells that begins at `from`, and believes that it began `off` seconds later.
+/// Returns the events of another matcher that continues at `from` seconds and assumes that it started `off` seconds
+/// later.
 fn second_part(
     samples: &[f32],
     from: f64,
@@ -43,7 +44,7 @@ fn second_part(
 }
 
 #[test]
-fn a_chain_goes_on_where_another_matcher_left_it() {
+fn an_airing_continues_in_another_matcher() {
     let (mix, _) = airings(&[(1, whole(1)), (2, whole(2))]);
     // A gap of 3 s, clocks that differ by up to a second, speech.
     for (off, samples, exact) in [
@@ -69,7 +70,7 @@ fn a_chain_goes_on_where_another_matcher_left_it() {
 }
 
 #[test]
-fn airing_continues_after_all_sound_before_it_is_processed_again() {
+fn an_airing_continues_after_all_audio_before_it_is_processed_again() {
     let (mix, _) = airings(&[(1, whole(1)), (2, whole(2))]);
     let start = length(1);
     let mut one_matcher = Stream::default();
@@ -105,10 +106,10 @@ fn airing_continues_after_all_sound_before_it_is_processed_again() {
 }
 
 #[test]
-fn a_chain_whose_song_is_gone_ends() {
+fn an_airing_ends_if_its_song_is_gone() {
     let (mix, _) = airings(&[(1, whole(1)), (2, whole(2))]);
     let (_, open, last) = first_part(&mix.samples, 12.0);
-    // Meanwhile the next song began, the track was removed, or nothing comes.
+    // In the meantime the next song began, the track was removed, or no more audio follows.
     let removed = Snapshot::from_tracks(&library().tracks[2..]).unwrap();
     for (from, snapshot) in
         [(40.0, &library().snapshot), (15.0, &removed), (mix.samples.len() as f64 / RATE, &removed)]
@@ -131,10 +132,10 @@ fn a_chain_whose_song_is_gone_ends() {
 }
 
 #[test]
-fn a_replay_is_no_continuation() {
+fn a_replay_does_not_continue_an_airing() {
     let song = &library().songs[1];
     let (_, open, last) = first_part(song, 22.0);
-    // The song begins again just then, far from where it should go on.
+    // The song begins again at the take-over, far from the position at which it should continue.
     let rest = second_part(song, 0.0, 22.0, (&open, last), &library().snapshot);
     let kinds: Vec<_> = rest.iter().map(|(_, event)| (event.kind, event.airing)).collect();
     let expected = [(LiveEventKind::Final, 1), (LiveEventKind::Start, 2), (LiveEventKind::Final, 2)];

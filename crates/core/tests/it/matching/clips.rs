@@ -1,4 +1,4 @@
-//! One song in a query.
+//! Queries of one song.
 
 use std::collections::HashSet;
 
@@ -10,10 +10,10 @@ use refrain_testkit::effects::crop;
 
 use crate::songs::{SONGS, brief, find, find_in, length, library, query, rows, table};
 
-/// Seconds by which ends and places may be off.
+/// Tolerance of ends and positions in seconds.
 const CLOSE: f64 = 0.1;
 
-/// Checks that a query is this stretch of a song from its start to its end, and nothing else.
+/// Checks that this section of a song is the only match and covers the whole query.
 fn assert_only(matches: &Matches, song: usize, from: f64, seconds: f64) {
     let rows = rows(matches);
     let [row] = rows.as_slice() else {
@@ -52,7 +52,7 @@ fn a_whole_song_is_one_match_from_its_start_to_its_end() {
 }
 
 #[test]
-fn a_found_match_is_below_the_limit_and_the_limit_decides() {
+fn only_matches_below_the_false_positive_rate_are_found() {
     let clip = query(&crop(&library().songs[3], 6.0, 3.0));
     let found = |rate: f64| {
         let settings = MatchSettings { false_positive_rate: rate, ..MatchSettings::default() };
@@ -68,13 +68,13 @@ fn a_found_match_is_below_the_limit_and_the_limit_decides() {
 }
 
 #[test]
-fn a_shorter_clip_proves_less() {
+fn shorter_clips_have_a_higher_false_positive_probability() {
     let p = |seconds: f64| find(&crop(&library().songs[8], 5.0, seconds)).found[0].false_positive_probability;
     let found = [10.0, 5.0, 3.0, 2.0].map(p);
     assert!(found.is_sorted(), "{found:?}");
 }
 
-/// The catalogue with one more track.
+/// Returns a snapshot of the catalog with one more track.
 fn with(number: u32, samples: &[f32]) -> Snapshot {
     let mut tracks = library().tracks.clone();
     tracks.push((TrackNumber(number), Fingerprinter::fingerprint(Density::Reference, samples)));
@@ -82,7 +82,7 @@ fn with(number: u32, samples: &[f32]) -> Snapshot {
 }
 
 #[test]
-fn of_copies_one_is_found_and_the_other_named_as_its_alternative() {
+fn one_of_two_copies_is_found_and_the_other_is_its_alternative() {
     let song = &library().songs[5];
     let limit = MatchSettings::default().false_positive_rate;
     // An exact copy, and one with other samples in every frame.
@@ -91,30 +91,30 @@ fn of_copies_one_is_found_and_the_other_named_as_its_alternative() {
             let matches = find_in(&snapshot, &samples);
             assert_eq!(matches.found.len(), 1, "{}", table(&matches));
             let mut both = [matches.found[0].track.0, matches.alternatives[0].best.track.0];
-            assert!(!exact || both == [5, 100], "the first of equals: {both:?}");
+            assert!(!exact || both == [5, 100], "the first of equal tracks is found: {both:?}");
             both.sort_unstable();
             assert_eq!(both, [5, 100]);
             let p = matches.alternatives[0].best.false_positive_probability;
             assert_eq!(matches.alternatives[0].of, matches.found[0].track);
-            assert!(p < limit, "a copy is no chance: {p}");
+            assert!(p < limit, "a copy is not a coincidence: {p}");
             assert_eq!(find_in(&snapshot, &samples), matches);
         }
     }
 }
 
 #[test]
-fn each_rejected_track_is_named_once() {
+fn each_rejected_track_is_reported_once() {
     for song in 0..8 {
         let rejected = find(&library().songs[song]).rejected;
         let tracks: HashSet<_> = rejected.iter().map(|r| r.best.track).collect();
         assert_eq!(tracks.len(), rejected.len());
-        assert!(!tracks.contains(&TrackNumber(song as u32)), "a place in what is found is no candidate");
+        assert!(!tracks.contains(&TrackNumber(song as u32)), "a found track is not a rejected candidate");
     }
 }
 
 #[test]
 fn a_loop_is_found_as_its_song_from_start_to_end() {
-    // Two seconds of a song, eight times: any repeat may answer, but the whole is covered once.
+    // Two seconds of a song, eight times: any repetition may match, but the whole must be covered once.
     let bar = crop(&library().songs[6], 8.0, 2.0);
     let song: Vec<f32> = std::iter::repeat_n(&bar, 8).flatten().copied().collect();
     let snapshot = with(200, &song);
@@ -130,7 +130,7 @@ fn a_loop_is_found_as_its_song_from_start_to_end() {
 }
 
 #[test]
-fn one_thread_finds_what_many_find() {
+fn results_do_not_depend_on_the_number_of_threads() {
     let queries = [library().songs[2].clone(), crop(&library().songs[9], 4.0, 12.0)];
     for samples in &queries {
         let query = query(samples);

@@ -1,4 +1,4 @@
-//! Catalogs that hold a recording several times.
+//! Catalogs that contain a recording several times.
 
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
@@ -7,10 +7,10 @@ use refrain_testkit::effects::{Clip, add_babble, mix, speed};
 
 use crate::songs::{RATE, clip, find, find_in, library, table};
 
-/// Numbers of copies begin here.
+/// Track number of the first copy.
 const COPIES: u32 = 100;
 
-/// The catalog with more tracks, numbered from [`COPIES`].
+/// Returns a snapshot of the catalog with more tracks, numbered from [`COPIES`].
 fn with(copies: &[Vec<f32>]) -> Snapshot {
     let mut tracks = library().tracks.clone();
     for (i, samples) in copies.iter().enumerate() {
@@ -24,14 +24,14 @@ fn cut(samples: &[f32], from: f64, seconds: f64) -> Vec<f32> {
     samples[(from * RATE) as usize..((from + seconds) * RATE) as usize].to_vec()
 }
 
-/// A song with silence in front of it.
+/// Returns a song with silence before it.
 fn late(song: usize, seconds: f64) -> Vec<f32> {
     let mut samples = vec![0.0; (seconds * RATE) as usize];
     samples.extend_from_slice(&library().songs[song]);
     samples
 }
 
-/// A copy as another encoder would make it: other samples in each frame, and a little noise.
+/// Returns a copy as another encoder would make it: other samples in each frame, and a little noise.
 fn worn(song: usize, number: usize) -> Vec<f32> {
     let mut samples = library().songs[song][37 * number..].to_vec();
     let mut state = number as u32 + 1;
@@ -42,7 +42,7 @@ fn worn(song: usize, number: usize) -> Vec<f32> {
     samples
 }
 
-/// Tracks of the rows, and how many alternatives each has.
+/// Returns the track of each match and the number of its alternatives.
 fn tracks(matches: &Matches) -> Vec<(u32, usize)> {
     let row =
         |(i, row): (usize, &refrain_core::matching::Match)| (row.track.0, matches.alternatives_of(i).count());
@@ -66,7 +66,7 @@ fn copies_with_silence_in_front_are_alternatives_of_one_match() {
 }
 
 #[test]
-fn all_of_twenty_copies_are_named() {
+fn all_of_twenty_copies_are_reported() {
     let copies: Vec<_> = (1..=20).map(|i| worn(7, i)).collect();
     let snapshot = with(&copies);
     let noisy = add_babble(&cut(&library().songs[7], 4.0, 10.0), 3.0, 5);
@@ -85,7 +85,7 @@ fn the_primary_is_the_same_from_clip_to_clip() {
 }
 
 #[test]
-fn an_edit_is_primary_where_it_is_played_and_its_original_where_that_is() {
+fn an_edit_or_its_original_is_primary_depending_on_which_is_played() {
     let song = &library().songs[12];
     let edit = [cut(song, 0.0, 9.0), cut(song, 14.0, 8.0)].concat();
     let snapshot = with(std::slice::from_ref(&edit));
@@ -105,7 +105,7 @@ fn a_copy_at_another_speed_does_not_double_a_song() {
 }
 
 #[test]
-fn copies_take_no_evidence_from_a_match() {
+fn copies_do_not_reduce_the_evidence_of_a_match() {
     let copies: Vec<_> = (1..=5).map(|i| worn(11, i)).collect();
     let snapshot = with(&copies);
     for seed in 0..6 {

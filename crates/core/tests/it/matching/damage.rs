@@ -1,4 +1,4 @@
-//! Songs that went through something.
+//! Songs with degraded audio.
 
 use rayon::prelude::*;
 use refrain_core::index::TrackNumber;
@@ -6,7 +6,8 @@ use refrain_testkit::effects::{Noise, add_babble, add_noise, clip, crop, gain, p
 
 use crate::songs::{SONGS, brief, find, length, library, table};
 
-/// Number of clips of 10 s that are found at their place (within 0.2 s), and those that are not.
+/// Returns the number of clips of 10 s that are found at their position (within 0.2 s), and descriptions of the
+/// others.
 fn found(damage: impl Fn(&[f32], u64) -> Vec<f32> + Sync) -> (usize, Vec<String>) {
     let miss = |song: usize| {
         let damaged = damage(&crop(&library().songs[song], 4.0, 10.0), song as u64);
@@ -21,7 +22,7 @@ fn found(damage: impl Fn(&[f32], u64) -> Vec<f32> + Sync) -> (usize, Vec<String>
 }
 
 #[test]
-fn ten_seconds_as_loud_as_their_noise_are_found() {
+fn clips_in_noise_of_equal_level_are_found() {
     for colour in [Noise::White, Noise::Pink] {
         let (right, missed) = found(|samples, seed| add_noise(samples, colour, 0.0, seed));
         assert_eq!(right, SONGS, "{colour:?}: {}", missed.concat());
@@ -29,13 +30,13 @@ fn ten_seconds_as_loud_as_their_noise_are_found() {
 }
 
 #[test]
-fn ten_seconds_under_speech_are_found() {
+fn clips_under_speech_of_equal_level_are_found() {
     let (right, missed) = found(|samples, seed| add_babble(samples, 0.0, seed));
     assert_eq!(right, SONGS, "{}", missed.concat());
 }
 
 #[test]
-fn ten_seconds_over_a_telephone_in_a_room_too_loud_or_too_quiet_are_found() {
+fn telephone_reverberant_overdriven_and_quiet_clips_are_found() {
     let (right, missed) = found(|samples, _| phone(samples));
     assert_eq!(right, SONGS, "telephone: {}", missed.concat());
     let (right, missed) = found(|samples, seed| reverb(samples, 0.8, 0.5, seed));
@@ -47,7 +48,7 @@ fn ten_seconds_over_a_telephone_in_a_room_too_loud_or_too_quiet_are_found() {
 }
 
 #[test]
-fn up_to_two_per_cent_of_speed_are_found_and_measured() {
+fn speed_changes_up_to_two_per_cent_are_found_and_measured() {
     for factor in [0.98, 0.99, 1.01, 1.02] {
         [4usize, 5, 19, 29].par_iter().for_each(|&song| {
             let samples = speed(&crop(&library().songs[song], 4.0, 10.0), factor);
@@ -96,7 +97,7 @@ fn a_whole_song_at_another_speed_is_one_match() {
 }
 
 #[test]
-fn the_probability_of_chance_grows_with_the_noise() {
+fn the_false_positive_probability_grows_with_the_noise() {
     let p = |snr: f64| {
         let noisy = add_noise(&crop(&library().songs[7], 4.0, 6.0), Noise::Pink, snr, 1);
         find(&noisy).found.first().map_or(1.0, |row| row.false_positive_probability)

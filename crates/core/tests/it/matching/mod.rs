@@ -1,4 +1,4 @@
-//! Laws of matching, on composed songs.
+//! Properties of matching, tested with composed songs.
 
 mod clips;
 mod copies;

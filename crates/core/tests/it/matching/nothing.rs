@@ -1,4 +1,4 @@
-//! Queries that hold nothing of the catalogue.
+//! Queries that contain no song of the catalog.
 
 use rayon::prelude::*;
 use refrain_core::fingerprint::{Constellation, Peak};
@@ -35,7 +35,7 @@ fn noise_and_speech_match_nothing() {
 }
 
 #[test]
-fn silence_and_direct_current_and_nothing_at_all_match_nothing() {
+fn silence_direct_current_and_empty_queries_match_nothing() {
     for samples in [vec![], vec![0.0; 100], vec![0.0; 441_000], vec![0.7; 441_000], vec![0.0; 2_000_000]] {
         let matches = find(&samples);
         assert!(matches.found.is_empty());
@@ -45,7 +45,7 @@ fn silence_and_direct_current_and_nothing_at_all_match_nothing() {
 }
 
 #[test]
-fn a_single_moment_of_a_song_proves_nothing_and_harms_nothing() {
+fn very_short_clips_match_no_other_song() {
     for seconds in [0.01, 0.1, 0.2, 0.4] {
         let matches = find(&crop(&library().songs[1], 7.0, seconds));
         assert!(matches.found.iter().all(|row| row.track.0 == 1), "{}", table(&matches));
@@ -53,7 +53,7 @@ fn a_single_moment_of_a_song_proves_nothing_and_harms_nothing() {
 }
 
 #[test]
-fn an_empty_catalogue_finds_nothing() {
+fn an_empty_catalog_finds_nothing() {
     let song = &library().songs[0];
     for empty in [Snapshot::default(), Snapshot::from_tracks(&[]).unwrap()] {
         assert_eq!(empty.tracks(), 0);
@@ -63,7 +63,7 @@ fn an_empty_catalogue_finds_nothing() {
 }
 
 #[test]
-fn constellations_that_contradict_themselves_are_harmless() {
+fn inconsistent_constellations_cause_no_error() {
     let peak = |time, frequency, rank| Peak { time, frequency, rank };
     let odd = [
         Constellation::new(0.0, (0..500).map(|i| peak(i * 9, 700, 0)).collect()),

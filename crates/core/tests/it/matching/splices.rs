@@ -1,16 +1,17 @@
-//! Songs of which something is lost or sent twice.
+//! Songs with lost or repeated sections.
 
 use refrain_core::matching::Match;
 
 use crate::songs::{RATE, find, length, library, table};
 
-/// A song whose sound from `at` on is that from `to` on: some is lost, or played again.
+/// Returns a song that jumps from `at` to `to` (seconds): the section between them is lost, or repeated if `to` is
+/// earlier.
 fn spliced(song: usize, at: f64, to: f64) -> Vec<f32> {
     let samples = &library().songs[song];
     [&samples[..(at * RATE) as usize], &samples[(to * RATE) as usize..]].concat()
 }
 
-/// Checks that a spliced song is one match whose segments show the seam.
+/// Checks that a spliced song is one match whose segments meet at the splice.
 fn check(song: usize, at: f64, to: f64) {
     let matches = find(&spliced(song, at, to));
     let [row] = matches.found.as_slice() else { panic!("{at} to {to}:{}", table(&matches)) };
@@ -23,14 +24,14 @@ fn check(song: usize, at: f64, to: f64) {
 }
 
 #[test]
-fn lost_sound_splits_a_match_into_segments_not_into_matches() {
+fn lost_audio_splits_a_match_into_segments_not_into_matches() {
     for (song, lost) in [(1, 0.1), (2, 0.5), (3, 1.0), (4, 3.0), (5, 7.0)] {
         check(song, 8.0, 8.0 + lost);
     }
 }
 
 #[test]
-fn repeated_sound_splits_a_match_into_segments_not_into_matches() {
+fn repeated_audio_splits_a_match_into_segments_not_into_matches() {
     for (song, again) in [(1, 0.1), (2, 1.0), (3, 3.0)] {
         check(song, 9.0, 9.0 - again);
     }

@@ -1,4 +1,4 @@
-//! Several songs in one query.
+//! Queries of several songs.
 
 use refrain_core::index::TrackNumber;
 use refrain_core::matching::{Match, Matches};
@@ -6,10 +6,11 @@ use refrain_testkit::effects::{Clip, Mix, overlay};
 
 use crate::songs::{RATE, SONGS, airings, clip, find, length, library, rows, table, unknown, whole};
 
-/// Number that stands for a song which is in no catalogue.
+/// Number of a song that is in no catalog.
 const UNKNOWN: usize = usize::MAX;
 
-/// Rows of the timeline beside the airings of known songs that they must be; their number is checked.
+/// Checks that the matches are the airings of known songs, in order. Returns each match with its errors: start, end
+/// and position in seconds, and speed.
 fn timeline<'a>(mix: &Mix, songs: &[usize], matches: &'a Matches) -> Vec<(&'a Match, [f64; 4])> {
     let truth: Vec<_> = mix.airings.iter().filter(|airing| songs[airing.clip] != UNKNOWN).collect();
     let rows = rows(matches);
@@ -29,7 +30,7 @@ fn timeline<'a>(mix: &Mix, songs: &[usize], matches: &'a Matches) -> Vec<(&'a Ma
     rows.into_iter().zip(&truth).map(beside).collect()
 }
 
-/// Checks the timeline of clips that are played one after the other: ends within 0.2 s, places within 0.1.
+/// Checks the timeline of clips that are played one after the other: ends within 0.2 s, positions within 0.1 s.
 fn check(clips: &[(usize, Clip<'static>)]) {
     check_within(clips, 0.2);
 }
@@ -55,14 +56,14 @@ fn songs_back_to_back_are_each_found_once() {
 }
 
 #[test]
-fn songs_cut_into_each_other_meet_where_they_were_cut() {
+fn songs_joined_by_hard_cuts_meet_at_the_cuts() {
     check(&[
         (4, clip(4, 5.0, 10.0)),
         (5, clip(5, 3.0, 8.0)),
         (6, clip(6, 2.0, 12.0)),
         (7, clip(7, 8.0, 6.0)),
     ]);
-    // A cut in a sparse or held passage is known no better than to the next peak.
+    // In a sparse or sustained passage, a cut is located only to the next peak.
     for group in 0..4 {
         let cut = |i: usize| {
             let song = (group * 8 + i) * 5 % SONGS;
@@ -73,7 +74,7 @@ fn songs_cut_into_each_other_meet_where_they_were_cut() {
 }
 
 #[test]
-fn silence_between_songs_is_in_neither() {
+fn silence_between_songs_belongs_to_neither() {
     check(&[
         (8, whole(8)),
         (9, after(6.0, whole(9))),
@@ -90,7 +91,7 @@ fn an_unknown_song_between_songs_is_a_gap() {
 }
 
 #[test]
-fn a_song_played_twice_is_two_rows() {
+fn a_song_played_twice_is_two_matches() {
     check(&[(10, whole(10)), (10, whole(10))]);
     check(&[(10, clip(10, 0.0, 12.0)), (10, clip(10, 0.0, 14.0))]);
     check(&[(12, clip(12, 8.0, 10.0)), (12, clip(12, 1.0, 12.0))]);
@@ -98,7 +99,7 @@ fn a_song_played_twice_is_two_rows() {
 }
 
 #[test]
-fn an_interrupted_song_is_one_row_of_two_segments() {
+fn an_interrupted_song_is_one_match_of_two_segments() {
     let parts = |song| [clip(song, 0.0, 12.0), clip(song, 12.0, 8.0)];
     let only = |clips: &[(usize, Clip<'static>)], song: usize| {
         let matches = find(&airings(clips).0.samples);
@@ -116,9 +117,9 @@ fn an_interrupted_song_is_one_row_of_two_segments() {
 }
 
 #[test]
-fn two_songs_at_once_are_both_found_with_the_time_they_share() {
+fn two_songs_at_once_are_both_found_including_their_overlap() {
     for (one, other) in [(13, 14), (2, 25), (9, 18)] {
-        // The middle of one under the beginning of the other: neither is faded.
+        // The middle of one song overlaps the beginning of the other. Neither is faded.
         let base = &library().songs[one][..(18.0 * RATE) as usize];
         let top = &library().songs[other][..(16.0 * RATE) as usize];
         let mut samples = base.to_vec();
@@ -133,14 +134,14 @@ fn two_songs_at_once_are_both_found_with_the_time_they_share() {
             rows[1].query_start - 8.0,
             rows[1].query_end - 24.0,
         ];
-        // Under another song the outermost peaks may be covered.
+        // The other song may mask the outermost peaks.
         assert!(ends.iter().all(|off| off.abs() < 1.5), "{ends:?}:{}", table(&matches));
         assert!((rows[1].reference_start - rows[1].query_start + 8.0).abs() < 0.1);
     }
 }
 
 #[test]
-fn a_mix_of_thirty_songs_is_thirty_rows_in_order() {
+fn a_mix_of_thirty_songs_is_thirty_matches_in_order() {
     let faded = |song: usize| (song, Clip { fade: if song > 0 { 4.0 } else { 0.0 }, ..whole(song) });
     let clips: Vec<_> = (0..30).map(faded).collect();
     let (mix, songs) = airings(&clips);
@@ -148,7 +149,7 @@ fn a_mix_of_thirty_songs_is_thirty_rows_in_order() {
     let rows = timeline(&mix, &songs, &matches);
     assert_eq!(rows.len(), 30);
     for (row, [start, end, place, speed]) in rows {
-        // A song is heard from somewhere in its fade on.
+        // A song is detected from some point of its fade on.
         let right = (-0.1..4.0).contains(&start) && (-4.0..0.1).contains(&end);
         assert!(right, "song {}: {start} {end}", row.track.0);
         assert!(place.abs() < 0.1 && speed.abs() < 0.001, "song {}: {place} {speed}", row.track.0);
@@ -156,8 +157,8 @@ fn a_mix_of_thirty_songs_is_thirty_rows_in_order() {
 }
 
 #[test]
-fn rows_of_one_track_never_overlap() {
-    // Repetitive songs fit beside themselves, a beat too early or late.
+fn matches_of_one_track_never_overlap() {
+    // Repetitive songs also match themselves a beat too early or too late.
     for song in 0..SONGS {
         let twice = [library().songs[song].as_slice(), &library().songs[song]].concat();
         let matches = find(&twice);

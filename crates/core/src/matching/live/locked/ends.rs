@@ -1,4 +1,4 @@
-//! Where an airing begins and ends.
+//! Start and end of an airing.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::matching::edges::End;
@@ -8,30 +8,30 @@ use crate::matching::verify::FINE;
 
 use super::{BREAK, FITTED, Locked, MISSED, STILL_HEARD};
 
-/// Found a few seconds after its beginning, an airing is followed back again when more of it is known: when it has
-/// these lengths, ticks.
+/// Lengths (in ticks) at which an airing is traced back again. An airing is found a few seconds after its start, when little
+/// of it is known; later its start is more exact.
 pub(super) const RETRACED_AT: [f64; 3] =
     [5.0 * TICKS_PER_SECOND, 10.0 * TICKS_PER_SECOND, 20.0 * TICKS_PER_SECOND];
-/// Beginnings and ends up to this long (1.5 s, ticks) may be hidden by speech …
+/// Maximum length of a start or end that may be masked by speech (1.5 s, in ticks).
 const HIDDEN: f64 = 1.5 * TICKS_PER_SECOND;
-/// … which shows in so much (5 s) beside them.
+/// Length of the audio next to a start or end that shows if it is masked (5 s, in ticks).
 const AROUND: f64 = 5.0 * TICKS_PER_SECOND;
-/// Starts nearer than this, ticks, are the same.
+/// Starts nearer than this, in ticks, count as the same.
 const SAME_START: f64 = 0.2 * TICKS_PER_SECOND;
 
 impl Locked {
-    /// Moves its start, ticks.
+    /// Moves the start of the airing to a time (ticks).
     pub(in crate::matching::live) fn begin_at(&mut self, from: f64) {
         self.reference_from = (self.reference_from + (from - self.from) * self.line.speed).max(0.0);
         self.from = from;
     }
 
-    /// Whether so much more of it was heard that it should be followed back again.
+    /// Returns true if the airing has become long enough to be traced back again.
     pub(in crate::matching::live) fn is_to_be_retraced(&self) -> bool {
         RETRACED_AT.get(self.retraced).is_some_and(|length| self.last_heard() - self.from > *length)
     }
 
-    /// Follows it back again. `used` are peaks of others.
+    /// Traces the airing back again. Peaks marked in `used` belong to other airings.
     pub(in crate::matching::live) fn retrace(&mut self, query: &Query<'_>, used: &[bool]) {
         self.retraced += 1;
         if self.since > self.from || self.from < query.from + TICKS_PER_SECOND && query.from > 0.0 {
@@ -45,7 +45,8 @@ impl Locked {
         }
     }
 
-    /// Whether a trace leaves out a beginning that proves itself: less of it is heard than of the rest, below speech.
+    /// Returns true if a trace omits a beginning that is significant by itself. This happens below speech, where fewer peaks
+    /// of the beginning are found than of the rest.
     fn loses(&self, trace: &Trace, query: &Query<'_>) -> bool {
         if trace.from < self.from + SAME_START {
             return false;
@@ -72,7 +73,8 @@ impl Locked {
         }
     }
 
-    /// Settles its end, and its start if it is short. `used` are peaks of others.
+    /// Determines the end of the airing, and its start if the airing is short. Peaks marked in `used` belong to other
+    /// airings.
     pub(in crate::matching::live) fn close(&mut self, query: &Query<'_>, used: &[bool]) {
         let heard = self.last_heard();
         let latest = self.since.max(heard - FITTED).max(query.from);
@@ -91,9 +93,9 @@ impl Locked {
         }
     }
 
-    /// A song is seldom cut a few seconds after its beginning or before its end, and often talked over there: where it is
-    /// worn so much that missing peaks say little, its ends are those of the track. They do not reach beyond
-    /// `free` (ticks of the stream).
+    /// Extends the airing to the ends of its track where it is so degraded that missing peaks carry little information. A
+    /// song is seldom cut a few seconds after its beginning or before its end, but speech is common there. The airing is not
+    /// extended beyond `free` (ticks of the stream).
     pub(in crate::matching::live) fn reach_ends(&mut self, free: (f64, f64)) {
         let beginning = self.line.query(0.0);
         if self.seam.is_none()
@@ -111,7 +113,7 @@ impl Locked {
         }
     }
 
-    /// Whether less than half of the peaks were found between two times, ticks.
+    /// Returns true if less than half of the peaks between two times (ticks) were found.
     fn is_worn(&self, from: f64, to: f64) -> bool {
         let index = |time: f64| {
             let at = self.line.reference(time);

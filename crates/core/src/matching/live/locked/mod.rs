@@ -1,4 +1,4 @@
-//! An airing that was found: from then on it is only verified against its own track, at the expected place.
+//! Tracking of an airing that was found: from then on it is only verified against its own track, at the expected place.
 
 mod ends;
 mod over;
@@ -20,68 +20,78 @@ use super::event::Airing;
 use ends::RETRACED_AT;
 use pieces::Piece;
 
-/// A peak of the track is looked for when the stream is so far beyond its place (ticks) that it cannot come later.
+/// Delay (in ticks) after which a peak of the track can no longer be found, so that it can be looked up.
 const BEHIND: f64 = FINE.time + 1.0;
-/// What follows without a break is still the airing below this logarithm of the probability of chance …
+/// Log-probability of chance below which the audio after the last detection still belongs to the airing.
 const STILL_HEARD: f64 = -6.0;
-/// … and what follows after a break (2 s, ticks) below this: it could have been many.
+/// Log-probability of chance below which audio after a break belongs to the airing. It is lower because more stretches could
+/// have been selected.
 const HEARD_AGAIN: f64 = -10.0;
+/// Minimum length of a break (2 s, in ticks).
 const BREAK: f64 = 2.0 * TICKS_PER_SECOND;
-/// Stretches (ticks) before now that may show alone that it is heard again.
+/// Lengths of the most recent audio (ticks) that can show alone that the airing is audible again.
 const LATEST: [f64; 3] = [4.0 * TICKS_PER_SECOND, 2.0 * TICKS_PER_SECOND, TICKS_PER_SECOND];
-/// Fewer peaks show nothing.
+/// Minimum number of expected peaks for a decision.
 const FEWEST: usize = 5;
-/// The line is fitted to the last 20 s (ticks): long enough to be exact, short enough to follow a drifting clock.
+/// Length of the most recent audio to which the line is fitted (20 s, in ticks): long enough to be exact, short enough to
+/// follow a clock that drifts.
 const FITTED: f64 = 20.0 * TICKS_PER_SECOND;
-/// An airing of which nothing was heard for so long (10 s, ticks) is over …
+/// Time without detection after which an airing has ended (10 s, in ticks). Silent seconds do not count, for up to 30 s.
 const LOST: f64 = 10.0 * TICKS_PER_SECOND;
-/// … sooner (3 s) where another one has begun since …
+/// Time without detection after which an airing has ended if another airing has started since then (3 s, in ticks).
 const LOST_BESIDE: f64 = 3.0 * TICKS_PER_SECOND;
-/// … if so many peaks should have been heard meanwhile: a song may hold a pause.
+/// Minimum number of peaks expected since the last detection before an airing ends, because a song may contain a pause.
 const MISSED: usize = 20;
 
-/// An airing.
+/// An airing that is being tracked, or one that ended recently.
 #[derive(Debug)]
 pub(super) struct Locked {
     pub(super) id: u64,
     pub(super) reference: Arc<Reference>,
-    /// The tracks that carry the recording, as far as it is known; this one is the first.
+    /// Tracks that carry the recording, as far as known; the track of the airing is the first.
     pub(super) tracks: Vec<TrackNumber>,
     pub(super) line: Line,
-    /// Start in the stream, ticks, with its bounds, and the time in the track there.
+    /// Start in the stream, in ticks.
     pub(super) from: f64,
+    /// Bounds of the start.
     pub(super) start: End,
+    /// Time in the track at `from`, in ticks.
     reference_from: f64,
-    /// End in the stream, ticks, with its bounds: so far, the last peak that was heard.
+    /// End in the stream, in ticks. While the airing is open, this is the time of the last peak that was found.
     pub(super) to: f64,
+    /// Bounds of the end.
     pub(super) end: End,
-    /// The stretches before the last seam, and where the stretch behind it begins in the stream and in the track, ticks.
+    /// Stretches before the last seam.
     pieces: Vec<Piece>,
+    /// Start of the stretch after the last seam in the stream and in the track, in ticks.
     seam: Option<(f64, f64)>,
-    /// Since when it was heard without a break, ticks.
+    /// Start of the time during which the airing was detected without a break, in ticks.
     since: f64,
-    /// Index of the track's first peak in the airing, and behind that of the last one that was heard.
+    /// Index of the track's first peak in the airing.
     first: usize,
+    /// Index after the last peak of the track that was found.
     heard: usize,
-    /// Which of the track's peaks were found, a bit each.
+    /// Set of the track's peaks that were found, one bit per peak.
     found: Vec<u64>,
     evidence: Evidence,
     survival: Survival,
-    /// Natural logarithms of what the window proved in which it was found, of the scales tried for it, and of the
-    /// hypotheses of an hour.
+    /// Natural logarithm of the probability of chance in the window where the airing was found.
     window_log_p: f64,
+    /// Natural logarithm of the number of scales that were tried.
     tried: f64,
+    /// Natural logarithm of the number of hypotheses per hour.
     correction: f64,
-    /// Times that it was followed back.
+    /// Number of times that the airing was traced back.
     retraced: usize,
-    /// What was counted before this matcher took over.
+    /// State of the airing before this matcher took over, with counts of the part that is kept; `None` if this matcher found
+    /// it.
     before: Option<Airing>,
-    /// When it was told of last, ticks.
+    /// Time of the last event, in ticks.
     pub(super) told: f64,
 }
 
 impl Locked {
-    /// An airing that begins with what was traced so far.
+    /// Creates an airing from its first trace.
     pub(super) fn new(id: u64, trace: &Trace, correction: f64, now: f64) -> Self {
         let mut this = Self {
             id,
@@ -113,10 +123,10 @@ impl Locked {
         this
     }
 
-    /// One that another matcher had found: its start is kept.
+    /// Creates an airing that continues one of the previous matcher. It keeps the start of that airing.
     pub(super) fn continued(mut airing: Airing, trace: &Trace, correction: f64, now: f64) -> Self {
         let mut this = Self::new(airing.id, trace, correction, now);
-        // Sound that is processed again counts once.
+        // Audio that is processed again counts once.
         let known = Piece::of_other_matcher(&airing);
         let length = known.length();
         let kept = known.before(trace.from);
@@ -133,7 +143,7 @@ impl Locked {
         this
     }
 
-    /// Takes what was traced in the place of what was known.
+    /// Replaces the stretches of the airing by a trace.
     pub(super) fn adopt(&mut self, trace: &Trace) {
         let (Some(first), Some(last)) = (trace.outcomes.first(), trace.outcomes.last()) else { return };
         self.pieces.clear();
@@ -145,7 +155,7 @@ impl Locked {
         self.run_along(trace);
     }
 
-    /// Goes along what was traced from now on.
+    /// Continues the airing along a trace.
     fn run_along(&mut self, trace: &Trace) {
         self.line = trace.line;
         (self.to, self.end) = (trace.to, trace.ends[1]);
@@ -156,6 +166,7 @@ impl Locked {
         self.mark(&trace.outcomes);
     }
 
+    /// Marks the track's peaks that were found.
     fn mark(&mut self, outcomes: &[Outcome]) {
         for outcome in outcomes.iter().filter(|o| o.query.is_some()) {
             if let Some(bits) = self.found.get_mut(outcome.reference as usize / 64) {
@@ -164,27 +175,28 @@ impl Locked {
         }
     }
 
+    /// Returns true if the track's peak with this index was found.
     fn is_found(&self, index: usize) -> bool {
         self.found.get(index / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1)
     }
 
-    /// Time in the stream of a peak of the track.
+    /// Returns the time in the stream of a peak of the track, in ticks.
     fn time(&self, index: usize) -> f64 {
         self.reference.peaks.get(index).map_or(self.from, |p| self.line.query(f64::from(p.time)))
     }
 
-    /// Time in the stream of the last peak that was heard, ticks.
+    /// Returns the time in the stream of the last peak that was found, in ticks.
     pub(super) fn last_heard(&self) -> f64 {
         self.heard.checked_sub(1).map_or(self.from, |index| self.time(index))
     }
 
-    /// Index behind the last peak of the track that was expected before a time, ticks.
+    /// Returns the index after the last peak of the track that was expected before a time (ticks).
     fn expected(&self, at: f64) -> usize {
         let limit = self.line.reference(at);
         self.reference.peaks.partition_point(|p| f64::from(p.time) < limit).max(self.heard)
     }
 
-    /// Looks for what should have been heard since.
+    /// Looks up the peaks that were expected since the last detection and extends the airing if they are significant.
     pub(super) fn extend(&mut self, query: &Query<'_>, outcomes: &mut Vec<Outcome>) {
         let expected = self.heard..self.expected(query.to - BEHIND);
         compare_range(&self.reference.peaks, expected, query.peaks, &self.line, FINE, outcomes);
@@ -213,7 +225,7 @@ impl Locked {
         }
     }
 
-    /// Takes in outcomes, of which those from `start` on were heard.
+    /// Adds outcomes to the airing; the airing was detected from outcome `start` on.
     fn take(&mut self, outcomes: &[Outcome], start: usize, query: &Query<'_>) {
         let resumed = outcomes.get(start).map_or(self.from, |o| self.time(o.reference as usize));
         if resumed - self.last_heard() > BREAK {
@@ -231,7 +243,7 @@ impl Locked {
         self.end = End::at(self.to);
     }
 
-    /// Fits the line to what was heard lately without a break.
+    /// Fits the line to the most recent audio without a break.
     fn refit(&mut self, query: &Query<'_>, outcomes: &mut Vec<Outcome>) {
         let from = self.line.reference(self.since.max(self.last_heard() - FITTED).max(query.from));
         let peaks = &self.reference.peaks;
@@ -242,18 +254,18 @@ impl Locked {
         self.end = End::at(self.to);
     }
 
-    /// Whether a line of a track is this one at a time, ticks.
+    /// Returns true if a line of a track is the line of the airing at a time (ticks).
     pub(super) fn is_along(&self, reference: &Reference, line: &Line, at: f64) -> bool {
         self.reference.number == reference.number
             && (self.line.reference(at) - line.reference(at)).abs() <= SAME_TICKS
     }
 
-    /// Returns true if it is of the recording that one of these tracks carries.
+    /// Returns true if the airing is of the recording that one of these tracks carries.
     pub(super) fn is_of(&self, tracks: &[TrackNumber]) -> bool {
         self.tracks.iter().any(|track| tracks.contains(track))
     }
 
-    /// Notes tracks that carry the recording too.
+    /// Adds tracks that also carry the recording.
     pub(super) fn add_tracks(&mut self, tracks: &[TrackNumber]) {
         for track in tracks {
             if !self.tracks.contains(track) {
@@ -262,14 +274,14 @@ impl Locked {
         }
     }
 
-    /// Marks the peaks that it explains from a time on.
+    /// Marks the query's peaks that the airing explains in `used`.
     pub(super) fn explain(&self, query: &Query<'_>, outcomes: &mut Vec<Outcome>, used: &mut [bool]) {
         let peaks = &self.reference.peaks;
         self.pieces.iter().for_each(|piece| piece.explain(peaks, query, outcomes, used));
         let begins = self.seam.map_or(self.from, |(from, _)| from);
         let from = self.line.reference(query.from.max(begins));
         let first = peaks.partition_point(|p| f64::from(p.time) < from).min(self.heard);
-        // What was not looked at yet is likely explained too: it is tried in the place where it is expected.
+        // Peaks that were not looked up yet are probably explained, too, so they are looked up at their expected places.
         let end = if self.is_heard(query.to) { self.expected(query.to) } else { self.heard };
         compare_range(peaks, first..end, query.peaks, &self.line, FINE, outcomes);
         for query in outcomes.iter().filter_map(|o| o.query) {
@@ -279,7 +291,7 @@ impl Locked {
         }
     }
 
-    /// Whether it is heard at a time, ticks.
+    /// Returns true if the airing counts as detected at a time (ticks).
     pub(super) fn is_heard(&self, at: f64) -> bool {
         super::hunt::is_fresh(self.last_heard(), at)
     }

@@ -1,4 +1,4 @@
-//! When an airing is over.
+//! Detects the end of an airing.
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 use crate::matching::live::history::{SPARSE, since};
@@ -8,8 +8,8 @@ use crate::matching::trace::Query;
 use super::{BEHIND, LOST, LOST_BESIDE, Locked, MISSED};
 
 impl Locked {
-    /// Whether it has ended, or is no longer heard; `beside` is the latest start of another one. In silence, and where sound
-    /// is missing, it may go on for as long as a jump may be.
+    /// Returns true if the airing has ended or has not been detected for too long. `beside` is the latest start of another
+    /// airing. During silence and missing audio the airing continues for up to [`MAX_JUMP`].
     pub(in crate::matching::live) fn is_over(&self, query: &Query<'_>, beside: Option<f64>) -> bool {
         let (heard, at) = (self.last_heard(), query.to);
         if self.line.query(self.reference.ticks) + BEHIND <= at {
@@ -22,7 +22,7 @@ impl Locked {
     }
 }
 
-/// Ticks of the seconds since a time that hold sound.
+/// Returns the total length of the seconds since a time that contain audio, in ticks.
 fn sounding(peaks: &[Peak], from: f64) -> f64 {
     let latest = since(peaks, from);
     let second = |peak: &Peak| ((f64::from(peak.time) - from) / TICKS_PER_SECOND) as u32;

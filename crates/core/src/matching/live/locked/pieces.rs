@@ -1,4 +1,4 @@
-//! Airings of several stretches: sound of the stream is lost or repeated between them.
+//! Airings of several stretches, between which audio of the stream is lost or repeated.
 
 use crate::fingerprint::{Peak, TICKS_PER_SECOND};
 use crate::matching::Segment;
@@ -9,22 +9,22 @@ use crate::matching::verify::FINE;
 
 use super::Locked;
 
-/// Shortest part of another matcher's airing that remains when the rest is found again (1 s, ticks).
+/// Minimum length of the part of the previous matcher's airing that is kept when the rest is found again (1 s, in ticks).
 const SHORTEST: f64 = TICKS_PER_SECOND;
 
-/// A stretch that is over.
+/// A stretch that has ended.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     line: Line,
-    /// Start and end in the stream, ticks.
+    /// Start and end in the stream, in ticks.
     from: f64,
     to: f64,
-    /// Aligned landmarks, expected and matched peaks.
+    /// Numbers of aligned landmarks, expected peaks and matched peaks.
     pub(super) counts: [u32; 3],
 }
 
 impl Piece {
-    /// All that another matcher reported of an airing, as one stretch. Its counts are kept with the airing.
+    /// Returns everything that the previous matcher reported of an airing as one stretch. Its counts are kept in the airing.
     pub(super) fn of_other_matcher(airing: &Airing) -> Self {
         let heard = &airing.heard;
         let from = heard.query_start * TICKS_PER_SECOND;
@@ -35,13 +35,13 @@ impl Piece {
         Self { line, from, to: from + length, counts: [0; 3] }
     }
 
-    /// The part before this time (ticks), unless that is too short to be a segment.
+    /// Returns the part before a time (ticks), or `None` if it is too short for a segment.
     pub(super) fn before(self, time: f64) -> Option<Self> {
         let to = self.to.min(time);
         (to - self.from >= SHORTEST).then_some(Self { to, ..self })
     }
 
-    /// Length, ticks.
+    /// Returns the length in ticks.
     pub(super) fn length(&self) -> f64 {
         self.to - self.from
     }
@@ -55,7 +55,7 @@ impl Piece {
         }
     }
 
-    /// Marks the peaks that it explains.
+    /// Marks the query's peaks that the stretch explains in `used`.
     pub(super) fn explain(
         &self,
         peaks: &[Peak],
@@ -75,7 +75,7 @@ impl Piece {
 }
 
 impl Locked {
-    /// Lets it go on along another line of its track, if that continues it. Returns true if it does.
+    /// Continues the airing along another line of its track, if that line continues it. Returns true if it does.
     pub(in crate::matching::live) fn splice(&mut self, trace: &Trace, query: &Query<'_>) -> bool {
         let heard = self.last_heard();
         let (from, reference) = self.seam.unwrap_or((self.from, self.reference_from));
@@ -104,7 +104,7 @@ impl Locked {
         true
     }
 
-    /// The stretches, in order of time.
+    /// Returns the segments of the airing, in order of time.
     pub(super) fn segments(&self) -> Vec<Segment> {
         let (from, reference) = self.seam.unwrap_or((self.from, self.reference_from));
         let last = Segment {

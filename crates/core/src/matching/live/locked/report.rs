@@ -1,4 +1,4 @@
-//! What is told of an airing.
+//! The match that is reported for an airing.
 
 use crate::fingerprint::TICKS_PER_SECOND;
 use crate::matching::Match;
@@ -9,24 +9,26 @@ use crate::matching::timeline::aligned_landmarks;
 use super::{FITTED, Locked};
 
 impl Locked {
+    /// Returns the logarithm of the probability that chance gives as much evidence.
     fn log_p(&self) -> f64 {
-        // Each end was chosen among all peaks of its side.
+        // Each end was selected among all peaks on its side.
         let choices = f64::from(self.evidence.expected / 2).max(1.0).ln();
         (self.evidence.log_p() + self.tried + 2.0 * choices).max(self.window_log_p)
     }
 
+    /// Returns the claimed probability that the airing arose by chance.
     fn probability(&self) -> f64 {
         (self.log_p() * TRUSTED + self.correction).min(0.0).exp()
     }
 
-    /// Speed over the whole: from end to end where that is more exact than the fit to a part.
+    /// Returns the speed of the whole airing: measured from end to end where that is more exact than the fit to a part.
     pub(super) fn speed(&self) -> f64 {
         let length = self.to - self.from;
         let exact = length <= FITTED || self.before.is_some() || self.seam.is_some();
         if exact { self.line.speed } else { (self.line.reference(self.to) - self.reference_from) / length }
     }
 
-    /// Aligned landmarks, expected and matched peaks since the last seam.
+    /// Returns the numbers of aligned landmarks, expected peaks and matched peaks since the last seam.
     pub(super) fn own_counts(&self) -> [u32; 3] {
         let range = self.first..self.heard.max(self.first);
         let matched = range.clone().filter(|index| self.is_found(*index)).count() as u32;
@@ -35,7 +37,7 @@ impl Locked {
         [aligned, range.len() as u32, matched]
     }
 
-    /// Aligned landmarks, expected and matched peaks of the whole.
+    /// Returns the numbers of aligned landmarks, expected peaks and matched peaks of the whole airing.
     fn counts(&self) -> [u32; 3] {
         let before = self.before.as_ref();
         let before = before
@@ -45,7 +47,7 @@ impl Locked {
             .fold(self.own_counts(), |sum, counts| std::array::from_fn(|i| sum[i].saturating_add(counts[i])))
     }
 
-    /// What is known of it.
+    /// Returns the match of the airing, as known at this time.
     pub(in crate::matching::live) fn report(&self) -> Match {
         let [aligned_landmarks, expected_peaks, matched_peaks] = self.counts();
         Match {
@@ -63,7 +65,7 @@ impl Locked {
         }
     }
 
-    /// What another matcher needs to continue it.
+    /// Returns the state that another matcher needs to continue the airing.
     pub(in crate::matching::live) fn export(&self) -> Airing {
         Airing {
             id: self.id,
