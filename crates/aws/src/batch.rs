@@ -1,14 +1,14 @@
-//! Calls for many messages at once, of which some may fail.
+//! Results of SQS batch calls, in which each message can fail separately.
 
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use refrain_service::outside::{OutsideError, OutsideErrorKind as Kind};
 
 use crate::error::kind_of;
 
-/// Most messages that SQS takes in one call.
+/// Maximum number of messages in one SQS batch call.
 pub(crate) const MOST: usize = 10;
 
-/// What became of all calls of a batch.
+/// Collects the failures of several batch calls: the number of failed messages and the first error.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     failed: usize,
@@ -16,18 +16,18 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Some messages of a call that went through.
+    /// Records the failed messages of a call that succeeded as a whole.
     pub(crate) fn some_failed(&mut self, entries: &[BatchResultErrorEntry]) {
         self.failed += entries.len();
         if let Some(entry) = entries.first() {
-            // The status that a call for this message alone would have had.
+            // The HTTP status that a call for this message alone would have returned.
             let status = if entry.sender_fault() { 400 } else { 500 };
             let why = entry.message().map_or_else(String::new, |message| format!(": {message}"));
             self.remember(kind_of(entry.code(), status), format!("{}{why}", entry.code()));
         }
     }
 
-    /// A call that failed as a whole, for so many messages.
+    /// Records a call that failed as a whole. `messages` is the number of messages in the call.
     pub(crate) fn all_failed(&mut self, messages: usize, error: &OutsideError) {
         self.failed += messages;
         self.remember(error.kind(), error.to_string());
@@ -37,7 +37,8 @@ impl Outcome {
         self.first.get_or_insert((kind, why));
     }
 
-    /// An error if anything failed: "cannot DO 3 of 25 messages of queue NAME: …".
+    /// Returns an error if any message failed: "cannot ACTION 3 of 25 messages of queue NAME: …", with the kind and the text
+    /// of the first failure.
     pub(crate) fn result(self, action: &str, messages: usize, queue: &str) -> Result<(), OutsideError> {
         let Some((kind, why)) = self.first else { return Ok(()) };
         let what = format!("cannot {action} {} of {messages} messages of queue {queue}", self.failed);

@@ -1,4 +1,4 @@
-//! Channels of IVS.
+//! IVS channels and their live streams.
 
 use std::sync::Arc;
 
@@ -12,13 +12,14 @@ use refrain_service::outside::{Channel, ChannelStream, Channels, OutsideError, O
 use crate::error::failed;
 use crate::pace::Pacer;
 
-/// Streams of a page of ListStreams, at most 100.
+/// Streams per page of ListStreams. The API allows at most 100.
 const PAGE: i32 = 100;
 
-/// Most pages that are asked for: far more streams than an account may have.
+/// Maximum number of pages that are requested. It allows far more streams than one account can have.
 const MOST_PAGES: usize = 1_000;
 
-/// The API of IVS. Needs the rights `ivs:GetStream`, `ivs:ListStreams` and `ivs:GetChannel`. Clones share their pace.
+/// Client of the IVS API. Requires the permissions `ivs:GetStream`, `ivs:ListStreams` and `ivs:GetChannel`. Clones share one
+/// rate limit.
 #[derive(Debug, Clone)]
 pub struct IvsChannels {
     client: Client,
@@ -49,7 +50,7 @@ impl Channels for IvsChannels {
         let stream_id = stream.stream_id.filter(|id| !id.is_empty());
         Ok(Some(ChannelStream {
             channel: stream.channel_arn.unwrap_or_else(|| channel.to_owned()),
-            stream_id: stream_id.ok_or_else(|| without(what(), "an id of the stream"))?,
+            stream_id: stream_id.ok_or_else(|| without(what(), "a stream id"))?,
             playback_url: stream.playback_url,
             started_at: milliseconds(stream.start_time.as_ref()),
         }))
@@ -69,7 +70,7 @@ impl Channels for IvsChannels {
                 return Ok(streams);
             }
         }
-        Err(OutsideError::new(Kind::Invalid, what, format!("the list has no end after {MOST_PAGES} pages")))
+        Err(OutsideError::new(Kind::Invalid, what, format!("more than {MOST_PAGES} pages")))
     }
 
     async fn channel(&self, channel: &str) -> Result<Channel, OutsideError> {
@@ -87,7 +88,8 @@ impl Channels for IvsChannels {
     }
 }
 
-/// A stream that one could follow: one bad entry must not hide the others.
+/// Converts an entry of ListStreams. Returns `None` for a stream that is not live, and for an entry without a channel or an id,
+/// which is logged: one invalid entry must not fail the whole list.
 fn listed(stream: StreamSummary) -> Option<ChannelStream> {
     if !is_live(stream.state()) {
         return None;
@@ -98,13 +100,13 @@ fn listed(stream: StreamSummary) -> Option<ChannelStream> {
             Some(ChannelStream { channel, stream_id, playback_url: None, started_at })
         }
         (channel, _) => {
-            tracing::warn!(channel, "ListStreams names a stream without its channel or id");
+            tracing::warn!(channel, "ListStreams returned a stream without its channel or id, ignoring it");
             None
         }
     }
 }
 
-/// A state that is not told is no reason to miss a stream.
+/// Returns true if the stream is live. A stream without a state counts as live, so that it is not missed.
 fn is_live(state: Option<&StreamState>) -> bool {
     state.is_none_or(|state| *state == StreamState::StreamLive)
 }
@@ -114,5 +116,5 @@ fn milliseconds(time: Option<&DateTime>) -> Option<i64> {
 }
 
 fn without(what: String, part: &str) -> OutsideError {
-    OutsideError::new(Kind::Invalid, what, format!("the answer is without {part}"))
+    OutsideError::new(Kind::Invalid, what, format!("the response does not contain {part}"))
 }

@@ -1,4 +1,4 @@
-//! From settings to clients.
+//! Builds the SDK's clients from the settings and the environment.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use aws_types::service_config::ServiceConfigKey;
 
 use crate::{AwsSettings, IvsChannels, S3Objects, SnsTopics, SqsQueue};
 
-/// Longest wait for a connection, TLS included.
+/// Timeout of connecting, including the TLS handshake.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Longest time from a request to the head of its answer. Long polls have their own limit.
+/// Timeout from sending a request to receiving the head of its response. Long polls have their own timeout.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(20);
 
-/// Longest time of a call with all its attempts.
+/// Timeout of a call with all its attempts.
 const CALL: Duration = Duration::from_secs(50);
 
-/// How often a call is tried before its caller hears that it failed. Callers try again themselves, so few is enough.
+/// Number of attempts before a call fails. Callers retry by themselves, so a few attempts are enough.
 const ATTEMPTS: u32 = 3;
 
-/// Longest pause between two attempts.
+/// Maximum pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A body of which nothing comes or goes for so long is given up.
+/// A request or response body that makes no progress for this duration is aborted.
 const STALL: Duration = Duration::from_secs(10);
 
-/// AWS, as the settings and the environment say. Clones share their connections.
+/// Clients of AWS services, configured by the settings and the environment. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Aws {
     region: Option<String>,
@@ -39,8 +39,9 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads the SDK's variables and files; asks nobody. Credentials are looked for at the first call, and again before
-    /// they expire, where the SDK finds them: environment, profiles, a task's or an instance's role.
+    /// Reads the SDK's environment variables and configuration files; sends no request to AWS. The SDK looks up credentials at
+    /// the first call, and again before they expire: in the environment, in profiles, and in the role of a task or an
+    /// instance.
     pub async fn connect(settings: &AwsSettings) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
         if let Some(region) = &settings.region {
@@ -52,8 +53,8 @@ impl Aws {
         Self::new(&loader.load().await, settings)
     }
 
-    /// With a configuration of the SDK, which says where credentials come from. Its region and its endpoint of every
-    /// service are used; those of `settings` are only looked at for single services.
+    /// Creates the clients from a configuration of the SDK, which also provides the credentials. Region and general endpoint
+    /// come from `sdk`; of `settings` only the endpoints of single services and `path_style` are used.
     #[must_use]
     pub fn new(sdk: &SdkConfig, settings: &AwsSettings) -> Self {
         let sdk = with_limits(sdk);
@@ -62,7 +63,8 @@ impl Aws {
         let mut sqs = aws_sdk_sqs::config::Builder::from(&sdk);
         let mut sns = aws_sdk_sns::config::Builder::from(&sdk);
         let mut ivs = aws_sdk_ivs::config::Builder::from(&sdk);
-        // Only what is set: else what the builders took from the environment would be lost.
+        // Setters are called only for configured endpoints: setting `None` would discard what the builders read from the
+        // environment.
         if let Some(url) = &settings.endpoint_url_s3 {
             s3 = s3.endpoint_url(url);
         }
@@ -84,31 +86,32 @@ impl Aws {
         }
     }
 
-    /// The region, if one is known. Without, every call fails.
+    /// Returns the region, or `None` if none is configured. Without a region, every call fails.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
-    /// The queue of this URL.
+    /// Returns a client of the queue with this URL.
     #[must_use]
     pub fn queue(&self, url: &str) -> SqsQueue {
         SqsQueue::new(self.sqs.clone(), url)
     }
 
-    /// Buckets.
+    /// Returns a client of S3.
     #[must_use]
     pub fn objects(&self) -> S3Objects {
         S3Objects::new(self.s3.clone())
     }
 
-    /// Topics.
+    /// Returns a client of SNS.
     #[must_use]
     pub fn topics(&self) -> SnsTopics {
         SnsTopics::new(self.sns.clone())
     }
 
-    /// Channels of IVS, asked at most so often a second. Clones of what is returned share that; two calls of this do not.
+    /// Returns a client of IVS that makes at most `calls_per_second` calls per second. Its clones share this limit; the
+    /// clients of two calls of this function do not.
     #[must_use]
     pub fn channels(&self, calls_per_second: f64) -> IvsChannels {
         IvsChannels::new(self.ivs.clone(), calls_per_second)
@@ -127,19 +130,21 @@ fn with_limits(sdk: &SdkConfig) -> SdkConfig {
         )
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(LONGEST_PAUSE))
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build());
-    // It shows in the provider's logs who asked.
+    // The name is part of the user agent, so that the provider's logs show which application sent a request.
     builder.set_app_name(AppName::new("refrain").ok());
     builder.build()
 }
 
-/// Look-alikes seldom answer to names of hosts that begin with a bucket's.
+/// Returns true if bucket names belong into the path. This is the default for any custom endpoint, because S3-compatible stores
+/// rarely support bucket names as part of the host name.
 fn path_style(sdk: &SdkConfig, settings: &AwsSettings) -> bool {
     settings.path_style.unwrap_or_else(|| {
         settings.endpoint_url_s3.is_some() || sdk.endpoint_url().is_some() || has_endpoint_of_s3(sdk)
     })
 }
 
-/// As the SDK's own client of S3 looks for it: `AWS_ENDPOINT_URL_S3`, or `endpoint_url` under `s3` of a profile's services.
+/// Returns true if the SDK's own configuration has an endpoint of S3: `AWS_ENDPOINT_URL_S3`, or `endpoint_url` under `s3` of a
+/// profile's services.
 fn has_endpoint_of_s3(sdk: &SdkConfig) -> bool {
     let key =
         ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();

@@ -1,4 +1,4 @@
-//! What the SDK says, as the service needs it.
+//! Converts errors of the SDK to errors of the service.
 
 use std::error::Error;
 
@@ -7,13 +7,14 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use refrain_service::outside::{OutsideError, OutsideErrorKind as Kind};
 
-/// Most characters of an answer that are told.
+/// Maximum number of characters of a response or a cause that an error message quotes.
 const LONGEST_ANSWER: usize = 300;
 
-/// Failures of calls by one of the clients.
+/// Error of a call of one of the SDK's clients.
 pub(crate) type Failure<E> = SdkError<E, HttpResponse>;
 
-/// `what` says what was tried on what ("cannot read s3://bucket/key"), `right` what IAM calls the right to it.
+/// Converts an error of the SDK. `what` names the failed operation and its object ("cannot read s3://bucket/key"), `right` the
+/// IAM permission that the operation requires.
 pub(crate) fn failed<E>(error: &Failure<E>, what: impl Into<String>, right: &str) -> OutsideError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -49,13 +50,13 @@ pub(crate) fn permitted<T>(result: Result<T, OutsideError>) -> Result<(), Outsid
     }
 }
 
-/// The HTTP status that was answered, if any was.
+/// Returns the HTTP status of the response, or `None` if there was no response.
 pub(crate) fn status_of<E>(error: &Failure<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// Of what kind a failure with this code, or without a known one this HTTP status, is. The codes are those of the
-/// services' lists of errors; of SQS both the names of its JSON protocol and the older ones of its query protocol come.
+/// Returns the kind of an error with this error code. If the code is unknown, the HTTP status decides. The codes are taken from
+/// the error lists of the services; for SQS these are the names of its JSON protocol and the older names of its query protocol.
 pub(crate) fn kind_of(code: &str, status: u16) -> Kind {
     match code {
         "Throttling"
@@ -109,16 +110,16 @@ fn kind_of_status(status: u16) -> Kind {
         404 | 410 => Kind::NotFound,
         409 | 412 => Kind::Conflict,
         429 => Kind::Throttled,
-        // Whoever answered this was not the service, or broke off.
+        // An error with a status of success: the response is not from the service, or is incomplete.
         200..=299 => Kind::Unavailable,
-        // What a look-alike has not built it will not have built later.
+        // Not implemented by an S3-compatible store. A retry cannot succeed.
         501 => Kind::Invalid,
         408 | 500.. => Kind::Unavailable,
         _ => Kind::Invalid,
     }
 }
 
-/// The caller is not who he says, or not any more; no right of his would help.
+/// Returns true if the error code means invalid or expired credentials. Other permissions would not help then.
 fn is_of_credentials(code: &str) -> bool {
     matches!(
         code,
@@ -144,7 +145,7 @@ fn answered(kind: Kind, code: Option<&str>, status: u16, message: Option<&str>, 
         None if (200..300).contains(&status) => unread(status),
         None => format!("status {status}"),
     };
-    // Answers to wrong signatures quote the request, and with it the session's token.
+    // The message of a signature error quotes the request, which contains the session token.
     let quotes = code.is_some_and(is_of_credentials);
     if let Some(message) = message.filter(|_| !quotes).map(first_line).filter(|line| !line.is_empty()) {
         why += &format!(": {message}");
@@ -153,7 +154,7 @@ fn answered(kind: Kind, code: Option<&str>, status: u16, message: Option<&str>, 
         Kind::Denied if quotes => {
             why += "; the credentials are wrong or have expired, or this clock is wrong";
         }
-        Kind::Denied => why += &format!("; whoever runs this needs the right {right}"),
+        Kind::Denied => why += &format!("; the role or user needs the right {right}"),
         _ => {}
     }
     why
@@ -163,13 +164,13 @@ fn unread(status: u16) -> String {
     format!("status {status} and an answer that cannot be read")
 }
 
-/// IVS calls the message so, which the SDK does not know as one.
+/// Returns the field `exceptionMessage` of a response. IVS puts its error message there, where the SDK does not look for it.
 fn exception_message(answer: &HttpResponse) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(answer.body().bytes()?).ok()?;
     body.get("exceptionMessage")?.as_str().map(str::to_owned)
 }
 
-/// S3 tells where a bucket is when it is asked in the wrong region.
+/// Returns a note about the bucket's region if the response contains one: S3 sends it for requests to the wrong region.
 fn elsewhere(answer: &HttpResponse) -> String {
     match answer.headers().get("x-amz-bucket-region") {
         Some(region) if matches!(answer.status().as_u16(), 301 | 307 | 400) => {
@@ -179,7 +180,8 @@ fn elsewhere(answer: &HttpResponse) -> String {
     }
 }
 
-/// Nothing was asked, or nothing was heard: no credentials, no region, no connection.
+/// Explains a call without a response: the request was not sent (no credentials, no region, invalid request), or the service
+/// was not reachable.
 fn not_sent<E: Error + 'static>(error: &Failure<E>) -> (Kind, String) {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(at) = cause {
@@ -189,16 +191,19 @@ fn not_sent<E: Error + 'static>(error: &Failure<E>) -> (Kind, String) {
                 return (Kind::Denied, why.to_owned());
             }
             Some(CredentialsError::InvalidConfiguration(_)) => {
-                return (Kind::Denied, format!("credentials are not set up right: {}", chain(at)));
+                return (
+                    Kind::Denied,
+                    format!("the configuration of the credentials is invalid: {}", chain(at)),
+                );
             }
-            Some(_) => return (Kind::Unavailable, format!("credentials cannot be had: {}", chain(at))),
+            Some(_) => return (Kind::Unavailable, format!("cannot get credentials: {}", chain(at))),
             None => cause = at.source(),
         }
     }
     let causes = chain(error);
-    // The services' rules for endpoints say it in these ways.
+    // The messages of the services' endpoint rules for a missing region.
     if ["Missing Region", "region must be set"].iter().any(|told| causes.contains(told)) {
-        return (Kind::Invalid, "no region is known; set aws.region or AWS_REGION".to_owned());
+        return (Kind::Invalid, "the region is missing; set aws.region or AWS_REGION".to_owned());
     }
     let ours = match error {
         SdkError::ConstructionFailure(_) => true,
@@ -206,12 +211,12 @@ fn not_sent<E: Error + 'static>(error: &Failure<E>) -> (Kind, String) {
         _ => false,
     };
     match ours {
-        true => (Kind::Invalid, format!("the request cannot be made: {causes}")),
+        true => (Kind::Invalid, format!("invalid request: {causes}")),
         false => (Kind::Unavailable, format!("not reachable: {causes}")),
     }
 }
 
-/// An error and its causes, each once, the outermost first.
+/// Formats an error and its causes, outermost first, without repeated texts. At most [`LONGEST_ANSWER`] characters.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = first_line(&error.to_string());
     let mut cause = error.source();

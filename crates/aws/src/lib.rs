@@ -1,5 +1,6 @@
-//! What the service needs of AWS: [`SqsQueue`], [`S3Objects`], [`SnsTopics`] and [`IvsChannels`] are the `outside` of
-//! `refrain-service` by the AWS SDK. Types of the SDK stop here, but for [`Aws::new`], which takes its configuration.
+//! Implements the cloud interfaces of `refrain-service` (its module `outside`) with the AWS SDK: [`SqsQueue`], [`S3Objects`],
+//! [`SnsTopics`] and [`IvsChannels`]. The API of this crate contains no types of the SDK, except in [`Aws::new`], which takes
+//! the SDK's configuration.
 //!
 //! ```text
 //! AwsSettings ─┐
@@ -7,11 +8,11 @@
 //! environment ─┘
 //! ```
 //!
-//! **Errors.** Every failure becomes an `OutsideError`: its kind comes of the service's error code, where there is none of
-//! the HTTP status; its text names the queue, object, topic or channel, what was answered, and the right that is missing.
+//! **Errors.** Every failure becomes an `OutsideError`. Its kind comes from the service's error code or, for an unknown code,
+//! from the HTTP status. Its text names the queue, object, topic or channel, the response, and the missing permission.
 //!
-//! **Time.** Connecting, one attempt and the whole call have their limits ([`Aws`]), a long poll has its own, and a body
-//! that stands still is given up. A call is tried three times; what fails then is the caller's to try again later.
+//! **Timeouts.** Connecting, one attempt and the whole call have timeouts ([`Aws`]). A long poll has its own timeout. A body
+//! without progress is aborted. A call is attempted three times; after that the caller has to retry later.
 
 mod batch;
 mod channels;

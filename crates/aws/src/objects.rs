@@ -1,4 +1,4 @@
-//! Buckets by S3.
+//! Objects in S3 buckets.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,18 +14,19 @@ use refrain_service::outside::{
 
 use crate::error::{chain, failed, status_of};
 
-/// Keys of a page of a list, the most that S3 gives.
+/// Keys per page of a list: the maximum of S3.
 const PAGE: i32 = 1_000;
 
-/// Most bytes that are reserved before they came.
+/// Maximum number of bytes that are allocated in advance for a body, whatever its announced length.
 const MOST_RESERVED: u64 = 16 * 1024 * 1024;
 
-/// What reading an object needs, as S3 answers: without the second right it says "forbidden" of what is not there.
+/// Permission for reading an object. Without `s3:ListBucket`, S3 answers "forbidden" instead of "not found" for a missing
+/// object.
 const READ: &str =
     "s3:GetObject (without s3:ListBucket on the bucket, an object that is missing looks like this too)";
 
-/// Buckets of S3 and its look-alikes. Needs the rights `s3:GetObject`, `s3:GetObjectTagging`, `s3:PutObject` on objects
-/// and `s3:ListBucket` on buckets; [`Objects::delete`] needs `s3:DeleteObject`.
+/// Buckets of S3 and of S3-compatible stores. Requires the permissions `s3:GetObject`, `s3:GetObjectTagging` and `s3:PutObject`
+/// on objects and `s3:ListBucket` on buckets; [`Objects::delete`] also requires `s3:DeleteObject`.
 #[derive(Debug, Clone)]
 pub struct S3Objects {
     client: Client,
@@ -71,7 +72,7 @@ impl Objects for S3Objects {
             .set_if_match(etag.map(str::to_owned));
         match call.send().await {
             Ok(answer) => body(object, answer, &range).await,
-            // The range begins behind the end: there is nothing, as a file has nothing there.
+            // The range starts behind the end of the object. As with a file, the result is empty.
             Err(error) if status_of(&error) == Some(416) => Ok(Bytes::new()),
             Err(error) => Err(failed(&error, format!("cannot read {object}"), READ)),
         }
@@ -93,7 +94,8 @@ impl Objects for S3Objects {
         put: Put,
     ) -> Result<(), OutsideError> {
         let only_new = (put == Put::New).then(|| "*".to_owned());
-        // Bytes in memory: what fails is sent again, and its checksum goes before it as a header, which look-alikes know.
+        // The body is in memory, so that the SDK can send it again after a failure and can send its checksum as a header.
+        // S3-compatible stores support that header.
         let call = self
             .client
             .put_object()
@@ -138,13 +140,14 @@ impl Objects for S3Objects {
     }
 
     async fn check_bucket(&self, bucket: &str) -> Result<(), OutsideError> {
-        // HeadBucket needs the same permission, but its answer has no body and so no reason.
+        // HeadBucket needs the same permission, but its response has no body and therefore no reason for a failure.
         let seen = self.client.list_objects_v2().bucket(bucket).max_keys(1).send().await;
-        seen.map(drop).map_err(|error| failed(&error, format!("cannot see bucket {bucket}"), "s3:ListBucket"))
+        seen.map(drop)
+            .map_err(|error| failed(&error, format!("cannot list bucket {bucket}"), "s3:ListBucket"))
     }
 }
 
-/// The part that was asked for, and never more, whatever is sent.
+/// Reads the body of a response. Returns at most the requested range, even if the store sends more.
 async fn body(
     object: &ObjectName,
     answer: GetObjectOutput,
@@ -152,7 +155,7 @@ async fn body(
 ) -> Result<Bytes, OutsideError> {
     let wanted = range.end - range.start;
     if answer.content_range.is_none() && range.start > 0 {
-        let why = "a part was asked for, and the store sends the whole";
+        let why = "the store ignored the requested range and sent the whole object";
         return Err(OutsideError::new(Kind::Invalid, format!("cannot read {object}"), why));
     }
     let told = size(answer.content_length).min(wanted).min(MOST_RESERVED);
@@ -160,7 +163,7 @@ async fn body(
     let mut stream = answer.body;
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|error| {
-            let why = format!("it broke off after {} bytes: {}", bytes.len(), chain(&error));
+            let why = format!("the transfer failed after {} bytes: {}", bytes.len(), chain(&error));
             OutsideError::new(Kind::Unavailable, format!("cannot read {object}"), why)
         })?;
         bytes.extend_from_slice(&piece);
@@ -172,7 +175,7 @@ async fn body(
     Ok(bytes.freeze())
 }
 
-/// Sizes that are not told are 0, as S3 leaves them out of answers about nothing.
+/// Converts a size. A missing size is 0, because S3 omits it for empty objects.
 fn size(bytes: Option<i64>) -> u64 {
     bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0)
 }

@@ -1,11 +1,11 @@
-//! Calls not faster than allowed.
+//! Rate limit of API calls.
 
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// Lets callers through one by one, in the order in which they came, with an even distance.
+/// Admits callers one by one, in the order of their arrival, at even intervals.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     distance: Duration,
@@ -13,15 +13,15 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// `per_second` is limited to 0.1 to 100, as `ivs.calls_per_second` is.
+    /// Creates a pacer for `per_second` calls per second, limited to 0.1 to 100 like the setting `ivs.calls_per_second`.
     #[expect(clippy::manual_clamp, reason = "clamp leaves NaN as it is")]
     pub(crate) fn new(per_second: f64) -> Self {
-        // max() first: it makes a number of NaN.
+        // max() has to come first: it replaces NaN by 0.1.
         let distance = Duration::from_secs_f64(per_second.max(0.1).min(100.0).recip());
         Self { distance, next: Mutex::new(Instant::now()) }
     }
 
-    /// Waits for one's turn. Whoever stops waiting takes nobody's place.
+    /// Waits until the caller may proceed. A cancelled wait does not use up a slot.
     pub(crate) async fn wait(&self) {
         let mut next = self.next.lock().await;
         sleep_until(*next).await;

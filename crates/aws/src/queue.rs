@@ -1,4 +1,4 @@
-//! Queues by SQS.
+//! Queues of SQS.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ use crate::batch::{MOST, Outcome};
 use crate::connect::ATTEMPT;
 use crate::error::{failed, permitted};
 
-/// Longest that SQS waits for a message, seconds (`WaitTimeSeconds`).
+/// Maximum duration of a long poll in seconds (`WaitTimeSeconds`).
 const LONGEST_WAIT: u64 = 20;
 
-/// Longest that a message can be hidden, seconds (`VisibilityTimeout`, 12 h since it was received).
+/// Maximum visibility timeout in seconds (`VisibilityTimeout`): 12 h after the message was received.
 const LONGEST_HIDDEN: u64 = 43_200;
 
-/// Attribute of a buried message that says why.
+/// Attribute of a message in the dead-letter queue that contains the reason.
 const REASON: &str = "RefrainError";
 
-/// Name and type of the attribute that makes a test message invalid: services know types that begin with `String`, `Number`
-/// or `Binary`.
+/// Name and type of the attribute that makes a test message invalid: SQS and SNS accept only types that begin with `String`,
+/// `Number` or `Binary`.
 pub(crate) const INVALID: &str = "RefrainDoctor";
 
-/// A receipt that no message has.
+/// A receipt handle that belongs to no message.
 const NO_RECEIPT: &str = "refrain-doctor";
 
-/// Most characters of a reason. It counts as part of the message, whose size is limited.
+/// Maximum length of a reason in characters. Attributes count toward the size limit of a message.
 const LONGEST_REASON: usize = 1_000;
 
-/// A queue of SQS. Needs the rights `sqs:ReceiveMessage`, `sqs:DeleteMessage`, `sqs:ChangeMessageVisibility` and
-/// `sqs:GetQueueAttributes`, and to bury `sqs:SendMessage` on the queue of dead letters. Not for FIFO queues.
+/// A queue of SQS. Requires the permissions `sqs:ReceiveMessage`, `sqs:DeleteMessage`, `sqs:ChangeMessageVisibility` and
+/// `sqs:GetQueueAttributes`, and `sqs:SendMessage` on the dead-letter queue. FIFO queues are not supported.
 #[derive(Debug)]
 pub struct SqsQueue {
     client: Client,
@@ -53,11 +53,11 @@ impl SqsQueue {
         Self { client, url, name, dead_letters: OnceCell::new() }
     }
 
-    /// URL of the queue of dead letters; asked for until there is one, then remembered.
+    /// Returns the URL of the dead-letter queue. It is requested until the queue has one, and then cached.
     async fn dead_letters(&self) -> Result<&str, OutsideError> {
         let found = self.dead_letters.get_or_try_init(|| async {
             self.facts().await?.dead_letters.ok_or_else(|| {
-                let what = format!("cannot bury a message of queue {}", self.name);
+                let what = format!("cannot dead-letter a message of queue {}", self.name);
                 OutsideError::new(
                     Kind::NotFound,
                     what,
@@ -68,7 +68,8 @@ impl SqsQueue {
         found.await.map(String::as_str)
     }
 
-    /// The policy names the queue's ARN. Both are of one account and region, so their URLs differ in the name only.
+    /// Returns the URL of the dead-letter queue with this ARN, which is all that the redrive policy contains. Both queues
+    /// belong to one account and region, so that their URLs differ only in the name.
     fn neighbour(&self, arn: &str) -> Option<String> {
         let name = arn.rsplit(':').next().filter(|name| !name.is_empty())?;
         let (folder, _) = self.url.rsplit_once('/')?;
@@ -163,7 +164,7 @@ impl Queue for SqsQueue {
     async fn receive(&self, most: u32, wait: Duration) -> Result<Vec<Message>, OutsideError> {
         let most = i32::try_from(most.clamp(1, MOST as u32)).unwrap_or(1);
         let seconds = whole_seconds(wait, LONGEST_WAIT);
-        // A poll that finds nothing is answered when its time is over, and not later than that any call would be.
+        // SQS answers a poll without a message when the poll ends; from then on the response may take as long as for any call.
         let patience = Duration::from_secs(LONGEST_WAIT) + ATTEMPT;
         let limits = TimeoutConfig::builder()
             .operation_attempt_timeout(patience)
@@ -203,12 +204,12 @@ impl Queue for SqsQueue {
                 outcome.all_failed(batch.len(), &error);
             }
         }
-        outcome.result("hide", receipts.len(), &self.name)
+        outcome.result("change the visibility of", receipts.len(), &self.name)
     }
 
     async fn bury(&self, message: &Message, why: &str) -> Result<(), OutsideError> {
         let dead_letters = self.dead_letters().await?;
-        let what = || format!("cannot bury message {} of queue {} in {dead_letters}", message.id, self.name);
+        let what = || format!("cannot move message {} of queue {} to {dead_letters}", message.id, self.name);
         let reason = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(reason(why))
@@ -217,13 +218,13 @@ impl Queue for SqsQueue {
         let call = self.client.send_message().queue_url(dead_letters).message_body(&message.body);
         let sent = call.message_attributes(REASON, reason).send().await;
         sent.map_err(|error| failed(&error, what(), "sqs:SendMessage on the dead-letter queue"))?;
-        // Only now: twice in that queue is better than nowhere.
+        // Delete only after a successful send: a duplicate in the dead-letter queue is better than a lost message.
         self.delete(std::slice::from_ref(&message.receipt)).await
     }
 
     async fn facts(&self) -> Result<QueueFacts, OutsideError> {
         use QueueAttributeName as Name;
-        let what = || format!("cannot ask how queue {} is set up", self.name);
+        let what = || format!("cannot get the attributes of queue {}", self.name);
         let call = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(vec![
             Name::ApproximateNumberOfMessages,
             Name::ApproximateNumberOfMessagesNotVisible,
@@ -271,20 +272,20 @@ fn message(message: aws_sdk_sqs::types::Message) -> Message {
     }
 }
 
-/// Rounded up, so that a short wait does not become none; limited.
+/// Converts a duration to whole seconds, at most `most`. Rounds up, so that a short wait does not become zero.
 fn whole_seconds(time: Duration, most: u64) -> i32 {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     i32::try_from(seconds.min(most)).unwrap_or(0)
 }
 
-/// SQS refuses most control characters, and attributes that are empty.
+/// Converts a reason to a valid attribute. SQS rejects most control characters, and empty attributes.
 fn reason(why: &str) -> String {
     let text: String =
         why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect();
-    if text.trim().is_empty() { "no reason was given".to_owned() } else { text }
+    if text.trim().is_empty() { "no reason given".to_owned() } else { text }
 }
 
-/// SQS gives this count as text or as a number, as whoever set the policy wrote it.
+/// Parses a count of the redrive policy. SQS returns it as text or as a number, as it was written when the policy was set.
 fn count(value: &serde_json::Value) -> Option<u32> {
     match value.as_str() {
         Some(text) => text.parse().ok(),

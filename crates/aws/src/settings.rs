@@ -1,22 +1,22 @@
-//! Where AWS is.
+//! Settings of the connection to AWS.
 
-/// The table `[aws]` of `docs/service.toml`. What is `None` is as the SDK finds it in its own variables and files; what
-/// is set goes over those.
+/// The table `[aws]` of `docs/service.toml`. A field that is `None` takes its value from the SDK's own environment variables
+/// and files; a field that is set overrides them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AwsSettings {
-    /// Region, for example `eu-west-1`.
+    /// AWS region, for example `eu-west-1`.
     pub region: Option<String>,
-    /// Address of every service, for tests and look-alikes.
+    /// Endpoint URL of all services, for tests and for compatible products.
     pub endpoint_url: Option<String>,
-    /// Address of S3, over that of every service; so are the following.
+    /// Endpoint URL of S3. Overrides `endpoint_url`.
     pub endpoint_url_s3: Option<String>,
-    /// Address of SQS.
+    /// Endpoint URL of SQS. Overrides `endpoint_url`.
     pub endpoint_url_sqs: Option<String>,
-    /// Address of SNS.
+    /// Endpoint URL of SNS. Overrides `endpoint_url`.
     pub endpoint_url_sns: Option<String>,
-    /// Address of IVS.
+    /// Endpoint URL of IVS. Overrides `endpoint_url`.
     pub endpoint_url_ivs: Option<String>,
-    /// Whether buckets are in the path and not in the host's name. By default where an endpoint of S3 is given, in
-    /// whatever way.
+    /// True if requests to S3 have the bucket name in the path instead of the host name. The default is true if any setting,
+    /// variable or file configures an endpoint of S3 or of all services.
     pub path_style: Option<bool>,
 }

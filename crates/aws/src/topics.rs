@@ -1,4 +1,4 @@
-//! Topics by SNS.
+//! Topics of SNS.
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
@@ -8,7 +8,8 @@ use refrain_service::outside::{OutsideError, OutsideErrorKind, Topics};
 use crate::error::{failed, permitted};
 use crate::queue::INVALID;
 
-/// Topics of SNS, by their ARNs. Needs the rights `sns:Publish` and, to check, `sns:GetTopicAttributes`.
+/// Topics of SNS, addressed by ARN. Requires the permission `sns:Publish`; [`Topics::check_topic`] also requires
+/// `sns:GetTopicAttributes`.
 #[derive(Debug, Clone)]
 pub struct SnsTopics {
     client: Client,
@@ -31,7 +32,7 @@ impl Topics for SnsTopics {
     async fn check_topic(&self, topic: &str) -> Result<(), OutsideError> {
         let seen = self.client.get_topic_attributes().topic_arn(topic).send().await;
         seen.map(drop)
-            .map_err(|error| failed(&error, format!("cannot see topic {topic}"), "sns:GetTopicAttributes"))?;
+            .map_err(|error| failed(&error, format!("cannot get topic {topic}"), "sns:GetTopicAttributes"))?;
         // SNS has no dry run. It checks the permission first, and then rejects a message without text whose attribute
         // has an unknown type.
         let what = || format!("cannot publish to topic {topic}");

@@ -1,4 +1,4 @@
-//! A child process as its parent has it.
+//! The parent's side of a child process.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -21,11 +21,11 @@ const BLOCK: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
-    /// `None` once the child has to end.
+    /// Standard input of the child. `None` after it was closed to end the child.
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
     codec: Codec,
-    /// Inputs that it has decoded.
+    /// Number of inputs that the child has decoded.
     pub(crate) inputs: u32,
 }
 
@@ -76,7 +76,7 @@ impl Child {
         }
     }
 
-    /// Ends the child and says why it is of no more use.
+    /// Ends the child and returns the reason why it failed.
     fn reason_of_death(&mut self, error: &io::Error) -> String {
         self.to = None;
         // A child that sent something invalid is alive; one that died is not affected.
@@ -93,14 +93,14 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It ends at the end of its standard input. One that is in the middle of an input would decode on.
+        // A child exits at the end of its standard input, but one that is decoding would first finish. So it is killed.
         self.to = None;
         _ = self.process.kill();
         _ = self.process.wait();
     }
 }
 
-/// The limit that a child exceeded, from what it wrote and how it ended.
+/// Returns the limit that a child exceeded, or the signal that killed it, from its standard error and its exit status.
 fn reason(stderr: &str, status: Option<ExitStatus>) -> Option<String> {
     if stderr.contains("memory allocation of") {
         return Some(format!("decoding it takes more than {} MiB of memory", MAX_MEMORY_BYTES >> 20));

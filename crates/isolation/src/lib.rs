@@ -1,9 +1,8 @@
 //! Decoding of untrusted audio in supervised child processes.
 //!
 //! Parsers of containers and codecs recurse and allocate by numbers that the input contains. A stack overflow or a failed
-//! allocation aborts a process, and no handler in the process can prevent that. So this crate runs them in children of the
-//! program, which have limits of their own: address space, stack, processor time. An input that exceeds one kills a child
-//! and nothing else.
+//! allocation aborts a process, and no handler in the process can prevent that. So this crate runs them in child processes
+//! with limits of address space, stack and processor time. An input that exceeds a limit kills only the child.
 //!
 //! ```text
 //! parent: open_path, open_searchable, open_stream ─► Reader ─┐            child: AudioReader, Fingerprinter
@@ -11,9 +10,9 @@
 //!         Supervisor: spawns, reads the reason of a death  ──┘
 //! ```
 //!
-//! A file has a child of its own while it is decoded; the child is used again for the next file. Streams share a fixed
-//! number of children, because each keeps its decoder between two segments. When such a child dies, the call that it was
-//! working on fails, and every other stream opens its decoder again from the state that it got with its last result.
+//! Each file is decoded in its own child, which is reused for the next file. Streams share a fixed number of children, because
+//! each stream keeps its decoder between two segments. If such a child dies, the current call fails, and every other stream
+//! reopens its decoder from the state that it received with its last result.
 //!
 //! A program calls [`enable`] at its start. Without that call, as in tests of a library, decoding runs in the process itself.
 

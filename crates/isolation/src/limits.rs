@@ -1,26 +1,26 @@
 //! Limits of a child process.
 
-/// Address space of a child in bytes.
+/// Maximum address space of a child in bytes.
 pub const MAX_MEMORY_BYTES: u64 = 448 << 20;
 
-/// Stack of a child in bytes. Recursion that is deeper than this ends the child, whatever the system's default is.
+/// Maximum stack of a child in bytes. Deeper recursion kills the child, whatever the system's default is.
 pub(crate) const MAX_STACK_BYTES: u64 = 8 << 20;
 
-/// Processor time, in seconds, that a child may spend without a result: a segment of a stream, or half a minute of a file.
-/// Decoding is some 500 times faster than playback, so that an intact input never comes near it.
+/// Maximum processor time of a child in seconds without a result. A result is a segment of a stream, or half a minute of a
+/// file. Decoding is about 500 times faster than playback, so that valid inputs stay far below the limit.
 pub const MAX_STALL_SECONDS: u64 = 8;
 
-/// Samples at 44.1 kHz, half a minute, after which a file gets another [`MAX_STALL_SECONDS`].
+/// Number of decoded samples (half a minute at 44.1 kHz) after which a file gets another [`MAX_STALL_SECONDS`].
 pub(crate) const SAMPLES_PER_STEP: u64 = 30 * 44_100;
 
-/// Sets the limits of this process that stay the same. Where the system has no such limits, nothing happens.
+/// Sets the constant limits of this process: address space, stack and core dumps. Does nothing on systems without such limits.
 pub(crate) fn apply() {
     #[cfg(unix)]
     {
         use rustix::process::Resource;
         lower(Resource::As, MAX_MEMORY_BYTES);
         lower(Resource::Stack, MAX_STACK_BYTES);
-        // The memory image of a child that died contains other people's audio, and writing it takes seconds.
+        // A core dump would contain other people's audio, and writing it takes seconds.
         lower(Resource::Core, 0);
     }
 }
@@ -35,7 +35,7 @@ pub(crate) fn grant_processor_time() {
         let maximum = getrlimit(Resource::Cpu).maximum;
         let current = used.saturating_add(MAX_STALL_SECONDS + 1);
         let current = maximum.map_or(current, |maximum| maximum.min(current));
-        // It fails only above the maximum, which is excluded.
+        // The call fails only for a value above the hard limit, which `current` never exceeds.
         _ = setrlimit(Resource::Cpu, Rlimit { current: Some(current), maximum });
     }
 }

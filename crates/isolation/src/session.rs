@@ -1,4 +1,4 @@
-//! Decoders that live longer than one call: those of streams.
+//! Stateful decoders in children: a stream's decoder keeps its state between calls.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ pub(crate) struct Slot {
 #[derive(Debug, Default)]
 struct State {
     child: Option<Child>,
-    /// How many children there were, this one included.
+    /// Number of children started so far, including the current one.
     generation: u64,
 }
 
@@ -29,11 +29,11 @@ impl Slot {
     }
 }
 
-/// Why a call has no result.
+/// Error of [`Session::call`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The input of this call killed the child.
+    /// The child died during this call, probably because of its input. Contains the reason.
     #[error("{0}")]
     Died(String),
     /// No child could be started.
@@ -46,12 +46,12 @@ pub enum SessionError {
 pub struct Session {
     slot: Arc<Slot>,
     id: u64,
-    /// Generation of the child that has this session; 0 if none has.
+    /// Generation of the child in which this session is open; 0 if it is not open.
     generation: u64,
 }
 
 impl Session {
-    /// A session that no child has yet; `None` if this process decodes by itself.
+    /// Creates a session, which the first call opens in a child. Returns `None` if this process does not decode in children.
     #[must_use]
     pub fn new() -> Option<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -59,11 +59,11 @@ impl Session {
         Some(Self { slot, id: NEXT.fetch_add(1, Ordering::Relaxed), generation: 0 })
     }
 
-    /// Sends a request to the session and waits for its result. If the child does not have the session, because it is new or
-    /// because an earlier child died, sends the request that `open` gives first.
+    /// Sends a request to the session and waits for its result. If the session is not open in the child, because the session is
+    /// new or because an earlier child died, first sends the request that `open` returns.
     ///
     /// # Errors
-    /// [`SessionError`]. The next call starts another child.
+    /// Returns [`SessionError`] if the child cannot be started or dies. The next call starts another child.
     pub fn call(
         &mut self,
         request: Vec<u8>,
@@ -85,13 +85,13 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // The child may be working on another session; the next call closes this one then.
+        // The child may be busy with another session, so that the next call closes this one.
         lock(&self.slot.closed).push(self.id);
     }
 }
 
 impl State {
-    /// Starts a child if there is none, and returns its generation.
+    /// Starts a child if no child is running, and returns its generation.
     fn start(&mut self) -> Result<u64, SessionError> {
         if !self.child.as_mut().is_some_and(Child::is_alive) {
             let supervisor =

@@ -1,4 +1,4 @@
-//! The children of this process.
+//! Pool of the child processes of this process.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,29 +8,29 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::child::Child;
 use crate::session::Slot;
 
-/// Children without an input that are kept. More are needed only while more inputs are decoded at the same time.
+/// Maximum number of idle children that are kept for later inputs.
 const MAX_IDLE: usize = 16;
 
-/// Inputs after which a child is replaced, so that the fragments of its memory do not add up.
+/// Number of inputs after which a child is replaced. This limits the memory that fragmentation can waste.
 const MAX_INPUTS: u32 = 256;
 
-/// Starts children, and keeps those that are not in use.
+/// Starts children and keeps idle ones.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     program: PathBuf,
     idle: Mutex<Vec<Child>>,
-    /// Children that streams share.
+    /// Children that streams share: one slot per hardware thread.
     slots: Vec<Arc<Slot>>,
     next_slot: AtomicUsize,
 }
 
 static SUPERVISOR: OnceLock<Supervisor> = OnceLock::new();
 
-/// Decodes in children from now on. They run the current program with [`CHILD_ARGUMENT`](crate::CHILD_ARGUMENT), so `main`
-/// must pass control to [`run_child`](crate::run_child) when it sees that argument.
+/// Enables decoding in children. They run the current program with [`CHILD_ARGUMENT`](crate::CHILD_ARGUMENT), so `main` must
+/// pass control to [`run_child`](crate::run_child) when its first argument is `CHILD_ARGUMENT`.
 ///
 /// # Errors
-/// The system does not know the path of the current program.
+/// Returns an error if the path of the current program cannot be determined.
 pub fn enable() -> io::Result<()> {
     let link = PathBuf::from("/proc/self/exe");
     // The link leads to the running program even after an upgrade replaced its file.
@@ -60,7 +60,7 @@ pub fn shut_down() {
     }
 }
 
-/// The children of this process; `None` if it decodes by itself.
+/// Returns the supervisor; `None` if this process does not decode in children.
 pub(crate) fn get() -> Option<&'static Supervisor> {
     SUPERVISOR.get()
 }
@@ -71,7 +71,7 @@ impl Supervisor {
         Child::spawn(&self.program)
     }
 
-    /// A child without an input.
+    /// Returns an idle child, or starts one if all are in use.
     pub(crate) fn take(&self) -> io::Result<Child> {
         loop {
             let Some(mut child) = lock(&self.idle).pop() else { return self.spawn() };
@@ -90,7 +90,7 @@ impl Supervisor {
         }
     }
 
-    /// The child of the next stream.
+    /// Returns the slot for the next stream. Streams are distributed to the slots in rotation.
     pub(crate) fn slot(&self) -> Option<Arc<Slot>> {
         let next = self.next_slot.fetch_add(1, Ordering::Relaxed);
         self.slots.get(next % self.slots.len().max(1)).map(Arc::clone)

@@ -1,28 +1,28 @@
-//! Messages between parent and child: a length in four bytes, little endian, and the message as postcard encodes it.
+//! Messages between parent and child: the length in four bytes, little endian, followed by the message in postcard encoding.
 
 use std::io::{self, Read, Write};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Longest message in bytes: a message is never longer than what the address space of a child can hold.
+/// Maximum length of a message in bytes. It exceeds the address space of a child, so that no valid message is longer.
 const MAX_MESSAGE_BYTES: u32 = 512 << 20;
 
-/// Encodes and decodes messages; keeps its buffers.
+/// Encodes and decodes messages. Reuses its buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Codec {
     out: Vec<u8>,
     incoming: Vec<u8>,
 }
 
-/// Buffers larger than this are not kept, in bytes.
+/// Buffers with a larger capacity than this, in bytes, are freed after the message.
 const MAX_KEPT_BYTES: usize = 4 << 20;
 
 impl Codec {
     /// Writes a message.
     ///
     /// # Errors
-    /// Those of `to`; [`io::ErrorKind::InvalidData`] for a message over [`MAX_MESSAGE_BYTES`].
+    /// Returns errors of `to`, and [`io::ErrorKind::InvalidData`] for a message over [`MAX_MESSAGE_BYTES`].
     pub(crate) fn send(&mut self, to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
         self.out.clear();
         self.out.extend_from_slice(&[0; 4]);
@@ -30,7 +30,7 @@ impl Codec {
         self.out = postcard::to_extend(message, out).map_err(invalid)?;
         let length = u32::try_from(self.out.len() - 4).map_err(invalid)?;
         if length > MAX_MESSAGE_BYTES {
-            return Err(invalid(format!("a message of {length} bytes")));
+            return Err(invalid(format!("message too long: {length} bytes")));
         }
         if let Some(head) = self.out.first_chunk_mut() {
             *head = length.to_le_bytes();
@@ -40,10 +40,10 @@ impl Codec {
         sent
     }
 
-    /// Reads the next message; `None` at the end of `from`.
+    /// Reads the next message. Returns `None` at the end of `from`.
     ///
     /// # Errors
-    /// Those of `from`; [`io::ErrorKind::InvalidData`] for bytes that are no message.
+    /// Returns errors of `from`, and [`io::ErrorKind::InvalidData`] for bytes that are not a valid message.
     pub(crate) fn receive<T: DeserializeOwned>(&mut self, from: &mut impl Read) -> io::Result<Option<T>> {
         let mut head = [0; 4];
         match from.read_exact(&mut head) {
@@ -53,7 +53,7 @@ impl Codec {
         }
         let length = u32::from_le_bytes(head);
         if length > MAX_MESSAGE_BYTES {
-            return Err(invalid(format!("a message of {length} bytes")));
+            return Err(invalid(format!("message too long: {length} bytes")));
         }
         self.incoming.clear();
         let read = from.take(length.into()).read_to_end(&mut self.incoming)?;
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_arrive_in_order_and_the_end_is_noticed() {
+    fn messages_arrive_in_order_until_the_end() {
         let (mut codec, mut bytes) = (Codec::default(), Vec::new());
         codec.send(&mut bytes, &(7u32, "seven")).expect("sent");
         codec.send(&mut bytes, &(8u32, "eight")).expect("sent");

@@ -1,4 +1,4 @@
-//! What runs in a child.
+//! The program of a child process.
 
 use std::io::{self, BufReader, Stdin, Stdout};
 use std::process::ExitCode;
@@ -13,35 +13,35 @@ use crate::limits;
 use crate::supervisor::lock;
 use crate::wire::Codec;
 
-/// First argument of a program that has to run as a child.
+/// First command-line argument of a program that runs as a child.
 pub const CHILD_ARGUMENT: &str = "__decode";
 
 /// Bytes that are read from the parent at once.
 const BLOCK: usize = 64 << 10;
 
-/// Decoders of streams in a child. A session keeps its state between two requests.
+/// Runs the decoders of streams in a child. A session keeps its state between two requests.
 pub trait SessionHandler {
     /// Handles a request of a session. The first request of a session opens it.
     fn handle(&mut self, session: u64, request: &[u8]) -> Vec<u8>;
 
-    /// Forgets a session.
+    /// Drops the state of a session.
     fn close(&mut self, session: u64);
 }
 
-/// From parent to child.
+/// Messages from parent to child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     /// Opens an input.
     Open(OpenRequest),
-    /// Asks for the next samples of the input.
+    /// Requests the next samples of the input.
     Next,
-    /// Asks for the fingerprint of the whole input.
+    /// Requests the fingerprint of the whole input.
     Fingerprint(Density),
     /// Ends the input.
     Close,
-    /// Bytes of the input that the child asked for; none at its end.
+    /// Bytes of the input that the child requested; empty at the end of the input.
     Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// The input cannot be read.
+    /// Reading the input failed with this error code and text.
     ReadError(Option<i32>, String),
     /// A request to a session.
     Session {
@@ -53,20 +53,20 @@ pub(crate) enum Request {
     CloseSessions(Vec<u64>),
 }
 
-/// From child to parent.
+/// Messages from child to parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     /// The input is open.
     Opened(Box<OpenedAudio>),
-    /// Samples as bytes, little endian, and what was read so far; no samples at the end of the input.
+    /// Samples as little-endian bytes, and the state of the input after them. Empty at the end of the input.
     Samples(#[serde(with = "serde_bytes")] Vec<u8>, Box<OpenedAudio>),
     /// The fingerprint of the input.
     Fingerprint(Box<Fingerprinted>),
-    /// The input gives no audio.
+    /// The input cannot be decoded.
     Failed(WireError),
-    /// Asks for bytes of the input.
+    /// Requests bytes of the input.
     Read(ReadRequest),
-    /// The result of a session.
+    /// The result of a request to a session.
     Session(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
@@ -91,7 +91,8 @@ impl Channel {
 #[must_use]
 pub fn run_child(mut sessions: impl SessionHandler) -> ExitCode {
     limits::apply();
-    // Decoders catch their panics, and count what they lost. The texts would fill the pipe.
+    // Decoders catch their panics and count the lost audio. Panic messages would fill the pipe of standard error, which the
+    // parent reads only after the child died.
     std::panic::set_hook(Box::new(|_| ()));
     let channel = Channel {
         from: BufReader::with_capacity(BLOCK, io::stdin()),
@@ -116,7 +117,7 @@ fn serve(channel: &Arc<Mutex<Channel>>, sessions: &mut impl SessionHandler) -> i
                 lock(channel).send(&Reply::Session(body))?;
             }
             Some(Request::CloseSessions(closed)) => closed.into_iter().for_each(|id| sessions.close(id)),
-            // Left over from an input that is closed.
+            // A late message for an input that is already closed.
             Some(_) => {}
         }
     }

@@ -1,8 +1,9 @@
-//! Pauses between tries.
+//! Pauses between retries.
 
 use std::time::Duration;
 
-/// Doubling pauses, each spread over its half so that a thousand listeners of one host do not come back together.
+/// Pauses that double up to a maximum. Each pause is chosen at random between half of its length and all of it, so that a
+/// thousand streams of one host do not reconnect at the same time.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -11,13 +12,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// With the first and the longest pause.
+    /// Creates a backoff with the first and the longest pause.
     #[must_use]
     pub fn new((first, longest): (Duration, Duration)) -> Self {
         Self { first, longest, tries: 0 }
     }
 
-    /// The next pause.
+    /// Returns the next pause.
     #[allow(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> Duration {
         let doubled = self.first.saturating_mul(1_u32.checked_shl(self.tries).unwrap_or(u32::MAX));
@@ -25,13 +26,13 @@ impl Backoff {
         doubled.min(self.longest).mul_f64(0.5 + 0.5 * fastrand::f64())
     }
 
-    /// Number of pauses so far.
+    /// Returns the number of pauses since the start or the last reset.
     #[must_use]
     pub fn tries(&self) -> u32 {
         self.tries
     }
 
-    /// Begins again with the first pause.
+    /// Restarts with the first pause.
     pub fn reset(&mut self) {
         self.tries = 0;
     }

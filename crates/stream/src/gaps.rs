@@ -1,30 +1,30 @@
-//! Missing media, counted.
+//! Counters of missing media.
 
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::GapReason;
 
-/// Gaps, all together.
+/// Number and total duration of gaps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gaps {
-    /// How many.
+    /// Number of gaps.
     pub count: u64,
-    /// Seconds of the stream that they take.
+    /// Total duration of the gaps in seconds.
     pub seconds: f64,
 }
 
-/// Gaps by reason.
+/// Number and duration of gaps by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct GapCounts([Gaps; GapReason::ALL.len()]);
 
 impl GapCounts {
-    /// Gaps of this reason.
+    /// Returns the gaps with this reason.
     #[must_use]
     pub fn of(&self, reason: GapReason) -> Gaps {
         self.0.get(reason as usize).copied().unwrap_or_default()
     }
 
-    /// Gaps of all reasons.
+    /// Returns the sum over all reasons.
     #[must_use]
     pub fn total(&self) -> Gaps {
         self.0.iter().fold(Gaps::default(), |sum, gaps| Gaps {
@@ -33,7 +33,7 @@ impl GapCounts {
         })
     }
 
-    /// Counts more of one reason.
+    /// Adds gaps with this reason.
     pub(crate) fn add(&mut self, reason: GapReason, gaps: Gaps) {
         if let Some(sum) = self.0.get_mut(reason as usize) {
             sum.count += gaps.count;

@@ -1,14 +1,16 @@
 //! Live sources as timed audio: HLS, HTTP radio, standard input, MPEG-TS over UDP.
 //!
 //! ```text
-//! source (network, async) ─► Delivery: bytes in order, gaps ─► ear (CPU, sync): demux ─► decode ─► resample ─► Sound
+//! source (network, async) ─► Delivery: bytes in order, gaps ─► Ear (CPU, sync): demux ─► decode ─► resample ─► Sound
 //! ```
 //!
-//! Sources: HTTP radio ([`RadioSource`]), standard input and other pipes ([`PipeSource`]), MPEG-TS over UDP
-//! ([`UdpSource`]). All give [`Delivery`] after [`Delivery`]; an [`Ear`] makes timed sound of them.
+//! The sources are HLS ([`hls::HlsSource`]), HTTP radio ([`RadioSource`]), standard input and other pipes
+//! ([`PipeSource`]), and MPEG-TS over UDP ([`UdpSource`]). Each produces a sequence of [`Delivery`] values, which an
+//! [`Ear`] turns into timed audio ([`Sound`]).
 //!
-//! A source runs on the async runtime and never looks into the bytes further than a playlist needs; everything that
-//! costs processor time stands behind [`Delivery`], where one ear a stream lives across all its segments.
+//! A source runs on the async runtime. Demuxing and decoding take processor time and therefore happen in the [`Ear`]; each
+//! stream has one, which keeps its state across all segments. Audio that needs a blocking reader (files and pipes except
+//! MPEG-TS, radio in containers such as Ogg) is decoded by the source on a thread of its own.
 
 mod backoff;
 mod delivery;
@@ -16,7 +18,7 @@ mod ear;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
-    //! Entry points to private parsers for the fuzz targets; no part of the interface.
+    //! Entry points to private parsers for the fuzz targets. They are not part of the public interface.
     pub use crate::ear::fuzzing::packed_audio;
     pub use crate::radio::fuzzing::{icy_body, icy_header, station_list};
 }
@@ -27,8 +29,8 @@ mod pipe;
 mod radio;
 mod udp;
 
-/// A source is given up after this time without media, whatever the reason. Long enough for the restart of an encoder or a
-/// server, short enough for a wrong address to be noticed.
+/// Default time without media after which a source ends, for any reason. It is long enough for an encoder or a server to
+/// restart and short enough for a wrong address to be noticed.
 pub const GIVE_UP_AFTER: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
 pub use backoff::Backoff;

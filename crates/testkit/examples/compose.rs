@@ -1,6 +1,6 @@
 //! Writes songs of the composer as stereo WAV files: `compose FOLDER SEED:SECONDS…`.
 //!
-//! One line a song on standard output, tab-separated: file, seed, seconds, title, artist, tempo, key.
+//! Prints one line per song, tab-separated: file, seed, seconds, title, artist, tempo, key.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use refrain_testkit::PostgresServer;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Tests run many at once, each with handles of its own.
+    // Many tests run at the same time, each with its own connections.
     let server = PostgresServer::builder().setting("max_connections = 400").start()?;
     let mut out = std::io::stdout();
     writeln!(out, "{}", server.url("postgres"))?;

@@ -1,4 +1,4 @@
-//! Filter and oscillator, shared by instruments and effects.
+//! Filter and oscillator that instruments and effects share.
 
 use crate::RATE_F;
 use crate::math::{cos_turns, sin_turns};
@@ -33,7 +33,7 @@ impl Filter {
         self.k = k as f32;
     }
 
-    /// One sample: its low, band and high part.
+    /// Filters one sample. Returns the outputs of the low-pass, band-pass and high-pass filter.
     #[inline]
     pub(crate) fn split(&mut self, x: f32) -> (f32, f32, f32) {
         let v3 = x - self.s2;
@@ -45,7 +45,7 @@ impl Filter {
     }
 }
 
-/// A phase that runs from 0 to 1, and the band-limited shapes read off it.
+/// A phase that runs from 0 to 1, with band-limited waveforms.
 #[derive(Debug)]
 pub(crate) struct Phase {
     at: f32,

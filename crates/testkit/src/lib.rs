@@ -1,21 +1,19 @@
-//! Songs nobody owns, and damage on demand.
+//! Synthetic songs, audio effects and test servers.
 //!
-//! Tests, benches and `refrain demo` need music, and music belongs to people. [`composer`] writes its
-//! own: [`compose`] turns a seed into a song with harmony, melody, bass, drums and its own instruments.
-//! [`effects`] does to a song what the world does: noise, chatter, telephones, rooms, wrong speeds,
-//! cross-fades. [`write_wav`] puts the result into a file.
+//! Tests, benches and `refrain demo` need music without copyright. [`composer`] generates it: [`compose`] turns a seed into
+//! a song with harmony, melody, bass, drums and its own instruments. [`effects`] simulates recording conditions: noise,
+//! chatter, telephones, rooms, wrong speeds, cross-fades. [`write_wav`] writes the result to a file.
 //!
 //! **Deterministic.** The same seed gives the same bits on every machine: samples are computed with
 //! IEEE 754 addition, multiplication, division and square root only, never with the platform's `sin`,
 //! `exp` or `pow`, and random numbers come from this crate's own generator. Golden hashes in the tests
-//! hold that.
+//! verify this.
 //!
-//! [`origin`] serves segments as live streams over HTTP, well and badly.
+//! [`origin`] serves segments as live streams over HTTP, with faults on request.
 //!
-//! [`channels`] stands in for the API of IVS.
+//! [`channels`] simulates the IVS API.
 //!
-//! Unlike the songs, [`PostgresServer`] and [`Moto`] are not of our making: temporary servers for tests of what talks to
-//! PostgreSQL and to AWS.
+//! [`PostgresServer`] and [`Moto`] run installed programs: temporary servers for tests of clients of PostgreSQL and AWS.
 //!
 //! All audio is 44.1 kHz ([`RATE`]), nominally within ±1.
 
@@ -39,8 +37,8 @@ pub use moto::{AccessKey, Moto, MotoError};
 pub use postgres::{PostgresBuilder, PostgresError, PostgresServer};
 pub use wav::{WavEncoding, WavError, write_wav, write_wav_stereo};
 
-/// Samples per second of everything this crate makes.
+/// Sample rate of all audio of this crate, in Hz.
 pub const RATE: u32 = 44_100;
 
-/// [`RATE`] where formulas need it.
+/// [`RATE`] as a floating-point number.
 pub(crate) const RATE_F: f64 = 44_100.0;

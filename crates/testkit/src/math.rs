@@ -4,7 +4,7 @@ use std::f64::consts::{LN_2, LOG2_10, TAU};
 
 use crate::RATE_F;
 
-/// `sin(2π · turns)`, good to 1e-11.
+/// Returns `sin(2π · turns)` with an error below 1e-11.
 pub(crate) fn sin_turns(turns: f64) -> f64 {
     let mut x = turns - turns.floor();
     if x > 0.75 {
@@ -23,12 +23,12 @@ pub(crate) fn sin_turns(turns: f64) -> f64 {
     a * (1.0 + sum)
 }
 
-/// `cos(2π · turns)`.
+/// Returns `cos(2π · turns)` with an error below 1e-11.
 pub(crate) fn cos_turns(turns: f64) -> f64 {
     sin_turns(turns + 0.25)
 }
 
-/// `2^x`, for exponents within ±1000 (beyond, it saturates there).
+/// Returns `2^x`. Exponents are limited to ±1000.
 pub(crate) fn exp2(x: f64) -> f64 {
     let x = x.clamp(-1000.0, 1000.0);
     let whole = (x + 0.5).floor();
@@ -37,30 +37,30 @@ pub(crate) fn exp2(x: f64) -> f64 {
     for k in (1..=13).rev() {
         sum = 1.0 + sum * r / f64::from(k);
     }
-    // `whole` lies within ±1000, so the biased exponent is a valid positive one.
+    // `whole` is within ±1000, so that the biased exponent is positive and valid.
     let scale = f64::from_bits(((whole as i64 + 1023) as u64) << 52);
     sum * scale
 }
 
-/// Decibels to an amplitude factor.
+/// Converts decibels to an amplitude factor.
 pub(crate) fn db_to_gain(db: f64) -> f64 {
     exp2(db * (LOG2_10 / 20.0))
 }
 
-/// The frequency in Hz of a MIDI note number (69 is A4, 440 Hz); fractions are cents.
+/// Returns the frequency in Hz of a MIDI note number (69 is A4, 440 Hz). A fraction of 0.01 is one cent.
 pub(crate) fn midi_to_hz(note: f64) -> f64 {
     440.0 * exp2((note - 69.0) / 12.0)
 }
 
-/// The factor per sample of an exponential that falls by 60 dB in `seconds`.
+/// Returns the factor per sample of an exponential decay by 60 dB in `seconds`.
 pub(crate) fn decay_per_sample(seconds: f64) -> f64 {
     exp2(-3.0 * LOG2_10 / (seconds.max(1e-4) * RATE_F))
 }
 
-/// A quick `sin(2π · phase)` for oscillators: overtones below −60 dB, any phase.
+/// Returns a fast approximation of `sin(2π · phase)` for oscillators, with overtones below −60 dB.
 #[inline]
 pub(crate) fn quick_sin(phase: f32) -> f32 {
-    // Phases are a few turns at most, so truncation through i32 cannot overflow.
+    // Phases are a few turns at most, so that the conversion to i32 cannot overflow.
     let mut x = phase - (phase as i32) as f32;
     if x > 0.5 {
         x -= 1.0;
@@ -71,7 +71,7 @@ pub(crate) fn quick_sin(phase: f32) -> f32 {
     y + 0.225 * (y * y.abs() - y)
 }
 
-/// A soft limiter: straight for small values, ±1 from ±3 on.
+/// Limits a sample softly: linear for small values, ±1 for inputs beyond ±3.
 #[inline]
 pub(crate) fn soft_clip(x: f32) -> f32 {
     let x = x.clamp(-3.0, 3.0);
@@ -79,7 +79,7 @@ pub(crate) fn soft_clip(x: f32) -> f32 {
     x * (27.0 + x2) / (27.0 + 9.0 * x2)
 }
 
-/// Root mean square, 0 for nothing.
+/// Returns the root mean square; 0 for an empty slice.
 pub(crate) fn rms(samples: &[f32]) -> f64 {
     if samples.is_empty() {
         return 0.0;
@@ -88,7 +88,7 @@ pub(crate) fn rms(samples: &[f32]) -> f64 {
     (sum / samples.len() as f64).sqrt()
 }
 
-/// Seconds to a sample count or position; negative times are 0.
+/// Converts seconds to a number of samples, rounded. Negative times become 0.
 pub(crate) fn samples_in(seconds: f64) -> usize {
     (seconds * RATE_F + 0.5).max(0.0) as usize
 }

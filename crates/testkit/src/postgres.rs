@@ -1,7 +1,7 @@
-//! A PostgreSQL server for the time of a test.
+//! A temporary PostgreSQL server for tests.
 //!
-//! It listens on a free port of 127.0.0.1 and keeps everything in one temporary folder. A small shell watches over
-//! it: when this process ends, in whatever way, the server is stopped and the folder goes.
+//! It listens on a free port of 127.0.0.1 and stores everything in one temporary folder. A shell process watches this process:
+//! when it ends, even by a signal, the shell stops the server and deletes the folder.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,11 +13,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to come up or to go down.
+/// Timeout of starting a server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Starts the server, waits for a word (or the end of whoever holds the other end), stops the server. `$1` is
-/// the folder of programs, `$2` the one of the server.
+/// Shell script that starts the server, waits for a line or the end of its standard input, and stops the server. `$1` is the
+/// folder of PostgreSQL's programs, `$2` the folder of the server.
 const WATCHER: &str = r#"
 "$1/postgres" -D "$2/data" >>"$2/log" 2>&1 </dev/null &
 read -r word
@@ -26,7 +26,7 @@ wait $!
 [ -n "$word" ] || rm -rf "$2"
 "#;
 
-/// What a server is to be like.
+/// Configuration of a server.
 #[derive(Debug, Clone, Default)]
 pub struct PostgresBuilder {
     settings: Vec<String>,
@@ -46,7 +46,7 @@ pub struct PostgresServer {
     watcher: Option<Child>,
 }
 
-/// Why there is no server.
+/// Error of a server or of a program of PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresError(String);
 
@@ -66,7 +66,7 @@ impl PostgresBuilder {
         self
     }
 
-    /// Asks everybody for a password (SCRAM); this is the one of `postgres`. Without, everybody is trusted.
+    /// Requires password authentication (SCRAM) and sets the password of `postgres`. The default is to trust all connections.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
@@ -80,10 +80,10 @@ impl PostgresBuilder {
         self
     }
 
-    /// Makes the server and waits until it answers.
+    /// Creates and starts the server, and waits until it accepts connections.
     ///
     /// # Errors
-    /// Where PostgreSQL is not installed or does not start; says what it said.
+    /// Returns an error if PostgreSQL is not installed or does not start, with the failed program's output or the server's log.
     pub fn start(self) -> Result<PostgresServer, PostgresError> {
         let programs = find_programs()?;
         let folder = make_folder()?;
@@ -103,7 +103,7 @@ impl PostgresBuilder {
 }
 
 impl PostgresServer {
-    /// A server that trusts everybody.
+    /// Starts a server that accepts all connections without a password.
     ///
     /// # Errors
     /// As [`PostgresBuilder::start`].
@@ -111,46 +111,46 @@ impl PostgresServer {
         Self::builder().start()
     }
 
-    /// To ask for a server of another kind.
+    /// Returns a builder, for a server with other settings than the default.
     #[must_use]
     pub fn builder() -> PostgresBuilder {
         PostgresBuilder::default()
     }
 
-    /// Port on 127.0.0.1; the same for as long as the server lives.
+    /// Returns the port on 127.0.0.1. It does not change when the server is restarted.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// URL of a database, as the superuser.
+    /// Returns the URL of a database, with the superuser's name and password.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         let password = self.password.as_ref().map_or_else(String::new, |password| format!(":{password}"));
         format!("postgres://postgres{password}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Makes an empty database and gives its URL.
+    /// Creates an empty database and returns its URL.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// Returns the error of PostgreSQL.
     pub fn create_database(&self, name: &str) -> Result<String, PostgresError> {
         self.run_sql("postgres", &format!("CREATE DATABASE \"{name}\""))?;
         Ok(self.url(name))
     }
 
-    /// Runs SQL in a database as the superuser; gives what it answers, unadorned.
+    /// Runs SQL in a database as the superuser. Returns its result without headers and alignment.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// Returns the error of PostgreSQL.
     pub fn run_sql(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
         self.psql(database, |psql| psql.args(["-c", sql]))
     }
 
-    /// Runs a file of SQL, as psql reads it with these variables, in a database as the superuser.
+    /// Runs a file of SQL with psql in a database as the superuser. `variables` are psql variables. Returns its output.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// Returns the error of PostgreSQL.
     pub fn run_script(
         &self,
         database: &str,
@@ -173,18 +173,18 @@ impl PostgresServer {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Stops the server in good order: clients are thrown out, what was committed is there at the next start.
+    /// Stops the server with a fast shutdown: it disconnects all clients. Committed data is available after the next start.
     ///
     /// # Errors
-    /// Where it does not go.
+    /// Returns an error if waiting for the shell process fails.
     pub fn stop(&mut self) -> Result<(), PostgresError> {
         self.end("stop")
     }
 
-    /// Kills the server (SIGKILL), as a power cut would.
+    /// Kills the server (SIGKILL), to simulate a power failure.
     ///
     /// # Errors
-    /// Where it does not go.
+    /// Returns an error if waiting for the shell process fails.
     pub fn kill(&mut self) -> Result<(), PostgresError> {
         self.end("kill")
     }
@@ -192,7 +192,7 @@ impl PostgresServer {
     /// Starts a stopped or killed server again, on the same port.
     ///
     /// # Errors
-    /// Where it does not come up in time; says what is in its log.
+    /// Returns an error if the server does not start within 60 s. It contains the server's log.
     pub fn start(&mut self) -> Result<(), PostgresError> {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
@@ -200,7 +200,7 @@ impl PostgresServer {
             shell.args(["-c", WATCHER, "sh"]).arg(&self.programs).arg(&self.folder);
             let running = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
             self.watcher = Some(running.map_err(|error| failed("sh", &error))?);
-            // A server whose predecessor was killed fails at first, while the last of those processes go.
+            // After a kill, the first start can fail while the last processes of the old server are still exiting.
             if self.answers_before(until.min(Instant::now() + PATIENCE / 6))? {
                 return Ok(());
             }
@@ -221,11 +221,11 @@ impl PostgresServer {
         Ok(false)
     }
 
-    /// An empty word lets the folder go too.
+    /// Stops the server by sending `word` to the shell. An empty word also deletes the folder.
     fn end(&mut self, word: &str) -> Result<(), PostgresError> {
         let Some(mut watcher) = self.watcher.take() else { return Ok(()) };
         if let Some(mut stdin) = watcher.stdin.take() {
-            // Where the shell has died already there is nobody to tell.
+            // The write fails if the shell has already exited. Then only the exit status has to be collected.
             let _ = writeln!(stdin, "{word}");
         }
         watcher.wait().map(drop).map_err(|error| failed("sh", &error))
@@ -262,7 +262,7 @@ impl PostgresServer {
         self.put("data/postgresql.auto.conf", &(lines.join("\n") + "\n")).map(drop)
     }
 
-    /// Writes a file that only the server may read.
+    /// Writes a file that only the server's user can read.
     fn put(&self, name: &str, text: &str) -> Result<PathBuf, PostgresError> {
         let path = self.folder.join(name);
         std::fs::write(&path, text).map_err(|error| failed(name, &error))?;
@@ -287,7 +287,9 @@ impl PostgresServer {
         let id = |which| -> Result<u32, PostgresError> {
             let output = checked(Command::new("id").args([which, "postgres"]))?;
             let text = String::from_utf8_lossy(&output.stdout);
-            text.trim().parse().map_err(|_| PostgresError(format!("id {which} postgres says {text:?}")))
+            text.trim()
+                .parse()
+                .map_err(|_| PostgresError(format!("id {which} postgres: unexpected output {text:?}")))
         };
         Ok(Some((id("-u")?, id("-g")?)))
     }
@@ -308,13 +310,13 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // A test's end is no place to fail at; what stays is a temporary folder.
+        // Errors are ignored, because the end of a test must not fail. At worst a temporary folder remains.
         let _ = self.end("");
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// The folder of the server's programs: what `pg_config` says, else the newest that Debian has.
+/// Returns the folder of the server's programs: the one that `pg_config` reports, or the newest version in Debian's folder.
 fn find_programs() -> Result<PathBuf, PostgresError> {
     let told = Command::new("pg_config").arg("--bindir").output().ok();
     let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));

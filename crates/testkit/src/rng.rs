@@ -1,14 +1,14 @@
-//! The crate's own random numbers: xoshiro256++ seeded through SplitMix64, so that no update of a
-//! dependency ever changes a song.
+//! Random numbers: xoshiro256++ seeded by SplitMix64. They are implemented here so that no update of a dependency can change
+//! the songs.
 
-/// A seeded generator.
+/// A seeded random number generator.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng {
     state: [u64; 4],
 }
 
 impl Rng {
-    /// A generator whose stream depends on every bit of `seed`.
+    /// Creates a generator whose numbers depend on every bit of `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         let mut x = seed;
         let mut next = || {
@@ -21,12 +21,12 @@ impl Rng {
         Self { state: [next(), next(), next(), next()] }
     }
 
-    /// An independent generator, so that what one part draws does not shift what another gets.
+    /// Creates an independent generator, so that the numbers of one part do not depend on how many numbers another part draws.
     pub(crate) fn fork(&mut self) -> Self {
         Self::new(self.next())
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub(crate) fn next(&mut self) -> u64 {
         let s = &mut self.state;
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
@@ -40,37 +40,37 @@ impl Rng {
         result
     }
 
-    /// Uniform in `0..1`.
+    /// Returns a uniform number in `0..1`.
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// Uniform in `low..high`.
+    /// Returns a uniform number in `low..high`.
     pub(crate) fn range(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
-    /// Uniform in `0..n`; 0 if `n` is 0.
+    /// Returns a uniform number in `0..n`; 0 if `n` is 0.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
-    /// Uniform in `low..=high`.
+    /// Returns a uniform number in `low..=high`.
     pub(crate) fn int(&mut self, low: i32, high: i32) -> i32 {
         low + self.below((high - low + 1).max(1) as usize) as i32
     }
 
-    /// True with probability `p`.
+    /// Returns true with probability `p`.
     pub(crate) fn chance(&mut self, p: f64) -> bool {
         self.unit() < p
     }
 
-    /// One of `items`, which must not be empty.
+    /// Returns a random element of `items`, which must not be empty.
     pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())]
     }
 
-    /// An index drawn by weight.
+    /// Returns a random index; its probability is proportional to its weight.
     pub(crate) fn weighted(&mut self, weights: &[f64]) -> usize {
         let mut x = self.unit() * weights.iter().sum::<f64>();
         for (i, w) in weights.iter().enumerate() {
@@ -82,23 +82,24 @@ impl Rng {
         weights.len().saturating_sub(1)
     }
 
-    /// Roughly normal with mean 0 and deviation 1, never beyond ±3.5 (a sum of four uniforms).
+    /// Returns an approximately normal number with mean 0 and standard deviation 1, limited to ±3.5 (a sum of four uniform
+    /// numbers).
     pub(crate) fn normal(&mut self) -> f64 {
         (self.unit() + self.unit() + self.unit() + self.unit() - 2.0) * 1.732
     }
 }
 
-/// White noise, quick enough for every sample of every drum: xorshift32.
+/// White noise by xorshift32, which is fast enough to compute every sample of every drum.
 #[derive(Debug, Clone)]
 pub(crate) struct White(u32);
 
 impl White {
-    /// Noise that depends on `rng`.
+    /// Creates noise with a seed from `rng`.
     pub(crate) fn new(rng: &mut Rng) -> Self {
         Self((rng.next() >> 32) as u32 | 1)
     }
 
-    /// The next sample, uniform within ±1.
+    /// Returns the next sample, uniform within ±1.
     #[inline]
     pub(crate) fn next(&mut self) -> f32 {
         let mut x = self.0;

@@ -1,18 +1,18 @@
-//! Samples into WAV files.
+//! Writer of WAV files.
 
 use std::path::{Path, PathBuf};
 
-/// How samples are stored in the file.
+/// Sample format of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WavEncoding {
     /// 16-bit integers; samples beyond ±1 are clipped.
     #[default]
     Int16,
-    /// 32-bit floats, as they are.
+    /// 32-bit floats, not clipped.
     Float32,
 }
 
-/// A file that could not be written.
+/// Error of writing a WAV file.
 #[derive(Debug)]
 pub struct WavError {
     path: PathBuf,
@@ -39,7 +39,7 @@ pub fn write_wav(path: impl AsRef<Path>, samples: &[f32], rate: u32) -> Result<(
     write_channels(path.as_ref(), &[samples], rate, WavEncoding::Int16)
 }
 
-/// Writes two channels at `rate` Hz; the shorter one ends the file.
+/// Writes two channels at `rate` Hz. The file is as long as the shorter channel.
 ///
 /// # Errors
 /// If the file cannot be created or written.
@@ -83,6 +83,6 @@ fn write_channels(
 
 fn to_i16(sample: f32) -> i16 {
     let scaled = sample * 32_767.0;
-    // `as` saturates, and makes 0 of NaN.
+    // `as` saturates and converts NaN to 0.
     (scaled + if scaled < 0.0 { -0.5 } else { 0.5 }) as i16
 }

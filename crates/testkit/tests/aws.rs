@@ -1,7 +1,7 @@
-//! moto's server, and the stand-in for the API of IVS.
+//! Tests of the moto server and of the simulated IVS API.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it is surprised")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an unexpected value fails the test")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use refrain_testkit::origin::Times;
 
 const ONE: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/one";
 
-/// The whole answer to a POST, head and body.
+/// Sends a POST request. Returns the whole response, head and body.
 fn post(url: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     let length = body.len();
@@ -28,7 +28,7 @@ fn post(url: &str, path: &str, body: &str) -> String {
 }
 
 #[test]
-fn moto_answers_and_leaves_nothing_behind() {
+fn moto_stores_data_and_exits_on_drop() {
     let server = Moto::start().unwrap();
     let url = server.url();
     assert!(server.make_queue("songs", 30).unwrap().0.ends_with("/songs"));
@@ -41,24 +41,24 @@ fn moto_answers_and_leaves_nothing_behind() {
     assert!(TcpStream::connect(url.strip_prefix("http://").unwrap()).is_err());
 }
 
-/// The variable belongs to a process, so a child runs the test below.
+/// Environment variables apply to a whole process, so a child process runs the test below.
 #[test]
-fn who_has_no_moto_is_told_how_to_get_it() {
+fn missing_moto_is_an_error_with_instructions() {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "without_moto", "--ignored"]).env("TEST_MOTO_SERVER", "/nowhere/moto_server");
     assert!(child.status().unwrap().success());
 }
 
 #[test]
-#[ignore = "the test above runs it, with a variable"]
+#[ignore = "run by the test above in a child process with an environment variable"]
 fn without_moto() {
     let error = Moto::start().unwrap_err().to_string();
-    assert!(error.starts_with("/nowhere/moto_server is no file: "), "{error}");
+    assert!(error.starts_with("/nowhere/moto_server is not a file: "), "{error}");
     assert!(error.contains("pip install 'moto[server]'") && error.contains("TEST_MOTO_SERVER"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn channels_answer_in_the_shapes_of_the_api() {
+async fn channel_responses_have_the_format_of_the_api() {
     let ivs = Ivs::start().await.unwrap();
     ivs.add_private_channel(ONE, "https://ivs.example.org/one.m3u8");
     let asked = format!("{{\"channelArn\":\"{ONE}\"}}");

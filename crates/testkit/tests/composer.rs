@@ -1,8 +1,8 @@
-//! The composer: the same song everywhere, another song for another seed, and music all through.
+//! Tests of the composer: songs are the same on all machines, differ between seeds, and are not silent anywhere.
 
 use refrain_testkit::{RATE, Song, compose, compose_stereo};
 
-/// FNV-1a over the bits of the samples.
+/// Returns the FNV-1a hash of the bits of the samples.
 fn hash(samples: &[f32]) -> u64 {
     samples.iter().flat_map(|s| s.to_bits().to_le_bytes()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -13,27 +13,27 @@ fn rms(samples: &[f32]) -> f64 {
     (samples.iter().map(|s| f64::from(s * s)).sum::<f64>() / samples.len() as f64).sqrt()
 }
 
-/// The cosine of the angle between two stretches: 1 for equal ones, whatever their level.
+/// Returns the cosine similarity of two excerpts: 1 for equal ones, whatever their level.
 fn similarity(a: &[f32], b: &[f32]) -> f64 {
     let dot: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum();
     dot / (a.len() as f64 * rms(a) * rms(b)).max(1e-12)
 }
 
-/// Every 16th sample of a running mean of 16: enough to compare shapes.
+/// Returns the mean of every 16 samples. This is precise enough to compare waveforms.
 fn thin(samples: &[f32]) -> Vec<f32> {
     samples.chunks_exact(16).map(|c| c.iter().sum::<f32>() / 16.0).collect()
 }
 
-/// The greatest similarity of `part` to any stretch of `whole`, leaving out starts in `except`.
+/// Returns the greatest similarity of `part` to any excerpt of `whole`, except for those that start in `except`.
 fn best_match(part: &[f32], whole: &[f32], except: std::ops::Range<usize>) -> f64 {
     let starts = (0..whole.len() - part.len()).filter(|start| !except.contains(start));
     starts.map(|start| similarity(part, &whole[start..start + part.len()])).fold(0.0, f64::max)
 }
 
-/// These hashes hold on every machine. A change of the composer changes them: then say so in the change,
-/// because everything measured on composed songs moves with it.
+/// These hashes are the same on every machine. If a change of the composer changes them, the commit must mention it,
+/// because it changes all measurements with composed songs.
 #[test]
-fn songs_are_the_same_bits_everywhere() {
+fn songs_match_golden_hashes() {
     let golden = [
         (1, 0xab25_6e11_2366_ab63),
         (2, 0x23d3_8ec9_6270_9813),
@@ -45,7 +45,7 @@ fn songs_are_the_same_bits_everywhere() {
 }
 
 #[test]
-fn the_golden_title_and_artist_stay() {
+fn title_and_artist_match_golden_values() {
     let song = compose(1, 0.5);
     assert_eq!((song.title.as_str(), song.artist.as_str()), ("Salted Telephone", "Jonas Kowalchek"));
     assert_eq!(song.key.to_string(), "C# minor");
@@ -62,7 +62,7 @@ fn check_sane(song: &Song) {
     assert!(mean.abs() < 0.005, "seed {seed}: DC {mean}");
     assert!((70.0..=170.0).contains(&song.tempo_bpm));
     assert!(!song.title.is_empty() && !song.artist.is_empty());
-    // Music all through: no second but the last fades below −50 dB.
+    // No second except the last one is below −50 dB.
     let seconds: Vec<&[f32]> = song.samples.chunks_exact(RATE as usize).collect();
     for (i, second) in seconds.iter().enumerate().take(seconds.len() - 1) {
         assert!(rms(second) > 0.003, "seed {seed}: second {i} is silent");
@@ -70,7 +70,7 @@ fn check_sane(song: &Song) {
 }
 
 #[test]
-fn songs_are_sane() {
+fn songs_have_valid_length_level_and_sections() {
     for seed in 0..12 {
         let song = compose(seed, 15.0);
         assert_eq!(song.samples.len(), 15 * RATE as usize);
@@ -81,7 +81,7 @@ fn songs_are_sane() {
 }
 
 #[test]
-fn odd_lengths_are_kept() {
+fn very_short_songs_have_the_requested_length() {
     for seconds in [0.0, 0.01, 0.7] {
         let song = compose(5, seconds);
         assert_eq!(song.samples.len(), (seconds * f64::from(RATE)).round() as usize);
@@ -101,7 +101,7 @@ fn mono_is_the_mean_of_the_channels() {
 }
 
 #[test]
-fn seeds_are_different_songs() {
+fn different_seeds_give_different_songs() {
     let songs: Vec<Vec<f32>> = (20..26).map(|seed| thin(&compose(seed, 8.0).samples)).collect();
     let part = 4000..4000 + 2756;
     for (i, a) in songs.iter().enumerate() {
@@ -114,9 +114,9 @@ fn seeds_are_different_songs() {
     assert!(titles.len() > 36, "titles repeat: {}", titles.len());
 }
 
-/// Choruses return, but never as the same samples, nor nearly.
+/// Choruses repeat, but not with equal or nearly equal samples.
 #[test]
-fn nothing_repeats_exactly() {
+fn song_excerpts_do_not_repeat_exactly() {
     for seed in [1, 5, 13] {
         let song = thin(&compose(seed, 40.0).samples);
         let second = RATE as usize / 16;
@@ -124,7 +124,7 @@ fn nothing_repeats_exactly() {
             let start = from * second;
             let near = start - second / 4..start + second / 4;
             let best = best_match(&song[start..start + second], &song, near);
-            assert!(best < 0.95, "seed {seed}: second {from} comes again: {best}");
+            assert!(best < 0.95, "seed {seed}: second {from} is repeated: {best}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The effects do what their names and numbers say.
+//! Tests of the effects.
 
 use refrain_testkit::effects::{
     Clip, Noise, add_babble, add_noise, babble, clip, crop, gain, mix, noise, overlay, phone, reverb, speed,
@@ -20,12 +20,12 @@ fn db(ratio: f64) -> f64 {
     20.0 * ratio.log10()
 }
 
-/// What was added to `clean`.
+/// Returns the difference of `dirty` and `clean`.
 fn added(clean: &[f32], dirty: &[f32]) -> Vec<f32> {
     dirty.iter().zip(clean).map(|(d, c)| d - c).collect()
 }
 
-/// The power within an octave above `hz`, by the energy of DFT bins of Hann windows of 4,096.
+/// Returns the power in the octave above `hz`, from DFT bins of Hann windows of 4,096 samples.
 fn octave_power(samples: &[f32], hz: f64) -> f64 {
     let n = 4096_usize;
     let mut power = 0.0;
@@ -47,7 +47,7 @@ fn octave_power(samples: &[f32], hz: f64) -> f64 {
 }
 
 #[test]
-fn noise_and_babble_lie_at_the_asked_distance() {
+fn noise_and_babble_have_the_requested_level() {
     let song = compose(3, 6.0).samples;
     for snr in [-6.0, 0.0, 12.0] {
         let noisy = [
@@ -66,7 +66,7 @@ fn noise_and_babble_lie_at_the_asked_distance() {
 }
 
 #[test]
-fn noises_have_their_colours() {
+fn noise_spectra_match_their_colours() {
     let white = noise(Noise::White, 200_000, 4);
     let pink = noise(Noise::Pink, 200_000, 4);
     let step = |samples: &[f32]| 10.0 * (octave_power(samples, 800.0) / octave_power(samples, 200.0)).log10();
@@ -76,7 +76,7 @@ fn noises_have_their_colours() {
 }
 
 #[test]
-fn everything_is_decided_by_the_seed() {
+fn effects_are_deterministic_per_seed() {
     let song = compose(4, 2.0).samples;
     for seed in [1, 2] {
         assert_eq!(add_noise(&song, Noise::Pink, 3.0, seed), add_noise(&song, Noise::Pink, 3.0, seed));
@@ -87,9 +87,9 @@ fn everything_is_decided_by_the_seed() {
     assert_ne!(reverb(&song, 1.0, 0.4, 1), reverb(&song, 1.0, 0.4, 2));
 }
 
-/// Speech lies between 100 Hz and 4 kHz and comes in syllables.
+/// Speech has frequencies between 100 Hz and 4 kHz, and consists of syllables.
 #[test]
-fn babble_is_like_speech() {
+fn babble_has_the_band_and_syllables_of_speech() {
     let talk = babble(10 * RATE as usize, 8);
     assert!((rms(&talk) - 0.1).abs() < 1e-3);
     let in_band = phone(&talk);
@@ -114,7 +114,7 @@ fn gain_clip_and_crop_are_exact() {
 }
 
 #[test]
-fn the_telephone_passes_its_band_only() {
+fn telephone_passes_only_its_band() {
     let through = |hz: f64| {
         let tone = sine(hz, 0.5);
         db(rms(&phone(&tone)[4410..]) / rms(&tone[4410..]))
@@ -131,9 +131,9 @@ fn the_telephone_passes_its_band_only() {
     }
 }
 
-/// After the sound ends, the room falls by 60 dB in the time asked for.
+/// After the sound ends, the reverberation falls by 60 dB in the given time.
 #[test]
-fn a_room_dies_away_in_its_time() {
+fn reverberation_decays_in_the_given_time() {
     for seconds in [0.5, 1.5] {
         let mut burst = noise(Noise::White, RATE as usize / 2, 3);
         burst.resize(4 * RATE as usize, 0.0);
@@ -148,7 +148,7 @@ fn a_room_dies_away_in_its_time() {
 }
 
 #[test]
-fn speed_changes_length_and_pitch_and_nothing_else() {
+fn speed_changes_only_length_and_pitch() {
     for factor in [0.92, 1.0, 1.02, 1.5] {
         let tone = sine(1000.0, 1.0);
         let fast = speed(&tone, factor);
@@ -159,12 +159,12 @@ fn speed_changes_length_and_pitch_and_nothing_else() {
         let distance = db(rms(&error) / rms(&expected[inner]));
         assert!(distance < -80.0, "factor {factor}: error at {distance} dB");
     }
-    // What cannot be represented after speeding up is taken away, not folded back.
+    // Frequencies that cannot be represented after speeding up are removed and do not cause aliasing.
     assert!(rms(&speed(&sine(20_000.0, 0.5), 1.3)[500..15_000]) < 1e-4);
 }
 
 #[test]
-fn a_mix_says_who_plays_when() {
+fn mixes_report_the_exact_times_of_clips() {
     let (a, b) = (compose(6, 8.0).samples, compose(7, 8.0).samples);
     let mixed = mix(&[
         Clip { samples: &a, from: 1.0, seconds: 4.0, fade: 0.0 },
@@ -178,7 +178,7 @@ fn a_mix_says_who_plays_when() {
     assert_eq!(mixed.samples.len(), (10.5 * RATE_F) as usize);
     let loudest = mixed.samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
     assert!(loudest <= 1.0);
-    // Outside the fade each song is there as it was (this mix needs no scaling).
+    // Outside the fades each song is unchanged (this mix needs no scaling).
     assert_eq!(crop(&mixed.samples, 0.0, 2.9), crop(&a, 1.0, 2.9));
     assert_eq!(crop(&mixed.samples, 4.1, 2.8), crop(&b, 3.1, 2.8));
     assert!(crop(&mixed.samples, 7.05, 0.4).iter().all(|s| *s == 0.0));
@@ -199,7 +199,7 @@ fn fades_longer_than_their_clips_are_shortened() {
 }
 
 #[test]
-fn an_overlay_starts_where_it_should() {
+fn overlays_start_at_the_given_time() {
     let (base, top) = (sine(300.0, 2.0), sine(800.0, 5.0));
     let both = overlay(&base, &top, 1.0, -6.0);
     assert_eq!(both.len(), base.len());
@@ -209,7 +209,7 @@ fn an_overlay_starts_where_it_should() {
 }
 
 #[test]
-fn wav_files_hold_what_was_written() {
+fn wav_files_contain_the_written_samples() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tone.wav");
     let samples = [0.0, 0.5, -0.5, 1.0, -1.0, 3.0, f32::NAN];

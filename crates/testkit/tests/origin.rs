@@ -1,6 +1,6 @@
-//! The origin: what a live stream tells as time goes by, and that its server serves it.
+//! Tests of the origin: playlists of live streams over time, and the server.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+#![allow(clippy::unwrap_used, reason = "an unexpected value fails the test")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -18,14 +18,14 @@ fn lines(text: &str, start: &str) -> Vec<String> {
 }
 
 #[test]
-fn in_real_time_what_is_over_is_told_and_the_list_repeats() {
+fn real_time_streams_publish_elapsed_segments_and_repeat() {
     let options = LiveOptions { first_sequence: 10, dates: DateStyle::Zulu, ..LiveOptions::default() };
     let stream = LiveStream::real_time(clips(4), 15.0, options);
     let text = stream.playlist();
     assert_eq!(stream.published(), 7);
     assert_eq!(lines(&text, "#EXT-X-MEDIA-SEQUENCE"), ["#EXT-X-MEDIA-SEQUENCE:12"]);
     assert_eq!(lines(&text, "seg"), ["seg2.ts", "seg3.ts", "seg4.ts", "seg5.ts", "seg6.ts"]);
-    // The list starts again with segment 4, and its time stamps with it.
+    // The list repeats from segment 4 on, which starts a discontinuity.
     assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1);
     assert!(text.find("#EXT-X-DISCONTINUITY\n") > text.find("seg3.ts"));
     assert_eq!(
@@ -40,7 +40,7 @@ fn in_real_time_what_is_over_is_told_and_the_list_repeats() {
 }
 
 #[test]
-fn by_hand_nothing_is_told_before_its_time() {
+fn manual_streams_publish_only_on_request() {
     let stream = LiveStream::manual(clips(50), 2, LiveOptions::default());
     assert_eq!(lines(&stream.playlist(), "seg"), ["seg0.ts", "seg1.ts"]);
     stream.publish(1);
@@ -57,11 +57,11 @@ fn in_parts() -> (Vec<Clip>, Vec<Vec<Clip>>) {
 }
 
 #[test]
-fn parts_are_told_before_their_segment() {
+fn parts_are_published_before_their_segment() {
     let (clips, parts) = in_parts();
     assert_eq!(parts[0].iter().map(|part| &part.bytes[..]).collect::<Vec<_>>(), [&b"cl"[..], b"ip", b" 0"]);
     let options = LiveOptions { low_latency: true, part_window: 1, ..LiveOptions::default() };
-    // Two segments and two thirds of the next.
+    // Two segments and two thirds of the next one.
     let real = LiveStream::real_time(clips.clone(), 5.4, options.clone()).parts(parts.clone());
     let manual = LiveStream::manual(clips, 2, options).parts(parts);
     manual.publish_parts(2);
@@ -77,7 +77,7 @@ fn parts_are_told_before_their_segment() {
     assert!(manual.playlist().contains("URI=\"seg2.ts\",BYTERANGE=\"2@4\""), "{}", manual.playlist());
 }
 
-/// The answer to a request, as it comes over the wire.
+/// Sends a GET request. Returns the raw response.
 fn get(origin: &Origin, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(origin.address()).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
@@ -87,7 +87,7 @@ fn get(origin: &Origin, path: &str, headers: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_plain_files_ranges_and_faults_are_served_and_written_down() {
+async fn origin_serves_streams_files_ranges_and_faults_and_logs_requests() {
     let origin = Origin::start().await.unwrap();
     origin.live("/a", &LiveStream::manual(clips(5), 3, LiveOptions::default()));
     origin.put("/x.txt", "0123456789", "text/plain");

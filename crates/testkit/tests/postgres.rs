@@ -1,14 +1,14 @@
-//! The temporary PostgreSQL server.
+//! Tests of the temporary PostgreSQL server.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it is surprised")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an unexpected value fails the test")]
 
 use std::net::TcpStream;
 
 use refrain_testkit::PostgresServer;
 
 #[test]
-fn keeps_what_was_committed_and_leaves_nothing_behind() {
+fn committed_data_survives_restarts_and_is_deleted_on_drop() {
     let mut server = PostgresServer::builder().setting("work_mem = '5MB'").start().unwrap();
     let url = server.create_database("songs").unwrap();
     assert_eq!(url, format!("postgres://postgres@127.0.0.1:{}/songs", server.port()));
@@ -30,7 +30,7 @@ fn keeps_what_was_committed_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn asks_for_a_password() {
+fn password_authentication_can_be_required() {
     let server = PostgresServer::builder().password("secret").start().unwrap();
     assert_eq!(server.run_sql("postgres", "SELECT 1").unwrap(), "1");
     assert!(server.url("postgres").contains(":secret@"));

@@ -1,11 +1,11 @@
-//! The bundled songs: what is in the folder is in the manifest, and is what the composer would write.
+//! Tests that the bundled songs match their manifest and the current composer.
 
 use std::path::Path;
 
 use refrain_testkit::compose;
 
 #[test]
-fn the_manifest_lists_the_bundled_songs() {
+fn manifest_lists_the_bundled_songs() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/songs");
     let manifest = std::fs::read_to_string(folder.join("MANIFEST.csv")).unwrap();
     let mut listed: Vec<String> = Vec::new();

@@ -1,4 +1,4 @@
-//! Answers that moto does not give.
+//! Responses that moto does not send.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use refrain_service::outside::{ObjectName, Objects, OutsideErrorKind, Put, Queue
 
 use crate::setup::aws_at;
 
-/// A server that answers everything with this, and its URL.
+/// Starts a server that sends the same response to every request. Returns its URL.
 fn always(status: &str, headers: &str, body: &str) -> String {
     let answer = format!(
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -19,7 +19,8 @@ fn always(status: &str, headers: &str, body: &str) -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut stream = stream;
-            // Requests here are short: one read has them. What is left unread would make the end a reset.
+            // Requests of these tests are short, so that one read receives them completely. Unread bytes would turn the close
+            // into a connection reset.
             let _ = stream.read(&mut [0; 65536]);
             let _ = stream.write_all(answer.as_bytes());
         }
@@ -28,7 +29,7 @@ fn always(status: &str, headers: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_a_wrong_signature_quotes_is_not_told() {
+async fn signature_errors_do_not_expose_the_session_token() {
     let body = "<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>The request \
                 signature does not match. The Canonical String was 'x-amz-security-token:session-secret'</Message>\
                 </Error></ErrorResponse>";
@@ -41,7 +42,7 @@ async fn what_a_wrong_signature_quotes_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_missing_right_is_named() {
+async fn denied_calls_name_the_missing_permission() {
     let body = "{\"__type\":\"com.amazonaws.sqs#AccessDeniedException\",\"message\":\"User: arn:aws:sts::1:me is not \
                 authorized\"}";
     let url = always("403 Forbidden", "Content-Type: application/x-amz-json-1.0\r\n", body);
@@ -60,7 +61,7 @@ async fn a_missing_right_is_named() {
 }
 
 #[tokio::test]
-async fn a_bucket_of_another_region_is_said_to_be_there() {
+async fn redirects_name_the_region_of_the_bucket() {
     let body = "<Error><Code>PermanentRedirect</Code><Message>Wrong endpoint.</Message></Error>";
     let url = always("301 Moved Permanently", "x-amz-bucket-region: us-west-2\r\n", body);
     let objects = aws_at(&url).await.objects();
@@ -70,7 +71,7 @@ async fn a_bucket_of_another_region_is_said_to_be_there() {
 }
 
 #[tokio::test]
-async fn a_store_that_wants_less_is_throttled_and_not_broken() {
+async fn slow_down_responses_count_as_throttled() {
     let body = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
     let url = always("503 Slow Down", "", body);
     let object = ObjectName { bucket: "songs".into(), key: "a.json".into() };

@@ -1,4 +1,4 @@
-//! Stores that misbehave.
+//! Faulty object stores.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::setup::aws_at;
 
 const SOUND: &[u8] = b"0123456789";
 
-/// A store with one object, and what it is called.
+/// Starts a store with one object. Returns the store and the name of the object.
 async fn store() -> (Origin, ObjectName) {
     let origin = Origin::start().await.unwrap();
     origin.put("/songs/one.mp3", SOUND, "audio/mpeg");
@@ -17,7 +17,7 @@ async fn store() -> (Origin, ObjectName) {
 }
 
 #[tokio::test]
-async fn bodies_that_stand_still_or_break_off_are_given_up() {
+async fn stalled_and_truncated_bodies_are_aborted() {
     for (fault, told) in
         [(Fault::Trickle(Duration::from_secs(3600)), "after 1 bytes"), (Fault::Truncated(4), "after 4 bytes")]
     {
@@ -32,7 +32,7 @@ async fn bodies_that_stand_still_or_break_off_are_given_up() {
 }
 
 #[tokio::test]
-async fn a_store_that_knows_no_parts_gives_no_wrong_ones() {
+async fn stores_that_ignore_ranges_do_not_return_wrong_parts() {
     let (origin, song) = store().await;
     let objects = aws_at(&origin.url("")).await.objects();
     assert_eq!(objects.read(&song, 3..5, None).await.unwrap(), "34");
@@ -43,7 +43,7 @@ async fn a_store_that_knows_no_parts_gives_no_wrong_ones() {
 }
 
 #[tokio::test]
-async fn what_fails_for_a_moment_is_asked_again() {
+async fn temporary_errors_are_retried() {
     let (origin, song) = store().await;
     let objects = aws_at(&origin.url("")).await.objects();
     for fault in [Fault::Status(503), Fault::Status(500), Fault::Reset] {
@@ -53,7 +53,7 @@ async fn what_fails_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_status_without_a_code_says_enough() {
+async fn http_status_decides_the_kind_of_errors_without_a_code() {
     let (origin, song) = store().await;
     let objects = aws_at(&origin.url("")).await.objects();
     for (status, kind) in [

@@ -1,4 +1,4 @@
-//! Channels, of the stand-in.
+//! Tests of the IVS client with the simulated IVS API.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const TWO: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/two";
 const NOBODY: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/nobody";
 const PLAYLIST: &str = "https://ivs.example.org/one.m3u8";
 
-/// Fast, as these tests are not about the pace.
+/// Starts a server with two channels, and a client without a noticeable rate limit.
 async fn ivs() -> (Ivs, IvsChannels) {
     let server = Ivs::start().await.unwrap();
     server.add_channel(ONE, PLAYLIST);
@@ -24,7 +24,7 @@ async fn ivs() -> (Ivs, IvsChannels) {
 }
 
 #[tokio::test]
-async fn a_channel_sends_or_does_not() {
+async fn stream_returns_only_live_streams() {
     let (server, channels) = ivs().await;
     assert_eq!(channels.stream(ONE).await.unwrap(), None);
     server.start_stream_at(ONE, "st-1A2b3c4D5e6F78ghij9Klmn", 1_684_864_675_250);
@@ -43,7 +43,7 @@ async fn a_channel_sends_or_does_not() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_not_there_is_another_thing_than_one_that_is_silent() {
+async fn missing_channels_are_errors_unlike_silent_ones() {
     let (server, channels) = ivs().await;
     server.remove_channel(TWO);
     for error in [
@@ -57,7 +57,7 @@ async fn a_channel_that_is_not_there_is_another_thing_than_one_that_is_silent() 
 }
 
 #[tokio::test]
-async fn private_channels_say_so() {
+async fn private_channels_require_authorization() {
     let (_server, channels) = ivs().await;
     let one = Channel { arn: ONE.to_owned(), playback_url: PLAYLIST.to_owned(), authorized: false };
     assert_eq!(channels.channel(ONE).await.unwrap(), one);
@@ -66,7 +66,7 @@ async fn private_channels_say_so() {
 }
 
 #[tokio::test]
-async fn all_live_streams_are_listed_over_any_number_of_pages() {
+async fn live_streams_are_listed_over_all_pages() {
     let (server, channels) = ivs().await;
     assert_eq!(channels.live().await.unwrap(), []);
     let arn = |number: u32| format!("{ONE}-{number}");
@@ -86,7 +86,7 @@ async fn all_live_streams_are_listed_over_any_number_of_pages() {
 }
 
 #[tokio::test]
-async fn what_is_throttled_for_a_moment_is_asked_again() {
+async fn temporary_channel_errors_are_retried() {
     let (server, channels) = ivs().await;
     server.start_stream(ONE, "st-1");
     for trouble in [Trouble::Throttled, Trouble::Broken, Trouble::Closed] {
@@ -97,7 +97,7 @@ async fn what_is_throttled_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
-async fn what_stays_wrong_is_told_as_what_it_is() {
+async fn persistent_channel_errors_keep_their_kind() {
     let (server, channels) = ivs().await;
     for (trouble, kind, told) in [
         (Trouble::Throttled, OutsideErrorKind::Throttled, "ThrottlingException: Rate exceeded"),
@@ -118,15 +118,15 @@ async fn what_stays_wrong_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_may_be_there_later() {
+async fn unreachable_addresses_are_transient_errors() {
     let channels = aws_at(DEAD).await.channels(100.0);
     let error = channels.stream(ONE).await.unwrap_err();
     assert_eq!(error.kind(), OutsideErrorKind::Unavailable, "{error}");
 }
 
-/// No call comes before its time, however many ask at once; how late one comes is the machine's business.
+/// Calls are not made earlier than the rate limit allows. How late they are made depends on the machine and is not checked.
 #[tokio::test]
-async fn calls_keep_the_pace() {
+async fn concurrent_calls_respect_the_rate_limit() {
     let server = Ivs::start().await.unwrap();
     server.add_channel(ONE, PLAYLIST);
     let channels = aws_at(&server.url()).await.channels(20.0);

@@ -1,5 +1,5 @@
-//! What the SDK's own variables do. They belong to a process, so each case runs in a child: this very program, with one
-//! test of it chosen.
+//! Tests of the SDK's own environment variables. They apply to a whole process, so each case runs in a child process: the test
+//! program itself, restricted to the test [`child`].
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ const STORE: &str = "REFRAIN_TEST_STORE";
 
 const CREDENTIALS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
-/// Runs [`child`] with nothing but these variables of AWS.
+/// Runs [`child`] in a process whose only environment variables of AWS are `variables`.
 fn run(case: &str, store: &str, variables: &[(&str, &str)]) {
     let home = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());
@@ -29,14 +29,14 @@ fn run(case: &str, store: &str, variables: &[(&str, &str)]) {
     assert!(output.status.success() && said.contains("1 passed"), "{case}: {said}");
 }
 
-/// Of an object that is found only where the bucket is in the path: the host's name has none.
+/// Gets the facts of an object. The server finds it only if the bucket name is in the path of the request.
 async fn look(settings: &AwsSettings) -> Result<ObjectFacts, OutsideError> {
     let song = ObjectName { bucket: "songs".to_owned(), key: "one.mp3".to_owned() };
     Aws::connect(settings).await.objects().facts(&song).await
 }
 
 #[tokio::test]
-#[ignore = "the other tests run it, with variables of theirs"]
+#[ignore = "run by the other test in a child process with its own variables"]
 async fn child() {
     let mut settings = AwsSettings::default();
     match std::env::var(CASE).unwrap().as_str() {
@@ -79,10 +79,10 @@ async fn child() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn variables_count_where_the_settings_say_nothing() {
+async fn environment_variables_apply_where_settings_are_missing() {
     let origin = Origin::start().await.unwrap();
     origin.put("/songs/one.mp3", "12345", "audio/mpeg");
-    // Not the address: the SDK itself puts buckets into the path there.
+    // A host name instead of the IP address: for IP addresses the SDK always uses path style.
     let store = format!("http://localhost:{}", origin.address().port());
     let region = ("AWS_REGION", "eu-west-1");
     let one = ("AWS_ENDPOINT_URL_S3", store.as_str());

@@ -1,10 +1,10 @@
-//! What the service asks of AWS, asked of moto and of stand-ins.
+//! Tests of the AWS clients with moto and with simulated servers.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test ends where it is surprised"
+    reason = "an unexpected value fails the test"
 )]
 
 mod answers;

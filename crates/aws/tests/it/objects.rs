@@ -1,4 +1,4 @@
-//! Objects, of moto.
+//! Tests of the S3 client with moto.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use refrain_service::outside::{ObjectName, Objects, OutsideErrorKind, Put};
 
 use crate::setup::{aws, new_bucket, s3};
 
-/// What people call their songs, and what breaks those who forget to encode.
+/// Keys with spaces, Unicode and characters that have to be percent-encoded.
 const ODD_KEYS: [&str; 5] = [
     "songs to check/one song.mp3",
     "songs_to_check/Ünï cödé/日本語 ♥.flac",
@@ -28,7 +28,7 @@ async fn bucket(name: &str) -> S3Objects {
 }
 
 #[tokio::test]
-async fn facts_are_what_was_written() {
+async fn facts_match_the_written_object() {
     let objects = bucket("facts").await;
     let song = name("facts", "songs_to_index/song.mp3");
     let call = s3().await.put_object().bucket(&song.bucket).key(&song.key).content_type("audio/mpeg");
@@ -43,7 +43,7 @@ async fn facts_are_what_was_written() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_named() {
+async fn errors_name_missing_objects_and_buckets() {
     let objects = bucket("missing").await;
     let song = name("missing", "no song.mp3");
     let nowhere = name("no-such-bucket", "song.mp3");
@@ -65,7 +65,7 @@ async fn what_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn parts_are_as_those_of_a_file() {
+async fn range_reads_match_those_of_a_file() {
     let objects = bucket("parts").await;
     let song = name("parts", "song.wav");
     let sound: Vec<u8> = (0..=255).cycle().take(1000).collect();
@@ -84,7 +84,7 @@ async fn parts_are_as_those_of_a_file() {
 }
 
 #[tokio::test]
-async fn an_object_that_changed_is_not_read_on() {
+async fn changed_objects_fail_the_next_read() {
     let objects = bucket("changed").await;
     let song = name("changed", "song.mp3");
     objects.write(&song, "before".into(), "audio/mpeg", Put::Replace).await.unwrap();
@@ -98,7 +98,7 @@ async fn an_object_that_changed_is_not_read_on() {
 }
 
 #[tokio::test]
-async fn what_is_new_takes_nothings_place() {
+async fn new_objects_do_not_replace_existing_ones() {
     let objects = bucket("new").await;
     let result = name("new", "st-1/result.json");
     objects.write(&result, "{\"a\":1}".into(), "application/json", Put::New).await.unwrap();
@@ -112,7 +112,7 @@ async fn what_is_new_takes_nothings_place() {
 }
 
 #[tokio::test]
-async fn any_key_is_written_read_tagged_and_listed() {
+async fn keys_with_special_characters_are_written_read_tagged_and_listed() {
     let objects = bucket("odd").await;
     for key in ODD_KEYS {
         let song = name("odd", key);
@@ -136,7 +136,7 @@ async fn any_key_is_written_read_tagged_and_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_list_comes_in_pages() {
+async fn long_lists_are_returned_in_pages() {
     let objects = bucket("pages").await;
     let all: Vec<String> = (0..1005).map(|number| format!("songs_to_check/{number:04}.mp3")).collect();
     for some in all.chunks(67) {

@@ -1,4 +1,4 @@
-//! Queues, of moto.
+//! Tests of the SQS client with moto.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,7 +27,7 @@ fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("message {number}")).collect()
 }
 
-/// Everything that is there now.
+/// Receives all available messages.
 async fn take(queue: &SqsQueue) -> Vec<Message> {
     let mut all = Vec::new();
     loop {
@@ -44,7 +44,7 @@ fn receipts(messages: &[Message]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn messages_come_with_what_is_known_of_them() {
+async fn received_messages_have_time_and_receive_count() {
     let (url, _) = new_queue("known").await;
     let queue = aws().await.queue(&url);
     assert_eq!(queue.name(), "known");
@@ -60,7 +60,7 @@ async fn messages_come_with_what_is_known_of_them() {
 }
 
 #[tokio::test]
-async fn hidden_messages_are_not_seen_and_show_again_when_they_are_told_to() {
+async fn hidden_messages_are_invisible_until_released() {
     let (url, _) = new_queue("hidden").await;
     let queue = aws().await.queue(&url);
     send(&url, &numbered(13)).await;
@@ -75,7 +75,7 @@ async fn hidden_messages_are_not_seen_and_show_again_when_they_are_told_to() {
 }
 
 #[tokio::test]
-async fn any_number_is_deleted_at_once() {
+async fn delete_accepts_any_number_of_receipts() {
     let (url, _) = new_queue("many").await;
     let queue = aws().await.queue(&url);
     send(&url, &numbered(25)).await;
@@ -89,7 +89,7 @@ async fn any_number_is_deleted_at_once() {
 }
 
 #[tokio::test]
-async fn a_receipt_that_is_none_is_told_and_keeps_no_other_from_being_deleted() {
+async fn invalid_receipts_are_reported_and_do_not_stop_other_deletions() {
     let (url, _) = new_queue("receipts").await;
     let queue = aws().await.queue(&url);
     send(&url, &numbered(12)).await;
@@ -102,11 +102,11 @@ async fn a_receipt_that_is_none_is_told_and_keeps_no_other_from_being_deleted() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poll_ends_when_a_message_comes() {
+async fn polls_end_when_a_message_arrives() {
     let (url, _) = new_queue("poll").await;
     let queue = aws().await.queue(&url);
     let poll = tokio::spawn(async move { queue.receive(10, Duration::from_secs(20)).await });
-    // So that the poll has begun; if it has not, the test tells less, but nothing wrong.
+    // Gives the poll time to start. If it starts later, the test proves less but does not fail.
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!poll.is_finished());
     send(&url, &["late".to_owned()]).await;
@@ -115,7 +115,7 @@ async fn a_poll_ends_when_a_message_comes() {
 }
 
 #[tokio::test]
-async fn the_longest_poll_that_finds_nothing_is_no_error() {
+async fn empty_polls_of_maximum_duration_succeed() {
     let (url, _) = new_queue("nothing").await;
     let queue = aws().await.queue(&url);
     assert_eq!(queue.receive(10, Duration::from_secs(20)).await.unwrap(), []);
@@ -128,7 +128,7 @@ async fn set_policy(url: &str, dead_letters: &str) {
 }
 
 #[tokio::test]
-async fn a_buried_message_is_in_the_queue_of_dead_letters_with_its_reason() {
+async fn buried_messages_reach_the_dead_letter_queue_with_their_reason() {
     let (url, _) = new_queue("work").await;
     let (dead_url, dead_arn) = new_queue("work-dead").await;
     set_policy(&url, &dead_arn).await;
@@ -149,7 +149,7 @@ async fn a_buried_message_is_in_the_queue_of_dead_letters_with_its_reason() {
 }
 
 #[tokio::test]
-async fn without_a_queue_of_dead_letters_nothing_is_buried() {
+async fn burying_fails_without_a_dead_letter_queue() {
     let (url, _) = new_queue("alone").await;
     let queue = aws().await.queue(&url);
     send(&url, &["{ broken".to_owned()]).await;
@@ -158,7 +158,7 @@ async fn without_a_queue_of_dead_letters_nothing_is_buried() {
     assert_eq!(error.kind(), OutsideErrorKind::NotFound);
     assert!(error.to_string().contains("alone") && error.to_string().contains("redrive policy"), "{error}");
     assert_eq!(queue.facts().await.unwrap().in_flight, 1);
-    // An operator sets it right while the service runs.
+    // An operator adds the redrive policy while the service is running.
     let (_, dead_arn) = new_queue("alone-dead").await;
     set_policy(&url, &dead_arn).await;
     queue.bury(&message, "").await.unwrap();
@@ -166,7 +166,7 @@ async fn without_a_queue_of_dead_letters_nothing_is_buried() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_not_there_is_named() {
+async fn errors_name_missing_queues() {
     let (url, _) = new_queue("there").await;
     let queue = aws().await.queue(&url.replace("there", "elsewhere"));
     for error in [queue.receive(1, NOW).await.unwrap_err(), queue.facts().await.unwrap_err()] {
@@ -177,7 +177,7 @@ async fn a_queue_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_may_be_there_later() {
+async fn unreachable_addresses_are_transient_errors() {
     let queue = aws_at(DEAD).await.queue(&format!("{DEAD}/123456789012/songs"));
     let error = queue.receive(1, NOW).await.unwrap_err();
     assert_eq!(error.kind(), OutsideErrorKind::Unavailable);

@@ -1,4 +1,4 @@
-//! What the tests share: one moto for all of them, and ways to reach it.
+//! Shared setup: one moto server for all tests, and clients of it.
 
 use std::sync::OnceLock;
 
@@ -7,18 +7,18 @@ use aws_credential_types::Credentials;
 use refrain_aws::{Aws, AwsSettings};
 use refrain_testkit::Moto;
 
-/// Nothing listens there.
+/// URL of a port on which no server listens.
 pub(crate) const DEAD: &str = "http://127.0.0.1:1";
 
 pub(crate) const REGION: &str = "eu-west-1";
 
-/// The server of this run. The process ends it.
+/// Returns the URL of the moto server. It is started by the first call and ends with the test process.
 pub(crate) fn moto() -> String {
     static MOTO: OnceLock<Moto> = OnceLock::new();
     MOTO.get_or_init(|| Moto::start().unwrap_or_else(|error| panic!("{error}"))).url()
 }
 
-/// The SDK's configuration for one address of everything. moto believes any credentials.
+/// Returns the SDK's configuration with one endpoint for all services. moto accepts any credentials.
 pub(crate) async fn sdk(url: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
@@ -28,17 +28,17 @@ pub(crate) async fn sdk(url: &str) -> SdkConfig {
         .await
 }
 
-/// AWS at this address.
+/// Returns clients of the server at this URL.
 pub(crate) async fn aws_at(url: &str) -> Aws {
     Aws::new(&sdk(url).await, &AwsSettings::default())
 }
 
-/// AWS, which is moto.
+/// Returns clients of the moto server.
 pub(crate) async fn aws() -> Aws {
     aws_at(&moto()).await
 }
 
-/// A client of the SDK's own, for what the service never does.
+/// Returns the SDK's client, for calls that the service never makes.
 pub(crate) async fn s3() -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(&sdk(&moto()).await).force_path_style(true);
     aws_sdk_s3::Client::from_conf(config.build())
@@ -52,7 +52,7 @@ pub(crate) async fn sns() -> aws_sdk_sns::Client {
     aws_sdk_sns::Client::new(&sdk(&moto()).await)
 }
 
-/// A new queue's URL and ARN.
+/// Creates a queue. Returns its URL and its ARN.
 pub(crate) async fn new_queue(name: &str) -> (String, String) {
     let client = sqs().await;
     let url = client.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();

@@ -1,4 +1,4 @@
-//! Topics, of moto.
+//! Tests of the SNS client with moto.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use refrain_service::outside::{OutsideErrorKind, Queue, Topics};
 use crate::setup::{aws, new_queue, sns};
 
 #[tokio::test]
-async fn who_listens_hears_what_is_published() {
+async fn subscribers_receive_published_messages() {
     let client = sns().await;
     let topic = client.create_topic().name("songs").send().await.unwrap().topic_arn.unwrap();
     let (url, arn) = new_queue("listener").await;
@@ -22,7 +22,7 @@ async fn who_listens_hears_what_is_published() {
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_there_is_named() {
+async fn errors_name_missing_topics() {
     let topics = aws().await.topics();
     let topic = "arn:aws:sns:eu-west-1:123456789012:nobody";
     for error in [topics.publish(topic, "x").await.unwrap_err(), topics.check_topic(topic).await.unwrap_err()]

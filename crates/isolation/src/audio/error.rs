@@ -1,11 +1,11 @@
-//! [`AudioError`] as a message.
+//! Encoding of [`AudioError`] in messages.
 
 use std::io;
 
 use refrain_core::audio::{AudioError, LimitKind};
 use serde::{Deserialize, Serialize};
 
-/// An error with the name of the input.
+/// An [`AudioError`] that can be sent between processes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct WireError {
     name: String,
@@ -59,7 +59,7 @@ impl From<AudioError> for WireError {
                 };
                 (name, Kind::Limit(exceeded, found, allowed))
             }
-            // A variant that this crate does not have yet keeps its text.
+            // `AudioError` is non-exhaustive: an unknown variant keeps only its text.
             other => (String::new(), Kind::Damaged(other.to_string())),
         };
         Self { name, kind }
@@ -91,7 +91,7 @@ impl From<WireError> for AudioError {
     }
 }
 
-/// An error of the system from its code, or from its text where it has none.
+/// Creates an I/O error from the error code of the system, or from `text` if `code` is `None`.
 pub(crate) fn system_error(code: Option<i32>, text: String) -> io::Error {
     code.map_or_else(|| io::Error::other(text), io::Error::from_raw_os_error)
 }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_keep_their_texts_on_the_way() {
+    fn errors_keep_their_texts_after_transfer() {
         let name = || "a.mp3".to_owned();
         let errors = [
             || AudioError::Open { name: "a.mp3".into(), source: io::Error::from_raw_os_error(2) },

@@ -1,4 +1,4 @@
-//! What parent and child send each other about an input.
+//! Messages between parent and child about one input.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OpenRequest {
     pub(crate) source: SourceKind,
-    /// Its name in messages.
+    /// Name of the input in messages to the user.
     pub(crate) name: String,
     pub(crate) limits: Limits,
 }
@@ -20,22 +20,22 @@ pub(crate) struct OpenRequest {
 pub(crate) enum SourceKind {
     /// A file that it opens itself.
     Path(PathBuf),
-    /// Bytes that the parent has, with this length.
+    /// Bytes with random access, which the parent reads. Contains their length in bytes.
     Searchable(u64),
     /// Bytes that the parent reads once, from their start to their end.
     Stream,
 }
 
-/// Bytes that the child needs.
+/// A child's request for bytes of the input.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct ReadRequest {
-    /// First byte, in a source with positions.
+    /// Offset of the first byte; `None` for a stream, which is read in order.
     pub(crate) offset: Option<u64>,
-    /// Most bytes.
+    /// Maximum number of bytes.
     pub(crate) length: u32,
 }
 
-/// An open input, and what was read of it so far.
+/// Metadata, format and decode report of an open input. They describe the part that was read so far.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OpenedAudio {
     pub(crate) tags: Tags,
@@ -46,12 +46,12 @@ pub(crate) struct OpenedAudio {
 /// An input that was decoded to its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fingerprinted {
-    /// Its peaks.
+    /// Peaks of the fingerprint.
     pub constellation: Constellation,
     /// Greatest absolute sample; full scale is 1.
     pub peak: f32,
-    /// What was decoded and what was lost.
+    /// Decoded and lost parts of the input.
     pub report: DecodeReport,
-    /// Its metadata.
+    /// Metadata of the input.
     pub tags: Tags,
 }

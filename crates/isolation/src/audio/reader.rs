@@ -1,4 +1,4 @@
-//! One interface to an input, wherever it is decoded.
+//! Common interface to inputs that are decoded in this process or in a child.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,10 +13,10 @@ use super::message::{Fingerprinted, SourceKind};
 use super::remote::{RemoteReader, RemoteSource};
 use crate::supervisor;
 
-/// Most symbolic links that are followed, as in Linux.
+/// Maximum number of symbolic links that are followed, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// An open input, as [`AudioReader`].
+/// An open input. It has the interface of [`AudioReader`].
 #[derive(Debug)]
 pub struct Reader {
     inner: Inner,
@@ -52,8 +52,8 @@ pub fn open_path(path: &Path, limits: &Limits) -> Result<Reader, AudioError> {
     RemoteReader::open(supervisor, kind, RemoteSource::None, shown_name(path), limits).map(Reader::remote)
 }
 
-/// Returns true if a path can mean another file in another process, as `/dev/stdin` and `/proc/self/fd/3` do, or leads to such
-/// a path. A child that opened it would read its own connection to this process.
+/// Returns true if a path can refer to another file in another process, as `/dev/stdin` and `/proc/self/fd/3` do, or is a
+/// symbolic link to such a path. A child that opened it would read its own connection to this process.
 fn names_descriptor(path: &Path) -> bool {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -66,8 +66,8 @@ fn names_descriptor(path: &Path) -> bool {
     false
 }
 
-/// Opens `length` bytes that have positions. `open` gives them from their start and may be called several times; messages
-/// contain `name`.
+/// Opens an input of `length` bytes with random access. `open` returns a reader at its start and may be called several times;
+/// error messages contain `name`.
 ///
 /// # Errors
 /// As [`AudioReader::from_searchable`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
@@ -86,7 +86,7 @@ pub fn open_searchable(
         .map(Reader::remote)
 }
 
-/// Opens bytes that can be read once.
+/// Opens an input that can be read only once, from its start to its end.
 ///
 /// # Errors
 /// As [`AudioReader::from_source`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
@@ -111,7 +111,7 @@ impl Reader {
         Self { inner: Inner::Remote(Box::new(reader)) }
     }
 
-    /// The next samples: 44.1 kHz mono, nominally within ±1, at least one; `None` at the end.
+    /// Returns the next samples: 44.1 kHz mono, nominally within ±1, at least one; `None` at the end.
     ///
     /// # Errors
     /// As [`AudioReader::next_chunk`]; [`AudioError::Stopped`] if the input exceeds a limit of the child.
@@ -122,7 +122,7 @@ impl Reader {
         }
     }
 
-    /// The metadata of the input.
+    /// Returns the metadata of the input.
     #[must_use]
     pub fn tags(&self) -> &Tags {
         match &self.inner {
@@ -131,7 +131,7 @@ impl Reader {
         }
     }
 
-    /// Container, codec, sample rate and channels of the input.
+    /// Returns container, codec, sample rate and channels of the input.
     #[must_use]
     pub fn format(&self) -> &Format {
         match &self.inner {
@@ -140,7 +140,7 @@ impl Reader {
         }
     }
 
-    /// What was decoded and lost so far; complete after [`Reader::next_chunk`] returned `None`.
+    /// Returns a report of the audio decoded and lost so far. It is complete after [`Reader::next_chunk`] returned `None`.
     #[must_use]
     pub fn report(&self) -> &DecodeReport {
         match &self.inner {
@@ -149,7 +149,7 @@ impl Reader {
         }
     }
 
-    /// Decodes to the end and fingerprints, where the input is decoded: no samples are copied between processes.
+    /// Decodes to the end and fingerprints, in the process that decodes the input: no samples are copied between processes.
     ///
     /// # Errors
     /// As [`Reader::next_chunk`].

@@ -1,4 +1,4 @@
-//! An input in a child, as the parent has it.
+//! The parent's side of an input that is decoded in a child.
 
 use std::fmt;
 use std::io::{self, Read, SeekFrom};
@@ -11,10 +11,10 @@ use crate::child::Child;
 use crate::supervisor::Supervisor;
 use crate::worker::{Reply, Request};
 
-/// Most bytes that are sent to a child at once.
+/// Maximum number of bytes that are sent to a child at once.
 const MAX_READ_BYTES: u32 = 256 << 10;
 
-/// Bytes that the parent has and the child reads.
+/// Source of the bytes that the parent reads for the child.
 pub(super) enum RemoteSource {
     /// The child reads the file itself.
     None,
@@ -22,10 +22,10 @@ pub(super) enum RemoteSource {
     Stream(Box<dyn Read + Send + Sync>),
 }
 
-/// An input in a child.
+/// An input that is decoded in a child.
 pub(super) struct RemoteReader {
     supervisor: &'static Supervisor,
-    /// `None` after the input ended, or killed the child.
+    /// The child. `None` after the input ended or killed the child.
     child: Option<Child>,
     source: RemoteSource,
     name: String,
@@ -130,10 +130,10 @@ impl Drop for RemoteReader {
     }
 }
 
-/// A reply that does not belong to its request.
+/// Reason for a reply that does not belong to its request.
 const UNEXPECTED: &str = "its decoder sent another message than expected";
 
-/// Sends a request and gives the child the bytes that it asks for, until the result comes.
+/// Sends a request, answers the child's requests for bytes of the input, and returns the result.
 fn exchange(child: &mut Child, source: &mut RemoteSource, request: &Request) -> Result<Reply, String> {
     child.send(request)?;
     loop {

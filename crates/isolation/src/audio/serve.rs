@@ -1,4 +1,4 @@
-//! An input, as the child decodes it.
+//! The child's side of an input.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::worker::{Channel, Reply, Request};
 /// Opens an input and serves the parent's requests for it until the input is closed.
 ///
 /// # Errors
-/// Those of the pipes: the parent is gone.
+/// Returns errors of the pipes, which mean that the parent has exited.
 pub(crate) fn serve_input(channel: &Arc<Mutex<Channel>>, open: &OpenRequest) -> io::Result<()> {
     let mut reader = match open_reader(channel, open) {
         Ok(reader) => Reader::local(reader),
@@ -83,10 +83,10 @@ fn open_reader(channel: &Arc<Mutex<Channel>>, open: &OpenRequest) -> Result<Audi
     }
 }
 
-/// Bytes that the parent reads for this process.
+/// An input whose bytes the parent reads for this process.
 struct ParentSource {
     channel: Arc<Mutex<Channel>>,
-    /// Length in bytes, of a source with positions.
+    /// Length in bytes of a source with random access; `None` for a stream.
     length: Option<u64>,
     position: u64,
 }

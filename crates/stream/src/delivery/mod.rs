@@ -1,4 +1,4 @@
-//! What a source hands to the ear, in order.
+//! Items that a source passes to the decoder, in stream order.
 
 mod serial;
 
@@ -7,80 +7,82 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// The next thing of a stream.
+/// The next item of a stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Delivery {
-    /// A segment of HLS, decrypted, or a part of one.
+    /// A decrypted HLS segment, or a piece of one.
     Segment(Segment),
-    /// The next bytes of a stream that has no segments: standard input, UDP, a file behind a URL.
+    /// The next bytes of a stream without segments: standard input, UDP, or a file at a URL.
     Bytes(#[serde(with = "serial::bytes")] Bytes),
-    /// The next audio of a live stream that has no segments: radio.
+    /// The next audio of a live stream without segments: radio.
     Live(LiveChunk),
-    /// Sound that the source decoded itself: 44.1 kHz mono.
+    /// Samples that the source decoded itself: 44.1 kHz mono.
     Decoded(Vec<f32>),
-    /// What a radio station says that it plays from here on; a hint, often late or wrong.
+    /// Title that a radio station announces for the audio from here on. It is a hint, often late or wrong.
     Title(String),
     /// Media that is missing.
     Gap(Gap),
-    /// What follows is another connection's: nothing that was held over fits to it. The time between is not known.
+    /// The items after this one come from a new connection. Incomplete data of the old connection cannot be continued, and
+    /// the time between both connections is unknown.
     Reconnected,
 }
 
-/// A piece of a live stream, with the time of its arrival.
+/// A piece of a live stream with its arrival time.
 ///
-/// A server may send audio that it already holds when a connection begins. So the arrival of a piece says only that its
-/// audio is no newer than that time.
+/// A server may send buffered audio when a connection begins. The arrival time is therefore only an upper bound for the time
+/// of the audio.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LiveChunk {
-    /// When it arrived, by this machine's clock, seconds since 1970.
+    /// Arrival time by this machine's clock, seconds since 1970.
     pub arrived: f64,
-    /// Its audio.
+    /// The audio that arrived.
     pub audio: LiveAudio,
 }
 
 /// The audio of a [`LiveChunk`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum LiveAudio {
-    /// Bare frames or MPEG-TS, cut anywhere.
+    /// Bare frames or MPEG-TS, split at any byte.
     Bytes(#[serde(with = "serial::bytes")] Bytes),
-    /// 44.1 kHz mono, decoded by the source.
+    /// 44.1 kHz mono samples, decoded by the source.
     Samples(Vec<f32>),
 }
 
-/// A segment of HLS. At the live edge of Low-Latency HLS it comes in several: its parts, and the rest of it where a part
-/// could not be had.
+/// An HLS segment, or a piece of one. At the live edge of Low-Latency HLS a segment is delivered as its parts; if a part
+/// cannot be fetched, the remaining bytes of the segment follow as one piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Segment {
-    /// Its bytes: MPEG-TS, fragments of MP4, or packed audio; what it is shows only in them.
+    /// MPEG-TS, fragments of MP4, or packed audio. The format can be recognized only from the bytes.
     #[serde(with = "serial::bytes")]
     pub bytes: Bytes,
-    /// The EXT-X-MAP section that it needs, if it needs one; the same `Arc` as long as the section is the same.
+    /// EXT-X-MAP section that the segment needs, if any. A source uses the same `Arc` as long as the section is the same.
     #[serde(with = "serial::shared")]
     pub init: Option<Arc<InitSection>>,
     /// Media sequence number.
     pub sequence: u64,
-    /// Duration as the playlist says, seconds.
+    /// Duration in seconds, from the playlist.
     pub seconds: f64,
-    /// Whether time stamps or encoding begin anew with this segment (EXT-X-DISCONTINUITY, another rendition).
+    /// True if time stamps or the encoding change with this segment (EXT-X-DISCONTINUITY, another rendition).
     pub discontinuity: bool,
-    /// EXT-X-PROGRAM-DATE-TIME of its first sample, seconds since 1970; given or counted on from an earlier one.
+    /// EXT-X-PROGRAM-DATE-TIME of the first sample, seconds since 1970: from the playlist, or extrapolated from another
+    /// segment.
     pub program_date_time: Option<f64>,
-    /// When it was seen in a playlist for the first time, by this machine's clock, seconds since 1970.
+    /// Time at which a loaded playlist first listed the segment, by this machine's clock, seconds since 1970.
     pub seen: f64,
-    /// Seconds of media that the playlist listed behind it when it was first seen, parts included. The end of a live
-    /// playlist is "now", so the end of this segment was `backlog` seconds before `seen`. `None` in a playlist that was
-    /// complete when the stream was joined: a recording has no "now".
+    /// Seconds of media that the playlist listed after this segment at the time `seen`, parts included. The end of a live
+    /// playlist is "now", so the end of this segment was `backlog` seconds before `seen`. `None` if the playlist was
+    /// complete when the stream was joined, because a recording has no "now".
     pub backlog: Option<f64>,
-    /// Whether the playlist marks it as an advertisement.
+    /// True if the playlist marks the segment as an advertisement.
     pub ad: bool,
-    /// Whether it is one of a segment's parts, of which more may follow. A part need not hold a whole frame.
+    /// True if this is one of the parts of a segment, so that more parts may follow. A part need not contain a whole frame.
     pub part: bool,
 }
 
 /// An EXT-X-MAP section.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitSection {
-    /// Its bytes: `ftyp` and `moov` of MP4, or PAT and PMT of MPEG-TS.
+    /// `ftyp` and `moov` of MP4, or PAT and PMT of MPEG-TS.
     #[serde(with = "serial::bytes")]
     pub bytes: Bytes,
 }
@@ -88,35 +90,36 @@ pub struct InitSection {
 /// Media that is missing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
-    /// Its length, seconds.
+    /// Length in seconds.
     pub seconds: f64,
-    /// Why it is missing.
+    /// Reason why the media is missing.
     pub reason: GapReason,
-    /// EXT-X-PROGRAM-DATE-TIME of its start, seconds since 1970, if known.
+    /// EXT-X-PROGRAM-DATE-TIME of the start of the gap, seconds since 1970, if known.
     pub program_date_time: Option<f64>,
 }
 
-/// Why media is missing.
+/// Reason why media is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GapReason {
-    /// The playlist says so (EXT-X-GAP).
+    /// The playlist marks it as missing (EXT-X-GAP).
     Marked,
-    /// The server did not give it in time.
+    /// The server did not deliver it in time.
     NotFetched,
-    /// It left the playlist before it was seen, or was sent while there was no connection.
+    /// It left the playlist before the playlist was loaded again, or it was sent while there was no connection.
     Missed,
     /// It could not be decrypted or decoded.
     Unreadable,
     /// This machine could not keep up and dropped it.
     Dropped,
-    /// It is missing within what was given: time stamps jump.
+    /// It is missing inside the received media: time stamps jump.
     Lost,
-    /// It is missing or repeated although no time stamp shows it: a song jumps. Counted, never delivered as a gap.
+    /// Audio is missing or repeated although the time stamps are continuous: a detected song jumps. This reason is only
+    /// counted, never delivered as a gap.
     Spliced,
 }
 
 impl GapReason {
-    /// All of them, in their order.
+    /// All reasons, in the order of their discriminants.
     pub const ALL: [Self; 7] = [
         Self::Marked,
         Self::NotFetched,

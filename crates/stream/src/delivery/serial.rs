@@ -1,6 +1,6 @@
-//! Bytes and shared sections of a delivery as serde sees them: deliveries are sent to the process that decodes.
+//! Serialization of the bytes and shared sections of a delivery, which is sent to the process that decodes it.
 
-/// [`bytes::Bytes`] as one piece.
+/// Serializes [`bytes::Bytes`] as one byte string.
 pub(super) mod bytes {
     use bytes::Bytes;
     use serde::{Deserializer, Serializer};
@@ -14,7 +14,7 @@ pub(super) mod bytes {
     }
 }
 
-/// A section that segments share. Each message contains it; receivers compare its bytes.
+/// Serializes a section that segments share. Each message contains the whole section, so receivers compare its bytes.
 pub(super) mod shared {
     use std::sync::Arc;
 

@@ -1,54 +1,56 @@
-//! When audio arrived, against when it should have: the least delay is nearest to the truth.
+//! Correction of a clock by the arrival times of audio.
 //!
-//! Audio that was received at a time is no newer than that time. So each arrival bounds the time of its position from
+//! Audio that was received at a time cannot be newer than that time. So each arrival bounds the time of its position from
 //! above, and the least bound so far is the estimate. Delays of the network and of the server only make a bound worse.
 
 use serde::{Deserialize, Serialize};
 
-/// Corrections below this are not made, seconds.
+/// Smallest correction that is made, in seconds.
 const MIN_CORRECTION_SECONDS: f64 = 0.05;
 
-/// Least stretch of a stream from one correction to the next, seconds.
+/// Shortest distance of two corrections in the stream, in seconds.
 const CORRECTION_INTERVAL_SECONDS: f64 = 5.0;
 
-/// Most by which an estimate is moved to earlier times altogether, seconds. What needs more is delivered faster than it
-/// plays, and its arrivals tell nothing.
+/// Largest sum of the corrections of an estimate to earlier times, in seconds. A stream that needs more is delivered faster
+/// than it plays, so that its arrival times say nothing about its time.
 const MAX_CORRECTIONS_SECONDS: f64 = 30.0;
 
-/// Arrivals that are all later than expected, by more than a second for 20 s, mean that the stream itself stood still.
+/// Delay in seconds above which an arrival is late. If all arrivals of [`LATE_WINDOW_SECONDS`] are late, the stream itself
+/// has paused.
 const LATE_SECONDS: f64 = 1.0;
+/// Time in seconds for which all arrivals must be late.
 const LATE_WINDOW_SECONDS: f64 = 20.0;
 
-/// What arrivals say about an estimate, as the difference of time and position that should hold from now on.
+/// Correction of an estimate: the difference of time and position in seconds that holds from now on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Correction {
     /// The audio is older than estimated.
     Earlier(f64),
-    /// The stream stood still.
+    /// The stream has paused.
     Later(f64),
 }
 
 /// Arrivals since the estimate was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Arrivals {
-    /// Least difference of arrival and position since the last correction.
+    /// Least difference of arrival time and position since the last correction, seconds.
     least: f64,
-    /// Position of the last correction.
+    /// Position of the last correction, seconds.
     corrected_at: f64,
     /// Seconds by which the estimate was moved to earlier times.
     corrected: f64,
-    /// Start and least difference of the current window.
+    /// Start time and least difference of the current window, seconds.
     window: Option<(f64, f64)>,
 }
 
 impl Arrivals {
-    /// For an estimate that begins at a position.
+    /// Creates the arrivals of an estimate that begins at a position, in seconds.
     pub(super) fn at(position: f64) -> Self {
         Self { least: f64::INFINITY, corrected_at: position, corrected: 0.0, window: None }
     }
 
-    /// Takes the arrival of a position. `offset` is the difference of time and position that is estimated now, or will be
-    /// when the last correction is complete.
+    /// Adds the arrival of `position` at `time`, both in seconds. `offset` is the difference of time and position that is
+    /// estimated now, or will be when the last correction is complete. Returns a correction if one is due.
     pub(super) fn take(&mut self, position: f64, time: f64, offset: f64) -> Option<Correction> {
         let difference = time - position;
         self.least = self.least.min(difference);

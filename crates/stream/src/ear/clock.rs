@@ -1,4 +1,4 @@
-//! Position in a stream to time of day.
+//! Mapping of positions in a stream to the time of day.
 
 use std::collections::VecDeque;
 
@@ -6,51 +6,51 @@ use serde::{Deserialize, Serialize};
 
 use super::arrival::{Arrivals, Correction};
 
-/// Differences between the stream's own times and ours up to this are jitter and drift, seconds: they are followed
-/// smoothly. Segments' times are off by some 100 ms where a packager rounds or counts on by rounded durations.
+/// Largest difference between the dates of a stream and its clock, in seconds, that counts as jitter or drift and is
+/// corrected smoothly. Dates of segments are off by some 100 ms if a packager rounds them or adds up rounded durations.
 const JITTER: f64 = 1.0;
 
-/// Seconds over which a difference is made up for. Slow enough to average over the jitter of many segments, and never
-/// backwards: a second in a minute.
+/// Seconds over which a difference is corrected. This is slow enough to average over the jitter of many segments. The time
+/// never runs backwards, because at most a second ([`JITTER`]) is corrected in a minute.
 const SMOOTHING: f64 = 60.0;
 
-/// Delays of arrival up to this are the network's and the server's, seconds: a few segments. After a longer one, the
-/// stream itself must have stood still.
+/// Largest delay of an arrival, in seconds, that the network or the server can cause: a few segments. After a longer delay,
+/// the stream itself must have paused.
 const LATE: f64 = 10.0;
 
-/// How near two segments' times must agree to be believed when they both jump, seconds.
+/// Largest difference, in seconds, between the jumps of two successive dates at which the jump is accepted.
 const AGREEMENT: f64 = 0.5;
 
-/// Differences below this change nothing, seconds: times are given in milliseconds.
+/// Largest difference that is ignored, in seconds, because dates are given in milliseconds.
 const EXACT: f64 = 0.002;
 
-/// Times further than this from 1970 are no times, seconds: 30,000 years. Behind it seconds lose their fractions.
+/// Largest distance of a valid time from 1970, in seconds: 30,000 years. Larger numbers of seconds lose their fractions.
 const FAR: f64 = 1e12;
 
-/// Estimates of two workers differ by no more than this, seconds: a long segment.
+/// Largest difference between the estimates of two workers, in seconds: a long segment.
 const MAX_ANCHOR_ERROR_SECONDS: f64 = 10.0;
 
-/// Most that is corrected to earlier times within [`SMOOTHING`], seconds: time slows down, and never runs back.
+/// Largest correction to earlier times within [`SMOOTHING`], in seconds, so that time slows down but never runs backwards.
 const MAX_SLOWING_SECONDS: f64 = 30.0;
 
-/// Pieces that are kept, so that positions some minutes back have the time that they had.
+/// Most pieces that are kept, so that positions of the last minutes keep their times.
 const MAX_PIECES: usize = 64;
 
-/// Where epoch times come from.
+/// Origin of the times of a [`Clock`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClockSource {
-    /// The stream says (EXT-X-PROGRAM-DATE-TIME).
+    /// Dates in the stream (EXT-X-PROGRAM-DATE-TIME).
     ProgramDateTime,
-    /// When the first of it arrived here, by this machine's clock.
+    /// Arrival of the first audio, by this machine's clock.
     Arrival,
 }
 
-/// A stretch of the map from position to epoch.
+/// A section of the map from position to time, both in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Piece {
     position: f64,
     epoch: f64,
-    /// Seconds that are made up for in the next [`SMOOTHING`] seconds.
+    /// Seconds that are added gradually over the next [`SMOOTHING`] seconds.
     correction: f64,
 }
 
@@ -61,20 +61,20 @@ impl Piece {
     }
 }
 
-/// A time stamp of a stream with its time: what another worker needs to continue the clock of a stream without dates.
+/// A time stamp of a stream with its time, from which another worker can continue the clock of a stream without dates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClockAnchor {
-    /// Time stamp of a frame as the container has it (PTS, `tfdt`), seconds.
+    /// Time stamp of a frame in the container (PTS, `tfdt`), seconds.
     pub stamp: f64,
-    /// Seconds after which time stamps begin at 0 again, if they do.
+    /// Seconds after which time stamps wrap to 0, if they do.
     pub wrap: Option<f64>,
     /// Time of that frame, seconds since 1970.
     pub epoch: f64,
 }
 
 impl ClockAnchor {
-    /// The time of a frame with this time stamp, if that is near `estimate`. Time stamps that begin again give times that
-    /// are far from it.
+    /// Returns the time of a frame with this time stamp. Returns `None` if that is far from `estimate`, because the time
+    /// stamps have restarted.
     fn epoch_of(&self, stamp: f64, estimate: f64) -> Option<f64> {
         let epoch = self.epoch + stamp - self.stamp;
         let wrap = self.wrap.filter(|wrap| *wrap > 0.0);
@@ -85,8 +85,8 @@ impl ClockAnchor {
 
 /// Maps positions, seconds from the stream's first sample, to seconds since 1970; later positions never get earlier times.
 ///
-/// A jump forward of the stream's own times is followed. When they are set back, the time goes on from where it was, and
-/// [`Clock::set_back`] tells the difference.
+/// The clock follows if the dates of the stream jump forward. If they are set back, it continues from its last time, and
+/// [`Clock::set_back`] returns the difference.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Clock {
     pieces: VecDeque<Piece>,
@@ -95,16 +95,16 @@ pub struct Clock {
     arrival_offset: Option<f64>,
     /// Arrivals since the estimate was made.
     arrivals: Option<Arrivals>,
-    /// Where the clock of an earlier worker continues, until the first audio.
+    /// Anchor of the clock of an earlier worker, until the first audio.
     inherited: Option<ClockAnchor>,
-    /// Whether it continues the clock of an earlier worker.
+    /// True if this clock continues that of an earlier worker.
     continued: bool,
-    /// By how much the segment before was beyond [`JITTER`].
+    /// Difference between the date of the last segment and this clock, in seconds, if it was above [`JITTER`].
     suspect: Option<f64>,
 }
 
 impl Clock {
-    /// The epoch time of a position; nothing before the first sound. Positions some minutes back are exact.
+    /// Returns the time of a position, or `None` before the first audio. Positions of the last minutes keep their times.
     #[must_use]
     pub fn epoch(&self, position: f64) -> Option<f64> {
         let behind = self.pieces.partition_point(|piece| piece.position <= position);
@@ -116,26 +116,27 @@ impl Clock {
         self.continued || self.source == Some(ClockSource::ProgramDateTime)
     }
 
-    /// Where the times come from; nothing before the first sound.
+    /// Returns the origin of the times, or `None` before the first audio.
     #[must_use]
     pub fn source(&self) -> Option<ClockSource> {
         self.source
     }
 
-    /// Seconds from the time that the stream gives for the newest segment's end to when it was first seen here, by
-    /// this machine's clock: the delay of the stream, plus the difference of both clocks.
+    /// Returns the seconds from the date of the end of the newest segment to the time when it was first seen here, by this
+    /// machine's clock. This is the delay of the stream plus the difference of both clocks.
     #[must_use]
     pub fn arrival_offset(&self) -> Option<f64> {
         self.arrival_offset
     }
 
-    /// Seconds by which times given here are later than those of the stream, because those ran back.
+    /// Returns the seconds by which the times of this clock are later than the dates of the stream because those were set
+    /// back, or 0.
     #[must_use]
     pub fn set_back(&self) -> f64 {
         self.set_back
     }
 
-    /// The stream says when a position was; `certain` where it is known to begin anew.
+    /// Adjusts the clock to the date of a position. `certain` is true if dates are known to restart at this position.
     pub(super) fn program_date_time(&mut self, position: f64, time: f64, certain: bool) {
         if !is_time(time) {
             return;
@@ -149,7 +150,7 @@ impl Clock {
         if first || (jump && (certain || agrees)) || (certain && error > EXACT) {
             self.set_back = (now - time).max(0.0);
             self.suspect = None;
-            // Not a rounding earlier than what was told.
+            // `time + set_back` could be a rounding error earlier than a time that was already reported.
             self.start(position, if self.set_back > 0.0 { now } else { time });
         } else if jump {
             self.suspect = Some(error);
@@ -166,13 +167,14 @@ impl Clock {
         self.inherited = Some(anchor).filter(|anchor| is_time(anchor.epoch) && is_time(anchor.stamp));
     }
 
-    /// A position arrived here at `time`, and its frame has this time stamp. That counts if nothing better is known, and if
-    /// time was lost before it; `certain` after a connection was lost.
+    /// Notes that a position, whose frame has this time stamp, arrived at `time`. This sets the clock if it has no time yet,
+    /// or if `time` is so late that audio must have been lost. `certain` is true after a connection was lost, where a shorter
+    /// delay is enough. Has no effect if the stream has dates.
     pub(super) fn arrival(&mut self, position: f64, time: f64, certain: bool, stamp: Option<f64>) {
         if self.source == Some(ClockSource::ProgramDateTime) {
             return;
         }
-        // There is a time as soon as there is sound, whatever it came with.
+        // Audio must have a time, even if its arrival time is invalid.
         let time = if is_time(time) { time } else { 0.0 };
         self.source = Some(ClockSource::Arrival);
         let late = if certain { JITTER } else { LATE };
@@ -188,8 +190,8 @@ impl Clock {
         }
     }
 
-    /// A position of a live stream was received at `time`, so it is no newer. `steady` for sources that send evenly, where
-    /// lasting lateness counts too; segments come in steps.
+    /// Notes that a position of a live stream was received at `time`, so that it cannot be newer. `steady` is true for sources
+    /// that send evenly: if all arrivals are late, the clock moves to later times. Segments arrive in steps instead.
     pub(super) fn received(&mut self, position: f64, time: f64, steady: bool) {
         if self.source != Some(ClockSource::Arrival) || !is_time(time) {
             return;
@@ -209,7 +211,7 @@ impl Clock {
         }
     }
 
-    /// When a segment was seen here whose end the stream says to be at `end`.
+    /// Notes that a segment whose end has the date `end` was first seen here at `seen`.
     pub(super) fn seen(&mut self, end: f64, seen: f64) {
         self.arrival_offset = Some(seen - end).filter(|offset| offset.is_finite());
     }
@@ -228,7 +230,7 @@ impl Clock {
     }
 }
 
-/// Whether a number of seconds can be a time of day.
+/// Returns true if a number of seconds since 1970 is a valid time.
 pub(super) fn is_time(seconds: f64) -> bool {
     (-FAR..=FAR).contains(&seconds)
 }

@@ -1,39 +1,39 @@
-//! Where the first frames of a connection belong: the part of [`Playback`] that is for live streams without segments.
+//! Placement of the first frames of a connection: the part of [`Playback`] for live streams without segments.
 
 use super::playback::{Frame, Mark, Playback, Sink};
 use super::sound::{samples, seconds};
 use crate::delivery::GapReason;
 
-/// A difference of clocks from which a reconnect counts as a gap, seconds.
+/// Smallest time between the audio before and after a reconnect that counts as a gap, in seconds.
 const MIN_GAP_SECONDS: f64 = 0.1;
 
-/// Audio that a clock alone shows to be repeated is left out from this length on, seconds. Below it the jitter of arrivals
-/// may be all there is.
+/// Shortest repetition, in seconds, that is left out if only the clock shows it. A shorter one may be jitter of arrivals.
 const MIN_REPEATED_SECONDS: f64 = 0.5;
 
-/// Silence of an open connection from which on the station counts as standing still, seconds.
+/// Shortest time without data on an open connection, in seconds, that counts as a pause of the station itself.
 const MIN_SILENCE_SECONDS: f64 = 1.0;
 
 /// The last arrival of audio.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LastArrival {
-    /// Samples of the stream by then.
+    /// Samples of the stream up to this arrival.
     head: u64,
-    /// When it was, seconds since 1970.
+    /// Time of the arrival, seconds since 1970.
     time: f64,
-    /// Until when nothing more arrived, as far as is known.
+    /// Time until which nothing more is known to have arrived, seconds since 1970.
     until: f64,
 }
 
 impl LastArrival {
-    /// When the last audio arrived, and until when nothing more did.
+    /// Returns the time when the last audio arrived and the time until which nothing more did, in seconds since 1970.
     pub(super) fn span(&self) -> (f64, f64) {
         (self.time, self.until)
     }
 }
 
 impl Playback {
-    /// Everything so far of a live stream had arrived at `time`.
+    /// Notes that all audio of a live stream so far had arrived at `time`. If audio is held back and its burst has ended,
+    /// places it.
     pub(super) fn arrived(&mut self, time: f64, sink: Sink<'_>) {
         match &mut self.join {
             Some(join) => {
@@ -63,7 +63,7 @@ impl Playback {
         }
     }
 
-    /// Places what is held back of a connection.
+    /// Places the audio of a connection that is held back.
     pub(super) fn join_up(&mut self, sink: Sink<'_>) {
         let Some(join) = self.join.take_if(|join| !join.is_empty()) else { return };
         let (start, head) = (join.start(), seconds(self.head()));
@@ -71,12 +71,12 @@ impl Playback {
         match self.clock.epoch(head).filter(|_| self.head() > 0) {
             None => self.mark(Mark { program_date_time: None, arrival: start, live: false, certain: true }),
             Some(now) => {
-                // Audio that was received is no newer than its arrival, even if the source sends faster than it plays. While a
-                // connection was open and gave nothing, the station itself stood still.
+                // Received audio cannot be newer than its arrival, even if the source sends faster than it plays. While a
+                // connection was open without delivering data, the station itself had paused.
                 let (last, ended) = join.before.unwrap_or((now, now));
                 let silence = (ended - last).max(0.0);
                 let missing = start - now.min(last) - silence;
-                // A station that stood still goes on where it was, also if the new connection took a moment.
+                // A station that paused continues where it was, even if it took a moment to reconnect.
                 let stood_still = silence > MIN_SILENCE_SECONDS;
                 let least_gap = if stood_still { MIN_SILENCE_SECONDS } else { MIN_GAP_SECONDS };
                 if stood_still {
@@ -122,7 +122,7 @@ impl Playback {
         false
     }
 
-    /// Decoded audio without its repeated start.
+    /// Returns decoded audio without its repeated start.
     pub(super) fn without_repeated<'a>(&mut self, sound: &'a [f32]) -> &'a [f32] {
         let skipped = sound.len().min(usize::try_from(samples(self.repeated)).unwrap_or(usize::MAX));
         let length = seconds(skipped as u64);

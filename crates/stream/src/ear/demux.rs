@@ -1,4 +1,4 @@
-//! Bytes to frames, whatever they are packed in.
+//! Demuxing of bytes of any supported container into frames.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,32 +13,33 @@ use super::report::EarReport;
 use super::timeline::Timeline;
 use crate::delivery::{InitSection, Segment};
 
-/// Bytes that are demuxed at a time: what a demuxer holds of a segment stays small.
+/// Bytes that are demuxed at a time, so that a demuxer buffers little of a segment.
 const SLICE: usize = 8 << 10;
 
-/// Bytes at the start of a segment that tell what it is.
+/// Bytes at the start of a segment by which its format is recognized.
 const HEAD: usize = 8 << 10;
 
-/// Bytes at the start of a stream without segments that tell what it is: the thinnest radio sends them in a second.
+/// Bytes at the start of a stream without segments by which its format is recognized. Radio of the lowest bit rate sends
+/// them in a second.
 const START: usize = 2 << 10;
 
-/// Bytes of a stream without segments that are searched for audio before they are given up.
+/// Bytes of a stream without segments that are searched for audio before all but the last [`HEAD`] of them are discarded.
 const MAX_SEARCH: usize = 64 << 10;
 
-/// Shortest piece of MPEG-TS that shows what it is, in bytes: five packets and what was lost of one.
+/// Shortest piece of MPEG-TS that can be recognized, in bytes: five packets and the rest of a truncated one.
 const SHORT_TS: usize = 6 * 188;
 
-/// Frames after a loss that wait for a time stamp: three seconds, more than lies between two stamps.
+/// Most frames after a loss that wait for a time stamp: about three seconds, more than the distance between two time stamps.
 const MAX_UNSTAMPED: usize = 128;
 
-/// What a segment holds, by its bytes.
+/// Content of a segment, recognized by its bytes.
 pub(super) enum Content<'a> {
     Media(Media<'a>),
-    /// No media: an error page, subtitles, encrypted bytes, nothing at all.
+    /// No media: an error page, subtitles, encrypted bytes, or no bytes.
     Nothing,
 }
 
-/// Media in a segment.
+/// Format of the media in a segment.
 #[derive(Clone, Copy)]
 pub(super) enum Media<'a> {
     Ts,
@@ -46,7 +47,7 @@ pub(super) enum Media<'a> {
     Packed(Tagged<'a>, ts::AudioCoding),
 }
 
-/// What is being read.
+/// Format that is being demuxed, with the state of its demuxer.
 #[derive(Debug, Default)]
 enum Kind {
     #[default]
@@ -56,24 +57,24 @@ enum Kind {
     Mp4(Fragments),
 }
 
-/// Demuxes a stream.
+/// Demuxer of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Demux {
     kind: Kind,
-    /// The section of MPEG-TS that was read.
+    /// Initialization section of MPEG-TS that was read last.
     tables: Option<Arc<InitSection>>,
-    /// The start of a stream without segments, until it is known what it is.
+    /// Start of a stream without segments, until its format is recognized.
     head: Vec<u8>,
     /// Frames without time stamps, after a loss.
     unstamped: VecDeque<AudioFrame>,
-    /// Damage that was counted in demuxers before this one: packets, frames.
+    /// Lost packets and damaged frames that earlier demuxers of the stream counted.
     damage: (u64, u64),
-    /// Damage that is in the report.
+    /// Lost packets and damaged frames that are in the report already.
     reported: (u64, u64),
 }
 
 impl Demux {
-    /// Tells what a segment holds.
+    /// Recognizes the content of a segment.
     pub(super) fn content<'a>(&self, segment: &'a Segment) -> Content<'a> {
         let bytes = &segment.bytes[..];
         let head = &bytes[..bytes.len().min(HEAD)];
@@ -92,7 +93,7 @@ impl Demux {
         }
     }
 
-    /// Reads a segment.
+    /// Demuxes a segment.
     pub(super) fn segment(
         &mut self,
         media: Media<'_>,
@@ -126,7 +127,7 @@ impl Demux {
         }
     }
 
-    /// Takes bytes of a stream without segments.
+    /// Demuxes bytes of a stream without segments.
     pub(super) fn bytes(&mut self, bytes: &[u8], playback: &mut Playback, sink: Sink<'_>) {
         if !matches!(self.kind, Kind::Unknown | Kind::Mp4(_)) {
             return self.push(bytes, None, playback, sink);
@@ -137,7 +138,7 @@ impl Demux {
         }
     }
 
-    /// Notes that media is missing: what is incomplete is given up.
+    /// Notes that media is missing. Incomplete frames are discarded.
     pub(super) fn interrupt(&mut self, playback: &mut Playback, sink: Sink<'_>) {
         match &mut self.kind {
             Kind::Ts(demuxer) => demuxer.interrupt(),
@@ -148,7 +149,7 @@ impl Demux {
         self.release(None, playback, sink);
     }
 
-    /// Ends a stretch whose time stamps and frames have nothing to do with what comes next.
+    /// Ends a section of the stream whose time stamps and frames are not continued by the next one.
     pub(super) fn end(&mut self, playback: &mut Playback, sink: Sink<'_>) {
         if !self.head.is_empty() {
             self.recognize(playback, sink);
@@ -163,7 +164,7 @@ impl Demux {
         self.change(Kind::Unknown, playback, sink);
     }
 
-    /// Brings what was damaged on the way into the report.
+    /// Adds new damage of the transport to the report.
     pub(super) fn count(&mut self, report: &mut EarReport) {
         let (packets, frames) = self.damage();
         report.lost_packets += packets.saturating_sub(self.reported.0);
@@ -180,7 +181,7 @@ impl Demux {
         (self.damage.0 + packets, self.damage.1 + frames)
     }
 
-    /// Goes over to another kind, with time stamps of its own.
+    /// Changes to another format, which has its own time stamps.
     fn change(&mut self, kind: Kind, playback: &mut Playback, sink: Sink<'_>) {
         self.drain(playback, sink);
         self.release(None, playback, sink);
@@ -191,7 +192,7 @@ impl Demux {
         playback.restart(Timeline::new(wraps));
     }
 
-    /// Finds out what a stream without segments is.
+    /// Recognizes the format of a stream without segments.
     fn recognize(&mut self, playback: &mut Playback, sink: Sink<'_>) {
         let head = std::mem::take(&mut self.head);
         let audio = id3::split(&head).audio;
@@ -219,7 +220,7 @@ impl Demux {
         }
     }
 
-    /// Takes the frames that are complete.
+    /// Passes complete frames on. Frames without a time stamp wait for the next one that has one.
     fn drain(&mut self, playback: &mut Playback, sink: Sink<'_>) {
         loop {
             let frame = match &mut self.kind {
@@ -244,7 +245,7 @@ impl Demux {
         }
     }
 
-    /// Gives the frames that waited for a time stamp; `next` is the one right behind them.
+    /// Passes on the frames that waited for a time stamp. `next` is the time stamp directly after them, in seconds.
     fn release(&mut self, next: Option<f64>, playback: &mut Playback, sink: Sink<'_>) {
         let mut before: f64 = self.unstamped.iter().map(length).sum();
         while let Some(frame) = self.unstamped.pop_front() {
@@ -253,7 +254,7 @@ impl Demux {
         }
     }
 
-    /// Reads the fragments of MP4 in a segment.
+    /// Demuxes the MP4 fragments of a segment.
     fn fragments(&mut self, segment: &Segment, playback: &mut Playback, sink: Sink<'_>) {
         if !matches!(&self.kind, Kind::Mp4(track) if track.describes(segment)) {
             self.change(Kind::Mp4(Fragments::of(segment)), playback, sink);
@@ -264,13 +265,13 @@ impl Demux {
     }
 }
 
-/// A frame as it is heard.
+/// Converts a frame of a demuxer. `time` is its time stamp in seconds.
 fn of(frame: &AudioFrame, time: Option<f64>) -> Frame<'_> {
     let (format, after_loss) = (Some(frame.format), frame.after_gap);
     Frame { data: &frame.data, format, seconds: length(frame), time, after_loss }
 }
 
-/// Seconds of a frame.
+/// Returns the duration of a frame in seconds.
 fn length(frame: &AudioFrame) -> f64 {
     f64::from(frame.format.samples()) / f64::from(frame.format.rate())
 }

@@ -1,18 +1,18 @@
-//! Fragments of MP4: which bytes are the packets of a track, and when they are (ISO/IEC 14496-12, 8.8).
+//! Parser of MP4 fragments, which finds the packets of a track and their times (ISO/IEC 14496-12, 8.8).
 //!
-//! The codec's configuration is read by the engine's own MP4 demuxer; it has no use for single fragments though, and
-//! leaves out where they are in time (`tfdt`).
+//! The codec's configuration is read by the engine's own MP4 demuxer. That demuxer cannot read single fragments and ignores
+//! their time (`tfdt`).
 
-/// Names of boxes that begin a segment or a section.
+/// Names of the boxes with which a segment or an initialization section can begin.
 const FIRST: [&[u8; 4]; 11] =
     [b"styp", b"moof", b"sidx", b"emsg", b"prft", b"ftyp", b"moov", b"mdat", b"free", b"skip", b"uuid"];
 
-/// Whether bytes begin like a segment of MP4.
+/// Returns true if bytes begin like a segment of MP4.
 pub(super) fn looks_like_mp4(bytes: &[u8]) -> bool {
     bytes.get(4..8).is_some_and(|name| FIRST.iter().any(|first| *first == name))
 }
 
-/// The part of a segment before its first fragment, if that part describes the tracks itself.
+/// Returns the part of a segment before its first fragment if that part describes the tracks (`moov`).
 pub(super) fn own_init(segment: &[u8]) -> Option<&[u8]> {
     let mut described = false;
     for found in Boxes::new(segment) {
@@ -28,15 +28,15 @@ pub(super) fn own_init(segment: &[u8]) -> Option<&[u8]> {
 /// One packet of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample<'a> {
-    /// Its bytes.
+    /// Bytes of the packet.
     pub(super) data: &'a [u8],
-    /// When it starts, in ticks of the track; nothing if the fragment does not say.
+    /// Start in ticks of the track; `None` if the fragment does not contain it.
     pub(super) time: Option<u64>,
-    /// How long it is, in ticks of the track.
+    /// Duration in ticks of the track.
     pub(super) duration: u32,
 }
 
-/// What holds for a track's samples where a fragment does not say otherwise.
+/// Duration and size of a track's samples where a fragment does not contain them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Defaults {
     duration: u32,
@@ -60,8 +60,9 @@ impl Defaults {
     }
 }
 
-/// Gives the samples of a track in a segment, in order. What is damaged ends its fragment. All samples together have no more
-/// bytes than the segment: runs that point at the same bytes again and again would make days of work of a megabyte.
+/// Passes the samples of a track in a segment to `give`, in order. Damage ends its fragment. All samples together have at most
+/// as many bytes as the segment: otherwise runs that point to the same bytes repeatedly could turn a megabyte into days of
+/// work.
 pub(super) fn samples<'a>(
     segment: &'a [u8],
     track: u32,
@@ -88,7 +89,7 @@ pub(super) fn samples<'a>(
 /// `tfhd` and `tfdt` of a track fragment.
 struct Fragment {
     track: u32,
-    /// Where its data offsets count from, in the segment.
+    /// Position in the segment to which data offsets are relative.
     base: usize,
     time: Option<u64>,
     defaults: Defaults,
@@ -117,7 +118,7 @@ impl Fragment {
         Some(Self { track, base, time, defaults })
     }
 
-    /// Gives the samples of all runs, as long as bytes are `left`. Returns where the last one's data end.
+    /// Passes the samples of all runs to `give` as long as bytes are `left`. Returns the end of the last sample's data.
     fn run<'a>(
         &self,
         traf: &[u8],
@@ -140,7 +141,7 @@ impl Fragment {
                 fields.skip(if flags & 0x400 != 0 { 4 } else { 0 })?;
                 fields.skip(if flags & 0x800 != 0 { 4 } else { 0 })?;
                 let end = at.checked_add(usize::try_from(size).ok()?)?;
-                // A sample of no bytes is none, and a count of four thousand million of them is an attack.
+                // Without this check, an attacker could announce four billion samples of no bytes.
                 let data = segment.get(at..end).filter(|data| !data.is_empty())?;
                 *left = left.checked_sub(data.len())?;
                 give(Sample { data, time, duration });
@@ -152,15 +153,15 @@ impl Fragment {
     }
 }
 
-/// A box.
+/// An MP4 box.
 struct Found<'a> {
     name: [u8; 4],
-    /// Where its header begins.
+    /// Position of its header.
     start: usize,
     body: &'a [u8],
 }
 
-/// The boxes of some bytes, one after the other; the last one may be cut.
+/// Iterator over consecutive boxes. The last box may be truncated.
 struct Boxes<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -197,7 +198,7 @@ fn child<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
     Boxes::new(bytes).find(|found| &found.name == name).map(|found| found.body)
 }
 
-/// Reads numbers, most significant byte first; behind the end there are none.
+/// Reads numbers with the most significant byte first. Returns `None` after the end.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -231,7 +232,7 @@ mod tests {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    /// A segment of two tracks, one fragment each, with sizes and durations in every place where they may stand.
+    /// A segment of two tracks, one fragment each, with sizes and durations in every place where they are allowed.
     fn segment() -> Vec<u8> {
         let build = |data: u32| {
             let video = [
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_and_damaged_segments_give_what_is_whole() {
+    fn truncated_and_damaged_segments_do_not_panic() {
         let whole = segment();
         for cut in 0..whole.len() {
             assert!(of_track(&whole[..cut], 2).len() < 3);
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_the_tracks_own() {
+    fn defaults_are_read_from_the_trex_of_the_track() {
         let trex = |id, size| make(b"trex", &words(&[0, id, 1, 1_024, size, 0]));
         let moov = make(b"moov", &make(b"mvex", &[trex(1, 11), trex(2, 22)].concat()));
         let init = [make(b"ftyp", b"isom"), moov].concat();

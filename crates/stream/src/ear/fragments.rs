@@ -8,30 +8,30 @@ use super::fmp4::{self, Defaults};
 use super::playback::{Frame, Playback, Sink};
 use crate::delivery::{InitSection, Segment};
 
-/// Samples of a segment are believed to be so much longer together than the playlist says, at most: as a factor, and in
-/// seconds. One damaged duration would else be a gap of days.
+/// Limit of the total duration of a segment's samples: a factor of the duration in the playlist, and seconds that are added.
+/// Otherwise one damaged duration would create a gap of days.
 const MOST_TIMES: (f64, f64) = (2.0, 1.0);
 
 /// The track that a section describes.
 #[derive(Debug)]
 pub(super) struct Fragments {
-    /// The section: `ftyp` and `moov`.
+    /// Initialization section: `ftyp` and `moov`.
     init: Vec<u8>,
-    /// The same as it was delivered, to be known again at a glance.
+    /// Initialization section as it was delivered, so that it can be compared by its pointer first.
     delivered: Option<Arc<InitSection>>,
-    /// Nothing until it was opened.
+    /// The opened track, or `None` if it was not opened yet.
     track: Option<Result<(Mp4Track, Defaults), FrameError>>,
 }
 
 impl Fragments {
-    /// The track of a segment, by its own header or the section that came with it.
+    /// Returns the track of a segment, described by its own header or by the section that was delivered with it.
     pub(super) fn of(segment: &Segment) -> Self {
         let delivered = segment.init.clone();
         let init = fmp4::own_init(&segment.bytes).or(delivered.as_ref().map(|init| &init.bytes[..]));
         Self { init: init.unwrap_or_default().to_vec(), delivered, track: None }
     }
 
-    /// Whether a segment is of this track.
+    /// Returns true if a segment belongs to this track.
     pub(super) fn describes(&self, segment: &Segment) -> bool {
         let same = |init: &Arc<InitSection>| {
             self.delivered.as_ref().is_some_and(|known| Arc::ptr_eq(known, init)) || self.init == init.bytes
@@ -42,9 +42,9 @@ impl Fragments {
         }
     }
 
-    /// Hears the samples of a segment.
+    /// Decodes the samples of a segment.
     pub(super) fn hear(&mut self, segment: &Segment, playback: &mut Playback, sink: Sink<'_>) {
-        // A panic of the decoder takes it away.
+        // A decoder that panicked was dropped, so it has to be opened again.
         let lost = matches!(self.track, Some(Ok(_))) && !playback.decoder.is_open();
         if self.track.is_none() || lost {
             let opened = playback.decoder.use_mp4(&self.init);

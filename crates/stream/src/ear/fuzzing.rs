@@ -2,7 +2,7 @@
 
 use super::id3;
 
-/// Splits packed audio from its ID3 tags; returns the time stamp and the number of bytes of audio.
+/// Separates packed audio from its ID3 tags. Returns the time stamp and the number of bytes of audio.
 #[must_use]
 pub fn packed_audio(bytes: &[u8]) -> (Option<u64>, usize) {
     let tagged = id3::split(bytes);

@@ -1,21 +1,21 @@
-//! The tag before packed audio: where its first frame is in time (RFC 8216, 3.4; ID3v2.4.0 structure, 3 and 4).
+//! The tag before packed audio, with the time stamp of its first frame (RFC 8216, 3.4; ID3v2.4.0 structure, 3 and 4).
 
-/// Bytes of a tag's and of a frame's header.
+/// Length of the header of a tag and of a frame, in bytes.
 const HEADER: usize = 10;
 
-/// Who the time stamp belongs to.
+/// Owner identifier of the PRIV frame that contains the time stamp.
 const OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
 
-/// What stands in front of packed audio.
+/// Packed audio and the time stamp in its tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tagged<'a> {
     /// Time stamp of the first frame, 33 bits of 90 kHz.
     pub(super) pts: Option<u64>,
-    /// The audio.
+    /// Audio after the tags.
     pub(super) audio: &'a [u8],
 }
 
-/// Splits packed audio from its tags.
+/// Separates packed audio from its tags.
 pub(super) fn split(mut bytes: &[u8]) -> Tagged<'_> {
     let mut pts = None;
     while let Some((length, body)) = tag(bytes) {
@@ -25,7 +25,7 @@ pub(super) fn split(mut bytes: &[u8]) -> Tagged<'_> {
     Tagged { pts, audio: bytes }
 }
 
-/// Length and frames of the tag at the start.
+/// Returns the length in bytes and the frames of the tag at the start.
 fn tag(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let [b'I', b'D', b'3', _, _, flags, a, b, c, d, rest @ ..] = bytes else { return None };
     let size = synchsafe([*a, *b, *c, *d])?;
@@ -33,7 +33,7 @@ fn tag(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((HEADER + size + footer, rest.get(..size).unwrap_or(rest)))
 }
 
-/// The value of the PRIV frame that has one.
+/// Returns the time stamp in the PRIV frame of [`OWNER`].
 fn time_stamp(mut frames: &[u8]) -> Option<u64> {
     loop {
         let [name @ .., a, b, c, d, _, _] = frames.get(..HEADER)? else { return None };
@@ -48,7 +48,7 @@ fn time_stamp(mut frames: &[u8]) -> Option<u64> {
     }
 }
 
-/// 28 bits, seven a byte.
+/// Decodes an integer of 28 bits, seven in each byte.
 fn synchsafe(bytes: [u8; 4]) -> Option<usize> {
     bytes.iter().try_fold(0, |value, &byte| (byte < 0x80).then_some(value << 7 | usize::from(byte)))
 }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stamp_is_the_owners() {
+    fn time_stamp_is_read_from_the_frame_of_its_owner() {
         let stamp = |owner: &[u8]| (b"PRIV", [owner, &[0, 0, 0, 1, 0, 0, 0, 9]].concat());
         let bytes = [tag_of(&[stamp(b"someone.else\0"), stamp(OWNER)]), vec![0xFF, 0xF1]].concat();
         assert_eq!(split(&bytes), Tagged { pts: Some(0x1_0000_0009), audio: &[0xFF, 0xF1] });
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_tags_are_skipped_or_left() {
+    fn damaged_tags_give_no_time_stamp() {
         let whole = tag_of(&[(b"PRIV", [OWNER, &[0; 8]].concat())]);
         for cut in 0..whole.len() {
             assert_eq!(split(&whole[..cut]).pts, None);

@@ -1,9 +1,9 @@
 //! The start of a connection of a live stream without segments.
 //!
 //! A server sends some seconds of audio at once when a connection begins (its burst), so that players can start. The end
-//! of the burst is "now", so the time of the first frame is known only when the burst is over. After a reconnect the
-//! burst often repeats audio that was already received. So the first frames of each connection are held back, for about
-//! half a second where there is no burst, and then placed: behind what came before, or after a gap.
+//! of the burst is "now", so the time of the first frame is known only after the burst. After a reconnect the burst often
+//! repeats audio that was already received. So the first frames of each connection are held back (for about half a second
+//! without a burst) and then placed: directly after the audio of the connection before, or after a gap.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -12,31 +12,31 @@ use refrain_core::audio::ts::FrameFormat;
 
 use super::playback::Frame;
 
-/// Seconds of arrivals over which the rate is measured that tells a burst from live audio.
+/// Time in seconds over which the rate of arrivals is measured, to distinguish a burst from live audio.
 const RATE_WINDOW_SECONDS: f64 = 0.5;
 
-/// A burst arrives more than this many times faster than it plays. Networks carry radio at ten times its rate and more;
+/// Lowest rate of a burst, as a multiple of the rate at which it plays. Networks carry radio at ten times its rate and more;
 /// a server that sends at twice the rate does so to fill buffers, for minutes.
 const BURST_RATE: f64 = 4.0;
 
-/// Everything that arrives so soon after the first audio counts as a burst, seconds: a short one is over within a round trip.
+/// Time in seconds after the first audio in which all audio counts as part of a burst. A short burst ends within a round trip.
 const SHORT_BURST_SECONDS: f64 = 0.15;
 
-/// Longest that audio is held back, seconds of arrival time.
+/// Longest time for which audio is held back, in seconds of arrival time.
 const MAX_HOLD_SECONDS: f64 = 5.0;
 
-/// Most audio that is held back, seconds: longer than the burst of any usual server.
+/// Most audio that is held back, in seconds: longer than the burst of any usual server.
 const MAX_HELD_SECONDS: f64 = 90.0;
 
 /// Frames that are remembered, to recognize repeated audio: about 40 s.
 const MAX_RECENT_FRAMES: usize = 1_600;
 
-/// Fewest frames that must agree to count as repeated audio, and fewest of these that differ from each other: frames of
-/// silence are all alike.
+/// Fewest equal frames in a row that count as repeated audio.
 const MIN_OVERLAP_FRAMES: usize = 4;
+/// Fewest different frames among these, because all frames of silence are equal.
 const MIN_DISTINCT_FRAMES: usize = 3;
 
-/// Frames at the start of a connection that may be wrong: it often begins within a frame.
+/// Most frames at the start of a connection that may be broken, because it often begins within a frame.
 const MAX_BROKEN_FRAMES: usize = 3;
 
 /// A frame that is held back.
@@ -59,9 +59,10 @@ impl HeldFrame {
 /// The start of a connection, until its first frames are placed.
 #[derive(Debug)]
 pub(super) struct Join {
-    /// When the first bytes arrived, seconds since 1970.
+    /// Time when the first bytes arrived, seconds since 1970.
     connected_at: f64,
-    /// When the last audio of the connection before arrived, and until when that connection gave nothing more.
+    /// Time when the last audio of the connection before arrived, and time until which that connection delivered nothing more,
+    /// in seconds since 1970.
     pub(super) before: Option<(f64, f64)>,
     pub(super) frames: Vec<HeldFrame>,
     /// Decoded audio that is held back, in place of frames.
@@ -74,20 +75,21 @@ pub(super) struct Join {
 /// Arrivals of a connection.
 #[derive(Debug)]
 struct Timing {
-    /// When the first audio arrived, seconds since 1970.
+    /// Time when the first audio arrived, seconds since 1970.
     first: f64,
     /// Time of the first frame: the least difference of an arrival in the burst and the audio received by then.
     start: f64,
-    /// The same for all arrivals. A source that sends somewhat faster than it plays moves this on and on.
+    /// The same for all arrivals. It moves earlier and earlier if a source sends somewhat faster than it plays.
     least: f64,
-    /// Arrival and seconds of audio at the start of the rate window.
+    /// Arrival time and seconds of audio at the start of the rate window.
     window: (f64, f64),
+    /// True if the burst has ended.
     settled: bool,
 }
 
 impl Join {
-    /// A connection whose first bytes arrived at a time; `before` is when the last audio of the connection before arrived, and
-    /// when that connection ended.
+    /// Creates the start of a connection whose first bytes arrived at `connected_at`. `before` has the time when the last audio
+    /// of the connection before arrived, and the time when that connection ended.
     pub(super) fn new(connected_at: f64, before: Option<(f64, f64)>) -> Self {
         Self { connected_at, before, frames: Vec::new(), samples: Vec::new(), seconds: 0.0, timing: None }
     }
@@ -140,12 +142,12 @@ impl Join {
         timing.settled |= is_long;
     }
 
-    /// Returns true if the burst is over.
+    /// Returns true if the burst has ended.
     pub(super) fn is_settled(&self) -> bool {
         self.timing.as_ref().is_some_and(|timing| timing.settled)
     }
 
-    /// Latest possible time of the first frame, seconds since 1970.
+    /// Returns the latest possible time of the first frame, seconds since 1970.
     pub(super) fn start(&self) -> f64 {
         self.timing.as_ref().map_or(self.connected_at - self.seconds, |timing| timing.start)
     }
@@ -168,7 +170,7 @@ impl RecentFrames {
         self.hashes.push_back(hash(data));
     }
 
-    /// Returns true if a frame is the next one of those that are being repeated.
+    /// Returns true if a frame is the next one of the repeated frames that [`Self::overlap`] found.
     pub(super) fn repeats(&mut self, data: &[u8]) -> bool {
         let repeats = self.expected.front().is_some_and(|expected| *expected == hash(data));
         if repeats {
@@ -179,9 +181,9 @@ impl RecentFrames {
         repeats
     }
 
-    /// Number of frames at the start of a connection that repeat the last ones before it, if they do. Of several possible
-    /// overlaps the one that is nearest to `expected_seconds` counts: repeated frames of a loop or of silence fit at
-    /// several places.
+    /// Returns the number of frames at the start of a connection that repeat the last frames of the connection before, or
+    /// `None` if they do not. If several overlaps are possible, as with a loop or silence, the one that is nearest to
+    /// `expected_seconds` is chosen.
     pub(super) fn overlap(&mut self, frames: &[HeldFrame], expected_seconds: f64) -> Option<usize> {
         let new: Vec<u64> = frames.iter().map(|frame| hash(&frame.data)).collect();
         let old = self.hashes.make_contiguous();

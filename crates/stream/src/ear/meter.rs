@@ -1,22 +1,22 @@
-//! How loud a stream is.
+//! Level and silence of a stream.
 
 use refrain_core::audio::SAMPLE_RATE;
 
 use super::report::EarReport;
 
-/// Samples that are judged together: a tenth of a second, a few periods of the lowest note.
+/// Samples of a block whose power is measured: a tenth of a second, a few periods of the lowest note.
 const BLOCK: usize = SAMPLE_RATE as usize / 10;
 
-/// Mean square below which a block is silence: −60 dBFS, under the noise of any room and over a codec's.
+/// Mean square below which a block is silence: −60 dBFS, which is below the noise of any room and above that of a codec.
 const SILENCE: f64 = 1e-6;
 
-/// Share of a new block in the level: a time constant of one second.
+/// Weight of a new block in the level, which gives a time constant of one second.
 const SHARE: f64 = 0.1;
 
-/// Lowest level that is told, dBFS.
+/// Lowest level that is reported, dBFS.
 const LOWEST: f64 = -120.0;
 
-/// Level and silence of what passes.
+/// Measures the level and silence of the audio of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     /// Sum of squares of the block that is not full yet.
@@ -27,7 +27,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Takes samples that are given out.
+    /// Adds samples that are emitted, and updates the report.
     pub(super) fn push(&mut self, mut samples: &[f32], report: &mut EarReport) {
         while !samples.is_empty() {
             let (now, rest) = samples.split_at(samples.len().min(BLOCK - self.count));
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn level_and_silence_are_told() {
+    fn level_and_silence_are_reported() {
         let (mut meter, mut report) = (Meter::default(), EarReport::default());
         meter.push(&[0.1; 44_100], &mut report);
         assert!((report.level.unwrap() + 20.0).abs() < 0.01, "{:?}", report.level);

@@ -1,15 +1,15 @@
-//! What is missing of a stream: the part of [`Playback`] that gives it out as gaps.
+//! Missing media of a stream: the part of [`Playback`] that emits gaps.
 
 use super::playback::{Playback, Sink};
 use super::sound::{Media, samples, seconds};
 use crate::delivery::GapReason;
 use crate::gaps::Gaps;
 
-/// Longest that one gap or segment is believed to be, seconds: a day.
+/// Longest duration of one gap that is accepted, in seconds: a day.
 const MAX_GAP: f64 = 86_400.0;
 
 impl Playback {
-    /// Media is missing here.
+    /// Notes that media is missing before the next frame.
     pub(super) fn miss(&mut self, reason: GapReason, seconds: f64) {
         if let Some(missing) = self.missing.get_mut(reason as usize)
             && seconds.is_finite()
@@ -19,11 +19,12 @@ impl Playback {
         }
     }
 
+    /// Returns the seconds of missing media that are not emitted as a gap yet.
     pub(super) fn waiting(&self) -> f64 {
         self.missing.iter().map(|missing| missing.seconds).sum()
     }
 
-    /// Gives out `gap` seconds as missing, for the reasons that are known, and lets `rest` seconds wait on.
+    /// Emits gaps of `gap` seconds in total, divided among the known reasons, and keeps `rest` seconds for later.
     pub(super) fn leave_out(&mut self, gap: f64, rest: f64, sink: Sink<'_>) {
         let waiting = self.waiting();
         if gap > 0.0 {

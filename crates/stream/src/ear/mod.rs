@@ -1,15 +1,15 @@
-//! One stream's bytes to timed sound: demuxed, decoded, resampled, placed.
+//! Decoding of one stream: its bytes are demuxed, decoded, resampled and placed in time.
 //!
 //! ```text
-//! Delivery ─► content told by its bytes ─► TsDemuxer · FrameSplitter · fragments of MP4 ─► frames
+//! Delivery ─► content recognized by its bytes ─► TsDemuxer · FrameSplitter · fragments of MP4 ─► frames
 //!    frame ─► Timeline: next, after a gap, repeated? ─► LiveDecoder ─► Sound
 //! ```
 //!
-//! One [`Ear`] lives as long as its stream, across all segments, so frames may straddle them and nothing clicks where
-//! they meet. Positions count samples from the stream's first one and never jump; what is missing is a gap of the right
-//! length, as the time stamps behind it tell. [`Clock`] maps positions to the time of day.
+//! One [`Ear`] exists for the whole life of its stream. Frames may span two segments, and there are no clicks at the
+//! boundaries of segments. Positions count samples from the first one of the stream and never jump. Missing media becomes a
+//! gap, whose length follows from the time stamps after it. [`Clock`] maps positions to the time of day.
 //!
-//! An ear works where it is called, waits for nothing and fails at nothing: what cannot be read is counted.
+//! An [`Ear`] runs synchronously, never blocks and never returns an error: data that cannot be decoded is counted.
 
 mod arrival;
 mod clock;
@@ -42,14 +42,14 @@ pub use clock::{Clock, ClockAnchor, ClockSource};
 pub use report::{EarReport, Title};
 pub use sound::{Media, Sound};
 
-/// Shortest segment that counts as unreadable when no frame is in it, seconds: a few frames.
+/// Shortest segment, in seconds, that counts as unreadable if none of its frames was decoded: a few frames.
 const SHORTEST: f64 = 0.1;
 
-/// How an ear works.
+/// Settings of an [`Ear`].
 #[derive(Debug, Clone)]
 pub struct EarSettings {
-    /// The time of day, seconds since 1970; asked only for streams that have no segments, when their first byte comes.
-    /// Default: this machine's clock.
+    /// Returns the time of day, seconds since 1970. It is called only for streams without segments, when the first byte of a
+    /// connection arrives. Default: this machine's clock.
     pub wall_clock: fn() -> f64,
 }
 
@@ -59,38 +59,38 @@ impl Default for EarSettings {
     }
 }
 
-/// Hears one stream.
+/// Decoder of one stream.
 #[derive(Debug)]
 pub struct Ear {
     settings: EarSettings,
     demux: Demux,
     playback: Playback,
-    /// Whether the next bytes are the first of a connection.
+    /// True if the next bytes are the first of a connection.
     connected: bool,
     /// Time of day that the caller gave for the current delivery, seconds since 1970.
     now: Option<f64>,
 }
 
-/// What an [`Ear`] needs to continue a stream whose earlier ear is lost with its process.
+/// State from which a new [`Ear`] can continue a stream after the process of the old one was lost.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct EarState {
-    /// Samples at 44.1 kHz from the stream's first one to the end of what was given.
+    /// Samples at 44.1 kHz from the first one of the stream to the end of the emitted audio.
     pub position: u64,
     /// The map from position to time of day.
     pub clock: Clock,
-    /// What became of the stream so far.
+    /// Counters of the stream so far.
     pub report: EarReport,
 }
 
 impl Ear {
-    /// An ear for one stream, at its start.
+    /// Creates a decoder at the start of a stream.
     #[must_use]
     pub fn new(settings: EarSettings) -> Self {
         Self { settings, demux: Demux::default(), playback: Playback::default(), connected: true, now: None }
     }
 
-    /// An ear that continues at a position. The first audio follows what was given before, unless its time stamps or its time
-    /// of day show a gap.
+    /// Creates a decoder that continues at the position of `state`. The first audio follows the audio that was emitted before,
+    /// unless its time stamps or its time of day show a gap.
     #[must_use]
     pub fn resume(settings: EarSettings, state: EarState) -> Self {
         let EarState { position, clock, report } = state;
@@ -98,21 +98,21 @@ impl Ear {
         Self { settings, demux: Demux::default(), playback, connected: true, now: None }
     }
 
-    /// The state after the last delivery.
+    /// Returns the state after the last delivery.
     #[must_use]
     pub fn state(&self) -> EarState {
         let Playback { given, clock, report, .. } = &self.playback;
         EarState { position: *given, clock: clock.clone(), report: report.clone() }
     }
 
-    /// Does the same as [`Self::hear`] for a delivery that was received at `now`, seconds since 1970, by another process.
+    /// Decodes a delivery that another process received at `now`, seconds since 1970. Otherwise like [`Self::hear`].
     pub fn hear_at(&mut self, delivery: Delivery, now: f64, sink: impl FnMut(Sound<'_>)) {
         self.now = Some(now);
         self.hear(delivery, sink);
         self.now = None;
     }
 
-    /// Takes what comes next, and gives what is to be heard of it to `sink`, in order.
+    /// Decodes the next delivery and passes the resulting audio and gaps to `sink`, in order.
     pub fn hear(&mut self, delivery: Delivery, mut sink: impl FnMut(Sound<'_>)) {
         let sink: Sink<'_> = &mut sink;
         match delivery {
@@ -142,7 +142,7 @@ impl Ear {
         self.playback.settle(sink);
     }
 
-    /// Ends the stream: gives what is held back.
+    /// Ends the stream and passes the audio and gaps that are held back to `sink`.
     pub fn finish(&mut self, mut sink: impl FnMut(Sound<'_>)) {
         let sink: Sink<'_> = &mut sink;
         self.demux.end(&mut self.playback, sink);
@@ -156,37 +156,38 @@ impl Ear {
         self.playback.clock.inherit(anchor);
     }
 
-    /// A time stamp with its time, from which another worker can continue the clock; `None` where the stream has no time
-    /// stamps, or dates, which are the same for every worker.
+    /// Returns a time stamp with its time, from which another worker can continue the clock. Returns `None` if the stream has
+    /// no time stamps, or if it has dates, which are the same for every worker.
     #[must_use]
     pub fn clock_anchor(&self) -> Option<ClockAnchor> {
         self.playback.clock_anchor()
     }
 
-    /// Counts sound that is missing or repeated, seconds, although no time stamp shows it.
+    /// Counts `seconds` of audio that are missing or repeated although the time stamps do not show it.
     pub fn count_splice(&mut self, seconds: f64) {
         self.playback.report.gaps.add(GapReason::Spliced, Gaps { count: 1, seconds });
     }
 
-    /// What became of the stream so far.
+    /// Returns the counters of the stream so far.
     #[must_use]
     pub fn report(&self) -> &EarReport {
         &self.playback.report
     }
 
-    /// The map from position to time of day.
+    /// Returns the map from position to time of day.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.playback.clock
     }
 
-    /// Samples at 44.1 kHz from the stream's first one to the end of what came. Some of them may not be given yet.
+    /// Returns the number of samples at 44.1 kHz from the first one of the stream to the end of the received media. Some of
+    /// them may not be emitted yet.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.playback.position()
     }
 
-    /// What comes next is not of the connection before.
+    /// Ends the connection of a live stream without segments: the following deliveries do not belong to it.
     fn end_live(&mut self, sink: Sink<'_>) {
         if std::mem::take(&mut self.playback.is_live) {
             self.playback.join_up(sink);
@@ -221,12 +222,12 @@ impl Ear {
             Content::Nothing => self.demux.interrupt(&mut self.playback, sink),
         }
         let (frames_now, decoded_now) = self.playback.frames();
-        // The end of a frame that only began in a part is in the next one.
+        // A part may end within a frame, whose end is in the next part.
         if segment.part && is_media {
             return;
         }
         if frames_now == frames {
-            // It waits: the time stamps behind it tell whether and how much is missing.
+            // The gap is not emitted yet: the time stamps after it show whether and how much is missing.
             self.playback.miss(GapReason::Unreadable, segment.seconds);
         }
         if frames_now == frames || decoded_now == decoded && segment.seconds > SHORTEST {
@@ -244,7 +245,7 @@ impl Ear {
         self.playback.miss(gap.reason, gap.seconds);
     }
 
-    /// Takes audio of a live stream without segments.
+    /// Decodes audio of a live stream without segments.
     fn live(&mut self, chunk: &LiveChunk, sink: Sink<'_>) {
         if !clock::is_time(chunk.arrived) {
             return;
@@ -261,7 +262,7 @@ impl Ear {
         self.playback.arrived(chunk.arrived, sink);
     }
 
-    /// Marks the first bytes of a connection with the time of day.
+    /// Marks the first bytes of a connection with the time of day, for streams without segments that are not live.
     fn connect(&mut self, sink: Sink<'_>) {
         self.end_live(sink);
         if std::mem::take(&mut self.connected) {

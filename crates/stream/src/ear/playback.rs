@@ -1,4 +1,4 @@
-//! Frames in their order to sounds: placed in time, decoded, given out.
+//! Placement of frames in time, decoding, and output of audio and gaps.
 
 use refrain_core::audio::ts::FrameFormat;
 use refrain_core::audio::{FrameError, LiveDecoder, SAMPLE_RATE};
@@ -13,43 +13,44 @@ use super::timeline::{Place, Timeline};
 use crate::delivery::GapReason;
 use crate::gaps::Gaps;
 
-/// Samples that are gathered before they are given out within one delivery.
+/// Samples that are collected before they are emitted within one delivery.
 const CHUNK: usize = 8_192;
 
-/// Seconds of missing media that wait for the time stamps after them to say exactly how long they are. What is more is
-/// given out, so that whoever listens does not stand still.
+/// Seconds of missing media that are not emitted before the time stamps after them show their exact length. Missing media
+/// beyond this is emitted at once, so that the output does not stall.
 const MAX_WAITING: f64 = 10.0;
 
-/// Who hears.
+/// Callback that receives the audio and gaps.
 pub(super) type Sink<'a> = &'a mut dyn FnMut(Sound<'_>);
 
-/// A frame with what is known of it.
+/// An encoded frame with its properties.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'a> {
     pub(super) data: &'a [u8],
-    /// What it holds; nothing if the decoder was made for its track.
+    /// Format of the frame; `None` if the decoder was opened for its track.
     pub(super) format: Option<FrameFormat>,
     pub(super) seconds: f64,
-    /// Its time stamp, seconds.
+    /// Time stamp in seconds.
     pub(super) time: Option<f64>,
-    /// Whether something was lost right before it.
+    /// True if data was lost directly before the frame.
     pub(super) after_loss: bool,
 }
 
-/// When the next frame is, by what came around it.
+/// Time of the next frame, from its segment or its connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
-    /// EXT-X-PROGRAM-DATE-TIME.
+    /// EXT-X-PROGRAM-DATE-TIME, seconds since 1970.
     pub(super) program_date_time: Option<f64>,
-    /// When it was received, less its length and that of what was listed behind it: no earlier than it was made.
+    /// Time of reception, less the duration of the segment and of the media listed after it, seconds since 1970. The frame was
+    /// produced at this time or earlier.
     pub(super) arrival: f64,
-    /// Whether it was received as soon as it was made, as far as the source can.
+    /// True if the media was received as soon after its production as the source allows.
     pub(super) live: bool,
-    /// Whether its times are known to begin anew.
+    /// True if the times are known to restart with this frame.
     pub(super) certain: bool,
 }
 
-/// Everything behind the demuxer.
+/// All processing after the demuxer.
 #[derive(Debug, Default)]
 pub(super) struct Playback {
     pub(super) decoder: LiveDecoder,
@@ -58,67 +59,68 @@ pub(super) struct Playback {
     pub(super) report: EarReport,
     pub(super) ad: bool,
     meter: Meter,
-    /// Samples given out so far, gaps included.
+    /// Samples emitted so far, gaps included.
     pub(super) given: u64,
-    /// What is missing before the next frame, by reason.
+    /// Missing media before the next frame, by reason.
     pub(super) missing: [Gaps; GapReason::ALL.len()],
-    /// What the next frame is marked with, and seconds that have passed since.
+    /// Mark of the next frame, and seconds of frames that were skipped since the mark was set.
     mark: Option<(Mark, f64)>,
-    /// Frames that came, repeated ones included, and frames that were decoded.
+    /// Frames received, repeated ones included, and frames decoded.
     frames: (u64, u64),
     /// The last time stamp and its position, seconds.
     stamp: Option<(f64, f64)>,
     /// The start of a connection of a live stream, whose frames are not placed yet.
     pub(super) join: Option<Join>,
-    /// What connections of a live stream gave last.
+    /// Frames that the connections of a live stream delivered last.
     pub(super) recent: RecentFrames,
-    /// Seconds of audio that are still to be left out as repeated.
+    /// Seconds of repeated audio that are still to be left out.
     pub(super) repeated: f64,
-    /// Whether it is a live stream without segments.
+    /// True for a live stream without segments.
     pub(super) is_live: bool,
-    /// When audio of a live stream arrived last.
+    /// Last arrival of audio of a live stream.
     pub(super) last_arrival: Option<LastArrival>,
-    /// Whether the next frame does not continue what the decoder has.
+    /// True if the decoder must be reset, because the next frame does not continue the one before.
     pub(super) reset_due: bool,
 }
 
 impl Playback {
-    /// Playback that continues at a position, in samples.
+    /// Creates a playback that continues at a position, in samples.
     pub(super) fn at(position: u64, clock: Clock, report: EarReport) -> Self {
         Self { given: position, clock, report, ..Self::default() }
     }
 
-    /// Marks the next frame.
+    /// Sets the mark of the next frame.
     pub(super) fn mark(&mut self, mark: Mark) {
         self.mark = Some((mark, 0.0));
     }
 
-    /// Frames that came and frames that were decoded so far.
+    /// Returns the number of frames received and of frames decoded so far.
     pub(super) fn frames(&self) -> (u64, u64) {
         self.frames
     }
 
-    /// Samples up to the end of what came, gaps that were not given yet included.
+    /// Returns the end of the received media in samples, including gaps that are not emitted yet.
     pub(super) fn position(&self) -> u64 {
         let head = self.head();
         head + if head > 0 { samples(self.waiting()) } else { 0 }
     }
 
-    /// Time stamps begin anew here.
+    /// Replaces the timeline, because time stamps restart with the next frame.
     pub(super) fn restart(&mut self, timeline: Timeline) {
         self.timeline = timeline;
         self.stamp = None;
         self.reset_due = true;
     }
 
-    /// A time stamp with its time, from which another worker can continue; `None` where dates or nothing is known.
+    /// Returns a time stamp with its time, from which another worker can continue. Returns `None` if the stream has dates, or
+    /// no time stamps.
     pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
         let (stamp, position) = self.stamp.filter(|_| self.clock.source() == Some(ClockSource::Arrival))?;
         let epoch = self.clock.epoch(position)?;
         Some(ClockAnchor { stamp, wrap: self.timeline.wrap(), epoch })
     }
 
-    /// Takes a frame. At the start of a connection of a live stream it is held back.
+    /// Processes a frame. At the start of a connection of a live stream it is held back.
     pub(super) fn hear(&mut self, frame: Frame<'_>, sink: Sink<'_>) {
         self.frames.0 += 1;
         if let Some(join) = &mut self.join {
@@ -172,7 +174,7 @@ impl Playback {
                 let alone = self.waiting() == 0.0;
                 self.miss(GapReason::Unreadable, frame.seconds);
                 if let Some(missing) = self.missing.get_mut(GapReason::Unreadable as usize) {
-                    missing.count -= u64::from(!alone); // one gap, however many frames
+                    missing.count = missing.count.saturating_sub(u64::from(!alone)); // one gap, however many frames
                 }
                 self.pass(frame.seconds);
             }
@@ -182,7 +184,7 @@ impl Playback {
         }
     }
 
-    /// Takes sound that is decoded already: 44.1 kHz mono.
+    /// Processes audio that is decoded already: 44.1 kHz mono.
     pub(super) fn hear_decoded(&mut self, sound: &[f32], sink: Sink<'_>) {
         if let Some(join) = &mut self.join {
             return join.hold_samples(sound, seconds(sound.len() as u64));
@@ -195,11 +197,11 @@ impl Playback {
         let gap = self.waiting();
         self.anchor(seconds(self.head()) + gap, None);
         self.leave_out(gap, 0.0, sink);
-        // It fails for no sound of this rate.
+        // This cannot fail for mono audio of the engine's own sample rate.
         _ = self.decoder.push(sound, 1, SAMPLE_RATE);
     }
 
-    /// Gives out what is ready at the end of a delivery.
+    /// Emits the audio that is ready at the end of a delivery, and missing media beyond [`MAX_WAITING`].
     pub(super) fn settle(&mut self, sink: Sink<'_>) {
         let waiting = self.waiting();
         if waiting > MAX_WAITING && self.head() > 0 {
@@ -208,7 +210,7 @@ impl Playback {
         self.give(sink);
     }
 
-    /// Ends the stream.
+    /// Ends the stream and emits everything that remains.
     pub(super) fn finish(&mut self, sink: Sink<'_>) {
         let waiting = self.waiting();
         if self.head() > 0 {
@@ -218,7 +220,7 @@ impl Playback {
         self.give(sink);
     }
 
-    /// What is missing before the first sound is before the stream's start.
+    /// Discards media that is missing before the first audio, because the stream starts with its first audio.
     fn begin(&mut self) {
         if self.head() == 0 {
             self.missing = Default::default();
@@ -226,19 +228,19 @@ impl Playback {
         }
     }
 
-    /// The end of what was taken, in samples.
+    /// Returns the end of the placed audio in samples.
     pub(super) fn head(&self) -> u64 {
         self.given + self.decoder.ready().len() as u64 + self.decoder.held()
     }
 
-    /// Notes that part of what was marked is over, and was not heard.
+    /// Notes that `seconds` of the marked media were skipped. They are added to the time of the mark for the next frame.
     fn pass(&mut self, seconds: f64) {
         if let Some((_, passed)) = &mut self.mark {
             *passed += seconds;
         }
     }
 
-    /// Sets the clock by the mark, for a frame at this position.
+    /// Adjusts the clock by the mark, for a frame at `position`, in seconds.
     fn anchor(&mut self, position: f64, stamp: Option<f64>) {
         let Some((mark, passed)) = self.mark.take() else { return };
         let arrival = mark.arrival + passed;
@@ -260,7 +262,7 @@ impl Playback {
         self.decoder.decode(frame.data)
     }
 
-    /// Counts a decoder that was made, unless it is the first.
+    /// Counts a change of format. Call it after a decoder was created; the first decoder is not counted.
     pub(super) fn note_format(&mut self) {
         self.report.format_changes += u64::from(self.frames.1 > 0);
     }
@@ -284,7 +286,7 @@ impl Playback {
     }
 
     pub(super) fn sound<'a>(&self, media: Media<'a>) -> Sound<'a> {
-        // There is a time before there is sound: each frame is preceded by a mark.
+        // The clock has a time before there is audio, because a mark precedes each frame.
         let epoch = self.clock.epoch(seconds(self.given)).unwrap_or_default();
         let shared_clock = self.clock.is_shared();
         Sound { position: self.given, epoch, shared_clock, ad: self.ad, media }

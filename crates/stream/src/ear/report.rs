@@ -1,4 +1,4 @@
-//! What became of a stream.
+//! Counters of the decoding of a stream.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,43 +7,43 @@ use crate::gaps::GapCounts;
 /// Counters of one stream since its start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EarReport {
-    /// Segments that came, each part of one counted as well.
+    /// Segments received. Each part of a segment is counted as well.
     pub segments: u64,
-    /// Segments that gave no sound: empty, truncated, encrypted, without audio, or no media at all.
+    /// Segments without audio: empty, truncated, encrypted, without an audio track, or not media.
     pub unreadable_segments: u64,
-    /// Audio frames that came, undecodable ones included, repeated ones not.
+    /// Audio frames received, including undecodable ones but not repeated ones.
     pub frames: u64,
-    /// Frames that could not be decoded, and places where frames were damaged or lost on the way.
+    /// Frames that could not be decoded, and places where frames were damaged or lost in transport.
     pub decode_errors: u64,
-    /// Packets of MPEG-TS that are missing, as far as their counters tell.
+    /// Missing packets of MPEG-TS, according to the continuity counters.
     pub lost_packets: u64,
-    /// Seconds of sound that were given, gaps not included.
+    /// Seconds of audio emitted, gaps not included.
     pub seconds: f64,
-    /// Seconds of sound below −60 dBFS.
+    /// Seconds of audio below −60 dBFS.
     pub silence_seconds: f64,
-    /// Level of the last second or so, dBFS, −120 at the lowest; nothing before there is sound.
+    /// Level in dBFS with a time constant of one second, at least −120; `None` before there is audio.
     pub level: Option<f64>,
-    /// Seconds of audio that came twice and were left out.
+    /// Seconds of audio that were received twice and left out.
     pub repeated_seconds: f64,
-    /// Times that time stamps began anew, announced or not, and connections.
+    /// Number of times that time stamps restarted, announced or not, plus reconnects.
     pub discontinuities: u64,
-    /// Times that a decoder was made for another format than before.
+    /// Number of times that a decoder was created for another format than before.
     pub format_changes: u64,
-    /// The codec, sample rate in hertz and channels of the last sound.
+    /// Codec, sample rate in hertz and channels of the last audio.
     pub format: Option<(String, u32, usize)>,
     /// The last codec that cannot be decoded, if there was one.
     pub unsupported: Option<String>,
-    /// What the station said last that it plays.
+    /// The last title that a radio station announced.
     pub title: Option<Title>,
-    /// What was missing, and was given as gaps.
+    /// Missing media that was emitted as gaps, and splices.
     pub gaps: GapCounts,
 }
 
-/// What a radio station says that it plays.
+/// A title that a radio station announced.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Title {
-    /// Its words.
+    /// Text of the title.
     pub text: String,
-    /// Where in the stream it said so, seconds from the first sample.
+    /// Position in the stream at which it was announced, seconds from the first sample.
     pub position: f64,
 }

@@ -1,33 +1,34 @@
-//! What an ear hears.
+//! Output of the decoder.
 
 use refrain_core::audio::SAMPLE_RATE;
 
 use crate::delivery::GapReason;
 
-/// A stretch of a stream, borrowed for as long as the callback looks at it. Each begins where the one before ended.
+/// A piece of a decoded stream, borrowed for the duration of the callback. Each piece begins where the previous one ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sound<'a> {
-    /// Samples at 44.1 kHz from the stream's first one to the first of these, gaps included.
+    /// Samples at 44.1 kHz from the first one of the stream to the start of this piece, gaps included.
     pub position: u64,
-    /// When the first of these was, seconds since 1970, as far as the stream or its arrival tells.
+    /// Time of the start of this piece, seconds since 1970, from the dates of the stream or from its arrival.
     pub epoch: f64,
-    /// Whether every worker of the stream has this clock: dates of the stream, or the clock of an earlier worker continued by
-    /// its time stamps.
+    /// True if every worker of the stream has this clock: it uses the dates of the stream, or it continues the clock of an
+    /// earlier worker by time stamps.
     pub shared_clock: bool,
-    /// Whether the playlist marks it as an advertisement; exact to the samples that a resampler holds back.
+    /// True if the playlist marks the piece as an advertisement. The boundaries are exact except for the samples that a
+    /// resampler holds back.
     pub ad: bool,
-    /// The sound itself.
+    /// The audio or the gap.
     pub media: Media<'a>,
 }
 
 impl Sound<'_> {
-    /// Its place in the stream, seconds from the first sample.
+    /// Returns the position in the stream, seconds from the first sample.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         seconds(self.position)
     }
 
-    /// How many samples at 44.1 kHz it is long.
+    /// Returns the length in samples at 44.1 kHz.
     #[must_use]
     pub fn length(&self) -> u64 {
         match self.media {
@@ -37,26 +38,26 @@ impl Sound<'_> {
     }
 }
 
-/// Sound or none.
+/// Content of a [`Sound`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Media<'a> {
-    /// 44.1 kHz mono, nominally within ±1, free of NaN and infinity.
+    /// 44.1 kHz mono samples, nominally within ±1, without NaN and infinity.
     Samples(&'a [f32]),
-    /// Media that is missing: a number, for it may be hours.
+    /// Missing media. It has no samples, only a length, because it can last hours.
     Gap {
-        /// Its length in samples at 44.1 kHz.
+        /// Length in samples at 44.1 kHz.
         samples: u64,
-        /// Why it is missing.
+        /// Reason why the media is missing.
         reason: GapReason,
     },
 }
 
-/// Samples at 44.1 kHz in seconds.
+/// Converts samples at 44.1 kHz to seconds.
 pub(super) fn seconds(samples: u64) -> f64 {
     samples as f64 / f64::from(SAMPLE_RATE)
 }
 
-/// Seconds in samples at 44.1 kHz; nothing below 0.
+/// Converts seconds to samples at 44.1 kHz. Returns 0 for negative seconds.
 pub(super) fn samples(seconds: f64) -> u64 {
-    (seconds * f64::from(SAMPLE_RATE)).round() as u64 // `as` saturates, and makes 0 of NaN
+    (seconds * f64::from(SAMPLE_RATE)).round() as u64 // `as` saturates and converts NaN to 0
 }

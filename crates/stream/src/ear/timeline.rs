@@ -1,73 +1,75 @@
-//! Time stamps against what was heard: where a frame stands in the stream.
+//! Position of a frame in the stream, from its time stamp and the audio before it.
 
 use refrain_core::audio::ts::{PTS_CLOCK, PTS_WRAP};
 
-/// How far a time stamp may be from where the frame before ended, seconds. Encoders round to milliseconds, live ones
-/// jitter by some of them; frames are 20 to 50 ms long, so a lost one or two pass as well and the next stamps stay exact.
+/// Largest distance of a time stamp from the end of the previous frame, in seconds, that is ignored. Encoders round to
+/// milliseconds, and live encoders jitter by some of them. Frames are 20 to 50 ms long, so one or two lost frames are ignored
+/// as well; this adds no error, because later time stamps are still compared with the same anchor.
 const JITTER: f64 = 0.1;
 
-/// The same where frames are known to be damaged or lost: more than a frame. Not less, for a packager that counts its
-/// packets anew in each segment looks like a loss at each.
+/// The same limit where frames are known to be damaged or lost: more than a frame. It cannot be smaller, because a packager
+/// that restarts its packet counters in each segment looks like a loss at each segment.
 const LOSS: f64 = 0.03;
 
-/// Longest stretch that time stamps alone may show to be missing, seconds, and most that they may differ from gaps that
-/// were announced: some segments. A longer jump is another clock.
+/// Longest gap that is derived from time stamps alone, and largest difference between time stamps and announced gaps, in
+/// seconds: some segments. A larger jump means that the time stamps have restarted.
 const MAX_HOLE: f64 = 30.0;
 
-/// Longest stretch that may come twice, seconds: a segment. A longer step back is another clock.
+/// Longest repetition, in seconds: a segment. A larger step back means that the time stamps have restarted.
 const MAX_REPEAT: f64 = 15.0;
 
-/// How near to its place audio must be after a repetition or an announced gap to go right on, seconds: half a frame.
+/// Largest distance of audio from its expected position after a repetition or an announced gap, in seconds, at which it
+/// follows directly: half a frame.
 const ON_PLACE: f64 = 0.012;
 
-/// Where a frame belongs.
+/// Position of a frame relative to the audio before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Place {
-    /// Right behind what came before it.
+    /// Directly after the audio before it.
     Next,
-    /// After this many seconds that are missing.
+    /// After this many missing seconds.
     After(f64),
-    /// It was heard already.
+    /// The frame was decoded already.
     Repeated,
-    /// Nobody knows: its time stamps have nothing to do with those before.
+    /// Unknown, because the time stamps have restarted.
     Anew,
 }
 
 /// The clock of a stream's time stamps, from one discontinuity to the next. All times are seconds.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
-    /// A time stamp and its place in the stream.
+    /// A time stamp and its position in the stream.
     anchor: Option<(f64, f64)>,
-    /// After how much the stamps begin at 0 again.
+    /// Time after which the time stamps wrap to 0.
     wrap: Option<f64>,
-    /// Whether repeated audio is being left out.
+    /// True while repeated audio is left out.
     behind: bool,
 }
 
 impl Timeline {
-    /// A clock that knows nothing yet. `wraps` is for stamps of MPEG-TS: 33 bits of 90 kHz.
+    /// Creates a timeline without an anchor. `wraps` is true for time stamps of MPEG-TS: 33 bits of 90 kHz.
     pub(super) fn new(wraps: bool) -> Self {
         let wrap = wraps.then(|| PTS_WRAP as f64 / f64::from(PTS_CLOCK));
         Self { anchor: None, wrap, behind: false }
     }
 
-    /// Begins anew with the next stamp.
+    /// Forgets the anchor. The next time stamp becomes the new one.
     pub(super) fn forget(&mut self) {
         self.anchor = None;
     }
 
-    /// Seconds after which time stamps begin at 0 again, if they do.
+    /// Returns the seconds after which time stamps wrap to 0, if they do.
     pub(super) fn wrap(&self) -> Option<f64> {
         self.wrap
     }
 
-    /// Whether there were stamps.
+    /// Returns true if there is an anchor.
     pub(super) fn is_known(&self) -> bool {
         self.anchor.is_some()
     }
 
-    /// Judges a frame with stamp `time`, when `head` of the stream is heard and `announced` is known to be missing;
-    /// `damaged` if something was lost right before it.
+    /// Returns the position of a frame with time stamp `time`, after `head` seconds of the stream and `announced` seconds that
+    /// are known to be missing. `damaged` is true if data was lost directly before the frame.
     pub(super) fn place(&mut self, time: f64, head: f64, announced: f64, damaged: bool) -> Place {
         let Some((from, at)) = self.anchor else {
             self.anchor = Some((time, head + announced));
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_frame_counts_where_a_loss_is_known() {
+    fn one_lost_frame_is_a_gap_only_where_a_loss_is_known() {
         let mut timeline = Timeline::new(true);
         timeline.place(0.0, 0.0, 0.0, false);
         assert_eq!(timeline.place(1.0625, 1.0, 0.0, false), Place::Next);
@@ -119,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn jitter_passes_holes_show_and_repeats_are_left_out() {
+    fn jitter_is_ignored_and_gaps_and_repetitions_are_found() {
         let mut timeline = Stamps(Timeline::new(true));
         assert_eq!(timeline.place(500.0, 0.0, 0.0), Place::Next);
         assert_eq!(timeline.place(510.05, 10.0, 0.0), Place::Next);
         assert_eq!(timeline.place(512.0, 10.0, 0.0), Place::After(2.0));
         assert_eq!(timeline.place(509.0, 12.0, 0.0), Place::Repeated);
-        assert_eq!(timeline.place(511.95, 12.0, 0.0), Place::Repeated, "up to its place, not near it");
+        assert_eq!(timeline.place(511.95, 12.0, 0.0), Place::Repeated, "left out until exactly its position");
         assert_eq!(timeline.place(511.99, 12.0, 0.0), Place::Next);
         assert_eq!(timeline.place(511.95, 12.0, 0.0), Place::Next);
         assert_eq!(timeline.place(10.0, 12.0, 0.0), Place::Anew);
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_tell_exactly_how_long_an_announced_gap_is() {
+    fn time_stamps_give_the_exact_length_of_an_announced_gap() {
         let mut timeline = Stamps(Timeline::new(false));
         timeline.place(0.0, 0.0, 0.0);
         assert_eq!(timeline.place(3.25, 1.0, 2.0), Place::After(2.25));

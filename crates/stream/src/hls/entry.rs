@@ -1,4 +1,4 @@
-//! Where a stream is entered.
+//! Entry URL of a stream.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use url::Url;
 
 use crate::http::ShownUrl;
 
-/// The URL that a stream is entered by: its master playlist, or the only media playlist.
+/// Entry URL of a stream: the URL of its master playlist, or of its only media playlist.
 #[derive(Clone)]
 pub enum Entry {
-    /// Always the same.
+    /// The same URL for each request.
     Fixed(Url),
-    /// Another one for each look, for example because a token in it is good for one use only.
+    /// A new URL for each request, for example because it contains a token that is valid only once.
     Fresh(Arc<dyn Fn() -> Url + Send + Sync>),
 }
 
 impl Entry {
-    /// The URL for the next look.
+    /// Returns the URL for the next request.
     #[must_use]
     pub fn url(&self) -> Url {
         match self {

@@ -1,14 +1,14 @@
-//! AES-128 of segments (RFC 8216 section 4.3.2.4).
+//! AES-128 decryption of segments (RFC 8216 section 4.3.2.4).
 
 use bytes::Bytes;
 use cbc::cipher::{BlockModeDecrypt, KeyIvInit, block_padding::Pkcs7};
 
-/// A key, or a vector, bytes.
+/// Length of a key and of an initialization vector, bytes.
 pub(super) const KEY_BYTES: usize = 16;
 
-/// The segment in clear; `None` if the key is wrong or the segment damaged.
+/// Decrypts a segment. Returns `None` if the key is wrong or the segment is damaged.
 ///
-/// `sequence` is the vector if there is none.
+/// Without `iv`, the media sequence number `sequence` is the initialization vector.
 pub(super) fn decrypt(
     bytes: &Bytes,
     key: [u8; KEY_BYTES],
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sequence_number_is_the_vector_unless_there_is_one() {
+    fn the_sequence_number_is_the_default_initialization_vector() {
         let (key, clear) = ([7; 16], Bytes::from_static(b"forty-two bytes of something not so secret"));
         for (iv, sequence) in [(None, 300_u64), (Some([9; 16]), 300)] {
             let used = iv.unwrap_or([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 44]);

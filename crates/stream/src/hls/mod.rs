@@ -1,8 +1,10 @@
-//! HLS, live and recorded (RFC 8216, and of its successor what Low-Latency HLS needs).
+//! Live and recorded HLS (RFC 8216, and the parts of RFC 8216bis that Low-Latency HLS needs).
 //!
-//! [`HlsSource`] follows a playlist: it chooses a rendition, loads the playlist as the specification times it, fetches
+//! [`HlsSource`] follows a playlist: it chooses a rendition, loads the playlist at the intervals of the specification, fetches
 //! each segment once, decrypts it, and delivers segments and gaps in order. At the live edge of Low-Latency HLS the segment
-//! that is being made comes part by part. It goes on whatever the server does, and says in its [`SourceStatus`] how it is doing; it ends with the playlist, or after a long time without news.
+//! that the server is still producing is delivered part by part. Errors of the server do not end the source once it has
+//! received a playlist; the [`SourceStatus`] reports its state. It ends with the playlist, or after a long time without new
+//! segments.
 
 mod entry;
 mod follow;

@@ -1,4 +1,4 @@
-//! Which of a master playlist's renditions is followed.
+//! Choice of the rendition of a master playlist that is followed.
 
 use url::Url;
 
@@ -8,16 +8,16 @@ use super::settings::RenditionChoice;
 /// The chosen rendition.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Chosen {
-    /// Its media playlist.
+    /// URL of its media playlist.
     pub(super) url: Url,
-    /// What it is called, for people and to know it again.
+    /// Name, to display it and to recognize the rendition later.
     pub(super) label: String,
 }
 
-/// The rendition that `choice` means; `None` if there is none.
+/// Returns the rendition that `choice` selects, or `None` if it does not exist.
 ///
-/// Sound is all that is wanted, so alone it is best: a variant without video, then an audio rendition with a playlist of
-/// its own, then the variant with the lowest bandwidth.
+/// Only audio is needed. So the automatic choice is a variant without video, else an audio rendition with a separate playlist,
+/// else the variant with the lowest bandwidth.
 pub(super) fn choose(master: &MasterPlaylist, choice: &RenditionChoice) -> Option<Chosen> {
     match choice {
         RenditionChoice::Automatic => automatic(master),
@@ -31,7 +31,7 @@ pub(super) fn choose(master: &MasterPlaylist, choice: &RenditionChoice) -> Optio
     }
 }
 
-/// Names of what there is, for people.
+/// Returns the names of the first 20 variants and audio renditions, for an error message.
 pub(super) fn names(master: &MasterPlaylist) -> String {
     let variants = master.variants.iter().map(label);
     let audio = master.audio.iter().filter(|media| media.url.is_some()).map(|media| media.name.clone());
@@ -59,10 +59,10 @@ fn named(master: &MasterPlaylist, name: &str) -> Option<Chosen> {
     variant.map(|variant| sound_of(master, variant)).or_else(|| audio().find_map(of_audio))
 }
 
-/// A variant, or where its sound is if that is elsewhere.
+/// Returns the audio rendition of the variant if it has a separate playlist, else the variant.
 fn sound_of(master: &MasterPlaylist, variant: &Variant) -> Chosen {
     let in_group = || master.audio.iter().filter(|media| Some(&media.group) == variant.audio.as_ref());
-    // A member of the group without a URL says that its sound is in the variant itself.
+    // A member of the group without a URL means that its audio is in the variant.
     let best = in_group().find(|media| media.default).or_else(|| in_group().next());
     best.and_then(of_audio).unwrap_or_else(|| of_variant(variant))
 }
@@ -83,7 +83,7 @@ fn lowest<'a>(variants: impl Iterator<Item = &'a Variant>) -> Option<&'a Variant
     variants.min_by_key(|variant| variant.bandwidth)
 }
 
-/// By its name, as IVS has it, or by codecs that are all audio.
+/// Returns true if the variant has no video, according to its name (IVS), or to its codecs and the lack of a resolution.
 fn is_audio_only(variant: &Variant) -> bool {
     let named = variant.name.as_deref().is_some_and(|name| {
         let name = name.to_ascii_lowercase().replace([' ', '-'], "_");
@@ -111,7 +111,7 @@ mod tests {
     const IVS: &str = "#EXTM3U\n#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID=\"720p60\",NAME=\"720p60\"\n#EXT-X-STREAM-INF:BANDWIDTH=2000,CODECS=\"avc1.4,mp4a.40.2\",RESOLUTION=1x1,VIDEO=\"720p60\"\nhigh\n#EXT-X-STREAM-INF:BANDWIDTH=900,CODECS=\"avc1.4,mp4a.40.2\",RESOLUTION=1x1,VIDEO=\"160p\"\nlow\n#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID=\"audio_only\",NAME=\"Audio Only\"\n#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS=\"mp4a.40.2\",VIDEO=\"audio_only\"\naudio\n";
 
     #[test]
-    fn audio_alone_comes_first_then_the_lowest_bandwidth() {
+    fn audio_only_is_preferred_then_the_lowest_bandwidth() {
         let automatic = RenditionChoice::Automatic;
         assert_eq!(chosen(IVS, &automatic).as_deref(), Some("/audio"));
         let without = IVS.split("#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID=\"audio_only\"").next().unwrap();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_overrides() {
+    fn a_setting_overrides_the_automatic_choice() {
         let of = |choice| chosen(IVS, &choice);
         assert_eq!(of(RenditionChoice::Name("720P60".to_owned())).as_deref(), Some("/high"));
         assert_eq!(of(RenditionChoice::Name("4k".to_owned())), None);

@@ -1,71 +1,73 @@
-//! How a playlist is followed.
+//! Settings of an HLS source.
 
 use std::time::Duration;
 
 use super::playlist::{MAX_PLAYLIST_BYTES, MediaPlaylist, MediaSegment};
 use crate::http::{Limits, PrivateHost};
 
-/// Which rendition of a master playlist is followed.
+/// Choice of the rendition of a master playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum RenditionChoice {
-    /// Audio alone if there is such a rendition, else the lowest bandwidth.
+    /// A rendition with audio only if there is one, else the variant with the lowest bandwidth.
     #[default]
     Automatic,
-    /// The variant or audio rendition of this name, without regard to case.
+    /// The variant or audio rendition with this name, without regard to case.
     Name(String),
-    /// The variant at this place in the master playlist, counted from 0.
+    /// The variant at this index in the master playlist, from 0.
     Index(usize),
-    /// The variant of the highest bandwidth that is not above this, bits a second; else the lowest.
+    /// The variant with the highest bandwidth up to this value, bits per second. If all variants exceed it, the variant with
+    /// the lowest bandwidth.
     MaxBandwidth(u64),
 }
 
-/// How a playlist is followed. The defaults are for live streams of strangers.
+/// Settings of an HLS source. The defaults are for live streams from untrusted servers.
 #[derive(Debug, Clone)]
 pub struct HlsSettings {
-    /// Which rendition is followed.
+    /// Choice of the rendition of a master playlist.
     pub rendition: RenditionChoice,
-    /// Whether the host of the stream's own URL may have a private address. A literal private address in that URL and
+    /// True if the host of the stream's own URL may have a private address. A literal private address in that URL and
     /// `localhost` need no permission.
     pub allow_private: bool,
-    /// Further hosts that may have private addresses: those of segments, keys, sections and redirects.
+    /// Further hosts that may have private addresses: hosts of segments, keys, sections and redirects.
     pub private_hosts: Vec<PrivateHost>,
     /// Number of segments at the end of a live playlist with which [`Start::LiveEdge`] begins; at least one.
     pub start_segments_back: usize,
-    /// Where to begin.
+    /// Position at which to begin.
     pub start: Start,
-    /// Time at the end of a live playlist with which [`Start::CatchUp`] begins.
+    /// Duration at the end of a live playlist with which [`Start::CatchUp`] begins.
     pub catch_up: Duration,
-    /// Whether a playlist that lists parts of segments (Low-Latency HLS) is followed by them at its live edge.
+    /// True if parts of segments (Low-Latency HLS) are used at the live edge of a playlist that lists them.
     pub low_latency: bool,
-    /// Most segments or parts that are fetched at once or wait, fetched, for their turn; at least one.
+    /// Most segments or parts that are being fetched, or are fetched and wait for delivery in order; at least one.
     pub prefetch: usize,
-    /// Most deliveries that wait for the consumer; at least one.
+    /// Capacity of the queue of deliveries to the consumer; at least one.
     pub queue: usize,
-    /// Bounds of the time between two loads of a playlist, whatever its target duration says.
+    /// Shortest and longest time between two loads of a playlist, regardless of its target duration.
     pub reload: (Duration, Duration),
-    /// Limits of a playlist.
+    /// Size and time limits of loading a playlist.
     pub playlist: Limits,
-    /// Limits of a segment, a section or a key.
+    /// Size and time limits of fetching a segment or a section. The time limit also applies to a key.
     pub segment: Limits,
-    /// First and longest pause before something that failed is tried again. Pauses double and are spread by chance.
+    /// First and longest pause before a failed request is repeated. Pauses double and are randomized.
     pub retry: (Duration, Duration),
-    /// How long a segment that cannot be had holds up those after it.
+    /// Longest time in which a segment that cannot be fetched is retried. It delays the segments after it.
     pub segment_patience: Duration,
-    /// How long a key that cannot be had is not asked for again.
+    /// Time for which a key that cannot be fetched is not requested again.
     pub key_pause: Duration,
-    /// How often the master playlist is resolved again while all is well: IVS's variant URLs expire after 34 to 87 minutes.
+    /// Interval at which the master playlist is resolved again without an error. Variant URLs of IVS expire after 34 to 87
+    /// minutes.
     pub resolve_every: Duration,
-    /// Least time between two resolutions of the master playlist.
+    /// Shortest time between two resolutions of the master playlist.
     pub resolve_pause: Duration,
-    /// Without a new segment for so many target durations a stream is stalled.
+    /// Number of target durations without a new segment after which a stream is stalled.
     pub stalled_after: f64,
-    /// Without a new segment for so long a stream is over.
+    /// Time without a new segment after which a stream ends.
     pub give_up_after: Duration,
-    /// Segments of a live stream that could not be begun for so long are dropped and counted.
+    /// Time after which a segment of a live stream is dropped and counted as a gap, if fetching it has not begun.
     pub max_behind: Duration,
 }
 
-/// The segment of a playlist with which to begin. A playlist with `EXT-X-ENDLIST` is complete, any other one is live.
+/// Segment of a playlist with which to begin. A playlist with `EXT-X-ENDLIST` is complete, any other one is live.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Start {
     /// The newest segments of a live playlist, or the first one of a complete playlist.
@@ -79,7 +81,7 @@ pub enum Start {
 }
 
 impl HlsSettings {
-    /// Number of segments at the end of the first playlist with which to begin.
+    /// Returns the number of segments at the end of the first playlist with which to begin.
     pub(super) fn segments_back(&self, list: &MediaPlaylist) -> usize {
         let newest = self.start_segments_back.max(1);
         match (self.start, list.end) {

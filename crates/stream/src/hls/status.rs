@@ -1,4 +1,4 @@
-//! What is known of a stream from outside.
+//! State, errors and counters of an HLS source.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use crate::delivery::Delivery;
 use crate::gaps::{GapCounts, Gaps};
 use crate::http::HttpError;
 
-/// How a stream is doing.
+/// State of a stream.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum SourceState {
-    /// Nothing has come yet.
+    /// No segment was listed yet.
     #[default]
     Starting,
-    /// Media comes.
+    /// The playlist lists new segments.
     Live,
-    /// Nothing new has come for some time; it is still asked for.
+    /// No new segment was listed for some time. The playlist is still requested.
     Stalled,
-    /// It is over.
+    /// The stream has ended.
     Ended(EndReason),
-    /// It cannot be followed, or no more.
+    /// The stream cannot be followed, or errors prevented new segments for a long time.
     Failed(HlsError),
 }
 
@@ -35,60 +35,60 @@ impl fmt::Display for SourceState {
     }
 }
 
-/// Why a stream is over.
+/// Reason why a stream has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// Its playlist says so (EXT-X-ENDLIST).
+    /// The playlist is complete (EXT-X-ENDLIST).
     EndList,
-    /// Its playlist has shown nothing new for the time that the settings give.
+    /// The playlist listed no new segment for [`HlsSettings::give_up_after`](super::HlsSettings::give_up_after).
     Silent,
 }
 
 impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::EndList => "the playlist says so",
-            Self::Silent => "the playlist has shown nothing new for a long time",
+            Self::EndList => "the playlist is complete",
+            Self::Silent => "no new segment for a long time",
         })
     }
 }
 
-/// Why a playlist cannot be followed.
+/// Error of following a playlist.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HlsError {
     /// A request failed.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// What came is no playlist that can be used.
+    /// The response is not a usable playlist.
     #[error("{url}: {error}")]
     Playlist {
-        /// Where it came from.
+        /// URL of the response.
         url: crate::http::ShownUrl,
-        /// What is wrong with it.
+        /// Reason why it cannot be used.
         error: PlaylistError,
     },
-    /// A master playlist in place of a media playlist.
-    #[error("{0}: a master playlist leads to another master playlist")]
+    /// The URL of a rendition returned a master playlist in place of a media playlist.
+    #[error("{0}: the master playlist refers to another master playlist")]
     NestedMaster(crate::http::ShownUrl),
-    /// A master playlist without the rendition that is asked for, or without any.
-    #[error("{url}: no rendition {wanted}; there are: {found}")]
+    /// The master playlist does not contain the requested rendition, or contains no rendition.
+    #[error("{url}: rendition {wanted} not found; available: {found}")]
     NoRendition {
-        /// The master playlist.
+        /// URL of the master playlist.
         url: crate::http::ShownUrl,
-        /// What was wanted.
+        /// The requested choice.
         wanted: String,
-        /// What there is.
+        /// Names of the available renditions.
         found: String,
     },
-    /// What is to be followed is no URL.
-    #[error("this is no URL of a playlist; it must start with http:// or https://")]
+    /// The URL of the playlist is invalid, or its scheme is not `http` or `https`.
+    #[error("invalid playlist URL; it must start with http:// or https://")]
     NoUrl,
 }
 
 impl HlsError {
-    /// Whether asking again can help.
+    /// Returns true if another request can succeed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Http(error) => error.is_transient(),
@@ -97,7 +97,7 @@ impl HlsError {
         }
     }
 
-    /// The status of the answer, if it was one that is no success.
+    /// Returns the HTTP status of the response, if the error is an unsuccessful response.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Http(error) => error.status(),
@@ -109,42 +109,42 @@ impl HlsError {
 /// State and counters of a stream since it was opened.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SourceStatus {
-    /// How it is doing.
+    /// State of the stream.
     pub state: SourceState,
-    /// Whether the playlist is complete (EXT-X-ENDLIST): nothing of it gets lost by waiting.
+    /// True if the playlist is complete (EXT-X-ENDLIST), so that no segment gets lost if the consumer is slow.
     pub recorded: bool,
-    /// Segments delivered, whole or the last of them.
+    /// Segments delivered completely: whole, as parts, or with the rest after some parts.
     pub segments: u64,
     /// Parts of segments delivered.
     pub parts: u64,
-    /// Bytes of those segments and parts.
+    /// Bytes of the delivered segments and parts.
     pub bytes: u64,
-    /// Media of those segments and parts, seconds as the playlist says.
+    /// Duration of the delivered segments and parts according to the playlist, seconds.
     pub seconds: f64,
     /// Segments delivered that are marked as advertisements.
     pub ads: u64,
     /// Missing media, by reason.
     pub gaps: GapCounts,
-    /// Requests that were repeated because one failed.
+    /// Requests that were repeated after a failure.
     pub retries: u64,
-    /// Loads of a media playlist that gave one.
+    /// Loads that returned a media playlist.
     pub playlist_loads: u64,
-    /// Loads that were answered with 304.
+    /// Loads with the response 304 (not modified).
     pub not_modified: u64,
     /// Loads that failed.
     pub playlist_errors: u64,
-    /// Resolutions of the master playlist after the first.
+    /// Resolutions of the master playlist after the first one.
     pub resolutions: u64,
-    /// Times that the playlist began anew.
+    /// Number of restarts of the playlist.
     pub resets: u64,
     /// Name or bandwidth of the rendition that is followed, once it is chosen.
     pub rendition: Option<String>,
-    /// The last thing that went wrong.
+    /// The last error.
     pub last_error: Option<HlsError>,
 }
 
 impl SourceStatus {
-    /// Counts what is delivered.
+    /// Counts a delivery.
     pub(super) fn count(&mut self, delivery: &Delivery) {
         match delivery {
             Delivery::Segment(segment) => {
@@ -163,7 +163,7 @@ impl SourceStatus {
             | Delivery::Reconnected => {}
         }
     }
-    /// Counts a segment that is delivered to its end.
+    /// Counts a segment that was delivered completely.
     pub(super) fn count_segment(&mut self, ad: bool) {
         self.segments += 1;
         self.ads += u64::from(ad);

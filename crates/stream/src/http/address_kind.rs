@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub(super) enum AddressKind {
     /// An address of the public internet.
     Public,
-    /// This machine or a private network: needs a grant of the operator.
+    /// This machine or a private network: allowed only if the operator grants it.
     Private,
     /// Link-local, cloud metadata, multicast, broadcast or reserved: refused whatever the settings are.
     Refused,
@@ -29,7 +29,7 @@ const METADATA_V4: [Ipv4Addr; 3] =
 /// refused, because clouds add services to it (Amazon: ::23 for pods, ::123 for time, ::253 for DNS, ::254).
 const METADATA_V6: [[u16; 2]; 3] = [[0xfd00, 0xec2], [0xfd20, 0xce], [0xfd00, 0x42]];
 
-/// By RFC 6890 and its updates.
+/// Returns the class of an IPv4 address by RFC 6890 and its updates.
 fn kind_v4(v4: Ipv4Addr) -> AddressKind {
     let [a, b, c, _] = v4.octets();
     if v4.is_link_local() || v4.is_multicast() || a >= 240 || METADATA_V4.contains(&v4) {
@@ -48,7 +48,7 @@ fn kind_v6(v6: Ipv6Addr) -> AddressKind {
     if v6.is_loopback() || v6.is_unspecified() {
         return AddressKind::Private;
     }
-    // One address can be read in several ways, depending on the network: the strictest class counts.
+    // One address can carry several IPv4 addresses, depending on the network: the strictest class counts.
     if let Some(strictest) = embedded_v4(v6).map(kind_v4).max() {
         return strictest;
     }
@@ -72,8 +72,8 @@ fn is_reserved(first: u16, second: u16) -> bool {
     protocol || (first == 0x3fff && second < 0x1000)
 }
 
-/// The IPv4 addresses that an IPv6 address can carry: compatible and mapped (RFC 4291), translated (RFC 2765), NAT64
-/// (RFC 6052, RFC 8215), 6to4 (RFC 3056) and ISATAP (RFC 5214).
+/// Returns the IPv4 addresses that an IPv6 address can carry: compatible and mapped (RFC 4291), translated (RFC 2765),
+/// NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056) and ISATAP (RFC 5214).
 fn embedded_v4(v6: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let groups = v6.segments();
     let bytes = v6.octets();

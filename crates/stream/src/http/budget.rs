@@ -1,4 +1,4 @@
-//! Bytes of responses that a process holds at a time.
+//! Limit of the bytes of responses that a process holds at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Bytes of responses that a process holds at a time: playlists, keys and segments of all streams that were received and not
-/// processed yet. 300 streams of audio with three segments each need a tenth of it.
+/// Most bytes of responses that a process holds at a time: playlists, keys and segments of all streams that were received
+/// but not processed yet. 300 streams of audio with three segments each need a tenth of it.
 pub(super) const MAX_BUFFERED_BYTES: usize = 256 << 20;
 
-/// Bytes of a permit: reservations are rounded up to it.
+/// Bytes per permit of the semaphore. Reservations are rounded up to a multiple of it.
 const UNIT: usize = 64 << 10;
 
-/// Longest wait for other responses to be processed. Several responses that each wait for the rest of their bytes would
-/// wait for each other otherwise.
+/// Longest wait for other responses to be processed. Without this limit, several responses that each wait for the rest of
+/// their bytes would deadlock.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// The bytes that are free.
+/// The bytes that are not reserved.
 #[derive(Debug, Clone)]
 pub(super) struct ByteBudget {
     free: Arc<Semaphore>,
@@ -37,19 +37,19 @@ pub(super) struct Reservation {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Other responses took the whole budget for [`MAX_WAIT`].
+/// The error if other responses used the whole budget for [`MAX_WAIT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
 impl ByteBudget {
-    /// A reservation of no bytes.
+    /// Returns a reservation of 0 bytes.
     pub(super) fn reservation(&self) -> Reservation {
         Reservation { budget: self.clone(), permit: None }
     }
 }
 
 impl Reservation {
-    /// Extends the reservation to a number of bytes. Nothing is lost if it is dropped while it waits.
+    /// Extends the reservation to `bytes` in total. The future can be dropped while it waits.
     ///
     /// # Errors
     /// [`Exhausted`] after [`MAX_WAIT`].
@@ -68,7 +68,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// The bytes, with the reservation until the last copy of them is dropped.
+    /// Attaches the reservation to `bytes`. It is released when the last copy of the returned bytes is dropped.
     pub(super) fn hold(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Held { bytes, _reservation: self })
     }

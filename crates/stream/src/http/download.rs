@@ -1,4 +1,4 @@
-//! A body that is written away piece by piece.
+//! Downloads whose body is written piece by piece.
 
 use std::io;
 
@@ -6,32 +6,32 @@ use tokio::time::timeout;
 
 use super::{HttpClient, HttpError, HttpFailure, Limits, Question};
 
-/// Why a download failed.
+/// Reason why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// The server or the network.
+    /// The request failed.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The pieces could not be written.
+    /// A piece could not be written.
     #[error("{0}")]
     Write(#[from] io::Error),
-    /// The server sends a stream without an end.
+    /// The URL is a live stream, which has no end.
     #[error("{0}: this is a live stream; follow it with `refrain monitor`")]
     Live(super::ShownUrl),
 }
 
-/// How far a download is.
+/// Progress of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Downloaded {
-    /// Bytes so far.
+    /// Bytes downloaded so far.
     pub bytes: u64,
-    /// Length that the server announces.
+    /// Length in bytes that the server announces, if it does.
     pub total: Option<u64>,
 }
 
 impl HttpClient {
-    /// Requests a URL and gives each piece of the body to `write`, with what was downloaded before it. Redirects are followed
-    /// and checked as in [`HttpClient::fetch`]. Returns the length of the body.
+    /// Requests a URL and passes each piece of the body to `write`, together with the progress before that piece. Redirects
+    /// are followed and checked as in [`HttpClient::fetch`]. Returns the length of the body in bytes.
     ///
     /// # Errors
     /// [`DownloadError::Http`] with [`HttpFailure::TooLarge`] as soon as the length exceeds the limit, and for each other

@@ -1,15 +1,15 @@
-//! Why a request failed, without what must not be told.
+//! Errors of requests, which contain no secrets.
 
 use std::fmt;
 
 use url::Url;
 
-/// A URL that may be shown: scheme, host, port and path. User names, passwords, queries and fragments, where tokens
-/// are, are left out.
+/// A URL that can be shown in messages: scheme, host, port and path. User names, passwords, queries and fragments are left
+/// out, because they can contain tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShownUrl(String);
 
-/// Longest text of a URL in messages, characters: some hosts keep hundreds of characters of state in a path.
+/// Longest text of a URL in messages, in characters. Some hosts keep hundreds of characters of state in a path.
 const MAX_SHOWN: usize = 120;
 
 impl From<&Url> for ShownUrl {
@@ -39,24 +39,24 @@ impl fmt::Debug for ShownUrl {
     }
 }
 
-/// A request that gave nothing.
+/// A failed request.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{url}: {reason}")]
 pub struct HttpError {
-    /// What was asked for.
+    /// The requested URL, or the redirect target that failed.
     pub url: ShownUrl,
-    /// What went wrong.
+    /// Reason of the failure.
     pub reason: HttpFailure,
 }
 
-/// What went wrong with a request.
+/// Reason why a request failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpFailure {
-    /// Another scheme than HTTP or HTTPS.
-    #[error("the scheme {0} is not followed; only http and https are")]
+    /// The scheme is neither HTTP nor HTTPS.
+    #[error("unsupported URL scheme {0}; use http or https")]
     Scheme(String),
-    /// A private or reserved address that no setting allows.
+    /// The address is reserved, or it is private and no setting allows it.
     #[error(
         "its address is private or reserved; to allow a private address, set monitor.private_hosts \
          (REFRAIN_MONITOR_PRIVATE_HOSTS) to the host"
@@ -65,31 +65,29 @@ pub enum HttpFailure {
     /// More redirects than the limit.
     #[error("more than {0} redirects")]
     Redirects(usize),
-    /// A redirect that says no place, or one that is no URL.
-    #[error("a redirect to nowhere")]
+    /// The `Location` header of a redirect is missing or not a URL.
+    #[error("redirect without a valid Location header")]
     RedirectTarget,
-    /// A status that is no success.
+    /// The status is not a success.
     #[error("status {0}")]
     Status(u16),
-    /// No connection: the host is not known, not there, or its certificate is not good.
-    #[error("no connection: {0}")]
+    /// The connection failed: the host is unknown or unreachable, or its certificate is invalid.
+    #[error("connection failed: {0}")]
     Connect(String),
-    /// No answer, or no more of it, in time.
+    /// No response, or no further bytes of it, arrived within this number of seconds.
     #[error("no answer within {0:.1} s")]
     Timeout(f64),
-    /// Fewer bytes a second than the limit.
-    #[error("it gives less than {0} bytes a second")]
+    /// The body arrived at fewer bytes per second than the limit.
+    #[error("transfer is slower than {0} bytes per second")]
     TooSlow(u64),
-    /// A body larger than the limit.
-    #[error("it is larger than {0} bytes")]
+    /// The body is larger than the limit in bytes.
+    #[error("body is larger than {0} bytes")]
     TooLarge(u64),
-    /// Responses that are not processed yet take all memory that is meant for them.
-    #[error(
-        "{0} MiB of other responses wait to be processed; give this process fewer streams or more processors"
-    )]
+    /// Responses that are not processed yet use all memory reserved for responses.
+    #[error("{0} MiB of other responses are waiting to be processed; run fewer streams or add processors")]
     Busy(usize),
-    /// The connection broke, or the answer is not HTTP.
-    #[error("the transfer broke off: {0}")]
+    /// The connection broke, or the response is not HTTP.
+    #[error("transfer failed: {0}")]
     Broken(String),
 }
 
@@ -98,7 +96,8 @@ impl HttpError {
         Self { url: url.into(), reason }
     }
 
-    /// Of reqwest's error. Its own text may hold the URL, so only causes are told that cannot.
+    /// Converts an error of reqwest. Its own text can contain the URL with its secrets, so only the innermost cause is kept,
+    /// and only if that is not an error of reqwest as well.
     pub(super) fn of(url: &Url, error: &reqwest::Error) -> Self {
         let cause = || innermost(error);
         let refused = is_refusal(error);
@@ -112,7 +111,7 @@ impl HttpError {
         Self::new(url, reason)
     }
 
-    /// The status of the answer, if there was one that is no success.
+    /// Returns the status of the response if that was the reason of the failure.
     pub fn status(&self) -> Option<u16> {
         match self.reason {
             HttpFailure::Status(status) => Some(status),
@@ -120,7 +119,7 @@ impl HttpError {
         }
     }
 
-    /// Whether asking for the same again can help.
+    /// Returns true if the same request can succeed later.
     pub fn is_transient(&self) -> bool {
         !matches!(self.reason, HttpFailure::Scheme(_) | HttpFailure::Refused)
     }
@@ -150,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_text_of_an_error_holds_a_secret() {
+    fn display_and_debug_of_an_error_contain_no_secret() {
         let url = Url::parse("https://me:hunter2@host.example:444/a/b.m3u8?token=secret#frag").unwrap();
         let error = HttpError::new(&url, HttpFailure::Status(403));
         assert_eq!(error.to_string(), "https://host.example:444/a/b.m3u8: status 403");

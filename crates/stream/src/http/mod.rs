@@ -1,7 +1,7 @@
 //! HTTP requests to servers that Refrain does not control.
 //!
-//! All streams of a process share one [`HttpClient`] and its connections. Connecting, silence, the whole transfer, its
-//! rate and the size of a body have limits, whatever a server answers. Redirects are followed here and not by reqwest,
+//! All streams of a process share one [`HttpClient`] and its connections. The time to connect, the silence between bytes,
+//! the duration and rate of a transfer, and the size of a body are limited. Redirects are followed here and not by reqwest,
 //! because each target is checked like a first address ([`AddressPolicy`]): a playlist of the public internet must not
 //! lead to private addresses, neither by a literal address, nor by a name that resolves to one, nor by a redirect.
 //! Errors contain no tokens.
@@ -38,28 +38,28 @@ pub struct HttpClient {
     budget: ByteBudget,
 }
 
-/// A client could not be made.
+/// The HTTP client could not be created.
 #[derive(Debug, thiserror::Error)]
-#[error("no HTTP client: the system's certificates or its TLS cannot be set up")]
+#[error("cannot create the HTTP client: TLS or the certificates of the system cannot be set up")]
 pub struct ClientError(#[source] reqwest::Error);
 
 impl HttpClient {
-    /// A client with these limits.
+    /// Creates a client with these limits.
     ///
     /// # Errors
-    /// If TLS cannot be set up.
+    /// [`ClientError`] if TLS cannot be set up.
     pub fn new(settings: HttpSettings) -> Result<Self, ClientError> {
-        // The resolver sees a name and not the policy of the request, so that each class has a client of its own.
+        // The resolver sees only the name and not the policy of the request, so each class of policy needs its own client.
         let public = build(&settings, AddressPolicy::PublicOnly)?;
         let private = build(&settings, AddressPolicy::AllowPrivate)?;
         Ok(Self { public, private, settings: Arc::new(settings), budget: ByteBudget::default() })
     }
 
-    /// A client for answers without end ([`crate::RadioSource`]): it follows redirects itself, each checked like a first
-    /// address, and understands the oldest servers, which answer without a version of HTTP.
+    /// Creates a client for endless responses ([`crate::RadioSource`]). It follows redirects itself and checks each target
+    /// like a first address. It also accepts the oldest servers, whose responses have no version of HTTP.
     ///
     /// # Errors
-    /// If TLS cannot be set up.
+    /// [`ClientError`] if TLS cannot be set up.
     pub fn listening(&self, policy: &AddressPolicy) -> Result<reqwest::Client, ClientError> {
         let redirects = policy.clone();
         let followed = Policy::custom(move |attempt| {
@@ -78,7 +78,7 @@ impl HttpClient {
             .map_err(ClientError)
     }
 
-    /// The client for a request of `url`. Only names that the policy grants are resolved to private addresses.
+    /// Returns the client for a request to `url`. Only names that the policy grants are resolved to private addresses.
     fn client_for(&self, url: &Url, policy: &AddressPolicy) -> &reqwest::Client {
         match url.host() {
             Some(Host::Domain(name)) if policy.grants_domain(name) => &self.private,

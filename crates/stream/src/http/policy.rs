@@ -1,4 +1,4 @@
-//! Which addresses the requests of a stream, a download or a webhook may use.
+//! Policy for the addresses that requests of a stream, a download or a webhook may use.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use super::address_kind::{AddressKind, kind};
 /// The name of this machine (RFC 6761): it grants loopback addresses only, whatever a resolver returns for it.
 const LOCALHOST: &str = "localhost";
 
-/// Which addresses requests may connect to. Link-local addresses, metadata services of clouds, multicast and reserved
+/// The addresses that requests may connect to. Link-local addresses, metadata services of clouds, multicast and reserved
 /// addresses are refused by every policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddressPolicy {
@@ -36,15 +36,15 @@ enum Named {
     Domain(String),
 }
 
-/// A text is not the name or address of a host.
+/// The error if a text is not the name or address of a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a host; use a name or an IP address without scheme, port and path")]
 pub struct InvalidHost(String);
 
 impl AddressPolicy {
-    /// The policy for a URL that an operator wrote. A literal private address and `localhost` grant access to that host;
-    /// the result of a name lookup never does. `allow_private` grants it to the host of `url`, which is all of this machine
-    /// for a loopback address, and `others` name further hosts that may have private addresses.
+    /// Returns the policy for a URL that an operator wrote. A literal private address and `localhost` grant access to that
+    /// host; the result of a name lookup never does. `allow_private` grants it to the host of `url`, which is all of this
+    /// machine for a loopback address, and `others` name further hosts that may have private addresses.
     pub fn of_operator(url: &Url, allow_private: bool, others: &[PrivateHost]) -> Self {
         let own = PrivateHost::of(url).filter(|host| allow_private || host.is_private());
         let machine = own.as_ref().filter(|host| allow_private && host.is_loopback());
@@ -59,7 +59,7 @@ impl AddressPolicy {
         self.admits(address, |host| match &host.0 {
             Named::Loopback => address.to_canonical().is_loopback(),
             Named::Address(granted) => *granted == address.to_canonical(),
-            // The same machine under its other name.
+            // `localhost` was granted, and this address is the same machine.
             Named::Domain(name) => name == LOCALHOST && is_main_loopback(address),
         })
     }
@@ -91,7 +91,7 @@ impl AddressPolicy {
 }
 
 impl PrivateHost {
-    /// The host of `url`, if it has one.
+    /// Returns the host of `url`, if it has one.
     fn of(url: &Url) -> Option<Self> {
         Some(Self(match url.host()? {
             Host::Ipv4(v4) => Named::Address(v4.into()),
@@ -151,12 +151,12 @@ impl fmt::Display for PrivateHost {
     }
 }
 
-/// A name without the dot of the root zone; the parser of URLs has lowered its case.
+/// Returns a name without the dot of the root zone. The parser of URLs has already converted it to lower case.
 fn normalized(domain: &str) -> &str {
     domain.strip_suffix('.').unwrap_or(domain)
 }
 
-/// 127.0.0.1 or ::1, to which `localhost` resolves.
+/// Returns true for 127.0.0.1 and ::1, to which `localhost` resolves.
 fn is_main_loopback(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4 == std::net::Ipv4Addr::LOCALHOST,

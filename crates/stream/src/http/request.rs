@@ -1,4 +1,4 @@
-//! One question, its redirects, and its answer read within limits.
+//! Requests with their redirects, and responses that are read within limits.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use url::Url;
 use super::budget::{Exhausted, MAX_BUFFERED_BYTES, Reservation};
 use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, Limits, check};
 
-/// Most redirects of one question.
+/// Most redirects of one request.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// Bytes that are reserved for a body before it has come: what a server announces is not believed further.
+/// Largest buffer in bytes that is allocated for a body by its announced length. A larger announced length is not trusted.
 const RESERVE: usize = 256 * 1024;
 
-/// Bytes of the answer to a POST that are read, to use its connection again.
+/// Most bytes of the response to a POST that are read so that its connection can be reused.
 const LONGEST_REPLY: usize = 64 * 1024;
 
-/// What to ask for.
+/// A request: URL, address policy and headers.
 #[derive(Debug, Clone)]
 pub struct Question<'a> {
     url: &'a Url,
@@ -28,17 +28,17 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// A request of `url` whose addresses, also after redirects, `policy` must admit.
+    /// Creates a request to `url`. Its address and those of redirects must be admitted by `policy`.
     pub fn new(url: &'a Url, policy: &'a AddressPolicy) -> Self {
         Self { url, policy, headers: HeaderMap::new() }
     }
 
-    /// Its URL.
+    /// Returns the URL.
     pub(super) fn url(&self) -> &Url {
         self.url
     }
 
-    /// With a header; a value that cannot be one is left out.
+    /// Adds a header. An invalid value is ignored.
     #[must_use]
     pub fn header(mut self, name: header::HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -47,14 +47,14 @@ impl<'a> Question<'a> {
         self
     }
 
-    /// As it is, not compressed: for what is compressed already.
+    /// Requests an uncompressed transfer, for content that is compressed already.
     #[must_use]
     pub fn identity(self) -> Self {
         self.header(header::ACCEPT_ENCODING, "identity")
     }
 }
 
-/// The answer to a question: status and headers, and a body that is still to be read.
+/// The response to a request: status and headers, and a body that is still to be read.
 #[derive(Debug)]
 pub struct Answer {
     response: reqwest::Response,
@@ -76,10 +76,10 @@ pub struct Reply {
 }
 
 impl HttpClient {
-    /// Asks, follows redirects, and gives the answer if its status is a success or 304.
+    /// Sends a GET request, follows redirects, and returns the response if its status is a success or 304.
     ///
     /// # Errors
-    /// Each [`HttpFailure`] but `TooLarge` and `TooSlow`. No answer within `patience` is a timeout.
+    /// Each [`HttpFailure`] except `TooLarge` and `TooSlow`. No response within `patience` is a timeout.
     pub async fn ask(&self, question: Question<'_>, patience: Duration) -> Result<Answer, HttpError> {
         match timeout(patience, self.follow(&question)).await {
             Ok(answer) => answer,
@@ -87,7 +87,7 @@ impl HttpClient {
         }
     }
 
-    /// Asks, and reads the whole answer within `limits`. A 304 has an empty body.
+    /// Sends a GET request and reads the whole response within `limits`. A 304 has an empty body.
     ///
     /// # Errors
     /// Each [`HttpFailure`].
@@ -104,11 +104,11 @@ impl HttpClient {
         }
     }
 
-    /// POSTs a body and returns the status of the response, whatever it is. A redirect is not followed, so that the body
-    /// reaches no other server.
+    /// POSTs a body and returns the response with any status. A redirect is not followed, so that the body reaches no other
+    /// server.
     ///
     /// # Errors
-    /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`]; no answer
+    /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`]; no response
     /// within `patience` is [`HttpFailure::Timeout`].
     pub async fn post(
         &self,
@@ -131,7 +131,7 @@ impl HttpClient {
         let retry_after = response.headers().get(header::RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let reply = Reply { status: response.status().as_u16(), retry_after };
-        // A connection can be used again only when its answer was read. Of a long one nobody wants to know.
+        // A connection can be reused only after its response was read. A long response is not worth reading for that.
         let mut unread = LONGEST_REPLY;
         while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(deadline, response.chunk()).await {
             match unread.checked_sub(chunk.len()) {
@@ -142,7 +142,7 @@ impl HttpClient {
         Ok(reply)
     }
 
-    /// Counts bytes that were made of a response, until they are dropped.
+    /// Counts bytes derived from a response, such as its decrypted form, against the budget until they are dropped.
     ///
     /// # Errors
     /// [`HttpFailure::Busy`] if too many bytes wait to be processed.
@@ -176,7 +176,8 @@ fn busy(_: Exhausted) -> HttpFailure {
     HttpFailure::Busy(MAX_BUFFERED_BYTES >> 20)
 }
 
-/// The headers of a question; another host gets none of the credentials that were meant for the first.
+/// Returns the headers for a request to `url`. After a redirect to another origin, credentials are left out because they are
+/// meant for the first host.
 fn headers(question: &Question<'_>, url: &Url) -> HeaderMap {
     let mut headers = question.headers.clone();
     if url.origin() != question.url.origin() {
@@ -206,30 +207,30 @@ impl Answer {
         }
     }
 
-    /// Where the answer came from, after redirects.
+    /// Returns the URL that the response came from, after redirects.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Its status: a success, or 304.
+    /// Returns the status: a success, or 304.
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
     }
 
-    /// A header's text.
+    /// Returns the text of a header.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// Returns true if it has a header whose name begins so, in lower case.
+    /// Returns true if the response has a header whose name begins with `prefix`, in lower case.
     pub(super) fn has_header_prefix(&self, prefix: &str) -> bool {
         self.response.headers().keys().any(|name| name.as_str().starts_with(prefix))
     }
 
-    /// The next bytes of the body; `None` at its end. Safe to drop while it waits.
+    /// Returns the next bytes of the body, or `None` at its end. The future can be dropped while it waits.
     ///
     /// # Errors
-    /// [`HttpFailure::Timeout`] after a silence, [`HttpFailure::TooSlow`] below the least rate,
+    /// [`HttpFailure::Timeout`] after a silence, [`HttpFailure::TooSlow`] below the minimum rate,
     /// [`HttpFailure::Broken`] if the body ends before its announced length.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
         let fail = |url: &Url, reason| Err(HttpError::new(url, reason));
@@ -247,7 +248,7 @@ impl Answer {
         Ok(Some(chunk))
     }
 
-    /// The rest of the body, if it has at most `limit` bytes. They are reserved until the body is dropped.
+    /// Reads the body, which may have at most `limit` bytes. They are reserved until the body is dropped.
     async fn read(&mut self, limit: u64, mut reservation: Reservation) -> Result<Bytes, HttpError> {
         let too_large = |url: &Url| HttpError::new(url, HttpFailure::TooLarge(limit));
         let announced = self.response.content_length().unwrap_or_default();

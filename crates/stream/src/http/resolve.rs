@@ -11,7 +11,7 @@ use super::policy::AddressPolicy;
 #[derive(Debug)]
 pub(super) struct FilteredResolver(pub(super) AddressPolicy);
 
-/// All addresses of a name are private or reserved.
+/// The error if the policy admits none of the addresses of a name.
 #[derive(Debug, thiserror::Error)]
 #[error("the name resolves to a private or reserved address")]
 pub(super) struct PrivateAddress;

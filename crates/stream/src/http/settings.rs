@@ -5,17 +5,17 @@ use std::time::Duration;
 /// Limits of all requests of a process.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Longest time to a connection, TLS included.
+    /// Longest time until a connection is established, TLS included.
     pub connect: Duration,
-    /// Longest silence while an answer is read.
+    /// Longest time without a byte while a body is read.
     pub silence: Duration,
-    /// Fewest bytes a second, averaged since the answer began; a host below is given up.
+    /// Minimum rate of a body in bytes per second, averaged since the start of the response. A slower response fails.
     pub least_rate: u64,
-    /// How long after an answer began its rate does not count yet.
+    /// Time after the start of a response in which the minimum rate is not enforced.
     pub rate_grace: Duration,
-    /// How long an unused connection is kept.
+    /// Time for which an unused connection is kept.
     pub keep_idle: Duration,
-    /// What the `User-Agent` header says.
+    /// Value of the `User-Agent` header.
     pub user_agent: String,
 }
 
@@ -24,7 +24,7 @@ impl Default for HttpSettings {
         Self {
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(10),
-            // A twelfth of the leanest audio there is (HE-AAC of 96 kbit/s fills 12 kB/s).
+            // Lower than the rate of any audio: a twelfth of HE-AAC at 96 kbit/s, which has 12 kB/s.
             least_rate: 1024,
             rate_grace: Duration::from_secs(5),
             keep_idle: Duration::from_secs(60),
@@ -38,6 +38,6 @@ impl Default for HttpSettings {
 pub struct Limits {
     /// Largest body, bytes, after decompression.
     pub bytes: u64,
-    /// Longest time from the question to the last byte of the answer, redirects included.
+    /// Longest time from the request to the last byte of the response, redirects included.
     pub total: Duration,
 }

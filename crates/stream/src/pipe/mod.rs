@@ -1,7 +1,7 @@
-//! Standard input and everything else that is read, not asked for: `ffmpeg -i anything … | refrain monitor -`.
+//! Standard input and other blocking readers: `ffmpeg -i anything … | refrain monitor -`.
 //!
-//! Reading blocks, so a thread does it, and decodes there what has to be pulled. It is never more than a few pieces
-//! ahead of whoever takes them.
+//! A separate thread reads, because reading blocks. It also decodes everything except MPEG-TS. It is at most a few pieces
+//! ahead of the consumer of the deliveries.
 
 mod pcm;
 
@@ -17,39 +17,39 @@ use crate::delivery::Delivery;
 
 pub use pcm::{PcmError, PcmFormat, SampleEncoding};
 
-/// Bytes that are read at once.
+/// Maximum number of bytes per read.
 const BLOCK: usize = 32 << 10;
 
-/// Bytes that show whether it is a transport stream.
+/// Number of initial bytes from which a transport stream is recognized.
 const HEAD: usize = 4 << 10;
 
-/// Deliveries that wait for whoever takes them.
+/// Capacity of the channel of deliveries.
 const QUEUE: usize = 4;
 
-/// What stands in messages for what is read.
+/// Name of the input in error messages.
 const NAME: &str = "the piped stream";
 
-/// What comes through a pipe.
+/// Format of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PipeContent {
-    /// Any container or bare frames that the engine reads as a stream.
+    /// Any container, or bare frames, that the engine can read as a stream.
     Container,
-    /// Raw PCM.
+    /// Raw PCM in this format.
     Pcm(PcmFormat),
 }
 
-/// Why a piped stream ended before its end.
+/// Reason why a piped stream could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipeError {
-    /// It cannot be read or decoded.
+    /// The input cannot be read or decoded.
     #[error(transparent)]
     Audio(#[from] AudioError),
-    /// Its PCM format cannot be brought to the engine's rate.
+    /// The PCM format cannot be resampled to the engine's rate.
     #[error(transparent)]
     Pcm(#[from] FrameError),
-    /// No thread could be started.
-    #[error("no thread to read {NAME} with: {0}")]
+    /// The reader thread could not be started.
+    #[error("cannot start the thread that reads {NAME}: {0}")]
     Thread(std::io::Error),
 }
 
@@ -61,10 +61,10 @@ pub struct PipeSource {
 }
 
 impl PipeSource {
-    /// Reads `source` from now on.
+    /// Starts a thread that reads `source`.
     ///
     /// # Errors
-    /// [`PipeError::Thread`] if the system refuses a thread.
+    /// [`PipeError::Thread`] if the thread cannot be started.
     pub fn open(source: impl Read + Send + Sync + 'static, content: PipeContent) -> Result<Self, PipeError> {
         let (give, deliveries) = mpsc::channel(QUEUE);
         let (tell, outcome) = oneshot::channel();
@@ -73,30 +73,31 @@ impl PipeSource {
                 PipeContent::Pcm(format) => read_pcm(source, format, &give),
                 PipeContent::Container => read_container(Box::new(source), &give),
             };
-            // Whoever has left wants to know nothing.
+            // The receiver may have been dropped; then the outcome is not needed.
             _ = tell.send(done);
         };
         thread::Builder::new().name("pipe".to_owned()).spawn(run).map_err(PipeError::Thread)?;
         Ok(Self { deliveries, outcome })
     }
 
-    /// What comes next; nothing at the end. Safe to drop while it waits.
+    /// Waits for the next delivery. Returns `None` at the end of the input. This method is cancel safe.
     pub async fn next(&mut self) -> Option<Delivery> {
         self.deliveries.recv().await
     }
 
-    /// How it ended; asked once, after [`PipeSource::next`] gave nothing.
+    /// Returns the result of reading the input. Call it after [`PipeSource::next`] has returned `None`; deliveries that were
+    /// not taken before are dropped.
     ///
     /// # Errors
-    /// [`PipeError`] if it could not be read to its end.
+    /// [`PipeError`] if the input could not be read or decoded to its end.
     pub async fn outcome(self) -> Result<(), PipeError> {
         drop(self.deliveries);
         self.outcome.await.unwrap_or(Ok(()))
     }
 }
 
-/// Reads any container. A transport stream is given on as it is, for an ear knows its time stamps; everything else is
-/// decoded here.
+/// Reads any container. A transport stream is delivered as bytes, because [`crate::Ear`] uses its time stamps; everything else
+/// is decoded here.
 pub(crate) fn read_container(
     mut source: Box<dyn Read + Send + Sync>,
     give: &mpsc::Sender<Delivery>,
@@ -117,7 +118,7 @@ pub(crate) fn read_container(
     Ok(())
 }
 
-/// Decodes a stream as long as it lasts and somebody listens.
+/// Decodes a stream until it ends or the receiver of the deliveries is dropped.
 pub(crate) fn decode(
     source: Box<dyn Read + Send + Sync>,
     give: &mpsc::Sender<Delivery>,
@@ -164,7 +165,7 @@ fn read_pcm(
     Ok(())
 }
 
-/// The next bytes that are there; nothing at the end.
+/// Reads the bytes that are available, at most the length of `block`. Returns `None` at the end of the input.
 fn read_block<'a>(source: &mut impl Read, block: &'a mut [u8]) -> Result<Option<&'a [u8]>, PipeError> {
     loop {
         match source.read(block) {

@@ -1,56 +1,56 @@
-//! Raw PCM: what bytes without any header mean.
+//! Formats of raw PCM, which has no header.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Fewest and most samples a second that are taken.
+/// Supported sample rates in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 2_000..=384_000;
 
-/// Most channels.
+/// Maximum number of channels.
 const MAX_CHANNELS: usize = 64;
 
-/// How one sample is stored.
+/// Encoding of one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleEncoding {
-    /// Unsigned bytes.
+    /// Unsigned 8-bit integers.
     U8,
-    /// Signed integers of 16 bits.
+    /// Signed 16-bit integers.
     S16 {
-        /// Most significant byte first.
+        /// True if the most significant byte is first.
         big_endian: bool,
     },
-    /// Signed integers of 24 bits in three bytes.
+    /// Signed 24-bit integers in three bytes.
     S24 {
-        /// Most significant byte first.
+        /// True if the most significant byte is first.
         big_endian: bool,
     },
-    /// Signed integers of 32 bits.
+    /// Signed 32-bit integers.
     S32 {
-        /// Most significant byte first.
+        /// True if the most significant byte is first.
         big_endian: bool,
     },
-    /// Floating point of 32 bits, nominally within ±1.
+    /// 32-bit floating point, nominally within ±1.
     F32 {
-        /// Most significant byte first.
+        /// True if the most significant byte is first.
         big_endian: bool,
     },
 }
 
-/// How raw PCM is to be read; written as `s16le:48000:2`, with ffmpeg's names of formats.
+/// Format of raw PCM. The text form is `s16le:48000:2`, with ffmpeg's names of sample formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PcmFormat {
-    /// How a sample is stored.
+    /// Encoding of a sample.
     pub encoding: SampleEncoding,
-    /// Samples per second and channel.
+    /// Sample rate in Hz.
     pub rate: u32,
-    /// Channels, interleaved.
+    /// Number of interleaved channels.
     pub channels: usize,
 }
 
-/// A description of raw PCM that is none.
+/// The text is not a valid raw PCM format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no PCM format; write ENCODING:RATE:CHANNELS, like s16le:48000:2, with u8, s16le, s24le, s32le, f32le or \
+    "invalid PCM format {0:?}; write ENCODING:RATE:CHANNELS, like s16le:48000:2, with u8, s16le, s24le, s32le, f32le or \
      the same with be, 2000 to 384000 Hz, 1 to 64 channels"
 )]
 pub struct PcmError(String);
@@ -105,7 +105,7 @@ impl fmt::Display for PcmFormat {
 }
 
 impl PcmFormat {
-    /// Bytes of one sample of all channels.
+    /// Returns the number of bytes of one frame: one sample of each channel.
     pub(super) fn frame(&self) -> usize {
         let bytes = match self.encoding {
             SampleEncoding::U8 => 1,
@@ -116,7 +116,7 @@ impl PcmFormat {
         bytes * self.channels
     }
 
-    /// Appends the samples in these bytes; an incomplete one at the end is left out.
+    /// Appends the samples in `bytes` to `samples`. An incomplete sample at the end is ignored.
     pub(super) fn read(&self, bytes: &[u8], samples: &mut Vec<f32>) {
         match self.encoding {
             SampleEncoding::U8 => samples.extend(bytes.iter().map(|&b| (f32::from(b) - 128.0) / 128.0)),
@@ -134,7 +134,8 @@ impl PcmFormat {
     }
 }
 
-/// Reads words of N bytes, brought to the least significant byte first.
+/// Appends the value of each word of N bytes to `samples`. `value` receives the word in little-endian order. If `big` is true,
+/// the words in `bytes` are big-endian.
 fn words<const N: usize>(bytes: &[u8], big: bool, samples: &mut Vec<f32>, value: impl Fn([u8; N]) -> f32) {
     let (words, _) = bytes.as_chunks::<N>();
     samples.extend(words.iter().map(|&word| {
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_encoding_is_read_and_written() {
+    fn every_encoding_is_parsed_and_decoded() {
         let half: [(&str, &[u8]); 9] = [
             ("u8", &[192]),
             ("s16le", &[0, 64]),
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_format_is_refused() {
+    fn invalid_formats_are_rejected() {
         for text in
             ["", "s16le", "s16le:48000", "s16le:48000:2:1", "s17le:48000:2", "s16:48000:2", "s16le:0:2"]
         {

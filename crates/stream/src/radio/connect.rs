@@ -1,4 +1,4 @@
-//! From an address to a body of audio.
+//! Connects to a station: requests its URL, resolves playlists and returns the response body.
 
 use std::time::Duration;
 
@@ -13,42 +13,42 @@ use super::icy::{IcyHeader, IcySplitter};
 use super::list;
 use crate::http::{self, AddressPolicy};
 
-/// Playlists that may lead to playlists, one after the other.
+/// Maximum nesting depth of playlists that refer to playlists.
 const MAX_DEPTH: u32 = 3;
 
-/// Most addresses that are asked for one connection.
+/// Maximum number of HTTP requests per connection attempt, over all playlists and their entries.
 const MAX_REQUESTS: usize = 10;
 
-/// The connection to a station.
+/// An open connection to a station or file.
 #[derive(Debug)]
 pub(super) struct Connection {
     response: reqwest::Response,
     pub(super) splitter: IcySplitter,
-    /// Bytes that came with the header of an old server.
+    /// Body bytes that were read together with the `ICY 200 OK` header, not yet returned by [`Connection::chunk`].
     first: Option<Bytes>,
     host: String,
     silence: Duration,
-    /// Length of the body, if it is a file and no station.
+    /// Length of the body in bytes if the URL is a file; `None` for a station.
     pub(super) file_bytes: Option<u64>,
 }
 
-/// What a station says about itself.
+/// Response headers that describe a station.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Station {
-    /// Its name (`icy-name`).
+    /// Name of the station (`icy-name`).
     pub name: Option<String>,
-    /// What it says to send (`Content-Type`).
+    /// Declared media type (`Content-Type`).
     pub content_type: Option<String>,
 }
 
-/// What is behind an address.
+/// Result of one request.
 enum Found {
     Station(Box<Connection>, Station),
-    /// A playlist with these addresses.
+    /// A playlist with these URLs.
     List(Vec<Url>),
 }
 
-/// Connects to the stream at `url`, or at the first address of the playlists there that gives one.
+/// Connects to the stream at `url`. If `url` is a playlist, tries its URLs in order and returns the first stream.
 pub(super) async fn connect(
     client: &reqwest::Client,
     url: &Url,
@@ -56,15 +56,15 @@ pub(super) async fn connect(
 ) -> Result<(Box<Connection>, Station), RadioError> {
     let host = || url.host_str().unwrap_or_default().to_owned();
     let none = |reason: &str| RadioError::NoEntry { host: host(), reason: reason.to_owned() };
-    let mut failure = none("it has none");
+    let mut failure = none("no entries found");
     let mut to_try = vec![(url.clone(), 0)];
     for _ in 0..MAX_REQUESTS {
         let Some((url, depth)) = to_try.pop() else { break };
         match ask(client, &url, settings).await {
             Ok(Found::Station(connection, station)) => return Ok((connection, station)),
-            Ok(Found::List(_)) if depth == MAX_DEPTH => failure = none("playlists lead to playlists"),
+            Ok(Found::List(_)) if depth == MAX_DEPTH => failure = none("playlists are nested too deeply"),
             Ok(Found::List(entries)) => to_try.extend(entries.into_iter().rev().map(|url| (url, depth + 1))),
-            // What may pass is told rather than what will not.
+            // A transient error takes precedence over a permanent one: it makes the caller retry.
             Err(error) if error.is_transient() || !failure.is_transient() => failure = error,
             Err(_) => {}
         }
@@ -72,7 +72,7 @@ pub(super) async fn connect(
     Err(failure)
 }
 
-/// Asks for what is at `url`.
+/// Requests `url` and classifies the response as a station, a file or a playlist.
 async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> Result<Found, RadioError> {
     let host = url.host_str().unwrap_or_default().to_owned();
     let unreachable =
@@ -82,7 +82,7 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     let response = match timeout(settings.patience, request).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(unreachable(&cause(&error))),
-        Err(_) => return Err(unreachable("it does not answer")),
+        Err(_) => return Err(unreachable("no response within the time limit")),
     };
     let status = response.status();
     if !status.is_success() {
@@ -101,7 +101,7 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     let kind = station.content_type.as_deref();
     if list::is_list(url, kind) {
         let text = timeout(settings.patience, connection.read_list());
-        let text = text.await.map_err(|_| unreachable("its playlist does not end"))??;
+        let text = text.await.map_err(|_| unreachable("playlist not complete within the time limit"))??;
         return entries(&text, &base, &settings.policy).map(Found::List);
     }
     if let Some(kind) = kind.filter(|kind| is_no_audio(kind)) {
@@ -113,11 +113,11 @@ async fn ask(client: &reqwest::Client, url: &Url, settings: &RadioSettings) -> R
     Ok(Found::Station(Box::new(connection), station))
 }
 
-/// The addresses of a playlist that may be followed.
+/// Returns the URLs of a playlist that `policy` permits. Fails if `policy` refuses all of them.
 fn entries(text: &str, base: &Url, policy: &AddressPolicy) -> Result<Vec<Url>, RadioError> {
     let host = base.host_str().unwrap_or_default().to_owned();
     if list::is_hls(text) {
-        return Err(RadioError::NotAudio { host, kind: "a playlist of HLS".to_owned() });
+        return Err(RadioError::NotAudio { host, kind: "an HLS playlist".to_owned() });
     }
     let (mut found, mut refused) = (list::entries(text, base), None);
     found.retain(|url| match http::check(url, policy) {
@@ -133,10 +133,10 @@ fn entries(text: &str, base: &Url, policy: &AddressPolicy) -> Result<Vec<Url>, R
     }
 }
 
-/// The length of a file: a body with an announced length, without the headers of a station. A few stations announce an
-/// enormous length for players that insist on one; they cannot give ranges of it.
+/// Returns the length of a file in bytes, or `None` for a station. A file has a `Content-Length` and no `icy-` headers. A few
+/// stations announce an enormous length for players that require one, but they do not support range requests.
 fn file_length(headers: &HeaderMap) -> Option<u64> {
-    /// Length from which on a server must offer ranges to count as one that gives a file, bytes.
+    /// Length in bytes from which a response counts as a file only if the server supports range requests.
     const MAX_WITHOUT_RANGES: u64 = 2_000_000_000;
     let bytes = field(headers, CONTENT_LENGTH.as_str())?.parse().ok()?;
     let ranges =
@@ -146,7 +146,7 @@ fn file_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl Connection {
-    /// The next bytes of the body.
+    /// Returns the next bytes of the body. Fails if no byte arrives within `silence` or the body ends.
     pub(super) async fn chunk(&mut self) -> Result<Bytes, RadioError> {
         if let Some(first) = self.first.take() {
             return Ok(first);
@@ -160,7 +160,7 @@ impl Connection {
         }
     }
 
-    /// The body as the text of a playlist.
+    /// Reads the body as the text of a playlist, at most [`list::MAX_BYTES`] bytes.
     async fn read_list(&mut self) -> Result<String, RadioError> {
         let mut body = Vec::new();
         loop {
@@ -176,7 +176,8 @@ impl Connection {
         }
     }
 
-    /// Takes the header of a server that speaks no HTTP out of what the client took for a body.
+    /// Removes the `ICY 200 OK` header from the start of the body. The client parses such a response as HTTP/0.9, in which
+    /// everything is body.
     async fn read_old_header(&mut self) -> Result<(), RadioError> {
         let mut body = Vec::new();
         loop {
@@ -189,7 +190,7 @@ impl Connection {
                 }
                 Ok(None) => body.extend_from_slice(&self.chunk().await?),
                 Err(()) => {
-                    let kind = "something that is not HTTP".to_owned();
+                    let kind = "a response that is neither HTTP nor ICY".to_owned();
                     return Err(RadioError::NotAudio { host: self.host.clone(), kind });
                 }
             }
@@ -203,17 +204,19 @@ fn field(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Kinds that are pages for sure; much audio is sent as `application/octet-stream` or worse.
+/// Returns true if the `Content-Type` is certainly not audio. Other types are accepted, because much audio is sent as
+/// `application/octet-stream` or with a wrong type.
 fn is_no_audio(kind: &str) -> bool {
     let kind = kind.to_ascii_lowercase();
     ["text/html", "text/xml", "json", "image/"].iter().any(|other| kind.contains(other))
 }
 
-/// The innermost reason, which holds no address.
+/// Returns the message of the innermost error. The message of the outermost one contains the URL, which may
+/// hold credentials.
 fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
-    if cause.is::<reqwest::Error>() { "the transfer broke off".to_owned() } else { cause.to_string() }
+    if cause.is::<reqwest::Error>() { "transfer interrupted".to_owned() } else { cause.to_string() }
 }

@@ -1,61 +1,61 @@
-//! What goes wrong with stations.
+//! Errors of HTTP radio.
 
 use std::time::Duration;
 
-/// Why there is no audio from a station. No text of it holds a query, user name or password.
+/// Error of a connection to a station. Its messages never contain the query, user name or password of the URL.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RadioError {
-    /// The address is none of HTTP.
-    #[error("this is no address of a station; it must start with http:// or https://")]
+    /// The address is not a valid `http://` or `https://` URL.
+    #[error("invalid station URL; it must start with http:// or https://")]
     NoUrl,
-    /// The server is not there, or refuses.
-    #[error("{host} cannot be reached: {reason}")]
+    /// The connection or the request failed.
+    #[error("{host} unreachable: {reason}")]
     Unreachable {
         /// The server.
         host: String,
         /// Why.
         reason: String,
     },
-    /// The server answers with an error.
-    #[error("{host} answers with status {status}")]
+    /// The server responded with an HTTP error.
+    #[error("{host} responded with status {status}")]
     Status {
         /// The server.
         host: String,
-        /// Its HTTP status.
+        /// HTTP status code.
         status: u16,
     },
-    /// It is no audio.
-    #[error("{host} gives {kind} and no audio; the page of a station holds the address to give")]
+    /// The response is not audio.
+    #[error("{host} returned {kind} instead of audio; use the stream URL from the station's website")]
     NotAudio {
         /// The server.
         host: String,
-        /// What it gives.
+        /// Media type or description of the response.
         kind: String,
     },
-    /// Nothing came for too long.
-    #[error("{host} was silent for {0:.0} s", .silence.as_secs_f64())]
+    /// No byte arrived within [`RadioSettings::silence`](super::RadioSettings::silence).
+    #[error("{host} sent no data for {0:.0} s", .silence.as_secs_f64())]
     Silent {
         /// The server.
         host: String,
-        /// For how long.
+        /// The time limit that elapsed.
         silence: Duration,
     },
-    /// The server ended the connection.
-    #[error("{host} ended the connection")]
+    /// The server closed the connection, or the body is complete.
+    #[error("{host} closed the connection")]
     Closed {
         /// The server.
         host: String,
     },
-    /// A playlist that leads nowhere: empty, too long, or through too many others.
-    #[error("{host} gives a playlist without an address that can be followed: {reason}")]
+    /// The playlist has no usable entry: it is empty, too long or nested too deeply, or all its URLs are refused.
+    #[error("the playlist of {host} has no usable entry: {reason}")]
     NoEntry {
         /// The server.
         host: String,
         /// Why.
         reason: String,
     },
-    /// Audio in a container that cannot be decoded.
+    /// The audio cannot be decoded.
     #[error("{host}: {reason}")]
     Undecodable {
         /// The server.
@@ -66,7 +66,7 @@ pub enum RadioError {
 }
 
 impl RadioError {
-    /// Whether trying again may help.
+    /// Returns true if another attempt may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

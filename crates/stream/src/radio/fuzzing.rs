@@ -6,7 +6,7 @@ use url::Url;
 use super::icy::{IcyHeader, IcySplitter, Part};
 use super::list;
 
-/// Takes the metadata out of a body that arrives in pieces of `piece` bytes. Returns the audio and the titles.
+/// Separates the metadata from a body that arrives in pieces of `piece` bytes. Returns the audio and the titles.
 #[must_use]
 pub fn icy_body(interval: usize, piece: usize, body: &[u8]) -> (Vec<u8>, Vec<String>) {
     let mut splitter = IcySplitter::new(Some(interval));
@@ -20,13 +20,13 @@ pub fn icy_body(interval: usize, piece: usize, body: &[u8]) -> (Vec<u8>, Vec<Str
     (audio, titles)
 }
 
-/// Reads the header of a SHOUTcast server. Returns its length in bytes, if it is complete and valid.
+/// Parses the header of a SHOUTcast server. Returns its length in bytes, or `None` if it is incomplete or invalid.
 #[must_use]
 pub fn icy_header(body: &[u8]) -> Option<usize> {
     IcyHeader::read(body).ok().flatten().map(|header| header.length)
 }
 
-/// Reads a PLS or M3U playlist of a station; returns the addresses, or nothing for a playlist of HLS.
+/// Parses a PLS or M3U playlist of a station. Returns its URLs; none for an HLS playlist.
 #[must_use]
 pub fn station_list(text: &str, base: &Url) -> Vec<Url> {
     if list::is_hls(text) { Vec::new() } else { list::entries(text, base) }

@@ -1,32 +1,32 @@
-//! What SHOUTcast puts between the audio (`icy-metaint`), and the header of its oldest servers.
+//! SHOUTcast metadata between the audio (`icy-metaint`), and the `ICY 200 OK` header of the oldest servers.
 
 use bytes::{Bytes, BytesMut};
 
-/// Bytes that a length of 1 in a metadata block stands for.
+/// Unit of the length byte of a metadata block, in bytes.
 const UNIT: usize = 16;
 
-/// A part of the body.
+/// A part of the body: audio or metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
     Audio(Bytes),
-    /// What plays, where it changed.
+    /// A title that differs from the previous one, at its position in the audio.
     Title(String),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Next {
-    /// So many bytes of audio.
+    /// Remaining bytes of audio before the next metadata block.
     Audio(usize),
-    /// The length of the metadata.
+    /// The length byte of a metadata block.
     Length,
-    /// So many bytes of metadata.
+    /// Remaining bytes of metadata.
     Metadata(usize),
 }
 
-/// Takes metadata out of a body.
+/// Separates a body into audio and metadata. The body may be split into pieces at any byte.
 #[derive(Debug)]
 pub(super) struct IcySplitter {
-    /// Bytes of audio between metadata; nothing if there is none.
+    /// Bytes of audio between metadata blocks; `None` if the body has no metadata.
     interval: Option<usize>,
     next: Next,
     metadata: BytesMut,
@@ -34,13 +34,13 @@ pub(super) struct IcySplitter {
 }
 
 impl IcySplitter {
-    /// A splitter at the start of a body, with `icy-metaint` as the server says it.
+    /// Creates a splitter for the start of a body. `interval` is the `icy-metaint` value of the response, in bytes.
     pub(super) fn new(interval: Option<usize>) -> Self {
         let interval = interval.filter(|&bytes| bytes > 0);
         Self { interval, next: Next::Audio(interval.unwrap_or(0)), metadata: BytesMut::new(), title: None }
     }
 
-    /// Takes bytes and gives their parts.
+    /// Processes the next bytes and calls `give` for each part in them.
     pub(super) fn push(&mut self, mut bytes: Bytes, give: &mut impl FnMut(Part)) {
         let Some(interval) = self.interval else {
             return give(Part::Audio(bytes));
@@ -76,7 +76,8 @@ impl IcySplitter {
     }
 }
 
-/// The value of `StreamTitle='…';`, which may hold quotes itself. Old stations write Latin-1.
+/// Returns the value of `StreamTitle='…';`, or `None` if it is missing or empty. The value may contain quotes. Metadata that
+/// is not UTF-8 is read as Latin-1, which old stations send.
 fn title(metadata: &[u8]) -> Option<String> {
     let latin = || metadata.iter().copied().map(char::from).collect();
     let text = std::str::from_utf8(metadata).map_or_else(|_| latin(), str::to_owned);
@@ -87,19 +88,20 @@ fn title(metadata: &[u8]) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// The header of a server that answers `ICY 200 OK`, which no HTTP library takes for one.
+/// Header of a response that starts with `ICY 200 OK`. HTTP libraries do not recognize it as a header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IcyHeader {
-    /// Its bytes.
+    /// Length in bytes, including the empty line at the end.
     pub(super) length: usize,
-    /// `icy-metaint`.
+    /// Value of `icy-metaint`: bytes of audio between metadata blocks.
     pub(super) interval: Option<usize>,
 }
 
 impl IcyHeader {
-    /// Reads the header that a body begins with. Nothing while it is not complete; an error if there is none.
+    /// Parses the header at the start of `body`. Returns `None` while it is incomplete, and an error if `body` does not start
+    /// with such a header or the header is too long.
     pub(super) fn read(body: &[u8]) -> Result<Option<Self>, ()> {
-        /// Longest header that is waited for.
+        /// Maximum header length in bytes.
         const MAX: usize = 8 << 10;
         const START: &[u8] = b"ICY ";
         let known = body.len().min(START.len());
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A body of `0..count` with metadata after every `interval` bytes.
+    /// Returns a body with the audio bytes `0..count` and a metadata block after every `interval` of them.
     fn body(count: u8, interval: usize, titles: &[&[u8]]) -> Vec<u8> {
         let mut titles = titles.iter();
         let audio: Vec<u8> = (0..count).collect();
@@ -154,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn metadata_is_taken_out_however_it_is_cut(interval in 1..50_usize, push in 1..200_usize) {
+        fn metadata_is_separated_for_any_piece_size(interval in 1..50_usize, push in 1..200_usize) {
             let bytes = body(200, interval, &[b"It's a 'song'", b"It's a 'song'", b"", b"Caf\xE9"]);
             let (audio, titles) = split(&bytes, interval, push);
             prop_assert_eq!(audio, (0..200).collect::<Vec<u8>>());
@@ -163,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_metadata_is_audio() {
+    fn body_without_metadata_is_passed_through() {
         let mut parts = Vec::new();
         IcySplitter::new(None).push(Bytes::from_static(b"abc"), &mut |part| parts.push(part));
         assert_eq!(parts, [Part::Audio(Bytes::from_static(b"abc"))]);
     }
 
     #[test]
-    fn headers_of_old_servers_are_read() {
+    fn icy_header_is_parsed() {
         let header = b"ICY 200 OK\r\nicy-name: x\r\nIcy-MetaInt:8192\r\n\r\n\xFF\xFB";
         assert_eq!(IcyHeader::read(header), Ok(Some(IcyHeader { length: 45, interval: Some(8_192) })));
         assert!((0..44).all(|cut| IcyHeader::read(&header[..cut]) == Ok(None)));

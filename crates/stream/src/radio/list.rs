@@ -1,14 +1,15 @@
-//! Playlists of stations: PLS and M3U, which name where the stream is.
+//! Playlists of stations in the formats PLS and M3U, which list the URLs of the stream.
 
 use url::Url;
 
-/// Largest playlist of a station, bytes.
+/// Maximum size of a station's playlist, in bytes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// Most addresses of a playlist that are tried.
+/// Maximum number of URLs of a playlist that are tried.
 const MAX_ENTRIES: usize = 5;
 
-/// Whether an answer is a playlist: by what the server calls it, or by its name where the server calls it nothing.
+/// Returns true if a response is a playlist. The `Content-Type` in `kind` decides; if it is missing or generic, the file
+/// extension of the URL does.
 pub(super) fn is_list(url: &Url, kind: Option<&str>) -> bool {
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     let path = url.path().to_ascii_lowercase();
@@ -18,12 +19,12 @@ pub(super) fn is_list(url: &Url, kind: Option<&str>) -> bool {
     ["mpegurl", "scpls"].iter().any(|other| kind.contains(other)) || vague && named
 }
 
-/// Whether a playlist is one of HLS: all of those have a tag of this kind.
+/// Returns true if the text is an HLS playlist: only these have `#EXT-X-` tags.
 pub(super) fn is_hls(text: &str) -> bool {
     text.lines().any(|line| line.starts_with("#EXT-X-"))
 }
 
-/// The first addresses of a playlist that came from `base`, in order.
+/// Returns the first [`MAX_ENTRIES`] URLs of a playlist in order, resolved against its own URL `base`.
 pub(super) fn entries(text: &str, base: &Url) -> Vec<Url> {
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     let is_pls = lines.clone().any(|line| line.eq_ignore_ascii_case("[playlist]"));
@@ -36,7 +37,7 @@ pub(super) fn entries(text: &str, base: &Url) -> Vec<Url> {
         .collect()
 }
 
-/// The address in a line `File1=http://…` of PLS.
+/// Returns the URL in a PLS line of the form `File1=http://…`.
 fn file_of(line: &str) -> Option<String> {
     let (name, address) = line.split_once('=')?;
     let number = name.trim().to_ascii_lowercase();
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_found_in_both_kinds_in_order() {
+    fn pls_and_m3u_entries_are_returned_in_order() {
         let pls = "\u{feff}[playlist]\r\nNumberOfEntries=2\r\nFile1=http://a.example:8000/x?t=1\r\nTitle1=File2=x\r\nLength1=-1\r\nfile2 = /y\r\n";
         assert_eq!(found(pls), ["http://a.example:8000/x?t=1", "http://radio.example/y"]);
         let m3u = "#EXTM3U\n#EXTINF:-1,A station, live\nhttp://a.example/x\n\n  z.mp3\nhttps://b.example/\n";
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn playlists_are_told_by_type_and_else_by_name() {
+    fn playlists_are_detected_by_type_or_extension() {
         let is = |address: &str, kind| is_list(&Url::parse(address).unwrap(), kind);
         assert!(
             is("http://h/x", Some("audio/x-scpls; charset=utf-8"))

@@ -1,9 +1,9 @@
-//! HTTP radio (Icecast, SHOUTcast): audio without end; and files behind a URL, which are played once.
+//! HTTP radio (Icecast, SHOUTcast), and audio files at a URL, which are played once.
 //!
-//! MP3 and AAC go to the ear as they come, which is cheap enough for thousands of stations. Ogg, native FLAC and other
-//! containers have to be pulled, and are decoded on a thread of their own; so are files. Metadata between the audio is taken out and
-//! told as [`Delivery::Title`]. A connection that breaks is made again, with growing pauses. A playlist (PLS, M3U) is
-//! looked at for each connection, and its addresses tried in order.
+//! MP3 and AAC are delivered as received and decoded by [`crate::Ear`], which is cheap enough for thousands of stations. Other
+//! containers (Ogg, native FLAC) and files are decoded on a separate thread, by a decoder that reads its input itself. Metadata
+//! in the audio is delivered as [`Delivery::Title`]. When a connection fails, the source reconnects with increasing pauses. A
+//! playlist (PLS, M3U) is loaded again for each connection and its URLs are tried in order.
 
 mod connect;
 mod error;
@@ -34,35 +34,34 @@ pub use connect::Station;
 pub use error::RadioError;
 pub use settings::{RadioSettings, RadioStatus};
 
-/// Bytes that show whether a stream is a container that has to be pulled.
+/// Number of initial bytes that identify the containers in [`CONTAINERS`].
 const MAGIC: usize = 4;
 
-/// Connections in a row whose audio cannot be decoded, after which a station is given up. Each may take a decoder to its
-/// limits.
+/// Number of consecutive undecodable connections after which the source ends. Each may use up the limits of a decoder.
 const MAX_UNDECODABLE: u32 = 5;
 
-/// How a container begins that frames cannot be cut out of.
+/// First bytes of containers that cannot be split into frames: Ogg, FLAC, Matroska/WebM, RIFF.
 const CONTAINERS: [&[u8; MAGIC]; 4] = [b"OggS", b"fLaC", b"\x1A\x45\xDF\xA3", b"RIFF"];
 
-/// Where it stands with the server.
+/// State of the connection.
 #[derive(Debug)]
 enum State {
-    /// To be connected at this time.
+    /// The next connection attempt starts at this time.
     Waiting(Instant),
     Connected(Box<Connection>),
     Ended,
 }
 
-/// What is done with the audio of a connection.
+/// Processing of the audio of a connection: `Pushed` delivers bytes as received, `Pulled` decodes them on a thread.
 #[derive(Debug)]
 enum Way {
-    /// Not known yet: the first bytes.
+    /// The format is not known yet. Holds the first bytes of the audio.
     Unknown(BytesMut),
     Pushed,
     Pulled(Pulled),
 }
 
-/// A station that is being listened to. It runs only while [`RadioSource::next`] is waited for.
+/// A source that receives a station. It makes progress only while [`RadioSource::next`] is polled.
 #[derive(Debug)]
 pub struct RadioSource {
     client: reqwest::Client,
@@ -71,24 +70,24 @@ pub struct RadioSource {
     status: RadioStatus,
     state: State,
     way: Way,
-    /// Why the connection is over, while the last of it is being decoded.
+    /// Reason why the connection ended, while its remaining bytes are still being decoded.
     broken: Option<RadioError>,
-    /// What is ready.
+    /// Deliveries that [`RadioSource::next`] has not returned yet.
     ready: VecDeque<Delivery>,
-    /// Tries since the last byte of audio.
+    /// Failed attempts since audio last began to arrive.
     backoff: Backoff,
     last_byte: Instant,
     pace: Pace,
-    /// Connections in a row whose audio could not be decoded.
+    /// Consecutive connections whose audio could not be decoded.
     undecodable: u32,
 }
 
 impl RadioSource {
-    /// Listens to the station at `url`. A `client` that is built with `http09_responses` also understands the oldest
-    /// servers, which answer `ICY 200 OK`.
+    /// Opens the station or file at `url`. The first connection is made in [`RadioSource::next`]. If `client` is built with
+    /// `http09_responses`, the oldest servers, which respond with `ICY 200 OK`, are supported too.
     ///
     /// # Errors
-    /// [`RadioError::NoUrl`] if `url` is none.
+    /// [`RadioError::NoUrl`] if `url` is not a valid `http` or `https` URL.
     pub fn open(url: &str, client: reqwest::Client, settings: RadioSettings) -> Result<Self, RadioError> {
         let url = Url::parse(url).map_err(|_| RadioError::NoUrl)?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -111,7 +110,7 @@ impl RadioSource {
         })
     }
 
-    /// What comes next; nothing when the stream is over: then the status says why. Safe to drop while it waits.
+    /// Waits for the next delivery; `None` at the end, with the error in [`RadioStatus::last_error`]. Cancel safe.
     pub async fn next(&mut self) -> Option<Delivery> {
         loop {
             if let Some(delivery) = self.ready.pop_front() {
@@ -137,7 +136,7 @@ impl RadioSource {
         }
     }
 
-    /// Waits for bytes, or for sound of what was decoded.
+    /// Waits for bytes from the network, or for audio from the decoder thread.
     async fn listen(&mut self) {
         let State::Connected(connection) = &mut self.state else { return };
         let ready = self.pace.ready();
@@ -161,7 +160,7 @@ impl RadioSource {
             },
             bytes = paced(connection, ready), if open => match bytes {
                 Ok(bytes) => self.take(bytes),
-                // What came is decoded to its end first.
+                // The received bytes are decoded to their end before the error is handled.
                 Err(error) => {
                     pulled.close();
                     self.broken = Some(error);
@@ -170,13 +169,13 @@ impl RadioSource {
         }
     }
 
-    /// State and counters.
+    /// Returns the current state and counters.
     #[must_use]
     pub fn status(&self) -> &RadioStatus {
         &self.status
     }
 
-    /// Takes bytes of the body.
+    /// Processes bytes of the response body.
     fn take(&mut self, bytes: Bytes) {
         let State::Connected(connection) = &mut self.state else { return };
         self.status.bytes += bytes.len() as u64;
@@ -209,7 +208,7 @@ impl RadioSource {
         }
     }
 
-    /// The first audio of a connection is here.
+    /// Chooses how to process the audio of a connection, from its first bytes.
     fn begin(&mut self, first: Bytes) {
         if self.status.connections > 0 {
             self.ready.push_back(Delivery::Reconnected);
@@ -234,7 +233,7 @@ impl RadioSource {
         }
     }
 
-    /// All that was pulled is decoded; `reason` is why it cannot go on, if it did not come to its end.
+    /// Handles the end of the decoder thread. `reason` is the decode error, or `None` if all input was decoded.
     fn pulled_out(&mut self, reason: Option<String>) {
         let host = self.url.host_str().unwrap_or_default().to_owned();
         let is_file = self.status.file_bytes.is_some();
@@ -247,27 +246,28 @@ impl RadioSource {
             }
             (Some(error), None) => error,
             (None, None) => {
-                RadioError::Undecodable { host, reason: "the audio ended within the stream".to_owned() }
+                RadioError::Undecodable { host, reason: "the audio ended before the stream".to_owned() }
             }
             (_, Some(reason)) if is_file => RadioError::Undecodable { host, reason },
             (broken, Some(reason)) => broken.unwrap_or(RadioError::Undecodable { host, reason }),
         };
         self.undecodable += u32::from(matches!(error, RadioError::Undecodable { .. }));
         self.fail(error);
-        // Trying again would play the start of a file twice.
+        // A retry would deliver the start of a file twice.
         if is_file || self.undecodable >= MAX_UNDECODABLE {
             self.state = State::Ended;
         }
     }
 
-    /// A try failed or a connection broke: there will be another, unless nothing came for too long.
+    /// Handles a failed attempt or a broken connection. Schedules another attempt unless the error is permanent or the next
+    /// attempt would begin more than `give_up_after` after the last byte.
     fn fail(&mut self, error: RadioError) {
         self.status.failures += 1;
         if self.backoff.tries() == 0 || self.status.last_error.as_ref() != Some(&error) {
-            tracing::warn!(url = %ShownUrl::from(&self.url), %error, "connection to the station failed");
+            tracing::warn!(url = %ShownUrl::from(&self.url), %error, "station connection failed");
         }
         if std::mem::take(&mut self.status.live) && self.status.file_bytes.is_none() {
-            // Until now the connection was open, and gave nothing more.
+            // An empty chunk records the time until which the connection was open without delivering more audio.
             self.ready.push_back(received(LiveAudio::Bytes(Bytes::new())));
         }
         self.way = Way::Unknown(BytesMut::new());
@@ -279,19 +279,19 @@ impl RadioSource {
     }
 }
 
-/// The next bytes, no earlier than `ready`. Nothing is lost if it is dropped while it waits.
+/// Waits until `ready`, then returns the next bytes. This function is cancel safe.
 async fn paced(connection: &mut Connection, ready: Instant) -> Result<Bytes, RadioError> {
     sleep_until(ready).await;
     connection.chunk().await
 }
 
-/// Live audio that arrives now.
+/// Returns a delivery of live audio that arrived now.
 fn received(audio: LiveAudio) -> Delivery {
     let arrived = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     Delivery::Live(LiveChunk { arrived, audio })
 }
 
-/// What was decoded of a station is live.
+/// Converts decoded samples of a station into live audio that arrived now.
 fn live(delivery: Delivery) -> Delivery {
     match delivery {
         Delivery::Decoded(samples) => received(LiveAudio::Samples(samples)),

@@ -1,38 +1,38 @@
-//! How fast a station may send.
+//! Rate limit for the bytes that are read from a station.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Bytes a second that are read of a station on average. Uncompressed stereo at 192 kHz and 24 bits has 1.2 MB.
+/// Maximum average rate, in bytes per second. Uncompressed stereo at 192 kHz and 24 bits has 1.2 MB per second.
 const MAX_BYTES_PER_SECOND: f64 = 2e6;
 
-/// Bytes that may arrive at once: what servers send at the start of a connection, several times over.
+/// Maximum burst in bytes: several times the amount that servers send at the start of a connection.
 const MAX_BURST_BYTES: f64 = 16e6;
 
-/// Limits the bytes that are read of a station (a token bucket). A station that sends faster is read more slowly, so that it
-/// takes no more memory and processor time than others.
+/// Token bucket that limits the bytes read from a station. A station that sends faster is read more slowly, so that it uses no
+/// more memory and processor time than others.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Bytes that may be read at `since`; negative where too many were read.
+    /// Bytes that may be read at time `since`. Negative if more bytes than permitted were read.
     budget: f64,
     since: Instant,
 }
 
 impl Pace {
-    /// A full bucket.
+    /// Creates a full bucket.
     pub(super) fn new(now: Instant) -> Self {
         Self { budget: MAX_BURST_BYTES, since: now }
     }
 
-    /// Counts bytes that were read.
+    /// Subtracts `bytes` that were read at time `now`.
     pub(super) fn count(&mut self, bytes: usize, now: Instant) {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         self.budget = (self.budget + passed * MAX_BYTES_PER_SECOND).min(MAX_BURST_BYTES) - bytes as f64;
         self.since = now;
     }
 
-    /// When more may be read.
+    /// Returns the time from which more bytes may be read.
     pub(super) fn ready(&self) -> Instant {
         self.since + Duration::from_secs_f64((-self.budget / MAX_BYTES_PER_SECOND).max(0.0))
     }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bursts_pass_and_what_is_too_fast_waits() {
+    fn burst_is_permitted_and_excess_is_delayed() {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         pace.count(16_000_000, start);

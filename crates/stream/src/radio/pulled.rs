@@ -1,4 +1,4 @@
-//! Containers that have to be pulled: decoded on a thread that waits for their bytes.
+//! Decoding of containers whose decoder reads its input itself. It runs on a thread that blocks until bytes arrive.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -10,33 +10,33 @@ use tokio::sync::{mpsc, oneshot};
 use crate::delivery::Delivery;
 use crate::pipe::{self, PipeError};
 
-/// Pieces of the network, some kilobytes each, and of sound that wait on both sides of the thread.
+/// Capacity of each channel: network pieces of a few kilobytes each to the thread, and decoded audio from it.
 const QUEUE: usize = 8;
 
-/// What is decoded.
+/// Kind of input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
-    /// A container without end.
+    /// A container of unlimited duration.
     Station,
-    /// A file of any format.
+    /// A complete file of any format.
     File,
 }
 
-/// A decoder on a thread of its own.
+/// A decoder on a separate thread.
 #[derive(Debug)]
 pub(super) struct Pulled {
-    /// To the thread; nothing once it has all.
+    /// Sender of bytes to the thread; `None` once all bytes have been sent.
     bytes: Option<mpsc::Sender<Bytes>>,
-    /// Bytes that the thread has no room for yet.
+    /// Bytes that do not fit into the channel to the thread yet.
     waiting: VecDeque<Bytes>,
-    /// Whether no more will come.
+    /// True if no more bytes will be added.
     closing: bool,
     sound: mpsc::Receiver<Delivery>,
     outcome: oneshot::Receiver<Result<(), PipeError>>,
 }
 
 impl Pulled {
-    /// Starts the thread, or says why there is none.
+    /// Starts the thread. Returns the reason if that fails.
     pub(super) fn start(content: Content) -> Result<Self, String> {
         let (bytes, incoming) = mpsc::channel(QUEUE);
         let (give, sound) = mpsc::channel(QUEUE);
@@ -52,12 +52,12 @@ impl Pulled {
         Ok(Self { bytes: Some(bytes), waiting: VecDeque::new(), closing: false, sound, outcome })
     }
 
-    /// Whether more bytes should be read from the network.
+    /// Returns true if more bytes should be read from the network.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.is_empty() && !self.closing
     }
 
-    /// Takes bytes for the thread.
+    /// Queues bytes for the thread and sends as many as its channel has capacity for.
     pub(super) fn push(&mut self, bytes: Bytes) {
         self.waiting.push_back(bytes);
         while let Some(sender) = &self.bytes
@@ -68,13 +68,14 @@ impl Pulled {
         }
     }
 
-    /// No more bytes will come: the thread ends when it has decoded what came.
+    /// Marks the end of the input. The thread ends when it has decoded all bytes.
     pub(super) fn close(&mut self) {
         self.closing = true;
     }
 
-    /// The next sound, or nothing when there is room again; an error when the thread is done, with the reason if it could not
-    /// decode all. Safe to drop while it waits.
+    /// Waits for the next decoded audio. Returns `None` when a queued piece has been sent to the thread, so that there may be
+    /// room again. Returns an error when the thread has ended, with the reason if it could not decode everything. This method
+    /// is cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<Delivery>, Option<String>> {
         if self.closing && self.waiting.is_empty() {
             self.bytes = None;
@@ -104,7 +105,7 @@ impl Pulled {
     }
 }
 
-/// The network as the thread reads it; its end is that of the source.
+/// Blocking reader of the bytes that were received. It ends when the sender is dropped.
 struct Incoming {
     bytes: mpsc::Receiver<Bytes>,
     current: Bytes,

@@ -1,4 +1,4 @@
-//! How a station is followed, and what is counted.
+//! Settings and counters of HTTP radio.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use super::connect::Station;
 use super::error::RadioError;
 use crate::http::AddressPolicy;
 
-/// How a station is followed.
+/// Settings of a [`RadioSource`](super::RadioSource).
 #[derive(Debug, Clone)]
 pub struct RadioSettings {
-    /// Longest wait for an answer.
+    /// Maximum wait for the response to a request, and for the body of a playlist.
     pub patience: Duration,
-    /// Longest time without a byte before a connection is given up.
+    /// Maximum time without a received byte, after which the connection is closed.
     pub silence: Duration,
-    /// First and longest pause before a new connection. Pauses double and are spread by chance.
+    /// First and longest pause before a new connection. Pauses double after each failure and are randomized.
     pub retry: (Duration, Duration),
-    /// Without a byte for so long, over all tries, the stream is over.
+    /// Maximum time without a received byte, over all attempts, after which the source ends.
     pub give_up_after: Duration,
-    /// Which addresses the station and its playlists may use. The client that resolves names must have the same policy
+    /// Addresses that the station and its playlists may use. The HTTP client, which resolves names, must have the same policy
     /// ([`crate::http::HttpClient::listening`]).
     pub policy: AddressPolicy,
 }
@@ -35,21 +35,21 @@ impl Default for RadioSettings {
     }
 }
 
-/// Counters of a station.
+/// State and counters of a station.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RadioStatus {
-    /// Whether audio comes now.
+    /// True if audio is being received.
     pub live: bool,
-    /// Connections that gave audio.
+    /// Number of connections that delivered audio.
     pub connections: u64,
-    /// Tries that failed, and connections that broke.
+    /// Number of failed attempts and broken connections.
     pub failures: u64,
-    /// Bytes that came, metadata included.
+    /// Bytes received, including metadata.
     pub bytes: u64,
-    /// What the station says about itself.
+    /// Description from the response headers of the current or last connection.
     pub station: Station,
-    /// Length in bytes, if it is no station but a file, which is played once.
+    /// Length in bytes if the URL is a file, which is played once; `None` for a station.
     pub file_bytes: Option<u64>,
-    /// The last thing that went wrong.
+    /// The last error.
     pub last_error: Option<RadioError>,
 }

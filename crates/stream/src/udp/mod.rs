@@ -1,7 +1,7 @@
-//! MPEG-TS over UDP, as broadcasters send it: to one machine or to a group, with or without RTP (RFC 2250, RFC 3550).
+//! MPEG-TS over UDP, unicast or multicast, with or without RTP (RFC 2250, RFC 3550).
 //!
-//! Datagrams are given on in the order in which they come. What is lost shows in the packets' own counters and time
-//! stamps, which an ear knows.
+//! Datagrams are delivered in the order of their arrival. [`crate::Ear`] detects lost ones from the continuity counters and
+//! time stamps of the MPEG-TS packets.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -13,24 +13,27 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::delivery::Delivery;
 
-/// Largest datagram.
+/// Maximum size of a datagram, in bytes.
 const DATAGRAM: usize = 64 << 10;
 
-/// Bytes after which what came is given on.
+/// Number of collected bytes from which they are delivered without waiting for [`GATHER`] to elapse.
 const ENOUGH: usize = 32 << 10;
 
-/// How long datagrams are gathered, so that a fat stream does not wake everybody five hundred times a second.
+/// Time for which datagrams are collected into one delivery, so that a stream with a high bit rate does not wake the consumer
+/// five hundred times a second.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// First byte of a packet of MPEG-TS.
+/// First byte of an MPEG-TS packet.
 const SYNC: u8 = 0x47;
 
-/// How a stream is received.
+/// Settings of a [`UdpSource`].
 #[derive(Debug, Clone)]
 pub struct UdpSettings {
-    /// The interface on which a group is joined: its IPv4 address, for IPv6 its index. Default: the system's choice.
+    /// Network interface on which a multicast group is joined: its IPv4 address, and its index for IPv6. Default: the system's
+    /// choice.
     pub interface: (Ipv4Addr, u32),
-    /// Size of the system's receive buffer in bytes; the system may give less. Default: 2 MiB, a second of a fat film.
+    /// Size of the socket's receive buffer in bytes; the system may grant less. Default: 2 MiB, which is one second of a video
+    /// at a high bit rate.
     pub receive_buffer: usize,
 }
 
@@ -40,21 +43,21 @@ impl Default for UdpSettings {
     }
 }
 
-/// Why a stream cannot be received.
+/// Reason why a stream cannot be received.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UdpError {
-    /// No address.
+    /// The address is invalid.
     #[error(
-        "{0:?} is no address to receive at; write udp://ADDRESS:PORT, like udp://239.1.2.3:5000 or udp://0.0.0.0:5000"
+        "invalid UDP address {0:?}; write udp://ADDRESS:PORT, like udp://239.1.2.3:5000 or udp://0.0.0.0:5000"
     )]
     NoAddress(String),
-    /// The system refuses.
-    #[error("cannot receive at {address}: {source}")]
+    /// The operating system refused the socket, the address or the multicast group.
+    #[error("cannot receive on {address}: {source}")]
     Refused {
-        /// Where.
+        /// The local or multicast address.
         address: SocketAddr,
-        /// The system's reason.
+        /// Error of the operating system.
         source: std::io::Error,
     },
 }
@@ -62,33 +65,33 @@ pub enum UdpError {
 /// Counters of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UdpStatus {
-    /// Datagrams that came.
+    /// Datagrams received.
     pub datagrams: u64,
-    /// Datagrams that hold no MPEG-TS, and were left out.
+    /// Datagrams that were ignored because they do not contain MPEG-TS.
     pub foreign: u64,
-    /// Bytes of MPEG-TS.
+    /// Bytes of MPEG-TS received.
     pub bytes: u64,
-    /// Errors of the system while receiving.
+    /// Errors of the operating system while receiving.
     pub errors: u64,
 }
 
-/// A stream that is received. It has no end: whoever waits too long stops.
+/// A source that receives MPEG-TS over UDP. It never ends; the caller must apply a timeout.
 #[derive(Debug)]
 pub struct UdpSource {
     socket: UdpSocket,
     datagram: Vec<u8>,
     gathered: BytesMut,
-    /// When what is gathered is given on.
+    /// Time at which the collected bytes are delivered; `None` if no bytes are collected.
     due: Option<Instant>,
     status: UdpStatus,
 }
 
 impl UdpSource {
-    /// Receives at `address`: `udp://`, an IP address (a group is joined), and a port; `@` before the address is allowed.
-    /// Must be called on a tokio runtime.
+    /// Starts receiving on `address`: an IP address and a port, optionally after `udp://` or `rtp://` and `@`. A query is
+    /// ignored. If the IP address is a multicast group, it is joined. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// [`UdpError`] if there is no such address here.
+    /// [`UdpError`] if `address` is invalid or the system refuses to receive on it.
     pub fn open(address: &str, settings: &UdpSettings) -> Result<Self, UdpError> {
         let plain =
             ["udp://", "rtp://"].iter().find_map(|scheme| address.strip_prefix(scheme)).unwrap_or(address);
@@ -105,19 +108,19 @@ impl UdpSource {
         })
     }
 
-    /// Where it is received; the port is the real one if 0 was asked for.
+    /// Returns the local address of the socket. If port 0 was requested, it has the port that the system chose.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()
     }
 
-    /// Counters.
+    /// Returns the counters.
     #[must_use]
     pub fn status(&self) -> &UdpStatus {
         &self.status
     }
 
-    /// What comes next. Safe to drop while it waits.
+    /// Waits for the next delivery. This method is cancel safe.
     pub async fn next(&mut self) -> Delivery {
         loop {
             let receive = self.socket.recv(&mut self.datagram);
@@ -131,7 +134,8 @@ impl UdpSource {
             match received {
                 Ok(count) => self.take(count),
                 Err(_) => {
-                    // A port that answered before and does not exist any more, a network that is down: it may come back.
+                    // Errors such as a port that was closed or a network that is down may be temporary. The pause prevents a
+                    // busy loop while they last.
                     self.status.errors += 1;
                     tokio::time::sleep(GATHER).await;
                 }
@@ -155,23 +159,23 @@ impl UdpSource {
 
     fn give(&mut self) -> Delivery {
         self.due = None;
-        // Copied, so that the gathering buffer stays.
+        // Copied, so that the buffer keeps its capacity.
         let bytes = Bytes::copy_from_slice(&self.gathered);
         self.gathered.clear();
         Delivery::Bytes(bytes)
     }
 }
 
-/// A socket that receives what is sent to `at`.
+/// Opens a socket that receives the datagrams sent to `at`.
 fn bind(at: SocketAddr, settings: &UdpSettings) -> std::io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
-    // Several streams of one machine may listen to one group.
+    // Several sockets of one machine may receive the same group.
     if at.ip().is_multicast() {
         socket.set_reuse_address(true)?;
     }
-    // The system's limit may be lower; less buffer is no reason not to listen.
+    // The system's limit may be lower. The stream can be received with a smaller buffer too, so the error is ignored.
     _ = socket.set_recv_buffer_size(settings.receive_buffer);
-    // Bound to the group itself, other groups of the same port stay out. Windows knows no such thing.
+    // A socket bound to the group's address does not receive other groups on the same port. Windows does not support this.
     let local =
         if at.ip().is_multicast() && cfg!(windows) { SocketAddr::new(any(at.ip()), at.port()) } else { at };
     socket.bind(&SockAddr::from(local))?;
@@ -195,7 +199,8 @@ fn any(like: IpAddr) -> IpAddr {
     }
 }
 
-/// The packets of MPEG-TS in a datagram, behind the header of RTP (RFC 3550, 5.1) if there is one.
+/// Returns the MPEG-TS packets in a datagram without the RTP header (RFC 3550, 5.1) and padding, if it has them. Returns `None`
+/// if it does not contain MPEG-TS.
 fn packets(datagram: &[u8]) -> Option<&[u8]> {
     let &[first, ..] = datagram else { return None };
     if first == SYNC {
@@ -219,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_of_rtp_are_stripped() {
+    fn rtp_headers_are_stripped() {
         let rtp = |first: u8, rest: &[u8]| [&[first, 33], &[0; 10][..], rest].concat();
         assert_eq!(packets(b"Gabc"), Some(&b"Gabc"[..]));
         assert_eq!(packets(&rtp(0x80, b"Gabc")), Some(&b"Gabc"[..]));

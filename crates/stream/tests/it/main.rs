@@ -1,6 +1,6 @@
-//! The sources and the ear through their public interface, against servers of their own.
+//! Tests of the sources and of the decoder through the public interface, against local servers.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it is surprised")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod ear;
 mod hls;

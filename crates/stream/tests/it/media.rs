@@ -1,4 +1,4 @@
-//! Songs of the testkit in every packaging that streams have, made by ffmpeg.
+//! Songs of the testkit in all containers that streams use, encoded by ffmpeg.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use refrain_stream::{InitSection, Segment};
 use refrain_testkit::{WavEncoding, compose_stereo, write_wav_stereo};
 use tempfile::TempDir;
 
-/// A folder with a song in it.
+/// A temporary folder with a song in it.
 pub(crate) struct Studio {
     folder: TempDir,
 }
 
 impl Studio {
-    /// Composes a song into `song.wav`.
+    /// Creates a folder with a composed song in `song.wav`.
     pub(crate) fn new(seed: u64, seconds: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let song = compose_stereo(seed, seconds);
@@ -25,7 +25,7 @@ impl Studio {
         Self { folder }
     }
 
-    /// A folder without a song.
+    /// Creates a folder without a song.
     pub(crate) fn empty() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -49,13 +49,13 @@ impl Studio {
         assert!(run.status.success(), "ffmpeg {arguments}: {}", String::from_utf8_lossy(&run.stderr));
     }
 
-    /// Encodes the song and gives it back decoded whole.
+    /// Encodes the song and returns the samples of the decoded file.
     pub(crate) fn encode(&self, name: &str, arguments: &str) -> Vec<f32> {
         self.ffmpeg(&format!("-i song.wav {arguments} {name}"));
         whole(&self.path(name))
     }
 
-    /// Cuts an encoded file into segments of HLS without encoding it again. `extension`: ts, m4s, aac, mp3.
+    /// Splits an encoded file into HLS segments without encoding it again. `extension` is ts, m4s, aac or mp3.
     pub(crate) fn segments(&self, from: &str, seconds: f64, extension: &str) -> Vec<Segment> {
         let kind = match extension {
             "m4s" if from.ends_with(".aac") => {
@@ -89,7 +89,7 @@ impl Studio {
     }
 }
 
-/// A segment of which no more is known.
+/// Returns a segment with default values for everything else.
 pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
     Segment {
         bytes: bytes.into(),
@@ -105,7 +105,7 @@ pub(crate) fn segment(bytes: Vec<u8>, sequence: u64, seconds: f64) -> Segment {
     }
 }
 
-/// A file decoded by the engine.
+/// Decodes a file and returns its samples.
 pub(crate) fn whole(path: &Path) -> Vec<f32> {
     let mut reader = AudioReader::open(path, &Limits::default()).unwrap();
     let mut sound = Vec::new();

@@ -1,4 +1,4 @@
-//! Standard input, played by files.
+//! Piped input, with files in place of standard input.
 
 use std::fs::File;
 
@@ -21,7 +21,7 @@ async fn deliveries(
 }
 
 #[tokio::test]
-async fn containers_are_heard_as_their_files_are() {
+async fn piped_containers_decode_like_files() {
     let studio = Studio::new(30, 3.0);
     let options = [
         ("song.flac", ""),
@@ -36,7 +36,7 @@ async fn containers_are_heard_as_their_files_are() {
         studio.ffmpeg(format!("-i song.wav {options} {name}").replace("  ", " ").as_str());
         let (all, outcome) = deliveries(&studio, name, PipeContent::Container).await;
         outcome.unwrap();
-        assert!(all.len() > 1, "{name} comes in pieces");
+        assert!(all.len() > 1, "{name} must be delivered in several pieces");
         let heard = hear(all);
         let whole = whole(&studio.path(name));
         assert!(whole.len() > 120_000, "{name}");
@@ -46,7 +46,7 @@ async fn containers_are_heard_as_their_files_are() {
 }
 
 #[tokio::test]
-async fn raw_pcm_of_every_encoding_is_the_song() {
+async fn raw_pcm_decodes_to_the_original_in_every_encoding() {
     let studio = Studio::new(31, 3.0);
     studio.ffmpeg("-i song.wav -ar 48000 -c:a pcm_f32le song48.wav");
     let whole = whole(&studio.path("song48.wav"));
@@ -64,7 +64,7 @@ async fn raw_pcm_of_every_encoding_is_the_song() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_told() {
+async fn unreadable_input_is_reported() {
     let studio = Studio::empty();
     std::fs::write(studio.path("page"), "<html>no sound</html>").unwrap();
     let (all, outcome) = deliveries(&studio, "page", PipeContent::Container).await;

@@ -1,4 +1,4 @@
-//! Radio stations of a few lines: what they send, byte by byte, and how they hang up.
+//! HTTP radio against test servers that send given bytes and close the connection.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use crate::ear::{assert_same, hear};
 use crate::media::{Studio, whole};
 
-/// A server that gives each connection its answer, header included, and hangs up; nothing is silence. The last answer
-/// stays.
+/// Starts a server that sends one response of `answers` per connection, header included, and closes it. `None` keeps the
+/// connection open without a response. The last response is repeated. Returns the URL and the log of requests.
 async fn station(answers: Vec<Option<Vec<u8>>>) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/radio?token=secret", listener.local_addr().unwrap());
@@ -29,7 +29,7 @@ async fn station(answers: Vec<Option<Vec<u8>>>) -> (String, Arc<Mutex<Vec<String
             log.lock().unwrap().push(String::from_utf8(request).unwrap().to_ascii_lowercase());
             match &answers[turn.min(answers.len() - 1)] {
                 Some(answer) => {
-                    // In pieces that meet no boundary.
+                    // The piece length is unrelated to the lengths of frames and metadata intervals.
                     for piece in answer.chunks(1_111) {
                         connection.write_all(piece).await.unwrap();
                     }
@@ -50,7 +50,7 @@ fn gone() -> Option<Vec<u8>> {
     answer("HTTP/1.1 410 Gone\nContent-Length: 0", b"")
 }
 
-/// Puts a title after every so many bytes.
+/// Inserts a metadata block after every `interval` bytes, with the next of `titles` or empty.
 fn with_titles(audio: &[u8], interval: usize, titles: &[&str]) -> Vec<u8> {
     let mut titles = titles.iter();
     let mut body = Vec::new();
@@ -68,7 +68,7 @@ fn with_titles(audio: &[u8], interval: usize, titles: &[&str]) -> Vec<u8> {
     body
 }
 
-/// The same deliveries as if they had arrived in real time, at so many bytes a second where they are not decoded.
+/// Replaces the arrival times of live audio as if it had arrived in real time: `rate` bytes per second, or 44,100 samples.
 fn in_real_time(deliveries: Vec<Delivery>, rate: f64) -> Vec<Delivery> {
     let mut arrived = 1.7e9;
     let pace = |delivery| match delivery {
@@ -107,7 +107,7 @@ async fn listen_within(address: &str, policy: AddressPolicy) -> (Vec<Delivery>, 
 }
 
 #[tokio::test]
-async fn mp3_with_titles_is_heard_over_broken_connections() {
+async fn mp3_with_titles_is_decoded_across_reconnects() {
     let studio = Studio::new(40, 4.0);
     let whole = studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
     let bytes = studio.read("song.mp3");
@@ -126,7 +126,7 @@ async fn mp3_with_titles_is_heard_over_broken_connections() {
     assert_eq!((status.connections, status.failures), (2, 5));
     assert!(matches!(status.last_error, Some(RadioError::Status { status: 410, .. })));
     let heard = hear(in_real_time(all, 12_000.0));
-    // Both end within a frame that lacks nothing but a next one to confirm it, or a byte reservoir.
+    // Up to a few frames are missing at the seams: a last frame without a next one to confirm it, or without its reservoir.
     assert!(
         heard.sound.len().abs_diff(whole.len() + other_whole.len()) <= 3 * 1_152,
         "{} of {}",
@@ -139,7 +139,7 @@ async fn mp3_with_titles_is_heard_over_broken_connections() {
 }
 
 #[tokio::test]
-async fn the_oldest_servers_are_understood() {
+async fn icy_responses_of_old_servers_are_decoded() {
     let studio = Studio::new(41, 3.0);
     let whole = studio.encode("song.aac", "-c:a aac -b:a 64k -f adts");
     let body = with_titles(&studio.read("song.aac"), 4_096, &["Old"]);
@@ -167,12 +167,12 @@ async fn ogg_is_decoded_to_its_last_page() {
 }
 
 #[tokio::test]
-async fn what_is_no_station_is_told_without_secrets() {
+async fn html_page_is_rejected_without_revealing_the_token() {
     let page = answer("HTTP/1.1 200 OK\nContent-Type: text/html; charset=utf-8", b"<html>Listen now!</html>");
     let (address, asked) = station(vec![page]).await;
     let (all, status) = listen(&address).await;
     assert!(all.is_empty());
-    assert_eq!(asked.lock().unwrap().len(), 1, "a page stays a page");
+    assert_eq!(asked.lock().unwrap().len(), 1, "a page must not be requested again");
     let error = status.last_error.unwrap().to_string();
     assert!(error.contains("text/html") && !error.contains("secret"), "{error}");
     assert!(
@@ -184,7 +184,7 @@ const PLS: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-scpls";
 const M3U: &str = "HTTP/1.1 200 OK\nContent-Type: audio/x-mpegurl";
 
 #[tokio::test]
-async fn playlists_lead_to_the_first_address_that_gives_audio() {
+async fn playlists_resolve_to_the_first_url_with_audio() {
     let studio = Studio::new(44, 2.0);
     let whole = studio.encode("song.aac", "-c:a aac -b:a 64k -f adts");
     let audio = answer("HTTP/1.0 200 OK\nContent-Type: audio/aacp", &studio.read("song.aac"));
@@ -201,12 +201,12 @@ async fn playlists_lead_to_the_first_address_that_gives_audio() {
 }
 
 #[tokio::test]
-async fn playlists_lead_to_no_file_no_private_address_and_not_in_circles() {
+async fn playlists_with_forbidden_urls_or_cycles_are_rejected() {
     let refused = |text: &'static str, policy| async move {
         let (address, asked) = station(vec![answer(M3U, text.as_bytes())]).await;
         let (all, status) = listen_within(&address, policy).await;
         assert!(all.is_empty());
-        assert_eq!(asked.lock().unwrap().len(), 1, "a list stays a list");
+        assert_eq!(asked.lock().unwrap().len(), 1, "a playlist must not be requested again");
         let error = status.last_error.unwrap().to_string();
         assert!(!error.contains("secret"), "{error}");
         error
@@ -216,12 +216,12 @@ async fn playlists_lead_to_no_file_no_private_address_and_not_in_circles() {
         refused("http://169.254.169.254/x?secret", AddressPolicy::AllowPrivate).await.contains("reserved")
     );
     assert!(refused("file:///etc/passwd?secret", AddressPolicy::AllowPrivate).await.contains("scheme file"));
-    assert!(refused("# nothing", AddressPolicy::AllowPrivate).await.contains("it has none"));
+    assert!(refused("# nothing", AddressPolicy::AllowPrivate).await.contains("no entries found"));
     assert!(refused("#EXTM3U\n#EXT-X-ENDLIST\n", AddressPolicy::AllowPrivate).await.contains("HLS"));
     let circle = answer(M3U, b"?again\n?and-again\n");
     let (address, asked) = station(vec![circle]).await;
     let (_, status) = listen(&address).await;
-    assert!(status.last_error.unwrap().to_string().contains("playlists lead to playlists"));
+    assert!(status.last_error.unwrap().to_string().contains("nested too deeply"));
     assert_eq!(asked.lock().unwrap().len(), 10);
     let endless = answer(M3U, "http://127.0.0.1/\n".repeat(10_000).as_bytes());
     let (_, status) = listen(&station(vec![endless]).await.0).await;
@@ -229,7 +229,7 @@ async fn playlists_lead_to_no_file_no_private_address_and_not_in_circles() {
 }
 
 #[tokio::test]
-async fn a_file_is_played_once_to_its_end() {
+async fn file_is_played_once_to_its_end() {
     let studio = Studio::new(46, 3.0);
     for (name, kind) in [
         ("song.mp3", "audio/mpeg\nAccept-Ranges: bytes"),
@@ -251,7 +251,7 @@ async fn a_file_is_played_once_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_file_that_breaks_off_is_played_as_far_as_it_came() {
+async fn truncated_file_is_played_up_to_the_break() {
     let studio = Studio::new(47, 3.0);
     studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k");
     let bytes = studio.read("song.mp3");
@@ -265,7 +265,7 @@ async fn a_file_that_breaks_off_is_played_as_far_as_it_came() {
 }
 
 #[tokio::test]
-async fn a_station_that_announces_an_enormous_length_is_no_file() {
+async fn station_with_an_enormous_content_length_is_live() {
     let studio = Studio::new(48, 2.0);
     studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
     for header in ["Content-Length: 2147483647", "Content-Length: 54000000\nicy-name: Test"] {
@@ -278,7 +278,7 @@ async fn a_station_that_announces_an_enormous_length_is_no_file() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_given_up() {
+async fn unreachable_station_ends_after_the_time_limit() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let settings = RadioSettings {
         retry: (Duration::from_millis(1), Duration::from_millis(5)),
@@ -294,7 +294,7 @@ async fn nobody_there_is_given_up() {
 }
 
 #[test]
-fn the_fixture_inserts_what_it_says() {
+fn fixture_inserts_metadata_blocks() {
     assert_eq!(with_titles(b"abcd", 2, &["T"]).len(), 4 + 1 + 48 + 1 - 16);
     assert!(!whole(&Studio::new(43, 0.5).path("song.wav")).is_empty());
 }

@@ -8,7 +8,8 @@ use refrain_stream::{Delivery, GapReason, UdpSettings, UdpSource};
 use crate::ear::{Heard, assert_same, hear};
 use crate::media::{Studio, whole};
 
-/// Sends packets of seven to a source, as broadcasters do, and gives what it delivered. `rtp` puts a header in front.
+/// Sends the stream to a source in datagrams of seven packets, as broadcasters do, and returns its deliveries. The datagrams in
+/// `lost` are not sent. If `rtp` is true, each datagram gets an RTP header.
 async fn send(
     source: &mut UdpSource,
     to: &str,
@@ -22,7 +23,7 @@ async fn send(
         let header = if rtp { vec![0x80, 33, 0, i as u8, 0, 0, 0, 0, 0, 0, 0, 0] } else { Vec::new() };
         sender.send_to(&[&header[..], packets].concat(), to).unwrap();
         if i % 20 == 19 {
-            all.push(source.next().await); // no buffer is endless
+            all.push(source.next().await); // so that the receive buffer does not overflow
         }
     }
     while let Ok(delivery) = tokio::time::timeout(Duration::from_millis(500), source.next()).await {
@@ -39,7 +40,7 @@ async fn heard(address: &str, bytes: &[u8], rtp: bool, lost: std::ops::Range<usi
 }
 
 #[tokio::test]
-async fn packets_with_and_without_rtp_are_the_stream() {
+async fn datagrams_decode_like_the_file_and_lost_ones_are_gaps() {
     let studio = Studio::new(50, 4.0);
     studio.ffmpeg("-i song.wav -c:a aac -aac_pns 0 -f mpegts song.ts");
     let (bytes, whole) = (studio.read("song.ts"), whole(&studio.path("song.ts")));
@@ -57,12 +58,12 @@ async fn packets_with_and_without_rtp_are_the_stream() {
         let in_place = [behind - 1, behind, behind + 1]
             .iter()
             .any(|&from| lossy.sound[from..from + 40_000] == whole[behind..behind + 40_000]);
-        assert!(in_place, "what is behind the loss is out of place");
+        assert!(in_place, "the audio after the loss is misplaced");
     }
 }
 
 #[tokio::test]
-async fn foreign_datagrams_and_addresses_are_refused() {
+async fn invalid_addresses_are_rejected_and_foreign_datagrams_ignored() {
     let settings = UdpSettings::default();
     for address in ["udp://radio.example:5000", "239.1.2.3", ""] {
         assert!(UdpSource::open(address, &settings).unwrap_err().to_string().contains("udp://"));
@@ -77,7 +78,7 @@ async fn foreign_datagrams_and_addresses_are_refused() {
 }
 
 #[tokio::test]
-async fn a_group_is_joined() {
+async fn multicast_group_is_joined() {
     let settings = UdpSettings { interface: (Ipv4Addr::LOCALHOST, 0), ..UdpSettings::default() };
     let mut source = UdpSource::open("udp://@239.255.77.1:0", &settings).unwrap();
     let to = source.address().unwrap();

@@ -1,4 +1,4 @@
-//! Answers, right ones and others.
+//! Responses of the simulated API, including faulty ones.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -6,7 +6,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-/// What a call gets in place of its answer.
+/// A simulated failure that replaces the regular response of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// 429 `ThrottlingException`.
@@ -17,11 +17,11 @@ pub enum Trouble {
     Broken,
     /// 200 with a page of HTML.
     Html,
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Closed,
 }
 
-/// A status, the type of an error if it is one, and a body.
+/// A response: status, error type (for errors), and body.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     status: u16,
@@ -38,7 +38,7 @@ impl Answer {
         Self { status, error: Some(error), body: json!({ "exceptionMessage": message }).to_string() }
     }
 
-    /// `None`: no answer at all.
+    /// Returns the response for a simulated failure; `None` if the connection is to be closed without one.
     pub(super) fn trouble(trouble: Trouble, call: &str) -> Option<Self> {
         Some(match trouble {
             Trouble::Throttled => Self::error(429, "ThrottlingException", "Rate exceeded"),

@@ -1,8 +1,8 @@
-//! A stand-in for the API of IVS, of which moto has no streams: GetStream, ListStreams and GetChannel.
+//! A simulated IVS API with the calls GetStream, ListStreams and GetChannel. moto does not simulate streams of IVS.
 //!
-//! [`Ivs`] listens on a free port of 127.0.0.1. A test says what channels there are and what they send, makes the API
-//! misbehave ([`Trouble`]), and counts the calls. Answers and errors have the shapes of the IVS API Reference: errors
-//! carry the header `x-amzn-ErrorType` and a body `{"exceptionMessage"}`.
+//! [`Ivs`] listens on a free port of 127.0.0.1. A test defines channels and their streams, simulates failures ([`Trouble`]),
+//! and counts the calls. Responses and errors have the format of the IVS API Reference: errors have the header
+//! `x-amzn-ErrorType` and a body `{"exceptionMessage"}`.
 
 mod answer;
 mod server;

@@ -1,4 +1,4 @@
-//! The server.
+//! Server of the simulated IVS API.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,10 @@ use super::answer::{Answer, Trouble};
 use super::state::{Channel, State, Stream};
 use crate::origin::Times;
 
-/// Most bytes of a request's body.
+/// Maximum size of a request body in bytes.
 const LARGEST: usize = 64 * 1024;
 
-/// The API of IVS on 127.0.0.1. It stops when it is dropped.
+/// A simulated IVS API on 127.0.0.1. The server stops when this value is dropped.
 #[derive(Debug)]
 pub struct Ivs {
     address: std::net::SocketAddr,
@@ -28,7 +28,7 @@ pub struct Ivs {
     accepting: JoinHandle<()>,
 }
 
-/// No answer at all.
+/// Error that makes hyper close the connection without a response.
 #[derive(Debug)]
 struct Closed;
 
@@ -44,7 +44,7 @@ impl Ivs {
     /// Starts on a free port, on the current tokio runtime.
     ///
     /// # Errors
-    /// If there is no port.
+    /// Returns an error if no port is available.
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -53,18 +53,18 @@ impl Ivs {
         Ok(Self { address, state, accepting })
     }
 
-    /// What to set as the endpoint of IVS.
+    /// Returns the URL to configure as the endpoint of IVS.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// There is a channel, which sends nothing. One of this ARN that was there is replaced.
+    /// Adds a channel without a stream. Replaces an existing channel with this ARN.
     pub fn add_channel(&self, arn: &str, playback_url: &str) {
         self.insert(arn, playback_url, false);
     }
 
-    /// As [`Self::add_channel`], and its playlist wants a token.
+    /// Like [`Self::add_channel`], but the channel is private: its playlist requires a token.
     pub fn add_private_channel(&self, arn: &str, playback_url: &str) {
         self.insert(arn, playback_url, true);
     }
@@ -74,54 +74,54 @@ impl Ivs {
         self.state().channels.insert(arn.to_owned(), channel);
     }
 
-    /// There is no such channel any more.
+    /// Removes a channel.
     pub fn remove_channel(&self, arn: &str) {
         self.state().channels.remove(arn);
     }
 
-    /// The channel sends a stream from now on; if it did before, this is another one. Nothing without such a channel.
+    /// Starts a stream of a channel. It replaces an existing stream. Does nothing if the channel does not exist.
     pub fn start_stream(&self, arn: &str, stream_id: &str) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
         self.start_stream_at(arn, stream_id, now);
     }
 
-    /// As [`Self::start_stream`], since a time in milliseconds since 1970.
+    /// Like [`Self::start_stream`], with a start time in milliseconds since 1970.
     pub fn start_stream_at(&self, arn: &str, stream_id: &str, started_at: u64) {
         if let Some(channel) = self.state().channels.get_mut(arn) {
             channel.stream = Some(Stream { id: stream_id.to_owned(), started_at, live: true });
         }
     }
 
-    /// The channel sends nothing any more.
+    /// Ends the stream of a channel.
     pub fn end_stream(&self, arn: &str) {
         if let Some(channel) = self.state().channels.get_mut(arn) {
             channel.stream = None;
         }
     }
 
-    /// The channel's stream is still told, as one that is offline.
+    /// Sets the state of the channel's stream to offline. The API continues to return the stream.
     pub fn let_linger(&self, arn: &str) {
         if let Some(stream) = self.state().channels.get_mut(arn).and_then(|channel| channel.stream.as_mut()) {
             stream.live = false;
         }
     }
 
-    /// Misbehaves at a call (`GetStream`, `ListStreams`, `GetChannel`, or `*` for all).
+    /// Simulates a failure of a call (`GetStream`, `ListStreams`, `GetChannel`, or `*` for all).
     pub fn trouble(&self, call: &str, trouble: Trouble, times: Times) {
         self.state().troubles.push((call.to_owned(), trouble, times));
     }
 
-    /// Forgets all troubles.
+    /// Ends all simulated failures.
     pub fn heal(&self) {
         self.state().troubles.clear();
     }
 
-    /// Pages of ListStreams have at most so many streams.
+    /// Limits pages of ListStreams to this number of streams.
     pub fn page(&self, streams: usize) {
         self.state().page = Some(streams);
     }
 
-    /// How often a call came, those included that got into trouble.
+    /// Returns how often a call was received, including calls with a simulated failure.
     #[must_use]
     pub fn calls(&self, call: &str) -> usize {
         self.state().calls.get(call).copied().unwrap_or(0)
@@ -150,7 +150,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
             connections.spawn(async move {
                 let service = service_fn(|request| answer(request, state.clone()));
                 let server = hyper::server::conn::http1::Builder::new();
-                // An end in disorder is what a trouble wants.
+                // Connection errors are expected: a simulated failure closes connections.
                 let _ = server.serve_connection(TokioIo::new(stream), service).await;
             });
         }

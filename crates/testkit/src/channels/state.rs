@@ -1,4 +1,4 @@
-//! What channels there are, and what they send.
+//! Channels of the simulated API and their streams.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use super::answer::{Answer, Trouble};
 use crate::origin::Times;
 use crate::origin::iso;
 
-/// Streams of a page of ListStreams where the caller does not say, as of IVS.
+/// Default number of streams per page of ListStreams, as in IVS.
 const PAGE: usize = 50;
 
-/// Most streams of a page.
+/// Maximum number of streams per page.
 const MOST: usize = 100;
 
-/// Everything that tests set and callers see.
+/// State of the simulated API. Tests change it, and calls read it.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) channels: BTreeMap<String, Channel>,
     pub(super) troubles: Vec<(String, Trouble, Times)>,
     pub(super) calls: BTreeMap<String, usize>,
-    /// Most streams of a page, where a test wants fewer than the caller.
+    /// Maximum number of streams per page that a test has set. It also limits the number that a caller requests.
     pub(super) page: Option<usize>,
 }
 
@@ -32,17 +32,17 @@ pub(super) struct Channel {
     pub(super) stream: Option<Stream>,
 }
 
-/// What a channel sends.
+/// A stream of a channel.
 #[derive(Debug, Clone)]
 pub(super) struct Stream {
     pub(super) id: String,
-    /// Milliseconds since 1970.
+    /// Start time in milliseconds since 1970.
     pub(super) started_at: u64,
     pub(super) live: bool,
 }
 
 impl State {
-    /// The trouble of a call, which uses it up by one.
+    /// Returns the simulated failure for a call, if any, and decrements its remaining count.
     pub(super) fn trouble(&mut self, call: &str) -> Option<Trouble> {
         let at = self.troubles.iter().position(|(pattern, ..)| pattern == call || pattern == "*")?;
         let (_, trouble, times) = self.troubles.get_mut(at)?;
@@ -61,7 +61,7 @@ impl State {
             "GetStream" => self.get_stream(text(asked, "channelArn")),
             "ListStreams" => self.list_streams(asked),
             "GetChannel" => self.get_channel(text(asked, "arn")),
-            _ => Answer::error(404, "UnknownOperationException", "there is no such call here"),
+            _ => Answer::error(404, "UnknownOperationException", "unknown operation"),
         }
     }
 
@@ -75,7 +75,7 @@ impl State {
         Answer::right(&json!({ "stream": told }))
     }
 
-    /// The token of the next page is the channel that this one ended with.
+    /// Returns a page of streams. The token of the next page is the last channel of this page.
     fn list_streams(&self, asked: &Value) -> Answer {
         let wanted = asked.get("maxResults").and_then(Value::as_u64).map_or(PAGE, |most| most as usize);
         let most = wanted.clamp(1, MOST).min(self.page.unwrap_or(MOST));

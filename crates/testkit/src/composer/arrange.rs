@@ -1,4 +1,4 @@
-//! The form of a song: which section follows which, who plays in it, and each section's themes.
+//! The form of a song: the order of its sections, and the players and the theme of each section.
 
 use super::Section;
 use super::harmony::{BarChords, Progression};
@@ -8,7 +8,7 @@ use super::style::Style;
 use super::{beat, players};
 use crate::rng::Rng;
 
-/// What a section is made of; every performance of it varies this.
+/// Musical material of a section. Every performance of the section varies it.
 #[derive(Debug)]
 struct Theme {
     progression: Progression,
@@ -39,7 +39,7 @@ impl Theme {
     }
 }
 
-/// Who plays, and how hard.
+/// The players of a section, and its energy from 0 (quiet) to 1 (full).
 #[derive(Debug, Clone, Copy, Default)]
 struct Band {
     drums: bool,
@@ -59,30 +59,30 @@ pub(super) struct Stage<'a> {
     pub(super) first_bar: usize,
     pub(super) bars: usize,
     pub(super) chords: &'a [BarChords],
-    /// Pitch class of the tonic, modulations included.
+    /// Pitch class of the tonic, including modulations.
     pub(super) tonic: i32,
-    /// 0 quiet to 1 full.
+    /// Energy from 0 (quiet) to 1 (full).
     pub(super) energy: f64,
 }
 
 impl Stage<'_> {
-    /// When a player plays sixteenth `step` of the section's bar `bar`: about then.
+    /// Returns the time in seconds of sixteenth `step` in the section's bar `bar`, with a random deviation.
     pub(super) fn at(&self, bar: usize, step: f64, rng: &mut Rng) -> f64 {
         (self.clock.time(self.first_bar + bar, step) + rng.normal() * self.style.looseness).max(0.0)
     }
 
-    /// The length of `steps` sixteenths there.
+    /// Returns the length of `steps` sixteenths in the section's bar `bar` in seconds.
     pub(super) fn seconds(&self, bar: usize, steps: f64) -> f64 {
         self.clock.step_seconds(self.first_bar + bar) * steps
     }
 
-    /// A velocity around `mean`.
+    /// Returns a random velocity around `mean`, which is lower in sections with less energy.
     pub(super) fn velocity(&self, mean: f64, rng: &mut Rng) -> f64 {
         ((mean + rng.normal() * 0.08) * (0.75 + 0.25 * self.energy)).clamp(0.08, 1.0)
     }
 }
 
-/// Writes a song of at least `seconds`.
+/// Writes the score of a song of at least `seconds`.
 pub(super) fn write(style: &Style, clock: &Clock, seconds: f64, rng: &mut Rng) -> (Score, Vec<Section>) {
     let verse = Theme::draw(style, rng);
     let chorus = Theme::draw(style, rng);
@@ -174,7 +174,7 @@ fn perform(stage: &Stage<'_>, theme: &Theme, band: Band, score: &mut Score, rng:
         players::lead(stage, Part::Lead, motifs, score, &mut rng.fork());
     }
     if band.second_lead {
-        // The second voice turns the section's motifs around, so that it answers instead of doubling.
+        // The second voice swaps the motifs of the section, so that it answers the lead instead of doubling it.
         players::lead(stage, Part::SecondLead, (motifs.1, motifs.0), score, &mut rng.fork());
     }
 }

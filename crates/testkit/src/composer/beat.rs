@@ -5,11 +5,11 @@ use super::score::{Drum, Score, Stroke};
 use super::style::Groove;
 use crate::rng::Rng;
 
-/// A bar of drumming: for each drum, how likely and how hard each sixteenth is struck.
+/// A bar of a drum pattern: probability and velocity of a stroke on each sixteenth, for each drum.
 #[derive(Debug)]
 pub(super) struct Pattern {
     lanes: Vec<Lane>,
-    /// How often a bar before a phrase's end becomes a fill.
+    /// Probability that the last bar of a phrase ends with a fill.
     fills: f64,
 }
 
@@ -97,7 +97,7 @@ pub(super) fn play(stage: &Stage<'_>, pattern: &Pattern, score: &mut Score, rng:
                     continue;
                 }
                 let accent = if step % 4 == 0 { 1.0 } else { 0.8 };
-                // A stroke that the pattern hardly knows is a ghost.
+                // A stroke with a low probability is a ghost note.
                 let ghost = if lane.steps[step as usize] < 0.2 { 0.35 } else { 1.0 };
                 let velocity = stage.velocity(lane.velocity * accent, rng) * ghost;
                 let start = stage.at(bar, f64::from(step), rng);

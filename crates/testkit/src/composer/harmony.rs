@@ -1,4 +1,4 @@
-//! Chords: which follow which, and how their notes are laid out.
+//! Chord progressions and the voicing of chords.
 
 use super::style::{Key, Mode};
 use crate::rng::Rng;
@@ -11,13 +11,13 @@ pub(super) struct Chord {
 }
 
 impl Chord {
-    /// The chord on scale degree `degree` (0..7), coloured at random.
+    /// Creates the chord on scale degree `degree` (0..7). With probability `colour` it gets an added or suspended note.
     fn on_degree(mode: Mode, degree: usize, colour: f64, rng: &mut Rng) -> Self {
         let scale = mode.scale();
         let at = |step: usize| scale[(degree + step) % 7];
         let mut tones = vec![at(0), at(2), at(4)];
         if mode == Mode::Minor && degree == 4 && rng.chance(0.6) {
-            // The raised leading note: a major dominant.
+            // The raised leading note makes the dominant a major chord.
             tones[1] = 11;
         }
         if rng.chance(colour) {
@@ -38,16 +38,16 @@ impl Chord {
         self.tones[2]
     }
 
-    /// Whether a pitch (semitones above some octave of the tonic) belongs to the chord.
+    /// Returns true if a pitch (semitones above the tonic, in any octave) belongs to the chord.
     pub(super) fn contains(&self, pitch: i32) -> bool {
         self.tones.contains(&pitch.rem_euclid(12))
     }
 }
 
-/// The chords of one bar: the sixteenth each starts on, and the chord.
+/// The chords of one bar, each with the sixteenth on which it starts.
 pub(super) type BarChords = Vec<(u32, Chord)>;
 
-/// What may follow each degree, with weights; one table for bright modes, one for dark ones.
+/// Weights of the degrees that follow each degree (row), in bright modes. `DARK` is the table of dark modes.
 const BRIGHT: [[f64; 7]; 7] = [
     [0.5, 1.5, 1.0, 4.0, 4.0, 3.0, 0.2],
     [1.0, 0.0, 0.5, 1.0, 5.0, 0.5, 0.5],
@@ -67,7 +67,7 @@ const DARK: [[f64; 7]; 7] = [
     [3.5, 0.0, 2.5, 1.0, 0.5, 2.5, 0.0],
 ];
 
-/// A progression as one or two scale degrees a bar: a theme that each performance may colour differently.
+/// A progression of one or two scale degrees per bar. Each performance can colour its chords differently.
 #[derive(Debug, Clone)]
 pub(super) struct Progression {
     bars: Vec<Vec<usize>>,
@@ -95,7 +95,7 @@ impl Progression {
         Self { bars: list, colour: rng.range(0.05, 0.7) }
     }
 
-    /// The chords of `bars` bars: the progression in turn, now and then with another chord in its place.
+    /// Returns the chords of `bars` bars: the progression, repeated as needed, with some chords substituted at random.
     pub(super) fn perform(&self, key: Key, bars: usize, steps_per_bar: u32, rng: &mut Rng) -> Vec<BarChords> {
         let mut list = Vec::with_capacity(bars);
         for bar in 0..bars {
@@ -103,7 +103,7 @@ impl Progression {
             let slot = steps_per_bar / degrees.len() as u32;
             let mut chords = BarChords::new();
             for (i, &degree) in degrees.iter().enumerate() {
-                // The relative a third away shares two notes and does the same work.
+                // The chord a third below shares two notes and has a similar function.
                 let degree = if rng.chance(0.08) { (degree + 5) % 7 } else { degree };
                 chords.push((i as u32 * slot, Chord::on_degree(key.mode, degree, self.colour, rng)));
             }
@@ -113,7 +113,7 @@ impl Progression {
     }
 }
 
-/// Lays chords out as MIDI notes so that each voice moves as little as it can.
+/// Converts chords to MIDI notes so that the voices move as little as possible.
 #[derive(Debug)]
 pub(super) struct Voicer {
     previous: Vec<i32>,
@@ -121,12 +121,12 @@ pub(super) struct Voicer {
 }
 
 impl Voicer {
-    /// A voicer that stays around MIDI note `centre`.
+    /// Creates a voicer whose chords stay around MIDI note `centre`.
     pub(super) fn new(centre: i32) -> Self {
         Self { previous: Vec::new(), centre }
     }
 
-    /// The notes of `chord` in the key whose tonic is the pitch class `tonic`, lowest first.
+    /// Returns the notes of `chord` in the key whose tonic is the pitch class `tonic`, lowest first.
     pub(super) fn voice(&mut self, chord: &Chord, tonic: i32) -> Vec<i32> {
         let mut best: Option<(i32, Vec<i32>)> = None;
         for bottom in 0..chord.tones.len() {

@@ -1,11 +1,11 @@
-//! Melodies: motifs, and the phrases made by repeating them with a difference.
+//! Melodies: motifs, and phrases that repeat them with variations.
 
 use super::harmony::Chord;
 use super::style::Key;
 use crate::rng::Rng;
 
-/// A note of a melody before it has a sound: sixteenths in the bar, and a degree of the scale (0 is the
-/// tonic of the melody's octave, 7 the one above).
+/// A note of a melody: start and length in sixteenths of the bar, and a degree of the scale (0 is the
+/// tonic of the melody's octave, 7 the tonic above).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tone {
     pub(super) step: u32,
@@ -13,10 +13,10 @@ pub(super) struct Tone {
     pub(super) degree: i32,
 }
 
-/// A bar's worth of melody that phrases are made of.
+/// One bar of melody, from which phrases are built.
 pub(super) type Motif = Vec<Tone>;
 
-/// Rhythms of one beat in sixteenths, sparse to busy; negative lengths are rests.
+/// Rhythms of one beat in sixteenths, from sparse to busy. Negative lengths are rests.
 const CELLS: [&[i32]; 12] = [
     &[4],
     &[-4],
@@ -32,7 +32,7 @@ const CELLS: [&[i32]; 12] = [
     &[1, 1, 1, 1],
 ];
 
-/// Draws a motif of `beats` beats; `density` from 0 (long notes) to 1 (many short ones).
+/// Draws a random motif of `beats` beats. `density` is from 0 (long notes) to 1 (many short ones).
 pub(super) fn draw(beats: u32, density: f64, rng: &mut Rng) -> Motif {
     let weights: Vec<f64> = (0..CELLS.len())
         .map(|i| {
@@ -66,14 +66,14 @@ pub(super) fn draw(beats: u32, density: f64, rng: &mut Rng) -> Motif {
     motif
 }
 
-/// The next degree: mostly steps, some leaps, pulled back into the octave.
+/// Returns a random next degree: mostly a step, sometimes a leap, reversed if it would leave −3 to 9.
 fn walk(degree: i32, rng: &mut Rng) -> i32 {
     let leap = [1, -1, 2, -2, 0, 4, -3][rng.weighted(&[4.0, 4.0, 2.0, 2.0, 1.2, 0.6, 0.6])];
     let next = degree + leap;
     if (-3..=9).contains(&next) { next } else { degree - leap }
 }
 
-/// The same motif, a little different: `amount` from 0 to 1 says how much.
+/// Returns a variation of a motif. `amount` is from 0 (unchanged) to 1 (most variation).
 pub(super) fn vary(motif: &Motif, amount: f64, rng: &mut Rng) -> Motif {
     let mut new = motif.clone();
     if rng.chance(amount) {
@@ -113,13 +113,13 @@ pub(super) fn vary(motif: &Motif, amount: f64, rng: &mut Rng) -> Motif {
     new
 }
 
-/// Four bars from two motifs: statement, answer, departure, close.
+/// Creates a phrase of four bars from two motifs: statement, answer, departure, close.
 pub(super) fn phrase(first: &Motif, second: &Motif, amount: f64, rng: &mut Rng) -> [Motif; 4] {
     let statement = vary(first, amount * 0.5, rng);
     let answer = vary(&statement, amount, rng);
     let departure = vary(second, amount, rng);
     let mut close = vary(&statement, amount * 0.7, rng);
-    // A close ends on a long note that the next phrase does not run into.
+    // The close has half of the notes and ends on a long one, so that it is separated from the next phrase.
     let keep = close.len().div_ceil(2);
     close.truncate(keep);
     if let Some(last) = close.last_mut() {
@@ -129,7 +129,7 @@ pub(super) fn phrase(first: &Motif, second: &Motif, amount: f64, rng: &mut Rng) 
     [statement, answer, departure, close]
 }
 
-/// The MIDI note of a scale degree above MIDI note `tonic`, moved onto `chord` if `strong`.
+/// Returns the MIDI note of a scale degree above MIDI note `tonic`. If `strong`, moves it to a near note of `chord`.
 pub(super) fn pitch(degree: i32, key: Key, tonic: i32, chord: &Chord, strong: bool) -> i32 {
     let scale = key.mode.scale();
     let semitones = |d: i32| scale[d.rem_euclid(7) as usize] + 12 * d.div_euclid(7);

@@ -1,4 +1,4 @@
-//! The mixing desk: every part onto its own bus, balanced, placed, and into a room.
+//! The mixer: each part has its own bus with level, stereo position, echo and reverberation.
 
 use super::score::{Part, Score};
 use super::style::Style;
@@ -8,12 +8,12 @@ use crate::math::{cos_turns, db_to_gain, rms, samples_in, sin_turns, soft_clip};
 use crate::rng::Rng;
 use crate::{RATE, RATE_F};
 
-/// Seconds of fade at the end of every song.
+/// Duration of the fade at the end of every song in seconds.
 const FADE_SECONDS: f64 = 2.5;
 /// Root mean square of a finished song, in dB below full scale.
 const LOUDNESS_DB: f64 = -17.0;
 
-/// Two channels.
+/// Audio with two channels.
 #[derive(Debug, Default)]
 pub(super) struct Stereo {
     pub(super) left: Vec<f32>,
@@ -40,14 +40,14 @@ impl Stereo {
     }
 }
 
-/// What a part's channel strip does: level in dB, share sent to the room, echo level.
+/// Settings of a part's channel strip: level in dB, share sent to the reverberation, echo level.
 struct Strip {
     level_db: f64,
     room: f64,
     echo: f64,
 }
 
-/// Plays `score` into `samples` samples.
+/// Renders `score` to `samples` samples.
 pub(super) fn render(style: &Style, score: &Score, samples: usize, rng: &mut Rng) -> Stereo {
     let mut out = Stereo::silent(samples);
     let mut room = vec![0.0; samples];
@@ -73,7 +73,7 @@ pub(super) fn render(style: &Style, score: &Score, samples: usize, rng: &mut Rng
         };
         play_part(*part, patch, style, score, &mut bus, &mut rng.fork());
         tremolo(patch, &mut bus);
-        // Three sixteenths: the echo that falls between the beats.
+        // An echo delay of three sixteenths falls between the beats.
         echo_bus(&mut bus, strip.echo, samples_in(45.0 / style.tempo_bpm));
         mix_down(&bus, &strip, &mut out, &mut room);
     }
@@ -87,7 +87,7 @@ pub(super) fn render(style: &Style, score: &Score, samples: usize, rng: &mut Rng
     out
 }
 
-/// Equal-power gains of a position from −1 (left) to 1 (right).
+/// Returns the equal-power gains for a position from −1 (left) to 1 (right).
 fn pan(position: f64) -> (f32, f32) {
     let turns = (position.clamp(-1.0, 1.0) + 1.0) / 8.0;
     (cos_turns(turns) as f32, sin_turns(turns) as f32)
@@ -137,7 +137,7 @@ fn tremolo(patch: &Patch, bus: &mut Stereo) {
     }
 }
 
-/// Echoes that cross from side to side.
+/// Adds echoes that alternate between left and right.
 fn echo_bus(bus: &mut Stereo, level: f64, delay: usize) {
     if level <= 0.0 {
         return;
@@ -150,7 +150,7 @@ fn echo_bus(bus: &mut Stereo, level: f64, delay: usize) {
     }
 }
 
-/// Brings a bus to its level, measured where it plays, and adds it to the mix and the room.
+/// Scales a bus to its level, measured only in blocks with sound, and adds it to the mix and to the reverberation's input.
 fn mix_down(bus: &Stereo, strip: &Strip, out: &mut Stereo, room: &mut [f32]) {
     let blocks = bus.left.chunks(4096).zip(bus.right.chunks(4096));
     let levels: Vec<f64> = blocks.map(|(l, r)| rms(l) + rms(r)).filter(|level| *level > 1e-3).collect();
@@ -168,7 +168,7 @@ fn mix_down(bus: &Stereo, strip: &Strip, out: &mut Stereo, room: &mut [f32]) {
     }
 }
 
-/// Takes away what lies below hearing: modulation and narrow pulses leave direct current behind.
+/// Removes inaudible low frequencies: modulation and narrow pulses produce a DC offset.
 fn block_dc(samples: &mut [f32]) {
     const CORNER_HZ: f64 = 18.0;
     let keep = (1.0 - std::f64::consts::TAU * CORNER_HZ / RATE_F) as f32;
@@ -180,7 +180,7 @@ fn block_dc(samples: &mut [f32]) {
     }
 }
 
-/// Loudness, a soft limiter and the fade.
+/// Sets the loudness, and applies a soft limiter and the fade.
 fn master(out: &mut Stereo) {
     block_dc(&mut out.left);
     block_dc(&mut out.right);
@@ -191,7 +191,7 @@ fn master(out: &mut Stereo) {
     for i in 0..total {
         let left = total - i;
         let end = if left < fade { left as f32 / fade as f32 } else { 1.0 };
-        // The limiter is straight up to half scale and stays below 0.95 of full scale.
+        // The limiter is almost linear up to half scale and limits to 0.95 of full scale.
         out.left[i] = 0.95 * end * soft_clip(gain * out.left[i] / 0.95);
         out.right[i] = 0.95 * end * soft_clip(gain * out.right[i] / 0.95);
     }

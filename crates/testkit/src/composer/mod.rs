@@ -1,12 +1,12 @@
-//! A composer: a seed in, a song out.
+//! A composer that generates a song from a seed.
 //!
 //! The seed draws a [style](Key) (key, tempo, swing, band), three themes (verse, chorus, bridge: each a chord
 //! progression, two motifs, a groove) and a form. Every performance of a section varies its theme: chords are
-//! coloured and substituted, motifs transposed, inverted, split; players are never on time and never hit
-//! twice as hard; the tempo wanders; oscillators start anywhere. So nothing in a song repeats exactly, and
-//! two seeds share nothing but the scale they may happen to be in.
+//! coloured and substituted, motifs transposed, inverted, split; timing and velocity of each note vary at
+//! random; the tempo drifts; oscillators start at a random phase. So nothing in a song repeats exactly, and
+//! songs of different seeds have at most the scale in common.
 //!
-//! Layers, from paper to sound: `style` → `arrange` (form) → `players`, `beat`, `melody`, `harmony` (notes)
+//! Layers, from notes to audio: `style` → `arrange` (form) → `players`, `beat`, `melody`, `harmony` (notes)
 //! → `synth` (instruments) → `mix`.
 
 mod arrange;
@@ -25,46 +25,46 @@ pub use style::{Key, Mode};
 use crate::math::samples_in;
 use crate::rng::Rng;
 
-/// A part of a song's form.
+/// A section of a song.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     /// `intro`, `verse`, `chorus` or `bridge`.
     pub name: &'static str,
-    /// Where it starts, in seconds.
+    /// Start in seconds.
     pub start: f64,
 }
 
-/// A song, finished and mono.
+/// A finished song in mono.
 #[derive(Debug, Clone)]
 pub struct Song {
-    /// What it was composed from.
+    /// Seed from which the song was composed.
     pub seed: u64,
-    /// Its made-up title.
+    /// Generated title.
     pub title: String,
-    /// Its made-up artist.
+    /// Generated name of the artist.
     pub artist: String,
-    /// Quarter notes per minute, 70 to 170, on average.
+    /// Average tempo in quarter notes per minute, 70 to 170.
     pub tempo_bpm: f64,
-    /// The key it starts in; late choruses may move up.
+    /// Key at the start. Late choruses can modulate upward.
     pub key: Key,
-    /// Its form, in order.
+    /// Sections in order.
     pub sections: Vec<Section>,
-    /// 44.1 kHz mono, within ±1.
+    /// Samples: 44.1 kHz mono, within ±1.
     pub samples: Vec<f32>,
 }
 
 impl Song {
-    /// Its length in seconds.
+    /// Returns the length in seconds.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.samples.len() as f64 / crate::RATE_F
     }
 }
 
-/// A song with its two channels; `song.samples` is their mean.
+/// A song in stereo. `song.samples` is the mean of both channels.
 #[derive(Debug, Clone)]
 pub struct StereoSong {
-    /// The song and its mono sum.
+    /// The song in mono.
     pub song: Song,
     /// Left channel, 44.1 kHz, within ±1.
     pub left: Vec<f32>,
@@ -72,16 +72,16 @@ pub struct StereoSong {
     pub right: Vec<f32>,
 }
 
-/// Composes `seconds` of music from `seed`: the same bits on every machine.
+/// Composes `seconds` of music from `seed`. The result has the same bits on every machine.
 ///
-/// The song fills its time and fades out at the end. Another length gives the same piece, but mixed anew
-/// (levels and fade depend on the length): cut a long one when excerpts must agree.
+/// The song fills its time and fades out at the end. Another length gives the same piece with another mix,
+/// because levels and fade depend on the length. To get matching excerpts, cut them from one long song.
 #[must_use]
 pub fn compose(seed: u64, seconds: f64) -> Song {
     compose_stereo(seed, seconds).song
 }
 
-/// [`compose`], with both channels.
+/// Like [`compose`], but returns both channels.
 #[must_use]
 pub fn compose_stereo(seed: u64, seconds: f64) -> StereoSong {
     let mut rng = Rng::new(seed);

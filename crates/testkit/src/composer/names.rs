@@ -1,4 +1,4 @@
-//! Titles and artists that no catalogue has.
+//! Titles and artists that do not exist in any catalog.
 
 use crate::rng::Rng;
 
@@ -154,7 +154,7 @@ const SURNAMES: [&str; 24] = [
     "Dunmorrow",
 ];
 
-/// A song title.
+/// Returns a random song title.
 pub(super) fn title(rng: &mut Rng) -> String {
     let (quality, thing) = (rng.pick(&QUALITIES), rng.pick(&THINGS));
     match rng.below(4) {
@@ -164,7 +164,7 @@ pub(super) fn title(rng: &mut Rng) -> String {
     }
 }
 
-/// An artist or band.
+/// Returns the random name of an artist or a band.
 pub(super) fn artist(rng: &mut Rng) -> String {
     match rng.below(3) {
         0 => format!("The {} {}s", rng.pick(&QUALITIES), rng.pick(&THINGS).trim_end_matches('y')),

@@ -1,4 +1,4 @@
-//! What each player makes of a section: bass, comping, pad, arpeggio and lead.
+//! The players of a section: bass, chords, pad, arpeggio and lead.
 
 use super::arrange::Stage;
 use super::harmony::{Chord, Voicer};
@@ -6,7 +6,7 @@ use super::melody::{self, Motif};
 use super::score::{Note, Part, Score};
 use crate::rng::Rng;
 
-/// How chords are struck.
+/// Rhythm of the chords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comp {
     Held,
@@ -22,7 +22,7 @@ impl Comp {
         rng.pick(&[Self::Held, Self::Quarters, Self::OffBeats, Self::Charleston, Self::Strum, Self::Broken])
     }
 
-    /// The sixteenths of a beat pair (8 steps) on which chords fall, and how long they last.
+    /// Returns the chords in two beats (8 sixteenths), as start and length in sixteenths.
     fn hits(self) -> &'static [(u32, u32)] {
         match self {
             Self::Held => &[(0, 8)],
@@ -35,7 +35,7 @@ impl Comp {
     }
 }
 
-/// How an arpeggio runs.
+/// Pattern of an arpeggio.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ArpShape {
     order: u8,
@@ -49,7 +49,7 @@ impl ArpShape {
     }
 }
 
-/// How the bass moves.
+/// Pattern of the bass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BassShape {
     Roots,
@@ -72,7 +72,7 @@ impl BassShape {
         ])
     }
 
-    /// Sixteenth, length and role of each note in 8 steps; roles: 0 root, 1 fifth, 2 octave, 3 passing.
+    /// Returns the notes in two beats (8 sixteenths), as start, length and role: 0 root, 1 fifth, 2 octave, 3 passing note.
     fn notes(self) -> &'static [(u32, u32, u8)] {
         match self {
             Self::Roots => &[(0, 7, 0)],
@@ -85,13 +85,13 @@ impl BassShape {
     }
 }
 
-/// The chord sounding at `step` of a bar.
+/// Returns the chord at `step` of a bar.
 fn chord_at(chords: &[(u32, Chord)], step: u32) -> &Chord {
     let i = chords.iter().rposition(|(from, _)| *from <= step).unwrap_or(0);
     &chords[i].1
 }
 
-/// Folds a pitch into the octave that starts at `lowest`.
+/// Transposes a pitch by octaves into the octave that starts at `lowest`.
 fn fold(pitch: i32, lowest: i32) -> i32 {
     lowest + (pitch - lowest).rem_euclid(12)
 }
@@ -122,7 +122,7 @@ pub(super) fn bass(stage: &Stage<'_>, shape: BassShape, score: &mut Score, rng: 
     }
 }
 
-/// A note that leads to the root of the next chord.
+/// Returns a passing note that leads to the root of the next chord.
 fn approach(stage: &Stage<'_>, bar: usize, next_step: u32, root: i32, rng: &mut Rng) -> i32 {
     let (bar, step) = if next_step >= stage.clock.steps_per_bar { (bar + 1, 0) } else { (bar, next_step) };
     let Some(chords) = stage.chords.get(bar) else { return root };
@@ -154,7 +154,7 @@ pub(super) fn comp(stage: &Stage<'_>, comp: Comp, score: &mut Score, rng: &mut R
     }
 }
 
-/// Strikes `notes` together, or one after the other like a hand over strings.
+/// Adds `notes` almost at the same time, or one after the other if `strum`, as on a guitar.
 fn strike(
     stage: &Stage<'_>,
     (bar, step, length): (usize, u32, u32),

@@ -1,8 +1,8 @@
-//! What is played when: notes, strokes and the clock they follow.
+//! The score: notes, drum strokes, and the clock that defines their time.
 
 use crate::rng::Rng;
 
-/// Who plays a note.
+/// The instrument that plays a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Bass,
@@ -17,17 +17,17 @@ pub(super) enum Part {
 #[derive(Debug, Clone)]
 pub(super) struct Note {
     pub(super) part: Part,
-    /// Seconds from the start of the song.
+    /// Start in seconds after the start of the song.
     pub(super) start: f64,
-    /// Seconds until the key is let go.
+    /// Duration until the key is released, in seconds.
     pub(super) seconds: f64,
     /// MIDI note number.
     pub(super) pitch: i32,
-    /// 0 to 1.
+    /// Velocity from 0 to 1.
     pub(super) velocity: f64,
 }
 
-/// One of the drums.
+/// A drum of the kit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Drum {
     Kick,
@@ -51,15 +51,15 @@ pub(super) struct Stroke {
     pub(super) velocity: f64,
 }
 
-/// All that is played.
+/// All notes and drum strokes of a song.
 #[derive(Debug, Default)]
 pub(super) struct Score {
     pub(super) notes: Vec<Note>,
     pub(super) strokes: Vec<Stroke>,
 }
 
-/// Where bars and sixteenths fall in seconds. The tempo wanders a little, as a band's does, so that no
-/// two bars are equally long.
+/// Times of bars and sixteenths in seconds. The tempo drifts slightly, as with a real band, so that no
+/// two bars have the same length.
 #[derive(Debug)]
 pub(super) struct Clock {
     bar_starts: Vec<f64>,
@@ -68,7 +68,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock for at least `seconds` and some bars more.
+    /// Creates a clock for at least `seconds`, and about 20 more bars.
     pub(super) fn new(tempo_bpm: f64, beats_per_bar: u32, swing: f64, seconds: f64, rng: &mut Rng) -> Self {
         let nominal = 60.0 / tempo_bpm * f64::from(beats_per_bar);
         let mut bar_starts = vec![0.08];
@@ -83,7 +83,7 @@ impl Clock {
         Self { bar_starts, steps_per_bar: beats_per_bar * 4, swing }
     }
 
-    /// The time of sixteenth `step` of bar `bar`; steps may run over the end of the bar.
+    /// Returns the time of sixteenth `step` of bar `bar` in seconds. The step can be beyond the end of the bar.
     pub(super) fn time(&self, bar: usize, step: f64) -> f64 {
         let steps = f64::from(self.steps_per_bar);
         let over = (step / steps).floor().max(0.0);
@@ -100,12 +100,12 @@ impl Clock {
         from + (to - from) * (beat * 4.0 + swung) / steps
     }
 
-    /// The start of bar `bar` in seconds.
+    /// Returns the start of bar `bar` in seconds.
     pub(super) fn bar(&self, bar: usize) -> f64 {
         self.time(bar, 0.0)
     }
 
-    /// The length of one sixteenth in seconds, around bar `bar`.
+    /// Returns the average length of a sixteenth of bar `bar` in seconds.
     pub(super) fn step_seconds(&self, bar: usize) -> f64 {
         (self.bar(bar + 1) - self.bar(bar)) / f64::from(self.steps_per_bar)
     }

@@ -1,11 +1,11 @@
-//! What a song is before its first note: key, tempo, feel and who plays.
+//! The style of a song: key, tempo, feel and instruments.
 
 use std::fmt;
 
 use super::synth::{Patch, Timbre};
 use crate::rng::Rng;
 
-/// The scale a song is written in.
+/// The scale of a song.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Ionian.
@@ -19,7 +19,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Semitones above the tonic of the seven degrees.
+    /// Returns the semitones of the seven degrees above the tonic.
     pub(super) fn scale(self) -> [i32; 7] {
         match self {
             Self::Major => [0, 2, 4, 5, 7, 9, 11],
@@ -56,7 +56,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// How the drummer thinks.
+/// Type of drum pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Groove {
     Rock,
@@ -68,15 +68,15 @@ pub(super) enum Groove {
     None,
 }
 
-/// Everything a song keeps from its first bar to its last.
+/// Properties that stay the same during a song.
 #[derive(Debug, Clone)]
 pub(super) struct Style {
     pub(super) key: Key,
     pub(super) tempo_bpm: f64,
     pub(super) beats_per_bar: u32,
-    /// Share of a swung pair that its first half takes: 0.5 is straight.
+    /// Share of the first note in a swung pair of notes: 0.5 is straight.
     pub(super) swing: f64,
-    /// Cents by which the whole band is tuned away from A 440.
+    /// Deviation of the tuning from A = 440 Hz in cents.
     pub(super) tuning_cents: f64,
     pub(super) groove: Groove,
     pub(super) lead: Patch,
@@ -85,11 +85,11 @@ pub(super) struct Style {
     pub(super) pad: Patch,
     pub(super) arp: Patch,
     pub(super) bass: Patch,
-    /// How many notes the melody likes, 0 sparse to 1 busy.
+    /// Density of the melody, from 0 (few notes) to 1 (many).
     pub(super) density: f64,
-    /// Deviation of a player's timing, in seconds.
+    /// Standard deviation of the players' timing in seconds.
     pub(super) looseness: f64,
-    /// Level of the room, 0 to 1.
+    /// Level of the reverberation, 0 to 1.
     pub(super) reverb: f64,
     pub(super) reverb_seconds: f64,
 }

@@ -1,16 +1,16 @@
-//! Chatter that is no language: several talkers, each a buzzing voice through moving formants.
+//! Synthetic chatter in no real language: several talkers, each a buzzing voice through moving formants.
 
 use crate::RATE_F;
 use crate::dsp::{Filter, Phase};
 use crate::math::rms;
 use crate::rng::{Rng, White};
 
-/// Talkers in the room.
+/// Number of talkers.
 const TALKERS: usize = 5;
-/// Samples between two looks at the mouth.
+/// Number of samples between two updates of the formants.
 const BLOCK: usize = 64;
 
-/// First three formants of some vowels, in Hz, for a tract of average length.
+/// First three formants of some vowels in Hz, for a vocal tract of average length.
 const VOWELS: [[f64; 3]; 8] = [
     [290.0, 2250.0, 2900.0],
     [420.0, 2000.0, 2600.0],
@@ -22,7 +22,7 @@ const VOWELS: [[f64; 3]; 8] = [
     [500.0, 1450.0, 2450.0],
 ];
 
-/// `samples` samples of babble at a root mean square of 0.1.
+/// Returns `samples` samples of babble with a root mean square of 0.1.
 #[must_use]
 pub fn babble(samples: usize, seed: u64) -> Vec<f32> {
     let mut rng = Rng::new(seed);
@@ -38,13 +38,13 @@ pub fn babble(samples: usize, seed: u64) -> Vec<f32> {
     out
 }
 
-/// Adds babble whose root mean square lies `snr_db` decibels below that of `samples`.
+/// Adds babble whose root mean square is `snr_db` decibels below that of `samples`.
 #[must_use]
 pub fn add_babble(samples: &[f32], snr_db: f64, seed: u64) -> Vec<f32> {
     super::add_at(samples, &babble(samples.len(), seed), snr_db)
 }
 
-/// What a talker is doing.
+/// Current sound of a talker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Sound {
     Vowel,
@@ -58,11 +58,13 @@ struct Talker {
     voice: Phase,
     formants: [Filter; 3],
     hiss: Filter,
-    /// Where the formants are, and where they are going, in Hz.
+    /// Current formants in Hz.
     mouth: [f64; 3],
+    /// Formants toward which `mouth` moves, in Hz.
     target: [f64; 3],
-    /// Length of the vocal tract against the average, and the pitch at rest in Hz.
+    /// Factor of all formants: greater for a shorter vocal tract, 1 for the average one.
     tract: f64,
+    /// Average pitch in Hz.
     pitch: f64,
     melody: f64,
     loudness: f32,
@@ -71,7 +73,7 @@ struct Talker {
 impl Talker {
     fn new(mut rng: Rng) -> Self {
         let pitch = rng.range(90.0, 230.0);
-        // Higher voices tend to come from shorter tracts.
+        // Higher voices tend to have shorter vocal tracts.
         let tract = 0.9 + 0.0012 * (pitch - 90.0) + rng.range(-0.05, 0.05);
         let mouth = VOWELS[7];
         Self {
@@ -89,7 +91,7 @@ impl Talker {
         }
     }
 
-    /// Talks until `out` is full, adding to what is there.
+    /// Adds speech to all samples of `out`.
     fn talk(&mut self, out: &mut [f32]) {
         let mut at = 0;
         let mut previous = Sound::Pause;
@@ -108,7 +110,7 @@ impl Talker {
             Sound::Vowel if rng.chance(0.45) => (Sound::Hiss, rng.range(0.03, 0.1)),
             _ => {
                 if previous == Sound::Pause {
-                    // Sentences start high.
+                    // Sentences start at a high pitch.
                     self.melody = rng.range(1.1, 1.35);
                 }
                 self.target = rng.pick(&VOWELS);
@@ -127,7 +129,7 @@ impl Talker {
             self.move_mouth();
             for sample in block {
                 let x = done as f32 / total;
-                // Swells and fades within the syllable.
+                // The loudness rises and falls within the syllable.
                 let shape = self.loudness * (4.0 * x * (1.0 - x)).sqrt();
                 done += 1;
                 *sample += shape * if sound == Sound::Hiss { self.breath() } else { self.buzz() };

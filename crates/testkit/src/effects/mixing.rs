@@ -1,46 +1,46 @@
-//! Several songs in a row or on top of each other, with the truth about who plays when.
+//! Mixes of several songs, in sequence or overlaid, with the exact times of each song.
 
 use crate::RATE_F;
 use crate::math::{db_to_gain, samples_in};
 
-/// A stretch of a song to be played in a mix.
+/// An excerpt of a song for a mix.
 #[derive(Debug, Clone, Copy)]
 pub struct Clip<'a> {
-    /// The song.
+    /// Samples of the song.
     pub samples: &'a [f32],
-    /// Where in the song the stretch starts, in seconds.
+    /// Start of the excerpt in the song, in seconds.
     pub from: f64,
-    /// How long it is, in seconds; cut off at the song's end.
+    /// Duration in seconds. The excerpt ends at the latest at the end of the song.
     pub seconds: f64,
-    /// Seconds of cross-fade with the clip before; 0 joins them, a negative number leaves a gap of silence.
+    /// Duration of the cross-fade with the previous clip in seconds; 0 for none, negative for a gap of silence.
     pub fade: f64,
 }
 
-/// When a clip is heard: the ground truth of a mix. Times are exact to the sample.
+/// Time of a clip in a mix: the ground truth. Times are exact to the sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Airing {
-    /// Which clip, from 0.
+    /// Index of the clip, from 0.
     pub clip: usize,
-    /// Start in the mix, in seconds, fade-in included.
+    /// Start in the mix in seconds, including the fade-in.
     pub start: f64,
-    /// Duration in seconds, fades included.
+    /// Duration in seconds, including fades.
     pub seconds: f64,
-    /// Start in the song, in seconds.
+    /// Start in the song in seconds.
     pub song_start: f64,
-    /// Seconds of fade at its start and at its end.
+    /// Durations of the fade-in and of the fade-out in seconds.
     pub fades: (f64, f64),
 }
 
-/// Songs in a row.
+/// A sequence of songs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mix {
-    /// 44.1 kHz mono, within ±1 (quieter as a whole where the sum would not be).
+    /// Samples: 44.1 kHz mono. The whole mix is scaled to ±1 if the sum exceeds it.
     pub samples: Vec<f32>,
-    /// What is heard in it, in order.
+    /// Times of the clips, in order.
     pub airings: Vec<Airing>,
 }
 
-/// Plays `clips` one after the other, cross-fading with equal power. A fade is never longer than half of
+/// Mixes `clips` in sequence, with equal-power cross-fades. A fade is never longer than half of
 /// either clip.
 #[must_use]
 pub fn mix(clips: &[Clip<'_>]) -> Mix {
@@ -77,8 +77,8 @@ pub fn mix(clips: &[Clip<'_>]) -> Mix {
     Mix { samples, airings }
 }
 
-/// Lays `top`, changed by `gain_db` decibels, over `base` from `at` seconds on. The result is as long as
-/// `base`, and within ±1 (quieter as a whole where the sum would not be).
+/// Adds `top`, amplified by `gain_db` decibels, to `base` from `at` seconds on. The result is as long as
+/// `base`. It is scaled as a whole to ±1 if the sum exceeds it.
 #[must_use]
 pub fn overlay(base: &[f32], top: &[f32], at: f64, gain_db: f64) -> Vec<f32> {
     let gain = db_to_gain(gain_db) as f32;
@@ -89,14 +89,14 @@ pub fn overlay(base: &[f32], top: &[f32], at: f64, gain_db: f64) -> Vec<f32> {
     out
 }
 
-/// The samples of a clip and the sample it starts at.
+/// Returns the position of the clip's first sample in the song, and the samples of the clip.
 fn cut<'a>(clip: &Clip<'a>) -> (usize, &'a [f32]) {
     let start = samples_in(clip.from).min(clip.samples.len());
     let end = (start + samples_in(clip.seconds)).min(clip.samples.len());
     (start, &clip.samples[start..end])
 }
 
-/// The gain `into` samples into a fade of `fade`: its square grows evenly.
+/// Returns the gain after `into` samples of a fade of `fade` samples. Its square increases linearly (equal power).
 fn power(into: usize, fade: usize) -> f32 {
     if into >= fade { 1.0 } else { ((into as f32 + 0.5) / fade as f32).sqrt() }
 }

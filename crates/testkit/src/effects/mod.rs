@@ -1,6 +1,6 @@
-//! What the world does to a song before somebody asks what it was.
+//! Effects that simulate how songs are distorted before they are recognized: noise, rooms, telephones, speed changes, mixes.
 //!
-//! Every effect takes 44.1 kHz mono samples and gives new ones; what needs chance takes a seed. The same
+//! Every effect takes 44.1 kHz mono samples and returns new ones; random effects take a seed. The same
 //! input and seed give the same bits on every machine.
 
 mod babble;
@@ -18,20 +18,20 @@ pub use speed::speed;
 use crate::dsp::Filter;
 use crate::math::{db_to_gain, rms, samples_in};
 
-/// Louder or quieter by `db` decibels; nothing is clipped.
+/// Amplifies by `db` decibels, which can be negative, without clipping.
 #[must_use]
 pub fn gain(samples: &[f32], db: f64) -> Vec<f32> {
     let gain = db_to_gain(db) as f32;
     samples.iter().map(|s| s * gain).collect()
 }
 
-/// Overdriven: amplified by `drive_db` decibels, and what exceeds ±1 is cut off.
+/// Amplifies by `drive_db` decibels and clips to ±1.
 #[must_use]
 pub fn clip(samples: &[f32], drive_db: f64) -> Vec<f32> {
     gain(samples, drive_db).into_iter().map(|s| s.clamp(-1.0, 1.0)).collect()
 }
 
-/// The stretch of `seconds` that starts at `from` seconds, or what there is of it.
+/// Returns the excerpt of `seconds` that starts at `from` seconds, or the existing part of it.
 #[must_use]
 pub fn crop(samples: &[f32], from: f64, seconds: f64) -> Vec<f32> {
     let start = samples_in(from).min(samples.len());
@@ -39,10 +39,10 @@ pub fn crop(samples: &[f32], from: f64, seconds: f64) -> Vec<f32> {
     samples[start..end].to_vec()
 }
 
-/// As heard over a telephone: 300 to 3,400 Hz, 24 dB an octave on both sides.
+/// Filters like a telephone: passes 300 to 3,400 Hz, with slopes of 24 dB per octave.
 #[must_use]
 pub fn phone(samples: &[f32]) -> Vec<f32> {
-    // Two second-order sections a side make a Butterworth filter of order four.
+    // Two second-order sections per side with these resonances make a fourth-order Butterworth filter.
     let sections = [0.541_196_1, 1.306_563];
     let mut low = sections.map(|resonance| Filter::new(3400.0, resonance));
     let mut high = sections.map(|resonance| Filter::new(300.0, resonance));
@@ -56,7 +56,7 @@ pub fn phone(samples: &[f32]) -> Vec<f32> {
 }
 
 /// Adds `disturbance` to `samples` so that the signal is `snr_db` decibels above it, both measured as the
-/// root mean square of the whole. Silence stays as it is.
+/// root mean square of all samples. Silent samples remain silent.
 fn add_at(samples: &[f32], disturbance: &[f32], snr_db: f64) -> Vec<f32> {
     let level = rms(disturbance);
     if level <= 0.0 {

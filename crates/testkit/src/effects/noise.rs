@@ -1,17 +1,17 @@
-//! Noise at a chosen distance from the signal.
+//! Noise with a given signal-to-noise ratio.
 
 use crate::rng::{Rng, White};
 
-/// The colour of a noise.
+/// Colour of noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noise {
-    /// The same power in every hertz.
+    /// Equal power per hertz.
     White,
-    /// The same power in every octave.
+    /// Equal power per octave.
     Pink,
 }
 
-/// `samples` samples of noise, within ±1.
+/// Returns `samples` samples of noise within ±1.
 #[must_use]
 pub fn noise(colour: Noise, samples: usize, seed: u64) -> Vec<f32> {
     let mut white = White::new(&mut Rng::new(seed));
@@ -21,13 +21,14 @@ pub fn noise(colour: Noise, samples: usize, seed: u64) -> Vec<f32> {
     }
 }
 
-/// Adds noise whose root mean square lies `snr_db` decibels below that of `samples`.
+/// Adds noise whose root mean square is `snr_db` decibels below that of `samples`.
 #[must_use]
 pub fn add_noise(samples: &[f32], colour: Noise, snr_db: f64, seed: u64) -> Vec<f32> {
     super::add_at(samples, &noise(colour, samples.len(), seed), snr_db)
 }
 
-/// Pink noise after Voss and McCartney: rows of dice, each thrown half as often as the one before.
+/// Creates pink noise by the algorithm of Voss and McCartney: a sum of random values, each of which is updated half as often as
+/// the previous one.
 fn pink(samples: usize, white: &mut White) -> Vec<f32> {
     const ROWS: usize = 14;
     let mut rows: [f32; ROWS] = std::array::from_fn(|_| white.next());

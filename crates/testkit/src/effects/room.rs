@@ -6,8 +6,8 @@ use crate::rng::Rng;
 
 const LINES: usize = 8;
 
-/// In a room whose sound takes `seconds` to fall by 60 dB. `wet` is the room's share of what is heard, 0 to
-/// 1; the room sounds as loud as the signal. The result is as long as `samples`.
+/// Adds the reverberation of a room in which sound takes `seconds` to fall by 60 dB. `wet` is the share of the reverberation in
+/// the result, 0 to 1; the reverberation is scaled to the loudness of the signal. The result is as long as `samples`.
 #[must_use]
 pub fn reverb(samples: &[f32], seconds: f64, wet: f64, seed: u64) -> Vec<f32> {
     let mut room = Room::new(seconds, &mut Rng::new(seed));
@@ -19,7 +19,7 @@ pub fn reverb(samples: &[f32], seconds: f64, wet: f64, seed: u64) -> Vec<f32> {
     samples.iter().zip(&answer).map(|(s, r)| dry * s + gain * r).collect()
 }
 
-/// A room: sound in, its reverberation out on two channels.
+/// A mono-to-stereo reverberator.
 #[derive(Debug)]
 pub(crate) struct Room {
     lines: [Line; LINES],
@@ -41,7 +41,7 @@ struct Diffuser {
 }
 
 impl Room {
-    /// A room whose sound falls by 60 dB in `seconds`; each draws its own walls.
+    /// Creates a room in which sound falls by 60 dB in `seconds`. Its dimensions are random.
     pub(crate) fn new(seconds: f64, rng: &mut Rng) -> Self {
         let seconds = seconds.clamp(0.05, 20.0);
         let lines = std::array::from_fn(|i| {
@@ -55,10 +55,10 @@ impl Room {
         Self { lines, diffusers }
     }
 
-    /// The room's answer to the next sample.
+    /// Returns the left and right sample of the reverberation for the next input sample.
     #[inline]
     pub(crate) fn next(&mut self, x: f32) -> (f32, f32) {
-        // A bias far below hearing keeps silent rooms out of the slow range of tiny numbers.
+        // An inaudible bias avoids denormal numbers during silence, which are slow to calculate with.
         let mut x = x + 1e-18;
         for diffuser in &mut self.diffusers {
             x = diffuser.next(x);
@@ -66,11 +66,11 @@ impl Room {
         let mut heard = [0.0_f32; LINES];
         for (line, heard) in self.lines.iter_mut().zip(&mut heard) {
             let out = line.buffer[line.at];
-            // Air and walls take the high notes first.
+            // Air and walls absorb high frequencies more than low ones.
             line.damped = out + 0.3 * (line.damped - out);
             *heard = line.damped * line.gain;
         }
-        // A Householder reflection mixes all lines into each and loses nothing.
+        // A Householder reflection mixes all lines into each without changing the energy.
         let mean = heard.iter().sum::<f32>() * (2.0 / LINES as f32);
         for (line, heard) in self.lines.iter_mut().zip(&heard) {
             line.buffer[line.at] = x + heard - mean;

@@ -1,18 +1,19 @@
-//! Speed changes by resampling, as a turntable or a careless upload makes them.
+//! Speed changes by resampling, which change tempo and pitch as on a turntable.
 
 use std::f64::consts::PI;
 
 use crate::math::sin_turns;
 
-/// Zero crossings of the interpolating function on each side.
+/// Number of zero crossings of the interpolation function on each side.
 const CROSSINGS: f64 = 32.0;
-/// Entries of its table per sample; lines between them are true to 1e-5.
+/// Table entries of the interpolation function per sample. Linear interpolation between them is accurate to 1e-5.
 const RESOLUTION: usize = 512;
 
-/// Played `factor` times as fast: shorter, and higher by as much (1.02 is 2 % faster). The sample rate stays.
+/// Plays `factor` times as fast: shorter, and with a higher pitch by the same factor (1.02 is 2 % faster). The sample rate does
+/// not change.
 ///
-/// The band up to 95 % of half the sample rate is kept, or what of it fits after speeding up. Factors
-/// outside 0.1 to 10 are taken as those limits.
+/// The band up to 95 % of half the sample rate is kept, except frequencies that would exceed it after speeding up. The factor
+/// is limited to 0.1 to 10.
 #[must_use]
 pub fn speed(samples: &[f32], factor: f64) -> Vec<f32> {
     let factor = factor.clamp(0.1, 10.0);
@@ -23,7 +24,7 @@ pub fn speed(samples: &[f32], factor: f64) -> Vec<f32> {
     (0..total).map(|i| interpolate(samples, i as f64 * factor, reach, &table)).collect()
 }
 
-/// One half of a sinc under a Kaiser window, [`RESOLUTION`] entries a sample.
+/// Returns one half of a sinc function with a Kaiser window, with [`RESOLUTION`] entries per sample.
 fn kernel(cutoff: f64, reach: f64) -> Vec<f32> {
     const BETA: f64 = 9.0;
     let entries = (reach * RESOLUTION as f64) as usize + 2;
@@ -38,7 +39,7 @@ fn kernel(cutoff: f64, reach: f64) -> Vec<f32> {
         .collect()
 }
 
-/// The modified Bessel function of order 0, by its power series.
+/// Returns the modified Bessel function of order 0, computed by its power series.
 fn bessel(x: f64) -> f64 {
     let quarter = x * x / 4.0;
     let (mut term, mut sum) = (1.0, 1.0);

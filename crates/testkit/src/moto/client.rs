@@ -1,4 +1,4 @@
-//! What tests and benches ask of moto: plain HTTP, without the SDK.
+//! Client of the moto server for tests and benches. It uses plain HTTP instead of the SDK.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::Moto;
 
-/// Longest wait for an answer.
+/// Timeout of reading a response.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What tells moto which service is meant; nothing is checked.
+/// Returns an `authorization` header. moto reads the service from it and does not check the signature.
 pub(super) fn signed(service: &str) -> String {
     format!(
         "authorization: AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request, \
@@ -19,14 +19,14 @@ pub(super) fn signed(service: &str) -> String {
     )
 }
 
-/// Region of all that is made.
+/// Region of all buckets and queues.
 const REGION: &str = "eu-west-1";
 
 impl Moto {
-    /// Makes a bucket.
+    /// Creates a bucket.
     ///
     /// # Errors
-    /// If the server does not answer or refuses, as with all that follow.
+    /// Fails if the server does not respond or rejects the request. The same applies to the following methods.
     pub fn make_bucket(&self, name: &str) -> io::Result<()> {
         let place = format!(
             "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
@@ -42,7 +42,7 @@ impl Moto {
         self.s3("PUT", &format!("/{bucket}/{}", encoded(key)), bytes).and_then(fine)
     }
 
-    /// Reads an object; `None` if it is not there.
+    /// Reads an object. Returns `None` if it does not exist.
     ///
     /// # Errors
     /// As above.
@@ -55,7 +55,7 @@ impl Moto {
         Ok(Some(body))
     }
 
-    /// All keys of a bucket under a prefix, in order.
+    /// Returns all keys of a bucket with a prefix, in order.
     ///
     /// # Errors
     /// As above.
@@ -76,7 +76,8 @@ impl Moto {
         }
     }
 
-    /// Makes a queue that moves messages to another one after three receipts; the addresses of both.
+    /// Creates a queue and its dead-letter queue, which gets messages after three receipts. Returns the URLs of both.
+    /// `hidden_seconds` is the visibility timeout.
     ///
     /// # Errors
     /// As above.
@@ -102,7 +103,7 @@ impl Moto {
         self.sqs("SendMessage", &json!({ "QueueUrl": queue, "MessageBody": body })).map(drop)
     }
 
-    /// Messages of a queue that wait, and that somebody holds.
+    /// Returns the number of available messages of a queue, and of those in flight.
     ///
     /// # Errors
     /// As above.
@@ -122,7 +123,7 @@ impl Moto {
         if status != 200 {
             return Err(io::Error::other(format!("{call}: {}", String::from_utf8_lossy(&body))));
         }
-        // Some calls have an empty answer.
+        // Some calls have an empty response.
         Ok(serde_json::from_slice(&body).unwrap_or_default())
     }
 
@@ -150,7 +151,7 @@ impl Moto {
         stream.write_all(body)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
-        parsed(&answer).ok_or_else(|| io::Error::other("an answer that is no HTTP"))
+        parsed(&answer).ok_or_else(|| io::Error::other("invalid HTTP response"))
     }
 }
 

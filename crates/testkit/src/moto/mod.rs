@@ -1,7 +1,7 @@
-//! AWS for the time of a test: moto's server, which keeps queues, buckets and topics in memory.
+//! A temporary moto server for tests, which simulates AWS queues, buckets and topics in memory.
 //!
-//! It listens on a port of 127.0.0.1 that it chooses itself. A small shell watches over it: when this process ends, in
-//! whatever way, so does the server.
+//! It listens on a port of 127.0.0.1 that it chooses itself. A shell process watches this process: when it ends, even by a
+//! signal, the shell kills the server.
 
 mod client;
 mod policy;
@@ -15,23 +15,23 @@ use std::time::{Duration, Instant};
 
 pub use policy::AccessKey;
 
-/// How long the server may take to come up; Python reads much before it answers.
+/// Timeout of starting the server. It is long because Python loads many modules before the server responds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long one question whether it answers may take.
+/// Timeout of one readiness check.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Pause between two looks.
+/// Pause between two readiness checks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Names the server's program, where it is not found on the path.
+/// Environment variable with the path of the server's program, for a program that is not in `PATH`.
 const VARIABLE: &str = "TEST_MOTO_SERVER";
 
-/// What the server writes once it listens; the address follows.
+/// Text that the server logs when it is listening. Its address follows.
 const RUNNING: &str = "Running on http://";
 
-/// Starts the server, waits for the end of whoever holds the other end, kills the server. `$1` is the program, `$2` the
-/// file for what it says. Should it end by itself, the file says so.
+/// Shell script that starts the server, waits for the end of its standard input, and kills the server. `$1` is the program,
+/// `$2` the log file. If the server exits by itself, the script writes this to the log file.
 const WATCHER: &str = r#"
 ("$1" -H 127.0.0.1 -p 0 >>"$2" 2>&1 </dev/null & echo $! >"$2.id"; wait $!; echo "ended with status $?" >>"$2") &
 read -r _
@@ -39,7 +39,7 @@ kill -KILL "$(cat "$2.id")"
 wait
 "#;
 
-/// A moto server. It ends when it is dropped, and forgets everything.
+/// A moto server. It is killed and its data is lost when this value is dropped.
 #[derive(Debug)]
 pub struct Moto {
     address: String,
@@ -47,7 +47,7 @@ pub struct Moto {
     folder: tempfile::TempDir,
 }
 
-/// Why there is no server.
+/// Error of starting the server.
 #[derive(Debug)]
 pub struct MotoError(String);
 
@@ -60,10 +60,10 @@ impl fmt::Display for MotoError {
 impl std::error::Error for MotoError {}
 
 impl Moto {
-    /// Starts a server and waits until it answers.
+    /// Starts a server and waits until it responds.
     ///
     /// # Errors
-    /// Where moto is not installed, says how to get it; where it does not start, what it said.
+    /// Returns an error with instructions if moto is not installed, and an error with its log if it does not start.
     pub fn start() -> Result<Self, MotoError> {
         let program = find_program()?;
         let folder = tempfile::tempdir().map_err(|error| failed("temporary folder", &error))?;
@@ -88,7 +88,7 @@ impl Moto {
         }
     }
 
-    /// Its URL, for every service: `http://127.0.0.1:PORT`.
+    /// Returns the URL of the server for all services: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -97,7 +97,7 @@ impl Moto {
 
 impl Drop for Moto {
     fn drop(&mut self) {
-        // The shell reads the end of its input.
+        // Closing its standard input makes the shell kill the server.
         drop(self.watcher.stdin.take());
         let _ = self.watcher.wait();
     }
@@ -115,7 +115,7 @@ fn find_program() -> Result<PathBuf, MotoError> {
         let found = named.is_file();
         return found
             .then(|| named.clone())
-            .ok_or_else(|| missing(&format!("{} is no file", named.display())));
+            .ok_or_else(|| missing(&format!("{} is not a file", named.display())));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&path).map(|folder| folder.join("moto_server"));
@@ -124,7 +124,7 @@ fn find_program() -> Result<PathBuf, MotoError> {
 
 fn address(said: &str) -> Option<String> {
     let (_, rest) = said.split_once(RUNNING)?;
-    // Else the number may not be written whole yet.
+    // Without the end of the line, the port number may be incomplete.
     let (line, _) = rest.split_once('\n')?;
     Some(line.trim().trim_end_matches('/').to_owned())
 }

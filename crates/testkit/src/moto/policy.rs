@@ -1,24 +1,24 @@
-//! Users with policies, which moto can enforce.
+//! Users and policies, which moto can enforce.
 
 use std::io;
 
 use super::Moto;
 use super::client::{encoded, fine, signed};
 
-/// Access keys of a user.
+/// Access key of a user.
 #[derive(Debug, Clone)]
 pub struct AccessKey {
-    /// `AWS_ACCESS_KEY_ID`
+    /// Value of `AWS_ACCESS_KEY_ID`.
     pub id: String,
-    /// `AWS_SECRET_ACCESS_KEY`
+    /// Value of `AWS_SECRET_ACCESS_KEY`.
     pub secret: String,
 }
 
 impl Moto {
-    /// Makes a user with one policy, a JSON text, and an access key.
+    /// Creates a user with one policy (a JSON text) and an access key.
     ///
     /// # Errors
-    /// Fails if the server does not answer or refuses, as with all that follow.
+    /// Fails if the server does not respond or rejects the request. The same applies to the following methods.
     pub fn make_user(&self, name: &str, policy: &str) -> io::Result<AccessKey> {
         let iam = |action: &str, more: &str| {
             self.query("iam", &format!("Action={action}&Version=2010-05-08&UserName={}{more}", encoded(name)))
@@ -29,7 +29,7 @@ impl Moto {
         Ok(AccessKey { id: element(&key, "AccessKeyId")?, secret: element(&key, "SecretAccessKey")? })
     }
 
-    /// Makes a topic; returns its ARN.
+    /// Creates a topic. Returns its ARN.
     ///
     /// # Errors
     /// As above.
@@ -39,13 +39,13 @@ impl Moto {
         element(&answer, "TopicArn")
     }
 
-    /// Enforces policies and signatures from now on, or does not. The methods of this type work only while they are not
-    /// enforced: their requests are not signed.
+    /// Enables or disables the enforcement of policies and signatures. The methods of this type work only while it is disabled,
+    /// because their requests are not signed.
     ///
     /// # Errors
     /// As above.
     pub fn enforce_policies(&self, enforce: bool) -> io::Result<()> {
-        // moto enforces after this number of requests.
+        // moto starts to enforce policies after this number of requests.
         let free_requests = if enforce { "0" } else { "1000000000" };
         let headers = ["content-type: text/plain"];
         self.http("POST", "/moto-api/reset-auth", &headers, free_requests.as_bytes()).and_then(fine)
@@ -69,7 +69,7 @@ impl Moto {
     }
 }
 
-/// The text of the first XML element of this name.
+/// Returns the text of the first XML element with this name.
 fn element(xml: &str, name: &str) -> io::Result<String> {
     let found = xml.split_once(&format!("<{name}>")).and_then(|(_, rest)| rest.split_once("</"));
     found.map(|(text, _)| text.to_owned()).ok_or_else(|| io::Error::other(format!("no {name} in {xml}")))

@@ -1,4 +1,4 @@
-//! Bodies, well-behaved and not.
+//! Bodies of responses, including faulty ones.
 
 use std::io;
 use std::pin::Pin;
@@ -9,18 +9,18 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Interval, interval, interval_at};
 
-/// How long a connection that is to be closed has for what was written.
+/// Delay before a connection is closed on purpose, so that the bytes written before are sent.
 const BEFORE_CLOSE: Duration = Duration::from_millis(5);
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) enum Answer {
-    /// All at once.
+    /// All bytes at once.
     Whole(Option<Bytes>),
-    /// A byte at a time.
+    /// One byte per interval.
     Trickle(Bytes, Interval),
-    /// The same bytes again and again.
+    /// The same bytes, repeated without end.
     Endless(Bytes),
-    /// These bytes, and once they are on their way the connection is closed.
+    /// These bytes. After they were sent, the connection is closed.
     Torn(Option<Bytes>, Interval),
 }
 

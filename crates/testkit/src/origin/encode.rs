@@ -1,4 +1,4 @@
-//! Segments from samples, with ffmpeg's help.
+//! Creation of segments with ffmpeg.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -8,19 +8,19 @@ use bytes::Bytes;
 
 use super::live::Clip;
 
-/// How segments are packed.
+/// Container format of segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Container {
     /// MPEG-TS.
     Ts,
-    /// Fragments of MP4 behind an EXT-X-MAP section.
+    /// Fragmented MP4 with an EXT-X-MAP section.
     Fmp4,
-    /// ADTS frames behind an ID3 tag with the time stamp (RFC 8216 section 3.4).
+    /// ADTS frames after an ID3 tag with the timestamp (RFC 8216 section 3.4).
     Packed,
 }
 
 impl Container {
-    /// The extension of segment names.
+    /// Returns the extension of segment names.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Ts => "ts",
@@ -30,7 +30,7 @@ impl Container {
     }
 }
 
-/// A file in segments.
+/// The segments of a file.
 #[derive(Debug, Clone)]
 pub struct Clips {
     /// The segments, in order.
@@ -39,7 +39,7 @@ pub struct Clips {
     pub init: Option<Bytes>,
 }
 
-/// Segments could not be made.
+/// Error of creating segments.
 #[derive(Debug)]
 pub struct EncodeError(String);
 
@@ -59,14 +59,14 @@ impl std::error::Error for EncodeError {}
 
 impl From<io::Error> for EncodeError {
     fn from(error: io::Error) -> Self {
-        Self(format!("segments could not be made; is ffmpeg installed? {error}"))
+        Self(format!("cannot create segments; is ffmpeg installed? {error}"))
     }
 }
 
-/// Makes an audio file into segments of about `seconds`: AAC of 96 kbit/s at 48 kHz.
+/// Encodes an audio file to segments of about `seconds`: AAC with 96 kbit/s at 48 kHz.
 ///
 /// # Errors
-/// If ffmpeg is missing or fails.
+/// Fails if ffmpeg is missing or fails.
 pub fn encode(audio: &Path, container: Container, seconds: f64) -> Result<Clips, EncodeError> {
     let folder = tempfile::tempdir()?;
     let mut ffmpeg = Command::new("ffmpeg");
@@ -106,7 +106,7 @@ pub fn encode(audio: &Path, container: Container, seconds: f64) -> Result<Clips,
     Ok(Clips { clips: listed(&list, folder.path())?, init })
 }
 
-/// The segments of a playlist as ffmpeg writes it.
+/// Reads the segments of a playlist that ffmpeg wrote.
 fn listed(list: &str, folder: &Path) -> Result<Vec<Clip>, EncodeError> {
     let mut clips = Vec::new();
     let mut seconds = 0.0;
@@ -120,18 +120,18 @@ fn listed(list: &str, folder: &Path) -> Result<Vec<Clip>, EncodeError> {
     Ok(clips)
 }
 
-/// Samples of a frame of AAC.
+/// Samples per AAC frame.
 const FRAME: f64 = 1024.0;
-/// Samples a second.
+/// Sample rate in Hz.
 const RATE: f64 = 48_000.0;
-/// Ticks of MPEG's clock a second.
+/// Frequency of the MPEG clock in Hz.
 const CLOCK: f64 = 90_000.0;
 
-/// Cuts ADTS frames of 48 kHz into packed segments of about `seconds`, each with an ID3 tag that has its time stamp. Needs
-/// no ffmpeg.
+/// Divides ADTS frames of 48 kHz into packed segments of about `seconds`, each with an ID3 tag that contains its timestamp.
+/// Does not use ffmpeg.
 ///
 /// # Errors
-/// If a frame is broken.
+/// Fails if a frame is invalid.
 pub fn pack(adts: &[u8], seconds: f64) -> Result<Vec<Clip>, EncodeError> {
     let per_segment = (seconds * RATE / FRAME).round().max(1.0) as usize;
     let mut frames = Vec::new();
@@ -139,7 +139,7 @@ pub fn pack(adts: &[u8], seconds: f64) -> Result<Vec<Clip>, EncodeError> {
     while let [0xff, _, _, high, middle, low, ..] = *rest {
         let length = usize::from(high & 3) << 11 | usize::from(middle) << 3 | usize::from(low >> 5);
         let split = rest.split_at_checked(length).filter(|_| length > 7);
-        let (frame, behind) = split.ok_or_else(|| EncodeError("a frame of ADTS is broken".to_owned()))?;
+        let (frame, behind) = split.ok_or_else(|| EncodeError("invalid ADTS frame".to_owned()))?;
         frames.push(frame);
         rest = behind;
     }
@@ -153,7 +153,7 @@ pub fn pack(adts: &[u8], seconds: f64) -> Result<Vec<Clip>, EncodeError> {
     Ok(clips)
 }
 
-/// An ID3v2.4 tag with one PRIV frame: the time stamp of the first sample, in ticks of 90 kHz.
+/// Creates an ID3v2.4 tag with one PRIV frame: the timestamp of the first sample, in ticks of 90 kHz.
 fn id3(ticks: u64) -> Vec<u8> {
     let owner = b"com.apple.streaming.transportStreamTimestamp\0";
     let content = (owner.len() + 8) as u8;

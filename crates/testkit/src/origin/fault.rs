@@ -1,9 +1,9 @@
-//! What goes wrong, where and how often.
+//! Faults: their kind, paths and number.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What a request gets in place of what it asked for.
+/// A simulated fault, which replaces or changes the response to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
     /// A status and a short text.
@@ -12,42 +12,42 @@ pub enum Fault {
     RetryAfter(u16, &'static str),
     /// 200 with a page of HTML.
     Html,
-    /// 200 with so many bytes that look like a playlist's comments.
+    /// 200 with a playlist of this many bytes, filled with comments.
     Huge(usize),
     /// 200 with a body that does not end.
     Endless,
-    /// The right body, a byte at a time, with this pause.
+    /// The right body, one byte at a time, with this pause between bytes.
     Trickle(Duration),
-    /// The right length in the header, but only so many bytes of the body; then the connection is closed.
+    /// The right length in the header, but only this many bytes of the body; then the connection is closed.
     Truncated(usize),
-    /// 200 with no bytes.
+    /// 200 with an empty body.
     Empty,
     /// A redirect to this URL.
     Redirect(String),
     /// The connection is reset.
     Reset,
-    /// The right body under another content type.
+    /// The right body with this content type.
     WrongType(&'static str),
-    /// The right answer, so much later.
+    /// The right response after this delay.
     Late(Duration),
-    /// The whole resource with status 200 though a range was asked for.
+    /// The whole resource with status 200, even if a range was requested.
     IgnoreRange,
-    /// 200 with these bytes under `Content-Encoding: gzip`.
+    /// 200 with these bytes and `Content-Encoding: gzip`.
     Compressed(bytes::Bytes),
-    /// The body of another resource in place of the right one.
+    /// This body instead of the right one.
     Instead(bytes::Bytes),
 }
 
-/// How often a fault happens.
+/// Number of requests with a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
-    /// So many times.
+    /// The first requests, up to this number.
     First(usize),
-    /// Until it is healed.
+    /// All requests until the fault is removed.
     Always,
 }
 
-/// Faults by path. The oldest that is not used up comes first.
+/// Faults by path. If several match, the oldest one with remaining requests applies.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Mutex<Vec<Rule>>);
 
@@ -67,7 +67,7 @@ impl Faults {
         self.rules().retain(|rule| rule.pattern != pattern);
     }
 
-    /// The fault for a request of `path`, which uses it up by one.
+    /// Returns the fault for a request of `path`, if any, and decrements its remaining number.
     pub(super) fn take(&self, path: &str) -> Option<Fault> {
         let mut rules = self.rules();
         let at = rules.iter().position(|rule| matches(&rule.pattern, path))?;
@@ -87,7 +87,7 @@ impl Faults {
     }
 }
 
-/// A pattern is a path; one `*` stands for anything.
+/// Returns true if the path matches the pattern: a path in which one `*` matches any text.
 fn matches(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         Some((head, tail)) => {

@@ -1,4 +1,4 @@
-//! A live stream that is a list of segments and a clock.
+//! Simulated live streams: a list of segments and a clock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -10,19 +10,19 @@ use super::options::LiveOptions;
 use super::playlist;
 use super::told::{Told, part_name};
 
-/// A segment's bytes and its duration.
+/// A segment or a part of one.
 #[derive(Debug, Clone)]
 pub struct Clip {
-    /// Its bytes.
+    /// Encoded audio.
     pub bytes: Bytes,
-    /// Its duration, seconds.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// A live stream. Clones are the same stream.
+/// A live stream. Clones share one stream.
 ///
-/// Under its place in an [`Origin`](super::Origin) it serves `index.m3u8`, segments (`seg0.ts` …, or `all.ts` where they are
-/// ranges), `init.mp4` if it has one, and `key`.
+/// In the stream's folder, an [`Origin`](super::Origin) serves `index.m3u8`, segments (`seg0.ts`, `seg1.ts` and so on, or
+/// `all.ts` if they are byte ranges), `init.mp4` if the stream has one, and `key`.
 #[derive(Debug, Clone)]
 pub struct LiveStream {
     inner: Arc<Inner>,
@@ -31,10 +31,10 @@ pub struct LiveStream {
 #[derive(Debug)]
 struct Inner {
     clips: Arc<[Clip]>,
-    /// Start of each clip, and the end of the last, seconds.
+    /// Start of each clip, and the end of the last one, in seconds.
     starts: Vec<f64>,
     init: Option<Bytes>,
-    /// Parts of each clip, for streams of low latency.
+    /// Parts of each clip, for Low-Latency HLS.
     parts: Vec<Vec<Clip>>,
     extension: &'static str,
     options: Mutex<LiveOptions>,
@@ -43,21 +43,21 @@ struct Inner {
 
 #[derive(Debug)]
 enum Clock {
-    /// A segment is there when its time is over; the list repeats for ever.
+    /// A segment is published when its time has passed since this start. The list repeats without end.
     Real(Instant),
-    /// A segment is there when a test says so.
+    /// A segment is published by a call of the test.
     Manual(watch::Sender<Told>),
 }
 
 impl LiveStream {
-    /// A stream of `clips` in a loop, in real time from now on, with `head` seconds of them told already.
+    /// Creates a stream that repeats `clips` in real time, starting now, with `head` seconds already published.
     pub fn real_time(clips: impl Into<Arc<[Clip]>>, head: f64, options: LiveOptions) -> Self {
         let now = Instant::now();
         let start = now.checked_sub(std::time::Duration::from_secs_f64(head)).unwrap_or(now);
         Self::new(clips.into(), options, Clock::Real(start))
     }
 
-    /// A stream of `clips` in a loop, of which the first `published` are told, and each other when [`publish`](Self::publish) says so.
+    /// Creates a stream that repeats `clips`. The first `published` are published; [`publish`](Self::publish) adds others.
     pub fn manual(clips: impl Into<Arc<[Clip]>>, published: u64, options: LiveOptions) -> Self {
         Self::new(
             clips.into(),
@@ -79,7 +79,7 @@ impl LiveStream {
         Self { inner: Arc::new(inner) }
     }
 
-    /// With an EXT-X-MAP section. Only before the stream is shared.
+    /// Sets an EXT-X-MAP section. Works only before the stream is cloned.
     #[must_use]
     pub fn init(mut self, init: Option<Bytes>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
@@ -88,7 +88,7 @@ impl LiveStream {
         self
     }
 
-    /// With the parts of each clip, told where the options say so. Only before the stream is shared.
+    /// Sets the parts of each clip, which the options can enable. Works only before the stream is cloned.
     #[must_use]
     pub fn parts(mut self, parts: Vec<Vec<Clip>>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
@@ -97,7 +97,7 @@ impl LiveStream {
         self
     }
 
-    /// With another extension of segment names than `ts`. Only before the stream is shared.
+    /// Sets the extension of segment names, by default `ts`. Works only before the stream is cloned.
     #[must_use]
     pub fn extension(mut self, extension: &'static str) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
@@ -106,7 +106,7 @@ impl LiveStream {
         self
     }
 
-    /// Changes how it is told.
+    /// Changes the options.
     pub fn change(&self, change: impl FnOnce(&mut LiveOptions)) {
         change(&mut self.lock());
         if let Clock::Manual(published) = &self.inner.clock {
@@ -114,14 +114,14 @@ impl LiveStream {
         }
     }
 
-    /// Tells `count` more segments, of which the first may be told in part. Without effect on a real clock.
+    /// Publishes `count` more segments. A partly published segment is the first of them. Has no effect on a real-time stream.
     pub fn publish(&self, count: u64) {
         if let Clock::Manual(published) = &self.inner.clock {
             published.send_modify(|told| *told = Told { segments: told.segments + count, parts: 0 });
         }
     }
 
-    /// Tells `count` more parts; with its last one a segment is complete. Without effect on a real clock.
+    /// Publishes `count` more parts. The last part completes its segment. Has no effect on a real-time stream.
     pub fn publish_parts(&self, count: usize) {
         let Clock::Manual(published) = &self.inner.clock else { return };
         published.send_modify(|told| {
@@ -134,7 +134,7 @@ impl LiveStream {
         });
     }
 
-    /// How it is told now.
+    /// Returns the current options.
     pub fn options(&self) -> LiveOptions {
         self.lock().clone()
     }
@@ -143,7 +143,7 @@ impl LiveStream {
         self.inner.options.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Number of segments that were told until now, those that have left the window included.
+    /// Returns the number of segments published so far, including those that have left the window.
     pub fn published(&self) -> u64 {
         self.told().segments
     }
@@ -179,20 +179,20 @@ impl LiveStream {
         self.inner.starts.last().copied().unwrap_or_default()
     }
 
-    /// Segment `index`, counted from 0; the list repeats.
+    /// Returns segment `index`, counted from 0. The list repeats.
     pub fn clip(&self, index: u64) -> Option<&Clip> {
         let count = self.inner.clips.len() as u64;
         self.inner.clips.get(usize::try_from(index.checked_rem(count)?).ok()?)
     }
 
-    /// The parts of segment `index`; none where the stream has none.
+    /// Returns the parts of segment `index`; empty if the stream has no parts.
     pub fn parts_of(&self, index: u64) -> &[Clip] {
         let count = self.inner.clips.len() as u64;
         let within = index.checked_rem(count).and_then(|within| usize::try_from(within).ok());
         within.and_then(|within| self.inner.parts.get(within)).map_or(&[], Vec::as_slice)
     }
 
-    /// Start of segment `index`, seconds since the first.
+    /// Returns the start of segment `index` in seconds after the start of the first segment.
     pub fn start_of(&self, index: u64) -> f64 {
         let count = self.inner.clips.len().max(1) as u64;
         let within = usize::try_from(index % count).unwrap_or_default();
@@ -200,22 +200,22 @@ impl LiveStream {
             + self.inner.starts.get(within).copied().unwrap_or_default()
     }
 
-    /// Number of clips before they start again.
+    /// Returns the number of clips before the list repeats.
     pub(super) fn clips(&self) -> u64 {
         self.inner.clips.len() as u64
     }
 
-    /// Longest segment, seconds.
+    /// Returns the duration of the longest segment in seconds.
     pub(super) fn longest(&self) -> f64 {
         self.inner.clips.iter().map(|clip| clip.seconds).fold(0.0, f64::max)
     }
 
-    /// Whether the list of segments starts again with segment `index`.
+    /// Returns true if segment `index` starts a repetition of the list.
     pub(super) fn loops_at(&self, index: u64) -> bool {
         index > 0 && index.is_multiple_of(self.inner.clips.len().max(1) as u64)
     }
 
-    /// How often the list starts again before segment `index`.
+    /// Returns the number of repetitions that start before segment `index`.
     pub(super) fn loops_before(&self, index: u64) -> u64 {
         index.saturating_sub(1) / self.inner.clips.len().max(1) as u64
     }
@@ -228,13 +228,13 @@ impl LiveStream {
         self.inner.extension
     }
 
-    /// The playlist as of now.
+    /// Returns the current playlist.
     pub fn playlist(&self) -> String {
         playlist::write(self, &self.options(), self.told())
     }
 
-    /// Waits until this part of the segment of media sequence number `sequence` is told, or all of it, at most three target
-    /// durations.
+    /// Waits until `part` of the segment with media sequence number `sequence` is published, or the whole segment. Waits at
+    /// most three target durations.
     pub(super) async fn wait_for(&self, sequence: u64, part: Option<usize>) {
         let wanted = sequence.saturating_sub(self.lock().first_sequence);
         let before = Told { segments: wanted, parts: part.unwrap_or(usize::MAX) };
@@ -261,7 +261,7 @@ impl LiveStream {
         let _ = tokio::time::timeout(longest, told).await;
     }
 
-    /// The resource of this name, if it is one of this stream's other than the playlist.
+    /// Returns the segment, part, init section or key with this name; `None` if it does not exist.
     pub(super) fn resource(&self, name: &str) -> Option<Bytes> {
         let options = self.options();
         if name == "init.mp4" {
@@ -282,7 +282,7 @@ impl LiveStream {
         self.segment(stem.strip_prefix(options.names.as_str())?.parse().ok()?, &options)
     }
 
-    /// What is there of segment `index`.
+    /// Returns the published part of segment `index`, encrypted if the stream has a key.
     fn segment(&self, index: u64, options: &LiveOptions) -> Option<Bytes> {
         let told = self.told();
         if index == told.segments && options.part_ranges && told.parts > 0 {

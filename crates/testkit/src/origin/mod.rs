@@ -1,11 +1,11 @@
-//! A web server with bad manners, for tests of what listens to live streams.
+//! A web server that can simulate faults, for tests of clients of live streams.
 //!
 //! [`Origin`] listens on a free port of 127.0.0.1. It serves [`LiveStream`]s, whose playlists it writes for each
-//! request from a list of segments and a clock (the real one, or one that a test advances by hand), and plain
-//! resources. A [`Fault`] makes it misbehave on chosen paths, a chosen number of times. It writes down what it was
-//! asked. Segments come from [`encode`], which calls ffmpeg, and parts of them for Low-Latency HLS from [`cut`].
+//! request from a list of segments and a clock (the real one, or one that a test advances manually), and plain
+//! resources. A [`Fault`] makes it fail on given paths, for a given number of requests. It logs all requests.
+//! [`encode`] creates segments with ffmpeg, and [`cut`] divides them into parts for Low-Latency HLS.
 //!
-//! Segments are shared: a thousand streams of the same segments cost no more memory than one.
+//! Segments are shared: a thousand streams of the same segments need no more memory than one.
 
 mod body;
 mod encode;

@@ -1,83 +1,83 @@
-//! How a live stream is told.
+//! Options of a simulated live stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::playlist::DateStyle;
 
-/// What a playlist says of one segment beside its duration.
+/// Properties of one segment in the playlist, in addition to its duration.
 #[derive(Debug, Clone, Default)]
 pub struct Marks {
-    /// EXT-X-DISCONTINUITY before it.
+    /// True if EXT-X-DISCONTINUITY precedes the segment.
     pub discontinuity: bool,
-    /// EXT-X-GAP.
+    /// True if the segment has EXT-X-GAP.
     pub gap: bool,
-    /// The title in its EXTINF.
+    /// Title in the EXTINF tag.
     pub title: String,
-    /// Lines before it, as they are.
+    /// Lines that are inserted before the segment unchanged.
     pub lines: Vec<String>,
 }
 
-/// What becomes of a reload that is to wait for news.
+/// Handling of blocking playlist reloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocking {
-    /// It waits.
+    /// They are offered, and wait for the requested segment or part.
     Honoured,
-    /// It is offered, and does not wait.
+    /// They are offered, but do not wait.
     Ignored,
-    /// It is not offered, and does not wait.
+    /// They are not offered, and do not wait.
     Absent,
 }
 
-/// How a live stream is told. Everything may be changed while it runs.
+/// Options of a live stream. All of them can be changed while the stream is running.
 #[derive(Debug, Clone)]
 pub struct LiveOptions {
-    /// Most segments in a playlist.
+    /// Maximum number of segments in a playlist; 0 for all segments since the start.
     pub window: usize,
-    /// Media sequence number of the first segment ever.
+    /// Media sequence number of the stream's first segment.
     pub first_sequence: u64,
-    /// EXT-X-TARGETDURATION as text; `None`: the longest segment rounded up.
+    /// EXT-X-TARGETDURATION as text; `None` for the longest segment, rounded up.
     pub target: Option<String>,
-    /// How EXT-X-PROGRAM-DATE-TIME is spelt.
+    /// Format of EXT-X-PROGRAM-DATE-TIME.
     pub dates: DateStyle,
-    /// Only every so many segments have a date.
+    /// Interval between segments with a date, in segments.
     pub dates_every: u64,
-    /// Time of the first segment ever, seconds since 1970.
+    /// Time of the stream's first segment in seconds since 1970.
     pub epoch: f64,
-    /// Marks by segment, counted from 0.
+    /// Properties by segment, counted from 0.
     pub marks: BTreeMap<u64, Marks>,
-    /// Title of segments that have no marks.
+    /// Title of segments that are not in `marks`.
     pub title: String,
-    /// Query that is put behind each URI, with its question mark.
+    /// Query that is appended to each URI, including its question mark.
     pub query: String,
-    /// Prefix of segment names: another one is another stream behind the same playlist.
+    /// Prefix of segment names. Changing it simulates another stream behind the same playlist.
     pub names: String,
-    /// Whether all segments are byte ranges of one resource.
+    /// True if all segments are byte ranges of one resource.
     pub ranges: bool,
-    /// Key of AES-128; vectors are the sequence numbers.
+    /// Key of AES-128 encryption. The media sequence number is the initialization vector if `iv` is `None`.
     pub key: Option<[u8; 16]>,
-    /// Explicit vector.
+    /// Explicit initialization vector.
     pub iv: Option<[u8; 16]>,
-    /// Whether parts are told, if the stream has any, and reloads may block (Low-Latency HLS).
+    /// True for Low-Latency HLS: the playlist contains parts, if the stream has any, and can offer blocking reloads.
     pub low_latency: bool,
-    /// What becomes of blocking reloads.
+    /// Handling of blocking reloads.
     pub blocking: Blocking,
-    /// Prefix of the names of parts.
+    /// Prefix of part names.
     pub part_names: String,
-    /// Whether parts are byte ranges of their segment.
+    /// True if parts are byte ranges of their segment.
     pub part_ranges: bool,
-    /// Parts that are not there: segment and part.
+    /// Missing parts, as segment and part.
     pub part_gaps: BTreeSet<(u64, usize)>,
-    /// Of how many complete segments parts are told.
+    /// Number of complete segments whose parts are in the playlist.
     pub part_window: u64,
-    /// EXT-X-ENDLIST.
+    /// True if the playlist ends with EXT-X-ENDLIST.
     pub end: bool,
-    /// EXT-X-PLAYLIST-TYPE.
+    /// Value of EXT-X-PLAYLIST-TYPE. With a value, the playlist contains all segments since the start.
     pub kind: Option<&'static str>,
-    /// MEDIA-SEQUENCE that is told whatever is true.
+    /// EXT-X-MEDIA-SEQUENCE in the playlist instead of the right one.
     pub told_sequence: Option<u64>,
-    /// The playlist is as it was so many segments ago.
+    /// Age of the playlist in segments: it lacks this many of the newest segments.
     pub behind: u64,
-    /// Tags that are lost: lines that start so are left out.
+    /// Lines that start with one of these texts are omitted.
     pub lost: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Segments cut into parts, as Low-Latency HLS has them.
+//! Division of segments into the parts of Low-Latency HLS.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,13 @@ use bytes::Bytes;
 use super::encode::{Clips, EncodeError};
 use super::live::Clip;
 
-/// Bytes of a packet of MPEG-TS.
+/// Size of an MPEG-TS packet in bytes.
 const PACKET: usize = 188;
 
-/// Microseconds of a fragment: 15 frames of AAC at 48 kHz.
+/// Duration of a fragment in microseconds: 15 AAC frames at 48 kHz.
 const FRAGMENT: u32 = 320_000;
 
-/// Places where a segment may be cut into parts: between packets of MPEG-TS, or before fragments of MP4.
+/// Returns the offsets at which a segment can be cut into parts: between packets of MPEG-TS, or before fragments of MP4.
 pub fn seams(segment: &[u8]) -> Vec<usize> {
     if segment.first() == Some(&0x47) {
         return (PACKET..segment.len()).step_by(PACKET).collect();
@@ -24,7 +24,7 @@ pub fn seams(segment: &[u8]) -> Vec<usize> {
     starts.map(|(_, at, _)| at).collect()
 }
 
-/// Cuts a segment at these places, in order. Its seconds are shared out by bytes.
+/// Cuts a segment at these offsets, which must be in ascending order. Each part's duration is proportional to its bytes.
 pub fn cut(clip: &Clip, places: &[usize]) -> Vec<Clip> {
     let length = clip.bytes.len();
     let mut edges = vec![0];
@@ -40,10 +40,10 @@ pub fn cut(clip: &Clip, places: &[usize]) -> Vec<Clip> {
     edges.windows(2).filter_map(part).collect()
 }
 
-/// Makes an audio file into segments of MP4 of `fragments` fragments each, 0.32 s long: AAC of 96 kbit/s at 48 kHz.
+/// Encodes an audio file to MP4 segments with `fragments` fragments of 0.32 s each: AAC with 96 kbit/s at 48 kHz.
 ///
 /// # Errors
-/// If ffmpeg is missing or fails.
+/// Fails if ffmpeg is missing or fails.
 pub fn encode_fragments(audio: &Path, fragments: usize) -> Result<Clips, EncodeError> {
     let folder = tempfile::tempdir()?;
     let length = FRAGMENT.to_string();
@@ -85,7 +85,7 @@ pub fn encode_fragments(audio: &Path, fragments: usize) -> Result<Clips, EncodeE
     Ok(Clips { clips: clips.collect(), init: starts.first().map(|first| all.slice(..*first)) })
 }
 
-/// Name, start and end of each box on the outside.
+/// Returns name, start and end of each top-level MP4 box.
 fn boxes(bytes: &[u8]) -> Vec<([u8; 4], usize, usize)> {
     let (mut found, mut at) = (Vec::new(), 0);
     while let Some(&[a, b, c, d, ref name @ ..]) = bytes.get(at..at + 8) {

@@ -1,4 +1,4 @@
-//! The text of a live stream's playlist.
+//! Writer of a live stream's playlist.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use super::live::LiveStream;
 use super::options::{Blocking, LiveOptions, Marks};
 use super::told::Told;
 
-/// Spellings of EXT-X-PROGRAM-DATE-TIME.
+/// Formats of EXT-X-PROGRAM-DATE-TIME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateStyle {
-    /// None at all.
+    /// No EXT-X-PROGRAM-DATE-TIME.
     Absent,
     /// `2023-05-23T10:57:55.250Z`.
     Zulu,
@@ -24,7 +24,7 @@ pub enum DateStyle {
     NoZone,
 }
 
-/// The playlist when so much has been told.
+/// Returns the playlist with the published segments and parts.
 pub(super) fn write(stream: &LiveStream, options: &LiveOptions, told: Told) -> String {
     let until = told.segments.saturating_sub(options.behind);
     let all = options.kind.is_some() || options.window == 0;
@@ -85,7 +85,7 @@ fn write_key(text: &mut String, options: &LiveOptions) {
     }
 }
 
-/// What a playlist of low latency says of itself.
+/// Writes the tags EXT-X-SERVER-CONTROL and EXT-X-PART-INF of Low-Latency HLS.
 fn write_control(text: &mut String, stream: &LiveStream, options: &LiveOptions) {
     let longest = (0..stream.clips()).flat_map(|index| stream.parts_of(index));
     let target = longest.map(|part| part.seconds).fold(0.0, f64::max);
@@ -95,7 +95,7 @@ fn write_control(text: &mut String, stream: &LiveStream, options: &LiveOptions) 
     let _ = writeln!(text, "#EXT-X-PART-INF:PART-TARGET={target:.3}");
 }
 
-/// What stands before a segment and its parts.
+/// Writes the lines before a segment and its parts: discontinuity, extra lines, date.
 fn write_start(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64) {
     if is_break(stream, options, index) {
         text.push_str("#EXT-X-DISCONTINUITY\n");
@@ -125,7 +125,7 @@ fn segment(text: &mut String, stream: &LiveStream, options: &LiveOptions, index:
     }
 }
 
-/// The first `count` parts of a segment.
+/// Writes the first `count` parts of a segment.
 fn write_parts(text: &mut String, stream: &LiveStream, options: &LiveOptions, index: u64, count: usize) {
     let (extension, query) = (stream.extension_name(), &options.query);
     let mut offset = 0;
@@ -134,7 +134,7 @@ fn write_parts(text: &mut String, stream: &LiveStream, options: &LiveOptions, in
         let length = part.bytes.len();
         let _ = match (options.part_ranges, offset) {
             (false, _) => write!(text, "{}{index}.{number}.{extension}{query}\"", options.part_names),
-            // Every second one leaves its offset to be counted on.
+            // Every second range omits its offset, which is then the end of the previous range.
             (true, at) if number % 2 == 0 => {
                 write!(text, "{}{index}.{extension}{query}\",BYTERANGE=\"{length}@{at}\"", options.names)
             }
@@ -146,7 +146,7 @@ fn write_parts(text: &mut String, stream: &LiveStream, options: &LiveOptions, in
     }
 }
 
-/// Where a segment begins in the resource of all.
+/// Returns the offset of a segment in the resource that contains all segments.
 fn offset(stream: &LiveStream, index: u64) -> usize {
     let first = (0..=index).rev().find(|earlier| *earlier == 0 || stream.loops_at(*earlier)).unwrap_or(0);
     (first..index).filter_map(|earlier| stream.clip(earlier)).map(|clip| clip.bytes.len()).sum()
@@ -163,7 +163,8 @@ fn write_date(text: &mut String, style: DateStyle, epoch: f64) {
     let _ = writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{}{zone}", iso(epoch + offset));
 }
 
-/// Date and time with milliseconds. The day is found by counting: this is no calendar for other uses.
+/// Formats seconds since 1970 as date and time with milliseconds. Counts years and months one by one, so that it is slow for
+/// distant dates.
 pub(crate) fn iso(epoch: f64) -> String {
     let ms = (epoch * 1000.0).round() as u64;
     let (mut days, within) = (ms / 86_400_000, ms % 86_400_000);
@@ -187,7 +188,7 @@ pub(crate) fn iso(epoch: f64) -> String {
     format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}", days + 1)
 }
 
-/// AES-128 as HLS has it: CBC, PKCS #7, the vector given or the media sequence number.
+/// Encrypts with AES-128 as in HLS: CBC, PKCS #7, and `iv` or the media sequence number as the initialization vector.
 pub(super) fn encrypt(bytes: &Bytes, key: [u8; 16], iv: Option<[u8; 16]>, sequence: u64) -> Bytes {
     let iv = iv.unwrap_or_else(|| u128::from(sequence).to_be_bytes());
     let cipher = cbc::Encryptor::<aes::Aes128>::new(&key.into(), &iv.into());

@@ -1,4 +1,4 @@
-//! Answers.
+//! Construction of responses.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -8,7 +8,7 @@ use hyper::{Response, StatusCode};
 
 use super::body::Answer;
 
-/// With ETag, If-None-Match and Range understood.
+/// Creates a response with an ETag. Supports the headers If-None-Match and Range.
 pub(super) fn conditional(bytes: Bytes, kind: &'static str, headers: &HeaderMap) -> Response<Answer> {
     let etag = format!("\"{:x}\"", digest(&bytes));
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
@@ -34,7 +34,7 @@ fn digest(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// First byte and end of `bytes=A-B`.
+/// Parses `bytes=A-B`. Returns the offset of the first byte and the offset after the last one.
 fn range_of(value: &HeaderValue, length: usize) -> Option<(usize, usize)> {
     let (from, to) = value.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
     let from: usize = from.parse().ok()?;

@@ -1,4 +1,4 @@
-//! The server.
+//! Web server of live streams and resources.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,25 +22,25 @@ use super::live::LiveStream;
 use super::options::Blocking;
 use super::response::{conditional, huge, redirect, set, status_only, whole};
 
-/// Most requests that are remembered; the oldest are forgotten.
+/// Maximum number of logged requests. The oldest are dropped.
 const MAX_LOG: usize = 100_000;
 
-/// A request that came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Asked {
     /// Path, without the query.
     pub path: String,
-    /// Query, without its question mark; empty if there is none.
+    /// Query, without its question mark; empty for a URL without a query.
     pub query: String,
-    /// Headers.
+    /// Headers of the request.
     pub headers: HeaderMap,
-    /// What was posted.
+    /// Body of the request.
     pub body: Bytes,
-    /// When.
+    /// Time at which the request was received.
     pub at: Instant,
 }
 
-/// A web server on 127.0.0.1. It stops when it is dropped.
+/// A web server on 127.0.0.1. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct Origin {
     address: SocketAddr,
@@ -61,7 +61,7 @@ struct Contents {
     live: BTreeMap<String, LiveStream>,
 }
 
-/// A connection is to be reset.
+/// Error that makes the server reset the connection.
 #[derive(Debug)]
 struct Reset;
 
@@ -77,15 +77,15 @@ impl Origin {
     /// Starts on a free port, on the current tokio runtime.
     ///
     /// # Errors
-    /// If there is no port.
+    /// Fails if no port is available.
     pub async fn start() -> io::Result<Self> {
         Self::start_on("127.0.0.1:0").await
     }
 
-    /// Starts on an address.
+    /// Starts on this address, on the current tokio runtime.
     ///
     /// # Errors
-    /// If it is taken.
+    /// Fails if the address is in use.
     pub async fn start_on(address: &str) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -94,12 +94,12 @@ impl Origin {
         Ok(Self { address, shared, accepting })
     }
 
-    /// The URL of a path, which starts with a slash.
+    /// Returns the URL of a path, which starts with a slash.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -109,33 +109,34 @@ impl Origin {
         self.shared.contents().plain.insert(path.to_owned(), (bytes.into(), content_type));
     }
 
-    /// Serves `stream` under `folder`, which starts with a slash and ends without one. Its URL is `FOLDER/index.m3u8`.
+    /// Serves `stream` in `folder`, which starts with a slash and ends without one. Returns the URL of its playlist,
+    /// `FOLDER/index.m3u8`.
     pub fn live(&self, folder: &str, stream: &LiveStream) -> String {
         self.shared.contents().live.insert(folder.to_owned(), stream.clone());
         self.url(&format!("{folder}/index.m3u8"))
     }
 
-    /// Serves nothing more under `folder`.
+    /// Removes the stream in `folder`.
     pub fn remove_live(&self, folder: &str) {
         self.shared.contents().live.remove(folder);
     }
 
-    /// Misbehaves where a path fits `pattern`: a path, in which one `*` stands for anything.
+    /// Adds a fault of requests whose path matches `pattern`: a path in which one `*` matches any text.
     pub fn fault(&self, pattern: &str, fault: Fault, times: Times) {
         self.shared.faults.add(pattern, fault, times);
     }
 
-    /// Forgets all faults of this very pattern.
+    /// Removes all faults with this exact pattern.
     pub fn heal(&self, pattern: &str) {
         self.shared.faults.heal(pattern);
     }
 
-    /// What was asked for, oldest first.
+    /// Returns the logged requests, oldest first.
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.log().iter().cloned().collect()
     }
 
-    /// Number of requests of a path so far.
+    /// Returns the number of logged requests of a path.
     pub fn times_asked(&self, path: &str) -> usize {
         self.shared.log().iter().filter(|asked| asked.path == path).count()
     }
@@ -164,7 +165,7 @@ impl Shared {
         log.push_back(asked);
     }
 
-    /// The right bytes of `path` and their type.
+    /// Returns the right content of `path` and its content type. Waits if the request is a blocking playlist reload.
     async fn find(&self, path: &str, query: &str) -> Option<(Bytes, &'static str)> {
         if let Some(found) = self.contents().plain.get(path) {
             return Some(found.clone());
@@ -204,6 +205,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     if ended.is_err_and(|error| {
         std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<Reset>)
     }) {
+        // A linger time of zero makes the system send a reset when the socket is closed.
         let _ = connection.into_parts().io.into_inner().set_zero_linger();
     }
 }
@@ -246,7 +248,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     }
 }
 
-/// The body of a request, as far as it came.
+/// Reads the body of a request; after an error, returns the part received so far.
 async fn read(mut body: Incoming) -> Bytes {
     let mut bytes = Vec::new();
     while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
@@ -257,7 +259,7 @@ async fn read(mut body: Incoming) -> Bytes {
     bytes.into()
 }
 
-/// The right answer, or one that is nearly right.
+/// Returns the right response, changed by the fault if there is one.
 async fn right(
     path: &str,
     query: &str,

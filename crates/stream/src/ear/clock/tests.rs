@@ -22,7 +22,7 @@ fn jitter_is_averaged_and_jumps_are_followed() {
 }
 
 #[test]
-fn times_that_run_back_are_counted_on() {
+fn clock_continues_if_dates_are_set_back() {
     let back = clock(&[(0.0, 1e9), (2.0, 1e9 - 3_600.0), (4.0, 1e9 - 3_598.0), (6.0, 1e9 - 3_596.0)]);
     assert_eq!(back.epoch(6.0), Some(1e9 + 6.0));
     assert_eq!(back.set_back(), 3_602.0);
@@ -40,7 +40,7 @@ fn an_earlier_arrival_moves_the_estimate_smoothly() {
         let late = if second < 10 { 0.0 } else { -2.0 };
         clock.received(position, 1e9 + position + late, true);
     }
-    assert!((clock.epoch(8.0).unwrap() - 1e9 - 8.0).abs() < 0.01, "what was given out stays");
+    assert!((clock.epoch(8.0).unwrap() - 1e9 - 8.0).abs() < 0.01, "reported times do not change");
     assert!((clock.epoch(119.0).unwrap() - 1e9 - 117.0).abs() < 0.1, "{:?}", clock.epoch(119.0));
 }
 
@@ -69,12 +69,12 @@ fn arrivals_faster_than_real_time_stop_counting() {
 }
 
 #[test]
-fn a_clock_is_continued_by_time_stamps_that_fit() {
+fn a_clock_is_continued_if_the_time_stamps_fit() {
     let anchor = ClockAnchor { stamp: 100.0, wrap: Some(1_000.0), epoch: 1e9 };
     for (stamp, arrival, expected) in [
         (112.0, 1e9 + 15.0, 1e9 + 12.0),
         (5.0, 1e9 + 906.0, 1e9 + 905.0),
-        // An encoder that was started again.
+        // The encoder was restarted.
         (0.0, 1e9 + 40.0, 1e9 + 40.0),
     ] {
         let mut clock = Clock::default();
@@ -86,7 +86,7 @@ fn a_clock_is_continued_by_time_stamps_that_fit() {
 }
 
 #[test]
-fn what_is_no_time_changes_nothing() {
+fn invalid_times_change_nothing() {
     let mut clock = clock(&[(0.0, 1e9)]);
     for time in [-4.8e270, f64::MAX, f64::MIN, f64::INFINITY, f64::NAN] {
         clock.program_date_time(1.0, time, true);
@@ -96,7 +96,7 @@ fn what_is_no_time_changes_nothing() {
 }
 
 #[test]
-fn arrival_counts_until_the_stream_says_better() {
+fn arrival_sets_the_clock_until_there_are_dates() {
     let mut clock = Clock::default();
     assert_eq!(clock.epoch(0.0), None);
     clock.arrival(0.0, 1e9, false, None);
@@ -114,7 +114,7 @@ fn arrival_counts_until_the_stream_says_better() {
 }
 
 proptest! {
-    /// Whatever a stream says, later positions have later times, and times once told stay.
+    /// With any dates and arrivals, later positions have later times, and times that were returned once do not change.
     #[test]
     fn time_never_runs_back(
         says in prop::collection::vec((0.1..10.0, -5_000.0..5_000.0, 0..10_u8, any::<bool>()), 1..80)

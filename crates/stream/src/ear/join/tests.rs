@@ -5,7 +5,7 @@ fn frame(data: &[u8]) -> Frame<'_> {
     Frame { data, format: None, seconds: 0.025, time: None, after_loss: false }
 }
 
-/// The frame of this number in a stream.
+/// Returns the data of the frame with this number.
 fn numbered(number: u32) -> [u8; 4] {
     number.to_be_bytes()
 }
@@ -16,7 +16,7 @@ fn held(numbers: impl IntoIterator<Item = u32>) -> Join {
     join
 }
 
-/// Plays a connection that has `burst` seconds of audio at once and then real time, in pieces of 0.1 s.
+/// Simulates a connection that delivers `burst` seconds of audio at once and then audio in real time, in pieces of 0.1 s.
 fn connection(burst: f64, pieces: u32) -> Join {
     let mut join = Join::new(1_000.0, None);
     join.hold_samples(&[], burst);
@@ -41,7 +41,7 @@ fn the_end_of_a_burst_is_now() {
 }
 
 #[test]
-fn a_burst_in_pieces_is_held_until_it_is_over() {
+fn a_burst_in_pieces_is_held_back_until_it_ends() {
     let mut join = Join::new(1_000.0, None);
     for piece in 0..10 {
         join.hold_samples(&[], 2.0);
@@ -57,7 +57,7 @@ fn a_burst_in_pieces_is_held_until_it_is_over() {
 }
 
 #[test]
-fn a_source_that_sends_somewhat_too_fast_has_no_burst() {
+fn a_source_that_sends_slightly_too_fast_has_no_burst() {
     let mut join = Join::new(1_000.0, None);
     for piece in 0..20 {
         join.hold_samples(&[], 0.15);
@@ -68,7 +68,7 @@ fn a_source_that_sends_somewhat_too_fast_has_no_burst() {
 }
 
 #[test]
-fn audio_that_always_arrives_too_fast_is_not_held_for_long() {
+fn audio_that_always_arrives_too_fast_is_held_back_for_a_limited_time() {
     let mut join = Join::new(1_000.0, None);
     for piece in 0..60 {
         join.hold_samples(&[], 1.0);
@@ -78,7 +78,7 @@ fn audio_that_always_arrives_too_fast_is_not_held_for_long() {
 }
 
 #[test]
-fn silence_alone_is_no_overlap() {
+fn silence_alone_is_not_an_overlap() {
     let mut recent = RecentFrames::default();
     (0..100).for_each(|_| recent.push(&[0; 4]));
     let join = held(std::iter::repeat_n(0, 50));
@@ -86,7 +86,7 @@ fn silence_alone_is_no_overlap() {
 }
 
 #[test]
-fn an_overlap_that_is_longer_than_what_is_held_goes_on() {
+fn an_overlap_can_be_longer_than_the_frames_held_back() {
     let mut recent = RecentFrames::default();
     (0..500).for_each(|number| recent.push(&numbered(number)));
     let join = held(300..320);
@@ -96,7 +96,7 @@ fn an_overlap_that_is_longer_than_what_is_held_goes_on() {
 }
 
 proptest! {
-    /// Whatever a new connection repeats, exactly that is found, also where it begins within a frame.
+    /// Exactly the frames that a new connection repeats are found, even if it begins within a frame.
     #[test]
     fn exactly_the_repeated_frames_are_found(
         received in 10..2_000_u32, repeated in 4..1_500_u32, new in 0..200_u32, broken in 0..=3_u32

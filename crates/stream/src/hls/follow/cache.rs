@@ -1,15 +1,15 @@
-//! Keys and sections, fetched once.
+//! Cache of keys and initialization sections.
 
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How many are kept: a stream that changes its key with each segment never needs an old one again.
+/// Number of cached entries. It is small because a stream that changes its key with each segment never uses an old key again.
 const KEPT: usize = 4;
 
-/// The last few things that were fetched, and failures that are believed for a while. Whoever asks while somebody
-/// else fetches the same waits for that.
+/// The most recently fetched values, and failures that are valid for a limited time. While a value is being fetched, further
+/// calls wait, so that concurrent requests for the same value fetch it only once.
 #[derive(Debug)]
 pub(super) struct Cache<K, V, E>(Mutex<Vec<Entry<K, V, E>>>);
 
@@ -22,7 +22,8 @@ impl<K, V, E> Default for Cache<K, V, E> {
 }
 
 impl<K: PartialEq + Clone, V: Clone, E: Clone> Cache<K, V, E> {
-    /// What is kept under `key`, else what `fetch` gives. A failure is kept until the time that it comes with, if any.
+    /// Returns the value cached for `key`, or else the result of `fetch`. A failure is cached until the time that `fetch`
+    /// returns with it; without a time it is not cached.
     pub(super) async fn get(
         &self,
         key: &K,
@@ -50,5 +51,5 @@ impl<K: PartialEq + Clone, V: Clone, E: Clone> Cache<K, V, E> {
     }
 }
 
-/// Sections are told apart by identity further on, so they are shared.
+/// Cache of initialization sections. They are in an `Arc` because the decoder compares sections by identity.
 pub(super) type Sections<K, E> = Cache<K, Arc<crate::delivery::InitSection>, E>;

@@ -1,4 +1,4 @@
-//! The segments' side: fetches what is planned, several at once, and delivers in order.
+//! The fetcher: fetches planned segments and parts concurrently and delivers them in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use crate::hls::playlist::{ByteRange, Encryption, Map, MediaSegment};
 use crate::hls::settings::HlsSettings;
 use crate::http::{AddressPolicy, HttpClient, HttpError, HttpFailure, Limits, Question};
 
-/// Largest answer in place of a key, bytes: more than a key, to see that it is none.
+/// Largest response to a key request, bytes. It is larger than a key, so that another short response is recognized as such.
 const MAX_KEY_BYTES: u64 = 4096;
 
-/// Longest wait for a part. It is announced when it is there, and its segment is complete a few seconds later.
+/// Timeout of a part. A part is listed once it is available, and its whole segment is available a few seconds later.
 const PART_PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) struct Fetcher {
@@ -50,7 +50,7 @@ impl Fetcher {
         Self { client, policy, settings, shared, keys: Cache::default(), sections: Sections::default() }
     }
 
-    /// Runs until everything planned is delivered, or nobody takes it.
+    /// Runs until every planned item is delivered, or until the receiver of `out` is dropped.
     pub(super) async fn run(&self, mut plan: mpsc::Receiver<Planned>, out: mpsc::Sender<Delivery>) {
         let room = self.settings.prefetch.max(1);
         let mut fetching = FuturesOrdered::new();
@@ -79,7 +79,7 @@ impl Fetcher {
         }
     }
 
-    /// What becomes of something planned.
+    /// Fetches a planned item.
     async fn fetch(&self, planned: Planned) -> Fetched {
         match planned {
             Planned::Segment(due) => Fetched::Whole(self.deliver(&due).await, due.segment.discontinuity),
@@ -93,12 +93,12 @@ impl Fetcher {
         }
     }
 
-    /// What becomes of a segment.
+    /// Fetches a segment. Returns a gap if that fails.
     async fn deliver(&self, due: &Due) -> Delivery {
         match self.segment(due).await {
             Ok(segment) => Delivery::Segment(segment),
             Err(reason) => {
-                tracing::debug!(sequence = due.segment.sequence, ?reason, "segment is missing");
+                tracing::debug!(sequence = due.segment.sequence, ?reason, "segment missing");
                 let Due { segment, .. } = due;
                 let date = segment.program_date_time;
                 Delivery::Gap(Gap { seconds: segment.seconds, reason, program_date_time: date })
@@ -106,14 +106,18 @@ impl Fetcher {
         }
     }
 
-    /// Fetches a part, once: the whole segment, which will be there soon, is the second try.
+    /// Fetches a part with a single attempt. It is not retried because the whole segment will soon be available instead.
     async fn part(&self, due: &Due) -> Result<Segment, GapReason> {
         let part = &due.segment;
         due.check()?;
         match timeout(PART_PATIENCE, self.attempt(part, &part.url)).await {
             Ok(Ok((bytes, init))) => Ok(Segment { part: true, ..delivered(due, bytes, init) }),
             failed => {
-                tracing::debug!(sequence = part.sequence, ?failed, "no part; the segment is waited for");
+                tracing::debug!(
+                    sequence = part.sequence,
+                    ?failed,
+                    "part not fetched, waiting for the whole segment"
+                );
                 self.shared.count(|status| status.retries += 1);
                 Err(GapReason::NotFetched)
             }
@@ -124,7 +128,7 @@ impl Fetcher {
         let segment = &due.segment;
         due.check()?;
         if let Some(Encryption::Unsupported(method)) = segment.encryption.as_deref() {
-            tracing::debug!(method, "encryption that is not supported");
+            tracing::debug!(method, "encryption not supported");
             return Err(GapReason::Unreadable);
         }
         let give_up = Instant::now() + self.settings.segment_patience;
@@ -194,16 +198,16 @@ impl Fetcher {
             Some(Encryption::Unsupported(method)) => Err(Trouble::Locked(method.clone())),
             Some(Encryption::Aes128 { key, iv }) => {
                 let known = self.keys.get(key, self.key(key)).await?;
-                let clear = decrypt(&bytes, known, *iv, number).ok_or_else(|| {
-                    Trouble::Locked("the key does not fit, or the segment is damaged".to_owned())
-                })?;
+                let clear = decrypt(&bytes, known, *iv, number)
+                    .ok_or_else(|| Trouble::Locked("wrong key or damaged segment".to_owned()))?;
                 drop(bytes);
                 self.client.hold(clear).await.map_err(|_| Trouble::NoMedia("no memory for the segment"))
             }
         }
     }
 
-    /// Fetches a key. That it cannot be had is believed for a while, or each segment would wait for it again.
+    /// Fetches a key. A failure is returned with the end of its validity in the cache (`key_pause`); without that, each segment
+    /// would wait for the same missing key.
     async fn key(&self, url: &Url) -> Result<[u8; KEY_BYTES], (Trouble, Option<Instant>)> {
         let limits = Limits { bytes: MAX_KEY_BYTES, ..self.settings.segment };
         let until = || Some(Instant::now() + self.settings.key_pause);
@@ -212,7 +216,7 @@ impl Fetcher {
             let missing = match self.client.fetch(Question::new(url, &self.policy).identity(), limits).await {
                 Ok((_, body)) => match <[u8; KEY_BYTES]>::try_from(&body[..]) {
                     Ok(key) => return Ok(key),
-                    Err(_) => "what came in place of the key is none".to_owned(),
+                    Err(_) => "the response is not a 16-byte key".to_owned(),
                 },
                 Err(error) => {
                     self.note_expiry(&error);
@@ -228,7 +232,7 @@ impl Fetcher {
         }
     }
 
-    /// A resource or a part of it.
+    /// Fetches a resource or a byte range of it.
     async fn resource(&self, url: &Url, range: Option<ByteRange>) -> Result<Bytes, Trouble> {
         let mut question = Question::new(url, &self.policy).identity();
         if let Some(ByteRange { offset, length }) = range {
@@ -242,7 +246,10 @@ impl Fetcher {
         let body = match range {
             None => body,
             Some(range) => part(&body, range, begin(&answer)).ok_or_else(|| {
-                Trouble::Http(HttpError::new(url, HttpFailure::Broken("not the byte range".to_owned())))
+                Trouble::Http(HttpError::new(
+                    url,
+                    HttpFailure::Broken("the response does not contain the requested byte range".to_owned()),
+                ))
             })?,
         };
         match body.trim_ascii_start() {
@@ -252,7 +259,7 @@ impl Fetcher {
         }
     }
 
-    /// URLs that have expired are told to the playlist's side, which resolves the master playlist again.
+    /// Notifies the poller of expired URLs (status 403 or 410), so that it resolves the master playlist again.
     fn note_expiry(&self, error: &HttpError) {
         if matches!(error.status(), Some(403 | 410)) {
             self.shared.expired.notify_one();

@@ -1,15 +1,15 @@
-//! A playlist being followed: one task a stream, with two sides.
+//! Following of a playlist: each stream has one task, which runs a poller and a fetcher.
 //!
 //! ```text
-//! Poller: load ─► Planner: what is new ──plan──► Fetcher: several at once ─► Order ──queue──► consumer
+//! Poller: load ─► Planner: new segments ──plan──► Fetcher: concurrent ─► Order ──queue──► consumer
 //! ```
 //!
-//! What is new is a segment that is complete ([`timeline`]), or parts of the one that is being made ([`open`]). The parts
-//! are delivered as they come; when the segment is complete and one of them is lacking, [`order`] has it fetched whole and
-//! cuts off what was delivered.
+//! The planner finds complete segments that are new ([`timeline`]), and new parts of the segment that is still being
+//! produced ([`open`]). Parts are delivered as soon as they are fetched. If a part is missing when its segment is complete,
+//! [`order`] requests the whole segment and removes the bytes that were already delivered.
 //!
-//! Both queues are short. A consumer that is slow stops the fetcher, then the poller; what leaves the playlist
-//! meanwhile, or waits too long, becomes a gap.
+//! Both queues are short. A slow consumer stops the fetcher, and then the poller. A segment that leaves the playlist in this
+//! time, or that waits too long, becomes a gap.
 
 mod cache;
 mod fetch;
@@ -43,10 +43,10 @@ use poll::Poller;
 use resolve::Loader;
 use window::Shared;
 
-/// How many segments may be known that are not yet being fetched.
+/// Capacity of the queue of planned items that are not yet being fetched.
 const PLANNED: usize = 64;
 
-/// A stream of HLS that is being followed. Dropping it ends that.
+/// An HLS stream that is being followed. Dropping it stops the task that follows it.
 #[derive(Debug)]
 pub struct HlsSource {
     deliveries: mpsc::Receiver<Delivery>,
@@ -55,11 +55,11 @@ pub struct HlsSource {
 }
 
 impl HlsSource {
-    /// Begins to follow the playlist at `url`, master or media, on the current tokio runtime. Whether that works shows
-    /// in the [`status`](Self::status): a playlist that is not there yet is waited for.
+    /// Begins to follow the master or media playlist at `url` on the current tokio runtime. Errors of loading it are
+    /// reported in the [`status`](Self::status); a playlist that does not exist yet is requested again.
     ///
     /// # Errors
-    /// [`HlsError::NoUrl`] if `url` is none.
+    /// [`HlsError::NoUrl`] if `url` is not a valid HTTP or HTTPS URL.
     pub fn open(url: &str, client: &HttpClient, settings: HlsSettings) -> Result<Self, HlsError> {
         let url = Url::parse(url).map_err(|_| HlsError::NoUrl)?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -68,7 +68,7 @@ impl HlsSource {
         Ok(Self::enter(Entry::Fixed(url), client, settings))
     }
 
-    /// As [`open`](Self::open), by an entry that may be another URL for each look at it.
+    /// Does the same as [`open`](Self::open) for an entry, whose URL can differ for each request.
     pub fn enter(entry: Entry, client: &HttpClient, settings: HlsSettings) -> Self {
         let (out, deliveries) = mpsc::channel(settings.queue.max(1));
         let (sender, status) = watch::channel(SourceStatus::default());
@@ -77,12 +77,13 @@ impl HlsSource {
         Self { deliveries, status, task }
     }
 
-    /// The next segment or gap; `None` when the stream is over: then the status says why. Safe to drop while it waits.
+    /// Returns the next segment or gap, or `None` after the end of the stream; the status then contains the reason. The
+    /// returned future can be dropped without losing a delivery.
     pub async fn next(&mut self) -> Option<Delivery> {
         self.deliveries.recv().await
     }
 
-    /// State and counters, now and whenever they change.
+    /// Returns a receiver of the state and counters, which is notified of each change.
     pub fn status(&self) -> watch::Receiver<SourceStatus> {
         self.status.clone()
     }

@@ -1,23 +1,23 @@
-//! The segment that is being made, as far as its parts were planned.
+//! The open segment: the one that the server is still producing, with the parts of it that are planned.
 
 use super::timeline::name_of;
 use crate::hls::playlist::{MediaSegment, Part};
 
-/// Most parts of a segment that are followed; a segment of more comes whole when it is complete.
+/// Most parts of a segment that are fetched as parts. A segment with more parts is fetched whole when it is complete.
 const MOST_PARTS: usize = 512;
 
-/// The segment that is being made.
+/// The segment that the server is still producing.
 #[derive(Debug)]
 pub(super) struct Opened {
-    /// Its media sequence number, ours.
+    /// Media sequence number in the numbering of the timeline.
     pub(super) sequence: u64,
-    /// Seconds of the parts that were planned.
+    /// Total duration of the planned parts, seconds.
     pub(super) seconds: f64,
-    /// What the parts that were planned are called.
+    /// Hashes of the names of the planned parts.
     names: Vec<u64>,
-    /// The longest of them, seconds.
+    /// Duration of the longest planned part, seconds.
     longest: f64,
-    /// Whether it turned out not to be what it was: no more of its parts are taken.
+    /// True if the listed parts differ from the planned ones, or if no more parts may be used; no further parts are planned.
     odd: bool,
 }
 
@@ -26,8 +26,8 @@ impl Opened {
         Self { sequence, seconds: 0.0, names: Vec::new(), longest: 0.0, odd: false }
     }
 
-    /// The parts of `segment` that were not planned yet, each as a segment of its own. What holds for the segment's start,
-    /// its date and whether it breaks with what came before, is on the first one.
+    /// Plans and returns the parts of `segment` that were not planned yet, each as a separate segment. Only the first part
+    /// of the segment has the segment's date and its discontinuity flag, because both describe the start of the segment.
     pub(super) fn take(&mut self, segment: &MediaSegment) -> Vec<MediaSegment> {
         let planned = self.names.len();
         let known = self.names.iter().zip(&segment.parts).all(|(name, part)| *name == name_of_part(part));
@@ -45,17 +45,17 @@ impl Opened {
         taken
     }
 
-    /// Whether no part was planned yet.
+    /// Returns true if no part was planned yet.
     pub(super) fn is_at_start(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// No more of its parts are to be taken.
+    /// Prevents that further parts of the segment are planned.
     pub(super) fn spoil(&mut self) {
         self.odd = true;
     }
 
-    /// Whether the planned parts are all of `segment`, which is complete now.
+    /// Returns true if the planned parts are the whole of `segment`, which is now complete.
     pub(super) fn is_all_of(&self, segment: &MediaSegment) -> bool {
         let fits = (self.seconds - segment.seconds).abs() <= self.longest / 2.0;
         !self.odd && self.names.len() == segment.parts.len() && fits

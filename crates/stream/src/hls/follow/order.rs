@@ -1,67 +1,68 @@
-//! What was fetched, in its order, to deliveries.
+//! Conversion of fetched items, in their order, to deliveries.
 //!
-//! A segment that is followed by parts is heard part by part. When one cannot be had, the rest of the segment waits until
-//! the segment is complete and fetched whole; what was heard is cut off its start. So every byte comes once.
+//! A segment that is fetched by parts is delivered part by part. If a part cannot be fetched, the rest of the segment is
+//! delivered after the segment is complete and was fetched whole, without the bytes at its start that were already
+//! delivered. So every byte is delivered once.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::plan::Due;
 use crate::delivery::{Delivery, Gap, GapReason, Segment};
 
-/// Lengths below this are roundings of a playlist, seconds: no gap is made of them.
+/// Longest duration that is treated as a rounding error of the playlist, seconds. It does not become a gap.
 const ROUNDING: f64 = 0.001;
 
-/// Something that was planned, when its turn has come.
+/// A planned item with the result of fetching it.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    /// A whole segment or a gap, and whether time stamps begin anew with it.
+    /// A whole segment or a gap. The flag is true if time stamps restart with it (EXT-X-DISCONTINUITY).
     Whole(Delivery, bool),
     /// A part of a segment.
     Part(Box<Due>, Result<Segment, GapReason>),
-    /// The segment whose parts came before is complete; `all`: those were all of it.
+    /// The segment of the preceding parts is complete. `all` is true if the preceding parts are the whole segment.
     Complete { due: Box<Due>, all: bool },
-    /// Nothing more is known of the segment whose parts came before.
+    /// The segment of the preceding parts will not be completed, or the plan has ended.
     Abandoned,
 }
 
-/// What is to be done next.
+/// The next action of the fetcher.
 #[derive(Debug)]
 pub(super) enum Next {
     Deliver(Option<Delivery>),
     /// Fetch this segment before anything else is delivered.
     Fetch(Box<Due>),
-    /// A segment was delivered by its parts; whether it is an advertisement.
+    /// A segment was delivered completely as parts. `ad` is true if it is an advertisement.
     Done {
         ad: bool,
     },
 }
 
-/// Puts what was fetched together.
+/// Converts fetched items to deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     heard: Option<Heard>,
-    /// Whether a break fell on a gap: it holds for the segment after it.
+    /// True if a discontinuity fell on a gap; the segment after the gap is then marked with it.
     owed: bool,
 }
 
-/// The parts of a segment that were delivered.
+/// The delivered parts of a segment.
 #[derive(Debug, Default)]
 struct Heard {
     sequence: u64,
     ad: bool,
-    /// Length and hash of each.
+    /// Length in bytes and hash of each delivered part.
     pieces: Vec<(usize, u64)>,
     seconds: f64,
-    /// Whether a part could not be had: those behind it are not delivered.
+    /// True if a part could not be fetched; the parts after it are not delivered.
     broken: bool,
-    /// Seconds of parts that were not delivered.
+    /// Total duration of the parts that were not delivered, seconds.
     lacking: f64,
-    /// Whether one of them was a gap, so that they are not the start of the whole.
+    /// True if a part was delivered as a gap, so that the delivered bytes are not the start of the whole segment.
     with_gap: bool,
 }
 
 impl Order {
-    /// Takes what comes next.
+    /// Processes the next fetched item and returns the next action.
     pub(super) fn take(&mut self, fetched: Fetched) -> Next {
         match fetched {
             Fetched::Part(due, result) => Next::Deliver(self.part(&due, result)),
@@ -126,13 +127,14 @@ impl Order {
 }
 
 impl Heard {
-    /// Whether anything of the segment was delivered.
+    /// Returns true if a part of the segment was delivered.
     fn is_something(&self) -> bool {
         self.with_gap || !self.pieces.is_empty()
     }
 
-    /// What is left of the segment that came whole, or as a gap. Where the whole does not begin with the parts, nobody can
-    /// say which of its bytes were heard: the rest is a gap.
+    /// Returns the undelivered rest of the segment, given the whole segment or the gap in its place; `None` if nothing
+    /// is left. If the whole segment does not begin with the delivered parts, it is unknown which of its bytes were delivered,
+    /// so the rest becomes a gap.
     fn rest(&self, whole: Delivery) -> Option<Delivery> {
         let (seconds, date, reason) = match whole {
             Delivery::Segment(segment) => {
@@ -154,7 +156,7 @@ impl Heard {
         (seconds > ROUNDING).then_some(Delivery::Gap(Gap { seconds, reason, program_date_time }))
     }
 
-    /// The bytes behind those that were heard.
+    /// Returns the bytes after the delivered parts, or `None` if `whole` does not begin with these parts.
     fn cut(&self, whole: &Segment) -> Option<bytes::Bytes> {
         let mut rest = whole.bytes.clone();
         for &(length, known) in &self.pieces {
@@ -166,7 +168,7 @@ impl Heard {
         (!self.with_gap).then_some(rest)
     }
 
-    /// What is missing of a segment of which no more will come.
+    /// Returns a gap for the undelivered parts of a segment that will not be completed, if there are any.
     fn abandon(self) -> Option<Delivery> {
         let gap = Gap { seconds: self.lacking, reason: GapReason::NotFetched, program_date_time: None };
         (self.lacking > ROUNDING).then_some(Delivery::Gap(gap))

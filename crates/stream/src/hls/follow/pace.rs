@@ -1,4 +1,5 @@
-//! When a playlist is loaded again, and when nothing more is expected of it.
+//! Timing of playlist loads, and detection of stalled and ended streams. "News" are segments, parts or gaps that earlier
+//! loads did not contain.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,24 +8,24 @@ use tokio::time::Instant;
 
 use crate::hls::settings::HlsSettings;
 
-/// Loads that found nothing new until the longest pause between two.
+/// Number of loads without news, after the stream counts as stalled, until the pause between loads stops growing.
 const SLOWEST_AFTER: u32 = 8;
 
-/// How far a playlist reaches: the media sequence number after its last segment, and how many parts follow that.
+/// End of a playlist: the media sequence number after its last segment, and the number of parts listed after that segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Reached {
     pub(super) sequence: u64,
     pub(super) parts: usize,
 }
 
-/// What a reload is to wait for at the server.
+/// Segment or part that a blocking reload requests from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// Media sequence number of the segment (`_HLS_msn`).
     pub(super) sequence: u64,
-    /// Which part of it (`_HLS_part`), from 0; without one it is to be complete.
+    /// Index of the part in the segment (`_HLS_part`), from 0; `None` requests the complete segment.
     pub(super) part: Option<usize>,
-    /// For how long that may be.
+    /// Longest time that the server may delay the response.
     pub(super) wait: Duration,
 }
 
@@ -35,21 +36,21 @@ impl Wanted {
     }
 }
 
-/// What is known after a load.
+/// State of the playlist after a load.
 pub(super) struct Seen {
     pub(super) target: Duration,
-    /// How far the playlist reaches, as it counts.
+    /// End of the playlist in its own numbering.
     pub(super) reached: Reached,
-    /// How long parts are, where the stream is followed by them.
+    /// Target duration of the parts, if the stream is followed by parts.
     pub(super) part: Option<Duration>,
-    /// Whether the server offers to wait for news.
+    /// True if the server supports blocking reloads (CAN-BLOCK-RELOAD).
     pub(super) can_block: bool,
-    /// Whether there were news.
+    /// True if the load brought new segments, parts or gaps.
     pub(super) changed: bool,
 }
 
 impl Seen {
-    /// Of a playlist that has not come yet.
+    /// State before the first playlist was received.
     pub(super) const FIRST: Self = Self {
         target: Duration::from_secs(2),
         reached: Reached { sequence: 0, parts: 0 },
@@ -59,14 +60,14 @@ impl Seen {
     };
 }
 
-/// The rhythm of loads.
+/// Decides when a playlist is loaded again.
 pub(super) struct Pace {
     settings: Arc<HlsSettings>,
-    /// When there were news for the last time.
+    /// Time of the last load with news.
     progress: Instant,
-    /// Loads in a row that brought nothing new.
+    /// Number of consecutive loads without news.
     idle: u32,
-    /// Whether the server answers a blocking reload at once, without news.
+    /// True if the server answered a blocking reload immediately and without news, so that blocking reloads are not used.
     cannot_block: bool,
 }
 
@@ -75,18 +76,18 @@ impl Pace {
         Self { settings, progress: Instant::now(), idle: 0, cannot_block: false }
     }
 
-    /// A load brought something.
+    /// Records that a load brought news.
     pub(super) fn news(&mut self) {
         self.idle = 0;
         self.progress = Instant::now();
     }
 
-    /// A load brought nothing new.
+    /// Records that a load brought no news.
     pub(super) fn no_news(&mut self) {
         self.idle = self.idle.saturating_add(1);
     }
 
-    /// What to wait for with the next load, where the server offers that.
+    /// Returns what the next load requests as a blocking reload, or `None` if it must not block.
     pub(super) fn block(&self, seen: &Seen) -> Option<Wanted> {
         let wanted = Wanted {
             sequence: seen.reached.sequence,
@@ -96,19 +97,20 @@ impl Pace {
         (seen.can_block && seen.changed && !self.cannot_block).then_some(wanted)
     }
 
-    /// Learns of a load that was to wait, took so long and reaches so far.
+    /// Records the result of a blocking reload: its duration and the end of the returned playlist. A playlist without the
+    /// wanted segment or part in less than a sixth of the allowed time shows that the server does not block.
     pub(super) fn blocked(&mut self, wanted: Wanted, took: Duration, reached: Reached) {
         self.cannot_block |= !wanted.is_in(reached) && took < wanted.wait / 6;
     }
 
-    /// When to load again, from the beginning of the last load (RFC 8216 section 6.3.4): a target duration after news,
-    /// half of one after none; at once where the server keeps the answer until there is news; slower after a while.
-    /// Where the stream is followed by parts, a part's duration takes the place of the target duration.
+    /// Returns the time from the start of the last load to the start of the next one (RFC 8216 section 6.3.4): a target
+    /// duration after a load with news, and half of it after a load without news. The pause is zero for a blocking reload,
+    /// and grows after many loads without news. If the stream is followed by parts, the target duration of parts is used.
     pub(super) fn pause(&self, seen: &Seen) -> Duration {
         if self.block(seen).is_some() {
             return Duration::ZERO;
         }
-        // So many loads without news are no stall: each takes half a target duration.
+        // Number of loads without news in `stalled_after` target durations: the pause after such a load is half of one.
         let patience = (self.settings.stalled_after * 2.0).ceil().max(1.0) as u32;
         let slower = f64::from(self.idle.saturating_sub(patience).min(SLOWEST_AFTER)) / 2.0;
         let factor = if seen.changed { 1.0 } else { 0.5 + slower };
@@ -122,7 +124,7 @@ impl Pace {
         self.progress.elapsed() > target.mul_f64(self.settings.stalled_after.max(0.0))
     }
 
-    /// Whether there were no news for so long that none are expected.
+    /// Returns true if there was no news for [`HlsSettings::give_up_after`].
     pub(super) fn is_over(&self) -> bool {
         self.progress.elapsed() >= self.settings.give_up_after
     }
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_are_those_of_the_specification_then_longer() {
+    fn pauses_follow_the_specification_then_grow() {
         let mut pace = Pace::new(Arc::new(HlsSettings::default()));
         let seen = |changed| Seen { target: Duration::from_secs(4), changed, ..Seen::FIRST };
         assert_eq!(pace.pause(&seen(true)).as_secs(), 4);
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_does_not_wait_is_not_asked_to_again() {
+    fn blocking_reloads_stop_if_the_server_does_not_block() {
         let at = |sequence, parts| Reached { sequence, parts };
         for (part, wanted) in [(None, None), (Some(Duration::from_secs(1)), Some(2))] {
             let mut pace = Pace::new(Arc::new(HlsSettings::default()));

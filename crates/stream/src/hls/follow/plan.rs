@@ -1,4 +1,4 @@
-//! What is to be fetched, decided by what playlists bring.
+//! Decision which segments and parts of a playlist are fetched.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,40 +11,43 @@ use crate::delivery::{Gap, GapReason};
 use crate::hls::playlist::{MediaPlaylist, MediaSegment};
 use crate::hls::settings::HlsSettings;
 
-/// Something to be fetched or told.
+/// An item of the plan, which the poller sends to the fetcher.
 #[derive(Debug)]
 pub(super) enum Planned {
     Segment(Box<Due>),
-    /// A part of the segment that is being made.
+    /// A part of the open segment, which the server is still producing.
     Part(Box<Due>),
-    /// That segment is complete; `all`: the parts that were planned are all of it.
+    /// The open segment is complete. `all` is true if the planned parts are the whole segment.
     Complete {
         due: Box<Due>,
         all: bool,
     },
-    /// That segment will never be.
+    /// The open segment will not be completed.
     Abandoned,
     Gap(Gap),
-    /// That was all.
+    /// No further items follow.
     End,
 }
 
-/// A segment, or a part of one, that is to be fetched.
+/// A segment or part to be fetched.
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) segment: MediaSegment,
-    /// When it was seen, seconds since 1970.
+    /// Time at which a loaded playlist first listed it, seconds since 1970.
     pub(super) seen: f64,
-    /// Seconds that the playlist listed behind it then; `None` in a recording.
+    /// Seconds of media that the playlist listed after it at the time `seen`; `None` for a recording.
     pub(super) backlog: Option<f64>,
-    /// When it is too late to begin with it; `None` for what is not live.
+    /// Time after which fetching it is not begun anymore; `None` if the playlist is complete.
     pub(super) drop_after: Option<Instant>,
-    /// Whether it is the start of a segment.
+    /// True for a whole segment without planned parts, and for the first part of a segment.
     pub(super) begins: bool,
 }
 
 impl Due {
-    /// Whether it is to be fetched at all; else why it is a gap.
+    /// Checks that the item can still be fetched.
+    ///
+    /// # Errors
+    /// The reason of the gap that replaces it.
     pub(super) fn check(&self) -> Result<(), GapReason> {
         if self.segment.gap {
             return Err(GapReason::Marked);
@@ -54,11 +57,11 @@ impl Due {
     }
 }
 
-/// When something was planned.
+/// Times and backlog of the next planned item.
 #[derive(Debug, Clone, Copy)]
 struct When {
     seen: f64,
-    /// Seconds listed behind what is planned next; `None` in a recording.
+    /// Seconds of media listed after the current position in the playlist; `None` for a recording.
     backlog: Option<f64>,
     drop_after: Option<Instant>,
 }
@@ -69,31 +72,33 @@ impl When {
         Box::new(Due { segment, seen, backlog, drop_after, begins })
     }
 
-    /// The same after `seconds` that were listed.
+    /// Moves the position in the playlist forward by `seconds` of listed media.
     fn after(self, seconds: f64) -> Self {
         Self { backlog: self.backlog.map(|backlog| (backlog - seconds).max(0.0)), ..self }
     }
 }
 
-/// What a playlist brought.
+/// Result of processing a playlist.
 #[derive(Debug)]
 pub(super) struct News {
     pub(super) planned: Vec<Planned>,
-    /// As [`Advance`](super::timeline::Advance) has them.
+    /// Same as [`Advance::shift`](super::timeline::Advance::shift).
     pub(super) shift: i128,
+    /// True if the playlist restarted.
     pub(super) reset: bool,
+    /// True if it is an older copy than the last playlist.
     pub(super) stale: bool,
 }
 
-/// Decides what of a playlist is to be fetched, and whether whole or by parts.
+/// Decides which segments of a playlist are fetched, and whether they are fetched whole or by parts.
 ///
-/// Whatever is complete when it is first seen comes whole. The segment that is being made comes by its parts, and
-/// when it is complete the parts that are still lacking and then the word that those were all, or that they were not.
+/// A segment that is complete when it is first listed is fetched whole. The open segment, which the server is still producing,
+/// is fetched by parts. When it is complete, the plan contains its remaining parts and then a [`Planned::Complete`].
 #[derive(Debug)]
 pub(super) struct Planner {
     settings: Arc<HlsSettings>,
     timeline: Timeline,
-    /// The segment that is being made, if some of its parts are planned.
+    /// The open segment, if parts of it are planned.
     opened: Option<Opened>,
 }
 
@@ -102,13 +107,13 @@ impl Planner {
         Self { settings, timeline: Timeline::default(), opened: None }
     }
 
-    /// Whether nothing was taken yet.
+    /// Returns true if no segment was taken yet.
     pub(super) fn is_at_start(&self) -> bool {
         self.timeline.is_empty()
     }
 
-    /// Takes what is new of a playlist. `moved`: it comes from another URL than the last one; `changed`: it is of another
-    /// rendition.
+    /// Plans the new segments and parts of a playlist. `moved` is true if the playlist comes from another URL than the last
+    /// one, and `changed` if it is another rendition.
     pub(super) fn take(&mut self, list: &MediaPlaylist, moved: bool, changed: bool) -> News {
         let recorded = list.end && self.is_at_start();
         let advance = self.timeline.advance(list, self.settings.segments_back(list), moved);
@@ -138,11 +143,11 @@ impl Planner {
         News { planned, shift: advance.shift, reset: advance.reset, stale: advance.stale }
     }
 
-    /// How long parts are, if `list` has any that help.
+    /// Returns the target duration of parts if the stream is to be followed by the parts of `list`.
     pub(super) fn part_target(&self, list: &MediaPlaylist) -> Option<Duration> {
         let newest = list.open.as_deref().or(list.segments.last())?;
-        // AES-128 is one chain of blocks through the whole segment with its padding at the end: no part of it can be
-        // decrypted for itself.
+        // AES-128 is one chain of blocks through the whole segment with its padding at the end, so a part cannot be decrypted
+        // separately.
         let helps = self.settings.low_latency && newest.encryption.is_none();
         list.low_latency.part_target.filter(|_| helps).map(Duration::from_secs_f64)
     }
@@ -161,7 +166,7 @@ impl Planner {
                 planned.push(Planned::Segment(when.due(segment, true)));
             }
             Step::Gap(mut gap) => {
-                // The segment that was being made is one of those that were missed.
+                // The open segment is one of the missed ones. Its planned parts are not part of the gap.
                 let told = self.opened.as_ref().map_or(0.0, |opened| opened.seconds);
                 gap.seconds = (gap.seconds - told).max(0.0);
                 gap.program_date_time = gap.program_date_time.map(|date| date + told);
@@ -171,14 +176,14 @@ impl Planner {
         }
     }
 
-    /// The segment that was being made will not come.
+    /// Drops the open segment, and plans [`Planned::Abandoned`] if parts of it were planned.
     fn abandon(&mut self, planned: &mut Vec<Planned>) {
         let begun = self.opened.take().filter(|opened| !opened.is_at_start());
         planned.extend(begun.map(|_| Planned::Abandoned));
     }
 }
 
-/// Seconds that the playlist lists for a step: a gap is not listed.
+/// Returns the seconds of media that the playlist lists for a step. A gap is not listed.
 fn listed(step: &Step) -> f64 {
     match step {
         Step::Segment(segment) => segment.seconds,
@@ -186,12 +191,12 @@ fn listed(step: &Step) -> f64 {
     }
 }
 
-/// The parts of a segment that were not planned yet.
+/// Plans the parts of a segment that were not planned yet.
 fn parts(opened: &mut Opened, segment: &MediaSegment, when: When) -> impl Iterator<Item = Planned> {
     let starts = opened.is_at_start();
     let taken = opened.take(segment);
     let new: f64 = taken.iter().map(|part| part.seconds).sum();
-    // `when` is that of the segment's end, which is the end of its last part.
+    // `when` belongs to the end of the segment, which is the end of its last part.
     let mut when = When { backlog: when.backlog.map(|backlog| backlog + new), ..when };
     taken.into_iter().enumerate().map(move |(index, part)| {
         when = when.after(part.seconds);

@@ -1,4 +1,4 @@
-//! The playlist's side: loads it again and again, and plans what is to be fetched.
+//! The poller: loads the playlist repeatedly and plans which segments are fetched.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::hls::entry::Entry;
 use crate::hls::playlist::MediaPlaylist;
 use crate::hls::status::{EndReason, HlsError, SourceState};
 
-/// So many loads of a media playlist may say 404 before the master playlist is asked whether it has moved.
+/// Number of consecutive failed loads after which a 404 of the media playlist makes the poller resolve the master playlist
+/// again, because the media playlist may have moved.
 const MISSING_LOADS: u32 = 3;
 
 pub(super) struct Poller {
@@ -24,7 +25,7 @@ pub(super) struct Poller {
     shared: Arc<Shared>,
     plan: mpsc::Sender<Planned>,
     planner: Planner,
-    /// What is to be added to the playlist's numbers to get ours.
+    /// Offset from the playlist's media sequence numbers to the numbers of the timeline.
     shift: i128,
     backoff: Backoff,
     pace: Pace,
@@ -44,7 +45,7 @@ impl Poller {
         Self { route, shared, plan, planner, shift: 0, backoff, pace }
     }
 
-    /// Runs until the stream is over, and says why. Also ends when nobody takes what is planned.
+    /// Runs until the stream ends and returns the reason. Also ends when the receiver of the plan is dropped.
     pub(super) async fn run(mut self) -> Result<EndReason, HlsError> {
         let mut last: Option<Seen> = None;
         loop {
@@ -66,7 +67,8 @@ impl Poller {
                     self.pace.pause(seen)
                 }
                 Err(error) => {
-                    // No news; and whoever did not answer a question that was to wait is asked another way.
+                    // A failed load brings no news. `changed = false` also makes the next load a normal one, because the failed
+                    // one may have been a blocking reload.
                     last.iter_mut().for_each(|seen| seen.changed = false);
                     self.failed(error)?
                 }
@@ -84,7 +86,8 @@ impl Poller {
         }
     }
 
-    /// Stays until everything is fetched: URLs of long recordings expire too.
+    /// Ends the plan and waits until everything is fetched. URLs of long recordings can expire in this time; they are
+    /// refreshed.
     async fn finish(&mut self) -> EndReason {
         if self.send(Planned::End).await.is_ok() {
             let shared = self.shared.clone();
@@ -98,7 +101,7 @@ impl Poller {
         EndReason::EndList
     }
 
-    /// Plans something, as soon as there is room for it.
+    /// Adds an item to the plan as soon as the queue has capacity. Refreshes expired URLs while it waits.
     async fn send(&mut self, planned: Planned) -> Result<(), EndReason> {
         let (shared, plan) = (self.shared.clone(), self.plan.clone());
         loop {
@@ -111,7 +114,7 @@ impl Poller {
         }
     }
 
-    /// Finds out where the segments are now that are planned already.
+    /// Resolves the master playlist again to get the current URLs of segments that are already planned.
     async fn refresh(&mut self) {
         if !self.route.expire() {
             return;
@@ -121,11 +124,11 @@ impl Poller {
             Ok(None) => {}
             Err(error) => self.shared.complain(&error),
         }
-        // What is new of it has not been taken.
+        // The new segments of this playlist were not planned, so the next load must return it even if it is unchanged.
         self.route.forget();
     }
 
-    /// Waits for the time of the next load, or for a reason to resolve the master playlist now.
+    /// Waits until the next load is due, the master playlist has to be resolved again, or the receiver of the plan is dropped.
     async fn wait(&mut self, until: Instant) {
         let shared = self.shared.clone();
         loop {
@@ -137,7 +140,7 @@ impl Poller {
         }
     }
 
-    /// The media playlist, if it is not the same as the last time.
+    /// Loads the media playlist. Returns `None` if it is unchanged.
     async fn load(&mut self, last: Option<&Seen>) -> Result<Option<MediaPlaylist>, HlsError> {
         let block = last.and_then(|seen| self.pace.block(seen));
         let began = Instant::now();
@@ -149,7 +152,7 @@ impl Poller {
         Ok(list)
     }
 
-    /// Plans what is new of a playlist. `Err` is the end.
+    /// Plans the new segments of a playlist. Returns `Err` with the reason if the stream ends.
     async fn digest(&mut self, list: MediaPlaylist) -> Result<Seen, EndReason> {
         self.shared.count(|status| {
             status.playlist_loads += 1;
@@ -178,7 +181,7 @@ impl Poller {
 
     async fn plan(&mut self, news: News) -> Result<(), EndReason> {
         if news.reset {
-            tracing::debug!("playlist began anew");
+            tracing::debug!("playlist restarted");
             self.shared.count(|status| status.resets += 1);
         }
         if news.planned.is_empty() {
@@ -195,12 +198,13 @@ impl Poller {
             }
             self.send(planned).await?;
         }
-        // Sending waits for the consumer: a slow one is not the stream's fault.
+        // Sending waits for the consumer. That time must not count as time without news of the stream.
         self.pace.news();
         Ok(())
     }
 
-    /// After a failed load: when to try again, or that it makes no sense.
+    /// Processes a failed load. Returns the pause before the next load, or the error if the playlist never was usable and a
+    /// retry cannot help.
     fn failed(&mut self, error: HlsError) -> Result<Duration, HlsError> {
         self.shared.complain(&error);
         self.shared.count(|status| status.playlist_errors += 1);
@@ -209,7 +213,7 @@ impl Poller {
         if matches!(error.status(), Some(403 | 410)) || missing {
             self.route.expire();
         }
-        // What was good once may become good again.
+        // After a first playlist was taken, no error is permanent: the server may recover.
         if !error.is_transient() && self.planner.is_at_start() {
             return Err(error);
         }
@@ -226,7 +230,7 @@ impl Poller {
     }
 }
 
-/// How far a playlist reaches.
+/// Returns the end of a playlist.
 fn reached(list: &MediaPlaylist) -> Reached {
     Reached { sequence: list.next_sequence(), parts: list.parts_ahead() }
 }

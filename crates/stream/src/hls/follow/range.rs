@@ -1,4 +1,4 @@
-//! Byte ranges of servers that heed them, and of others.
+//! Extraction of a byte range from a response, also if the server ignored the requested range.
 
 use bytes::Bytes;
 use reqwest::header;
@@ -6,7 +6,8 @@ use reqwest::header;
 use crate::hls::playlist::ByteRange;
 use crate::http::Answer;
 
-/// First byte of what an answer has of its resource: not all servers heed a range, or just the right one.
+/// Returns the offset in the resource of the first byte of a response. Some servers ignore the requested range or return
+/// another one.
 pub(super) fn begin(answer: &Answer) -> u64 {
     let told = answer.header(header::CONTENT_RANGE).filter(|_| answer.status() == 206);
     let first =
@@ -14,7 +15,7 @@ pub(super) fn begin(answer: &Answer) -> u64 {
     first.unwrap_or(0)
 }
 
-/// A part of a resource, of `body` that begins at `begin`.
+/// Returns the bytes of `range` from `body`, which begins at offset `begin` of the resource; `None` if it lacks some of them.
 pub(super) fn part(body: &Bytes, range: ByteRange, begin: u64) -> Option<Bytes> {
     let offset = usize::try_from(range.offset.checked_sub(begin)?).ok()?;
     let end = offset.checked_add(usize::try_from(range.length).ok()?)?;

@@ -1,4 +1,4 @@
-//! From the URL that was given to a media playlist.
+//! Resolution of the entry URL to a media playlist, and loading of playlists.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::hls::settings::HlsSettings;
 use crate::hls::status::HlsError;
 use crate::http::{AddressPolicy, HttpClient, Limits, Question, ShownUrl};
 
-/// Asks for playlists.
+/// Requests playlists.
 #[derive(Debug)]
 pub(super) struct Loader {
     pub(super) client: HttpClient,
@@ -25,36 +25,36 @@ pub(super) struct Loader {
 #[derive(Debug, Clone)]
 pub(super) struct Rendition {
     pub(super) url: Url,
-    /// `None`: the URL that was given is a media playlist itself.
+    /// Name for people; `None` if the entry URL itself is the media playlist.
     pub(super) label: Option<String>,
     etag: Option<String>,
     modified: Option<String>,
 }
 
 impl Rendition {
-    /// Forgets what is known of its last load.
+    /// Discards the validators of the last load, so that the next load returns the playlist even if it is unchanged.
     pub(super) fn forget(&mut self) {
         (self.etag, self.modified) = (None, None);
     }
 }
 
-/// What a load gave.
+/// Result of a load.
 #[derive(Debug)]
 pub(super) enum Loaded {
     Playlist(Box<Playlist>),
     NotModified,
 }
 
-/// What a resolution gave.
+/// Result of a resolution.
 #[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) rendition: Rendition,
-    /// Its playlist, if it came already: the URL may be good for one use only.
+    /// The playlist of the rendition, if the resolution loaded it. It is used because its URL may be valid only once.
     pub(super) first: Option<MediaPlaylist>,
 }
 
 impl Loader {
-    /// The media playlist behind `entry`.
+    /// Finds the media playlist for the URL `entry` of a master or media playlist.
     pub(super) async fn resolve(&self, entry: &Url) -> Result<Resolved, HlsError> {
         let mut own = Rendition { url: entry.clone(), label: None, etag: None, modified: None };
         match self.load(&mut own, None).await? {
@@ -76,8 +76,9 @@ impl Loader {
         }
     }
 
-    /// Loads a playlist, unless it is the same as the last time. `block`: what the server is to wait for. Such a question
-    /// is of another URL than the last answer, so it comes without that one's ETag.
+    /// Loads a playlist, unless it is unchanged since the last load. With `block`, this is a blocking reload: the server
+    /// responds when the playlist contains this segment or part. The URL of a blocking reload differs from the URL of the
+    /// last response, so the validators of that response are not sent.
     pub(super) async fn load(
         &self,
         rendition: &mut Rendition,
@@ -117,7 +118,7 @@ fn directives(wanted: Wanted) -> String {
     format!("_HLS_msn={}{part}", wanted.sequence)
 }
 
-/// The URL with more in its query; what is there stays as it is.
+/// Returns the URL with `more` appended to its query. The existing query is not changed.
 fn with_query(url: &Url, more: &str) -> Url {
     let query = match url.query() {
         Some(query) if !query.is_empty() => format!("{query}&{more}"),

@@ -1,4 +1,4 @@
-//! The way to the media playlist: by the master playlist at first, when it has expired, and now and then.
+//! Location of the media playlist. The master playlist is resolved at the start, after an expiry, and at regular intervals.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,16 @@ pub(super) struct Route {
     entry: Entry,
     shared: Arc<Shared>,
     rendition: Option<Rendition>,
-    /// The rendition that was refused, to come back to: a master playlist may be good for one use only.
+    /// The last rendition whose URL expired. It is used again if the resolution fails, because the URL of the master
+    /// playlist may be valid only once.
     refused: Option<Rendition>,
-    /// What the rendition is called; `Some(None)`: the URL that was given is a media playlist itself.
+    /// Name of the rendition. `None` before the first resolution; `Some(None)` if the entry URL is a media playlist.
     label: Option<Option<String>>,
-    /// When the master playlist was resolved for the last time.
+    /// Time of the last resolution of the master playlist.
     resolved: Option<Instant>,
-    /// Whether the next playlist comes from another URL than the last one.
+    /// True if the next playlist comes from another URL than the last one that was taken.
     moved: bool,
-    /// Whether what comes next is of another rendition than what came before.
+    /// True if the next segment is of another rendition than the last planned one.
     changed: bool,
 }
 
@@ -44,7 +45,7 @@ impl Route {
         }
     }
 
-    /// The media playlist, if it is not the same as the last time. `block` as [`Loader::load`] has it.
+    /// Loads the media playlist. Returns `None` if it is unchanged. See [`Loader::load`] for `block`.
     pub(super) async fn load(&mut self, block: Option<Wanted>) -> Result<Option<MediaPlaylist>, HlsError> {
         if let Some(first) = self.resolve_if_due().await? {
             return Ok(Some(first));
@@ -62,7 +63,8 @@ impl Route {
         }
     }
 
-    /// Resolves the master playlist if there is no rendition, or if it is time again. Its playlist, if it came with it.
+    /// Resolves the master playlist if no rendition is selected, or if the interval `resolve_every` has passed. Returns the
+    /// media playlist if the resolution loaded it.
     async fn resolve_if_due(&mut self) -> Result<Option<MediaPlaylist>, HlsError> {
         let since = self.resolved.map(|at| at.elapsed());
         let is_master = self.label.as_ref().is_none_or(Option::is_some);
@@ -76,7 +78,7 @@ impl Route {
         self.resolved = Some(Instant::now());
         let resolved = match self.loader.resolve(&self.entry.url()).await {
             Ok(resolved) => resolved,
-            // While there is a rendition to go on with, this is no harm.
+            // The current rendition can still be used, so this error does not interrupt the stream.
             Err(error) if self.rendition.is_some() => {
                 self.shared.complain(&error);
                 return Ok(None);
@@ -97,7 +99,8 @@ impl Route {
         Ok(resolved.first)
     }
 
-    /// Has the master playlist resolved again before the next load, if that was not done just now. Says whether.
+    /// Requests another resolution of the master playlist before the next load. Returns false and does nothing if the last
+    /// resolution was less than `resolve_pause` ago, or if the entry URL is a media playlist.
     pub(super) fn expire(&mut self) -> bool {
         let is_master = self.label.as_ref().is_some_and(Option::is_some);
         let now = is_master && self.until_resolve().is_zero();
@@ -108,13 +111,13 @@ impl Route {
         now
     }
 
-    /// How long to wait at least after a failure.
+    /// Returns the minimum pause after a failed load.
     pub(super) fn pause(&self) -> Duration {
         if self.rendition.is_none() { self.until_resolve() } else { Duration::ZERO }
     }
 
     fn until_resolve(&self) -> Duration {
-        // At first, when nothing has come yet, a master playlist may just not be there yet.
+        // Before the first success, the master playlist may not exist yet, so only the backoff limits the attempts.
         if self.label.is_none() {
             return Duration::ZERO;
         }
@@ -122,29 +125,29 @@ impl Route {
         self.loader.settings.resolve_pause.saturating_sub(since)
     }
 
-    /// Has the next load give the playlist also if it is the same.
+    /// Makes the next load return the playlist even if it is unchanged.
     pub(super) fn forget(&mut self) {
         if let Some(rendition) = &mut self.rendition {
             rendition.forget();
         }
     }
 
-    /// Whether the playlist comes from another URL than the last one that was taken.
+    /// Returns true if the playlist comes from another URL than the last one that was taken.
     pub(super) fn has_moved(&self) -> bool {
         self.moved
     }
 
-    /// A playlist was taken.
+    /// Records that a playlist was taken.
     pub(super) fn arrived(&mut self) {
         self.moved = false;
     }
 
-    /// Whether another rendition begins, which was not told yet.
+    /// Returns true if another rendition begins, and [`take_change`](Self::take_change) did not return it yet.
     pub(super) fn has_changed(&self) -> bool {
         self.changed
     }
 
-    /// Whether another rendition begins; once.
+    /// Returns true if another rendition begins, and clears this flag.
     pub(super) fn take_change(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }

@@ -1,4 +1,4 @@
-//! Laws of what is taken of playlists.
+//! Properties of the timeline and the planner.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::plan::{Planned, Planner};
 use super::timeline::{Step, Timeline};
 use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
 
-/// Duration of segment `index`, seconds: no two neighbours are alike.
+/// Returns the duration of segment `index` in seconds. Adjacent segments have different durations.
 fn seconds(index: u64) -> f64 {
     2.0 + (index % 3) as f64 / 4.0
 }
@@ -18,7 +18,7 @@ fn start(index: u64) -> f64 {
     1_700_000_000.0 + (0..index).map(seconds).sum::<f64>()
 }
 
-/// The playlist of the segments `from..until`, whose numbers begin at `first`.
+/// Returns a playlist of the segments `from..until` with media sequence numbers from `first`.
 fn list(from: u64, until: u64, first: u64, dated: bool, query: u64) -> MediaPlaylist {
     let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
     for index in from..until {
@@ -35,7 +35,7 @@ fn list(from: u64, until: u64, first: u64, dated: bool, query: u64) -> MediaPlay
     }
 }
 
-/// Numbers in the names of the segments taken, and the seconds of media that they and the gaps make.
+/// Returns the numbers in the names of the segments, and the total duration of the segments and gaps in seconds.
 fn names(steps: &[Step]) -> (Vec<u64>, f64) {
     let mut indices = Vec::new();
     let mut media = 0.0;
@@ -53,14 +53,14 @@ fn names(steps: &[Step]) -> (Vec<u64>, f64) {
     (indices, media)
 }
 
-/// What a server does between two loads.
+/// Change that a server makes between two loads.
 #[derive(Debug, Clone)]
 enum Event {
-    /// It adds so many segments.
+    /// It adds this number of segments.
     Add(u64),
-    /// It serves a copy that is so many segments older, once.
+    /// It serves a copy that is older by this number of segments, once.
     Old(u64),
-    /// It forgets the media sequence number, once.
+    /// It gives 0 as the media sequence number, once.
     Forget,
 }
 
@@ -81,7 +81,7 @@ proptest! {
         let mut timeline = Timeline::default();
         let mut taken = Vec::new();
         let mut told = 10;
-        // What may have left the window before it was seen is not for this law.
+        // Segments that leave the window before a load lists them are not the subject of this test.
         let mut shown = 10;
         for (query, event) in (0..).zip([Event::Add(0)].into_iter().chain(events).chain([Event::Add(0)])) {
             let (mut until, mut forget) = (told, false);
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_missed_has_its_length(steps in prop::collection::vec(0..40_u64, 1..40), dated: bool) {
+    fn gaps_have_the_length_of_the_missed_segments(steps in prop::collection::vec(0..40_u64, 1..40), dated: bool) {
         let mut timeline = Timeline::default();
         let mut told = 10;
         let (mut seen, mut media) = (Vec::new(), 0.0);
@@ -138,7 +138,7 @@ proptest! {
 }
 
 #[test]
-fn a_stream_of_ten_hours_takes_no_more_memory_than_one_of_ten_minutes() {
+fn memory_does_not_grow_with_the_length_of_a_stream() {
     let mut timeline = Timeline::default();
     for told in 10..18_000 {
         let advance = timeline.advance(&list(told - 5, told, told - 5, false, 0), 1, false);
@@ -148,7 +148,7 @@ fn a_stream_of_ten_hours_takes_no_more_memory_than_one_of_ten_minutes() {
 }
 
 #[test]
-fn a_stream_that_begins_anew_under_the_same_numbers_and_names_is_found_out() {
+fn a_restart_with_the_same_numbers_and_names_is_detected() {
     let mut timeline = Timeline::default();
     for told in 5..100 {
         timeline.advance(&list(told - 5, told, told - 5, false, 0), 1, false);
@@ -160,12 +160,12 @@ fn a_stream_that_begins_anew_under_the_same_numbers_and_names_is_found_out() {
         resets.extend(advance.reset.then_some(told));
         taken += advance.steps.len();
     }
-    // Nine loads of a window of five, to be sure.
+    // The restart is detected with the ninth advance of the older copy: the window of five and OLDER_SLACK are exceeded.
     assert_eq!((resets, taken), (vec![15], 29));
 }
 
 #[test]
-fn dates_that_waver_do_not_matter_where_numbers_and_names_hold() {
+fn inaccurate_dates_are_ignored_if_numbers_and_names_match() {
     let mut timeline = Timeline::default();
     let mut taken = 0;
     for told in 5..100_u64 {
@@ -181,7 +181,7 @@ fn dates_that_waver_do_not_matter_where_numbers_and_names_hold() {
 }
 
 #[test]
-fn names_that_come_round_again_are_new_segments() {
+fn reused_names_are_new_segments() {
     let mut timeline = Timeline::default();
     let mut taken = 0;
     for told in 5..200_u64 {
@@ -197,7 +197,7 @@ fn names_that_come_round_again_are_new_segments() {
 }
 
 #[test]
-fn the_discontinuity_that_was_missed_is_told() {
+fn a_discontinuity_among_missed_segments_is_marked() {
     let mut timeline = Timeline::default();
     timeline.advance(&list(0, 5, 0, false, 0), 1, false);
     let mut later = list(10, 15, 10, false, 0);
@@ -221,7 +221,7 @@ fn backlogs(planner: &mut Planner, list: &MediaPlaylist) -> Vec<Option<f64>> {
 }
 
 #[test]
-fn the_backlog_of_a_segment_is_what_the_playlist_lists_behind_it() {
+fn the_backlog_is_the_media_listed_after_the_segment() {
     let mut planner = Planner::new(Arc::default());
     let behind = |index: u64| Some(start(10) - start(index + 1));
     assert_eq!(backlogs(&mut planner, &list(0, 10, 0, false, 0)), [behind(7), behind(8), Some(0.0)]);

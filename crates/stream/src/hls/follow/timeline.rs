@@ -1,8 +1,8 @@
-//! What of a playlist is new.
+//! Detection of the new segments of a playlist.
 //!
-//! A playlist is known by its media sequence numbers, but not all servers keep to them: some serve an older copy for a
-//! while, some forget to count, lose the tag, or begin anew. So each segment that was taken is remembered for a time
-//! with its number, its name and its date; where the numbers do not fit, those decide.
+//! Media sequence numbers identify the segments, but some servers number them incorrectly: they serve an older copy for a
+//! while, do not increment the number, omit the tag, or restart. So the timeline stores the number, the name and the date of
+//! the segments taken last. If the numbers do not match, the name and the date decide.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,42 +12,42 @@ use url::Url;
 use crate::delivery::{Gap, GapReason};
 use crate::hls::playlist::{ByteRange, MediaPlaylist, MediaSegment};
 
-/// How many segments are remembered: more than a live playlist lists, so that an older copy of one is known again.
+/// Number of stored segments: more than a live playlist lists, so that an older copy of a playlist is recognized.
 const MEMORY: usize = 256;
 
-/// Most segments that can be missed: a larger step in the numbers is another numbering (a day of 2-s segments).
+/// Most segments that can be missed (a day of 2-s segments). A larger step in the numbers is a new numbering.
 const MOST_MISSED: u64 = 43_200;
 
-/// How much further than its window an older copy may move on before it is taken for another stream, loads.
+/// Number of times that an older copy may advance, beyond its number of segments, before it is treated as another stream.
 const OLDER_SLACK: usize = 3;
 
-/// The next thing of a playlist.
+/// A new segment of a playlist, or a gap before one.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Segment(MediaSegment),
     Gap(Gap),
 }
 
-/// What a playlist brought.
+/// Result of comparing a playlist with the timeline.
 #[derive(Debug, Default)]
 pub(super) struct Advance {
-    /// What is new, in order.
+    /// New segments and gaps, in order.
     pub(super) steps: Vec<Step>,
-    /// What is to be added to the playlist's numbers to get ours.
+    /// Offset from the playlist's media sequence numbers to the numbers of the timeline.
     pub(super) shift: i128,
-    /// Whether it began anew.
+    /// True if the playlist restarted.
     pub(super) reset: bool,
-    /// Whether it is an older copy than the last one.
+    /// True if it is an older copy than the last playlist.
     pub(super) stale: bool,
 }
 
-/// The segments that were taken so far.
+/// The segments taken last.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     taken: VecDeque<Taken>,
-    /// Date of what follows the last one taken.
+    /// Date of the end of the last segment taken, seconds since 1970.
     next_date: Option<f64>,
-    /// Of older copies in a row: the end of the last one, and how often it moved on.
+    /// For consecutive older copies: the end of the last one, and how many times the end advanced.
     older: Option<(u64, usize)>,
 }
 
@@ -61,21 +61,21 @@ struct Taken {
     discontinuity_sequence: u64,
 }
 
-/// Where the new segments of a playlist begin.
+/// Position of the first new segment in a playlist.
 enum Place {
-    /// At this index, with this added to their numbers.
+    /// At this index. The second value is added to the sequence numbers.
     From(usize, i128),
-    /// At its first, after so many that were missed.
+    /// At index 0, after this number of missed segments.
     Missed(u64),
-    /// Nowhere: it is no newer than the last one.
+    /// Nowhere: the playlist contains no new segment.
     Old,
-    /// It began anew.
+    /// The playlist restarted.
     Reset,
 }
 
 impl Timeline {
-    /// Takes what is new of `list`. `back`: with how many segments to begin, if this is the first; `moved`: whether it
-    /// comes from another URL than the last one, so that names tell nothing.
+    /// Takes the new segments of `list`. If it is the first playlist, only its last `back` segments are new. `moved` is true
+    /// if the playlist comes from another URL than the last one, so that names need not match.
     pub(super) fn advance(&mut self, list: &MediaPlaylist, back: usize, moved: bool) -> Advance {
         let mut advance = Advance::default();
         let mut from = 0;
@@ -83,7 +83,7 @@ impl Timeline {
             Place::From(index, shift) => {
                 (from, advance.shift) = (index, shift);
                 if self.taken.is_empty() {
-                    // What we begin after is known too: an older copy of the playlist may end with it.
+                    // Store the skipped segments too, because an older copy of the playlist may end with one of them.
                     list.segments.iter().take(from).for_each(|segment| drop(self.take(segment.clone())));
                 }
             }
@@ -118,7 +118,7 @@ impl Timeline {
         advance
     }
 
-    /// The segment of `list` that is being made, if it comes right after the last one taken.
+    /// Returns the open segment of `list` if it directly follows the last segment taken.
     pub(super) fn open(&self, list: &MediaPlaylist) -> Option<MediaSegment> {
         let last = self.taken.back()?;
         let open =
@@ -128,12 +128,12 @@ impl Timeline {
         Some(MediaSegment { sequence, program_date_time: date, ..(**open).clone() })
     }
 
-    /// Whether nothing was taken yet.
+    /// Returns true if no segment was taken yet.
     pub(super) fn is_empty(&self) -> bool {
         self.taken.is_empty()
     }
 
-    /// How many segments are remembered.
+    /// Returns the number of stored segments.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
         self.taken.len()
@@ -164,7 +164,7 @@ impl Timeline {
         if moved { self.place_by_date(list).unwrap_or(Place::Reset) } else { Place::Reset }
     }
 
-    /// The list begins after the last segment taken, by its numbers.
+    /// Places a playlist whose numbers begin after the last segment taken.
     fn place_ahead(last: &Taken, list: &MediaPlaylist, moved: bool) -> Place {
         let dated =
             |segment: &MediaSegment| last.same_date(segment) == Some(true) && (moved || last.is(segment));
@@ -178,7 +178,7 @@ impl Timeline {
         }
     }
 
-    /// After another rendition's or another server's numbering: by dates, if there are any.
+    /// Places a playlist with the numbering of another rendition or server by its dates, if it has any.
     fn place_by_date(&self, list: &MediaPlaylist) -> Option<Place> {
         let next = self.next_date?;
         let newer = |segment: &MediaSegment| {
@@ -191,13 +191,13 @@ impl Timeline {
         }
     }
 
-    /// The gap before a playlist that has moved past us.
+    /// Returns the gap of the `count` segments that were missed before `list`.
     fn missed(&self, list: &MediaPlaylist, count: u64) -> Option<Gap> {
         let first = list.segments.first()?;
         let total: f64 = list.segments.iter().map(|segment| segment.seconds).sum();
         let counted = count as f64 * total / list.segments.len() as f64;
         let dated = first.program_date_time.zip(self.next_date).map(|(date, next)| date - next);
-        // Dates that jump say nothing of what is missing.
+        // A date difference far from the counted duration is a jump of the dates, so the counted duration is used.
         let plausible = dated.filter(|dated| (counted / 4.0..=counted * 4.0).contains(dated));
         let seconds = plausible.unwrap_or(counted);
         (seconds > 0.0).then_some(Gap {
@@ -219,7 +219,7 @@ impl Timeline {
         Step::Segment(segment)
     }
 
-    /// Whether `segment` was taken, or is one of those that were missed.
+    /// Returns true if `segment` was taken, or has the number of a segment that was missed.
     fn knows(&self, segment: &MediaSegment) -> bool {
         let sequence_of = |taken: Option<&Taken>| taken.map_or(0, |taken| taken.sequence);
         let (oldest, newest) = (sequence_of(self.taken.front()), sequence_of(self.taken.back()));
@@ -229,8 +229,8 @@ impl Timeline {
         }
     }
 
-    /// Whether what looks like an older copy is another stream under the same numbers and names: a server that lags
-    /// shows what we have before its window has passed once.
+    /// Returns true if apparent older copies are another stream with the same numbers and names. A server that lags reaches
+    /// the last segment taken before its window has advanced by its own length.
     fn is_another(&mut self, list: &MediaPlaylist) -> bool {
         let end = list.next_sequence();
         let (before, moves) = self.older.unwrap_or((end, 0));
@@ -255,13 +255,13 @@ impl Taken {
         }
     }
 
-    /// Whether `segment` is this one, whatever its number: the same name, and not another date.
+    /// Returns true if `segment` has the same name and no other date, regardless of its number.
     fn is(&self, segment: &MediaSegment) -> bool {
         self.name == name(segment) && self.same_date(segment) != Some(false)
     }
 
-    /// Whether `segment`, which has the number of this one, is this one. The same name is enough, as some servers'
-    /// dates waver; after a move numbers may be others', so that dates decide if there are any.
+    /// Returns true if `segment`, which has the same number, is the same segment. An equal name is sufficient because the
+    /// dates of some servers are inaccurate. After a move the numbers may be different ones, so dates decide if there are any.
     fn is_at_its_number(&self, segment: &MediaSegment, moved: bool) -> bool {
         match self.same_date(segment) {
             Some(same) if moved => same,
@@ -270,7 +270,8 @@ impl Taken {
         }
     }
 
-    /// Whether both have the same date, if both have one. Dates that were counted on differ by roundings.
+    /// Returns true if both dates are the same within half a segment, because extrapolated dates have rounding errors; `None`
+    /// if a date is missing.
     fn same_date(&self, segment: &MediaSegment) -> Option<bool> {
         let (ours, theirs) = (self.date?, segment.program_date_time?);
         Some((ours - theirs).abs() < self.seconds.max(0.2) / 2.0)
@@ -281,7 +282,7 @@ fn name(segment: &MediaSegment) -> u64 {
     name_of(&segment.url, segment.range)
 }
 
-/// The file name and the byte range: queries hold tokens that change, and hosts and folders differ between edges.
+/// Hashes the file name and the byte range. Queries contain changing tokens, and hosts and folders differ between edges.
 pub(super) fn name_of(url: &Url, range: Option<ByteRange>) -> u64 {
     let mut hasher = DefaultHasher::new();
     url.path().rsplit('/').next().hash(&mut hasher);

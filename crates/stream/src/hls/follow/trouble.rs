@@ -1,19 +1,19 @@
-//! Why a segment is not there.
+//! Errors of fetching a segment.
 
 use crate::delivery::GapReason;
 use crate::http::{HttpError, HttpFailure};
 
-/// Most tries of something that comes, but is not what it should be: it will not get better for long.
+/// Most attempts if responses arrive but have the wrong content. The server will probably not correct it soon.
 pub(super) const MAX_BAD_TRIES: u32 = 3;
 
-/// Why a segment is not there.
+/// Reason why a segment could not be fetched.
 #[derive(Debug, Clone)]
 pub(super) enum Trouble {
     /// A request failed.
     Http(HttpError),
-    /// What came cannot be a segment.
+    /// The response cannot be a segment.
     NoMedia(&'static str),
-    /// Its key cannot be had, or does not fit.
+    /// The key could not be fetched or is wrong, or the encryption method is not supported.
     Locked(String),
 }
 
@@ -25,16 +25,16 @@ impl Trouble {
         }
     }
 
-    /// Whether another try can help, after so many.
+    /// Returns true if another attempt can succeed after `tries` attempts.
     pub(super) fn may_pass(&self, tries: u32) -> bool {
         match self {
             Self::Http(error) => error.is_transient() && !matches!(error.reason, HttpFailure::TooLarge(_)),
             Self::NoMedia(what) => {
-                tracing::debug!(what, "no media");
+                tracing::debug!(what, "response is not media");
                 tries < MAX_BAD_TRIES
             }
             Self::Locked(why) => {
-                tracing::debug!(why, "no key");
+                tracing::debug!(why, "segment cannot be decrypted");
                 false
             }
         }

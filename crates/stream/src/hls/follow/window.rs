@@ -1,4 +1,4 @@
-//! What the playlist's side and the segments' side of a stream tell each other.
+//! State that the poller and the fetcher of a stream share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,23 +9,23 @@ use super::timeline::shifted;
 use crate::hls::playlist::MediaPlaylist;
 use crate::hls::status::{HlsError, SourceState, SourceStatus};
 
-/// Shared by both sides.
+/// State that the poller and the fetcher share.
 #[derive(Debug)]
 pub(super) struct Shared {
     newest: Mutex<Option<(Arc<MediaPlaylist>, i128)>>,
-    /// A segment was refused: its URLs have expired.
+    /// Notified when a request was rejected because its URL has expired.
     pub(super) expired: Notify,
     pub(super) status: watch::Sender<SourceStatus>,
 }
 
-/// Where a segment is now.
+/// Location of a segment in the newest playlist.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Whereabouts {
-    /// Listed, here.
+    /// The playlist lists it with this URL.
     At(Url),
-    /// It has left the playlist.
+    /// It was removed from the start of the playlist.
     Gone,
-    /// Nobody knows.
+    /// The playlist does not list it, or no playlist was loaded yet.
     Unknown,
 }
 
@@ -34,12 +34,12 @@ impl Shared {
         Self { newest: Mutex::new(None), expired: Notify::new(), status }
     }
 
-    /// Tells of a newer playlist.
+    /// Publishes a newer playlist. `shift` is the offset from its sequence numbers to those of the timeline.
     pub(super) fn show(&self, list: Arc<MediaPlaylist>, shift: i128) {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((list, shift));
     }
 
-    /// Where the segment of this number, in our numbering, is now.
+    /// Returns the current location of the segment with this sequence number of the timeline.
     pub(super) fn find(&self, sequence: u64) -> Whereabouts {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((list, shift)) = newest.as_ref() else { return Whereabouts::Unknown };
@@ -58,7 +58,7 @@ impl Shared {
         self.status.send_modify(count);
     }
 
-    /// Goes into a state, unless it is over already.
+    /// Changes the state of the stream, unless the stream has already ended or failed.
     pub(super) fn enter(&self, state: SourceState) {
         self.status.send_if_modified(|status| {
             let over = matches!(status.state, SourceState::Ended(_) | SourceState::Failed(_));
@@ -71,9 +71,9 @@ impl Shared {
         });
     }
 
-    /// Remembers what went wrong.
+    /// Logs an error and records it as the last error of the status.
     pub(super) fn complain(&self, error: &HlsError) {
-        tracing::debug!(%error, "playlist not loaded");
+        tracing::debug!(%error, "loading the playlist failed");
         self.count(|status| status.last_error = Some(error.clone()));
     }
 }

@@ -1,4 +1,4 @@
-//! Which segments are advertisements.
+//! Detection of segments that are advertisements.
 
 use m3u8_rs::ExtTag;
 use url::Url;
@@ -8,18 +8,18 @@ use super::dates::epoch_seconds;
 use super::media::inf;
 use super::rewrite::RANGE;
 
-/// An ad whose end nobody tells lasts at most so long, seconds.
+/// Assumed duration of an ad without an announced end, seconds.
 const LONGEST: f64 = 600.0;
 
-/// Follows a playlist's marks of ads: titles of segments (IVS), EXT-X-DATERANGE with a class that says so or with SCTE-35
-/// cues, EXT-X-CUE-OUT and -IN.
+/// Evaluates the ad markers of a playlist: titles of segments (IVS), EXT-X-DATERANGE with a class for ads or with SCTE-35
+/// cues, EXT-X-CUE-OUT and EXT-X-CUE-IN.
 pub(super) struct Ads {
-    /// Whether a title other than `live` is an ad: elsewhere it is a song's.
+    /// True if a segment with a title other than `live` is an ad (IVS). In other playlists it is the title of a song.
     by_title: bool,
     /// Times of ads by EXT-X-DATERANGE, seconds since 1970, sorted and apart from each other: a playlist can have as many of
     /// them as segments.
     spans: Vec<(f64, f64)>,
-    /// Seconds that are left of the ad that a cue began.
+    /// Remaining seconds of the ad that a cue started.
     left: f64,
 }
 
@@ -39,7 +39,7 @@ impl Ads {
         later.checked_sub(1).and_then(|last| self.spans.get(last)).is_some_and(|(_, to)| at < *to)
     }
 
-    /// Whether the next segment is an ad.
+    /// Returns true if the next segment is an ad.
     pub(super) fn next(&mut self, tags: &[ExtTag], title: &str, date: Option<f64>, seconds: f64) -> bool {
         for tag in tags {
             let rest = tag.rest.as_deref().unwrap_or_default();
@@ -88,7 +88,7 @@ fn is_ivs(base: &Url) -> bool {
     base.host_str().is_some_and(|host| host.ends_with(".live-video.net") || host.ends_with(".ttvnw.net"))
 }
 
-/// The time of a date range that is an ad by its class.
+/// Returns the start and end of a date range whose class marks it as an ad, seconds since 1970.
 fn span(list: &str) -> Option<(f64, f64)> {
     let list = Attributes::parse(list);
     let class = list.get("CLASS")?.to_ascii_lowercase();
@@ -106,12 +106,12 @@ fn seconds(list: &Attributes<'_>) -> Option<f64> {
     text.parse::<f64>().ok().filter(|seconds| *seconds >= 0.0)
 }
 
-/// `30`, `DURATION=30`.
+/// Parses the ad duration in seconds from `30` or `DURATION=30`.
 fn duration(rest: &str) -> Option<f64> {
     rest.trim().parse().ok().filter(|seconds| *seconds > 0.0).or_else(|| seconds(&Attributes::parse(rest)))
 }
 
-/// `ElapsedTime=10,Duration=30`, `10/30`.
+/// Parses the remaining seconds of an ad from `ElapsedTime=10,Duration=30` or `10/30`.
 fn remaining(rest: &str) -> Option<f64> {
     let (elapsed, whole) = match rest.split_once('/') {
         Some((elapsed, whole)) => (elapsed.trim().parse::<f64>().ok()?, whole.trim().parse::<f64>().ok()?),

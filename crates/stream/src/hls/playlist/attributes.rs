@@ -4,7 +4,7 @@
 pub(super) struct Attributes<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Attributes<'a> {
-    /// Reads what is well-formed of `list`; the rest is left out.
+    /// Parses the well-formed attributes of `list` and skips the rest.
     pub(super) fn parse(mut list: &'a str) -> Self {
         let mut found = Vec::new();
         while let Some((name, rest)) = list.split_once('=') {
@@ -15,7 +15,7 @@ impl<'a> Attributes<'a> {
                 }
                 None => rest.split_once(',').unwrap_or((rest, "")),
             };
-            // What stands before a comma without `=` belongs to no attribute.
+            // Text without `=` before a comma is not an attribute.
             let name = name.rsplit(',').next().unwrap_or(name);
             found.push((name.trim(), value.trim()));
             list = rest;
@@ -23,24 +23,24 @@ impl<'a> Attributes<'a> {
         Self(found)
     }
 
-    /// The value of the first attribute of this name; empty ones count as missing.
+    /// Returns the value of the first attribute with this name, without regard to case. An empty value counts as missing.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| *value).filter(|value| !value.is_empty())
     }
 
-    /// Whether the attribute is YES.
+    /// Returns true if the value of the attribute is YES.
     pub(super) fn is_yes(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"))
     }
 }
 
-/// Writes attributes the way m3u8-rs reads them.
+/// Builder of an attribute list in the form that m3u8-rs parses.
 #[derive(Default)]
 pub(super) struct Written(String);
 
 impl Written {
-    /// Adds one that is a word or a number; a value that could end it early is left out.
+    /// Adds an attribute with an unquoted value. Omits it if the value is empty or contains a comma, a quote or `=`.
     pub(super) fn plain(mut self, name: &str, value: Option<&str>) -> Self {
         if let Some(value) = value.filter(|value| !value.is_empty() && !value.contains([',', '"', '='])) {
             self.separate();
@@ -49,7 +49,7 @@ impl Written {
         self
     }
 
-    /// Adds one that is a string.
+    /// Adds an attribute with a quoted value. Omits it if the value is empty.
     pub(super) fn quoted(mut self, name: &str, value: Option<&str>) -> Self {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             self.separate();

@@ -1,11 +1,11 @@
-//! EXT-X-PROGRAM-DATE-TIME in the spellings that are found.
+//! Parsing of EXT-X-PROGRAM-DATE-TIME in the formats that servers use.
 
 use chrono::NaiveDate;
 
-/// Seconds of a day.
+/// Length of a day, seconds.
 const DAY: f64 = 86_400.0;
 
-/// Seconds since 1970 of an ISO 8601 date and time.
+/// Parses an ISO 8601 date and time. Returns seconds since 1970, or `None` if it is malformed.
 ///
 /// The zone may be `Z`, `±HH:MM`, `±HHMM` (ffmpeg) or `±HH`; without one it is UTC. The fraction may have any number of
 /// digits, after a point or a comma. A leap second counts as the one after it, as in Unix time.
@@ -20,7 +20,7 @@ pub(super) fn epoch_seconds(text: &str) -> Option<f64> {
     Some(days as f64 * DAY + seconds_of_day(time)? - zone_offset(zone)?)
 }
 
-/// `HH:MM:SS` or `HHMMSS`, with or without a fraction.
+/// Parses `HH:MM:SS` or `HHMMSS`, with or without a fraction, to seconds.
 fn seconds_of_day(time: &str) -> Option<f64> {
     let (whole, fraction) = time.split_once(['.', ',']).unwrap_or((time, ""));
     let [hours, minutes, seconds] = pairs(&whole.replace(':', ""))?;
@@ -31,7 +31,7 @@ fn seconds_of_day(time: &str) -> Option<f64> {
     Some(f64::from(hours) * 3600.0 + f64::from(minutes) * 60.0 + f64::from(seconds) + fraction)
 }
 
-/// Seconds that the zone is ahead of UTC.
+/// Parses a time zone. Returns its offset in seconds, which is positive if the zone is ahead of UTC.
 fn zone_offset(zone: &str) -> Option<f64> {
     let zone = zone.trim();
     if zone.is_empty() || zone.eq_ignore_ascii_case("z") || zone.eq_ignore_ascii_case("utc") {
@@ -47,7 +47,7 @@ fn zone_offset(zone: &str) -> Option<f64> {
     (hours < 24 && minutes < 60).then_some(sign * (f64::from(hours) * 3600.0 + f64::from(minutes) * 60.0))
 }
 
-/// Exactly `N` numbers of two digits.
+/// Parses exactly `N` numbers of two digits.
 fn pairs<const N: usize>(digits: &str) -> Option<[u32; N]> {
     if digits.len() != 2 * N || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_spellings_of_a_moment_are_the_same() {
+    fn all_formats_of_a_date_are_equal() {
         for text in [
             "2023-05-23T10:57:55.250Z",
             "2023-05-23T10:57:55.250+00:00",
@@ -84,12 +84,12 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_is_the_next_one() {
+    fn a_leap_second_equals_the_next_second() {
         assert_eq!(epoch_seconds("2016-12-31T23:59:60Z"), epoch_seconds("2017-01-01T00:00:00Z"));
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn text_that_is_not_a_date_is_rejected() {
         for text in [
             "",
             "T",
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_millisecond_comes_back(ms in 0_i64..4_102_444_800_000) {
+        fn every_millisecond_is_parsed(ms in 0_i64..4_102_444_800_000) {
             let date = chrono::DateTime::from_timestamp_millis(ms).unwrap();
             let text = date.format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string();
             let read = epoch_seconds(&text).unwrap();

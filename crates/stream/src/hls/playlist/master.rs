@@ -1,4 +1,4 @@
-//! Master playlists, completed.
+//! Conversion of a master playlist from m3u8-rs to the model.
 
 use m3u8_rs::{AlternativeMedia, AlternativeMediaType, VariantStream};
 use url::Url;
@@ -21,7 +21,7 @@ fn variant(stream: &VariantStream, media: &[AlternativeMedia], base: &Url) -> Op
         let group = stream.video.as_ref()?;
         media.iter().find(|media| media.media_type == AlternativeMediaType::Video && media.group_id == *group)
     };
-    // IVS: VIDEO="audio_only" and an EXT-X-MEDIA of that group with a NAME for people; the group is the stable name.
+    // IVS has VIDEO="audio_only" and an EXT-X-MEDIA of that group with a NAME for people; the group is the stable name.
     let name =
         own.map(|name| name.as_str().to_owned()).or_else(|| of_group().map(|media| media.group_id.clone()));
     Some(Variant {

@@ -1,4 +1,5 @@
-//! Media playlists, completed: what holds until it is changed is written out on each segment.
+//! Conversion of a media playlist from m3u8-rs to the model. A value that applies to all following segments is set on each
+//! of them.
 
 use std::sync::Arc;
 
@@ -12,10 +13,10 @@ use super::model::{ByteRange, Encryption, LowLatency, Map, MediaPlaylist, MediaS
 use super::parts::{self, Parts, length};
 use super::rewrite::{DATE, DRM, INF, TAIL};
 
-/// Longest duration of a segment that is believed, seconds.
+/// Largest accepted duration of a segment, seconds.
 const MAX_SEGMENT_SECONDS: f64 = 3600.0;
 
-/// Target duration of a playlist that says none and has no durations either, seconds.
+/// Target duration of a playlist with neither a target duration nor durations of segments, seconds.
 const FALLBACK_TARGET: f64 = 6.0;
 
 pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPlaylist {
@@ -38,13 +39,13 @@ pub(super) fn complete(mut read: m3u8_rs::MediaPlaylist, base: &Url) -> MediaPla
     }
 }
 
-/// The value of the last tag of this name.
+/// Returns the value of the last tag with this name.
 pub(super) fn value<'a>(tags: &'a [ExtTag], name: &str) -> Option<&'a str> {
     let tag = tags.iter().rev().find(|tag| tag.tag == name)?;
     Some(tag.rest.as_deref().unwrap_or_default())
 }
 
-/// Duration and title of EXTINF.
+/// Returns the duration in seconds and the title of EXTINF.
 pub(super) fn inf(tags: &[ExtTag]) -> (Option<f64>, &str) {
     let text = value(tags, INF).unwrap_or_default();
     let (seconds, title) = text.split_once(',').unwrap_or((text, ""));
@@ -72,7 +73,7 @@ fn low_latency(read: &m3u8_rs::MediaPlaylist) -> LowLatency {
     }
 }
 
-/// What holds until a segment changes it.
+/// Values that apply to each segment until a tag changes them.
 struct Carried<'a> {
     base: &'a Url,
     target: f64,
@@ -80,7 +81,7 @@ struct Carried<'a> {
     discontinuities: u64,
     encryption: Option<Arc<Encryption>>,
     map: Option<Arc<Map>>,
-    /// Resource and end of the last byte range.
+    /// URI and end offset of the last byte range.
     range_end: Option<(String, u64)>,
     date: Option<f64>,
     ads: Ads,
@@ -109,7 +110,7 @@ impl<'a> Carried<'a> {
         let seconds = seconds.unwrap_or(self.target);
         if read.discontinuity {
             self.discontinuities = self.discontinuities.saturating_add(1);
-            // Whatever comes has a clock of its own.
+            // Dates are not extrapolated over a discontinuity, because the media after it has another clock.
             self.date = None;
         }
         self.date = value(tags, DATE).and_then(epoch_seconds).or(self.date);
@@ -126,7 +127,7 @@ impl<'a> Carried<'a> {
             program_date_time: self.date,
             encryption: self.encryption.clone(),
             map: self.map.clone(),
-            // What is no URL leads to nothing.
+            // An invalid URL cannot be fetched.
             gap: url.is_err() || value(tags, "X-GAP").is_some(),
             ad: self.ads.next(tags, title, self.date, seconds),
             url: url.unwrap_or_else(|_| self.base.clone()),
@@ -159,13 +160,13 @@ impl<'a> Carried<'a> {
     fn change_map(&mut self, read: &m3u8_rs::MediaSegment) {
         let Some(map) = &read.map else { return };
         let Ok(url) = self.base.join(&map.uri) else { return };
-        // A range of a section starts at 0 if it does not say where (RFC 8216 section 4.3.2.5 wants both).
+        // A range without an offset starts at 0 (RFC 8216 section 4.3.2.5 requires the offset).
         let range = map.byte_range.as_ref();
         let range = range.map(|range| ByteRange { offset: range.offset.unwrap_or(0), length: range.length });
         self.map = Some(Arc::new(Map { url, range, encryption: self.encryption.clone() }));
     }
 
-    /// A byte range; one without an offset follows the last one of the same resource.
+    /// Resolves a byte range. A range without an offset starts at the end of the previous range of the same resource.
     fn range(&mut self, uri: &str, range: &m3u8_rs::ByteRange) -> Option<ByteRange> {
         let follows = self.range_end.take().filter(|(last, _)| last == uri).map_or(0, |(_, end)| end);
         let offset = range.offset.unwrap_or(follows);
@@ -174,13 +175,13 @@ impl<'a> Carried<'a> {
     }
 }
 
-/// An initialisation vector of up to 32 hexadecimal digits.
+/// Parses an initialisation vector: `0x` and up to 32 hexadecimal digits.
 fn vector(text: &str) -> Option<[u8; 16]> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
 }
 
-/// Dates of segments before the first one that has its own.
+/// Sets the dates of the segments before the first one with a date, by subtracting durations, up to a discontinuity.
 fn count_back(segments: &mut [MediaSegment]) {
     let mut after: Option<(f64, bool)> = None;
     for segment in segments.iter_mut().rev() {

@@ -1,8 +1,7 @@
-//! Playlists: m3u8-rs behind a normaliser.
+//! Playlist parser: m3u8-rs with a normaliser for its input and output.
 //!
-//! The text is rewritten so that m3u8-rs reads it right (`rewrite`), then its segments are completed: numbers, keys,
-//! sections, byte ranges and dates that hold until changed are written out on each segment, URLs are made absolute,
-//! advertisements are marked.
+//! The text is rewritten so that m3u8-rs parses it correctly (`rewrite`). Then the segments are completed: each segment gets
+//! the numbers, keys, sections, byte ranges and dates that apply to it, URLs are made absolute, and advertisements are marked.
 
 mod ads;
 mod attributes;
@@ -23,37 +22,37 @@ pub use model::{
 use rewrite::Rewritten;
 use url::Url;
 
-/// Largest playlist, bytes.
+/// Largest accepted playlist, bytes.
 pub const MAX_PLAYLIST_BYTES: u64 = 2 * 1024 * 1024;
 
-/// A playlist that cannot be used.
+/// Error of parsing a playlist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlaylistError {
-    /// Something else came in place of a playlist.
+    /// The response is not a playlist. Contains what it is instead.
     #[error("this is {0}, not a playlist")]
     NotAPlaylist(&'static str),
-    /// A line above the limit, bytes.
+    /// A line is longer than this limit, bytes.
     #[error("a line of the playlist is longer than {0} bytes")]
     LongLine(usize),
-    /// More lines than the limit.
+    /// The playlist has more lines than this limit.
     #[error("the playlist has more than {0} lines")]
     ManyLines(usize),
-    /// More segments or renditions than the limit.
+    /// The playlist has more segments or renditions than this limit.
     #[error("the playlist lists more than {0} segments")]
     ManySegments(usize),
-    /// More bytes than [`MAX_PLAYLIST_BYTES`].
+    /// The playlist is larger than [`MAX_PLAYLIST_BYTES`].
     #[error("the playlist is larger than {MAX_PLAYLIST_BYTES} bytes")]
     TooLarge,
-    /// m3u8-rs makes nothing of it.
+    /// m3u8-rs cannot parse the playlist.
     #[error("the playlist is malformed")]
     Malformed,
 }
 
-/// Reads a playlist that came from `base`.
+/// Parses a playlist that was loaded from the URL `base`.
 ///
 /// # Errors
-/// If it is no playlist, or above a limit. A line that makes no sense is left out instead.
+/// Fails if the bytes are not a playlist, or if the playlist exceeds a limit. An unusable line is skipped instead.
 pub fn parse(bytes: &[u8], base: &Url) -> Result<Playlist, PlaylistError> {
     if bytes.len() as u64 > MAX_PLAYLIST_BYTES {
         return Err(PlaylistError::TooLarge);
@@ -74,7 +73,7 @@ pub fn parse(bytes: &[u8], base: &Url) -> Result<Playlist, PlaylistError> {
     }
 }
 
-/// What came in place of a playlist, in words.
+/// Describes content that is not a playlist.
 fn guess(text: &str) -> &'static str {
     match text.as_bytes() {
         [] => "an empty answer",

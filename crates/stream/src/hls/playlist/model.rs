@@ -1,10 +1,10 @@
-//! Playlists as the rest of the source sees them.
+//! Parsed playlists.
 
 use std::sync::Arc;
 
 use url::Url;
 
-/// A playlist, made whole: what its writer left to be carried along is written out on each segment.
+/// A parsed playlist. A tag that applies to all following segments is set on each of these segments.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Playlist {
     /// A list of renditions.
@@ -25,24 +25,24 @@ pub struct MasterPlaylist {
 /// A variant stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variant {
-    /// Its media playlist.
+    /// URL of the media playlist.
     pub url: Url,
-    /// BANDWIDTH, bits a second; 0 if it is not said.
+    /// BANDWIDTH, bits per second; 0 if it is missing.
     pub bandwidth: u64,
-    /// CODECS, as written.
+    /// CODECS, as in the playlist.
     pub codecs: Option<String>,
-    /// Its name: IVS-NAME, NAME, or the NAME of its video group, which is how IVS names its renditions.
+    /// Name: IVS-NAME, NAME, or the GROUP-ID of its video group, which is how IVS names its renditions.
     pub name: Option<String>,
-    /// GROUP-ID of its audio renditions.
+    /// GROUP-ID of its audio renditions (AUDIO).
     pub audio: Option<String>,
-    /// Whether RESOLUTION is given.
+    /// True if RESOLUTION is given.
     pub has_resolution: bool,
 }
 
 /// An audio rendition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioMedia {
-    /// Its media playlist; without one the audio is in the variants themselves.
+    /// URL of the media playlist; `None` if the audio is in the variants.
     pub url: Option<Url>,
     /// GROUP-ID.
     pub group: String,
@@ -50,126 +50,126 @@ pub struct AudioMedia {
     pub name: String,
     /// LANGUAGE.
     pub language: Option<String>,
-    /// DEFAULT=YES.
+    /// True if DEFAULT=YES.
     pub default: bool,
 }
 
 /// A list of segments (RFC 8216 section 4.3.3).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaPlaylist {
-    /// EXT-X-TARGETDURATION rounded up, seconds; without one the longest segment's. Always at least 0.1.
+    /// EXT-X-TARGETDURATION rounded up, seconds; if it is missing, the longest duration of a segment. Always at least 0.1.
     pub target: f64,
     /// The segments, oldest first.
     pub segments: Vec<MediaSegment>,
-    /// The segment that is being made, if the playlist lists parts of it. It has no URL yet (what stands there leads
-    /// nowhere), and its length is that of its parts so far.
+    /// The open segment, which the server is still producing, if the playlist lists parts of it. It has no URL yet, so the
+    /// value of `url` cannot be fetched. Its duration is the sum of the parts so far.
     pub open: Option<Box<MediaSegment>>,
     /// Media sequence number of the first segment.
     pub media_sequence: u64,
-    /// EXT-X-ENDLIST: nothing will be added.
+    /// True if EXT-X-ENDLIST is present: no segments will be added.
     pub end: bool,
-    /// EXT-X-PLAYLIST-TYPE:VOD.
+    /// True if EXT-X-PLAYLIST-TYPE is VOD.
     pub vod: bool,
-    /// What a low-latency playlist offers.
+    /// Low-Latency HLS features of the playlist.
     pub low_latency: LowLatency,
 }
 
-/// What a playlist of Low-Latency HLS offers (RFC 8216bis sections 4.4.3.7, 4.4.3.8 and 4.4.4.9).
+/// Low-Latency HLS features of a playlist (RFC 8216bis sections 4.4.3.7, 4.4.3.8 and 4.4.4.9).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LowLatency {
-    /// CAN-BLOCK-RELOAD: a reload may wait at the server for the next segment or part.
+    /// True if CAN-BLOCK-RELOAD=YES: the server can delay the response to a reload until the next segment or part exists.
     pub can_block_reload: bool,
-    /// PART-TARGET, or without one the longest part, seconds; `None` where there are no parts.
+    /// PART-TARGET, or if it is missing the longest duration of a part, seconds; `None` if both are missing.
     pub part_target: Option<f64>,
-    /// Whether EXT-X-PRELOAD-HINT or EXT-X-PREFETCH announces what is still to come.
+    /// True if EXT-X-PRELOAD-HINT or EXT-X-PREFETCH announces a segment or part that does not exist yet.
     pub hint: bool,
 }
 
 /// A segment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaSegment {
-    /// Where it is.
+    /// URL of the segment, or of the resource that contains it.
     pub url: Url,
-    /// Its part of the resource, if it is not the whole.
+    /// Byte range of the segment in the resource; `None` for the whole resource.
     pub range: Option<ByteRange>,
-    /// Media sequence number.
+    /// Media sequence number. The source replaces it by the number in its timeline.
     pub sequence: u64,
-    /// Media sequence number as the playlist has it: the initialisation vector of what is encrypted without one.
+    /// Media sequence number in the playlist. It is the initialisation vector if the encryption has none.
     pub number: u64,
-    /// EXTINF, seconds.
+    /// Duration from EXTINF, seconds.
     pub seconds: f64,
-    /// Whether EXT-X-DISCONTINUITY stands before it.
+    /// True if EXT-X-DISCONTINUITY precedes the segment.
     pub discontinuity: bool,
-    /// Its discontinuity sequence number.
+    /// Discontinuity sequence number.
     pub discontinuity_sequence: u64,
-    /// Its first sample's time, seconds since 1970: given, or counted on from a neighbour's.
+    /// Date of its first sample, seconds since 1970: from the playlist, or extrapolated from an adjacent segment.
     pub program_date_time: Option<f64>,
-    /// How it is encrypted, if it is.
+    /// Encryption; `None` for clear media.
     pub encryption: Option<Arc<Encryption>>,
-    /// The section that initialises it, if it needs one.
+    /// Initialisation section, if the segment needs one.
     pub map: Option<Arc<Map>>,
-    /// EXT-X-GAP: there is nothing behind the URL.
+    /// True if the segment cannot be fetched: EXT-X-GAP is present, or its URL is invalid.
     pub gap: bool,
-    /// Whether it is marked as an advertisement.
+    /// True if the segment is marked as an advertisement.
     pub ad: bool,
-    /// Its parts, as far as the playlist lists them: those of the newest segments.
+    /// Parts that the playlist lists. A playlist lists parts only for its newest segments.
     pub parts: Vec<Part>,
 }
 
-/// EXT-X-PART: a part of a segment, told before the segment is complete (RFC 8216bis section 4.4.4.9).
+/// EXT-X-PART: a part of a segment, which is listed before the segment is complete (RFC 8216bis section 4.4.4.9).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// Where it is.
+    /// URL of the part, or of the resource that contains it.
     pub url: Url,
-    /// Its part of the resource, if it is not the whole.
+    /// Byte range of the part in the resource; `None` for the whole resource.
     pub range: Option<ByteRange>,
-    /// DURATION, seconds.
+    /// Duration from DURATION, seconds.
     pub seconds: f64,
-    /// GAP=YES: there is nothing behind the URL.
+    /// True if the part cannot be fetched: GAP=YES, or its URL or byte range is invalid.
     pub gap: bool,
 }
 
-/// A stretch of a resource, bytes.
+/// Byte range of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ByteRange {
-    /// First byte.
+    /// Offset of the first byte.
     pub offset: u64,
     /// Number of bytes.
     pub length: u64,
 }
 
-/// How segments are encrypted.
+/// Encryption of segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Encryption {
     /// AES-128 in CBC mode over the whole segment.
     Aes128 {
-        /// Where the key is.
+        /// URL of the key.
         key: Url,
-        /// The initialisation vector, if it is not the segment's media sequence number.
+        /// Initialisation vector; `None` if it is the media sequence number of the segment.
         iv: Option<[u8; 16]>,
     },
-    /// A method that is not for us: the reason is named.
+    /// An unsupported method, with a description.
     Unsupported(String),
 }
 
-/// EXT-X-MAP: a section that initialises segments.
+/// EXT-X-MAP: initialisation section of segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Map {
-    /// Where it is.
+    /// URL of the section, or of the resource that contains it.
     pub url: Url,
-    /// Its part of the resource, if it is not the whole.
+    /// Byte range of the section in the resource; `None` for the whole resource.
     pub range: Option<ByteRange>,
-    /// How it is encrypted, if it is.
+    /// Encryption; `None` for a clear section.
     pub encryption: Option<Arc<Encryption>>,
 }
 
 impl MediaPlaylist {
-    /// Media sequence number after the last segment.
+    /// Returns the media sequence number after the last segment.
     pub fn next_sequence(&self) -> u64 {
         self.media_sequence.saturating_add(self.segments.len() as u64)
     }
 
-    /// Number of parts after the last segment.
+    /// Returns the number of parts listed after the last segment.
     pub fn parts_ahead(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.parts.len())
     }

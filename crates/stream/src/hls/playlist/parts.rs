@@ -7,16 +7,16 @@ use super::attributes::Attributes;
 use super::model::{ByteRange, Part};
 use super::rewrite::byte_range;
 
-/// Longest part that is believed, seconds: the longest target duration of a stream that has parts.
+/// Largest accepted duration of a part, seconds. It is the longest target duration of a stream with parts.
 const MAX_PART_SECONDS: f64 = 60.0;
 
-/// Shortest PART-TARGET that is believed, seconds: a few frames of sound.
+/// Smallest PART-TARGET, seconds: a few audio frames. Smaller values are raised to it.
 const MIN_PART_TARGET: f64 = 0.05;
 
-/// Reads the parts of a playlist, in order.
+/// Parser of the parts of a playlist, in order.
 pub(super) struct Parts<'a> {
     base: &'a Url,
-    /// Resource and end of the last byte range.
+    /// URI and end offset of the last byte range.
     range_end: Option<(String, u64)>,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Parts<'a> {
         Self { base, range_end: None }
     }
 
-    /// The parts among a segment's tags. What makes no sense is missing, as a gap of its length.
+    /// Parses the parts in the tags of a segment. A malformed part becomes a gap with the duration of the part.
     pub(super) fn of(&mut self, tags: &[ExtTag]) -> Vec<Part> {
         let lists = tags.iter().filter(|tag| tag.tag == "X-PART").filter_map(|tag| tag.rest.as_deref());
         lists.map(|list| self.read(&Attributes::parse(list))).collect()
@@ -44,7 +44,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// A byte range; one without an offset follows the one of the part before, of the same resource.
+    /// Parses a byte range. A range without an offset starts at the end of the previous part of the same resource.
     fn range(&mut self, uri: &str, text: &str) -> Option<ByteRange> {
         let (length, offset) = byte_range(text)?;
         let follows = self.range_end.take().filter(|(last, _)| last == uri).map_or(0, |(_, end)| end);
@@ -54,7 +54,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// EXT-X-PART-INF's PART-TARGET, else the longest part.
+/// Returns PART-TARGET of EXT-X-PART-INF, or if it is missing the longest duration of a part, in seconds.
 pub(super) fn target<'a>(tags: impl Iterator<Item = &'a ExtTag>) -> Option<f64> {
     let (mut told, mut longest) = (None, None::<f64>);
     for tag in tags {
@@ -71,7 +71,7 @@ pub(super) fn target<'a>(tags: impl Iterator<Item = &'a ExtTag>) -> Option<f64> 
     told.or(longest).map(|target| target.max(MIN_PART_TARGET))
 }
 
-/// Seconds of some parts together.
+/// Returns the total duration of the parts in seconds.
 pub(super) fn length(parts: &[Part]) -> f64 {
     parts.iter().map(|part| part.seconds).sum()
 }

@@ -1,42 +1,46 @@
-//! A playlist's text, in the dialect that m3u8-rs reads right.
+//! Rewriting of the text of a playlist to a form that m3u8-rs parses correctly.
 //!
-//! m3u8-rs gives up on a byte order mark, reads a fractional target duration as a segment, loses what follows the last
-//! URI, takes the rest of a title with a comma for a URI, refuses dates as ffmpeg writes them and KEY:METHOD=NONE, and
-//! an attribute list without end swallows the lines after it. So: only lines that it knows pass, one way of
-//! spelling each; attribute lists are written anew; what it reads wrong goes past it under names that it does not
-//! know ([`INF`], [`DATE`], [`RANGE`]), which it leaves on their segment; and a last URI collects what has none.
+//! m3u8-rs fails on a byte order mark, parses a fractional target duration as a segment, drops the tags after the last URI,
+//! treats the rest of a title after a comma as a URI, rejects KEY:METHOD=NONE and dates as ffmpeg writes them, and reads
+//! the lines after an unterminated attribute list as part of it. So only known lines are kept, in one form each, and
+//! attribute lists are written again. Tags that it parses incorrectly get a name that it does not know ([`INF`], [`DATE`],
+//! [`RANGE`]); it keeps such tags with their segment. A URI is added at the end ([`TAIL`]), so that the last tags have a
+//! segment too.
 
 use super::PlaylistError;
 use super::attributes::{Attributes, Written};
 
-/// EXTINF, past m3u8-rs.
+/// Name of EXTINF for m3u8-rs.
 pub(super) const INF: &str = "REFRAIN-INF";
-/// EXT-X-PROGRAM-DATE-TIME, past m3u8-rs.
+/// Name of EXT-X-PROGRAM-DATE-TIME for m3u8-rs.
 pub(super) const DATE: &str = "REFRAIN-DATE";
-/// EXT-X-DATERANGE, past m3u8-rs.
+/// Name of EXT-X-DATERANGE for m3u8-rs.
 pub(super) const RANGE: &str = "REFRAIN-RANGE";
-/// A key that is for digital rights management only.
+/// Name of an EXT-X-KEY that is only for digital rights management.
 pub(super) const DRM: &str = "REFRAIN-DRM";
 
-/// The URI behind the last one.
+/// URI that is added after the last one.
 pub(super) const TAIL: &str = "refrain-tail";
 
-/// Longest line, bytes. URLs of signed segments have 2,000.
+/// Longest accepted line, bytes. Signed URLs of segments have about 2,000.
 const MAX_LINE: usize = 64 * 1024;
 
-/// Most URIs in a playlist: a day of 2-s segments, rounded up.
+/// Most URIs in a playlist: the number of 2-s segments in a day, rounded up.
 const MAX_URIS: usize = 50_000;
 
-/// Most tags in a playlist.
+/// Most lines in a playlist.
 const MAX_LINES: usize = 400_000;
 
-/// What m3u8-rs is to read.
+/// Text for m3u8-rs.
 pub(super) enum Rewritten {
     Master(String),
     Media(String),
 }
 
-/// Rewrites `text`, which starts behind its byte order mark.
+/// Rewrites `text`, which does not include the byte order mark.
+///
+/// # Errors
+/// If the text is not a playlist, or exceeds a limit.
 pub(super) fn rewrite(text: &str) -> Result<Rewritten, PlaylistError> {
     let lines = || text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
     let mut uris = 0;
@@ -149,7 +153,7 @@ fn media_line(line: &str) -> Option<String> {
     }
 }
 
-/// Tags that m3u8-rs does not know, and that are wanted.
+/// Returns true for tags that m3u8-rs does not know and that are passed to the model.
 fn past(tag: &str) -> bool {
     [
         "#EXT-X-CUE",
@@ -163,7 +167,7 @@ fn past(tag: &str) -> bool {
     .any(|known| tag.starts_with(known))
 }
 
-/// `length` or `length@offset`, without spaces.
+/// Rewrites a byte range as `length` or `length@offset`, without spaces.
 fn range(value: &str) -> Option<String> {
     Some(match byte_range(value)? {
         (length, Some(offset)) => format!("{length}@{offset}"),
@@ -171,7 +175,7 @@ fn range(value: &str) -> Option<String> {
     })
 }
 
-/// Length and, if it is said, offset.
+/// Parses the length and the optional offset of a byte range.
 pub(super) fn byte_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (length, offset) =
         value.split_once('@').map_or((value, None), |(length, offset)| (length, Some(offset)));
@@ -184,7 +188,7 @@ fn key_line(list: &Attributes<'_>) -> String {
     if list.get("KEYFORMAT").is_some_and(|format| format != "identity") && method != "NONE" {
         return format!("#EXT-{DRM}:{method}");
     }
-    // m3u8-rs wants a vector with METHOD=NONE, of all methods.
+    // m3u8-rs requires an IV for METHOD=NONE.
     let iv = if method == "NONE" { Some("0x0") } else { list.get("IV") };
     let written =
         Written::default().plain("METHOD", Some(method)).quoted("URI", list.get("URI")).plain("IV", iv);

@@ -1,4 +1,4 @@
-//! A test for each thing that m3u8-rs alone gets wrong, and for what is completed.
+//! Tests of each case that m3u8-rs alone parses incorrectly, and of the completed values.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn master(text: &str) -> MasterPlaylist {
 const PLAIN: &str = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:2.0,\na.ts\n#EXTINF:2.0,\nb.ts\n";
 
 #[test]
-fn a_plain_playlist() {
+fn a_plain_playlist_is_parsed() {
     let list = media(PLAIN);
     assert_eq!((list.target, list.media_sequence, list.end, list.segments.len()), (2.0, 7, false, 2));
     assert_eq!(list.segments[1].sequence, 8);
@@ -43,7 +43,7 @@ fn byte_order_mark_carriage_returns_spaces_and_no_last_line_end_change_nothing()
 }
 
 #[test]
-fn a_fractional_target_duration_is_rounded_up_and_no_segment() {
+fn a_fractional_target_duration_is_rounded_up_and_not_parsed_as_a_segment() {
     let list = media(&PLAIN.replace("DURATION:2", "DURATION:2.002"));
     assert_eq!((list.target, list.segments.len()), (3.0, 2));
 }
@@ -57,7 +57,7 @@ fn durations_keep_their_digits_and_titles_their_commas() {
 }
 
 #[test]
-fn dates_are_read_in_every_spelling_and_counted_on() {
+fn dates_are_parsed_in_every_format_and_extrapolated() {
     let list = media(
         "#EXTM3U\n#EXTINF:2,\na.ts\n#EXT-X-PROGRAM-DATE-TIME:2023-05-23T10:57:55.5+0000\n#EXTINF:2.5,\nb.ts\n#EXTINF:2,\nc.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:2,\nd.ts\n",
     );
@@ -84,7 +84,7 @@ fn keys_and_sections_hold_until_they_change() {
 }
 
 #[test]
-fn of_several_keys_for_one_segment_the_one_without_rights_management_counts() {
+fn a_key_without_rights_management_is_preferred() {
     let key = "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n";
     let drm = "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://x\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n";
     for keys in [format!("{key}{drm}"), format!("{drm}{key}")] {
@@ -106,7 +106,7 @@ fn a_byte_range_without_offset_follows_the_one_before() {
 }
 
 #[test]
-fn what_follows_the_last_segment_is_not_lost() {
+fn tags_after_the_last_segment_are_kept() {
     let list = media(&format!(
         "{PLAIN}#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1\n#EXT-X-PART:DURATION=0.5,URI=\"p1\"\n#EXT-X-PART:DURATION=0.5,URI=\"p2\"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"p3\"\n"
     ));
@@ -118,7 +118,7 @@ fn what_follows_the_last_segment_is_not_lost() {
 }
 
 #[test]
-fn parts_are_their_segments_and_the_last_are_of_the_one_being_made() {
+fn parts_belong_to_their_segment_and_the_last_ones_to_the_open_segment() {
     let list = media(
         "#EXTM3U\n#EXT-X-PART-INF:PART-TARGET=1.004\n#EXT-X-MAP:URI=\"i\"\n#EXT-X-PROGRAM-DATE-TIME:2023-05-23T10:57:55.5Z\n#EXT-X-PART:DURATION=1,URI=\"a?t=1,2\",BYTERANGE=\"100@0\",INDEPENDENT=YES\n#EXT-X-PART:DURATION=1,URI=\"a?t=1,2\",BYTERANGE=\"50\"\n#EXTINF:2,\na\n#EXT-X-DISCONTINUITY\n#EXT-X-PART:DURATION=.5,URI=\"b\",BYTERANGE=\"7\"\n#EXT-X-PART:DURATION=0.75,URI=\"c\",GAP=YES\n#EXT-X-PART:DURATION=x\n",
     );
@@ -137,7 +137,7 @@ fn parts_are_their_segments_and_the_last_are_of_the_one_being_made() {
 }
 
 #[test]
-fn gaps_and_discontinuities_are_on_their_segments() {
+fn gaps_and_discontinuities_are_set_on_their_segments() {
     let list = media(
         "#EXTM3U\n#EXT-X-DISCONTINUITY-SEQUENCE:4\n#EXTINF:2,\na\n#EXT-X-DISCONTINUITY\n#EXT-X-GAP\n#EXTINF:2,\nb\n#EXTINF:2,\nc\n",
     );
@@ -147,7 +147,7 @@ fn gaps_and_discontinuities_are_on_their_segments() {
 }
 
 #[test]
-fn lost_tags_are_made_up_for() {
+fn missing_tags_have_defaults() {
     let list = media("#EXTINF:2.5,\na.ts\n#EXTINF:2,\nb.ts\nc.ts\n");
     assert_eq!((list.target, list.media_sequence), (2.5, 0));
     assert_eq!(list.segments[2].seconds, 2.5);
@@ -186,7 +186,7 @@ fn a_master_lists_variants_and_audio() {
 }
 
 #[test]
-fn what_is_no_playlist_is_named() {
+fn content_that_is_not_a_playlist_is_named_in_the_error() {
     let error = |bytes: &[u8]| parse(bytes, &base()).unwrap_err();
     assert_eq!(error(b"<!DOCTYPE html><html>").to_string(), "this is HTML or XML, not a playlist");
     assert_eq!(error(b""), PlaylistError::NotAPlaylist("an empty answer"));
@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn every_segment_is_read_once_and_in_order(seconds in prop::collection::vec(0.1_f64..20.0, 1..50), first in 0..1_000_000_u64) {
+    fn every_segment_is_parsed_once_and_in_order(seconds in prop::collection::vec(0.1_f64..20.0, 1..50), first in 0..1_000_000_u64) {
         let mut text = format!("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
         for (index, duration) in seconds.iter().enumerate() {
             text.push_str(&format!("#EXTINF:{duration},t\n{index}.ts?q={index}\n"));

@@ -1,5 +1,5 @@
-//! Any bytes as a chain of deliveries, and what must hold of what an ear makes of any chain. The fuzz target `ear` and the
-//! property tests of [`super::hostile`] share it.
+//! Parses arbitrary bytes as a chain of deliveries and checks the invariants of the decoder's output for it. The fuzz target
+//! `ear` and the property tests of [`super::hostile`] share this module.
 
 use std::sync::Arc;
 
@@ -7,13 +7,14 @@ use refrain_stream::{
     Delivery, Ear, EarSettings, Gap, GapReason, InitSection, LiveAudio, LiveChunk, Media, Segment,
 };
 
-/// Most samples at 44.1 kHz that a frame of any codec gives: 4,608 of MPEG-4 lossless at 8 kHz, and twice that to spare.
+/// Upper bound of the samples at 44.1 kHz that a frame of any codec decodes to. The largest known frame has 4,608 samples of
+/// MPEG-4 lossless at 8 kHz, which are 25,402 at 44.1 kHz; the bound is about twice that.
 const FRAME: u64 = 50_000;
 
-/// Longest stretch of sound that is given at once, samples: what is decoded is not hoarded.
+/// Maximum number of samples in one output item: the decoder must not accumulate its output.
 const STRETCH: usize = 16 * 50_000;
 
-/// Reads deliveries: a byte that says what it is, two for its length, three for numbers, then its bytes.
+/// Parses deliveries. Each has one byte for its kind, two for its length, three for numbers, then its bytes.
 pub(super) fn parse(bytes: &[u8]) -> Vec<Delivery> {
     let (mut chain, mut rest, mut init) = (Vec::new(), bytes, None);
     while let [kind, low, high, a, b, c, ref body @ ..] = *rest {
@@ -61,7 +62,7 @@ pub(super) fn parse(bytes: &[u8]) -> Vec<Delivery> {
     chain
 }
 
-/// Times and lengths, likely and not.
+/// Maps a byte to a time or length: plausible, extreme or not a number.
 fn number(byte: u8) -> f64 {
     match byte {
         0..=199 => f64::from(byte) / 10.0,
@@ -73,13 +74,13 @@ fn number(byte: u8) -> f64 {
     }
 }
 
-/// Lets an ear hear a chain, and sees that what it gives is in order, finite, and no more than can be in it.
+/// Decodes a chain and asserts that the output is in order, finite, and not longer than its input can contain.
 pub(super) fn hear(chain: Vec<Delivery>) {
     let most: usize = chain.iter().map(size).sum();
     let mut ear = Ear::new(EarSettings { wall_clock: || 1.6e9 });
     let (mut position, mut epoch, mut samples) = (0, f64::MIN, 0);
     let mut check = |sound: refrain_stream::Sound<'_>| {
-        assert_eq!(sound.position, position, "stretches follow each other");
+        assert_eq!(sound.position, position, "output items must be contiguous");
         assert!(sound.epoch.is_finite() && sound.epoch >= epoch, "{} after {epoch}", sound.epoch);
         assert!(sound.length() > 0);
         epoch = sound.epoch;

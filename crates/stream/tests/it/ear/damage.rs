@@ -1,4 +1,4 @@
-//! What is missing, damaged, repeated or of another kind.
+//! Missing, damaged, repeated and changed input.
 
 use std::sync::LazyLock;
 
@@ -8,18 +8,19 @@ use refrain_stream::{Delivery, Ear, EarSettings, Gap, GapReason, Media, Segment}
 use super::{Heard, assert_same, hear, hear_segments};
 use crate::media::{Studio, segment, whole};
 
-/// Ten seconds in five segments; at 44.1 kHz, so that nothing but the decoder changes a sample, and without noise
-/// substitution, which is never the same twice.
+/// Ten seconds in five segments, and the decoded samples. At 44.1 kHz no resampling changes the samples. Noise substitution is
+/// disabled, because its output differs on each run.
 static SONG: LazyLock<(Vec<Segment>, Vec<f32>)> = LazyLock::new(|| {
     let studio = Studio::new(10, 10.0);
     let whole = studio.encode("song.aac", "-c:a aac -b:a 96k -aac_pns 0 -f adts");
     (studio.segments("song.aac", 2.0, "ts"), whole)
 });
 
-/// Samples up to which a decoder may settle after a gap: a frame and its overlap.
+/// Number of samples after a gap that may differ while the decoder settles: a frame and its overlap.
 const SETTLE: usize = 2 * 1_024;
 
-/// That all is in its place but one gap where a segment was, to a sample: time stamps are rounded to half of one.
+/// Asserts that there is exactly one gap, in place of `segment`, and that all other audio is in its place with a tolerance of
+/// one sample, because time stamps are rounded to half a sample.
 #[track_caller]
 fn assert_gap_of(heard: &Heard, whole: &[f32], segment: &Segment, reason: GapReason) {
     let [(start, length, why)] = heard.gaps[..] else { panic!("gaps: {:?}", heard.gaps) };
@@ -32,7 +33,7 @@ fn assert_gap_of(heard: &Heard, whole: &[f32], segment: &Segment, reason: GapRea
         let length = behind.len().min(whole.len() - from);
         whole[from..from + length] == behind[..length]
     });
-    assert!(behind.len() > 40_000 && in_place, "what is behind the gap is out of place");
+    assert!(behind.len() > 40_000 && in_place, "the audio after the gap is misplaced");
     let gaps = heard.report.gaps.of(reason);
     assert_eq!((gaps.count, heard.report.gaps.total().count), (1, 1));
     assert!((gaps.seconds - length as f64 / 44_100.0).abs() < 1e-9);
@@ -48,7 +49,7 @@ fn with(replaced: Option<Delivery>) -> Heard {
 }
 
 #[test]
-fn a_missing_segment_is_a_gap_of_its_length() {
+fn missing_segment_is_a_gap_of_its_length() {
     let (segments, whole) = &*SONG;
     assert_gap_of(&with(None), whole, &segments[2], GapReason::Lost);
     for seconds in [2.0, 1.5, 9.9, f64::NAN] {
@@ -59,7 +60,7 @@ fn a_missing_segment_is_a_gap_of_its_length() {
 }
 
 #[test]
-fn what_is_no_media_is_a_gap() {
+fn segment_without_media_is_a_gap() {
     let (segments, whole) = &*SONG;
     let noise = (0..50_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
     let bodies: [Vec<u8>; 6] = [
@@ -79,7 +80,7 @@ fn what_is_no_media_is_a_gap() {
 }
 
 #[test]
-fn half_a_segment_lacks_the_other_half() {
+fn truncated_segment_is_followed_by_a_gap() {
     let (segments, whole) = &*SONG;
     let bytes = segments[2].bytes.slice(..segments[2].bytes.len() / 2);
     let half = Segment { bytes, seconds: segments[2].seconds / 2.0, ..segments[2].clone() };
@@ -90,7 +91,7 @@ fn half_a_segment_lacks_the_other_half() {
 }
 
 #[test]
-fn a_repeated_segment_is_heard_once() {
+fn repeated_segment_is_decoded_once() {
     let (segments, whole) = &*SONG;
     let mut twice = segments.clone();
     twice.insert(3, segments[2].clone());
@@ -100,9 +101,9 @@ fn a_repeated_segment_is_heard_once() {
 }
 
 #[test]
-fn time_stamps_wrap_without_a_trace() {
+fn time_stamp_wraparound_loses_nothing() {
     let studio = Studio::new(11, 8.0);
-    // 2^33 / 90,000 is 95,443.7.
+    // Time stamps wrap at 2^33 / 90,000 = 95,443.7 s.
     studio.ffmpeg("-i song.wav -c:a aac -b:a 96k -output_ts_offset 95440 -mpegts_copyts 1 song.ts");
     let whole = whole(&studio.path("song.ts"));
     let bytes = studio.read("song.ts");
@@ -114,7 +115,7 @@ fn time_stamps_wrap_without_a_trace() {
 }
 
 #[test]
-fn a_discontinuity_joins_without_a_jump() {
+fn discontinuity_continues_without_a_gap() {
     let (segments, whole) = &*SONG;
     let mut all = segments.clone();
     all.extend(segments.iter().cloned());
@@ -122,7 +123,7 @@ fn a_discontinuity_joins_without_a_jump() {
     let heard = hear_segments(&all);
     assert_same(&heard.sound, &[&whole[..], whole].concat());
     assert_eq!((heard.gaps, heard.report.discontinuities), (Vec::new(), 1));
-    // Not announced: time stamps that have nothing to do with those before.
+    // An unannounced discontinuity: the time stamps are unrelated to the previous ones.
     let studio = Studio::new(15, 4.0);
     let other = studio.encode("song.ts", "-c:a aac -b:a 96k -aac_pns 0 -output_ts_offset 5000");
     all.truncate(segments.len());
@@ -133,7 +134,7 @@ fn a_discontinuity_joins_without_a_jump() {
 }
 
 #[test]
-fn another_codec_and_rate_go_on_where_the_one_before_ended() {
+fn change_of_codec_and_rate_continues_without_a_gap() {
     let studio = Studio::new(12, 6.0);
     let low =
         studio.encode("low.mp3", "-c:a libmp3lame -b:a 48k -ar 24000 -ac 1 -write_xing 0 -id3v2_version 0");
@@ -155,7 +156,7 @@ fn another_codec_and_rate_go_on_where_the_one_before_ended() {
 }
 
 #[test]
-fn video_without_sound_gives_none_and_what_follows_is_heard() {
+fn video_without_audio_is_skipped() {
     let studio = Studio::empty();
     studio.ffmpeg("-f lavfi -i testsrc=d=4:s=160x120 -c:v mpeg2video video.ts");
     let (segments, whole) = &*SONG;
@@ -168,7 +169,7 @@ fn video_without_sound_gives_none_and_what_follows_is_heard() {
 }
 
 #[test]
-fn surround_is_named_and_left_out() {
+fn surround_is_reported_as_unsupported() {
     let studio = Studio::new(13, 4.0);
     studio.ffmpeg("-i song.wav -ac 6 -c:a aac song.ts");
     let heard = hear_segments(&[segment(studio.read("song.ts"), 0, 4.0)]);
@@ -177,7 +178,7 @@ fn surround_is_named_and_left_out() {
 }
 
 #[test]
-fn hours_that_are_missing_are_a_number() {
+fn gap_of_hours_is_reported_without_samples() {
     let (segments, _) = &*SONG;
     let mut ear = Ear::new(EarSettings::default());
     let (mut missing, mut most) = (0, 0);
@@ -195,7 +196,7 @@ fn hours_that_are_missing_are_a_number() {
 }
 
 #[test]
-fn gaps_do_not_wait_for_ever() {
+fn consecutive_gaps_are_emitted_without_later_segments() {
     let gap = || Delivery::Gap(Gap { seconds: 6.0, reason: GapReason::NotFetched, program_date_time: None });
     let first = Delivery::Segment(SONG.0[0].clone());
     let (mut ear, mut heard) = (Ear::new(EarSettings::default()), 0.0);
@@ -212,9 +213,10 @@ fn gaps_do_not_wait_for_ever() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Whatever is done to the bytes, nothing panics, sound stays in order, and no more comes out than there was.
+    /// For any damage to the bytes, the decoder does not panic, keeps the audio in order, and outputs no more audio than
+    /// there was.
     #[test]
-    fn damage_is_survived(
+    fn random_damage_does_not_break_the_decoder(
         kind in 0..3_usize,
         hits in prop::collection::vec((any::<usize>(), any::<u8>()), 0..30),
         cuts in prop::collection::vec((0..5_usize, any::<usize>()), 0..3),

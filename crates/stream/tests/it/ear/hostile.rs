@@ -1,4 +1,4 @@
-//! Bytes of strangers: what the fuzz target `ear` does for hours, for some hundred cases.
+//! Malformed input: a few hundred cases of the kind that the fuzz target `ear` tries for hours.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,7 +10,7 @@ use refrain_stream::{Delivery, Gap, GapReason, InitSection, Segment};
 use super::chain;
 use crate::media::{Studio, segment};
 
-/// Real segments of every packaging, to be spoilt.
+/// Valid segments of every container, to be corrupted.
 static REAL: LazyLock<Vec<Segment>> = LazyLock::new(|| {
     let studio = Studio::new(16, 3.0);
     let encoded = [
@@ -29,18 +29,19 @@ static REAL: LazyLock<Vec<Segment>> = LazyLock::new(|| {
     all
 });
 
-/// What is done to a segment.
+/// A corruption of a segment.
 #[derive(Debug, Clone)]
 enum Spoil {
     Flip(Index, u8),
-    /// The number at this place becomes as large as it can be.
+    /// Sets the four bytes at this place to their maximum.
     Saturate(Index),
     Cut(Index),
-    /// The bytes behind the one place are put before the other.
+    /// Copies the bytes from the first place to the end, and inserts them at the second place.
     Repeat(Index, Index),
     Insert(Index, Vec<u8>),
-    /// It gets the section, or the bytes, of another.
+    /// Replaces the init section with that of another segment.
     Init(Index),
+    /// Appends the bytes of another segment.
     Append(Index),
     Mark {
         discontinuity: bool,
@@ -69,7 +70,7 @@ fn spoilt((which, spoils, init_too): (Index, Vec<Spoil>, bool)) -> Segment {
     let mut init = segment.init.as_ref().map(|init| init.bytes.to_vec()).unwrap_or_default();
     let mut bytes = segment.bytes.to_vec();
     for spoil in spoils {
-        // The section has the first word in how everything after it is read.
+        // The init section determines how the media is parsed, so it is corrupted too.
         let target = if init_too && !init.is_empty() { &mut init } else { &mut bytes };
         let end = target.len();
         match spoil {
@@ -95,7 +96,7 @@ fn spoilt((which, spoils, init_too): (Index, Vec<Spoil>, bool)) -> Segment {
     Segment { bytes: bytes.into(), ..segment }
 }
 
-/// A spoilt segment as a delivery of some kind.
+/// Generates a delivery: a corrupted segment, the bytes of one, a gap or a reconnect.
 fn delivery() -> impl Strategy<Value = Delivery> {
     let segment = (any::<Index>(), vec(spoil(), 0..8), any::<bool>()).prop_map(spoilt);
     (segment, 0..10_u8, any::<f64>()).prop_map(|(segment, kind, seconds)| match kind {
@@ -110,22 +111,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_bytes_are_survived(bytes in vec(any::<u8>(), 0..3_000)) {
+    fn arbitrary_bytes_do_not_break_the_decoder(bytes in vec(any::<u8>(), 0..3_000)) {
         chain::hear(chain::parse(&bytes));
     }
 
     #[test]
-    fn any_chain_of_spoilt_segments_is_survived(chain in vec(delivery(), 1..8)) {
+    fn corrupted_segments_do_not_break_the_decoder(chain in vec(delivery(), 1..8)) {
         chain::hear(chain);
     }
 }
 
 #[test]
-fn a_damaged_duration_is_no_gap_of_days() {
+fn damaged_duration_does_not_cause_a_gap_of_days() {
     let real = REAL.iter().find(|segment| segment.init.is_some()).unwrap();
     let mut bytes = real.bytes.to_vec();
     let header = bytes.windows(4).position(|name| name == b"tfhd").unwrap();
-    // Flags: only the default duration of samples follows the track.
+    // Flags: the default sample duration is the only field after the track ID.
     bytes[header + 4..header + 8].copy_from_slice(&0x2_0008_u32.to_be_bytes());
     bytes[header + 12..header + 16].fill(0xFF);
     let data = bytes.windows(4).position(|name| name == b"mdat").unwrap();
@@ -141,9 +142,10 @@ fn a_damaged_duration_is_no_gap_of_days() {
     assert!(undecodable > 0);
 }
 
-/// Runs that all point at the same bytes would make of a segment the square of its length.
+/// If runs that all refer to the same bytes were decoded each time, the output would grow with the square of the segment's
+/// length.
 #[test]
-fn bytes_of_a_fragment_are_heard_once() {
+fn bytes_of_a_fragment_are_decoded_once() {
     let make =
         |name: &[u8; 4], body: &[u8]| [&(8 + body.len() as u32).to_be_bytes(), &name[..], body].concat();
     let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();

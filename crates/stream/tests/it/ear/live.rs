@@ -1,4 +1,4 @@
-//! Live streams without segments: bursts and reconnects.
+//! Live streams without segments: initial bursts and reconnects.
 
 use std::sync::LazyLock;
 
@@ -7,16 +7,16 @@ use refrain_stream::{Delivery, GapReason, LiveAudio, LiveChunk};
 use super::{Heard, assert_same, hear};
 use crate::media::{Studio, whole};
 
-/// Bytes of a second at 96 kbit/s.
+/// Bytes per second at 96 kbit/s.
 const BYTES_PER_SECOND: f64 = 12_000.0;
 
-/// Bytes of a piece of the network: a tenth of a second.
+/// Bytes of one network piece: a tenth of a second.
 const PIECE: usize = 1_200;
 
-/// When the station began, seconds since 1970.
+/// Time at which the station starts to play the song, seconds since 1970.
 const BEGAN: f64 = 1.7e9;
 
-/// Half a minute of MP3 at a constant rate, and its sound.
+/// Half a minute of MP3 at a constant bit rate, and its decoded samples.
 static SONG: LazyLock<(Vec<u8>, Vec<f32>)> = LazyLock::new(|| {
     let studio = Studio::new(60, 30.0);
     let sound = studio.encode("song.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0 -id3v2_version 0");
@@ -28,8 +28,8 @@ fn chunk(bytes: &[u8], arrived: f64) -> Delivery {
     Delivery::Live(LiveChunk { arrived, audio: LiveAudio::Bytes(bytes.to_vec().into()) })
 }
 
-/// A connection to a station that plays the song since [`BEGAN`]. It begins at second `at` of the song, with `burst` seconds
-/// before that at once, and lasts until second `until`.
+/// Returns the deliveries of one connection to a station that plays the song since [`BEGAN`]. The connection starts at second
+/// `at` of the song with a burst of the `burst` seconds before, and lasts until second `until`.
 fn connection(at: f64, burst: f64, until: f64) -> Vec<Delivery> {
     let bytes = &SONG.0;
     let place = |seconds: f64| ((seconds * BYTES_PER_SECOND) as usize).min(bytes.len());
@@ -54,14 +54,14 @@ fn reconnected(connections: impl IntoIterator<Item = Vec<Delivery>>) -> Vec<Deli
     all
 }
 
-/// Greatest error of the clock, seconds, if the first sample is that of second `first` of the song.
+/// Returns the maximum clock error in seconds, if the first sample is at second `first` of the song.
 fn clock_error(heard: &Heard, first: f64) -> f64 {
     let error = |(position, epoch): &(f64, f64)| (epoch - position - first - BEGAN).abs();
     heard.times.iter().map(error).fold(0.0, f64::max)
 }
 
 #[test]
-fn the_end_of_a_burst_is_the_time_of_its_arrival() {
+fn end_of_a_burst_gets_its_arrival_time() {
     for burst in [0.0, 1.0, 4.0, 10.0, 15.0] {
         let heard = hear(connection(15.0, burst, 30.0));
         assert!(clock_error(&heard, 15.0 - burst) < 0.3, "{burst}: {:?}", heard.times.first());
@@ -70,7 +70,7 @@ fn the_end_of_a_burst_is_the_time_of_its_arrival() {
 }
 
 #[test]
-fn repeated_audio_after_a_reconnect_is_left_out_exactly() {
+fn audio_repeated_after_a_reconnect_is_removed_exactly() {
     for burst in [0.5, 1.0, 4.0, 10.0, 16.0_f64] {
         let heard = hear(reconnected([connection(0.0, 0.0, 18.0), connection(18.2, burst, 30.0)]));
         assert_same(&heard.sound[..SONG.1.len() - 4_608], &SONG.1[..SONG.1.len() - 4_608]);
@@ -80,7 +80,7 @@ fn repeated_audio_after_a_reconnect_is_left_out_exactly() {
 }
 
 #[test]
-fn several_reconnects_in_a_row_repeat_nothing() {
+fn consecutive_reconnects_repeat_nothing() {
     let connections = [(0.0, 0.0, 12.0), (12.3, 2.0, 14.0), (14.2, 2.0, 16.0), (16.4, 5.0, 30.0)];
     let heard = hear(reconnected(connections.map(|(at, burst, until)| connection(at, burst, until))));
     assert_same(&heard.sound[..SONG.1.len() - 4_608], &SONG.1[..SONG.1.len() - 4_608]);
@@ -88,7 +88,7 @@ fn several_reconnects_in_a_row_repeat_nothing() {
 }
 
 #[test]
-fn a_reconnect_that_repeats_nothing_is_a_gap_of_the_time_that_passed() {
+fn reconnect_without_overlap_is_a_gap_of_the_elapsed_time() {
     for burst in [0.0, 2.0] {
         let heard = hear(reconnected([connection(0.0, 0.0, 10.0), connection(16.0, burst, 30.0)]));
         let [(start, length, GapReason::Missed)] = heard.gaps[..] else { panic!("{:?}", heard.gaps) };
@@ -100,7 +100,7 @@ fn a_reconnect_that_repeats_nothing_is_a_gap_of_the_time_that_passed() {
 }
 
 #[test]
-fn a_reconnect_that_repeats_audio_in_other_bytes_is_placed_by_the_clock() {
+fn reconnect_with_reencoded_audio_is_placed_by_the_clock() {
     let (_, sound) = &*SONG;
     let samples = |from: f64, to: f64, at: f64| {
         let place = |seconds: f64| (seconds * 44_100.0) as usize;
@@ -120,7 +120,7 @@ fn a_reconnect_that_repeats_audio_in_other_bytes_is_placed_by_the_clock() {
 }
 
 #[test]
-fn a_station_that_stands_still_is_later_by_that_time() {
+fn paused_station_continues_without_a_gap() {
     let mut deliveries = connection(0.0, 0.0, 10.0);
     for delivery in connection(10.0, 0.0, 30.0) {
         let Delivery::Live(chunk) = delivery else { panic!() };
@@ -131,9 +131,9 @@ fn a_station_that_stands_still_is_later_by_that_time() {
 }
 
 #[test]
-fn silence_of_an_open_connection_is_no_gap() {
+fn silence_of_an_open_connection_does_not_cause_a_gap() {
     let mut deliveries = connection(0.0, 0.0, 10.0);
-    // Nothing comes for 15 s, and the connection is given up.
+    // No byte arrives for 15 s, then the connection is closed.
     deliveries.push(chunk(&[], BEGAN + 25.0));
     deliveries.push(Delivery::Reconnected);
     for delivery in connection(10.0, 0.0, 30.0) {
@@ -144,5 +144,5 @@ fn silence_of_an_open_connection_is_no_gap() {
     assert!(heard.gaps.is_empty(), "{:?}", heard.gaps);
     assert!((heard.sound.len() as f64 / 44_100.0 - 30.0).abs() < 1.0);
     let (position, epoch) = *heard.times.last().unwrap();
-    assert!((epoch - position - BEGAN - 15.25).abs() < 0.75, "the clock is later by the silence");
+    assert!((epoch - position - BEGAN - 15.25).abs() < 0.75, "the clock must advance by the silence");
 }

@@ -1,4 +1,4 @@
-//! The ear: segments and bytes in, timed sound out.
+//! Tests of [`Ear`], which decodes segments and bytes to timed audio.
 
 mod chain;
 mod damage;
@@ -9,24 +9,24 @@ mod time;
 
 use refrain_stream::{Delivery, Ear, EarReport, EarSettings, GapReason, Media, Segment, Sound};
 
-/// Everything that an ear gave, put together.
+/// The complete output of a decoder.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    /// The stream's sound, zeros where it is missing.
+    /// Samples of the stream; gaps are filled with zeros.
     pub(crate) sound: Vec<f32>,
-    /// Gaps: start and length in samples, reason.
+    /// Gaps: start and length in samples, and the reason.
     pub(crate) gaps: Vec<(u64, u64, GapReason)>,
-    /// Position and epoch of each stretch.
+    /// Position in seconds and epoch (seconds since 1970) of each output item.
     pub(crate) times: Vec<(f64, f64)>,
     pub(crate) report: EarReport,
 }
 
 impl Heard {
     fn take(&mut self, sound: Sound<'_>) {
-        assert_eq!(sound.position, self.sound.len() as u64, "stretches follow each other");
+        assert_eq!(sound.position, self.sound.len() as u64, "output items must be contiguous");
         assert!(sound.length() > 0);
         if let Some((_, before)) = self.times.last() {
-            assert!(sound.epoch >= *before, "time runs back");
+            assert!(sound.epoch >= *before, "the epoch must not decrease");
         }
         self.times.push((sound.seconds(), sound.epoch));
         match sound.media {
@@ -39,7 +39,7 @@ impl Heard {
     }
 }
 
-/// Lets an ear hear a stream to its end.
+/// Decodes a stream to its end.
 pub(crate) fn hear(deliveries: impl IntoIterator<Item = Delivery>) -> Heard {
     let mut heard = Heard::default();
     let mut ear = Ear::new(EarSettings { wall_clock: || 1_600_000_000.0 });
@@ -56,10 +56,10 @@ pub(crate) fn hear_segments(segments: &[Segment]) -> Heard {
     hear(segments.iter().cloned().map(Delivery::Segment))
 }
 
-/// That two sounds are the same, sample for sample.
+/// Asserts that two sequences of samples are identical.
 #[track_caller]
 pub(crate) fn assert_same(one: &[f32], other: &[f32]) {
-    assert_eq!(one.len(), other.len(), "lengths");
+    assert_eq!(one.len(), other.len(), "the lengths differ");
     let differs = one.iter().zip(other).position(|(a, b)| a != b);
-    assert_eq!(differs, None, "the first sample that differs, of {}", one.len());
+    assert_eq!(differs, None, "index of the first sample that differs, of {}", one.len());
 }

@@ -1,4 +1,4 @@
-//! Segments are heard as if they had never been cut.
+//! Segments decode to the same audio as the unsegmented stream.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -24,7 +24,7 @@ fn assert_seamless(segments: &[Segment], whole: &[f32]) {
 }
 
 #[test]
-fn aac_in_every_packaging_is_what_it_is_whole() {
+fn aac_segments_decode_like_the_whole_file() {
     let studio = Studio::new(1, 10.0);
     let whole = studio.encode("song.aac", AAC);
     for extension in ["ts", "m4s", "aac"] {
@@ -33,7 +33,7 @@ fn aac_in_every_packaging_is_what_it_is_whole() {
 }
 
 #[test]
-fn mpeg_audio_is_what_it_is_whole() {
+fn mpeg_audio_segments_decode_like_the_whole_file() {
     let studio = Studio::new(2, 10.0);
     studio.encode("song.mp3", "-c:a libmp3lame -b:a 128k -ar 44100 -write_xing 0 -id3v2_version 0");
     studio.ffmpeg("-i song.mp3 -c copy song.ts");
@@ -45,9 +45,10 @@ fn mpeg_audio_is_what_it_is_whole() {
     assert_seamless(&studio.segments("song.mp2", 2.0, "ts"), &whole);
 }
 
-/// The explicit signalling is rewritten to the core's, so fragments and transport streams give the same.
+/// The explicit signaling of HE-AAC is rewritten to that of the core codec, so fragments and transport streams decode to the
+/// same samples.
 #[test]
-fn high_efficiency_aac_is_heard_by_its_core() {
+fn he_aac_is_decoded_by_its_core() {
     let studio = Studio::empty();
     for file in ["he-aac.m4a", "he-aac-v2.m4a"] {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/audio").join(file);
@@ -58,14 +59,14 @@ fn high_efficiency_aac_is_heard_by_its_core() {
     }
 }
 
-/// A transport stream of a few seconds, and its sound. Frames straddle its PES packets.
+/// A transport stream of 4 s and its decoded samples. Its frames span PES packets.
 static STREAM: LazyLock<(Vec<u8>, Vec<f32>)> = LazyLock::new(|| {
     let studio = Studio::new(3, 4.0);
     studio.ffmpeg("-i song.wav -c:a aac -b:a 96k -ar 48000 song.ts");
     (studio.read("song.ts"), whole(&studio.path("song.ts")))
 });
 
-/// Cuts bytes at these places, but not within the first packets, which show what they are.
+/// Splits `bytes` at the given places, but not within the first six packets, from which the format is recognized.
 fn cut<'a>(bytes: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
     let start = 6 * 188;
     let mut places: Vec<usize> = places.iter().map(|place| start + place % (bytes.len() - start)).collect();
@@ -78,24 +79,25 @@ fn cut<'a>(bytes: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// However a transport stream is cut into segments, its sound is the same; scraps included.
+    /// A transport stream decodes to the same audio however it is split into segments, even very short ones.
     #[test]
-    fn any_cut_into_segments_sounds_the_same(places in prop::collection::vec(any::<usize>(), 0..40)) {
+    fn any_split_into_segments_decodes_the_same(places in prop::collection::vec(any::<usize>(), 0..40)) {
         let (bytes, sound) = &*STREAM;
         let seconds = |piece: &[u8]| 4.0 * piece.len() as f64 / bytes.len() as f64;
         let pieces = cut(bytes, &places);
         let segments: Vec<_> =
             pieces.iter().map(|piece| segment(piece.to_vec(), 0, seconds(piece))).collect();
         let heard = hear_segments(&segments);
-        // Scraps at the end are segments without any frame, and gaps, for nothing behind them says otherwise.
+        // Very short segments at the end contain no frame. They become gaps, because no later time stamp shows that nothing
+        // is missing.
         let end = sound.len().min(heard.sound.len());
         prop_assert!(heard.gaps.iter().all(|gap| gap.0 >= end as u64), "{:?}", heard.gaps);
         prop_assert!(heard.sound[..end] == sound[..], "{} of {}", heard.sound.len(), sound.len());
     }
 
-    /// The same holds for bytes that have no segments.
+    /// The same holds for a stream of bytes without segments.
     #[test]
-    fn any_cut_into_pushes_sounds_the_same(places in prop::collection::vec(any::<usize>(), 0..40)) {
+    fn any_split_into_pushes_decodes_the_same(places in prop::collection::vec(any::<usize>(), 0..40)) {
         let (bytes, sound) = &*STREAM;
         let heard = hear(cut(bytes, &places).into_iter().map(|piece| Delivery::Bytes(piece.to_vec().into())));
         prop_assert_eq!(heard.gaps, []);
@@ -104,7 +106,7 @@ proptest! {
 }
 
 #[test]
-fn bare_frames_without_segments_are_what_they_are_whole() {
+fn bare_frames_without_segments_decode_like_the_whole_file() {
     let studio = Studio::new(4, 4.0);
     let whole = studio.encode("song.aac", AAC);
     let bytes = studio.read("song.aac");
@@ -116,16 +118,17 @@ fn bare_frames_without_segments_are_what_they_are_whole() {
 }
 
 #[test]
-fn sound_beside_pictures_is_what_it_is_whole() {
+fn audio_of_video_segments_decodes_like_the_whole_file() {
     let studio = Studio::new(5, 8.0);
     studio.ffmpeg("-f lavfi -i testsrc=d=8:s=320x240:r=25 -i song.wav -c:v mpeg2video -g 25 -b:v 2M -c:a aac -ar 48000 film.ts");
     let whole = whole(&studio.path("film.ts"));
     assert_seamless(&studio.segments("film.ts", 2.0, "ts"), &whole);
 }
 
-/// Some packagers count packets anew in each segment, so that the first of one may look like a copy of the last before.
+/// Some packagers restart the continuity counters in each segment. The first packet of a segment may then look like a duplicate
+/// of the last packet before it.
 #[test]
-fn packet_counters_that_begin_anew_cost_nothing() {
+fn restarted_continuity_counters_lose_no_audio() {
     let studio = Studio::new(6, 8.0);
     let whole = studio.encode("song.aac", AAC);
     let as_made = studio.segments("song.aac", 2.0, "ts");
@@ -146,7 +149,7 @@ fn packet_counters_that_begin_anew_cost_nothing() {
 }
 
 #[test]
-fn other_codecs_in_fragments_are_what_they_are_whole() {
+fn fragments_of_other_codecs_decode_like_the_whole_file() {
     let studio = Studio::new(7, 8.0);
     for (codec, name) in
         [("libopus -b:a 96k", "opus.mp4"), ("flac -strict -2", "flac.mp4"), ("alac", "alac.mp4")]
@@ -154,7 +157,7 @@ fn other_codecs_in_fragments_are_what_they_are_whole() {
         let whole = studio.encode(name, &format!("-c:a {codec}"));
         let segments = studio.segments(name, 2.0, "m4s");
         let heard = hear_segments(&segments);
-        // Only a whole file says how much of the last packet is padding.
+        // Only the whole file contains the amount of padding in the last packet.
         assert!(
             heard.sound.len().abs_diff(whole.len()) < 4_608,
             "{name}: {} of {}",
@@ -167,9 +170,9 @@ fn other_codecs_in_fragments_are_what_they_are_whole() {
     }
 }
 
-/// Whoever joins late lacks what earlier frames left for the first ones, and nothing after.
+/// A decoder that joins late lacks only the data that earlier frames hold for the first few frames.
 #[test]
-fn joining_in_the_middle_is_heard_from_there() {
+fn joining_in_the_middle_decodes_from_there() {
     let studio = Studio::new(8, 8.0);
     studio.encode("song.mp3", "-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0");
     studio.encode("song.aac", "-c:a aac -b:a 96k -aac_pns 0 -f adts");

@@ -1,4 +1,4 @@
-//! When things were.
+//! The time of day of the decoded audio.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use refrain_stream::{ClockSource, Delivery, Ear, EarSettings, Gap, GapReason, Se
 use super::{hear, hear_segments};
 use crate::media::Studio;
 
-/// Twelve seconds in six segments, without dates.
+/// Twelve seconds in six segments, without program date-times.
 static SONG: LazyLock<Vec<Segment>> = LazyLock::new(|| {
     let studio = Studio::new(20, 12.0);
     studio.encode("song.aac", "-c:a aac -b:a 64k -ar 48000 -f adts");
@@ -25,14 +25,14 @@ fn dated(shift: impl Fn(usize) -> f64) -> Vec<Segment> {
 }
 
 #[test]
-fn dates_of_segments_are_the_time_of_their_samples() {
+fn segment_dates_set_the_epoch_of_their_samples() {
     let heard = hear_segments(&dated(|i| if i % 2 == 1 { 0.12 } else { 0.0 }));
     let off = heard.times.iter().map(|(position, epoch)| (epoch - position - 1.65e9).abs());
     assert!(off.fold(0.0, f64::max) < 0.03, "{:?}", heard.times);
 }
 
 #[test]
-fn dates_that_jump_are_followed_forward_and_counted_on_backward() {
+fn dates_that_jump_forward_are_adopted_and_backward_ignored() {
     let mut segments = dated(|i| if i < 3 { 0.0 } else { 60.0 });
     segments[3].discontinuity = true;
     let mut ear = Ear::new(EarSettings::default());
@@ -52,7 +52,7 @@ fn dates_that_jump_are_followed_forward_and_counted_on_backward() {
 }
 
 #[test]
-fn without_dates_the_first_arrival_counts() {
+fn without_dates_the_first_arrival_sets_the_clock() {
     let mut segments = SONG.clone();
     segments.iter_mut().zip(0..).for_each(|(segment, i)| segment.seen = 1.7e9 + 2.3 * f64::from(i));
     let start = 1.7e9 - segments[0].seconds;
@@ -62,12 +62,12 @@ fn without_dates_the_first_arrival_counts() {
 }
 
 #[test]
-fn without_dates_the_end_of_the_playlist_is_now() {
+fn without_dates_the_end_of_the_playlist_is_the_current_time() {
     let mut segments = SONG.clone();
     let lengths: Vec<f64> = segments.iter().map(|segment| segment.seconds).collect();
     let seen = |first: usize, last: usize| 1.7e9 + lengths[first..=last].iter().sum::<f64>() + 0.3;
     for (nth, segment) in segments.iter_mut().enumerate() {
-        // Three segments are listed when the stream is joined, the others as they are made.
+        // The playlist lists three segments when the stream is joined. Each other segment is listed when it is complete.
         segment.seen = seen(0, nth.max(2));
         segment.backlog = Some(lengths[nth + 1..nth.max(2) + 1].iter().sum());
     }
@@ -77,7 +77,7 @@ fn without_dates_the_end_of_the_playlist_is_now() {
 }
 
 #[test]
-fn a_recording_without_dates_begins_when_it_is_joined() {
+fn recording_without_dates_starts_at_the_time_of_joining() {
     let mut segments = SONG.clone();
     for segment in &mut segments {
         (segment.seen, segment.backlog) = (1.7e9, None);
@@ -89,7 +89,7 @@ fn a_recording_without_dates_begins_when_it_is_joined() {
 }
 
 #[test]
-fn the_clock_is_continued_by_time_stamps() {
+fn clock_is_continued_from_time_stamps() {
     let mut segments = SONG.clone();
     segments.iter_mut().zip(0..).for_each(|(segment, i)| segment.seen = 1.7e9 + 2.0 * f64::from(i));
     let mut first = Ear::new(EarSettings::default());
@@ -98,7 +98,7 @@ fn the_clock_is_continued_by_time_stamps() {
         first.hear(Delivery::Segment(segment), |sound| expected.push(sound.epoch - sound.seconds()));
     }
     let anchor = first.clock_anchor().unwrap();
-    // The next worker begins two segments later, and its own estimate would be 3 s later.
+    // The next worker starts at the third segment, and its own estimate of the clock would be 3 s late.
     let mut next = Ear::new(EarSettings::default());
     next.continue_clock(anchor);
     let skipped: f64 = segments[..2].iter().map(|segment| segment.seconds).sum();
@@ -113,7 +113,7 @@ fn the_clock_is_continued_by_time_stamps() {
 }
 
 #[test]
-fn the_delay_of_arrival_is_told() {
+fn arrival_delay_is_measured() {
     let mut ear = Ear::new(EarSettings::default());
     for segment in dated(|_| 0.0) {
         let end = segment.program_date_time.unwrap() + segment.seconds;
@@ -123,7 +123,7 @@ fn the_delay_of_arrival_is_told() {
 }
 
 #[test]
-fn gaps_take_their_time() {
+fn gaps_advance_the_clock() {
     let segments = dated(|_| 0.0);
     let gap = Gap {
         seconds: segments[1].seconds,

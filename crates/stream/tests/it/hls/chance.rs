@@ -1,5 +1,5 @@
-//! A law through the whole source: whatever a server does, each segment comes once and in order, and what comes and
-//! what is missing make the whole.
+//! A property of the whole source: for any behavior of the server, each segment is delivered at most once and in order, and
+//! segments and gaps together have the duration of the stream.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -11,7 +11,7 @@ use super::*;
 enum Event {
     Publish(u64),
     Playlist(Fault, usize),
-    /// The segment that is told next fails.
+    /// The next published segment fails.
     Segment(Fault, Times),
     Behind(u64),
 }
@@ -37,7 +37,8 @@ fn events() -> impl Strategy<Value = Vec<(Event, u64)>> {
     prop::collection::vec((event, 0..25_u64), 1..25)
 }
 
-/// Plays the events, each with a pause in ms after it, and gives all that was delivered, with the number of segments that were told.
+/// Plays the events, each with a pause in milliseconds after it. Returns the deliveries, the number of published segments and
+/// the last status.
 async fn play(events: Vec<(Event, u64)>) -> (Vec<Delivery>, u64, SourceStatus) {
     let origin = origin().await;
     let live = stream(5, LiveOptions { window: 6, ..LiveOptions::default() });
@@ -76,7 +77,7 @@ fn check(all: &[Delivery], told: u64, status: &SourceStatus) -> Result<(), TestC
                 let date = 1_700_000_000.0 + 2.0 * segment.sequence as f64;
                 prop_assert_eq!(segment.program_date_time, Some(date));
                 last = segment.sequence;
-                // Where it stands is where all before it end.
+                // The date of the segment is the end of everything before it.
                 prop_assert!((date - 1_700_000_010.0 - seconds).abs() < 1e-3);
                 seconds += segment.seconds;
             }
@@ -94,7 +95,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_each_segment_comes_once_or_is_a_gap(events in events()) {
+    fn every_segment_is_delivered_once_or_is_a_gap(events in events()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (all, told, status) = runtime.block_on(play(events));
         check(&all, told, &status)?;

@@ -1,4 +1,4 @@
-//! Parts of real segments: the sound is that of the segments, whatever the server does.
+//! Parts of real segments decode to the same audio as the whole segments, for any behavior of the server.
 
 use std::sync::LazyLock;
 
@@ -12,14 +12,14 @@ use super::*;
 use crate::ear::{Heard, assert_same, hear};
 use crate::media::Studio;
 
-/// Twelve seconds of a song: 2-s segments of MPEG-TS, and segments of six fragments of MP4.
+/// Twelve seconds of a song as MPEG-TS segments of 2 s, and as segments of six MP4 fragments each.
 static SONG: LazyLock<[Clips; 2]> = LazyLock::new(|| {
     let studio = Studio::new(60, 12.0);
     let wav = studio.path("song.wav");
     [encode(&wav, Container::Ts, 2.0).unwrap(), encode_fragments(&wav, 6).unwrap()]
 });
 
-/// What is heard of both when they come whole.
+/// Decoded samples of both when delivered as whole segments.
 static WHOLE: LazyLock<[Vec<f32>; 2]> = LazyLock::new(|| SONG.each_ref().map(whole));
 
 fn whole(song: &Clips) -> Vec<f32> {
@@ -31,7 +31,7 @@ fn whole(song: &Clips) -> Vec<f32> {
     hear(segments).sound
 }
 
-/// The song as a stream of low latency, of which three segments are told.
+/// Returns the song as a low-latency stream of which three segments are published.
 fn live(song: &Clips, parts: Vec<Vec<Clip>>, options: LiveOptions) -> LiveStream {
     let options = LiveOptions { low_latency: true, ..options };
     let extension = if song.init.is_some() { "m4s" } else { "ts" };
@@ -41,9 +41,9 @@ fn live(song: &Clips, parts: Vec<Vec<Clip>>, options: LiveOptions) -> LiveStream
         .parts(parts)
 }
 
-/// Each part is waited for before the next one is told.
+/// The test waits for each part before it publishes the next one.
 #[tokio::test]
-async fn real_parts_make_the_sound_of_their_segments() {
+async fn parts_decode_to_the_audio_of_their_segments() {
     for (song, whole) in SONG.iter().zip(&*WHOLE) {
         for part_ranges in [false, true] {
             let parts: Vec<Vec<Clip>> = song.clips.iter().map(evenly).collect();
@@ -69,22 +69,22 @@ async fn real_parts_make_the_sound_of_their_segments() {
     }
 }
 
-/// A clip in up to four parts.
+/// Splits a clip into up to four parts.
 fn evenly(clip: &Clip) -> Vec<Clip> {
     let seams = seams(&clip.bytes);
     let places: Vec<_> = (1..4).filter_map(|part| seams.get(part * seams.len() / 4).copied()).collect();
     cut(clip, &places)
 }
 
-/// What a server does beside telling parts.
+/// Behavior of the server in one test case.
 #[derive(Debug, Clone)]
 struct Script {
     fragments: bool,
-    /// Places to cut at, by segment.
+    /// Places at which each segment is split into parts.
     cuts: Vec<Vec<prop::sample::Index>>,
-    /// Parts that fail: segment, part, how often.
+    /// Parts that fail: segment, part, number of failures.
     lost: Vec<(usize, usize, Times)>,
-    /// How many parts are told at once, and the pause after it, ms.
+    /// Number of parts that are published at once, and the pause after them in milliseconds.
     steps: Vec<(usize, u64)>,
     ranges: bool,
     blocking: Blocking,
@@ -109,7 +109,7 @@ fn scripts() -> impl Strategy<Value = Script> {
     )
 }
 
-/// What is heard of the song as a script plays it.
+/// Plays the song as the script describes. Returns the decoded output and the last status.
 async fn play(script: &Script) -> (Heard, SourceStatus) {
     let song = &SONG[usize::from(script.fragments)];
     let cut_at = |(clip, cuts): (&Clip, &Vec<prop::sample::Index>)| {
@@ -121,7 +121,7 @@ async fn play(script: &Script) -> (Heard, SourceStatus) {
     };
     let parts: Vec<_> = song.clips.iter().zip(&script.cuts).map(cut_at).collect();
     let (part_ranges, blocking) = (script.ranges, script.blocking);
-    // Nothing leaves the window.
+    // A window of 0 is unlimited: no segment is removed from the playlist.
     let options = LiveOptions { part_ranges, blocking, window: 0, ..LiveOptions::default() };
     let origin = origin().await;
     let live = live(song, parts, options);
@@ -146,8 +146,8 @@ async fn play(script: &Script) -> (Heard, SourceStatus) {
     (hear(first.into_iter().chain(rest)), status(&source))
 }
 
-/// However segments are cut into parts, whatever parts are lost and whatever the server makes of blocking reloads: every
-/// sample is heard once, in its place and at its time.
+/// For any split into parts, any lost parts and any handling of blocking reloads, every sample is decoded once, in its place
+/// and at its time.
 fn check(script: &Script) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (heard, status) = runtime.block_on(play(script));
@@ -167,7 +167,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_cut_into_parts_sounds_the_same(script in scripts()) {
+    fn any_split_into_parts_decodes_the_same(script in scripts()) {
         check(&script)?;
     }
 }

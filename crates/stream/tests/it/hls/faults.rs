@@ -1,4 +1,4 @@
-//! Bad streams, and what they get.
+//! Faults of servers, and their results.
 
 use refrain_stream::GapReason;
 use refrain_stream::hls::{EndReason, HlsError};
@@ -6,7 +6,7 @@ use refrain_testkit::origin::{Fault, Times};
 
 use super::*;
 
-/// A followed stream of which the first five segments are told and three are taken.
+/// Starts a stream of which the first five segments are published, and takes the last three of them.
 pub(super) async fn begun(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
     let origin = origin().await;
     let live = stream(5, options);
@@ -16,7 +16,7 @@ pub(super) async fn begun(options: LiveOptions) -> (Origin, LiveStream, HlsSourc
 }
 
 #[tokio::test]
-async fn a_segment_that_fails_for_a_while_is_had_in_the_end() {
+async fn temporarily_failing_segment_is_retried() {
     let ms = Duration::from_millis;
     let passing = [
         Fault::Status(404),
@@ -41,7 +41,7 @@ async fn a_segment_that_fails_for_a_while_is_had_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_segment_that_cannot_be_had_is_a_gap_and_the_stream_goes_on() {
+async fn permanently_failing_segment_is_a_gap() {
     let (origin, live, mut source) = begun(LiveOptions::default()).await;
     let lost =
         [Fault::Status(404), Fault::Reset, Fault::Truncated(30), Fault::Empty, Fault::Html, Fault::Endless];
@@ -56,7 +56,7 @@ async fn a_segment_that_cannot_be_had_is_a_gap_and_the_stream_goes_on() {
 }
 
 #[tokio::test]
-async fn a_segment_that_trickles_is_given_up() {
+async fn trickling_segment_is_abandoned() {
     let (origin, live, mut source) = begun(LiveOptions::default()).await;
     origin.fault("/a/seg5.ts", Fault::Trickle(Duration::from_millis(50)), Times::Always);
     live.publish(2);
@@ -65,7 +65,7 @@ async fn a_segment_that_trickles_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_segment_that_left_the_playlist_is_not_waited_for() {
+async fn segment_that_left_the_playlist_is_abandoned() {
     let origin = origin().await;
     let live = stream(5, LiveOptions::default());
     let settings = HlsSettings { segment_patience: PATIENCE * 2, ..hasty() };
@@ -81,7 +81,7 @@ async fn a_segment_that_left_the_playlist_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_playlist_that_fails_for_a_while_loses_nothing() {
+async fn temporarily_failing_playlist_loses_no_audio() {
     let failing = [
         Fault::Status(404),
         Fault::Status(502),
@@ -108,7 +108,7 @@ async fn a_playlist_that_fails_for_a_while_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_playlist_under_a_wrong_type_is_one_all_the_same() {
+async fn playlist_with_a_wrong_content_type_is_accepted() {
     let origin = origin().await;
     let url = origin.live("/a", &stream(3, LiveOptions::default()));
     origin.fault("/a/index.m3u8", Fault::WrongType("text/html"), Times::Always);
@@ -116,11 +116,11 @@ async fn a_playlist_under_a_wrong_type_is_one_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_is_no_playlist_says_so() {
+async fn invalid_playlist_error_states_the_reason() {
     let cases = [
         (Fault::Html, "this is HTML or XML, not a playlist"),
         (Fault::Empty, "this is an empty answer, not a playlist"),
-        (Fault::Huge(50_000_000), "it is larger than 2097152 bytes"),
+        (Fault::Huge(50_000_000), "body is larger than 2097152 bytes"),
         (Fault::Status(503), "status 503"),
     ];
     for (fault, message) in cases {
@@ -136,7 +136,7 @@ async fn what_is_no_playlist_says_so() {
 }
 
 #[tokio::test]
-async fn a_playlist_that_stalls_is_stalled_then_live_again() {
+async fn stalled_playlist_becomes_live_again() {
     let (_origin, live, mut source) = begun(LiveOptions::default()).await;
     until(&source, |status| status.state == SourceState::Stalled).await;
     live.publish(2);
@@ -145,7 +145,7 @@ async fn a_playlist_that_stalls_is_stalled_then_live_again() {
 }
 
 #[tokio::test]
-async fn a_stalled_playlist_ends_in_time() {
+async fn stalled_playlist_ends_after_the_time_limit() {
     let origin = origin().await;
     let url = origin.live("/a", &stream(3, LiveOptions::default()));
     let settings = HlsSettings { give_up_after: Duration::from_millis(300), ..hasty() };
@@ -156,7 +156,7 @@ async fn a_stalled_playlist_ends_in_time() {
 }
 
 #[tokio::test]
-async fn a_stream_that_goes_away_fails_with_why() {
+async fn removed_stream_fails_with_its_status() {
     let origin = origin().await;
     let url = origin.live("/a", &stream(3, LiveOptions::default()));
     let settings = HlsSettings { give_up_after: Duration::from_millis(300), ..hasty() };
@@ -172,7 +172,7 @@ async fn a_stream_that_goes_away_fails_with_why() {
 }
 
 #[tokio::test]
-async fn whoever_is_too_slow_drops_the_oldest_and_it_is_counted() {
+async fn slow_consumer_drops_the_oldest_segments_and_counts_them() {
     let origin = origin().await;
     let live = stream(3, LiveOptions { window: 50, ..LiveOptions::default() });
     let settings = HlsSettings { max_behind: Duration::from_millis(100), ..hasty() };

@@ -1,4 +1,4 @@
-//! Streams of servers that behave.
+//! Streams of conforming servers.
 
 use refrain_stream::hls::{EndReason, RenditionChoice, Start};
 use refrain_stream::{Delivery, GapReason};
@@ -7,7 +7,7 @@ use refrain_testkit::origin::{DateStyle, Fault, Marks, Times};
 use super::*;
 
 #[tokio::test]
-async fn a_live_stream_is_followed_from_its_edge_to_its_end() {
+async fn live_stream_is_followed_from_its_edge_to_its_end() {
     let origin = origin().await;
     let live = stream(10, LiveOptions::default());
     let mut source = open(&origin.live("/a", &live));
@@ -31,7 +31,7 @@ async fn a_live_stream_is_followed_from_its_edge_to_its_end() {
 }
 
 #[tokio::test]
-async fn catch_up_begins_with_the_segments_of_that_time() {
+async fn catch_up_starts_the_configured_time_before_the_edge() {
     let origin = origin().await;
     for (catch_up, end, first) in
         [(9, false, 15), (10, false, 15), (1_000, false, 0), (1, false, 17), (9, true, 0)]
@@ -46,7 +46,7 @@ async fn catch_up_begins_with_the_segments_of_that_time() {
 }
 
 #[tokio::test]
-async fn a_playlist_without_news_costs_no_body() {
+async fn unchanged_playlist_is_not_transferred_again() {
     let origin = origin().await;
     let live = stream(3, LiveOptions::default());
     let mut source = open(&origin.live("/a", &live));
@@ -56,7 +56,7 @@ async fn a_playlist_without_news_costs_no_body() {
 }
 
 #[tokio::test]
-async fn recorded_streams_are_delivered_whole_and_as_fast_as_they_are_taken() {
+async fn recordings_are_delivered_completely_without_pacing() {
     let origin = origin().await;
     let options = LiveOptions { kind: Some("VOD"), end: true, ..LiveOptions::default() };
     let mut source = open(&origin.live("/a", &stream(300, options)));
@@ -66,12 +66,12 @@ async fn recorded_streams_are_delivered_whole_and_as_fast_as_they_are_taken() {
 }
 
 #[tokio::test]
-async fn a_slow_consumer_holds_up_the_fetching() {
+async fn slow_consumer_pauses_fetching() {
     let origin = origin().await;
     let options = LiveOptions { kind: Some("VOD"), end: true, ..LiveOptions::default() };
     let mut source = open(&origin.live("/a", &stream(200, options)));
     expect(&mut source, 0, 1).await;
-    // Time enough for far more than what may wait: three fetched or being so, two in the queue, one taken.
+    // Long enough to fetch far more than may be buffered: three fetched or in flight, two in the queue, one taken.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let fetched = origin.asked().iter().filter(|asked| asked.path.ends_with(".ts")).count();
     assert!(fetched <= 7, "{fetched}");
@@ -79,7 +79,7 @@ async fn a_slow_consumer_holds_up_the_fetching() {
 }
 
 #[tokio::test]
-async fn every_spelling_of_a_date_gives_the_same_time() {
+async fn all_date_formats_are_parsed_to_the_same_time() {
     for dates in [DateStyle::Zulu, DateStyle::NoColon, DateStyle::Zone, DateStyle::NoZone] {
         for dates_every in [1, 4] {
             let origin = origin().await;
@@ -103,7 +103,7 @@ async fn every_spelling_of_a_date_gives_the_same_time() {
 }
 
 #[tokio::test]
-async fn marks_of_segments_come_through() {
+async fn segment_marks_are_delivered() {
     let origin = origin().await;
     let mut options = LiveOptions { title: "live".to_owned(), ..LiveOptions::default() };
     let mark = |marks: Marks| Marks { title: "live".to_owned(), ..marks };
@@ -137,7 +137,7 @@ async fn marks_of_segments_come_through() {
 }
 
 #[tokio::test]
-async fn a_window_that_moves_past_leaves_a_gap_of_the_right_length() {
+async fn window_that_moves_past_is_a_gap_of_the_right_length() {
     for dates in [DateStyle::Zulu, DateStyle::Absent] {
         let origin = origin().await;
         let live = stream(5, LiveOptions { dates, ..LiveOptions::default() });
@@ -153,7 +153,7 @@ async fn a_window_that_moves_past_leaves_a_gap_of_the_right_length() {
 }
 
 #[tokio::test]
-async fn a_master_leads_to_its_sound() {
+async fn master_playlist_resolves_to_its_audio_rendition() {
     let origin = origin().await;
     let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900,CODECS=\"avc1.4,mp4a.40.2\",RESOLUTION=1x1\nvideo/index.m3u8?t=1\n#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS=\"mp4a.40.2\",NAME=\"audio_only\"\naudio/index.m3u8?token=a%2Fb+c==\n";
     origin.put("/m.m3u8", master, "application/vnd.apple.mpegurl");
@@ -175,7 +175,7 @@ async fn a_master_leads_to_its_sound() {
 }
 
 #[tokio::test]
-async fn sound_beside_the_picture_is_found() {
+async fn separate_audio_rendition_is_found() {
     let origin = origin().await;
     let master = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"Deutsch\",DEFAULT=YES,URI=\"audio/index.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=900,CODECS=\"avc1.4,mp4a.40.2\",AUDIO=\"a\"\nvideo/index.m3u8\n";
     origin.put("/m.m3u8", master, "application/vnd.apple.mpegurl");
@@ -186,10 +186,10 @@ async fn sound_beside_the_picture_is_found() {
 }
 
 #[tokio::test]
-async fn reloads_wait_at_a_server_of_low_latency() {
+async fn reloads_block_on_a_low_latency_server() {
     let origin = origin().await;
     let live = stream(3, LiveOptions { low_latency: true, ..LiveOptions::default() });
-    // Ordinary reloads would come once a minute: only blocking ones can be in time.
+    // Ordinary reloads happen once a minute, so only blocking reloads can be in time.
     let minute = Duration::from_secs(60);
     let settings = HlsSettings { reload: (minute, minute), ..hasty() };
     let mut source = HlsSource::open(&origin.live("/a", &live), &client(), settings).unwrap();
@@ -203,13 +203,13 @@ async fn reloads_wait_at_a_server_of_low_latency() {
 }
 
 #[tokio::test]
-async fn a_dropped_source_asks_no_more() {
+async fn dropped_source_stops_requests() {
     let origin = origin().await;
     let mut source = open(&origin.live("/a", &stream(3, LiveOptions::default())));
     expect(&mut source, 0, 1).await;
     let mut status = source.status();
     drop(source);
-    // The sender of the status lives as long as the task.
+    // The task owns the sender of the status, so the channel closes when the task ends.
     let gone = async { while status.changed().await.is_ok() {} };
     tokio::time::timeout(PATIENCE, gone).await.unwrap();
     let asked = origin.asked().len();
@@ -218,7 +218,7 @@ async fn a_dropped_source_asks_no_more() {
 }
 
 #[tokio::test]
-async fn streams_of_one_process_share_connections() {
+async fn streams_of_one_process_share_a_client() {
     let origin = origin().await;
     let client = client();
     let live = stream(5, LiveOptions::default());

@@ -1,4 +1,4 @@
-//! Encryption, sections, byte ranges, and segments of ffmpeg.
+//! Encryption, init sections, byte ranges, and segments made by ffmpeg.
 
 use refrain_stream::GapReason;
 use refrain_testkit::origin::{Container, Fault, Marks, Times, encode};
@@ -6,7 +6,7 @@ use refrain_testkit::origin::{Container, Fault, Marks, Times, encode};
 use super::*;
 
 #[tokio::test]
-async fn encrypted_segments_are_delivered_in_clear_with_one_look_at_the_key() {
+async fn encrypted_segments_are_decrypted_with_one_key_request() {
     for iv in [None, Some([3; 16])] {
         let origin = origin().await;
         let live =
@@ -20,7 +20,7 @@ async fn encrypted_segments_are_delivered_in_clear_with_one_look_at_the_key() {
 }
 
 #[tokio::test]
-async fn without_its_key_a_segment_is_unreadable_and_the_stream_goes_on() {
+async fn segment_without_its_key_is_an_unreadable_gap() {
     let origin = origin().await;
     let live = stream(3, LiveOptions { key: Some([42; 16]), ..LiveOptions::default() });
     let url = origin.live("/a", &live);
@@ -32,7 +32,7 @@ async fn without_its_key_a_segment_is_unreadable_and_the_stream_goes_on() {
     }
     assert!(origin.times_asked("/a/key") <= 9);
     origin.heal("/a/key");
-    // That it is missing is believed for a while.
+    // The missing key is cached as missing for `key_pause`.
     tokio::time::sleep(Duration::from_millis(80)).await;
     live.publish(1);
     expect(&mut source, 3, 1).await;
@@ -46,7 +46,7 @@ async fn without_its_key_a_segment_is_unreadable_and_the_stream_goes_on() {
 }
 
 #[tokio::test]
-async fn methods_that_are_not_ours_are_gaps_at_once() {
+async fn unsupported_encryption_methods_are_immediate_gaps() {
     let origin = origin().await;
     let mut options = LiveOptions::default();
     let line = |line: &str| Marks { lines: vec![line.to_owned()], ..Marks::default() };
@@ -60,7 +60,7 @@ async fn methods_that_are_not_ours_are_gaps_at_once() {
 }
 
 #[tokio::test]
-async fn a_section_is_fetched_once_and_shared() {
+async fn init_section_is_fetched_once_and_shared() {
     let origin = origin().await;
     let live =
         LiveStream::manual(clips(100), 5, LiveOptions::default()).init(Some(Bytes::from_static(b"ftypmoov")));
@@ -77,7 +77,7 @@ async fn a_section_is_fetched_once_and_shared() {
 }
 
 #[tokio::test]
-async fn byte_ranges_are_taken_also_of_servers_that_give_the_whole() {
+async fn byte_ranges_work_with_servers_that_ignore_the_range() {
     let origin = origin().await;
     let options = LiveOptions { ranges: true, kind: Some("VOD"), end: true, ..LiveOptions::default() };
     let url = origin.live("/a", &LiveStream::manual(clips(20), 20, options));
@@ -93,7 +93,7 @@ async fn byte_ranges_are_taken_also_of_servers_that_give_the_whole() {
 }
 
 #[tokio::test]
-async fn segments_of_ffmpeg_arrive_whole() {
+async fn ffmpeg_segments_are_delivered_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let wav = folder.path().join("tone.wav");
     let samples: Vec<f32> = (0..44_100 * 7).map(|at| 0.3 * (at as f32 * 0.05).sin()).collect();

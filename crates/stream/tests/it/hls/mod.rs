@@ -18,10 +18,10 @@ use refrain_stream::http::{HttpClient, HttpSettings, Limits};
 use refrain_stream::{Delivery, Gap, Segment};
 use refrain_testkit::origin::{Clip, LiveOptions, LiveStream, Origin};
 
-/// Longest wait for something that must come.
+/// Maximum wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Settings for streams that hurry.
+/// Settings with short intervals and time limits.
 fn hasty() -> HlsSettings {
     let ms = Duration::from_millis;
     HlsSettings {
@@ -44,7 +44,7 @@ fn client() -> HttpClient {
     HttpClient::new(settings).unwrap()
 }
 
-/// Segments of 2 s whose bytes say which they are.
+/// Returns segments of 2 s whose bytes identify them.
 fn clips(count: usize) -> Vec<Clip> {
     (0..count).map(|index| Clip { bytes: content(index as u64), seconds: 2.0 }).collect()
 }
@@ -53,7 +53,7 @@ fn content(index: u64) -> Bytes {
     format!("segment {index}").repeat(20).into()
 }
 
-/// A stream whose list is longer than any test.
+/// Returns a stream with more segments than any test uses, of which the first `published` are published.
 fn stream(published: u64, options: LiveOptions) -> LiveStream {
     LiveStream::manual(clips(400), published, options)
 }
@@ -63,20 +63,20 @@ fn open(url: &str) -> HlsSource {
 }
 
 async fn next(source: &mut HlsSource) -> Option<Delivery> {
-    tokio::time::timeout(PATIENCE, source.next()).await.expect("nothing came")
+    tokio::time::timeout(PATIENCE, source.next()).await.expect("no delivery within the time limit")
 }
 
 async fn segment(source: &mut HlsSource) -> Segment {
     match next(source).await {
         Some(Delivery::Segment(segment)) => segment,
-        other => panic!("no segment but {other:?}; {:?}", status(source)),
+        other => panic!("expected a segment, got {other:?}; {:?}", status(source)),
     }
 }
 
 async fn gap(source: &mut HlsSource) -> Gap {
     match next(source).await {
         Some(Delivery::Gap(gap)) => gap,
-        other => panic!("no gap but {other:?}; {:?}", status(source)),
+        other => panic!("expected a gap, got {other:?}; {:?}", status(source)),
     }
 }
 
@@ -87,7 +87,7 @@ async fn expect(source: &mut HlsSource, first: u64, count: u64) {
     }
 }
 
-/// Everything until the end.
+/// Returns all remaining deliveries.
 async fn rest(source: &mut HlsSource) -> Vec<Delivery> {
     let mut all = Vec::new();
     while let Some(delivery) = next(source).await {
@@ -100,11 +100,11 @@ fn status(source: &HlsSource) -> SourceStatus {
     source.status().borrow().clone()
 }
 
-/// Waits until the status is so.
+/// Waits until the status satisfies `what` and returns it.
 async fn until(source: &HlsSource, what: impl FnMut(&SourceStatus) -> bool) -> SourceStatus {
     let mut status = source.status();
     let found = tokio::time::timeout(PATIENCE, status.wait_for(what)).await;
-    found.expect("the status never became so").expect("the source is gone").clone()
+    found.expect("status not reached within the time limit").expect("the source was dropped").clone()
 }
 
 async fn ended(source: &HlsSource) -> SourceState {

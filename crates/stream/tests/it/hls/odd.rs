@@ -1,10 +1,10 @@
-//! Playlists that do not keep to the rules.
+//! Playlists that violate the specification.
 
 use super::faults::begun;
 use super::*;
 
 #[tokio::test]
-async fn a_playlist_that_goes_back_in_time_repeats_nothing() {
+async fn outdated_playlists_repeat_nothing() {
     let (_origin, live, mut source) = begun(LiveOptions::default()).await;
     for index in 5..15 {
         live.change(|options| options.behind = index % 4);
@@ -19,7 +19,7 @@ async fn a_playlist_that_goes_back_in_time_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_forgets_to_count_repeats_nothing() {
+async fn constant_media_sequence_repeats_nothing() {
     let options = LiveOptions { told_sequence: Some(77), ..LiveOptions::default() };
     let (_origin, live, mut source) = begun(options).await;
     for index in 5..20 {
@@ -30,7 +30,7 @@ async fn a_server_that_forgets_to_count_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn tags_that_are_lost_for_a_while_cost_nothing() {
+async fn temporarily_missing_tags_lose_no_audio() {
     let (_origin, live, mut source) =
         begun(LiveOptions { first_sequence: 500, ..LiveOptions::default() }).await;
     let lost = ["#EXT-X-MEDIA-SEQUENCE", "#EXT-X-PROGRAM", "#EXT-X-TARGET", "#EXTM3U", "#EXTINF", "#EXT-X-"];
@@ -46,7 +46,7 @@ async fn tags_that_are_lost_for_a_while_cost_nothing() {
 }
 
 #[tokio::test]
-async fn a_stream_that_begins_anew_is_followed_anew() {
+async fn restarted_stream_is_followed_from_its_new_start() {
     for names in ["again", "seg"] {
         let before = LiveOptions { first_sequence: 5000, ..LiveOptions::default() };
         let (origin, _live, mut source) = begun(before).await;

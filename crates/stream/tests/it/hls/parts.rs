@@ -1,11 +1,11 @@
-//! Parts of segments at the live edge (Low-Latency HLS), of servers that behave and of others.
+//! Parts of segments at the live edge (Low-Latency HLS), with conforming and faulty servers.
 
 use refrain_stream::GapReason;
 use refrain_testkit::origin::{Blocking, Fault, Marks, Times, cut};
 
 use super::*;
 
-/// Segments of 2 s in four parts, whose bytes say which they are.
+/// Returns a low-latency stream with segments of 2 s in four parts, whose bytes identify them.
 fn plain(published: u64, options: LiveOptions) -> LiveStream {
     let parts: Vec<Vec<Clip>> = clips(100).iter().map(quarters).collect();
     let options = LiveOptions { low_latency: true, ..options };
@@ -17,7 +17,7 @@ fn quarters(clip: &Clip) -> Vec<Clip> {
     cut(clip, &[quarter, 2 * quarter, 3 * quarter])
 }
 
-/// The bytes of a part of a plain segment, as `index.part`.
+/// Returns the bytes of part `part` of plain segment `index`.
 fn part_of(index: u64, part: usize) -> Bytes {
     quarters(&Clip { bytes: content(index), seconds: 2.0 })[part].bytes.clone()
 }
@@ -30,7 +30,7 @@ async fn expect_parts(source: &mut HlsSource, index: u64, parts: std::ops::Range
     }
 }
 
-/// A plain stream of which segments 0 to 2 and two parts of segment 3 were taken.
+/// Starts a plain stream from which segments 0 to 2 and two parts of segment 3 have been taken.
 async fn begun(options: LiveOptions) -> (Origin, LiveStream, HlsSource) {
     let origin = origin().await;
     let live = plain(3, options);
@@ -47,8 +47,8 @@ fn gaps(source: &HlsSource) -> (u64, f64) {
 }
 
 #[tokio::test]
-async fn parts_are_heard_before_their_segment_is_complete() {
-    // Ordinary reloads would come once a minute: only blocking ones can be in time.
+async fn parts_are_delivered_before_their_segment_is_complete() {
+    // Ordinary reloads happen once a minute, so only blocking reloads can be in time.
     let minute = Duration::from_secs(60);
     let settings = HlsSettings { reload: (minute, minute), ..hasty() };
     let origin = origin().await;
@@ -79,12 +79,12 @@ async fn parts_are_heard_before_their_segment_is_complete() {
 }
 
 #[tokio::test]
-async fn what_is_complete_comes_whole_and_what_is_asked_for_is_asked_once() {
+async fn complete_segments_are_fetched_whole_and_nothing_twice() {
     let (origin, live, mut source) = begun(LiveOptions::default()).await;
     live.publish_parts(4);
     expect_parts(&mut source, 3, 2..4).await;
     expect_parts(&mut source, 4, 0..2).await;
-    // Two whole segments at once: the rest of the one that is heard by parts, and one that was never open.
+    // Two segments are completed at once: the one that is being delivered in parts, and one of which no part was delivered.
     live.publish(2);
     expect_parts(&mut source, 4, 2..4).await;
     expect(&mut source, 5, 1).await;
@@ -96,7 +96,7 @@ async fn what_is_complete_comes_whole_and_what_is_asked_for_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_setting_leaves_parts_alone() {
+async fn parts_are_ignored_if_low_latency_is_disabled() {
     let origin = origin().await;
     let live = plain(3, LiveOptions::default());
     live.publish_parts(2);
@@ -111,7 +111,7 @@ async fn a_setting_leaves_parts_alone() {
 }
 
 #[tokio::test]
-async fn parts_of_encrypted_segments_are_left_alone() {
+async fn parts_of_encrypted_segments_are_ignored() {
     let origin = origin().await;
     let live = plain(3, LiveOptions { key: Some([42; 16]), ..LiveOptions::default() });
     live.publish_parts(2);
@@ -123,11 +123,11 @@ async fn parts_of_encrypted_segments_are_left_alone() {
 }
 
 #[tokio::test]
-async fn servers_that_do_not_wait_are_asked_now_and_then() {
+async fn servers_without_blocking_reloads_are_polled_with_pauses() {
     for blocking in [Blocking::Ignored, Blocking::Absent] {
         let (origin, live, mut source) = begun(LiveOptions { blocking, ..LiveOptions::default() }).await;
         for part in 2..4 {
-            // Some loads without news: asked once a part, not without a pause.
+            // Several loads find no new part. Blocking reloads are requested once per part, not repeatedly without a pause.
             let loads = |status: &SourceStatus| status.playlist_loads + status.not_modified;
             let before = loads(&status(&source));
             until(&source, |status| loads(status) > before + 2).await;
@@ -143,7 +143,7 @@ async fn servers_that_do_not_wait_are_asked_now_and_then() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_segment_whose_part_is_lost_comes_of_the_whole() {
+async fn rest_after_a_lost_part_is_taken_from_the_whole_segment() {
     for (lost, fault) in [
         (2, Fault::Status(404)),
         (3, Fault::Reset),
@@ -175,7 +175,7 @@ async fn the_rest_of_a_segment_whose_part_is_lost_comes_of_the_whole() {
 }
 
 #[tokio::test]
-async fn a_segment_whose_first_part_is_lost_comes_whole() {
+async fn segment_whose_first_part_is_lost_is_fetched_whole() {
     let (origin, live, mut source) = begun(LiveOptions::default()).await;
     origin.fault("/a/part4.0.ts", Fault::Status(404), Times::Always);
     live.publish_parts(2 + 4);
@@ -185,7 +185,7 @@ async fn a_segment_whose_first_part_is_lost_comes_whole() {
 }
 
 #[tokio::test]
-async fn parts_that_are_renamed_or_gone_cost_nothing() {
+async fn renamed_or_removed_parts_lose_no_audio() {
     let renamed = |options: &mut LiveOptions| options.part_names = "other".to_owned();
     let gone = |options: &mut LiveOptions| options.part_window = 0;
     for change in [renamed, gone as fn(&mut LiveOptions)] {
@@ -201,7 +201,7 @@ async fn parts_that_are_renamed_or_gone_cost_nothing() {
 }
 
 #[tokio::test]
-async fn a_whole_that_does_not_begin_with_its_parts_is_a_gap_behind_them() {
+async fn segment_that_differs_from_its_parts_is_a_gap_after_them() {
     let (origin, live, mut source) = begun(LiveOptions::default()).await;
     origin.fault("/a/part3.2.ts", Fault::Status(404), Times::Always);
     origin.fault("/a/seg3.ts", Fault::Instead(Bytes::from_static(b"packed in another way")), Times::Always);
@@ -214,7 +214,7 @@ async fn a_whole_that_does_not_begin_with_its_parts_is_a_gap_behind_them() {
 }
 
 #[tokio::test]
-async fn parts_that_are_gaps_are_gaps_and_breaks_and_dates_are_their_segments() {
+async fn part_gaps_are_reported_and_marks_of_the_segment_kept() {
     let mut options = LiveOptions::default();
     options.marks.insert(4, Marks { discontinuity: true, ..Marks::default() });
     options.part_gaps.extend([(3, 3), (4, 0)]);
@@ -232,14 +232,14 @@ async fn parts_that_are_gaps_are_gaps_and_breaks_and_dates_are_their_segments() 
         let part = segment(&mut source).await;
         marks.push((part.discontinuity, part.program_date_time));
     }
-    // The break falls on the gap, so it holds for what follows that.
+    // The discontinuity falls on the gap, so it applies to the part after the gap.
     assert_eq!(marks, [(true, None), (false, None), (false, None)]);
     live.publish_parts(1);
     assert_eq!(segment(&mut source).await.program_date_time, Some(1_700_000_010.0));
 }
 
 #[tokio::test]
-async fn a_window_that_moves_past_an_open_segment_leaves_a_gap_of_the_rest() {
+async fn window_that_moves_past_an_open_segment_is_a_gap_of_the_rest() {
     let (_origin, live, mut source) = begun(LiveOptions::default()).await;
     live.publish(8);
     let missed = gap(&mut source).await;
@@ -250,7 +250,7 @@ async fn a_window_that_moves_past_an_open_segment_leaves_a_gap_of_the_rest() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_within_a_segment_is_heard_to_its_last_part() {
+async fn stream_that_ends_within_a_segment_is_delivered_to_its_last_part() {
     let (origin, live, mut source) = begun(LiveOptions::default()).await;
     origin.fault("/a/part3.3.ts", Fault::Status(404), Times::Always);
     live.publish_parts(1);

@@ -17,14 +17,14 @@ async fn expired_urls_are_resolved_again() {
     origin.live("/three", &live);
     let mut source = open(&origin.url("/m.m3u8"));
     expect(&mut source, 2, 3).await;
-    // The playlist's URL expires.
+    // The URLs of the media playlist and its segments expire.
     origin.put("/m.m3u8", master("two"), "");
     origin.fault("/one/*", Fault::Status(403), Times::Always);
     for index in 5..10 {
         live.publish(1);
         expect(&mut source, index, 1).await;
     }
-    // Only the segments' URLs do.
+    // Only the URLs of the segments expire.
     origin.put("/m.m3u8", master("three"), "");
     origin.fault("/two/*.ts", Fault::Status(410), Times::Always);
     for index in 10..15 {
@@ -38,7 +38,7 @@ async fn expired_urls_are_resolved_again() {
 }
 
 #[tokio::test]
-async fn a_master_is_resolved_now_and_then_and_its_failure_does_no_harm() {
+async fn master_is_resolved_periodically_and_its_failure_is_tolerated() {
     let origin = origin().await;
     let live = stream(5, LiveOptions::default());
     origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8?s=1\n", "");
@@ -60,7 +60,7 @@ async fn a_master_is_resolved_now_and_then_and_its_failure_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_refusal_in_passing_does_not_lose_a_stream_whose_master_is_good_for_once() {
+async fn temporary_refusal_does_not_end_a_stream_with_a_one_time_master() {
     let origin = origin().await;
     let live = stream(5, LiveOptions::default());
     origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na/index.m3u8\n", "");
@@ -75,7 +75,7 @@ async fn a_refusal_in_passing_does_not_lose_a_stream_whose_master_is_good_for_on
 }
 
 #[tokio::test]
-async fn urls_of_a_long_recording_expire_while_it_is_fetched() {
+async fn expired_urls_of_a_long_recording_are_resolved_again() {
     let origin = origin().await;
     let recording = |query: &str| {
         let options =
@@ -95,7 +95,7 @@ async fn urls_of_a_long_recording_expire_while_it_is_fetched() {
 }
 
 #[tokio::test]
-async fn another_rendition_is_a_discontinuity() {
+async fn change_of_rendition_is_a_discontinuity() {
     let origin = origin().await;
     let live = stream(5, LiveOptions::default());
     origin.put("/m.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\none/index.m3u8\n", "");

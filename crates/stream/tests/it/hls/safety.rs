@@ -1,4 +1,4 @@
-//! What a stranger's playlist may not lead to.
+//! Protection against untrusted playlists: forbidden addresses, size and time limits, credentials in messages.
 
 use refrain_stream::GapReason;
 use refrain_stream::http::{AddressPolicy, HttpFailure, Limits, PrivateHost, Question};
@@ -15,7 +15,7 @@ async fn failure(url: &str, policy: AddressPolicy) -> HttpFailure {
 }
 
 #[tokio::test]
-async fn a_public_stream_reaches_nothing_private() {
+async fn public_streams_cannot_reach_private_addresses() {
     let origin = origin().await;
     origin.put("/x", "secret", "text/plain");
     let port = origin.address().port();
@@ -31,7 +31,7 @@ async fn a_public_stream_reaches_nothing_private() {
 }
 
 #[tokio::test]
-async fn nobody_reaches_the_metadata_service() {
+async fn metadata_service_is_unreachable_for_every_policy() {
     for host in ["169.254.169.254", "[fd00:ec2::254]", "[::ffff:169.254.169.254]", "2852039166"] {
         for policy in [AddressPolicy::AllowPrivate, AddressPolicy::PublicOnly] {
             assert_eq!(
@@ -63,7 +63,7 @@ async fn failure_of(origin: &Origin) -> HttpFailure {
 }
 
 #[tokio::test]
-async fn segments_keys_and_sections_elsewhere_are_checked_too() {
+async fn addresses_of_segments_keys_and_init_sections_are_checked() {
     let origin = origin().await;
     let list = |lines: &str| {
         format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{lines}\n#EXTINF:2,\nb.ts\n#EXT-X-ENDLIST\n")
@@ -81,7 +81,7 @@ async fn segments_keys_and_sections_elsewhere_are_checked_too() {
     }
 }
 
-/// A playlist with a key, a segment, a section and a redirect on another private host.
+/// Returns a playlist with a key, a segment, an init section and a redirect on another private host.
 fn leading_to(host: &str, port: u16) -> String {
     let other = format!("http://{host}:{port}/other");
     format!(
@@ -140,7 +140,7 @@ async fn name_that_resolves_to_loopback_is_followed_only_where_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn bodies_end_in_size_and_in_time() {
+async fn bodies_are_limited_in_size_and_time() {
     let origin = origin().await;
     origin.put("/x", vec![b'x'; 5000], "");
     let url = origin.url("/x");
@@ -159,7 +159,7 @@ async fn bodies_end_in_size_and_in_time() {
 }
 
 #[tokio::test]
-async fn no_error_holds_a_token() {
+async fn errors_contain_no_credentials() {
     let origin = origin().await;
     let secret = format!("http://user:hunter2@{}/x?token=secret", origin.address());
     origin.fault("/x", Fault::Reset, Times::First(1));
@@ -200,7 +200,7 @@ fn gzip(bytes: &[u8]) -> Bytes {
 }
 
 #[tokio::test]
-async fn compressed_playlists_are_read_and_their_size_counts_unpacked() {
+async fn compressed_playlists_are_read_and_limited_by_their_unpacked_size() {
     let origin = origin().await;
     let live = stream(3, LiveOptions::default());
     let url = origin.live("/a", &live);
@@ -210,5 +210,5 @@ async fn compressed_playlists_are_read_and_their_size_counts_unpacked() {
     expect(&mut source, 0, 3).await;
     let status = status(&source);
     assert_eq!(status.playlist_errors, 1);
-    assert!(status.last_error.unwrap().to_string().ends_with("it is larger than 2097152 bytes"));
+    assert!(status.last_error.unwrap().to_string().ends_with("body is larger than 2097152 bytes"));
 }

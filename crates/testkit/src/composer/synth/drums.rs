@@ -1,11 +1,11 @@
-//! The drum kit: swept sines and filtered noise.
+//! The drum kit, made of swept sines and filtered noise.
 
 use crate::composer::score::Drum;
 use crate::dsp::{Filter, Phase};
 use crate::math::{decay_per_sample, samples_in, soft_clip};
 use crate::rng::{Rng, White};
 
-/// A kit as one song's drummer tuned it.
+/// A drum kit with the tuning of one song.
 #[derive(Debug, Clone)]
 pub(in crate::composer) struct Kit {
     kick_hz: f64,
@@ -17,7 +17,7 @@ pub(in crate::composer) struct Kit {
     metal: [f64; 4],
 }
 
-/// A sine whose pitch falls from `from` to `to` Hz: how fast, how long, how loud.
+/// A sine whose pitch falls from `from` to `to` Hz. `fall` is the time of the fall to −60 dB, and `seconds` the duration.
 struct Sweep {
     from: f64,
     to: f64,
@@ -26,7 +26,7 @@ struct Sweep {
     level: f64,
 }
 
-/// Noise through a filter: its corner in Hz, resonance, which part, how long, how loud.
+/// Noise through a filter with the corner `hz`: its high-pass output if `high`, otherwise its band-pass output.
 struct Hiss {
     hz: f64,
     resonance: f64,
@@ -48,10 +48,10 @@ impl Kit {
         }
     }
 
-    /// Renders one stroke into `out`, which is cleared first.
+    /// Clears `out` and renders one stroke to it.
     pub(in crate::composer) fn render(&self, drum: Drum, velocity: f64, rng: &mut Rng, out: &mut Vec<f32>) {
         out.clear();
-        // No two strokes hit the same spot.
+        // A random pitch deviation makes all strokes differ.
         let mut hit = Hit { velocity, touch: 1.0 + 0.02 * rng.normal(), rng, out };
         let hiss = |hz, resonance, high, seconds, level| Hiss { hz, resonance, high, seconds, level };
         match drum {
@@ -150,7 +150,7 @@ impl Hit<'_> {
         });
     }
 
-    /// Does `what` on top of what is there, `seconds` later.
+    /// Adds the sound that `what` renders, delayed by `seconds`.
     fn later(&mut self, seconds: f64, what: impl FnOnce(&mut Hit<'_>)) {
         let mut late = Vec::new();
         what(&mut Hit { velocity: self.velocity, touch: self.touch, rng: self.rng, out: &mut late });

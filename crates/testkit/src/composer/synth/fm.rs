@@ -7,7 +7,7 @@ use crate::dsp::Phase;
 use crate::math::{quick_sin, samples_in, sin_turns};
 use crate::rng::Rng;
 
-/// Two operator pairs: (carrier ratio, modulator ratio, index in turns, seconds the index takes to fall).
+/// Parameters of two operator pairs: (carrier ratio, modulator ratio, index in turns, fall time of the index in seconds).
 struct Recipe {
     body: (f64, f64, f64, f64),
     tine: (f64, f64, f64, f64),
@@ -16,7 +16,7 @@ struct Recipe {
     fall: f64,
     sustain: f64,
     release: f64,
-    /// Whether the index rises with the envelope, as brass does.
+    /// True if the index follows the envelope, as for brass.
     follows: bool,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
     let mut operators = [phase(r.body.0), phase(r.body.1), phase(r.tine.0), phase(r.tine.1)];
     let ratios = [r.body.0, r.body.1, r.tine.0, r.tine.1];
     let (index, tine, tine_level) = (r.body.2 as f32, r.tine.2 as f32, r.tine_level as f32);
-    // A modulator above half the sample rate would only fold back.
+    // A modulator near half the sample rate would only cause aliasing.
     let tine = if key.hz * r.tine.1 > 0.4 * RATE_F { 0.0 } else { tine };
     let loud = (0.6 * key.velocity) as f32;
     let swing = rng.unit();

@@ -1,4 +1,4 @@
-//! Instruments: a note in, its sound out.
+//! Instruments, which render notes to samples.
 
 mod drums;
 mod fm;
@@ -13,14 +13,14 @@ use super::score::Note;
 use crate::math::midi_to_hz;
 use crate::rng::Rng;
 
-/// A family of sounds.
+/// Type of instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timbre {
-    /// Struck strings: partials stretched by stiffness.
+    /// Struck strings, whose partials are stretched by stiffness.
     Piano,
-    /// Struck metal: partials that are no harmonics.
+    /// Struck metal, with inharmonic partials.
     Bell,
-    /// Drawbars.
+    /// Organ with drawbars.
     Organ,
     /// Two operator pairs, one of them a short tine.
     ElectricPiano,
@@ -31,7 +31,7 @@ pub(super) enum Timbre {
     Guitar,
     Harp,
     StringBass,
-    /// Detuned saws.
+    /// Detuned sawtooth waves.
     Pad,
     Strings,
     SawLead,
@@ -41,22 +41,22 @@ pub(super) enum Timbre {
     Flute,
 }
 
-/// An instrument as one song's player set it up.
+/// An instrument with the settings of one song.
 #[derive(Debug, Clone)]
 pub(super) struct Patch {
     pub(super) timbre: Timbre,
-    /// 0 dull to 1 bright.
+    /// Brightness from 0 (dull) to 1 (bright).
     pub(super) brightness: f64,
-    /// How long it rings, as a factor.
+    /// Factor of the decay time.
     pub(super) ring: f64,
     pub(super) detune_cents: f64,
     pub(super) vibrato_hz: f64,
     pub(super) vibrato_cents: f64,
-    /// Something about the timbre's structure: drawbars, ratios, pulse width, pick position.
+    /// Parameters from 0 to 1 whose meaning depends on the timbre: drawbars, ratios, pulse width, pick position.
     pub(super) colours: [f64; 8],
-    /// −1 left to 1 right.
+    /// Stereo position from −1 (left) to 1 (right).
     pub(super) pan: f64,
-    /// Tremolo in Hz and depth 0 to 1.
+    /// Tremolo: frequency in Hz, and depth from 0 to 1.
     pub(super) tremolo: (f64, f64),
 }
 
@@ -75,9 +75,9 @@ impl Patch {
         }
     }
 
-    /// Renders `note` into `out`, which is cleared first. Peaks are around ±1 for the loudest notes.
+    /// Clears `out` and renders `note` to it. The loudest notes have peaks of about ±1.
     pub(super) fn render(&self, note: &Note, tuning_cents: f64, rng: &mut Rng, out: &mut Vec<f32>) {
-        // No player hits a pitch twice to the same hundredth of a semitone.
+        // A small random detuning makes repeated notes differ, as with a human player.
         let cents = tuning_cents + rng.normal() * 1.5;
         let key = Key {
             hz: midi_to_hz(f64::from(note.pitch) + cents / 100.0),
@@ -94,7 +94,7 @@ impl Patch {
     }
 }
 
-/// A key pressed: what an instrument needs to know of a note.
+/// Properties of a note that an instrument renders.
 #[derive(Debug, Clone, Copy)]
 struct Key {
     hz: f64,
@@ -127,7 +127,7 @@ mod tests {
         Timbre::Flute,
     ];
 
-    /// The strength of one frequency under a Hann window.
+    /// Returns the amplitude of one frequency, with a Hann window.
     fn strength(samples: &[f32], hz: f64) -> f64 {
         let n = samples.len() as f64;
         let (mut re, mut im) = (0.0, 0.0);
@@ -146,7 +146,7 @@ mod tests {
             for pitch in [40, 69] {
                 let mut rng = Rng::new(11);
                 let mut patch = Patch::draw(timbre, &mut rng);
-                // Beating and vibrato would smear what is measured.
+                // Beating and vibrato would make the measured pitch less precise.
                 (patch.detune_cents, patch.vibrato_cents) = (0.1, 0.0);
                 let note = Note { part: Part::Lead, start: 0.0, seconds: 1.2, pitch, velocity: 1.0 };
                 let mut sound = Vec::new();

@@ -1,12 +1,12 @@
-//! What instruments are built from: the envelope, and the pace of slow controls.
+//! Parts that instruments share: the envelope, and the update interval of slow controls.
 
 use crate::RATE_F;
 use crate::math::{decay_per_sample, samples_in};
 
-/// Samples between two looks at slow controls such as vibrato and filter sweeps.
+/// Number of samples between two updates of slow controls such as vibrato and filter sweeps.
 pub(super) const BLOCK: usize = 32;
 
-/// Rise, fall to a level held while the key is down, and release.
+/// An envelope: attack, decay to the sustain level while the key is held, and release.
 #[derive(Debug)]
 pub(super) struct Envelope {
     level: f32,
@@ -20,7 +20,8 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// Times in seconds (`fall` and `release` to −60 dB), `sustain` as a level, `held` seconds of key.
+    /// Creates an envelope. All times are in seconds; `fall` and `release` are times to −60 dB, `held` is the time until the
+    /// key is released. `sustain` is a level.
     pub(super) fn new(attack: f64, fall: f64, sustain: f64, held: f64, release: f64) -> Self {
         Self {
             level: 0.0,

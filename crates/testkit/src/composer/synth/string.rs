@@ -1,4 +1,4 @@
-//! Plucked strings after Karplus and Strong: a burst of noise goes round a delay line through a low-pass.
+//! Plucked strings by the algorithm of Karplus and Strong: a burst of noise circulates in a delay line with a low-pass.
 
 use super::parts::Envelope;
 use super::{Key, Patch, Timbre};
@@ -13,7 +13,8 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
         Timbre::StringBass => (2.5 * patch.ring, 0.45, 0.1),
         _ => (2.5 * patch.ring, 0.2, 0.15),
     };
-    // The loop's low-pass mixes two neighbours; its share of the later one is its delay in samples.
+    // The low-pass in the loop mixes two neighbouring samples. `damping` is the share of the earlier one, and also the delay of
+    // the low-pass in samples.
     let damping = (damping + 0.25 * (1.0 - patch.brightness)).clamp(0.02, 0.5);
     let period = RATE_F / key.hz;
     let whole = (period - damping - 0.2).floor().max(2.0);
@@ -34,7 +35,7 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
         let x = line[at];
         let smooth = x + damping * (last - x);
         last = x;
-        // An all-pass supplies the part of the period that is no whole sample.
+        // An all-pass filter adds the fractional part of the period to the delay.
         pass_out = tune * (smooth - pass_out) + pass_in;
         pass_in = smooth;
         line[at] = gain * pass_out + 1e-18;
@@ -46,14 +47,14 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
     }
 }
 
-/// The string at the moment it is let go.
+/// Returns the initial state of the delay line: the plucked string at the moment of its release.
 fn pluck(length: usize, patch: &Patch, key: &Key, rng: &mut Rng) -> Vec<f32> {
     let mut white = White::new(rng);
     let corner = key.hz * 4.0 + 4000.0 * key.velocity * (0.4 + patch.brightness);
     let mut low = Filter::new(corner, 0.7);
     let loud = (1.3 * key.velocity) as f32;
     let burst: Vec<f32> = (0..length).map(|_| loud * low.split(white.next()).0).collect();
-    // Plucked at a point, the string lacks the harmonics that have a node there.
+    // A string lacks the harmonics that have a node at the point where it is plucked.
     let point = ((0.08 + 0.3 * patch.colours[0]) * length as f64) as usize;
     (0..length).map(|i| 0.7 * (burst[i] - burst[(i + point) % length])).collect()
 }

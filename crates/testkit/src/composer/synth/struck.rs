@@ -1,4 +1,4 @@
-//! Additive instruments: piano, bell and organ are eight partials each, as rotating vectors.
+//! Additive synthesis of piano, bell and organ with eight partials each, computed as rotating vectors.
 
 use super::parts::Envelope;
 use super::{Key, Patch, Timbre};
@@ -8,7 +8,7 @@ use crate::rng::Rng;
 
 const PARTIALS: usize = 8;
 
-/// Frequency ratio, amplitude and seconds to −60 dB of each partial.
+/// Frequency ratio, amplitude and decay time to −60 dB in seconds of each partial.
 type Recipe = [(f64, f64, f64); PARTIALS];
 
 pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>) {
@@ -31,14 +31,14 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
 
 fn piano(patch: &Patch, key: &Key) -> Recipe {
     let stiffness = 0.0002 + 0.0008 * patch.colours[0];
-    // Brighter when struck harder.
+    // A harder stroke sounds brighter.
     let slope = 1.6 - 0.6 * patch.brightness - 0.5 * key.velocity;
     // Low strings ring longer.
     let ring = patch.ring * 6.0 * exp2(-key.hz / 500.0) + 0.4;
     std::array::from_fn(|i| {
         let k = (i + 1) as f64;
         let ratio = k * (1.0 + stiffness * k * k).sqrt();
-        // The hammer sits where some partials hardly move.
+        // The hammer strikes near the nodes of some partials, which are weaker therefore.
         let hammer = sin_turns(k * (0.06 + 0.03 * patch.colours[1])).abs() + 0.15;
         (ratio, 0.5 * hammer * exp2(-slope * (i as f64) * 0.8), ring / (1.0 + 0.35 * i as f64))
     })
@@ -62,7 +62,7 @@ fn organ(patch: &Patch) -> Recipe {
     })
 }
 
-/// Eight decaying vectors turning at their own speeds; their imaginary parts are heard.
+/// Eight decaying vectors that rotate at the frequencies of the partials. The sum of their imaginary parts is the output.
 struct Bank {
     re: [f32; PARTIALS],
     im: [f32; PARTIALS],
@@ -99,7 +99,7 @@ impl Bank {
         (sum[0] + sum[1]) + (sum[2] + sum[3])
     }
 
-    /// Stops partials nobody hears: numbers too small are slow to calculate with.
+    /// Sets inaudible partials to zero, because calculations with denormal numbers are slow.
     fn rest(&mut self) {
         for i in 0..PARTIALS {
             if self.re[i].abs() + self.im[i].abs() < 1e-12 {

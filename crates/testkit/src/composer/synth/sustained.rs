@@ -1,4 +1,4 @@
-//! Oscillators through a filter: pads, strings, leads, basses, and a breathy flute.
+//! Instruments with filtered oscillators: pads, strings, leads, basses, and a breathy flute.
 
 use super::parts::{BLOCK, Envelope};
 use super::{Key, Patch, Timbre};
@@ -7,7 +7,7 @@ use crate::dsp::{Filter, Phase};
 use crate::math::{exp2, quick_sin, samples_in, sin_turns, soft_clip};
 use crate::rng::{Rng, White};
 
-/// Levels of the waves, and the way the filter moves.
+/// Levels of the waveforms, envelope, and settings of the filter.
 struct Recipe {
     saws: f32,
     pulse: f32,
@@ -18,7 +18,7 @@ struct Recipe {
     fall: f64,
     sustain: f64,
     release: f64,
-    /// Corner of the filter as a multiple of the pitch, at rest and when just struck.
+    /// Corner frequency of the filter as a multiple of the pitch: the constant part, and a part that decays after the attack.
     corner: (f64, f64),
     resonance: f64,
     vibrato: f64,
@@ -94,7 +94,7 @@ pub(super) fn render(patch: &Patch, key: &Key, rng: &mut Rng, out: &mut Vec<f32>
     out.reserve(total);
     while out.len() < total {
         let t = out.len() as f64 / RATE_F;
-        // Vibrato sets in once the note stands.
+        // Vibrato starts after the attack and then increases.
         let depth = r.vibrato * patch.vibrato_cents * (t * 2.5 - 0.3).clamp(0.0, 1.0);
         let bend = 1.0 + depth * 0.000_578 * sin_turns(swing + t * patch.vibrato_hz);
         for (wave, offset) in waves.iter_mut().zip(offsets) {
