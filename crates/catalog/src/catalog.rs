@@ -1,4 +1,4 @@
-//! The trait that every backend implements.
+//! The trait that every storage backend implements.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,55 +10,59 @@ use crate::{
     TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 
-/// Access to a catalogue. One contract test suite runs against every implementation.
+/// Access to a catalog. One contract test suite runs against every implementation.
 ///
-/// Every call is one transaction: it happens whole or not at all, and what it returned `Ok` for survives the
-/// death of the process. A call may be dropped at any await. Several processes may share a catalogue.
+/// Every call is one transaction: it takes effect completely or not at all, and its result is durable against a crash
+/// of the process once it has returned `Ok`. A call can be dropped at any await point. Several processes can share a
+/// catalog.
 #[async_trait]
 pub trait Catalog: Send + Sync {
-    /// Identity of this catalogue (a random UUID made at creation); an index cache belongs to one identity.
+    /// Returns the identity of this catalog: a random UUID generated when it was created. An index cache belongs to one
+    /// identity.
     fn identity(&self) -> u128;
 
-    /// Streams, detections and the outbox, in the same database.
+    /// Returns the journal (streams, detections and the outbox) in the same database.
     fn journal(&self) -> &dyn Journal;
 
-    /// The source and content hash of a track that came from exactly this content, if there is one that is
-    /// not removed (the oldest of several): lets an indexer skip unchanged files before it decodes them.
+    /// Returns the track with exactly this content that is not removed, or the oldest one if there are several. An
+    /// indexer uses it to skip unchanged files before it decodes them.
     async fn find_by_content(&self, content: &ContentHash) -> Result<Option<Track>, CatalogError>;
 
-    /// The track that came from this source path, if there is one that is not removed.
+    /// Returns the track with this source path that is not removed.
     async fn find_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError>;
 
-    /// Adds a track in one transaction, or replaces the one that came from the same source with other
-    /// content (same id, new number), or says that the very same source and content is there already.
+    /// Adds a track in one transaction. If a track of the same source has other content, it is replaced (same id, new
+    /// number). If it has the same content, nothing changes.
     ///
-    /// A replaced track takes the new metadata whole, and keeps its rule where the new one has none. With an
-    /// id (import), a live track of that id counts as the same track: `Unchanged` with the same content,
-    /// else `Replaced`. A live track that holds the source keeps its own id, whatever id is asked for.
+    /// A replaced track takes all of the new metadata, and keeps its rule if the new track has none. If `track.id` is
+    /// set (import), a live track with that id counts as the same track: the outcome is `Unchanged` if the content is
+    /// equal, else `Replaced`. A live track that has the source keeps its own id, whatever `track.id` is.
     ///
     /// # Errors
-    /// [`CatalogError::SourceTaken`] if the id lives under one source and another track under the new one;
-    /// [`CatalogError::Invalid`] for a length that is no length; [`CatalogError::TooManyTracks`].
+    /// [`CatalogError::SourceTaken`] if the id belongs to a live track with another source and content, and another
+    /// track has the new source; [`CatalogError::Invalid`] if the length is negative or not finite;
+    /// [`CatalogError::TooManyTracks`].
     async fn add(&self, track: NewTrack) -> Result<AddOutcome, CatalogError>;
 
-    /// Adds many tracks at once: what [`Catalog::add`] says of each of them, one after the other, in order. One
-    /// that is refused stops none of the others. Where a connection is lost on the way it is waited for, and
-    /// the batch done again exactly once.
+    /// Adds many tracks, with the result of calling [`Catalog::add`] for each of them in order. A track that is
+    /// rejected does not stop the others. If a connection is lost, the call waits for the server and applies the batch
+    /// again, exactly once.
     ///
     /// # Errors
-    /// What keeps the catalogue from taking any track; all, or a first part of them, may have been added then.
+    /// The error that prevents the catalog from storing any track. In that case all tracks, or only the first ones, may
+    /// have been added.
     async fn add_all(
         &self,
         tracks: Vec<NewTrack>,
     ) -> Result<Vec<Result<AddOutcome, CatalogError>>, CatalogError>;
 
-    /// Tracks with these numbers, in any order; unknown numbers are left out, removed tracks are not.
+    /// Returns the tracks with these numbers, in any order. Unknown numbers are left out; removed tracks are included.
     async fn by_numbers(&self, numbers: &[TrackNumber]) -> Result<Vec<Track>, CatalogError>;
 
-    /// The track with this id, removed or not: the live one, else the last that there was.
+    /// Returns the track with this id: the live one, or else the removed one that was added last.
     async fn by_id(&self, id: TrackId) -> Result<Option<Track>, CatalogError>;
 
-    /// A page of tracks that pass the filter, in order of number, after the given number.
+    /// Returns a page of tracks that pass the filter, ordered by number, starting after the given number.
     async fn list(
         &self,
         filter: &TrackFilter,
@@ -66,92 +70,97 @@ pub trait Catalog: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Track>, CatalogError>;
 
-    /// Number of tracks that are not removed.
+    /// Returns the number of tracks that are not removed.
     async fn count(&self) -> Result<u64, CatalogError>;
 
-    /// Changes metadata or rule; gives the track as it is now, or `None` if there is no such track that is
-    /// not removed.
+    /// Changes the metadata or the rule of a track that is not removed and returns the updated track, or `None` if
+    /// there is no such track.
     async fn update(&self, id: TrackId, update: TrackUpdate) -> Result<Option<Track>, CatalogError>;
 
-    /// Removes a track: it is kept as a record, its constellation goes. False if it was not there.
+    /// Removes a track: its row is kept as a record, its constellation is deleted. Returns false if there was no live
+    /// track with this id.
     async fn remove(&self, id: TrackId) -> Result<bool, CatalogError>;
 
-    /// Links two tracks whose sound is the same; doing it twice, or the other way round, changes nothing.
+    /// Links two tracks of the same recording as near-duplicates. Linking them again, in either direction, changes
+    /// nothing.
     ///
     /// # Errors
-    /// [`CatalogError::Invalid`] if a track is unknown or linked with itself.
+    /// [`CatalogError::Invalid`] if a track is unknown or linked to itself, or if `seconds` is not finite.
     async fn link_near_duplicate(&self, link: NearDuplicate) -> Result<(), CatalogError>;
 
-    /// Live tracks that were added and not compared with the earlier tracks yet, in order of number, after the given one. A
-    /// new track is one of them from the transaction on that adds it.
+    /// Returns live tracks that have not been compared with the earlier tracks yet, ordered by number, starting after
+    /// the given one. A new track is pending from the transaction that adds it.
     async fn pending_comparisons(
         &self,
         after: Option<TrackNumber>,
         limit: u32,
     ) -> Result<Vec<TrackNumber>, CatalogError>;
 
-    /// Stores the result of comparisons in one transaction: the links that were found, and that the tracks are not pending any
-    /// more.
+    /// Stores the result of comparisons in one transaction: inserts the links that were found and marks the tracks as
+    /// no longer pending.
     ///
     /// # Errors
-    /// As [`Catalog::link_near_duplicate`]; then nothing is stored.
+    /// As for [`Catalog::link_near_duplicate`]; nothing is stored then.
     async fn finish_comparisons(
         &self,
         tracks: &[TrackNumber],
         links: &[NearDuplicate],
     ) -> Result<(), CatalogError>;
 
-    /// Near-duplicates of a track, on either side of the link, of which neither track is removed; in order
-    /// of track, then of the older one.
+    /// Returns the near-duplicate links of a track, whichever side of the link it is on, if neither track is removed.
+    /// They are ordered by `track`, then by `of`.
     async fn near_duplicates(&self, track: TrackNumber) -> Result<Vec<NearDuplicate>, CatalogError>;
 
-    /// A page of all those links, in the same order, after a given one.
+    /// Returns a page of all links between tracks that are not removed, in the same order, starting after the given
+    /// link.
     async fn list_near_duplicates(
         &self,
         after: Option<(TrackNumber, TrackNumber)>,
         limit: u32,
     ) -> Result<Vec<NearDuplicate>, CatalogError>;
 
-    /// Newest change number; 0 for a new catalogue. Changes are visible in order: whoever sees one sees all
-    /// before it.
+    /// Returns the newest change number, 0 for a new catalog. Changes become visible in order: a reader that sees a
+    /// change also sees all earlier ones.
     async fn position(&self) -> Result<u64, CatalogError>;
 
-    /// Changes after a position in order, at most `limit`.
+    /// Returns at most `limit` changes after a position, in order.
     async fn changes_after(&self, position: u64, limit: u32) -> Result<Vec<Change>, CatalogError>;
 
-    /// Waits until there is a change after a position, whichever process makes it, or until the time is over;
-    /// whether there is one. A change is noticed within two seconds.
+    /// Waits until any process has made a change after `position`, or until `at_most` has passed. Returns true if there
+    /// is such a change. A change is noticed within two seconds.
     async fn wait_for_change(&self, position: u64, at_most: Duration) -> Result<bool, CatalogError>;
 
-    /// Packed constellations of tracks that are not removed, in any order.
+    /// Returns the packed constellations of tracks that are not removed, in any order.
     async fn constellations(
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, Vec<u8>)>, CatalogError>;
 
-    /// Bytes of those packed constellations, in any order, without reading them: for callers that bound
-    /// the memory of what they ask for.
+    /// Returns the sizes in bytes of those packed constellations, in any order, without reading them. Callers use it to
+    /// bound the memory of the constellations that they request.
     async fn constellation_sizes(
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError>;
 
-    /// The search index that the catalogue's database keeps, for databases that can.
+    /// Returns the search index that is stored in the database of the catalog, or `None` if the backend does not
+    /// support one.
     fn runs(self: Arc<Self>) -> Option<Arc<dyn Runs>> {
         None
     }
 
-    /// When this returns, every transaction so far survives a power cut as well. Whoever derives files from
-    /// the catalogue calls it first, so that they are never ahead of it.
+    /// Makes all committed transactions durable against a power failure. Code that derives files from the catalog calls
+    /// this first, so that the files are never ahead of the catalog.
     async fn settle(&self) -> Result<(), CatalogError>;
 
-    /// What this kind of database says of its own state, for a person. Where it is `thorough` everything that is
-    /// stored is looked at, which takes as long as reading it.
+    /// Returns facts about the state of the database, for display. With `thorough`, all stored data is examined, which
+    /// takes as long as reading it.
     ///
     /// # Errors
-    /// What keeps the catalogue from answering at all.
+    /// The error that prevents any query of the catalog.
     async fn health(&self, thorough: bool) -> Result<Vec<Fact>, CatalogError>;
 
-    /// Ends work in good order: the last process to do so leaves one tidy file. Nothing can be asked after.
+    /// Closes the catalog; no further calls are possible. The last process that closes an SQLite catalog leaves a
+    /// single file.
     async fn close(&self) -> Result<(), CatalogError>;
 }

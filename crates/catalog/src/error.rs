@@ -1,118 +1,120 @@
-//! What can go wrong with a catalogue.
+//! Errors of a catalog.
 
 use std::error::Error;
 
-/// Why the catalogue could not do what was asked.
+/// The reason why a catalog operation failed.
 ///
-/// `catalog` is the catalogue's URL without secrets.
+/// `catalog` is the URL of the catalog without secrets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
-    /// The catalogue was made by a newer program.
+    /// The catalog has a newer schema than this program supports.
     #[error(
-        "catalogue {catalog} was made by a newer refrain (schema {found}, this one knows up to {supported}); update refrain"
+        "catalog {catalog} was made by a newer refrain (schema {found}, this one supports up to {supported}); update refrain"
     )]
     TooNew {
         /// URL without secrets.
         catalog: String,
         /// Schema version found.
         found: i64,
-        /// Newest schema version that this program knows.
+        /// Newest schema version that this program supports.
         supported: i64,
     },
-    /// The URL names a kind of catalogue that this program does not have.
+    /// The scheme of the URL is not supported.
     #[error(
-        "catalogues of scheme {scheme:?} are not supported; this version supports sqlite:PATH and postgres://USER@HOST/DATABASE"
+        "catalog URL scheme {scheme:?} is not supported; this version supports sqlite:PATH and postgres://USER@HOST/DATABASE"
     )]
     UnsupportedScheme {
-        /// What stands before the colon; empty where there is none.
+        /// Part of the URL before the colon; empty if there is no colon.
         scheme: String,
     },
-    /// There is a file, but it is something else.
-    #[error("{catalog} is not a catalogue ({reason}); name another file, it was left as it is")]
+    /// The file or database exists but is not a catalog.
+    #[error("{catalog} is not a catalog ({reason}); name another file, this one was not changed")]
     NotACatalog {
         /// URL without secrets.
         catalog: String,
-        /// What was found.
+        /// Description of the actual content.
         reason: String,
     },
-    /// Another process held the catalogue for too long.
-    #[error("catalogue {catalog} is locked by another process; try again when that has finished")]
+    /// Another process held the write lock for too long.
+    #[error("catalog {catalog} is locked by another process; try again when that has finished")]
     Locked {
         /// URL without secrets.
         catalog: String,
     },
-    /// The catalogue may be read but not changed.
-    #[error("catalogue {catalog} cannot be written: {advice}")]
+    /// The catalog is read-only.
+    #[error("catalog {catalog} cannot be written: {advice}")]
     ReadOnly {
         /// URL without secrets.
         catalog: String,
-        /// What to do.
+        /// Reason or remedy, for the user.
         advice: &'static str,
     },
-    /// No space is left.
-    #[error("no space left for catalogue {catalog}; free some and run the same again, what was done is kept")]
+    /// The disk is full.
+    #[error(
+        "no space left for catalog {catalog}; free some and run the same again, committed changes are kept"
+    )]
     DiskFull {
         /// URL without secrets.
         catalog: String,
     },
-    /// The catalogue's contents contradict themselves.
+    /// The content of the catalog is inconsistent.
     #[error(
-        "catalogue {catalog} is damaged ({detail}); restore a copy, or make a new one and index the songs again"
+        "catalog {catalog} is damaged ({detail}); restore a copy, or make a new one and index the songs again"
     )]
     Corrupt {
         /// URL without secrets.
         catalog: String,
-        /// What was found.
+        /// Description of the inconsistency.
         detail: String,
     },
-    /// The catalogue could not be opened or created.
-    #[error("cannot open catalogue {catalog}: {reason}")]
+    /// The catalog could not be opened or created.
+    #[error("cannot open catalog {catalog}: {reason}")]
     CannotOpen {
         /// URL without secrets.
         catalog: String,
-        /// Why, and what to check.
+        /// Reason, and what to check.
         reason: String,
     },
-    /// The system failed to read or write.
-    #[error("cannot read or write catalogue {catalog}: {detail}; check the disk that it is on")]
+    /// The operating system failed to read or write.
+    #[error("cannot read or write catalog {catalog}: {detail}; check the disk that it is on")]
     Io {
         /// URL without secrets.
         catalog: String,
-        /// The system's reason.
+        /// Error message of the operating system.
         detail: String,
     },
-    /// An import names an id that lives under one source, and a source that another track holds.
+    /// An import names the id of a live track, and the source of another live track.
     #[error(
-        "catalogue {catalog} has {source_path:?} as track {holder}, it cannot become track {id} too; remove one of them"
+        "catalog {catalog} has {source_path:?} as track {holder}, so it cannot become track {id}; remove one of the two"
     )]
     SourceTaken {
         /// URL without secrets.
         catalog: String,
-        /// The source that both want.
+        /// The source of both tracks.
         source_path: String,
-        /// Id of the track that holds it.
+        /// Id of the track that has the source.
         holder: String,
-        /// Id that was to be added.
+        /// Id that the import names.
         id: String,
     },
-    /// What was handed in is nothing that a catalogue holds.
-    #[error("catalogue {catalog} does not take {what}")]
+    /// The input violates a constraint of the catalog.
+    #[error("catalog {catalog} rejected the input: {what}")]
     Invalid {
         /// URL without secrets.
         catalog: String,
-        /// What was wrong.
+        /// Description of the invalid input.
         what: String,
     },
-    /// Track numbers have run out.
-    #[error("catalogue {catalog} has used up its 4,294,967,295 track numbers; export it into a new one")]
+    /// All track numbers have been used.
+    #[error("catalog {catalog} has used all of its 4,294,967,295 track numbers; export it into a new one")]
     TooManyTracks {
         /// URL without secrets.
         catalog: String,
     },
-    /// The catalogue was made by an older program, and this one may not bring it up to date.
+    /// The catalog has an older schema, and this user or server does not permit the upgrade.
     #[error(
-        "catalogue {catalog} has schema {found}, this refrain needs {supported}, and {detail}; open it once as its owner"
+        "catalog {catalog} has schema {found}, this refrain needs {supported}, and {detail}; open it once as its owner"
     )]
     TooOld {
         /// URL without secrets.
@@ -121,110 +123,111 @@ pub enum CatalogError {
         found: i64,
         /// Schema version that this program needs.
         supported: i64,
-        /// Why it stays so.
+        /// Reason why it was not upgraded.
         detail: String,
     },
-    /// The database server cannot be reached, or went away.
+    /// The database server cannot be reached, or the connection was lost.
     #[error(
-        "cannot reach the server of catalogue {catalog} ({detail}); check that it runs and that host and port are right"
+        "cannot reach the server of catalog {catalog} ({detail}); check that it runs and that host and port are right"
     )]
     Unreachable {
         /// URL without secrets.
         catalog: String,
-        /// What happened to the connection.
+        /// Description of the connection failure.
         detail: String,
     },
-    /// The server does not let this user in.
+    /// The server rejected the login.
     #[error(
-        "the server of catalogue {catalog} refused the login ({detail}); check user and password, in the URL, in \
+        "the server of catalog {catalog} refused the login ({detail}); check user and password, in the URL, in \
          PGPASSWORD or in ~/.pgpass, and the server's pg_hba.conf"
     )]
     LoginRefused {
         /// URL without secrets.
         catalog: String,
-        /// The server's reason.
+        /// Error message of the server.
         detail: String,
     },
-    /// The server has no such database.
+    /// The database does not exist on the server.
     #[error(
-        "there is no database for catalogue {catalog} ({detail}); make it with createdb, or correct its name"
+        "there is no database for catalog {catalog} ({detail}); make it with createdb, or correct its name"
     )]
     NoSuchDatabase {
         /// URL without secrets.
         catalog: String,
-        /// The server's reason.
+        /// Error message of the server.
         detail: String,
     },
-    /// There is no trusted encrypted connection.
-    #[error("no secure connection to the server of catalogue {catalog} ({detail}); {advice}")]
+    /// A trusted encrypted connection could not be established.
+    #[error("no secure connection to the server of catalog {catalog} ({detail}); {advice}")]
     Tls {
         /// URL without secrets.
         catalog: String,
-        /// What was wrong.
+        /// Description of the TLS failure.
         detail: String,
-        /// What to do.
+        /// Remedy, for the user.
         advice: &'static str,
     },
-    /// The server has no connection left.
+    /// The server has no free connection.
     #[error(
-        "the server of catalogue {catalog} has no connection left ({detail}); use fewer, or raise its max_connections"
+        "the server of catalog {catalog} has no connection left ({detail}); use fewer, or raise its max_connections"
     )]
     TooManyConnections {
         /// URL without secrets.
         catalog: String,
-        /// The server's reason.
+        /// Error message of the server.
         detail: String,
     },
-    /// All connections of this process are in use for too long.
+    /// All connections of this process were in use until the acquire timeout.
     #[error(
-        "all connections of this process to catalogue {catalog} are in use; try again, or allow it more of them"
+        "all connections of this process to catalog {catalog} are in use; try again, or allow more of them"
     )]
     Busy {
         /// URL without secrets.
         catalog: String,
     },
-    /// The database's user lacks a right.
+    /// The database user lacks a privilege.
     #[error(
-        "the user of catalogue {catalog} may not do this ({detail}); the README says what to GRANT, under PostgreSQL"
+        "the user of catalog {catalog} lacks a privilege ({detail}); docs/postgresql.md has the statements to GRANT it"
     )]
     NotAllowed {
         /// URL without secrets.
         catalog: String,
-        /// The server's reason.
+        /// Error message of the server.
         detail: String,
     },
-    /// A statement took too long, or somebody cancelled it.
-    #[error("catalogue {catalog} stopped a statement ({detail}); try again, or raise the statement time-out")]
+    /// A statement exceeded the statement timeout, or was canceled.
+    #[error("catalog {catalog} canceled a statement ({detail}); try again, or raise the statement time-out")]
     TimedOut {
         /// URL without secrets.
         catalog: String,
-        /// The server's reason.
+        /// Error message of the server.
         detail: String,
     },
-    /// There is no catalogue yet, and none was to be made.
-    #[error("there is no catalogue in {catalog}; check its name, or make one by indexing songs into it")]
+    /// The catalog does not exist, and the caller did not ask to create it.
+    #[error("there is no catalog in {catalog}; check its name, or make one by indexing songs into it")]
     NoCatalogue {
         /// URL without secrets.
         catalog: String,
     },
-    /// The database refused for another reason.
-    #[error("catalogue {catalog} failed: {source}; please report this")]
+    /// Any other error of the database.
+    #[error("catalog {catalog} failed: {source}; please report this")]
     Database {
         /// URL without secrets.
         catalog: String,
-        /// The database's reason.
+        /// Error of the database driver.
         source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl CatalogError {
-    /// Whether the same call may succeed later without anybody doing anything.
+    /// Returns true if the same call can succeed later without any intervention.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::TimedOut { .. }) || self.is_passing()
     }
 
-    /// Whether the server is away or in the way only for a while, so that waiting is better than failing.
+    /// Returns true if the error is temporary (the server is unavailable, or another process holds a lock), so that
+    /// waiting is better than failing.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Locked { .. } | Self::Unreachable { .. } | Self::TooManyConnections { .. })
     }

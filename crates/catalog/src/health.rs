@@ -1,26 +1,26 @@
-//! What a catalogue says of its own state.
+//! Facts about the state of a catalog, for display.
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// What was looked at, for example `server version`.
+    /// Name of the check, for example `server version`.
     pub name: &'static str,
-    /// What was found.
+    /// Value that was found.
     pub value: String,
-    /// Whether that is well.
+    /// Assessment of the value.
     pub health: Health,
-    /// What to do where it is not.
+    /// Remedy if the assessment is not [`Health::Fine`].
     pub advice: Option<String>,
 }
 
-/// How well something is; the worst is the greatest.
+/// Assessment of a checked value, ordered from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Health {
-    /// As it should be.
+    /// The value is as expected.
     Fine,
-    /// It works, or most of it does.
+    /// The catalog works, completely or for the most part.
     Warning,
-    /// It does not work.
+    /// The catalog does not work.
     Failing,
 }
 
@@ -37,7 +37,7 @@ impl Fact {
         Self { name, value: value.into(), health: Health::Failing, advice: Some(advice.into()) }
     }
 
-    /// Tracks that were not compared with the earlier ones.
+    /// Reports the number of tracks that have not been compared with the earlier ones.
     pub(crate) fn pending_comparisons(count: i64) -> Self {
         let name = "near-duplicates";
         match count {
@@ -50,7 +50,7 @@ impl Fact {
         }
     }
 
-    /// Tracks that lost their constellations, which no command leaves behind.
+    /// Reports the number of live tracks without a constellation. No command produces such tracks.
     pub(crate) fn without_constellation(count: i64) -> Self {
         let name = "constellations";
         match count {
@@ -58,18 +58,18 @@ impl Fact {
             count => Self::failing(
                 name,
                 format!("{count} tracks have none"),
-                "somebody changed the database by other means; remove these tracks and index them again",
+                "the database was changed by other means; remove these tracks and index them again",
             ),
         }
     }
 }
 
-/// Bytes as people read them.
+/// Formats a number of bytes with a decimal unit, for display.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;
-    // Half a unit is shown as a tenth already.
+    // From 999.95 on, rounding to one decimal place gives 1000.0, which belongs to the next unit.
     while value >= 999.95 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_the_unit_that_suits_them() {
+    fn sizes_are_shown_with_a_suitable_unit() {
         for (bytes, text) in [
             (0, "0 bytes"),
             (999, "999 bytes"),

@@ -1,9 +1,9 @@
-//! The catalogue: what is known of every track, behind one trait ([`Catalog`]).
+//! Storage of the catalog: tracks with their metadata, rules and constellations, behind one trait ([`Catalog`]).
 //!
-//! SQL holds the truth. Constellations are stored packed; the search index is derived from them and may be
-//! deleted at any time. [`open`] gives the catalogue that a URL names, [`Library`] keeps an index in step
-//! with it. The same database holds what the live monitor writes down: streams, detections, deliveries
-//! ([`Journal`]). Every implementation passes the contract suite in `tests/it/contract`.
+//! The SQL database is authoritative. Constellations are stored packed; the search index is derived from them and can
+//! be deleted at any time. [`open`] opens the catalog of a URL, and [`Library`] keeps an index in step with it. The
+//! same database stores the records of the live monitor: streams, detections and deliveries ([`Journal`]). Every
+//! implementation passes the contract suite in `tests/it/contract`.
 
 mod catalog;
 mod error;

@@ -1,4 +1,4 @@
-//! What the catalogue holds.
+//! Data types of the catalog.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use refrain_core::index::TrackNumber;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Stable identity of a track, the same in every catalogue it is carried to.
+/// Stable identity of a track. It stays the same when the track is exported to another catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TrackId(pub Uuid);
@@ -27,22 +27,22 @@ impl FromStr for TrackId {
     }
 }
 
-/// BLAKE3 of a file's bytes.
+/// BLAKE3 hash of the bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentHash(pub [u8; 32]);
 
-/// What a platform does with a match, for example `block` or `allow`: 1 to 32 letters, digits, `-` and `_`.
+/// Action that a platform takes on a match, for example `block` or `allow`: 1 to 32 letters, digits, `-` and `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rule(String);
 
-/// A text that is no rule.
+/// The error for a text that is not a valid rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a rule: use 1 to 32 letters, digits, - and _, for example block or allow")]
 pub struct RuleError(String);
 
 impl Rule {
-    /// The rule's code as responses carry it.
+    /// Returns the code of the rule as it appears in responses.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,7 +76,7 @@ impl From<Rule> for String {
     }
 }
 
-/// What people call a track. Empty means unknown. A NUL in a text is stored as U+FFFD.
+/// Descriptive metadata of a track. `None` means unknown. A NUL in a text is stored as U+FFFD.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Metadata {
@@ -90,7 +90,7 @@ pub struct Metadata {
     pub isrc: Option<String>,
     /// Record label.
     pub label: Option<String>,
-    /// Who supplied the reference.
+    /// Supplier of the reference recording.
     pub vendor: Option<String>,
     /// Universal product code of the album.
     pub upc: Option<String>,
@@ -98,12 +98,12 @@ pub struct Metadata {
     pub release_date: Option<String>,
     /// Content category, for example `Music`.
     pub category: Option<String>,
-    /// Everything else, by name.
+    /// All other values, by name.
     pub extra: BTreeMap<String, String>,
 }
 
 impl Metadata {
-    /// As every database can hold it: NUL, which some have no place for, becomes the replacement character.
+    /// Replaces each NUL by the replacement character U+FFFD, because not every database can store NUL.
     pub(crate) fn storable(mut self) -> Self {
         let clean = |text: &mut String| {
             if text.contains('\0') {
@@ -124,108 +124,108 @@ impl Metadata {
     }
 }
 
-/// A track as the catalogue knows it.
+/// A track in the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Track {
-    /// Number within this catalogue.
+    /// Number within this catalog. A replaced track gets a new one.
     pub number: TrackNumber,
     /// Stable identity.
     pub id: TrackId,
-    /// Path or URL that it was indexed from.
+    /// Path or URL from which it was indexed.
     pub source: String,
-    /// Hash of that file.
+    /// BLAKE3 hash of the bytes of that file.
     pub content: ContentHash,
-    /// Length of the sound in seconds.
+    /// Duration of the audio in seconds.
     pub seconds: f64,
-    /// What people call it.
+    /// Descriptive metadata.
     pub metadata: Metadata,
-    /// What to do with a match; `None` is answered as `notSubmitted`.
+    /// Action on a match; `None` is reported as `notSubmitted`.
     pub rule: Option<Rule>,
-    /// When it came, milliseconds since the Unix epoch.
+    /// Time at which it was added, in milliseconds since the Unix epoch.
     pub added_at: i64,
-    /// When it was removed, milliseconds since the Unix epoch.
+    /// Time at which it was removed, in milliseconds since the Unix epoch.
     pub removed_at: Option<i64>,
 }
 
 /// A track to add.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewTrack {
-    /// Identity to keep (import); a fresh one is made where it is `None`.
+    /// Identity to keep (import); `None` generates a new one.
     pub id: Option<TrackId>,
-    /// Path or URL.
+    /// Path or URL of the audio.
     pub source: String,
-    /// Hash of the file's bytes.
+    /// BLAKE3 hash of the bytes of the file.
     pub content: ContentHash,
-    /// Length in seconds.
+    /// Duration of the audio in seconds; finite and not negative.
     pub seconds: f64,
-    /// What people call it.
+    /// Descriptive metadata.
     pub metadata: Metadata,
-    /// What to do with a match.
+    /// Action on a match.
     pub rule: Option<Rule>,
     /// Packed constellation (`refrain_core::fingerprint::Constellation::to_bytes`).
     pub constellation: Vec<u8>,
 }
 
-/// What [`crate::Catalog::add`] did.
+/// The outcome of [`crate::Catalog::add`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum AddOutcome {
-    /// A new track.
+    /// A new track was added.
     Added(Track),
-    /// The source was known with other content: same id, new number.
+    /// A track with this source or id had other content and was replaced: same id, new number.
     Replaced(Track),
-    /// The same source with the same content was there already.
+    /// A track with this source or id and the same content already existed.
     Unchanged(Track),
 }
 
-/// Which tracks to list.
+/// Selects the tracks to list.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TrackFilter {
-    /// Removed tracks too.
+    /// Includes removed tracks.
     pub removed: bool,
-    /// Only tracks whose title, artist, album or source contains this text, whatever its case.
+    /// Includes only tracks whose title, artist, album or source contains this text, regardless of case.
     pub text: Option<String>,
-    /// Only tracks with this rule.
+    /// Includes only tracks with this rule.
     pub rule: Option<Rule>,
 }
 
-/// A change to a track: what is `None` stays.
+/// A change to a track. Fields that are `None` stay as they are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TrackUpdate {
-    /// New metadata, whole.
+    /// New metadata, which replaces all of the old metadata.
     pub metadata: Option<Metadata>,
-    /// New rule; `Some(None)` takes the rule away.
+    /// New rule; `Some(None)` removes the rule.
     pub rule: Option<Option<Rule>>,
 }
 
-/// Two tracks of the same sound.
+/// A link between two tracks of the same recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NearDuplicate {
-    /// The later track.
+    /// Track that was added later.
     pub track: TrackNumber,
-    /// The one that was there before.
+    /// Track that was added earlier.
     pub of: TrackNumber,
-    /// Seconds of sound that they share.
+    /// Duration of the audio that both tracks share, in seconds.
     pub seconds: f64,
 }
 
-/// One change of the catalogue.
+/// One entry of the catalog's sequence of changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Position of the change.
+    /// Position in the sequence of changes.
     pub position: u64,
-    /// The track.
+    /// Track that changed.
     pub track: TrackNumber,
-    /// What happened.
+    /// Kind of the change.
     pub kind: ChangeKind,
 }
 
-/// Kinds of change.
+/// Kinds of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// The track can be found from here on.
+    /// The track was added and can be found from this position on.
     Added,
-    /// The track cannot be found any more.
+    /// The track was removed and cannot be found any more.
     Removed,
-    /// The track sounds as before; its metadata or rule is another one.
+    /// The metadata or the rule of the track changed; its audio is the same.
     Relabelled,
 }

@@ -1,4 +1,4 @@
-//! The search index as rows of the catalogue's database.
+//! The search index stored as rows in the database of the catalog.
 
 use std::sync::Arc;
 
@@ -7,26 +7,27 @@ use refrain_core::index::rows::{RowIndex, RowStore};
 
 use crate::{LibraryError, Refreshed};
 
-/// An index whose rows are in the catalogue's database. Its threads wait for the database, so it is to be searched
-/// outside of the async runtime's own threads.
+/// An index whose rows are in the database of the catalog. A search blocks its thread while it waits for the database,
+/// so it must run outside the worker threads of the async runtime.
 pub type DatabaseIndex = RowIndex<Box<dyn RowStore>>;
 
-/// The search index of a catalogue that keeps one beside its tracks. Like index files it is derived from the
-/// constellations, follows the changes, and may be deleted at any time.
+/// The search index in the database of a catalog. Like index files, it is derived from the constellations, follows the
+/// changes, and can be deleted at any time.
 #[async_trait]
 pub trait Runs: Send + Sync {
-    /// What can be searched now, and up to which change of the catalogue. To be called within the runtime that the
-    /// catalogue was opened in.
+    /// Opens the index for searching. Returns it together with the change number that it has reached. Must be called
+    /// within the runtime in which the catalog was opened.
     async fn open(self: Arc<Self>) -> Result<(DatabaseIndex, u64), LibraryError>;
 
-    /// Reads the catalogue's changes until there are no more, and makes them searchable. Several processes may do so
-    /// at once: each change is taken in once.
+    /// Reads the changes of the catalog until there are no more, and makes them searchable. Several processes can call
+    /// this at the same time; each change is applied once.
     async fn pack(&self) -> Result<Refreshed, LibraryError>;
 
-    /// Makes one run of several, if there are enough of about one size, or one without its removed tracks. False where
-    /// there is nothing to do, or another process does it. Searches go on meanwhile.
+    /// Merges several runs into one if there are enough of similar size, or rewrites one run without its removed
+    /// tracks. Returns false if there is nothing to do or another process is merging. Searches continue during the
+    /// merge.
     async fn merge(&self) -> Result<bool, LibraryError>;
 
-    /// Empties the index; [`Runs::pack`] makes it again from the constellations.
+    /// Empties the index; [`Runs::pack`] rebuilds it from the constellations.
     async fn reset(&self) -> Result<(), LibraryError>;
 }

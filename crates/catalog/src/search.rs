@@ -1,8 +1,9 @@
-//! What tracks are listed by: the `search` column, the same in every database.
+//! The `search` column, by which tracks are listed; its content is the same in every database.
 
 use crate::Metadata;
 
-/// The `search` column: what a track can be listed by, fields apart, case folded away.
+/// Returns the content of the `search` column: title, artist, album and source in folded case, with a separator before
+/// each of them.
 pub(crate) fn text(metadata: &Metadata, source: &str) -> String {
     let fields = [metadata.title.as_deref(), metadata.artist.as_deref(), metadata.album.as_deref()];
     let mut all = String::new();
@@ -13,15 +14,16 @@ pub(crate) fn text(metadata: &Metadata, source: &str) -> String {
     all
 }
 
-/// What to look for in the `search` column to find `text`, whatever its case.
+/// Returns the text to look for in the `search` column to find `text` regardless of case.
 pub(crate) fn needle(text: &str) -> String {
     folded(text).collect()
 }
 
-/// Stands between fields, so that no search runs over their border (unit separator).
+/// Separator before each field, so that no search matches across two fields (unit separator).
 const FIELD_END: char = '\u{1f}';
 
-/// Upper, then lower, letter by letter: `ß` finds `SS`, and a final sigma any other.
+/// Folds the case of each letter, first to upper and then to lower case, so that `ß` matches `SS` and a final sigma
+/// matches any other sigma.
 fn folded(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }

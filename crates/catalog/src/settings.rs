@@ -1,25 +1,26 @@
-//! How a catalogue is opened.
+//! Settings for opening a catalog.
 
 use std::time::Duration;
 
-/// Settings of every kind of catalogue; each takes its own.
+/// Settings of all backends; each backend reads its own part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenSettings {
-    /// Of `postgres:` URLs.
+    /// Settings of catalogs with a `postgres:` URL.
     pub postgres: PostgresSettings,
 }
 
-/// Settings of a PostgreSQL catalogue. Everything about the connection itself stands in the URL.
+/// Settings of a PostgreSQL catalog. The parameters of the connection itself are in the URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresSettings {
-    /// Connections that this handle holds at most. One more listens where changes are waited for.
+    /// Maximum number of connections of this handle. Waiting for changes uses one more, to listen for notifications.
     pub max_connections: u32,
-    /// How long a call waits for one of them, and, if it writes, for other writers.
+    /// Maximum time that a call waits for one of these connections and, if it writes, for other writers.
     pub acquire_timeout: Duration,
-    /// How long one statement may run; zero for as long as it wants. Set in each transaction, so that it also
-    /// holds behind PgBouncer.
+    /// Maximum duration of one statement; zero means no limit. It is set in each transaction, so that it also applies
+    /// behind PgBouncer.
     pub statement_timeout: Duration,
-    /// How long a server that is away, restarting or out of connections is waited for before a call fails.
+    /// Time for which a call is retried while the server is unavailable, restarting or out of connections, before it
+    /// fails.
     pub retry_for: Duration,
 }
 

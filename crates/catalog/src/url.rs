@@ -1,37 +1,37 @@
-//! From a URL to a catalogue.
+//! Opening a catalog by its URL.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::{Catalog, CatalogError, OpenSettings, postgres, sqlite};
 
-/// Opens the catalogue that a URL names, and makes it where there is none: `sqlite:PATH` or
-/// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with settings as they are by default.
+/// Opens the catalog of a URL with default settings, and creates it if it does not exist: `sqlite:PATH` or
+/// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
 ///
-/// The path is taken as it stands, with no escapes; folders on the way to it are made too. A database has to be
-/// there, its tables are made in a schema of their own, `refrain`. Parameters of the URL are those of libpq
-/// (`sslmode`, `sslrootcert`, `sslcert`, `sslkey`, …); `statement-cache-capacity=0` turns prepared statements
-/// off, as PgBouncer needs it in transaction mode.
+/// The path is taken literally, without escapes; missing parent folders are created. The database must exist; the
+/// tables are created in their own schema, `refrain`. The parameters of the URL are those of libpq (`sslmode`,
+/// `sslrootcert`, `sslcert`, `sslkey`, …); `statement-cache-capacity=0` turns prepared statements off, which PgBouncer
+/// requires in transaction mode.
 ///
 /// # Errors
-/// [`CatalogError::UnsupportedScheme`] for any other URL, else whatever keeps the catalogue from opening.
+/// [`CatalogError::UnsupportedScheme`] for any other URL, else the error that prevented opening the catalog.
 pub async fn open(url: &str) -> Result<Arc<dyn Catalog>, CatalogError> {
     open_with(url, &OpenSettings::default()).await
 }
 
-/// Opens a catalogue as [`open`] does, with settings.
+/// Opens a catalog as [`open`] does, with the given settings.
 ///
 /// # Errors
-/// As [`open`].
+/// As for [`open`].
 pub async fn open_with(url: &str, settings: &OpenSettings) -> Result<Arc<dyn Catalog>, CatalogError> {
     open_or_make(url, settings, true).await
 }
 
-/// Opens a catalogue that is there, with settings: for whoever only asks, to whom an empty catalogue made in passing
+/// Opens an existing catalog with the given settings. Commands that only read use it, because creating an empty catalog
 /// would hide a mistyped name.
 ///
 /// # Errors
-/// As [`open`]; [`CatalogError::NoCatalogue`] where there is none.
+/// As for [`open`]; [`CatalogError::NoCatalogue`] if the catalog does not exist.
 pub async fn open_existing(url: &str, settings: &OpenSettings) -> Result<Arc<dyn Catalog>, CatalogError> {
     open_or_make(url, settings, false).await
 }
@@ -55,26 +55,26 @@ async fn open_or_make(
     }
 }
 
-/// Where the index cache of a catalogue lives unless the user says otherwise: beside a `sqlite:` file, under
-/// its name. `None` for catalogues that are no file.
+/// Returns the default path prefix of the index cache of a catalog: the path of a `sqlite:` file. Returns `None` for
+/// catalogs that are not files.
 #[must_use]
 pub fn default_cache_prefix(url: &str) -> Option<PathBuf> {
     sqlite_path(url)
 }
 
-/// Where a catalogue is, as it may be shown to anybody.
+/// Location of a catalog, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The URL without password and parameters; a path in it is absolute.
+    /// URL without password and parameters; a path in it is absolute.
     pub url: String,
-    /// What it is called in short: the file without its extension; or host, port and database.
+    /// Parts of a short name: the file name without its extension; or host (or socket folder), port and database.
     pub names: Vec<String>,
 }
 
-/// Reads a URL without opening anything.
+/// Parses a URL without opening anything.
 ///
 /// # Errors
-/// As [`open`] for a URL that names no catalogue.
+/// As for [`open`] if the URL does not name a catalog.
 pub fn address(url: &str) -> Result<Address, CatalogError> {
     if let Some(path) = sqlite_path(url) {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -92,7 +92,8 @@ fn sqlite_path(url: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
 }
 
-/// Only the scheme is ever repeated to the user: the rest of a URL may hold a password.
+/// Returns the scheme of a URL, or an empty string if it has none. Messages repeat only the scheme, because the rest of
+/// a URL can contain a password.
 fn scheme(url: &str) -> &str {
     let end = url.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).unwrap_or(url.len());
     if url[end..].starts_with(':') { &url[..end] } else { "" }

@@ -2,58 +2,58 @@
 
 use super::stored::name_fault;
 
-/// Deaths of the process while it processed an object, or of the decoder of a stream, after which the object or the stream is
-/// not processed any more.
+/// Number of deaths after which an input is not processed any more: deaths of the process while it processed an object,
+/// or deaths of the decoder of a stream.
 pub const MAX_DEATHS: u32 = 3;
 
-/// Deaths of the process while it began to decode a stream, after which the stream is not decoded any more. More than
-/// [`MAX_DEATHS`], because streams are decoded in processes of their own: a death of the worker mostly has another reason, and
-/// several workers can be killed shortly after each other.
+/// Number of deaths of the process while it began to decode a stream, after which the stream is not decoded any more.
+/// It is higher than [`MAX_DEATHS`] because streams are decoded in separate processes: a death of the worker mostly has
+/// another reason, and several workers can be killed shortly after each other.
 pub const MAX_WORKER_DEATHS: u32 = 6;
 
-/// Deaths after which a worker takes a stream only while it has no other such stream that has not worked yet. The next
-/// death then is the fault of this stream, and not of one that the same worker took with it.
+/// Number of deaths from which a worker takes a stream only while it has no other such stream that is not confirmed.
+/// The next death is then caused by this stream, not by another one that the same worker claimed with it.
 pub const SUSPECT_DEATHS: u32 = 2;
 
-/// One content of one object.
+/// One version of the content of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectVersion {
-    /// Name of its bucket.
+    /// Name of the bucket.
     pub bucket: String,
-    /// Its key.
+    /// Key of the object in the bucket.
     pub key: String,
-    /// Names the content: another one after each upload.
+    /// Identifies the content; each upload has a different value.
     pub version: String,
 }
 
 impl ObjectVersion {
-    /// The reason why the object cannot be stored, if there is one.
+    /// Returns the reason why the object cannot be stored, or `None` if it can.
     pub(crate) fn fault(&self) -> Option<String> {
         let Self { bucket, key, version } = self;
-        // The three are in one index.
+        // The three values together are the key of one index, so their total length is limited as well.
         name_fault("bucket", bucket)
             .or_else(|| name_fault("object", key))
             .or_else(|| name_fault("object", &format!("{bucket}{key}{version}")))
     }
 }
 
-/// An object whose processing has begun and not ended in an orderly way.
+/// An object with attempts to process it that have begun and have not ended in an orderly way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectAttempts {
-    /// The object.
+    /// Version of the object.
     pub object: ObjectVersion,
-    /// Attempts, 1 to [`MAX_DEATHS`]. One of them may be going on now.
+    /// Number of attempts, 1 to [`MAX_DEATHS`]. One of them may still be running.
     pub attempts: u32,
-    /// Time of the last attempt by the clock of the database, milliseconds since 1970.
+    /// Time of the last attempt by the clock of the database, in milliseconds since the Unix epoch.
     pub updated_at: i64,
 }
 
-/// The evidence that a stream does not kill its process.
+/// Evidence that decoding a stream does not kill its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamHealth {
-    /// All that had arrived was decoded. Clears the deaths of the process.
+    /// All audio that had arrived was decoded. Clears the deaths of the process.
     Works,
-    /// It has worked for minutes. Clears the deaths of its decoder as well.
+    /// The stream was decoded for minutes. Clears the deaths of its decoder as well.
     Healthy,
 }
 
@@ -64,7 +64,7 @@ pub struct Holder<'a> {
     pub stream: &'a str,
     /// Start of its session, [`crate::Stream::started_at`].
     pub started_at: i64,
-    /// Owner of the lease.
+    /// Owner of the lease, as passed to [`crate::Journal::claim_streams`].
     pub owner: &'a str,
 }
 

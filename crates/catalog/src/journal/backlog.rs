@@ -1,15 +1,15 @@
-//! How full the outbox is.
+//! Number of undelivered messages in the outbox.
 
 use std::time::Duration;
 
-/// What is in the outbox and not delivered.
+/// Counts of the undelivered messages in the outbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Messages that are neither delivered nor given up.
+    /// Number of messages that are neither delivered nor dead.
     pub waiting: u64,
-    /// When the oldest of these was put in.
+    /// Creation time of the oldest of these, in milliseconds since the Unix epoch.
     pub oldest_at: Option<i64>,
-    /// Messages that were given up.
+    /// Number of dead messages.
     pub dead: u64,
 }
 
@@ -18,12 +18,12 @@ pub struct Backlog {
 pub struct SinkBacklog {
     /// Name of the sink.
     pub sink: String,
-    /// Its messages.
+    /// Counts of its undelivered messages.
     pub backlog: Backlog,
 }
 
-/// The last error of a message that no process has claimed.
+/// Returns the text for [`crate::Delivery::last_error`] of a message that no process has claimed.
 pub(crate) fn unclaimed(after: Duration) -> String {
     let days = after.as_secs_f64() / 86_400.0;
-    format!("no process has claimed it for {days:.0} days: its sink is not in the settings of any")
+    format!("no process has claimed it for {days:.0} days: its sink is missing from all settings")
 }

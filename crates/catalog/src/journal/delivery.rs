@@ -1,4 +1,4 @@
-//! The outbox: what is still to be delivered.
+//! Messages in the outbox.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use super::stored::name_fault;
 /// A message to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// Where to: the name of a sink.
+    /// Name of the sink that receives it.
     pub sink: String,
-    /// Names the message: a second one of the same sink and key is not taken.
+    /// Identifies the message: a second message with the same sink and key is ignored.
     pub key: String,
-    /// The message, JSON.
+    /// Content of the message, JSON.
     pub payload: String,
 }
 
 impl NewDelivery {
-    /// What keeps it from being stored, if anything.
+    /// Returns the reason why the message cannot be stored, or `None` if it can.
     pub(crate) fn fault(&self) -> Option<String> {
-        // Both stand in one index.
+        // Sink and key together are the key of one index, so their total length is limited as well.
         name_fault("sink", &self.sink).or_else(|| name_fault("message", &(self.sink.clone() + &self.key)))
     }
 }
@@ -27,47 +27,47 @@ impl NewDelivery {
 /// A message in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Number in the outbox.
+    /// Number of the message in the outbox.
     pub id: i64,
-    /// The detection that it tells of, if it does.
+    /// Detection that the message reports, if any.
     pub detection: Option<DetectionId>,
-    /// Where to.
+    /// Name of the sink that receives it.
     pub sink: String,
-    /// Names the message.
+    /// Identifies the message within its sink.
     pub key: String,
-    /// The message, JSON.
+    /// Content of the message, JSON.
     pub payload: String,
-    /// When it was put into the outbox.
+    /// Time at which it was added to the outbox, in milliseconds since the Unix epoch.
     pub created_at: i64,
-    /// How often it was claimed.
+    /// Number of claims, each of which is an attempt to deliver it.
     pub attempts: u32,
-    /// When it is due, if it is neither delivered nor dead.
+    /// Time at which it is due if it is neither delivered nor dead, in milliseconds since the Unix epoch.
     pub next_attempt_at: i64,
-    /// When it was delivered.
+    /// Time at which it was delivered, in milliseconds since the Unix epoch.
     pub delivered_at: Option<i64>,
-    /// When it was given up.
+    /// Time at which it was marked as dead, in milliseconds since the Unix epoch.
     pub dead_at: Option<i64>,
-    /// Why the last attempt that failed did so.
+    /// Error of the last attempt that failed.
     pub last_error: Option<String>,
 }
 
-/// Where a message is on its way.
+/// Delivery status of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryStatus {
-    /// Neither delivered nor given up.
+    /// The message is neither delivered nor dead.
     Waiting,
-    /// Delivered.
+    /// The message was delivered.
     Delivered,
-    /// Given up.
+    /// Delivery failed permanently, or no process claimed the message.
     Dead,
 }
 
-/// Which messages to list.
+/// Selects the messages to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    /// Only messages to this sink.
+    /// Includes only messages for this sink.
     pub sink: Option<String>,
-    /// Only messages that are there on their way.
+    /// Includes only messages with this status.
     pub status: Option<DeliveryStatus>,
 }
 
@@ -80,36 +80,37 @@ pub enum AfterFailure {
     Dead,
 }
 
-/// What [`crate::Journal::prune`] deletes, by age; with `None` nothing of that kind goes.
+/// Age limits for [`crate::Journal::prune`]. With `None`, nothing of that kind is deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Expired {
-    /// Detections that were last seen, and streams that were over, before that time.
+    /// Deletes detections that were last seen, and streams that ended, before this time (milliseconds since the Unix
+    /// epoch).
     pub detections: Option<i64>,
-    /// Messages that were delivered or given up before that time.
+    /// Deletes messages that were delivered or marked as dead before this time (milliseconds since the Unix epoch).
     pub deliveries: Option<i64>,
 }
 
 impl Expired {
-    /// Everything before that time.
+    /// Returns limits that delete everything before one time (milliseconds since the Unix epoch).
     #[must_use]
     pub fn before(time: i64) -> Self {
         Self { detections: Some(time), deliveries: Some(time) }
     }
 }
 
-/// What [`crate::Journal::prune`] deleted.
+/// Numbers of records that [`crate::Journal::prune`] deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Detections.
+    /// Number of detections.
     pub detections: u64,
-    /// Messages of the outbox.
+    /// Number of messages of the outbox.
     pub deliveries: u64,
-    /// Streams that were over.
+    /// Number of ended streams.
     pub streams: u64,
 }
 
 impl Pruned {
-    /// How many there were of the commonest kind.
+    /// Returns the largest of the three numbers.
     #[must_use]
     pub fn most(&self) -> u64 {
         self.detections.max(self.deliveries).max(self.streams)

@@ -1,4 +1,4 @@
-//! What was heard where.
+//! Detections of tracks in streams and files.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,13 +10,13 @@ use uuid::Uuid;
 use super::stored::{moment, name_fault, text};
 use crate::{TrackId, TrackNumber};
 
-/// Identity of one airing, from its start to its end: a UUID of version 7.
+/// Identity of one airing, the same from its start to its end: a UUID of version 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DetectionId(pub Uuid);
 
 impl DetectionId {
-    /// An identity for an airing that begins to be heard now.
+    /// Returns a new identity, for an airing that is detected for the first time now.
     #[must_use]
     pub fn fresh() -> Self {
         Self(Uuid::now_v7())
@@ -37,17 +37,17 @@ impl FromStr for DetectionId {
     }
 }
 
-/// The unknown sound that something was found in.
+/// The input in which a track was detected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HeardIn {
-    /// A stream, by its id.
+    /// A stream: the name of its session, or its id if the session has no name.
     Stream(String),
     /// A file, by its name.
     File(String),
 }
 
 impl HeardIn {
-    /// Kind, as databases carry it, and name.
+    /// Returns the kind, as it is stored in the database, and the name.
     pub(crate) fn parts(&self) -> (i16, Cow<'_, str>) {
         match self {
             Self::Stream(id) => (1, text(id)),
@@ -55,7 +55,7 @@ impl HeardIn {
         }
     }
 
-    /// From what [`HeardIn::parts`] gave.
+    /// Returns the input for a kind and a name of [`HeardIn::parts`], or `None` if the kind is unknown.
     pub(crate) fn of(kind: i16, name: String) -> Option<Self> {
         match kind {
             1 => Some(Self::Stream(name)),
@@ -65,79 +65,79 @@ impl HeardIn {
     }
 }
 
-/// A track that was heard: one airing.
+/// The detection of one airing of a track.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
-    /// Which airing.
+    /// Identity of the airing.
     pub id: DetectionId,
-    /// Where.
+    /// Input in which it was detected.
     pub heard_in: HeardIn,
-    /// The track by its number at that time.
+    /// Number of the track at the time of the detection.
     pub track: TrackNumber,
-    /// The track by its stable identity.
+    /// Stable identity of the track.
     pub track_id: TrackId,
     /// Start in seconds from the first sample.
     pub query_start: f64,
-    /// End, or how far it was heard yet, in seconds from the first sample.
+    /// End in seconds from the first sample; while the airing continues, the position up to which it has been detected.
     pub query_end: f64,
     /// Start in milliseconds: since the Unix epoch in a stream, since the first sample in a file.
     pub start_at: i64,
-    /// End in milliseconds, as the start.
+    /// End in milliseconds, relative to the same origin as the start.
     pub end_at: i64,
-    /// Position in the track at the start, seconds.
+    /// Position in the track at the start, in seconds.
     pub reference_start: f64,
-    /// Speed at which it is played: 1.02 is 2 % too fast.
+    /// Playback speed: 1.02 is 2 % too fast.
     pub speed: f64,
-    /// Pitch at which it is played, cents: 100 is a semitone up.
+    /// Pitch shift in cents: 100 is a semitone up.
     pub pitch_cents: f64,
-    /// Probability that it is chance.
+    /// Probability that the match is a coincidence.
     pub false_positive_probability: f64,
-    /// Peaks of the track that were found.
+    /// Number of peaks of the track that were found.
     pub matched_peaks: u32,
-    /// Peaks of the track within the stretch.
+    /// Number of peaks of the track within the matched section.
     pub expected_peaks: u32,
-    /// When it was first written down.
+    /// Time at which it was first recorded, in milliseconds since the Unix epoch.
     pub first_seen: i64,
-    /// When it was last found to go on.
+    /// Time at which it was last seen to continue, in milliseconds since the Unix epoch.
     pub last_seen: i64,
-    /// Whether it is over and will not change any more.
+    /// True if the airing has ended and the detection will not change any more.
     pub is_final: bool,
-    /// Channel that the stream came from, for the keys of its messages.
+    /// Channel that the stream belongs to, used in the keys of its messages.
     pub channel: Option<String>,
 }
 
-/// The last detection of a page, from which the next page goes on.
+/// Position of the last detection of a page, after which the next page starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageMark {
-    /// What the pages are in order of.
+    /// Value of the time that the pages are ordered by.
     pub at: i64,
-    /// Tells detections of the same time apart.
+    /// Orders detections of the same time.
     pub id: DetectionId,
 }
 
 impl Detection {
-    /// Where the next page of [`crate::Journal::detections_of`] goes on.
+    /// Returns the mark after which the next page of [`crate::Journal::detections_of`] starts.
     #[must_use]
     pub fn mark_by_start(&self) -> PageMark {
         PageMark { at: self.start_at, id: self.id }
     }
 
-    /// Where the next page of [`crate::Journal::airings_of`] goes on.
+    /// Returns the mark after which the next page of [`crate::Journal::airings_of`] starts.
     #[must_use]
     pub fn mark_by_first_seen(&self) -> PageMark {
         PageMark { at: self.first_seen, id: self.id }
     }
 
-    /// What keeps it from being stored, if anything.
+    /// Returns the reason why the detection cannot be stored, or `None` if it can.
     pub(crate) fn fault(&self) -> Option<String> {
         let numbers = [self.query_start, self.query_end, self.reference_start, self.speed, self.pitch_cents];
         let finite = numbers.iter().all(|n| n.is_finite()) && self.false_positive_probability.is_finite();
         let times = [self.start_at, self.end_at, self.first_seen, self.last_seen];
         if !finite || times != times.map(moment) {
-            return Some(format!("detection {}: it has numbers that are none", self.id));
+            return Some(format!("detection {}: a number is not finite or a time is out of range", self.id));
         }
         if self.query_end < self.query_start || self.end_at < self.start_at {
-            return Some(format!("detection {}: it ends before it starts", self.id));
+            return Some(format!("detection {}: its end is before its start", self.id));
         }
         match &self.heard_in {
             HeardIn::Stream(id) => name_fault("stream", id),

@@ -1,4 +1,4 @@
-//! The journal: streams and who works on them, what was heard, and what is still to be delivered.
+//! The journal: streams with their leases, detections, and the outbox of messages to deliver.
 
 mod attempts;
 mod backlog;
@@ -27,27 +27,29 @@ pub use stream::{
     new_owner, worker_name,
 };
 
-/// What is written down while streams are listened to. It lives in the catalogue's database, and what
-/// [`crate::Catalog`] says of transactions, processes and dropped calls holds here too.
+/// The records of live monitoring, in the database of the catalog. The guarantees of [`crate::Catalog`] for
+/// transactions, shared access and dropped calls apply here too.
 ///
-/// Times are milliseconds since the Unix epoch and come from the caller, with one exception: only the database's clock
-/// decides when a lease of a stream ends and when a message is due. A claim is a promise between machines, and a machine
-/// whose own clock is ahead would take streams and messages from workers that live. A NUL in a text is stored as U+FFFD.
+/// Times are milliseconds since the Unix epoch and come from the caller, with one exception: only the clock of the
+/// database decides when the lease of a stream expires and when a message is due. Leases and claims coordinate several
+/// machines, and a machine whose own clock is fast would take streams and messages from live workers. A NUL in a text
+/// is stored as U+FFFD.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Takes a stream in, or starts a known one again: as a new session, in state starting, without a lease. To be
-    /// told of the same start twice, or late, changes nothing.
+    /// Adds a stream, or starts a known stream again: as a new session, in state `starting`, without a lease. A
+    /// duplicate or late call for the same start changes nothing.
     ///
-    /// A known stream starts again only if it is told to have started later than the known session. If both
-    /// sessions have names, these have to differ; else the known one has to be over, and the start to be later
-    /// than that end.
+    /// A known stream starts again only if `started_at` is later than that of the known session. In addition, if both
+    /// sessions have names, the names must differ; otherwise the known session must have ended, and `started_at` must
+    /// be later than that end. A session whose end was recorded by [`Journal::remember_end`] does not start again.
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] for an id that is empty or longer than 2,000 bytes.
     async fn start_stream(&self, new: &NewStream) -> Result<StartOutcome, CatalogError>;
 
-    /// Ends a stream from outside, and its lease with it. False, and nothing is done, if it is not known, over
-    /// already, started later than `at`, or in another session than the one named.
+    /// Ends a stream on behalf of a caller that does not hold its lease, and ends the lease. Returns false and changes
+    /// nothing if the stream is unknown, has ended already, started later than `at`, or is in another session than
+    /// `session`.
     async fn end_stream(
         &self,
         id: &str,
@@ -56,21 +58,22 @@ pub trait Journal: Send + Sync {
         at: i64,
     ) -> Result<bool, CatalogError>;
 
-    /// Remembers that a session is over that is not the one in the stream's row, so that its start changes nothing when it
-    /// arrives late. The row stays as it is.
+    /// Records that a session has ended that is not the one in the row of the stream, so that its start changes nothing
+    /// if it arrives late. The row stays as it is.
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] for an id or a session that is empty or longer than 2,000 bytes.
     async fn remember_end(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError>;
 
-    /// Returns the number of streams that [`Journal::claim_streams`] could give to a worker: not over, not of the origin
-    /// [`ARCHIVE`], and without a lease or with one that expired [`WAITING_AFTER`] ago by the database's clock.
+    /// Returns the number of streams that [`Journal::claim_streams`] could give to a worker: they have not ended, are
+    /// not of the origin [`ARCHIVE`], and have no lease or one that expired at least [`WAITING_AFTER`] ago by the clock
+    /// of the database.
     async fn waiting_streams(&self) -> Result<u64, CatalogError>;
 
-    /// The stream of this id.
+    /// Returns the stream with this id.
     async fn stream(&self, id: &str) -> Result<Option<Stream>, CatalogError>;
 
-    /// A page of streams that pass the filter, in order of id (by code point), after the given one.
+    /// Returns a page of streams that pass the filter, ordered by id (by code point), starting after the given one.
     async fn streams(
         &self,
         filter: &StreamFilter,
@@ -78,13 +81,13 @@ pub trait Journal: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Stream>, CatalogError>;
 
-    /// Gives the worker named `owner` at most `most` streams that are not over and that nobody works on: the
-    /// ones that never had a lease, were handed back, or whose lease has run out; oldest first. No two workers
-    /// get the same one.
+    /// Claims at most `most` streams for the worker named `owner`, oldest first. Candidates are streams that have not
+    /// ended and that never had a lease, were released, or whose lease has expired. No two workers get the same stream.
     ///
     /// Each claim counts one death in advance ([`Stream::deaths`]), which [`Journal::confirm_stream`] and
-    /// [`Journal::release`] clear. A stream with [`SUSPECT_DEATHS`] is given to a worker only while that worker has no other
-    /// one that is not confirmed. A stream with [`MAX_WORKER_DEATHS`] is not given to any: see [`Journal::quarantine_streams`].
+    /// [`Journal::release`] clear. A stream with [`SUSPECT_DEATHS`] is given to a worker only while that worker has no
+    /// other such stream that is not confirmed. A stream with [`MAX_WORKER_DEATHS`] is not given to any: see
+    /// [`Journal::quarantine_streams`].
     async fn claim_streams(
         &self,
         owner: &str,
@@ -92,12 +95,13 @@ pub trait Journal: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
-    /// Fails the streams without a worker that have [`MAX_WORKER_DEATHS`], and returns their ids. Only a new start makes such a
-    /// stream claimable again.
+    /// Fails all streams without a worker that have [`MAX_WORKER_DEATHS`], and returns their ids. Only a new start
+    /// makes such a stream claimable again.
     async fn quarantine_streams(&self) -> Result<Vec<String>, CatalogError>;
 
-    /// The same as [`Journal::claim_streams`] for streams of the origin [`ARCHIVE`], which [`Journal::claim_streams`] passes over: their sound is in
-    /// objects, and whoever follows live streams cannot follow them.
+    /// Does the same as [`Journal::claim_streams`] for streams of the origin [`ARCHIVE`], which
+    /// [`Journal::claim_streams`] skips: their audio is in stored objects, which the workers for live streams cannot
+    /// follow. Does not count deaths.
     async fn claim_archives(
         &self,
         owner: &str,
@@ -105,25 +109,25 @@ pub trait Journal: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<Stream>, CatalogError>;
 
-    /// Makes all leases of a worker last this long from now, in one statement; gives the ids that it still
-    /// holds, in order. Work on any other stream has to stop: it is over, started anew, or another's. A lease
-    /// that has run out and that nobody has taken is still held.
+    /// Extends all leases of a worker to last `lease` from now, in one statement, and returns the ids of the streams
+    /// that it still holds, in order. The worker must stop work on every other stream: it has ended, was started again,
+    /// or belongs to another worker. An expired lease that no other worker has claimed is still held.
     ///
-    /// A worker that cannot reach the database has to stop by its own clock, no later than its lease runs out;
-    /// this call itself may wait longer than that for a server to come back, and may be dropped.
+    /// A worker that cannot reach the database must stop by its own clock, no later than its lease expires. This call
+    /// can wait longer than that for a server to return, and can be dropped.
     async fn renew_leases(&self, owner: &str, lease: Duration) -> Result<Vec<String>, CatalogError>;
 
-    /// Hands a stream back, or with no id all that the worker holds, so that others may claim it at once; how
-    /// many there were.
+    /// Releases a stream, or all streams of the worker if `id` is `None`, so that other workers can claim them at once.
+    /// Returns the number of released streams.
     async fn release(&self, owner: &str, id: Option<&str>) -> Result<u64, CatalogError>;
 
-    /// Writes down how a stream is, if the worker still holds it and it is still in that session; whether so.
-    /// Ended and failed also end the lease. Live sets the attempts back to 0.
+    /// Stores the state of a stream if the worker still holds it in that session, and returns true if so. The states
+    /// `ended` and `failed` also end the lease. The state `live` resets the attempts to 0.
     async fn report_stream(&self, owner: &str, report: &StreamReport, now: i64)
     -> Result<bool, CatalogError>;
 
-    /// Clears the deaths that were counted for a stream, if the worker still holds it in that session (id and
-    /// [`Stream::started_at`]); returns true if so.
+    /// Clears the deaths that were counted for a stream if the worker still holds it in that session (id and
+    /// [`Stream::started_at`]), and returns true if so.
     async fn confirm_stream(
         &self,
         owner: &str,
@@ -131,46 +135,49 @@ pub trait Journal: Send + Sync {
         health: StreamHealth,
     ) -> Result<bool, CatalogError>;
 
-    /// Counts a death of the decoder of a stream, and returns the number of them ([`Stream::decoder_deaths`]). `None` if the
-    /// worker does not hold the stream any more. The worker ends the stream at [`MAX_DEATHS`].
+    /// Counts a death of the decoder of a stream and returns the number of them ([`Stream::decoder_deaths`]), or `None`
+    /// if the worker does not hold the stream any more. The worker ends the stream at [`MAX_DEATHS`].
     async fn count_decoder_death(
         &self,
         owner: &str,
         session: (&str, i64),
     ) -> Result<Option<u32>, CatalogError>;
 
-    /// Counts an attempt to process an object, before it begins, and returns the number of attempts. `None`, and nothing is
-    /// counted, if [`MAX_DEATHS`] of them did not end: the object must not be processed.
+    /// Counts an attempt to process an object before it begins, and returns the number of attempts. Returns `None` and
+    /// counts nothing if [`MAX_DEATHS`] attempts have not ended: the object must not be processed.
     ///
     /// # Errors
     /// [`CatalogError::Invalid`] for names that are empty or longer than 2,000 bytes.
     async fn begin_attempt(&self, object: &ObjectVersion) -> Result<Option<u32>, CatalogError>;
 
-    /// The number of attempts that have begun for this content of an object and have not ended.
+    /// Returns the number of attempts that have begun for this version of an object and have not ended.
     async fn attempts(&self, object: &ObjectVersion) -> Result<u32, CatalogError>;
 
-    /// Notes that processing ended in an orderly way, whatever its result: forgets all attempts for this content.
+    /// Records that processing ended in an orderly way, whatever its result: deletes all attempts for this version of
+    /// an object.
     async fn end_attempt(&self, object: &ObjectVersion) -> Result<(), CatalogError>;
 
-    /// Objects with at least this number of attempts, the latest first.
+    /// Returns objects with at least `at_least` attempts, the latest first.
     async fn open_attempts(&self, at_least: u32, limit: u32) -> Result<Vec<ObjectAttempts>, CatalogError>;
 
-    /// Deletes attempts and remembered ends of sessions that are older than this time; returns their number.
+    /// Deletes attempts that last began, and remembered sessions that ended, before this time, and returns their
+    /// number.
     async fn prune_state(&self, before: i64) -> Result<u64, CatalogError>;
 
-    /// Whether it is the caller's turn to do what only one process of all is to do, at most once in that time. It is for one
-    /// caller in each such time, by the database's clock, and for the first one ever.
+    /// Returns true if the caller has to do the periodic job `name`, which only one of all processes does. By the clock
+    /// of the database, it returns true to one caller within each period of length `every`; the first call for a name
+    /// returns true.
     async fn turn(&self, name: &str, every: Duration) -> Result<bool, CatalogError>;
 
-    /// Writes a detection down, new or as the next state of the one with its id, and in the same transaction
-    /// puts what is to be delivered of it into the outbox, each sink and key once.
+    /// Stores a detection, as a new row or as the next state of the one with its id, and in the same transaction adds
+    /// its messages to the outbox, once per sink and key.
     ///
-    /// False, and nothing is done, if what is known is newer: it was seen later, or is final and this one is
-    /// not. First seen, and what it was heard in, stay as first told.
+    /// Returns false and changes nothing if the stored state is newer: it was seen later, or is final and this one is
+    /// not. The values of [`Detection::first_seen`] and [`Detection::heard_in`] stay as they were first recorded.
     ///
     /// # Errors
-    /// [`CatalogError::Invalid`] for an end before the start, numbers that are none, and names that are empty or
-    /// longer than 2,000 bytes (sink and key together).
+    /// [`CatalogError::Invalid`] for an end before the start, numbers that are not finite, times out of range, and
+    /// names that are empty or longer than 2,000 bytes (sink and key together).
     async fn record(
         &self,
         detection: &Detection,
@@ -178,11 +185,11 @@ pub trait Journal: Send + Sync {
         now: i64,
     ) -> Result<bool, CatalogError>;
 
-    /// Does the same as [`Journal::record`] while no other worker holds the stream. A worker that was cut off from the database
-    /// cannot add to a stream that another one has taken over.
+    /// Does the same as [`Journal::record`] unless another worker holds the stream. This prevents a worker that was cut
+    /// off from the database from adding to a stream that another worker has taken over.
     ///
     /// # Errors
-    /// As [`Journal::record`].
+    /// As for [`Journal::record`].
     async fn record_held(
         &self,
         holder: Holder<'_>,
@@ -191,16 +198,17 @@ pub trait Journal: Send + Sync {
         now: i64,
     ) -> Result<Recorded, CatalogError>;
 
-    /// Detections that are not final, in order of start: what a worker that takes a stream over goes on with.
+    /// Returns the detections that are not final, ordered by start. A worker that takes over a stream continues them.
     async fn open_detections(&self, heard_in: &HeardIn) -> Result<Vec<Detection>, CatalogError>;
 
-    /// Detections that are not final, were last seen before that time, and were heard in no stream that goes on in that
-    /// session (or, where sessions have no names, under that id): nobody is left who would end them. The first in order of
-    /// start.
+    /// Returns detections in streams that are not final, were last seen before `before`, and have no worker left that
+    /// could end them: no stream that has not ended is in their session (or has their id, if the session has no name).
+    /// Returns the first ones, ordered by start.
     async fn left_open(&self, before: i64, limit: u32) -> Result<Vec<Detection>, CatalogError>;
 
-    /// Detections that are final and were last seen no earlier than that time, whatever time of day the stream itself
-    /// tells: the latest ones, in no order. What a worker that takes a stream over hears of them once more is not news.
+    /// Returns final detections with a [`Detection::last_seen`] of at least `since`, which does not depend on the
+    /// timestamps in the stream: the latest ones, in no order. A worker that takes over a stream uses them to
+    /// deduplicate detections that it makes again.
     async fn lately_final(
         &self,
         heard_in: &HeardIn,
@@ -208,8 +216,8 @@ pub trait Journal: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError>;
 
-    /// A page of detections that overlap the time from `from` (included) to `to` (excluded), in the unit of
-    /// [`Detection::start_at`], in order of start, after the mark of the page before
+    /// Returns a page of detections that overlap the time from `from` (inclusive) to `to` (exclusive), in the unit of
+    /// [`Detection::start_at`], ordered by start, starting after the mark of the previous page
     /// ([`Detection::mark_by_start`]).
     async fn detections_of(
         &self,
@@ -220,8 +228,8 @@ pub trait Journal: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError>;
 
-    /// A page of detections of a track, whatever its number was, the last first seen first, before the mark of
-    /// the page before ([`Detection::mark_by_first_seen`]).
+    /// Returns a page of detections of a track, whatever its number was, ordered by first seen, latest first, starting
+    /// after the mark of the previous page ([`Detection::mark_by_first_seen`]).
     async fn airings_of(
         &self,
         track: TrackId,
@@ -229,23 +237,23 @@ pub trait Journal: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError>;
 
-    /// Puts messages that belong to no detection into the outbox, each sink and key once. They are due at once, by the
-    /// database's clock; `now` is when they were made.
+    /// Adds messages that belong to no detection to the outbox, once per sink and key. They are due at once, by the
+    /// clock of the database; `now` is the time of their creation.
     ///
     /// # Errors
-    /// As [`Journal::record`], for names.
+    /// As for [`Journal::record`], for names.
     async fn enqueue(&self, deliveries: &[NewDelivery], now: i64) -> Result<(), CatalogError>;
 
-    /// How full the outbox is.
+    /// Returns the counts of the undelivered messages in the outbox.
     async fn backlog(&self) -> Result<Backlog, CatalogError>;
 
-    /// The same for each sink that has undelivered messages, in order of name.
+    /// Returns the same counts for each sink that has undelivered messages, ordered by name.
     async fn backlogs(&self) -> Result<Vec<SinkBacklog>, CatalogError>;
 
-    /// Claims at most `most` messages of a sink, the ones that are due for longest, and counts the attempt; gives
-    /// them in order of id. No two workers get the same one. A message whose delivery is not reported within the time
-    /// `claim` is due again after it: its claimant is taken to be dead. So a sink may see a message twice, and knows it by
-    /// its key.
+    /// Claims at most `most` messages of a sink, those that have been due for longest first, and counts the attempt.
+    /// Returns them ordered by id. No two workers get the same message. A message whose delivery is not reported within
+    /// the time `claim` becomes due again, because its worker may have died. A sink can therefore receive a message
+    /// twice; it recognizes the duplicate by its key.
     async fn claim_deliveries(
         &self,
         sink: &str,
@@ -253,18 +261,18 @@ pub trait Journal: Send + Sync {
         claim: Duration,
     ) -> Result<Vec<Delivery>, CatalogError>;
 
-    /// Gives up at most `most` messages that have been due for this time without being claimed: their sink is in the
-    /// settings of no process. Returns the number of messages.
+    /// Marks as dead at most `most` messages that have been due for the time `after` without being claimed, because
+    /// their sink is in the settings of no process. Returns their number.
     async fn expire_unclaimed(&self, after: Duration, most: u32) -> Result<u64, CatalogError>;
 
-    /// Deletes at most `most` undelivered messages of a sink, dead ones as well; returns their number.
+    /// Deletes at most `most` undelivered messages of a sink, including dead ones, and returns their number.
     async fn drop_deliveries(&self, sink: &str, most: u32) -> Result<u64, CatalogError>;
 
-    /// Marks messages as delivered, also ones that were claimed again or given up meanwhile.
+    /// Marks messages as delivered, even if they have been claimed again or marked as dead in the meantime.
     async fn delivered(&self, ids: &[i64], now: i64) -> Result<(), CatalogError>;
 
-    /// Says that an attempt ([`Delivery::attempts`] as claimed) failed, and what follows. False, and nothing is
-    /// done, if the message was claimed again since, or is delivered or dead.
+    /// Reports that an attempt ([`Delivery::attempts`] as claimed) failed, and what to do with the message. Returns
+    /// false and changes nothing if the message has been claimed again since, or is delivered or dead.
     async fn delivery_failed(
         &self,
         id: i64,
@@ -273,7 +281,7 @@ pub trait Journal: Send + Sync {
         then: AfterFailure,
     ) -> Result<bool, CatalogError>;
 
-    /// A page of messages that pass the filter, in order of id, after the given one.
+    /// Returns a page of messages that pass the filter, ordered by id, starting after the given one.
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -281,10 +289,10 @@ pub trait Journal: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Delivery>, CatalogError>;
 
-    /// Makes dead messages due again, with attempts counted from 0; how many there were.
+    /// Makes dead messages due again, with attempts counted from 0, and returns their number.
     async fn retry(&self, ids: &[i64]) -> Result<u64, CatalogError>;
 
-    /// Deletes one batch, at most `most` of each kind, of what has expired. All counts are below `most` when no more
-    /// is left. Whoever tells of a stream again that was deleted starts it.
+    /// Deletes one batch of expired records, at most `most` of each kind. When no more are left, all counts are below
+    /// `most`. A later start of a deleted stream adds it as a new one.
     async fn prune(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError>;
 }

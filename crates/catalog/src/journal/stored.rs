@@ -1,36 +1,36 @@
-//! What every database can hold and reckon with.
+//! Limits of the values that every database can store and calculate with.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Milliseconds to both sides of the epoch, a quarter of a million years: twice as much is still far from where
-/// databases overflow.
+/// Limit of times on both sides of the epoch, in milliseconds: 285,000 years. Even twice this value is far below the
+/// overflow of database integers.
 const FURTHEST: i64 = 1 << 53;
 
-/// Bytes of a name that is looked up: indexes of PostgreSQL take no more than 2,700 in all.
+/// Maximum number of bytes of an indexed name: PostgreSQL indexes accept no more than 2,700 bytes per entry.
 const LONGEST_NAME: usize = 2000;
 
-/// What keeps a text from being a name that is looked up, if anything.
+/// Returns the reason why a text cannot be an indexed name, or `None` if it can.
 pub(crate) fn name_fault(what: &str, name: &str) -> Option<String> {
     let length = text(name).len();
     match length {
-        0 => Some(format!("a {what} whose name is empty")),
+        0 => Some(format!("the {what} name is empty")),
         1..=LONGEST_NAME => None,
-        _ => Some(format!("a {what} whose name has {length} bytes; {LONGEST_NAME} are the most")),
+        _ => Some(format!("the {what} name has {length} bytes; the maximum is {LONGEST_NAME}")),
     }
 }
 
-/// NUL, which some have no place for, becomes the replacement character.
+/// Replaces each NUL by the replacement character U+FFFD, because not every database can store NUL.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-/// The nearest time that can be reckoned with.
+/// Clamps a time to the supported range.
 pub(crate) fn moment(milliseconds: i64) -> i64 {
     milliseconds.clamp(-FURTHEST, FURTHEST)
 }
 
-/// Whole milliseconds of a duration.
+/// Returns the whole milliseconds of a duration, clamped to the supported range.
 pub(crate) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).map_or(FURTHEST, moment)
 }

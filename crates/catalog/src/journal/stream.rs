@@ -8,29 +8,29 @@ use uuid::Uuid;
 use super::attempts::{MAX_DEATHS, MAX_WORKER_DEATHS};
 use super::stored::name_fault;
 
-/// Origin of streams whose sound is in objects, segment by segment: [`crate::Journal::claim_archives`] gives them.
+/// Origin of streams whose audio is stored in objects, one per segment. [`crate::Journal::claim_archives`] claims them.
 pub const ARCHIVE: &str = "archive";
 
-/// A stream whose lease has expired is counted as waiting after this time: a running service claims it sooner.
+/// Time after the expiry of a lease from which its stream is counted as waiting. A running service claims it sooner.
 pub const WAITING_AFTER: Duration = Duration::from_secs(5);
 
 /// Separates the name of a worker from its random id.
 const OWNER_SEPARATOR: char = '/';
 
-/// Returns a new owner of leases. The name is for display only: each call returns another owner, so that two processes of
-/// one name never share a lease.
+/// Returns a new owner of leases. The name is for display only: each call returns a different owner, so that two
+/// processes with the same name never share a lease.
 #[must_use]
 pub fn new_owner(name: &str) -> String {
     format!("{name}{OWNER_SEPARATOR}{}", Uuid::new_v4())
 }
 
-/// The name in an owner of [`new_owner`].
+/// Returns the name of the worker in an owner of [`new_owner`].
 #[must_use]
 pub fn worker_name(owner: &str) -> &str {
     owner.rsplit_once(OWNER_SEPARATOR).map_or(owner, |(name, _)| name)
 }
 
-/// The reason of a stream that was not claimed because of its deaths.
+/// Returns the text for [`Stream::reason`] of a stream that is quarantined because of its deaths.
 pub(crate) fn quarantine_reason() -> String {
     format!(
         "quarantined: the process died {MAX_WORKER_DEATHS} times while it began to decode this stream; start the stream again \
@@ -38,26 +38,26 @@ pub(crate) fn quarantine_reason() -> String {
     )
 }
 
-/// How a stream is.
+/// State of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamState {
-    /// Nothing was heard of it yet.
+    /// No audio has been received yet.
     Starting,
-    /// Its sound comes in.
+    /// Audio is being received.
     Live,
-    /// It should have sound, but none comes.
+    /// Audio is expected, but none is being received.
     Stalled,
-    /// It is over.
+    /// The stream has ended.
     Ended,
-    /// It was given up.
+    /// The stream failed and is not retried.
     Failed,
 }
 
 impl StreamState {
     const ALL: [Self; 5] = [Self::Starting, Self::Live, Self::Stalled, Self::Ended, Self::Failed];
 
-    /// The name as databases and responses carry it.
+    /// Returns the name of the state as it appears in databases and responses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -69,94 +69,97 @@ impl StreamState {
         }
     }
 
-    /// Whether nobody listens to it any more.
+    /// Returns true if the stream has ended or failed.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Ended | Self::Failed)
     }
 
-    /// The state of that name.
+    /// Returns the state with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }
 
-/// A stream that somebody says has started.
+/// The start of a stream, as reported by its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewStream {
-    /// What it is called for ever, for example the ARN of a channel.
+    /// Permanent identifier, for example the ARN of a channel.
     pub id: String,
-    /// Where its sound is.
+    /// URL of the audio.
     pub url: String,
-    /// Where we heard of it.
+    /// Source that reported the stream.
     pub origin: String,
-    /// What this session is called, where sessions have names.
+    /// Name of this session, if the origin names sessions.
     pub session: Option<String>,
-    /// When it started, as told by whoever knows: twice the same for the same start.
+    /// Start time as reported by the origin, in milliseconds since the Unix epoch; the same in each report of the same
+    /// start.
     pub started_at: i64,
 }
 
 impl NewStream {
-    /// What keeps it from being stored, if anything.
+    /// Returns the reason why the stream cannot be stored, or `None` if it can.
     pub(crate) fn fault(&self) -> Option<String> {
         name_fault("stream", &self.id)
     }
 }
 
-/// What [`crate::Journal::start_stream`] did.
+/// The outcome of [`crate::Journal::start_stream`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartOutcome {
-    /// A new stream, or a new session of a known one.
+    /// A new stream, or a new session of a known one, was started.
     Started(Stream),
-    /// Nothing: that was known. The stream as it is.
+    /// The start was known or outdated, and nothing changed. Contains the stored stream.
     Known(Stream),
 }
 
 /// A stream in its latest session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
-    /// What it is called.
+    /// Permanent identifier.
     pub id: String,
-    /// Where its sound is.
+    /// URL of the audio.
     pub url: String,
-    /// Where we heard of it.
+    /// Source that reported the stream.
     pub origin: String,
-    /// What this session is called.
+    /// Name of this session, if it has one.
     pub session: Option<String>,
-    /// How it is.
+    /// Current state.
     pub state: StreamState,
-    /// Why it is so.
+    /// Reason of the state.
     pub reason: Option<String>,
-    /// When the first sample of the session was heard, if known.
+    /// Time of the first sample of the session, if known, in milliseconds since the Unix epoch.
     pub epoch: Option<i64>,
-    /// Where the clock of the session stands, for the next worker; `None` where the stream has dates or no time stamps. The
-    /// text is the worker's own.
+    /// Anchor of the session's clock, with which the next worker continues it; `None` if the stream has dates or no
+    /// timestamps. Only workers interpret the text.
     pub clock_anchor: Option<String>,
-    /// When its first session started.
+    /// Start time of its first session, in milliseconds since the Unix epoch.
     pub created_at: i64,
-    /// When this session started; grows with every session, so it tells them apart.
+    /// Start time of this session, in milliseconds since the Unix epoch. It increases with every session and identifies
+    /// it.
     pub started_at: i64,
-    /// When anything but the lease changed.
+    /// Time of the last change of anything but the lease, in milliseconds since the Unix epoch.
     pub updated_at: i64,
-    /// When the session was over.
+    /// Time at which the session ended, in milliseconds since the Unix epoch.
     pub ended_at: Option<i64>,
-    /// The worker that has the lease.
+    /// Owner of the lease.
     pub lease_owner: Option<String>,
-    /// When the lease ends by the database's clock.
+    /// Time at which the lease expires by the clock of the database, in milliseconds since the Unix epoch.
     pub lease_until: Option<i64>,
-    /// How often it was claimed since it was last live.
+    /// Number of claims since the stream was last live.
     pub attempts: u32,
-    /// Claims that did not end in an orderly way since the stream last worked. The present claim counts until it works.
+    /// Number of claims that did not end in an orderly way since the stream was last confirmed. The current claim
+    /// counts until it is confirmed.
     pub deaths: u32,
-    /// Deaths of the stream's decoder since the stream was last healthy for minutes.
+    /// Number of deaths of the stream's decoder since the stream was last [healthy](crate::StreamHealth::Healthy).
     pub decoder_deaths: u32,
-    /// Position in a stream of segments, for the next worker. The text is the worker's own.
+    /// Position in a stream of segments, from which the next worker continues. Only workers interpret the text.
     pub progress: Option<String>,
 }
 
 impl Stream {
     /// Returns true if the stream failed because it killed its process [`MAX_WORKER_DEATHS`] times or its decoder
-    /// [`MAX_DEATHS`] times. Only a person starts it again.
+    /// [`MAX_DEATHS`] times. Only a new start makes it claimable again.
     #[must_use]
     pub fn is_quarantined(&self) -> bool {
         self.state == StreamState::Failed
@@ -164,29 +167,29 @@ impl Stream {
     }
 }
 
-/// Which streams to list.
+/// Selects the streams to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamFilter {
-    /// Ended and failed ones too.
+    /// Includes ended and failed streams.
     pub over: bool,
-    /// Only streams in this state.
+    /// Includes only streams in this state.
     pub state: Option<StreamState>,
-    /// Only streams that we heard of there.
+    /// Includes only streams of this origin.
     pub origin: Option<String>,
 }
 
-/// How a stream is, as its worker sees it.
+/// State of a stream as reported by its worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamReport {
-    /// Which stream.
+    /// Id of the stream.
     pub id: String,
-    /// Which session, by [`Stream::started_at`].
+    /// Session, identified by [`Stream::started_at`].
     pub started_at: i64,
-    /// How it is.
+    /// Current state.
     pub state: StreamState,
-    /// Why it is so; what was known is forgotten.
+    /// Reason of the state; replaces the stored one, also if it is `None`.
     pub reason: Option<String>,
-    /// When its first sample was heard; `None` leaves what is known.
+    /// Time of the first sample of the session, in milliseconds since the Unix epoch; `None` keeps the stored one.
     pub epoch: Option<i64>,
     /// Anchor of the session's clock; `None` keeps the stored one.
     pub clock_anchor: Option<String>,
@@ -199,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processes_of_one_name_own_different_leases() {
+    fn processes_with_the_same_name_get_different_owners() {
         let (one, other) = (new_owner("worker-1"), new_owner("worker-1"));
         assert_ne!(one, other);
         assert_eq!((worker_name(&one), worker_name(&other)), ("worker-1", "worker-1"));

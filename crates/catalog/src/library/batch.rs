@@ -1,4 +1,4 @@
-//! Cutting a page of changes into batches whose constellations fit into memory.
+//! Splits a page of changes into batches whose constellations fit into memory.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,25 +6,25 @@ use refrain_core::index::TrackNumber;
 
 use crate::{Change, ChangeKind};
 
-/// Changes that the index takes in one step.
+/// Changes that are applied to the index in one step.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) added: Vec<TrackNumber>,
     pub(crate) removed: Vec<TrackNumber>,
-    /// The last change of the batch.
+    /// Position of the last change of the batch.
     pub(crate) position: u64,
 }
 
-/// Tracks that a page of changes adds and does not remove again.
+/// Returns the tracks that a page of changes adds and does not remove again.
 pub(crate) fn lasting(changes: &[Change]) -> Vec<TrackNumber> {
     let removed = tracks(changes, ChangeKind::Removed).collect::<HashSet<_>>();
     tracks(changes, ChangeKind::Added).filter(|track| !removed.contains(track)).collect()
 }
 
-/// Batches in order of change, each with at most `limit` bytes of packed constellations (or one track).
+/// Splits changes into batches in order, each with at most `limit` bytes of packed constellations (or one track).
 ///
-/// `sizes` are the bytes of lasting tracks; a track without one has left the catalogue since, and its removal
-/// comes with a later page. A track that came and went within the page is in no batch.
+/// `sizes` contains the sizes in bytes of the tracks of [`lasting`]. A track without a size has been removed since; its
+/// removal follows in a later page. A track that is added and removed within the page is in no batch.
 pub(crate) fn cut(changes: &[Change], sizes: &HashMap<TrackNumber, u64>, limit: u64) -> Vec<Batch> {
     let came = tracks(changes, ChangeKind::Added).collect::<HashSet<_>>();
     let mut batches = Vec::new();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_and_went_is_left_out() {
+    fn tracks_added_and_removed_in_one_page_are_left_out() {
         let page = changes(&[(7, '+'), (3, '-'), (8, '+'), (7, '-')]);
         assert_eq!(lasting(&page), [TrackNumber(8)]);
         assert_eq!(cut(&page, &sizes(&[(8, 5)]), 100), [batch(&[8], &[3], 14)]);
@@ -100,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_label_only_moves_on() {
+    fn a_relabelled_track_only_advances_the_position() {
         let page = changes(&[(1, '+'), (9, '='), (3, '=')]);
         assert_eq!(cut(&page, &sizes(&[(1, 5)]), 9), [batch(&[1], &[], 13)]);
         assert_eq!(cut(&page[1..], &sizes(&[]), 9), [batch(&[], &[], 13)]);
     }
 
     #[test]
-    fn a_track_that_has_left_meanwhile_is_not_asked_for() {
+    fn a_track_without_a_size_is_not_requested() {
         let page = changes(&[(1, '+'), (2, '+')]);
         assert_eq!(cut(&page, &sizes(&[(2, 1)]), 100), [batch(&[2], &[], 12)]);
     }

@@ -1,4 +1,4 @@
-//! A library that follows its catalogue by itself.
+//! Keeps a library in step with its catalog in the background.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,48 +11,49 @@ use super::view::View;
 use super::{Library, LibraryError, Refreshed};
 use crate::Catalog;
 
-/// Longest time that a change is waited for at once. No news comes of it: waiting goes on.
+/// Maximum duration of one wait for a change. When it elapses, the wait is repeated.
 const WAIT: Duration = Duration::from_secs(60);
 
-/// After a change was noticed, others are let come, so that a busy indexer does not make an index run of each track.
+/// Pause after a change is noticed, to collect further ones. Otherwise a busy indexer would produce one index run per
+/// track.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// Pause after a first failure; each further one doubles it.
+/// Pause after the first failure; each further failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Longest pause between two tries.
+/// Maximum pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Keeps a [`Library`] in step with its catalogue while a process runs: what any process adds, changes or removes is
-/// so here within two seconds. It ends when it is dropped.
+/// Keeps a [`Library`] in step with its catalog while a process runs: a change by any process is searchable here within
+/// two seconds. Dropping it ends the task.
 ///
-/// Searches take a [`Follower::snapshot`] and keep it; they wait for nothing that is built meanwhile.
+/// Searches take a [`Follower::snapshot`] and keep it; they do not wait for an index that is being built.
 pub struct Follower {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
-/// What a [`Follower`] tells its listener.
+/// An event that a [`Follower`] reports to its listener.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Followed<'a> {
-    /// Changes were taken in. Whoever keeps tracks in memory drops those that they name.
+    /// Changes were applied to the index. Data about the tracks that they name must be dropped from caches.
     Changed(&'a Refreshed),
-    /// The catalogue or the index could not be followed. What was searchable still is; it is tried again after the
-    /// pause, for ever.
+    /// The catalog could not be read, or the index could not be updated. The last snapshot can still be searched. The
+    /// follower retries after the pause, without a limit.
     Failed {
-        /// Why.
+        /// Reason of the failure.
         error: &'a LibraryError,
-        /// Failures without a success between them, this one included.
+        /// Number of consecutive failures, including this one.
         failures: u32,
-        /// Time until the next try.
+        /// Time until the next attempt.
         pause: Duration,
     },
-    /// After failures: the index is in step again.
+    /// The index is in step again after failures.
     Recovered,
 }
 
-/// Who is told of what happens; called in the background, so it must not wait for anything.
+/// Receives the events; it is called in the background, so it must not block.
 type Listener = dyn Fn(Followed<'_>) + Send + Sync;
 
 struct Shared {
@@ -63,7 +64,7 @@ struct Shared {
 }
 
 impl Follower {
-    /// Follows from where the library is, in a task of the tokio runtime that this is called in.
+    /// Starts to follow the catalog at the position of the library, in a task of the current tokio runtime.
     #[must_use]
     pub fn start(library: Library, listener: impl Fn(Followed<'_>) + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared {
@@ -76,30 +77,30 @@ impl Follower {
         Self { shared, task }
     }
 
-    /// What can be searched now.
+    /// Returns the snapshot to search.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.view.snapshot()
     }
 
-    /// The catalogue's change number that the index has reached; behind what [`Follower::snapshot`] knows while the
-    /// index is built again.
+    /// Returns the change number of the catalog that the index has reached. It is behind that of [`Follower::snapshot`]
+    /// while the index is being rebuilt.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.shared.view.position()
     }
 
-    /// The catalogue that is followed.
+    /// Returns the catalog that is followed.
     #[must_use]
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.shared.catalog
     }
 
-    /// Builds the index again because a search found a file of this snapshot damaged, unless that has been done
-    /// already. Other searches go on with what is whole of the old one.
+    /// Rebuilds the index because a search found a file of the snapshot `damaged` to be damaged, unless the snapshot
+    /// has been replaced already. Other searches continue with the intact part of the old index.
     ///
     /// # Errors
-    /// What keeps the index from being built; following goes on all the same.
+    /// The error that prevented the rebuild. The follower continues in any case.
     pub async fn heal(&self, damaged: &Arc<Snapshot>) -> Result<(), LibraryError> {
         let mut library = self.shared.library.lock().await;
         if !Arc::ptr_eq(damaged, &library.snapshot()) {
@@ -133,22 +134,23 @@ async fn follow(shared: Arc<Shared>) {
         let broken =
             |error: &IndexError| matches!(error, IndexError::Damaged { .. } | IndexError::Unusable { .. });
         if matches!(&error, LibraryError::Index(error) if broken(error)) {
-            // Fails only where no thread can be had; the next round tells of it.
+            // This fails only if no thread is available; the next round reports that error.
             let _ = shared.library.lock().await.begin_behind().await;
         }
     }
 }
 
 impl Shared {
-    /// Takes in what there is, then waits for more.
+    /// Applies all available changes, then waits for more.
     async fn round(&self, after_failure: bool) -> Result<(), LibraryError> {
         let mut library = self.library.lock().await;
         if after_failure {
-            // A database that was away may have come back as an older copy of itself.
+            // A database that was unavailable may have been restored from an older copy.
             library.check_age().await?;
         }
         self.catch_up(&mut library).await?;
         drop(library);
+        // Returns without waiting for a change, so that the recovery is reported at once.
         if after_failure {
             return Ok(());
         }
@@ -158,7 +160,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Tells page by page: under a busy indexer there may always be another one.
+    /// Applies changes and reports them page by page, because a busy indexer may add pages faster than they are
+    /// applied.
     async fn catch_up(&self, library: &mut Library) -> Result<(), LibraryError> {
         loop {
             let more = library.step().await;

@@ -1,4 +1,4 @@
-//! An index kept in step with a catalogue.
+//! A search index that is kept in step with a catalog.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,51 +20,51 @@ use view::View;
 pub(crate) use batch::{Batch, cut, lasting};
 pub(crate) use refresh::unpack;
 
-/// Questions for constellations that are with the database at the same time.
+/// Maximum number of concurrent database queries for constellations.
 const READ_AT_ONCE: usize = 3;
 
-/// A catalogue and the search index that is derived from it.
+/// A catalog and the search index that is derived from it.
 ///
-/// The index lives in files, may be deleted at any time, and follows the catalogue's changes whenever
-/// [`Library::refresh`] is called.
+/// The index is stored in files and can be deleted at any time. [`Library::refresh`] applies the changes of the catalog
+/// to it.
 pub struct Library {
     catalog: Arc<dyn Catalog>,
-    /// Shared with the thread that applies changes, which ends its work even where a refresh is dropped.
+    /// Shared with the thread that applies changes, which completes its work even if the refresh is dropped.
     cache: Arc<Mutex<Cache>>,
-    /// What that thread has made so far.
+    /// Snapshot and position that this thread has produced so far.
     view: Arc<View>,
-    /// The last change that was told of; those before the library was opened count as told.
+    /// Position of the last change that was reported. Changes before the library was opened count as reported.
     told: u64,
-    /// What was done and is not yet told, because an error or a drop came between.
+    /// Work that is done and not yet reported, because an error or a drop occurred in between.
     pending: Refreshed,
-    /// Questions that read constellations at once.
+    /// Limits the number of concurrent queries for constellations.
     turns: Arc<Semaphore>,
 }
 
-/// Why the index could not follow the catalogue.
+/// The reason why the index could not be kept in step with the catalog.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LibraryError {
-    /// The catalogue could not be read.
+    /// The catalog could not be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The index files could not be read or written.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The thread that builds the index died.
+    /// The task that builds the index panicked or was canceled.
     #[error("the search index could not be brought up to date ({0}); please report this")]
     Thread(String),
 }
 
-/// What a refresh did.
+/// The result of a refresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refreshed {
-    /// Tracks that can be found from now on.
+    /// Number of tracks that were made searchable.
     pub added: u64,
-    /// Tracks that left the catalogue.
+    /// Number of tracks that were removed.
     pub removed: u64,
-    /// Every change since the library was opened that was not told before, in order and whoever made it searchable:
-    /// what is kept in memory of these tracks has to be asked for again.
+    /// All changes since the library was opened that were not reported before, in order, no matter which process made
+    /// them searchable. Cached data about these tracks must be read again.
     pub changes: Vec<Change>,
     /// Tracks that cannot be found because their constellations cannot be read.
     pub skipped: Vec<Skipped>,
@@ -73,20 +73,20 @@ pub struct Refreshed {
 /// A track whose stored constellation cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// The track.
+    /// Number of the track.
     pub track: TrackNumber,
-    /// Why, and what to do.
+    /// Reason, and what to do.
     pub reason: ConstellationError,
 }
 
 impl Library {
-    /// Opens the index files at `cache_prefix`, or begins new ones. [`Library::refresh`] fills them.
+    /// Opens the index files at `cache_prefix`, or creates new ones. [`Library::refresh`] fills them.
     ///
-    /// The state says whether good files were there; `Missing` and `Discarded` mean that the next refresh
-    /// builds the whole index, which the caller may announce in one line.
+    /// The returned state indicates if valid files existed. `Missing` and `Discarded` mean that the next refresh builds
+    /// the whole index, which the caller may announce in one line.
     ///
     /// # Errors
-    /// Where the catalogue cannot be read, or the system refuses the index files.
+    /// If the catalog cannot be read, or the operating system denies access to the index files.
     pub async fn open(
         catalog: Arc<dyn Catalog>,
         cache_prefix: &Path,
@@ -103,10 +103,11 @@ impl Library {
         Ok((library, older.unwrap_or(state)))
     }
 
-    /// Throws the index away where it is ahead of the catalogue: that was restored from an older copy, and its next
-    /// tracks will be other ones.
+    /// Discards the index if it is ahead of the catalog. The catalog was then restored from an older copy, and will
+    /// give the same change numbers to other changes.
     async fn check_age(&mut self) -> Result<Option<CacheState>, LibraryError> {
-        // The index first: another process may move both on at any time, the catalogue before the index.
+        // Reads the index first: another process can advance both at any time, and advances the catalog before the
+        // index.
         let (at, newest) = (self.position(), self.catalog.position().await?);
         self.told = self.told.min(newest);
         if at <= newest {
@@ -114,11 +115,11 @@ impl Library {
         }
         self.discard().await?;
         Ok(Some(CacheState::Discarded(format!(
-            "the search index is at change {at}, but the catalogue at {newest}: it is an older copy"
+            "the search index is at change {at}, but the catalog at {newest}: the catalog is an older copy"
         ))))
     }
 
-    /// Throws the index away, because a search found it damaged; the next refresh builds it anew.
+    /// Discards the index because a search found it damaged. The next refresh rebuilds it.
     ///
     /// # Errors
     /// [`LibraryError::Thread`].
@@ -126,7 +127,7 @@ impl Library {
         self.begin_anew(View::reset).await
     }
 
-    /// Throws the index away and keeps showing it until the next refresh has built another one.
+    /// Discards the index, but keeps showing the old snapshot until the next refresh has built a new one.
     async fn begin_behind(&mut self) -> Result<(), LibraryError> {
         self.begin_anew(View::advance).await
     }
@@ -141,27 +142,28 @@ impl Library {
         tokio::task::spawn_blocking(work).await.map_err(thread_died)
     }
 
-    /// What can be searched. It waits for no refresh that runs, and never knows less than one given before, unless
-    /// the index was thrown away.
+    /// Returns the snapshot to search. It does not wait for a running refresh, and never contains less than an earlier
+    /// snapshot unless the index was discarded.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.view.snapshot()
     }
 
-    /// The catalogue's change number that the index has reached.
+    /// Returns the change number of the catalog that the index has reached.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.view.position()
     }
 
-    /// The catalogue that the index follows.
+    /// Returns the catalog that the index follows.
     #[must_use]
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.catalog
     }
 }
 
-/// The cache itself stays good where a thread that held it died: it changes whole or not at all.
+/// Locks the cache even if a thread panicked while it held the lock: changes to the cache are atomic, so it stays
+/// valid.
 fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Following the catalogue's changes.
+//! Applies the changes of the catalog to the index.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,45 +12,46 @@ use super::batch::{self, Batch};
 use super::{Library, LibraryError, Refreshed, Skipped, lock, thread_died};
 use crate::{CatalogError, Change};
 
-/// Changes read at once.
+/// Maximum number of changes per query.
 const PAGE_CHANGES: u32 = 50_000;
 
-/// Bytes of packed constellations held at once; unpacked they take about three times that.
+/// Maximum number of bytes of packed constellations in memory; unpacked they take about three times as much.
 const BATCH_BYTES: u64 = 64 << 20;
 
-/// Tracks whose constellations are asked for at once; several such questions are on their way together.
+/// Number of constellations per query; several such queries run concurrently.
 const TRACKS_AT_ONCE: usize = 512;
 
 /// A track with its packed constellation.
 type Packed = (TrackNumber, Vec<u8>);
 
 impl Library {
-    /// Reads the catalogue's changes until there are no more, and makes them searchable.
+    /// Reads the changes of the catalog until there are no more, and makes them searchable.
     ///
-    /// A constellation that cannot be read is reported and does not stop the others. What was applied before
-    /// an error stays applied; the next refresh goes on from there, and tells of it.
+    /// A constellation that cannot be read is reported and does not stop the others. Changes that were applied before
+    /// an error stay applied; the next refresh continues from there and reports them.
     ///
     /// # Errors
-    /// Where the catalogue cannot be read or the index files cannot be written.
+    /// If the catalog cannot be read or the index files cannot be written.
     pub async fn refresh(&mut self) -> Result<Refreshed, LibraryError> {
         while self.step().await? {}
         Ok(self.told_now())
     }
 
-    /// What was done since this was asked last.
+    /// Returns the work that was done since the last call.
     pub(super) fn told_now(&mut self) -> Refreshed {
         std::mem::take(&mut self.pending)
     }
 
-    /// Takes in a page of changes; false where there are no more.
+    /// Applies a page of changes; returns false if there are no more.
     pub(super) async fn step(&mut self) -> Result<bool, LibraryError> {
-        // Another process may have brought the shared files further than we have told of, or thrown them away.
+        // Another process may have advanced the shared files beyond what was reported here, or discarded them.
         let from = self.position().min(self.told);
         let changes = self.catalog.changes_after(from, PAGE_CHANGES).await?;
         let Some(last) = changes.last().map(|change| change.position) else { return Ok(false) };
         let more = changes.len() == PAGE_CHANGES as usize;
         self.catch_up(after(&changes, self.position()), more).await?;
-        // Else the files are somewhere else now, and what they miss is perhaps not in this page.
+        // Otherwise another process has changed the position of the files, and this page may not contain the changes
+        // that they lack.
         if self.position() >= last {
             self.pending.changes.extend_from_slice(after(&changes, self.told));
             self.told = self.told.max(last);
@@ -58,7 +59,8 @@ impl Library {
         Ok(true)
     }
 
-    /// Takes in changes, batch by batch; the next one is read while one is worked on. With `more`, others follow.
+    /// Applies changes batch by batch, and reads the next batch while one is applied. `more` means that another page
+    /// follows.
     async fn catch_up(&mut self, changes: &[Change], more: bool) -> Result<(), LibraryError> {
         if changes.is_empty() {
             return Ok(());
@@ -78,14 +80,14 @@ impl Library {
         Ok(())
     }
 
-    /// Begins to read constellations.
+    /// Starts to read constellations.
     fn read(&self, tracks: &[TrackNumber]) -> Reading {
         let mut parts = JoinSet::new();
         for part in tracks.chunks(TRACKS_AT_ONCE) {
             let (catalog, part) = (Arc::clone(&self.catalog), part.to_vec());
             let turns = Arc::clone(&self.turns);
             parts.spawn(async move {
-                // Closed never.
+                // The semaphore is never closed.
                 let _turn = turns.acquire().await;
                 catalog.constellations(&part).await
             });
@@ -93,7 +95,7 @@ impl Library {
         Reading(parts)
     }
 
-    /// Applies a batch. False where another process has moved the index on to somewhere else meanwhile.
+    /// Applies a batch. Returns false if another process has changed the position of the index in the meantime.
     async fn take(&mut self, batch: Batch, packed: Vec<Packed>, more: bool) -> Result<bool, LibraryError> {
         let (came, left, position) = (packed.len() as u64, batch.removed.len() as u64, batch.position);
         let (cache, view) = (Arc::clone(&self.cache), Arc::clone(&self.view));
@@ -119,7 +121,7 @@ impl Library {
     }
 }
 
-/// Constellations on their way; where it is dropped, they are not read on.
+/// Queries for constellations that are running. Dropping it cancels them.
 struct Reading(JoinSet<Result<Vec<Packed>, CatalogError>>);
 
 impl Reading {
@@ -132,12 +134,12 @@ impl Reading {
     }
 }
 
-/// The part of a page that comes after a position.
+/// Returns the changes of a page after a position.
 fn after(changes: &[Change], position: u64) -> &[Change] {
     &changes[changes.partition_point(|change| change.position <= position)..]
 }
 
-/// Unpacks on all cores, in order of track.
+/// Unpacks constellations on all cores, ordered by track.
 pub(crate) fn unpack(mut packed: Vec<Packed>) -> (Vec<(TrackNumber, Constellation)>, Vec<Skipped>) {
     packed.sort_unstable_by_key(|(track, _)| *track);
     let one = |(track, bytes): Packed| match Constellation::from_bytes(&bytes) {

@@ -1,11 +1,11 @@
-//! What searchers see of an index while it is being built.
+//! The part of an index that searches use while it is being built.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use refrain_core::index::{Cache, Snapshot};
 
-/// The snapshot to search and how far the index has come. Looking at it waits for nobody: a build holds the cache
-/// for seconds, this only while two pointers are exchanged.
+/// The snapshot to search, and the position of the index. Reading it never waits for a build: a build locks the cache
+/// for seconds, but this lock only while two values are replaced.
 #[derive(Debug)]
 pub(super) struct View {
     state: Mutex<State>,
@@ -14,9 +14,9 @@ pub(super) struct View {
 #[derive(Debug)]
 struct State {
     snapshot: Arc<Snapshot>,
-    /// The change that the snapshot is complete to.
+    /// Position up to which the snapshot is complete.
     shown: u64,
-    /// The change that the cache is complete to: behind `shown` while the index is built again.
+    /// Position up to which the cache is complete; less than `shown` while the index is being rebuilt.
     position: u64,
 }
 
@@ -34,8 +34,8 @@ impl View {
         self.lock().position
     }
 
-    /// Takes the cache's state over, but shows no snapshot that knows less than the one that is shown: while the
-    /// index is built again, searches keep the old one.
+    /// Adopts the state of the cache, but keeps the current snapshot if the new one is behind it: while the index is
+    /// being rebuilt, searches use the old one.
     pub(super) fn advance(&self, cache: &Cache) {
         let mut state = self.lock();
         state.position = cache.position();
@@ -44,7 +44,7 @@ impl View {
         }
     }
 
-    /// Shows the cache as it is.
+    /// Adopts the state of the cache, even if its snapshot is behind the current one.
     pub(super) fn reset(&self, cache: &Cache) {
         let position = cache.position();
         *self.lock() = State { snapshot: cache.snapshot(), shown: position, position };

@@ -1,4 +1,4 @@
-//! Adding tracks: many at once, exactly once.
+//! Adds tracks: many in one batch, exactly once.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -13,12 +13,12 @@ use super::row::{self, select_tracks};
 use super::write::now;
 use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
 
-/// What the caller is told of each track.
+/// The result for each track of a batch, in order.
 type Outcomes = Vec<Result<AddOutcome, CatalogError>>;
 
-/// A batch whose commit was sent.
+/// A batch whose commit was sent, with an unknown result. Number, id and time of its first row identify it.
 struct Sent {
-    /// The first row that it wrote.
+    /// Number of its first row.
     number: TrackNumber,
     id: TrackId,
     added_at: i64,
@@ -28,7 +28,7 @@ struct Sent {
 impl PostgresCatalog {
     pub(super) async fn add_track(&self, new: NewTrack) -> Result<AddOutcome, CatalogError> {
         let one = self.add_tracks(vec![new]).await?.pop();
-        one.unwrap_or_else(|| Err(self.name.corrupt("it answered nothing")))
+        one.unwrap_or_else(|| Err(self.name.corrupt("an addition returned no result")))
     }
 
     pub(super) async fn add_tracks(&self, tracks: Vec<NewTrack>) -> Result<Outcomes, CatalogError> {
@@ -47,8 +47,9 @@ impl PostgresCatalog {
         Ok(outcomes)
     }
 
-    /// A connection that is lost while a commit is on its way tells nothing of how that ended. So the next attempt
-    /// looks whether the batch is there. It cannot come later: the lock is free only once that transaction is over.
+    /// Adds a batch exactly once. If a connection is lost during a commit, its result is unknown, so the next attempt
+    /// checks if the batch is stored. The batch cannot appear after that check: the writers' lock is free only once
+    /// that transaction has ended.
     async fn add_candidates(&self, candidates: &[Candidate]) -> Result<Outcomes, CatalogError> {
         if candidates.is_empty() {
             return Ok(Vec::new());
@@ -71,7 +72,7 @@ impl PostgresCatalog {
         let mut transaction = self.begin_writing().await?;
         if let Some(earlier) = &*sent {
             if self.is_there(&mut transaction, earlier).await? {
-                // Only then is it forgotten: this connection may be lost as well.
+                // The batch is forgotten only after this commit, because this connection can be lost as well.
                 self.commit(transaction).await?;
                 return Ok(sent.take().map(|sent| sent.outcomes).unwrap_or_default());
             }
@@ -94,10 +95,10 @@ impl PostgresCatalog {
 
     fn candidate(&self, mut new: NewTrack) -> Result<Candidate, CatalogError> {
         if !(new.seconds.is_finite() && new.seconds >= 0.0) {
-            return Err(self.name.invalid(format!("{:?}: its length is {} s", new.source, new.seconds)));
+            return Err(self.name.invalid(format!("{:?}: invalid length of {} s", new.source, new.seconds)));
         }
         if new.source.contains('\0') {
-            return Err(self.name.invalid(format!("{:?}: no path or URL has a NUL", new.source)));
+            return Err(self.name.invalid(format!("{:?}: a path or URL must not contain NUL", new.source)));
         }
         new.metadata = new.metadata.storable();
         let extra = row::extra(&new.metadata, &self.name)?;
@@ -105,7 +106,8 @@ impl PostgresCatalog {
     }
 
     async fn is_there(&self, connection: &mut PgConnection, sent: &Sent) -> Result<bool, CatalogError> {
-        // Not by the number alone: a standby that took over may give numbers again that were lost with the primary.
+        // The number is not sufficient: a standby that was promoted may assign numbers again that were lost with the
+        // primary.
         let sql =
             "SELECT EXISTS (SELECT 1 FROM refrain.tracks WHERE number = $1 AND id = $2 AND added_at = $3)";
         let query = self.query(sql).bind(i64::from(sent.number.0)).bind(sent.id.0).bind(sent.added_at);
@@ -113,7 +115,7 @@ impl PostgresCatalog {
         row.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))
     }
 
-    /// Live tracks with a source or an id of the batch.
+    /// Returns the live tracks with a source or an id of the batch.
     async fn met_by(
         &self,
         connection: &mut PgConnection,
@@ -127,7 +129,8 @@ impl PostgresCatalog {
         rows.iter().map(|row| row::track(row, &self.name)).collect()
     }
 
-    /// Numbers of transactions that come to nothing are lost; that they are never given twice is worth it.
+    /// Takes new numbers from the sequence. The numbers of transactions that are rolled back are lost, which is the
+    /// price for never assigning a number twice.
     async fn new_numbers(
         &self,
         connection: &mut PgConnection,
@@ -140,7 +143,7 @@ impl PostgresCatalog {
         numbers.map_err(|error| self.name.error(error))
     }
 
-    /// Writes what is planned: tracks that go, tracks that come, and the changes.
+    /// Writes the plan: removed tracks, new tracks, and the changes.
     async fn write(
         &self,
         connection: &mut PgConnection,

@@ -1,10 +1,10 @@
-//! What a URL says of a database, without its secrets.
+//! The parts of a PostgreSQL URL that are not secret.
 
 use super::error::Name;
 use super::open::options;
 use crate::{Address, CatalogError};
 
-/// Reads a URL, and what the environment adds to it.
+/// Parses a URL and adds the defaults of the environment.
 pub(crate) fn address(url: &str) -> Result<Address, CatalogError> {
     let options = options(url)?;
     let socket = options.get_socket().map(|folder| folder.display().to_string());

@@ -1,4 +1,4 @@
-//! Comparisons of new tracks with earlier ones: pending until their result is stored.
+//! Comparisons of new tracks with earlier ones. A comparison is pending until its result is stored.
 
 use super::PostgresCatalog;
 use super::row;
@@ -17,7 +17,7 @@ impl PostgresCatalog {
         numbers.map_err(|error| self.name.error(error))
     }
 
-    /// Doing it twice changes nothing.
+    /// Stores the result of comparisons. Can be retried, because doing it twice changes nothing.
     pub(super) async fn store_comparisons(
         &self,
         tracks: &[TrackNumber],

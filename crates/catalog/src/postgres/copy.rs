@@ -1,32 +1,32 @@
-//! The binary form of `COPY FROM STDIN`: <https://www.postgresql.org/docs/current/sql-copy.html>.
+//! The binary format of `COPY FROM STDIN`: <https://www.postgresql.org/docs/current/sql-copy.html>.
 //!
-//! Sending a copy ends with a pause of 40 ms, because the driver leaves Nagle's algorithm on: it is for a megabyte or
-//! more at once.
+//! The end of a copy takes 40 ms, because the driver does not disable Nagle's algorithm. It is therefore used only for
+//! about a megabyte or more.
 
 use sqlx::PgConnection;
 
-/// Bytes sent at once.
+/// Number of bytes per message.
 const CHUNK: usize = 1 << 20;
 
-/// Signature, no flags, no extension.
+/// Signature, flags (none) and length of the header extension (none).
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// Stands where the next row would say how many fields it has.
+/// Marks the end of the rows, in place of the number of fields of the next row.
 const END: i16 = -1;
 
-/// Rows on their way to a table.
+/// A buffer of rows to copy to a table.
 pub(super) struct Rows(Vec<u8>);
 
 impl Rows {
-    /// Begins a row of so many fields; each has to follow.
+    /// Begins a row with this number of fields, each of which must follow.
     pub(super) fn row(&mut self, fields: i16) -> &mut Self {
         self.0.extend(fields.to_be_bytes());
         self
     }
 
-    /// A text, bytes, or anything else as the database itself has it.
+    /// Adds a field: a text, bytes, or any other type in the binary format of the database.
     pub(super) fn value(&mut self, bytes: &[u8]) -> &mut Self {
-        // Longer ones are refused before: no row may be longer than 1 GB.
+        // Longer values are rejected earlier: no row can be longer than 1 GB.
         let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
         self.0.extend(length.to_be_bytes());
         self.0.extend(bytes);
@@ -34,7 +34,7 @@ impl Rows {
     }
 }
 
-/// Copies each item, as `write` writes it, through a statement `COPY … FROM STDIN (FORMAT binary)`.
+/// Copies all items with a statement `COPY … FROM STDIN (FORMAT binary)`; `write` encodes one item.
 pub(super) async fn copy_in<T>(
     connection: &mut PgConnection,
     statement: &'static str,

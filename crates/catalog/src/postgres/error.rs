@@ -1,4 +1,4 @@
-//! From SQLSTATEs and lost connections to [`CatalogError`].
+//! Converts SQLSTATEs and lost connections to [`CatalogError`].
 
 use std::io::ErrorKind;
 
@@ -8,11 +8,11 @@ use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 
 use crate::CatalogError;
 
-/// Names the catalogue in every error that comes from it: URL without password and query.
+/// Name of the catalog in its errors: the URL without password and query string.
 #[derive(Debug, Clone)]
 pub(super) struct Name {
     pub(super) url: String,
-    /// A server on this machine, named by the folder of its socket.
+    /// True if the server is on this machine and is named by the folder of its socket.
     socket: bool,
 }
 
@@ -30,7 +30,7 @@ impl Name {
         match error {
             Error::Database(database) => self.refused(database),
             Error::Io(reason) if reason.kind() == ErrorKind::InvalidData => self.tls(&reason.to_string()),
-            // No file has a part in talking to a distant server, but for those of certificates.
+            // For a remote server, the only files involved are those of the certificates.
             Error::Io(reason)
                 if matches!(reason.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
                     && !self.socket =>
@@ -47,7 +47,7 @@ impl Name {
         }
     }
 
-    /// SQLSTATEs: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    /// Converts an error of the server. SQLSTATEs: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
     fn refused(&self, error: Box<dyn DatabaseError>) -> CatalogError {
         let catalog = self.url.clone();
         let detail = error.message().to_owned();
@@ -98,12 +98,12 @@ impl Name {
     }
 
     fn tls(&self, detail: &str) -> CatalogError {
-        // The words of rustls, which are all that comes through sqlx.
+        // These are texts of rustls; sqlx passes on only the text of the error.
         let says = |word: &str| detail.contains(word);
         let advice = if says("xpired") || says("NotValidYet") || says("not valid yet") {
             "renew the server's certificate, or set this machine's clock"
         } else if says("UnsupportedCertVersion") {
-            "issue a certificate of X.509 version 3 for the server, or use sslmode=require, which verifies none"
+            "issue a certificate of X.509 version 3 for the server, or use sslmode=require, which does not verify it"
         } else if says("UnknownIssuer") {
             "name the file of the authority that issued the server's certificate with sslrootcert"
         } else if says("not valid for name") || says("NotValidForName") {
@@ -115,7 +115,8 @@ impl Name {
     }
 }
 
-/// A server that lost another one, behind postgres_fdw, tells in the details which one and why.
+/// Adds the first line of the details to a message: a server that lost its connection to another server, through
+/// postgres_fdw, reports there which server it was and why.
 fn with_reason(message: String, error: &dyn DatabaseError) -> String {
     let error = error.try_downcast_ref::<PgDatabaseError>();
     match error.and_then(PgDatabaseError::detail).and_then(|detail| detail.lines().next()) {

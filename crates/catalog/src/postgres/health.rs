@@ -1,13 +1,13 @@
-//! What a server says of its own state, and of what its user may do.
+//! Facts about the state of a server and the privileges of the user.
 
 use super::PostgresCatalog;
 use crate::health::size;
 use crate::{CatalogError, Fact};
 
-/// Part of the server's connections above which others may soon get none.
+/// Fraction of the server's connections from which a warning is given, because others may soon get none.
 const CROWDED: f64 = 0.9;
 
-/// What each kind of work needs, and the grants that are missing. Tables that this schema does not have are passed over.
+/// Query for the missing grants of each kind of work. Tables that do not exist in this schema version are skipped.
 const RIGHTS: &str = "\
     WITH needed (kind, what, relation, privilege) AS (VALUES \
         (1, 'TABLE', 'meta', 'SELECT'), (1, 'TABLE', 'tracks', 'SELECT'), \
@@ -88,7 +88,7 @@ impl PostgresCatalog {
         let near = host.starts_with('/') || matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]");
         match (tls.is_empty(), near) {
             (false, _) => Fact::fine("encryption", tls),
-            (true, true) => Fact::fine("encryption", "none, and none is needed on one machine"),
+            (true, true) => Fact::fine("encryption", "none, not needed on one machine"),
             (true, false) => Fact::warning(
                 "encryption",
                 "none",
@@ -107,9 +107,11 @@ impl PostgresCatalog {
             };
             match missing {
                 None => Fact::fine(name, format!("yes, as {user}")),
-                Some(grants) => {
-                    Fact::warning(name, format!("no, as {user}"), format!("unless that is meant: {grants}"))
-                }
+                Some(grants) => Fact::warning(
+                    name,
+                    format!("no, as {user}"),
+                    format!("unless this is intended: {grants}"),
+                ),
             }
         };
         Ok(rows.into_iter().map(fact).collect())
@@ -119,6 +121,9 @@ impl PostgresCatalog {
     where
         T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
     {
-        self.rows_as(sql, |query| query).await?.pop().ok_or_else(|| self.name.corrupt("it answered nothing"))
+        self.rows_as(sql, |query| query)
+            .await?
+            .pop()
+            .ok_or_else(|| self.name.corrupt("a query returned no row"))
     }
 }

@@ -1,4 +1,4 @@
-//! Writing many rows at once.
+//! Writes many rows at once.
 
 use sqlx::PgConnection;
 
@@ -7,8 +7,8 @@ use super::copy::copy_in;
 use super::plan::{Candidate, Insert};
 use crate::{Metadata, Rule, search};
 
-/// From so many bytes on, constellations are copied in. Measured on one machine: 256 of 30 kB take half the time of
-/// an `INSERT`; but sending a copy ends with a pause.
+/// Total size in bytes from which constellations are copied. Measured on one machine: copying 256 of 30 kB takes half
+/// the time of an `INSERT`, but the end of a copy adds a pause.
 const COPY_FROM: usize = 1 << 20;
 
 /// A new row of `tracks`.
@@ -26,7 +26,7 @@ impl NewRow<'_> {
 }
 
 impl PostgresCatalog {
-    /// Writes tracks, and constellations of those that are not removed again at once.
+    /// Writes tracks, and the constellations of those that are not removed again by the same batch.
     pub(super) async fn write_rows(
         &self,
         connection: &mut PgConnection,
@@ -51,7 +51,7 @@ impl PostgresCatalog {
         }
     }
 
-    /// One statement for all of them: each parameter is a whole column.
+    /// Inserts all rows with one statement: each parameter is an array with the values of one column.
     async fn insert_tracks(
         &self,
         connection: &mut PgConnection,

@@ -1,4 +1,4 @@
-//! Links between tracks of the same sound, all of them.
+//! Lists the links between near-duplicate tracks.
 
 use super::PostgresCatalog;
 use super::row;

@@ -1,4 +1,4 @@
-//! Noticing changes that others make.
+//! Waits for changes that other processes make.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use super::PostgresCatalog;
 use super::open::EVER;
 use crate::{CatalogError, Fact};
 
-/// Channel on which `refrain doctor` notifies itself.
+/// Channel on which [`PostgresCatalog::notifications`] sends a notification to itself.
 const PROBE_CHANNEL: &str = "refrain_doctor";
 
-/// A notification that does not arrive within this time does not arrive at all.
+/// Maximum time to wait for that notification. Later ones are considered lost.
 const NOTIFIED_WITHIN: Duration = Duration::from_secs(3);
 
-/// What writers notify, in the transaction of their change.
+/// Channel that writers notify in the transaction of their change.
 pub(super) const CHANNEL: &str = "refrain_changes";
 
-/// How often the newest position is asked for while nothing is heard: a notification may be lost with its
-/// connection, and none comes through PgBouncer in transaction mode.
+/// Interval at which the newest position is polled without a notification. Notifications can be lost with their
+/// connection, and do not arrive through PgBouncer in transaction mode.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long until a connection that could not be made, or was lost, is tried again.
+/// Pause after a connection failed or was lost, before the next attempt.
 const CONNECT_AGAIN: Duration = Duration::from_secs(5);
 
-/// Hears notifications from the first time that somebody waits.
+/// Listens for notifications from the first time that a caller waits for a change.
 #[derive(Debug, Default)]
 pub(super) struct Listener(OnceLock<Ear>);
 
@@ -45,7 +45,7 @@ impl Drop for Ear {
 }
 
 impl Listener {
-    /// Changes whenever a notification comes.
+    /// Returns a receiver that changes with every notification.
     fn heard(&self, options: &PgConnectOptions) -> watch::Receiver<()> {
         let ear = self.0.get_or_init(|| {
             let (sender, heard) = watch::channel(());
@@ -55,7 +55,7 @@ impl Listener {
         ear.heard.clone()
     }
 
-    /// Gives its connection back.
+    /// Stops listening and closes its connection.
     pub(super) fn stop(&self) {
         if let Some(ear) = self.0.get() {
             ear.task.abort();
@@ -64,7 +64,7 @@ impl Listener {
 }
 
 impl PostgresCatalog {
-    /// Checks that a notification arrives. It sends one on a channel of its own.
+    /// Checks that a notification arrives. It sends one on a separate channel.
     pub(super) async fn notifications(&self) -> Fact {
         const NAME: &str = "notifications";
         const ADVICE: &str = "changes are found by polling each second; for faster ones, connect without a pooler in \
@@ -90,7 +90,7 @@ impl PostgresCatalog {
         let until = Instant::now() + at_most.min(EVER);
         let mut heard = self.listener.heard(&self.options);
         loop {
-            // What is notified from here on is not missed: it is still to be heard after the position was asked for.
+            // Marking before the query ensures that a notification that arrives after the query is not missed.
             heard.mark_unchanged();
             if self.newest_position().await? > position {
                 return Ok(true);
@@ -101,7 +101,7 @@ impl PostgresCatalog {
             }
             let pause = until.min(now + LOOK_AGAIN);
             if let Ok(Err(_)) = tokio::time::timeout_at(pause, heard.changed()).await {
-                // Nobody listens any more.
+                // The listening task has stopped, so only polling is left.
                 tokio::time::sleep_until(pause).await;
             }
         }
@@ -137,7 +137,7 @@ async fn listen_once(
     listener.listen(CHANNEL).await?;
     *is_listening = true;
     loop {
-        // A lost connection counts as heard too: who knows what was missed.
+        // A lost connection counts as a notification, because notifications may have been missed.
         listener.try_recv().await?;
         heard.send_replace(());
     }

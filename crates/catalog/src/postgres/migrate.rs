@@ -1,4 +1,4 @@
-//! What schema a database has, and bringing it to the one that this program knows.
+//! Determines the schema version of a database and upgrades it to the version that this program supports.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::error::Name;
 use super::transaction::Question;
 use crate::CatalogError;
 
-/// Number, name and text of every migration, oldest first; numbers are shared with other backends.
+/// Number, name and text of every migration, oldest first; the numbers are shared with the other backends.
 const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "catalogue", include_str!("../../../../migrations/postgres/0001_catalogue.sql")),
     (2, "relabelled", include_str!("../../../../migrations/postgres/0002_relabelled.sql")),
@@ -20,36 +20,36 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (7, "state", include_str!("../../../../migrations/postgres/0007_state.sql")),
 ];
 
-/// Newest schema that this program knows.
+/// Newest schema version that this program supports.
 const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
-/// Which migrations a catalogue has.
+/// Creates the table of the migrations that were applied to a catalog.
 const VERSIONS: &str = "CREATE TABLE refrain.schema_versions (
     version      bigint PRIMARY KEY,
     name         text NOT NULL,
     installed_at timestamptz NOT NULL DEFAULT now()
 )";
 
-/// PostgreSQL 13: the first that draws random UUIDs by itself.
+/// Oldest supported server version: PostgreSQL 13, the first with a built-in function for random UUIDs.
 const OLDEST_SERVER: i32 = 130_000;
 
-/// What a database is.
+/// State of the schema in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Schema {
-    /// It has no schema `refrain`.
+    /// There is no schema `refrain`.
     Missing,
-    /// The schema is there, made for this program, and nothing is in it yet.
+    /// The schema was created for this program and is still empty.
     Empty,
-    /// An older catalogue.
+    /// The schema has an older version.
     Old(i64),
-    /// The one that this program knows.
+    /// The schema has the supported version.
     Current,
 }
 
-/// Upgrades the schema where that is needed, or makes it if that is wanted, and gives the catalogue's identity. All in one transaction,
-/// which excludes other processes where something is changed.
+/// Upgrades the schema if needed, or creates it if `make` is true, and returns the identity of the catalog. Everything
+/// happens in one transaction, which excludes other processes if something is changed.
 ///
-/// A user that may not do so needs a current one.
+/// A user without the privilege to do so needs a schema of the supported version.
 pub(super) async fn bring_up_to_date(
     connection: &mut PgConnection,
     begin: Arc<str>,
@@ -77,13 +77,13 @@ fn not_upgraded(before: Schema, error: CatalogError) -> CatalogError {
         CatalogError::NotAllowed { catalog, detail } => {
             (catalog, format!("its user may not upgrade it ({detail})"))
         }
-        CatalogError::ReadOnly { catalog, .. } => (catalog, "its server may only be read".to_owned()),
+        CatalogError::ReadOnly { catalog, .. } => (catalog, "its server is read-only".to_owned()),
         error => return error,
     };
     CatalogError::TooOld { catalog, found, supported: SUPPORTED, detail }
 }
 
-/// Reads the identity that the first migration drew.
+/// Reads the identity that the first migration generated.
 async fn identity(connection: &mut PgConnection, name: &Name) -> Result<u128, CatalogError> {
     let sql = "SELECT value FROM refrain.meta WHERE name = 'identity'";
     let row = connection.fetch_optional(once(sql)).await;
@@ -93,11 +93,12 @@ async fn identity(connection: &mut PgConnection, name: &Name) -> Result<u128, Ca
     bytes.map(u128::from_be_bytes).ok_or_else(|| name.corrupt("its identity is missing"))
 }
 
-/// By hand, since sqlx's own migrator leaves prepared statements in the session, and a pooler gives that to others.
+/// Applies the missing migrations. The migrator of sqlx is not used, because it leaves prepared statements in the
+/// session, which a pooler passes on to other clients.
 async fn upgrade(connection: &mut PgConnection, name: &Name) -> Result<(), CatalogError> {
     let lock = format!("SELECT pg_advisory_xact_lock({WRITER_LOCK})");
     run(connection, AssertSqlSafe(lock), name).await?;
-    // Another process may have been faster.
+    // Another process may have upgraded the schema in the meantime.
     let now = inspect(connection, name).await?;
     if now == Schema::Missing {
         run(connection, "CREATE SCHEMA refrain", name).await?;
@@ -123,12 +124,13 @@ async fn run(connection: &mut PgConnection, sql: impl SqlSafeStr, name: &Name) -
     sqlx::raw_sql(sql).execute(connection).await.map(drop).map_err(|error| name.error(error))
 }
 
-/// A statement that leaves nothing behind in the session.
+/// Creates a query that leaves no prepared statement in the session.
 fn once(sql: &'static str) -> Question {
     sqlx::query(sql).persistent(false)
 }
 
-/// Texts are in every script, so a database of another encoding would refuse some of them later.
+/// Checks the version and the encoding of the server. Tracks contain texts in any script, so a database with another
+/// encoding would reject some of them later.
 async fn check_server(connection: &mut PgConnection, name: &Name) -> Result<(), CatalogError> {
     let row = connection
         .fetch_one(once(
@@ -141,7 +143,7 @@ async fn check_server(connection: &mut PgConnection, name: &Name) -> Result<(), 
     if version < OLDEST_SERVER {
         let oldest = OLDEST_SERVER / 10_000;
         return Err(
-            name.cannot_open(format!("its server is PostgreSQL {shown}; {oldest} is the oldest supported"))
+            name.cannot_open(format!("its server is PostgreSQL {shown}; the oldest supported is {oldest}"))
         );
     }
     if encoding != "UTF8" {
@@ -153,7 +155,7 @@ async fn check_server(connection: &mut PgConnection, name: &Name) -> Result<(), 
 }
 
 async fn inspect(connection: &mut PgConnection, name: &Name) -> Result<Schema, CatalogError> {
-    // By the system's tables, which everybody may read: what is missing there is missing, not forbidden.
+    // Reads the system tables, which every user can read: a table that is not listed there does not exist.
     let row = connection
         .fetch_one(once(
             "SELECT n.oid IS NOT NULL, coalesce(bool_or(c.relname = 'schema_versions'), false), count(c.oid) \

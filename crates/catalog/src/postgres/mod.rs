@@ -1,11 +1,11 @@
-//! The catalogue in a PostgreSQL database that several machines may use at once.
+//! The catalog in a PostgreSQL database, which several machines can use at the same time.
 //!
-//! Tracks, constellations and changes are tables of `migrations/postgres`, in a schema of their own. Every call is
-//! one transaction, and nothing is left behind in the session, so it works behind PgBouncer too. A writer takes a
-//! lock of the whole catalogue at its start ([`WRITER_LOCK`]), as with SQLite: changes become visible in their
-//! order, nothing races, nothing deadlocks. Readers are never in the way, and the [`journal`] needs no such lock.
+//! Tracks, constellations and changes are tables of `migrations/postgres`, in a separate schema. Every call is one
+//! transaction that leaves nothing behind in the session, so it works behind PgBouncer too. As with SQLite, a writer
+//! first takes a lock of the whole catalog ([`WRITER_LOCK`]): changes become visible in order, without races and
+//! deadlocks. Readers never block writers, and the [`journal`] does not need this lock.
 //!
-//! A call whose connection is lost is done again until the server is back ([`retry`]).
+//! A call whose connection is lost is retried until the server is available again ([`retry`]).
 
 mod add;
 mod address;
@@ -44,10 +44,10 @@ use listen::Listener;
 use transaction::Begin;
 use tunnel::Tunnel;
 
-/// Key of the advisory lock that the one who writes holds until its transaction ends: "refrain!".
+/// Key of the advisory lock that a writer holds until the end of its transaction: "refrain!".
 const WRITER_LOCK: i64 = i64::from_be_bytes(*b"refrain!");
 
-/// A catalogue in a PostgreSQL database.
+/// A catalog in a PostgreSQL database.
 #[derive(Debug)]
 pub(crate) struct PostgresCatalog {
     name: Name,
@@ -55,10 +55,10 @@ pub(crate) struct PostgresCatalog {
     settings: PostgresSettings,
     pool: PgPool,
     begin: Begin,
-    /// Whether statements may be prepared under a name.
+    /// True if named prepared statements may be used.
     prepared: bool,
     listener: Listener,
-    /// Carries all connections where the server has a certificate that sqlx cannot use.
+    /// Carries all connections if the server has a certificate that sqlx cannot use.
     _tunnel: Option<Tunnel>,
     identity: u128,
 }

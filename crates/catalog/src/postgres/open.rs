@@ -1,4 +1,4 @@
-//! Connecting and parting.
+//! Opens and closes the connections.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use super::tunnel::{self, Tunnel};
 use super::{PostgresCatalog, migrate};
 use crate::{CatalogError, PostgresSettings};
 
-/// How long a server may take to answer at all.
+/// Maximum time to connect to a server.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
-/// As long as anybody waits: 24 days, the longest that PostgreSQL has a number for.
+/// Upper limit of all durations: 24 days, the largest number of milliseconds that PostgreSQL can represent.
 pub(super) const EVER: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// More than any server has; the pool reserves room for all of them.
+/// Upper limit of the pool size, more than any server allows; the pool allocates memory for all of its connections.
 const MOST_CONNECTIONS: u32 = 10_000;
 
-/// The parameter of a URL that turns prepared statements off.
+/// URL parameter that turns prepared statements off.
 const CACHE_OFF: &str = "statement-cache-capacity=0";
 
 impl PostgresCatalog {
-    /// Opens the catalogue in the database that `url` names; where there are no tables, makes them if it is to.
+    /// Opens the catalog in the database of `url`. If there are no tables, creates them if `make` is true.
     pub(crate) async fn open(
         url: &str,
         settings: &PostgresSettings,
@@ -37,7 +37,7 @@ impl PostgresCatalog {
         let name = Name::new(&options);
         let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
         let prepared = !parameters.split('&').any(|parameter| parameter == CACHE_OFF);
-        // Not through the pool, which would keep why it cannot connect to itself.
+        // Does not use the pool, which would hide the reason why it cannot connect.
         let (mut connection, options, tunnel) = match connect(&options, &name).await {
             Err(error) if tunnel::is_needed(&options, &error) => {
                 let (tunnel, options) = Tunnel::open(&options, &name).await?;
@@ -47,12 +47,12 @@ impl PostgresCatalog {
         };
         let begin = Begin::new(&settings);
         let identity = migrate::bring_up_to_date(&mut connection, begin.upgrade.clone(), make, &name).await?;
-        // What was asked is answered; a farewell that fails loses nothing.
+        // All queries are complete, so an error while closing the connection loses nothing.
         let _ = connection.close().await;
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
-            // A call on a connection that died meanwhile is done again, so asking before is not worth the time.
+            // A call on a dead connection is retried, so testing connections first is not worth the time.
             .test_before_acquire(false)
             .connect_lazy_with(options.clone());
         Ok(Self {
@@ -68,7 +68,7 @@ impl PostgresCatalog {
         })
     }
 
-    /// Ends all connections, once the calls that use them are over.
+    /// Closes all connections, after the calls that use them have ended.
     pub(super) async fn tidy(&self) -> Result<(), CatalogError> {
         self.listener.stop();
         self.pool.close().await;
@@ -76,7 +76,7 @@ impl PostgresCatalog {
     }
 }
 
-/// As what follows can reckon with: without a pool that is empty for ever, or a time beyond the end of clocks.
+/// Clamps the settings to supported values: the pool needs at least one connection, and times must not overflow.
 fn bounded(settings: &PostgresSettings) -> PostgresSettings {
     PostgresSettings {
         max_connections: settings.max_connections.clamp(1, MOST_CONNECTIONS),
@@ -86,7 +86,7 @@ fn bounded(settings: &PostgresSettings) -> PostgresSettings {
     }
 }
 
-/// One connection beside the pool.
+/// Opens one connection outside the pool.
 pub(super) async fn connect(options: &PgConnectOptions, name: &Name) -> Result<PgConnection, CatalogError> {
     match tokio::time::timeout(ANSWER_WAIT, options.connect()).await {
         Ok(connected) => connected.map_err(|error| name.error(error)),
@@ -96,18 +96,15 @@ pub(super) async fn connect(options: &PgConnectOptions, name: &Name) -> Result<P
 
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, CatalogError> {
     let options = PgConnectOptions::from_str(url).map_err(|error| {
-        // Nothing of the URL may be repeated while it is not known which part is the password.
+        // The error must not contain the URL, because the position of the password in it is unknown.
         let reason = match error {
             sqlx::Error::Configuration(reason) => reason.to_string(),
             error => error.to_string(),
         };
-        CatalogError::CannotOpen {
-            catalog: "postgres:".into(),
-            reason: format!("its URL is wrong: {reason}"),
-        }
+        CatalogError::CannotOpen { catalog: "postgres:".into(), reason: format!("invalid URL: {reason}") }
     })?;
     let named = options.get_application_name().is_some();
     let options = if named { options } else { options.application_name("refrain") };
-    // PgBouncer refuses this parameter, and numbers come in binary anyway.
+    // PgBouncer rejects this parameter, and it has no effect on numbers in the binary format.
     Ok(options.extra_float_digits(None).disable_statement_logging())
 }

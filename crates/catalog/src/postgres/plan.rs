@@ -1,39 +1,39 @@
-//! What a batch of new tracks does to a catalogue, decided before anything is written.
+//! Plans the effect of a batch of new tracks on a catalog, before anything is written.
 //!
-//! The tracks of a batch meet each other as they would one after the other: the second of two with the same source
-//! replaces the first, or is unchanged.
+//! The result is the same as that of adding the tracks one after the other: the second of two tracks with the same
+//! source replaces the first, or is unchanged.
 
 use std::collections::HashMap;
 
 use super::error::Name;
 use crate::{AddOutcome, CatalogError, ContentHash, NewTrack, Rule, Track, TrackId, TrackNumber};
 
-/// A track to add, and the id that it gets where it is new: the same in every attempt.
+/// A track to add, and the id that it gets if it is new: the same in every attempt.
 pub(super) struct Candidate {
     pub(super) new: NewTrack,
     pub(super) fresh: TrackId,
-    /// The `extra` column.
+    /// Content of the `extra` column.
     pub(super) extra: Option<String>,
 }
 
-/// A row to write for the candidate of this index.
+/// A row to insert for the candidate with this index.
 #[derive(Debug)]
 pub(super) struct Insert {
     pub(super) candidate: usize,
     pub(super) id: TrackId,
     pub(super) rule: Option<Rule>,
-    /// A later candidate of the same batch replaces it.
+    /// True if a later candidate of the same batch replaces it.
     pub(super) removed: bool,
 }
 
-/// A track that is there, or the insert of this index.
+/// A stored track, or the insert with this index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spot {
     Stored(TrackNumber),
     Inserted(usize),
 }
 
-/// What becomes of one candidate.
+/// The outcome for one candidate. Numbers are indexes of inserts.
 #[derive(Debug)]
 pub(super) enum Fate {
     Added(usize),
@@ -43,15 +43,15 @@ pub(super) enum Fate {
     Refused(CatalogError),
 }
 
-/// What is to be written, in order.
+/// The rows to write, in order.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) inserts: Vec<Insert>,
-    /// Live tracks that make way.
+    /// Live tracks that are replaced.
     pub(super) retired: Vec<TrackNumber>,
-    /// Tracks that come (true) and go.
+    /// Tracks that are added (true) and removed (false).
     pub(super) changes: Vec<(Spot, bool)>,
-    /// One a candidate.
+    /// The outcome for each candidate.
     pub(super) fates: Vec<Fate>,
 }
 
@@ -67,7 +67,7 @@ struct Live {
 
 struct Planner<'a> {
     name: &'a Name,
-    /// Every stored track that the batch may meet.
+    /// All stored tracks that the batch can affect.
     stored: &'a HashMap<TrackNumber, Track>,
     by_source: HashMap<String, Live>,
     /// Source of the live track with this id.
@@ -75,7 +75,7 @@ struct Planner<'a> {
     plan: Plan,
 }
 
-/// Plans a batch for a catalogue where `stored` are all live tracks that have a source or an id of the batch.
+/// Plans a batch for a catalog in which `stored` are all live tracks that have a source or an id of the batch.
 pub(super) fn plan(candidates: &[Candidate], stored: Vec<Track>, name: &Name) -> Plan {
     let stored: HashMap<_, _> = stored.into_iter().map(|track| (track.number, track)).collect();
     let mut planner = Planner {
@@ -158,7 +158,7 @@ impl Planner<'_> {
 }
 
 impl Plan {
-    /// What the caller is told, once the inserts have numbers.
+    /// Returns the result for each candidate, after the inserts have received numbers.
     pub(super) fn outcomes(
         self,
         candidates: &[Candidate],

@@ -1,4 +1,4 @@
-//! Questions. Each is one statement in a transaction of its own.
+//! Queries. Each is one statement in its own transaction.
 
 use sqlx::FromRow;
 use sqlx::postgres::PgRow;
@@ -28,7 +28,7 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn track_by_source(&self, source: &str) -> Result<Option<Track>, CatalogError> {
-        // No text of the database has a NUL, and none may be asked for.
+        // Texts in the database never contain NUL, and it cannot be passed as a parameter.
         if source.contains('\0') {
             return Ok(None);
         }
@@ -114,7 +114,7 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
-        // No position is beyond i64: nothing follows such a one.
+        // Positions are stored as i64, so no change follows a greater one.
         let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
         let sql = "SELECT position, track, kind FROM refrain.changes WHERE position > $1 ORDER BY position LIMIT $2";
         let rows: Vec<(i64, i64, i16)> =
@@ -147,7 +147,7 @@ impl PostgresCatalog {
         &self,
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError> {
-        // The length of bytes that are stored apart and not compressed is known without reading them.
+        // The length of bytes that are stored out of line without compression is known without reading them.
         let sql = "SELECT track, length(packed)::bigint FROM refrain.constellations WHERE track = ANY($1)";
         let numbers = stored(numbers);
         let rows: Vec<(i64, i64)> = self.rows_as(sql, |query| query.bind(&numbers)).await?;
@@ -183,7 +183,7 @@ impl PostgresCatalog {
         rows.iter().map(T::from_row).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
     }
 
-    /// What a statement answers; asked again where the connection is lost.
+    /// Executes a statement and returns its rows; retried if the connection is lost.
     pub(super) async fn rows(
         &self,
         sql: &'static str,
@@ -200,7 +200,7 @@ impl PostgresCatalog {
     }
 
     pub(super) fn unsigned(&self, stored: i64) -> Result<u64, CatalogError> {
-        u64::try_from(stored).map_err(|_| self.name.corrupt(format!("it counts {stored}")))
+        u64::try_from(stored).map_err(|_| self.name.corrupt(format!("negative number {stored}")))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Waiting out a server that is away.
+//! Retries calls while the server is unavailable.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::CatalogError;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How much longer a call waits for the server, counted from its first failure.
+/// Deadline and next pause of a call that is being retried. The deadline counts from its first failure.
 #[derive(Debug)]
 pub(super) struct Patience {
     until: Option<Instant>,
@@ -25,7 +25,7 @@ impl Patience {
 }
 
 impl PostgresCatalog {
-    /// Does something that can be done twice until the server lets it happen, or patience is at its end.
+    /// Retries an idempotent call until it succeeds, fails permanently, or the deadline has passed.
     pub(super) async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, CatalogError>
     where
         F: Future<Output = Result<T, CatalogError>>,
@@ -39,8 +39,8 @@ impl PostgresCatalog {
         }
     }
 
-    /// One attempt, with an end where statements have one. A network may lose everything and say nothing; TCP
-    /// itself gives up after a quarter of an hour.
+    /// Makes one attempt, with a time limit if statements have one. A network can drop all packets without an error,
+    /// and TCP itself reports a failure only after a quarter of an hour.
     pub(super) async fn attempt<T>(
         &self,
         call: impl Future<Output = Result<T, CatalogError>>,
@@ -48,13 +48,14 @@ impl PostgresCatalog {
         if self.settings.statement_timeout.is_zero() {
             return call.await;
         }
-        // A connection and the lock are waited for, then a few statements run. The server ends each in its time.
+        // An attempt waits for a connection and for the lock, then executes a few statements, each limited by the
+        // server.
         let limit = (self.settings.acquire_timeout + self.settings.statement_timeout) * 2;
         let late = |_| Err(self.name.unreachable(format!("no answer within {} s", limit.as_secs_f32())));
         tokio::time::timeout(limit, call).await.unwrap_or_else(late)
     }
 
-    /// Waits a little where the error may pass, and gives it back where it will not or has not.
+    /// Pauses if the error is temporary. Returns the error if it is permanent or the deadline has passed.
     pub(super) async fn wait_out(
         &self,
         error: CatalogError,
@@ -74,11 +75,12 @@ impl PostgresCatalog {
         Ok(())
     }
 
-    /// The pool tells only that it had no connection in time: while a server is away it keeps trying.
+    /// Finds the reason why the pool timed out. It only reports that it had no connection in time, also while the
+    /// server is unavailable and it keeps trying to connect.
     async fn why_busy(&self, error: CatalogError) -> CatalogError {
         match connect(&self.options, &self.name).await {
             Ok(_) if self.pool.size() < self.settings.max_connections => {
-                self.name.unreachable("it was away until now")
+                self.name.unreachable("it was unavailable until now")
             }
             Ok(_) => error,
             Err(reason) => reason,

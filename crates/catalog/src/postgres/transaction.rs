@@ -1,4 +1,4 @@
-//! One transaction on one connection of the pool.
+//! A transaction on a connection of the pool.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 use super::{PostgresCatalog, WRITER_LOCK};
 use crate::{CatalogError, PostgresSettings};
 
-/// How long a transaction may stand still before the server ends it: a writer whose machine died would stop all
-/// others, and the server alone cannot see that.
+/// Time after which the server ends an idle transaction. A writer whose machine died would otherwise block all others,
+/// because the server cannot detect it.
 const IDLE_WAIT: Duration = Duration::from_secs(60);
 
 /// A transaction that has begun.
 ///
-/// Where it is dropped before its end, because something failed or the call was dropped, its connection is thrown
-/// away: nobody can know what that still has to say, and the server rolls back by itself.
+/// If it is dropped before its end, because of an error or because the call was dropped, its connection is closed: the
+/// state of the protocol is unknown then, and the server rolls back when the connection ends.
 pub(super) struct Transaction {
     connection: PoolConnection<Postgres>,
     ended: bool,
@@ -64,13 +64,13 @@ impl DerefMut for Transaction {
 /// A statement with its parameters.
 pub(super) type Question = Query<'static, Postgres, PgArguments>;
 
-/// The SQL that begins transactions. Nothing is set for longer than that: behind PgBouncer the next one may run on
-/// another connection, and somebody else's on this one.
+/// The SQL that begins transactions. Settings apply to one transaction only: behind PgBouncer the next one may use
+/// another connection, and another client may use this one.
 #[derive(Debug)]
 pub(super) struct Begin {
     pub(super) read: Arc<str>,
     pub(super) write: Arc<str>,
-    /// Where the schema is changed, which takes as long as it takes.
+    /// For changes of the schema, without a time limit for statements.
     pub(super) upgrade: Arc<str>,
 }
 
@@ -86,7 +86,7 @@ impl Begin {
             )
         };
         let read = begin(settings.statement_timeout);
-        // What was committed has to survive a power cut, whatever the database does for others by default.
+        // Committed changes must survive a power failure, whatever the default of the database is.
         let write = format!(
             "{read}; SELECT set_config('synchronous_commit', 'on', true) \
              WHERE current_setting('synchronous_commit') = 'off'; SELECT pg_advisory_xact_lock({WRITER_LOCK})"
@@ -96,26 +96,26 @@ impl Begin {
 }
 
 impl PostgresCatalog {
-    /// Begins to read.
+    /// Begins a transaction without the writers' lock.
     pub(super) async fn begin(&self) -> Result<Transaction, CatalogError> {
         let begun = Transaction::begin(&self.pool, self.begin.read.clone()).await;
         begun.map_err(|error| self.name.error(error))
     }
 
-    /// Takes the writers' lock; other writers are waited for, but not for ever. What follows sees all that they
-    /// did, since each statement looks anew.
+    /// Begins a transaction and takes the writers' lock, waiting for other writers up to the lock timeout. The
+    /// following statements see all changes of these writers, because each statement takes a new snapshot.
     pub(super) async fn begin_writing(&self) -> Result<Transaction, CatalogError> {
         let begun = Transaction::begin(&self.pool, self.begin.write.clone()).await;
         begun.map_err(|error| self.name.error(error))
     }
 
-    /// A statement that is to be given parameters.
+    /// Creates a query to bind parameters to.
     pub(super) fn query(&self, sql: &'static str) -> Question {
-        // What is prepared under a name stays with the server's connection, and a pooler gives that to others.
+        // A named prepared statement stays in the session of the server, which a pooler passes on to other clients.
         sqlx::query(sql).persistent(self.prepared)
     }
 
-    /// Ends a transaction, whether it changed something or not.
+    /// Commits a transaction, even if it changed nothing.
     pub(super) async fn commit(&self, transaction: Transaction) -> Result<(), CatalogError> {
         transaction.end().await.map_err(|error| self.name.error(error))
     }

@@ -1,4 +1,4 @@
-//! Changes. Each is one transaction that begins with the writers' lock, so that it never has to give way halfway.
+//! Changes. Each is one transaction that begins with the writers' lock, so that it cannot deadlock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use super::row::{self, select_tracks};
 use crate::{CatalogError, Metadata, NearDuplicate, Rule, Track, TrackId, TrackNumber, TrackUpdate, search};
 
 impl PostgresCatalog {
-    /// Doing it twice leaves the same, so it is done again where its commit was not answered.
+    /// Updates a track. Doing it twice has the same result, so it is retried if the response to its commit is lost.
     pub(super) async fn update_track(
         &self,
         id: TrackId,
@@ -67,7 +67,8 @@ impl PostgresCatalog {
         }
     }
 
-    /// `sent` tells that a commit was sent and may have succeeded: then it was this call that removed the track.
+    /// Makes one attempt. `sent` is true if an earlier attempt sent a commit that may have succeeded: if the track is
+    /// gone, that commit removed it.
     async fn remove_once(&self, id: TrackId, sent: &mut bool) -> Result<bool, CatalogError> {
         let mut transaction = self.begin_writing().await?;
         let Some(track) = self.live_by_id(&mut transaction, id).await? else {
@@ -81,17 +82,19 @@ impl PostgresCatalog {
         Ok(true)
     }
 
-    /// Doing it twice changes nothing.
+    /// Inserts a link. Can be retried, because doing it twice changes nothing.
     pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
         self.check_link(&link)?;
         self.patiently(|| self.link_once(&link)).await
     }
 
-    /// Refuses a link that no catalog can hold.
+    /// Rejects a link from a track to itself, or with a length that is not finite.
     pub(super) fn check_link(&self, link: &NearDuplicate) -> Result<(), CatalogError> {
         if link.track == link.of || !link.seconds.is_finite() {
             let (track, of) = (link.track.0, link.of.0);
-            return Err(self.name.invalid(format!("track {track} as near-duplicate of track {of}")));
+            return Err(self
+                .name
+                .invalid(format!("link from track {track} to {of}: needs two tracks and finite seconds")));
         }
         Ok(())
     }
@@ -112,7 +115,7 @@ impl PostgresCatalog {
         let known = known.bind(track).bind(of).fetch_one(&mut *connection).await;
         let known: i64 = known.and_then(|row| row.try_get(0)).map_err(|error| self.name.error(error))?;
         if known < 2 {
-            let what = format!("a link between tracks {track} and {of}: it does not know both");
+            let what = format!("link between tracks {track} and {of}: unknown track");
             return Err(self.name.invalid(what));
         }
         self.query(
@@ -139,7 +142,7 @@ impl PostgresCatalog {
         row.map(|row| row::track(&row, &self.name)).transpose()
     }
 
-    /// Makes live tracks a record of what was; the caller records the change.
+    /// Marks live tracks as removed and deletes their constellations; the caller records the change.
     pub(super) async fn retire(
         &self,
         connection: &mut PgConnection,
@@ -163,7 +166,7 @@ impl PostgresCatalog {
         .map_err(|error| self.name.error(error))
     }
 
-    /// Writes changes at the next positions, in order, and tells whoever listens once they are committed.
+    /// Records changes at the next positions, in order, and notifies listeners when the transaction is committed.
     pub(super) async fn record(
         &self,
         connection: &mut PgConnection,
@@ -186,7 +189,7 @@ impl PostgresCatalog {
     }
 }
 
-/// Milliseconds since the Unix epoch; 0 on a machine whose clock stands before it.
+/// Returns the milliseconds since the Unix epoch, or 0 if the clock of the machine is before it.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

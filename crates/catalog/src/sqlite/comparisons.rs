@@ -1,4 +1,4 @@
-//! Comparisons of new tracks with earlier ones: pending until their result is stored.
+//! Comparisons of new tracks with earlier ones. A comparison is pending until its result is stored.
 
 use sqlx::SqliteConnection;
 
@@ -39,7 +39,7 @@ impl SqliteCatalog {
         self.commit(transaction).await
     }
 
-    /// Notes that a new track has to be compared, in the transaction that adds it.
+    /// Marks a new track as not compared yet, in the transaction that adds it.
     pub(super) async fn add_pending(
         &self,
         connection: &mut SqliteConnection,
@@ -53,7 +53,7 @@ impl SqliteCatalog {
             .map_err(|error| self.name.error(error))
     }
 
-    /// Notes that a track needs no comparison: it was compared, or it is removed.
+    /// Unmarks a track because it was compared or removed.
     pub(super) async fn forget_pending(
         &self,
         connection: &mut SqliteConnection,

@@ -1,4 +1,4 @@
-//! From SQLite's result codes to [`CatalogError`].
+//! Converts result codes of SQLite to [`CatalogError`].
 
 use sqlx::Error;
 
@@ -16,7 +16,7 @@ const CANTOPEN: i32 = 14;
 const AUTH: i32 = 23;
 const NOTADB: i32 = 26;
 
-/// Names the catalogue in every error that comes from it.
+/// Name of the catalog in its errors.
 #[derive(Debug, Clone)]
 pub(super) struct Name(pub(super) String);
 
@@ -66,7 +66,7 @@ impl Name {
     }
 }
 
-/// Whether another connection is in the way.
+/// Returns true if another connection holds a lock.
 pub(super) fn is_busy(error: &Error) -> bool {
     matches!(primary_code(error), Some(BUSY | LOCKED))
 }

@@ -1,4 +1,4 @@
-//! What a file says of its own state.
+//! Facts about the state of a catalog file.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use super::open::beside;
 use crate::health::size;
 use crate::{CatalogError, Fact, Health};
 
-/// A log of this many bytes is emptied no more: somebody keeps reading what was there before it.
+/// Size in bytes from which the write-ahead log is reported: it cannot be emptied while a process keeps reading an old
+/// state.
 const LARGE_LOG: u64 = 1 << 30;
 
 impl SqliteCatalog {
@@ -41,7 +42,7 @@ impl SqliteCatalog {
         Fact::warning(
             "file size",
             value,
-            "end the process that reads it for long, so that the log is emptied",
+            "end the process that has been reading it for long; the log can then be emptied",
         )
     }
 
@@ -61,7 +62,7 @@ impl SqliteCatalog {
         match self.try_to_write().await {
             Ok(()) => Ok(Fact::fine("may write tracks", "yes")),
             Err(CatalogError::Locked { .. }) => {
-                Ok(Fact::fine("may write tracks", "yes, when another process has finished doing so"))
+                Ok(Fact::fine("may write tracks", "yes, after another process has finished writing"))
             }
             Err(CatalogError::ReadOnly { .. }) => Ok(Fact::warning(
                 "may write tracks",
@@ -72,7 +73,7 @@ impl SqliteCatalog {
         }
     }
 
-    /// A file that may only be read is opened all the same, and says so at the first change; this one is taken back.
+    /// Makes a change and rolls it back: a read-only file can be opened, and only the first change to it fails.
     async fn try_to_write(&self) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
         let same = sqlx::query("UPDATE meta SET value = value").execute(&mut *transaction).await;
@@ -81,7 +82,7 @@ impl SqliteCatalog {
     }
 
     async fn integrity(&self) -> Result<Fact, CatalogError> {
-        let advice = "restore a copy, or export what can be read into a new catalogue";
+        let advice = "restore a copy, or export the readable tracks into a new catalog";
         match self.ask::<String>("PRAGMA quick_check(1)").await {
             Ok(found) if found == "ok" => Ok(Fact::fine("integrity", found)),
             Ok(detail) | Err(CatalogError::Corrupt { detail, .. }) => {

@@ -1,4 +1,4 @@
-//! Links between tracks of the same sound.
+//! Links between near-duplicate tracks.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -7,7 +7,7 @@ use super::SqliteCatalog;
 use super::row;
 use crate::{CatalogError, NearDuplicate, TrackNumber};
 
-/// A query of links of which neither track is removed.
+/// A query of links between tracks that are not removed.
 macro_rules! select_links {
     ($rest:literal) => {
         concat!(
@@ -54,7 +54,9 @@ impl SqliteCatalog {
     ) -> Result<(), CatalogError> {
         let (track, of) = (i64::from(link.track.0), i64::from(link.of.0));
         if track == of || !link.seconds.is_finite() {
-            return Err(self.name.invalid(format!("track {track} as near-duplicate of track {of}")));
+            return Err(self
+                .name
+                .invalid(format!("link from track {track} to {of}: needs two tracks and finite seconds")));
         }
         let known: i64 = sqlx::query_scalar("SELECT count(*) FROM tracks WHERE number IN (?1, ?2)")
             .bind(track)
@@ -63,7 +65,7 @@ impl SqliteCatalog {
             .await
             .map_err(|error| self.name.error(error))?;
         if known < 2 {
-            let what = format!("a link between tracks {track} and {of}: it does not know both");
+            let what = format!("link between tracks {track} and {of}: unknown track");
             return Err(self.name.invalid(what));
         }
         sqlx::query(

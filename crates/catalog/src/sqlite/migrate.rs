@@ -1,4 +1,4 @@
-//! What schema a file has, and bringing it to the one that this program knows.
+//! Determines the schema version of a file and upgrades it to the version that this program supports.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::error::{Name, is_busy};
 use super::{LOCK_ATTEMPTS, LOCK_PAUSE};
 use crate::CatalogError;
 
-/// Number, name and text of every migration, oldest first; numbers are shared with other backends.
+/// Number, name and text of every migration, oldest first; the numbers are shared with the other backends.
 const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "catalogue", include_str!("../../../../migrations/sqlite/0001_catalogue.sql")),
     (2, "relabelled", include_str!("../../../../migrations/sqlite/0002_relabelled.sql")),
@@ -20,24 +20,24 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (7, "state", include_str!("../../../../migrations/sqlite/0007_state.sql")),
 ];
 
-/// Newest schema that this program knows.
+/// Newest schema version that this program supports.
 pub(super) const SUPPORTED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
-/// `PRAGMA application_id` of a catalogue, set by the first migration.
+/// `PRAGMA application_id` of a catalog, set by the first migration.
 const APPLICATION_ID: i64 = 1_382_445_678;
 
-/// What a file is.
+/// State of the schema in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Schema {
-    /// Nothing is in it yet.
+    /// The file is empty.
     Empty,
-    /// An older catalogue.
+    /// The schema has an older version.
     Old,
-    /// The one that this program knows.
+    /// The schema has the supported version.
     Current,
 }
 
-/// Makes or upgrades the schema where that is needed, in one transaction that excludes other processes.
+/// Creates or upgrades the schema if needed, in one transaction that excludes other processes.
 pub(super) async fn bring_up_to_date(
     connection: &mut SqliteConnection,
     name: &Name,
@@ -54,7 +54,7 @@ pub(super) async fn bring_up_to_date(
     transaction.commit().await.map_err(|error| name.error(error))
 }
 
-/// Checks that a file which cannot be written is a catalogue of the current schema.
+/// Checks that a file which cannot be written is a catalog of the current schema.
 pub(super) async fn require_current(
     connection: &mut SqliteConnection,
     name: &Name,
@@ -68,7 +68,7 @@ pub(super) async fn require_current(
     }
 }
 
-/// Reads the identity that the first migration drew.
+/// Reads the identity that the first migration generated.
 pub(super) async fn identity(connection: &mut SqliteConnection, name: &Name) -> Result<u128, CatalogError> {
     let value: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'identity'")
         .fetch_optional(connection)
@@ -106,7 +106,8 @@ async fn inspect(connection: &mut SqliteConnection, name: &Name) -> Result<Schem
     }
 }
 
-/// Turns the write-ahead log on, which stays on. SQLite does not wait for others here by itself.
+/// Turns on the write-ahead log, which is a persistent setting. SQLite does not wait for locks here, so the attempt is
+/// repeated.
 async fn use_write_ahead_log(connection: &mut SqliteConnection, name: &Name) -> Result<(), CatalogError> {
     let mut pause = Duration::ZERO;
     for _ in 0..LOCK_ATTEMPTS {

@@ -1,8 +1,8 @@
-//! The catalogue in one SQLite file that several processes may use at once.
+//! The catalog in an SQLite file, which several processes can use at the same time.
 //!
-//! Tracks, constellations and changes are tables of `migrations/sqlite`. One connection writes, several read;
-//! the write-ahead log lets them do so at the same time. A writer takes the lock at its start
-//! (`BEGIN IMMEDIATE`), so it waits before it has done anything and never fails halfway.
+//! Tracks, constellations and changes are tables of `migrations/sqlite`. One connection writes and several read; the
+//! write-ahead log allows them to do so at the same time. A writer takes the lock at the start of its transaction
+//! (`BEGIN IMMEDIATE`), so it waits before it has changed anything and never fails halfway.
 
 mod comparisons;
 mod error;
@@ -29,19 +29,19 @@ use crate::{
 };
 use error::Name;
 
-/// How often a lock that another process holds is asked for before giving up. Each time SQLite waits by
-/// itself, 5 s where it can: half a minute in all.
+/// Maximum number of attempts to take a lock that another process holds. In each of them SQLite itself waits, up to 5 s
+/// where it supports that: half a minute in total.
 const LOCK_ATTEMPTS: u32 = 6;
 
-/// Where SQLite does not wait by itself, each pause is longer than the last one by this.
+/// Increment of the pause between attempts where SQLite itself does not wait.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
-/// A catalogue in an SQLite file.
+/// A catalog in an SQLite file.
 #[derive(Debug)]
 pub(crate) struct SqliteCatalog {
     name: Name,
     path: PathBuf,
-    /// `None` where the file cannot be written.
+    /// `None` if the file cannot be written.
     writer: Option<SqlitePool>,
     readers: SqlitePool,
     identity: u128,

@@ -11,29 +11,30 @@ use super::error::Name;
 use super::{SqliteCatalog, migrate};
 use crate::CatalogError;
 
-/// Page size of a new file in bytes. Measured with 1,000 songs of 200 s, everything but the constellation itself
-/// takes 0.8 kB a song with pages of 1,024 bytes, 0.9 with 2,048, 1.3 with 4,096, 2.2 with 8,192; and adding takes
-/// twice as long with 1,024 as with 4,096.
+/// Page size of a new file in bytes. Measured with 1,000 songs of 200 s, everything but the constellations takes 0.8 kB
+/// per song with pages of 1,024 bytes, 0.9 with 2,048, 1.3 with 4,096 and 2.2 with 8,192; adding songs takes twice as
+/// long with 1,024 as with 4,096.
 const PAGE_BYTES: u32 = 4096;
 
-/// How long SQLite itself waits for another connection, each time that it is asked.
+/// Time that SQLite waits for another connection in each attempt.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a call waits for its turn within this process.
+/// Maximum time that a call waits for a connection of this process.
 const TURN_WAIT: Duration = Duration::from_secs(120);
 
-/// Connections that read at once within this process.
+/// Maximum number of concurrent read connections of this process.
 const READERS: u32 = 4;
 
 impl SqliteCatalog {
-    /// Opens the catalogue file at `path`; makes it, and the folders above it, where there is none. Where it
-    /// may be read but not written, it is opened for reading.
+    /// Opens the catalog file at `path`; creates it, and its parent folders, if it does not exist. If the file can be
+    /// read but not written, it is opened for reading.
     pub(crate) async fn open(path: &Path) -> Result<Self, CatalogError> {
         let name = Name(format!("sqlite:{}", path.display()));
         if path.as_os_str().is_empty() {
             return Err(name.cannot_open("the URL names no file; write sqlite:PATH"));
         }
-        // Absolute, so that a later change of folder, or a name like `file:x`, means nothing to SQLite.
+        // Absolute, so that a later change of the working folder, or a name like `file:x`, has no special meaning for
+        // SQLite.
         let path = std::path::absolute(path).map_err(|error| name.cannot_open(&error.to_string()))?;
         if path.is_dir() {
             return Err(name.cannot_open("it is a folder; name a file in it"));
@@ -61,8 +62,8 @@ impl SqliteCatalog {
         Ok(Self { name: name.clone(), path: path.to_owned(), writer: Some(writer), readers, identity })
     }
 
-    /// A file in a folder that cannot be written has no room for the log's index, so SQLite is told that
-    /// nobody changes the file, unless a log lies there to be read.
+    /// Opens a file for reading. SQLite cannot create the index of the log in a read-only folder, so the file is
+    /// declared immutable, unless there is a log to be read.
     async fn open_readable(path: PathBuf, name: Name) -> Result<Self, CatalogError> {
         let has_log = beside(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
         let options = options(&path).read_only(true).immutable(!has_log);
@@ -74,8 +75,8 @@ impl SqliteCatalog {
         Ok(Self { name, path, writer: None, readers, identity })
     }
 
-    /// Makes the log survive a power cut. The log's file takes part in none of SQLite's locks, so opening and
-    /// closing it here is safe (for the catalogue's own file it would not be).
+    /// Makes the log durable against a power failure. SQLite takes no locks on the file of the log, so opening and
+    /// closing it here is safe (for the catalog file itself it would not be).
     pub(super) async fn sync_log(&self) -> Result<(), CatalogError> {
         if self.writer.is_none() {
             return Ok(());
@@ -91,7 +92,7 @@ impl SqliteCatalog {
             .map_err(|error| CatalogError::Io { catalog: self.name.0.clone(), detail: error.to_string() })
     }
 
-    /// Empties the log into the file. Where other processes still read, the last of them does it.
+    /// Moves the content of the log into the file. While other processes still use it, the last of them does so.
     pub(super) async fn tidy(&self) -> Result<(), CatalogError> {
         self.readers.close().await;
         let Some(writer) = &self.writer else { return Ok(()) };
@@ -106,7 +107,7 @@ impl SqliteCatalog {
 }
 
 async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    // Says "busy" in its row, not as an error, where others are at work.
+    // While others use the file, the result row reports "busy", which is not an error.
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(connection).await.map(drop)
 }
 
@@ -121,8 +122,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        // After an error such as a full disk SQLite has rolled back by itself, and sqlx still counts a
-        // transaction that cannot be ended: such a connection is replaced.
+        // After an error such as a full disk, SQLite has rolled back already, but sqlx still counts an open transaction
+        // that cannot be ended. Such a connection is replaced.
         .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
@@ -138,7 +139,7 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// The pool of a catalogue that may be written.
+/// Access to the connection that writes.
 impl SqliteCatalog {
     pub(super) fn writer(&self) -> Result<&SqlitePool, CatalogError> {
         self.writer.as_ref().ok_or_else(|| self.name.read_only())

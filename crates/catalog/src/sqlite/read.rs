@@ -1,4 +1,4 @@
-//! Questions.
+//! Queries.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) const ADDED: i64 = 1;
 pub(super) const REMOVED: i64 = 2;
 pub(super) const RELABELLED: i64 = 3;
 
-/// How often the file is looked at for changes that are waited for: other processes have no way to tell of them.
+/// Interval at which the file is polled while a caller waits for a change: other processes cannot send notifications.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl SqliteCatalog {
@@ -110,7 +110,7 @@ impl SqliteCatalog {
     }
 
     pub(super) async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, CatalogError> {
-        // No position is beyond i64: nothing follows such a one.
+        // Positions are stored as i64, so no change follows a greater one.
         let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
             "SELECT position, track, kind FROM changes WHERE position > ?1 ORDER BY position LIMIT ?2",
@@ -183,11 +183,11 @@ impl SqliteCatalog {
     }
 
     fn unsigned(&self, stored: i64) -> Result<u64, CatalogError> {
-        u64::try_from(stored).map_err(|_| self.name.corrupt(&format!("it counts {stored}")))
+        u64::try_from(stored).map_err(|_| self.name.corrupt(&format!("negative number {stored}")))
     }
 }
 
-/// Numbers as one parameter, so that a query's text is always the same.
+/// Formats numbers as one JSON parameter, so that the text of a query does not depend on their count.
 pub(super) fn json_list<N: std::fmt::Display>(numbers: impl IntoIterator<Item = N>) -> String {
     let mut list = String::from("[");
     for (index, number) in numbers.into_iter().enumerate() {

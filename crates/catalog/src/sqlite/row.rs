@@ -1,4 +1,4 @@
-//! Rows of `tracks` and what they stand for.
+//! Conversion of rows of `tracks`.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::Name;
 use crate::{CatalogError, ContentHash, Metadata, Rule, Track, TrackId, TrackNumber};
 
-/// A query of whole tracks; the columns are the ones that [`track`] reads.
+/// A query of whole tracks, with the columns that [`track`] reads.
 macro_rules! select_tracks {
     ($rest:literal) => {
         concat!(
@@ -21,7 +21,7 @@ macro_rules! select_tracks {
 }
 pub(super) use select_tracks;
 
-/// Reads a row of [`select_tracks`].
+/// Converts a row of [`select_tracks`].
 pub(super) fn track(row: &SqliteRow, name: &Name) -> Result<Track, CatalogError> {
     read_track(row).map_err(|error| name.error(error))
 }
@@ -53,12 +53,12 @@ fn read_track(row: &SqliteRow) -> Result<Track, sqlx::Error> {
     })
 }
 
-/// A stored track number.
+/// Converts a stored track number.
 pub(super) fn number(stored: i64) -> Result<TrackNumber, sqlx::Error> {
     u32::try_from(stored).map(TrackNumber).map_err(damaged)
 }
 
-/// A stored UUID.
+/// Converts a stored UUID.
 pub(super) fn uuid(stored: &[u8]) -> Result<Uuid, sqlx::Error> {
     stored.try_into().map(Uuid::from_bytes).map_err(damaged)
 }
@@ -67,11 +67,11 @@ fn damaged(reason: impl std::error::Error + Send + Sync + 'static) -> sqlx::Erro
     sqlx::Error::Decode(Box::new(reason))
 }
 
-/// The `extra` column: `None` where there is nothing.
+/// Returns the content of the `extra` column, or `None` if there are no other values.
 pub(super) fn extra(metadata: &Metadata, name: &Name) -> Result<Option<String>, CatalogError> {
     if metadata.extra.is_empty() {
         return Ok(None);
     }
     let text = serde_json::to_string(&metadata.extra);
-    text.map(Some).map_err(|error| name.invalid(format!("these free values: {error}")))
+    text.map(Some).map_err(|error| name.invalid(format!("free values of the metadata: {error}")))
 }

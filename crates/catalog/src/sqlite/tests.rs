@@ -1,4 +1,5 @@
-//! What can only be brought about from inside: a full disk, numbers that run out, a lock for ever.
+//! Conditions that tests can cause only from inside: a full disk, exhausted track numbers, a lock that is never
+//! released.
 
 use super::SqliteCatalog;
 use crate::{AddOutcome, Catalog, CatalogError, ContentHash, Metadata, NewTrack};
@@ -20,10 +21,10 @@ async fn catalogue(folder: &tempfile::TempDir) -> SqliteCatalog {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_halfway_through_nothing() {
+async fn a_full_disk_fails_one_addition_completely_and_keeps_the_earlier_ones() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = catalogue(&folder).await;
-    // The one connection that writes may use no more than this; as good as a disk of 400 kB.
+    // Limits the database to 100 pages of 4,096 bytes through the only connection that writes, like a disk of 400 kB.
     sqlx::query("PRAGMA max_page_count = 100").execute(catalog.writer.as_ref().unwrap()).await.unwrap();
     let mut kept = 0;
     let error = loop {
@@ -34,18 +35,18 @@ async fn a_full_disk_stops_halfway_through_nothing() {
         }
     };
     assert!(matches!(error, CatalogError::DiskFull { .. }) && !error.is_retryable(), "{error:?}");
-    assert!(error.to_string().contains("what was done is kept"));
+    assert!(error.to_string().contains("committed changes are kept"));
     assert!((5..20).contains(&kept), "{kept}");
     let told = (catalog.count().await.unwrap(), catalog.position().await.unwrap());
     assert_eq!(told, (kept.into(), kept.into()));
-    // There is space again: the same call, through the same handle, succeeds.
+    // There is space again, so the same call through the same handle succeeds.
     let added = catalog.add(song(kept)).await;
     assert!(matches!(added, Ok(AddOutcome::Added(_))), "{added:?}");
     catalog.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn numbers_end_at_32_bits() {
+async fn track_numbers_beyond_32_bits_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = catalogue(&folder).await;
     catalog.add(song(0)).await.unwrap();
@@ -61,7 +62,7 @@ async fn numbers_end_at_32_bits() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_never_let_go_is_an_error_that_may_be_tried_again() {
+async fn a_lock_that_is_never_released_is_a_retryable_error() {
     let folder = tempfile::tempdir().unwrap();
     let (catalog, other) = (catalogue(&folder).await, catalogue(&folder).await);
     let writer = catalog.writer.as_ref().unwrap();

@@ -1,4 +1,4 @@
-//! Changes. Each is one transaction that is begun as a writer, so that it never has to give way halfway.
+//! Changes. Each is one transaction that begins as a writer, so that it never has to be rolled back because of a lock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ impl SqliteCatalog {
         Ok(outcome)
     }
 
-    /// All in one transaction: a disk is waited for once.
+    /// Adds all tracks in one transaction, so that the disk is synchronized only once.
     pub(super) async fn add_tracks(
         &self,
         tracks: Vec<NewTrack>,
@@ -31,7 +31,7 @@ impl SqliteCatalog {
         let mut outcomes = Vec::with_capacity(tracks.len());
         for new in tracks {
             let outcome = self.take_in(&mut transaction, new).await;
-            // These come before anything is written, so the others are still whole.
+            // These errors occur before anything is written, so the other tracks are not affected.
             let refused = |error: &CatalogError| {
                 matches!(error, CatalogError::Invalid { .. } | CatalogError::SourceTaken { .. })
             };
@@ -50,7 +50,7 @@ impl SqliteCatalog {
         mut new: NewTrack,
     ) -> Result<AddOutcome, CatalogError> {
         if !(new.seconds.is_finite() && new.seconds >= 0.0) {
-            return Err(self.name.invalid(format!("{:?}: its length is {} s", new.source, new.seconds)));
+            return Err(self.name.invalid(format!("{:?}: invalid length of {} s", new.source, new.seconds)));
         }
         new.metadata = new.metadata.storable();
         let Some(before) = self.known_as(connection, &new).await? else {
@@ -109,7 +109,7 @@ impl SqliteCatalog {
         Ok(true)
     }
 
-    /// The live track that a new one is another version of: the one of its id, else the one of its source.
+    /// Returns the live track that `new` is another version of: the track with its id, else the track with its source.
     async fn known_as(
         &self,
         connection: &mut SqliteConnection,
@@ -148,7 +148,7 @@ impl SqliteCatalog {
         row.map(|row| row::track(&row, &self.name)).transpose()
     }
 
-    /// Writes track, constellation and change.
+    /// Writes a track, its constellation and the change.
     async fn insert(
         &self,
         connection: &mut SqliteConnection,
@@ -207,7 +207,7 @@ impl SqliteCatalog {
         number.map(TrackNumber).map_err(|_| CatalogError::TooManyTracks { catalog: self.name.0.clone() })
     }
 
-    /// Makes a live track a record of what was.
+    /// Marks a live track as removed, deletes its constellation and records the change.
     async fn retire(
         &self,
         connection: &mut SqliteConnection,
@@ -243,7 +243,7 @@ impl SqliteCatalog {
             .map_err(|error| self.name.error(error))
     }
 
-    /// Takes the write lock of the file; other processes are waited for, but not for ever.
+    /// Begins a transaction with the write lock of the file. Waits for other processes, up to a limit.
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
         let writer = self.writer()?;
         let mut attempt = 1;
@@ -260,7 +260,7 @@ impl SqliteCatalog {
     }
 }
 
-/// Milliseconds since the Unix epoch; 0 on a machine whose clock stands before it.
+/// Returns the milliseconds since the Unix epoch, or 0 if the clock of the machine is before it.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -1,4 +1,4 @@
-//! An index that follows a catalogue.
+//! An index that follows a catalog.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ async fn open(file: &File) -> (Library, CacheState) {
     Library::open(file.open().await, &prefix(file)).await.unwrap()
 }
 
-/// A track with a constellation that can be read.
+/// A track with a valid constellation.
 pub(crate) fn song(source: &str, n: u64) -> NewTrack {
     let peak = |i: u64| Peak {
         time: (i * 40 + (i * i * (n + 3)) % 37) as u32,
@@ -40,7 +40,7 @@ pub(crate) async fn songs(catalog: &dyn Catalog, numbers: std::ops::Range<u64>) 
 }
 
 #[tokio::test]
-async fn it_follows_what_comes_and_goes() {
+async fn refresh_applies_added_and_removed_tracks() {
     let file = File::new();
     let catalog = file.open().await;
     let (mut library, state) = open(&file).await;
@@ -50,7 +50,11 @@ async fn it_follows_what_comes_and_goes() {
     let tracks = songs(&*catalog, 0..5).await;
     catalog.remove(tracks[4].id).await.unwrap();
     let done = library.refresh().await.unwrap();
-    assert_eq!((done.added, done.removed, done.skipped.len()), (4, 0, 0), "what came and went is not told");
+    assert_eq!(
+        (done.added, done.removed, done.skipped.len()),
+        (4, 0, 0),
+        "a track that was added and removed is not reported"
+    );
     assert_eq!((library.snapshot().tracks(), library.position()), (4, 6));
 
     let kept = library.snapshot();
@@ -65,7 +69,7 @@ async fn it_follows_what_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_read_is_named_and_stops_nobody() {
+async fn an_unreadable_constellation_is_reported_and_skipped() {
     let file = File::new();
     let catalog = file.open().await;
     let good = songs(&*catalog, 0..2).await;
@@ -89,7 +93,7 @@ async fn one_that_cannot_be_read_is_named_and_stops_nobody() {
 }
 
 #[tokio::test]
-async fn two_processes_share_the_files() {
+async fn two_processes_can_share_the_index_files() {
     let file = File::new();
     let catalog = file.open().await;
     let (mut one, _) = open(&file).await;
@@ -105,7 +109,7 @@ async fn two_processes_share_the_files() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn indexing_and_following_at_once() {
+async fn concurrent_indexing_and_refreshing_agree() {
     let file = File::new();
     let mut tasks = Vec::new();
     for worker in 0..2 {
@@ -131,7 +135,7 @@ async fn indexing_and_following_at_once() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_ahead_of_its_catalogue_is_thrown_away() {
+async fn an_index_ahead_of_its_catalog_is_discarded() {
     let file = File::new();
     let catalog = file.open().await;
     songs(&*catalog, 0..2).await;
@@ -158,7 +162,7 @@ async fn an_index_that_is_ahead_of_its_catalogue_is_thrown_away() {
 }
 
 #[tokio::test]
-async fn the_index_of_another_catalogue_is_not_used() {
+async fn the_index_of_another_catalog_is_discarded() {
     let (file, stranger) = (File::new(), File::new());
     songs(&*file.open().await, 0..3).await;
     let (mut library, _) = open(&file).await;

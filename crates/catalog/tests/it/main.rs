@@ -1,6 +1,6 @@
-//! Tests of the catalogue, in one binary for link time.
+//! Tests of the catalog, in one binary to reduce link time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it is surprised")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails with a panic")]
 
 mod contract;
 mod library;

@@ -1,4 +1,4 @@
-//! The contract, on a PostgreSQL database.
+//! The contract suite on a PostgreSQL database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,7 +21,7 @@ mod proxy;
 mod rights;
 mod schema;
 
-/// A database of its own on the server that `TEST_POSTGRES_URL` names; dropped at the end.
+/// A separate database on the server of `TEST_POSTGRES_URL`; deleted on drop.
 pub(crate) struct Database {
     server: PgConnectOptions,
     name: String,
@@ -32,7 +32,7 @@ impl Database {
         Self::of("")
     }
 
-    /// With options of `CREATE DATABASE`.
+    /// Creates a database with options of `CREATE DATABASE`.
     pub(crate) fn of(options: &str) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let url = std::env::var("TEST_POSTGRES_URL").expect("run scripts/test, or set TEST_POSTGRES_URL");
@@ -51,19 +51,19 @@ impl Database {
         self.server.clone().database(&self.name)
     }
 
-    /// URL for a role of the name [`Database::role`] gives, whose password is that name too.
+    /// URL for a role of [`Database::role`], whose password is the same as its name.
     pub(crate) fn url_as(&self, role: &str) -> String {
         self.options().username(role).password(role).to_url_lossy().into()
     }
 
-    /// Makes a role that nothing is granted to; it goes with the database.
+    /// Creates a role without privileges, which is deleted with the database.
     pub(crate) async fn role(&self) -> String {
         let role = format!("{}_role", self.name);
         self.run(format!("CREATE ROLE {role} LOGIN PASSWORD '{role}'")).await;
         role
     }
 
-    /// A connection beside the catalogue's own.
+    /// A connection in addition to those of the catalog.
     pub(crate) async fn connect(&self) -> PgConnection {
         self.options().connect().await.unwrap()
     }
@@ -73,7 +73,7 @@ impl Database {
         sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(&mut self.connect().await).await.unwrap();
     }
 
-    /// Runs SQL on the server, from wherever: a test may end inside of a runtime.
+    /// Runs SQL on the server. Uses a thread, because a test can end inside a runtime.
     fn on_server(&self, sql: String) {
         let server = self.server.clone();
         let work = move || {
@@ -118,7 +118,7 @@ pub(crate) async fn open_with(
     refrain_catalog::open_with(url, &OpenSettings { postgres }).await
 }
 
-/// The error of a URL that does not open.
+/// Returns the error of opening a URL.
 pub(crate) async fn refused(url: &str) -> CatalogError {
     match refrain_catalog::open(url).await {
         Ok(_) => panic!("{url} was opened"),

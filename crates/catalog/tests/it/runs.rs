@@ -1,4 +1,4 @@
-//! The index in the database gives the answers of the index in files, to the last digit.
+//! The index in the database gives the same results as the index in files, to the last digit.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::postgres::Database;
 
 mod spread;
 
-/// Numbers that look random, the same ones each time.
+/// Pseudorandom numbers, the same in each run.
 fn random(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     move |below| {
@@ -24,7 +24,7 @@ fn random(seed: u64) -> impl FnMut(u64) -> u64 {
     }
 }
 
-/// Half a minute of peaks that nothing else has.
+/// Half a minute of peaks that no other sound has.
 fn sound(n: u64) -> Constellation {
     let mut random = random(n + 1);
     let mut peaks: Vec<Peak> = (0..900)
@@ -39,7 +39,7 @@ fn sound(n: u64) -> Constellation {
     Constellation::new(30.0, peaks)
 }
 
-/// Ten seconds of a sound, played at a speed, with some peaks lost and others added.
+/// Ten seconds of a sound at a different speed, with some peaks removed and others added.
 fn clip(n: u64, speed: f64, lost: u64) -> Constellation {
     let mut random = random(n + 1000);
     let mut peaks = Vec::new();
@@ -81,14 +81,14 @@ async fn open(catalog: &Arc<dyn Catalog>) -> DatabaseIndex {
     index
 }
 
-/// Searches the rows as any program does: on a thread that may wait.
+/// Searches the rows like any program, on a thread that may block.
 async fn ask(index: &Arc<DatabaseIndex>, query: Constellation) -> Result<Matches, IndexError> {
     let index = Arc::clone(index);
     let work = move || identify_rows(&index, &query, &MatchSettings::default());
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-/// What both homes say of the same questions.
+/// Searches both indexes for the same clips and checks that the matches are equal.
 pub(crate) async fn compare(catalog: &Arc<dyn Catalog>, asked: std::ops::Range<u64>) -> Vec<Matches> {
     let folder = tempfile::tempdir().unwrap();
     let (mut library, _) = Library::open(Arc::clone(catalog), &folder.path().join("cache")).await.unwrap();
@@ -113,17 +113,17 @@ pub(crate) fn found(answers: &[Matches]) -> Vec<TrackNumber> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_homes_give_the_same_answers() {
+async fn both_backends_give_the_same_matches() {
     let database = Database::new();
     let catalog = database.open().await;
     let index = runs(&catalog);
-    // Many runs of several sizes, so of several levels.
+    // Many runs of several sizes, so that they belong to several size classes.
     for [first, last] in [[0, 1], [1, 2], [2, 5], [5, 9], [9, 40], [40, 41], [41, 42], [42, 60]] {
         songs(&*catalog, first..last).await;
         assert_eq!(index.pack().await.unwrap().added, last - first);
     }
     assert!(open(&catalog).await.runs_count() == 8);
-    // Known ones and unknown ones.
+    // Clips of tracks in the catalog and of unknown ones.
     let answers = compare(&catalog, 38..64).await;
     let known = answers[..22 * 3].iter().filter(|answer| answer.found.len() == 1).count();
     assert!(known >= 60, "{known} of 66");
@@ -131,7 +131,7 @@ async fn both_homes_give_the_same_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_merged_removed_and_replaced_is_the_same_in_both() {
+async fn merged_removed_and_replaced_tracks_match_in_both_backends() {
     let database = Database::new();
     let catalog = database.open().await;
     let index = runs(&catalog);
@@ -154,7 +154,7 @@ async fn what_is_merged_removed_and_replaced_is_the_same_in_both() {
     assert_eq!((done.added, done.removed), (1, 7));
     let gone = compare(&catalog, 0..10).await;
     assert!(found(&gone[..18]).is_empty());
-    // What is left when removed tracks leave the rows for good.
+    // The merges delete the rows of removed tracks.
     let mut merges = 0;
     while index.merge().await.unwrap() {
         merges += 1;
@@ -169,7 +169,7 @@ async fn what_is_merged_removed_and_replaced_is_the_same_in_both() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_pack_and_merge_at_once_take_each_change_once() {
+async fn concurrent_packs_and_merges_apply_each_change_once() {
     let database = Database::new();
     let catalog = database.open().await;
     let mut tasks = Vec::new();
@@ -202,7 +202,7 @@ async fn many_who_pack_and_merge_at_once_take_each_change_once() {
     let rows: Vec<i64> =
         rows.fetch_all(&mut connection).await.unwrap().iter().map(|row| row.get(0)).collect();
     assert_eq!(rows.len(), 24);
-    assert!(rows.is_sorted_by(|a, b| a < b), "no track stands in two runs");
+    assert!(rows.is_sorted_by(|a, b| a < b), "a track is in only one run");
     assert_eq!(found(&compare(&catalog, 0..30).await).len() / 24, 3);
 }
 
@@ -211,7 +211,7 @@ async fn added_song(catalog: &dyn Catalog, n: u64) -> refrain_catalog::TrackId {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_search_whose_runs_are_merged_away_says_so() {
+async fn a_search_of_merged_runs_is_reported_as_stale() {
     let database = Database::new();
     let catalog = database.open().await;
     for n in 0..8 {
@@ -222,7 +222,7 @@ async fn a_search_whose_runs_are_merged_away_says_so() {
     songs(&*catalog, 8..9).await;
     runs(&catalog).pack().await.unwrap();
     let answer = ask(&old, clip(3, 1.0, 0)).await.unwrap();
-    assert_eq!(answer.found.len(), 1, "a new run disturbs nobody");
+    assert_eq!(answer.found.len(), 1, "a new run does not affect an open index");
     assert!(runs(&catalog).merge().await.unwrap());
     let error = ask(&old, clip(3, 1.0, 0)).await.unwrap_err();
     assert!(matches!(error, IndexError::Stale), "{error:?}");
@@ -250,7 +250,7 @@ async fn a_damaged_row_is_an_error_with_a_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_of_another_version_are_made_again() {
+async fn rows_of_another_version_are_rebuilt() {
     let database = Database::new();
     let catalog = database.open().await;
     songs(&*catalog, 0..3).await;
@@ -264,7 +264,7 @@ async fn rows_of_another_version_are_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_merge_that_died_before_it_swept_is_finished_by_the_next() {
+async fn the_next_merge_sweeps_after_an_interrupted_one() {
     let database = Database::new();
     let catalog = database.open().await;
     for n in 0..9 {
@@ -272,7 +272,7 @@ async fn a_merge_that_died_before_it_swept_is_finished_by_the_next() {
         runs(&catalog).pack().await.unwrap();
     }
     let before = compare(&catalog, 0..9).await;
-    // As it is left: the old rows are there, their runs are nobody's.
+    // The state after an interrupted merge: the old rows exist, but belong to no run in use.
     database.run("CREATE TABLE old AS SELECT * FROM refrain.postings").await;
     database.run("CREATE TABLE old_runs AS SELECT * FROM refrain.runs").await;
     assert!(runs(&catalog).merge().await.unwrap());

@@ -1,4 +1,4 @@
-//! The contract, on an SQLite file.
+//! The contract suite on an SQLite file.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ mod hostile;
 mod killed;
 mod readonly;
 
-/// A catalogue file in a folder of its own.
+/// A catalog file in a separate folder.
 pub(crate) struct File {
     folder: tempfile::TempDir,
 }

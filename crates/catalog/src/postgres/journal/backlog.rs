@@ -1,4 +1,4 @@
-//! The undelivered messages of the outbox: counted, expired, dropped.
+//! Undelivered messages of the outbox: counting, expiry and deletion.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::journal::{milliseconds, text, unclaimed};
 use crate::postgres::PostgresCatalog;
 use crate::{Backlog, CatalogError, SinkBacklog};
 
-/// Sink, waiting messages, time of the oldest of them, dead messages.
+/// Sink, number of waiting messages, creation time of the oldest of them, number of dead messages.
 type Counted = (String, i64, Option<i64>, i64);
 
 impl PostgresCatalog {
-    /// By the indexes of what is due and of what is dead: what was delivered is not looked at.
+    /// Counts undelivered messages with the partial indexes of due and dead messages, without reading delivered ones.
     pub(super) async fn count_outbox(&self) -> Result<Backlog, CatalogError> {
         let sql = "SELECT count(*), min(created_at), \
              (SELECT count(*) FROM refrain.outbox WHERE dead_at IS NOT NULL) \

@@ -1,4 +1,4 @@
-//! Leases of streams. Only the server's clock decides when one ends.
+//! Leases of streams. Only the clock of the server decides when a lease expires.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ use crate::{
     WAITING_AFTER,
 };
 
-/// Streams that can be claimed at the time `now`, whatever their number of deaths. Claims and the count of waiting streams
-/// have this condition in common.
+/// The condition for streams that can be claimed at the time `now`, whatever their number of deaths. Claims and the
+/// count of waiting streams share it.
 macro_rules! claimable {
     ($origin:literal) => {
         concat!("ended_at IS NULL AND (lease_until IS NULL OR lease_until <= now) AND ", $origin)
     };
 }
 
-/// Milliseconds since 1970 by the server's clock.
+/// A common table expression `clock` with the time `now`: milliseconds since the Unix epoch by the clock of the server.
 macro_rules! clock {
     () => {
         "clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now)"
     };
 }
 
-/// Claims what is free, and once more what an earlier attempt has claimed ($4).
+/// Claims free streams, and again those that an earlier attempt of the same call has claimed ($4).
 const CLAIM: &str = concat!(
     "WITH ",
     clock!(),
@@ -49,7 +49,8 @@ const CLAIM: &str = concat!(
     stream_columns!()
 );
 
-/// Fails streams ($1: the reason) whose next claim would only kill another process ($2: deaths).
+/// Fails streams (with the reason $1) that have at least $2 deaths, so that their next claim would kill another
+/// process.
 const QUARANTINE: &str = concat!(
     "WITH ",
     clock!(),
@@ -61,7 +62,7 @@ const QUARANTINE: &str = concat!(
      WHERE id IN (SELECT id FROM poison) RETURNING id"
 );
 
-/// Counts what could be claimed now and $1 ms ago.
+/// Counts the streams that could have been claimed $1 ms ago already.
 const WAITING: &str = concat!(
     "WITH clock AS (SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint - $1 AS now) \
      SELECT count(*) FROM refrain.streams, clock WHERE ",
@@ -70,8 +71,8 @@ const WAITING: &str = concat!(
 );
 
 impl PostgresCatalog {
-    /// A connection that is lost while the commit is on its way tells nothing of how that ended, and streams that
-    /// were claimed and not told of would wait for their lease to run out. So the next attempt claims them again.
+    /// Claims streams. If a connection is lost during the commit, its result is unknown, and streams that were claimed
+    /// without being returned would be idle until their lease expires. The next attempt therefore claims them again.
     pub(super) async fn lease_streams(
         &self,
         owner: &str,

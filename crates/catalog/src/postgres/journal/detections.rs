@@ -1,4 +1,4 @@
-//! What was heard where.
+//! Detections of tracks in streams and files.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -27,7 +27,7 @@ macro_rules! select_detections {
     };
 }
 
-/// The part of both statements that writes a detection from the parameters $1 to $19, up to the condition.
+/// The common part of both statements that store a detection, from the parameters $1 to $19, up to the condition.
 macro_rules! upsert {
     ($source:literal) => {
         concat!(
@@ -48,7 +48,7 @@ macro_rules! upsert {
     };
 }
 
-/// The part that puts the messages into the outbox if the detection was written.
+/// The common table expression that adds the messages to the outbox if the detection was stored.
 macro_rules! put {
     () => {
         "put AS (INSERT INTO refrain.outbox (detection, sink, key, payload, created_at, next_attempt_at) \
@@ -58,11 +58,12 @@ macro_rules! put {
     };
 }
 
-/// Writes a detection and its messages, and answers a row if it was taken. Doing it twice changes nothing.
+/// Stores a detection and its messages, and returns a row if it was stored. Can be retried, because doing it twice
+/// changes nothing.
 const RECORD: &str = concat!("WITH taken AS (", upsert!(""), "), ", put!(), " SELECT 1 FROM taken");
 
-/// Does the same while no other worker ($26) holds the stream ($24) in its session ($25). The row of the stream stays locked
-/// until the end of the transaction: a claim comes before or after it, never in between.
+/// Does the same unless another worker than $26 holds the stream ($24) in its session ($25). The row of the stream
+/// stays locked until the end of the transaction, so that a claim happens before or after it, never in between.
 const RECORD_HELD: &str = concat!(
     "WITH row AS MATERIALIZED (SELECT lease_owner FROM refrain.streams WHERE id = $24 AND started_at = $25 FOR SHARE), \
      lost AS (SELECT 1 FROM row WHERE lease_owner <> $26), taken AS (",
@@ -156,7 +157,7 @@ impl PostgresCatalog {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
         let (kind, heard_in) = heard_in.parts();
-        // Before the first one, where there is no mark: the lowest time and identity.
+        // Without a mark, the page starts before the lowest time and identity.
         let after = after.unwrap_or(PageMark { at: i64::MIN, id: DetectionId(Uuid::nil()) });
         let sql = select_detections!(
             "WHERE kind = $1 AND heard_in = $2 AND end_at > $3 AND start_at < $4 \

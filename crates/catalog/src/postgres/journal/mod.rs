@@ -1,5 +1,5 @@
-//! The journal in the same schema. Nothing here takes the writers' lock: every call is one statement that locks the rows
-//! it changes, and claims pass over rows that others are at, so hundreds of streams never wait for an indexer.
+//! The journal in the schema of the catalog. Its calls do not take the writers' lock: every call is one statement that
+//! locks the rows it changes, and claims skip locked rows, so hundreds of streams never wait for an indexer.
 
 mod attempts;
 mod backlog;
@@ -261,8 +261,9 @@ impl Journal for PostgresCatalog {
 }
 
 impl PostgresCatalog {
-    /// What a statement answers that leaves nothing to do for a second one like it. It is done again where the
-    /// connection is lost; if nothing was left to do then, the answer is the one of the attempt whose commit was sent.
+    /// Executes a statement that finds nothing left to do when it is executed again, and returns its rows. It is
+    /// retried if the connection is lost. If the retry finds nothing to do, the rows of the attempt whose commit was
+    /// sent are returned.
     async fn written(
         &self,
         sql: &'static str,

@@ -1,4 +1,4 @@
-//! The outbox, and retention.
+//! Messages in the outbox, and the deletion of expired records.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::{
     Pruned,
 };
 
-/// The columns that [`delivery`] reads, after what is given and before the rest.
+/// A statement with the columns that [`delivery`] reads, between `$before` and `$after`.
 macro_rules! with_deliveries {
     ($before:literal, $after:literal) => {
         concat!(
@@ -27,7 +27,7 @@ macro_rules! with_deliveries {
     };
 }
 
-/// New messages as columns.
+/// New messages, as one array per column.
 pub(super) struct Messages<'a> {
     pub(super) sinks: Vec<Cow<'a, str>>,
     pub(super) keys: Vec<Cow<'a, str>>,
@@ -59,7 +59,8 @@ impl PostgresCatalog {
         self.rows(sql, bind).await.map(drop)
     }
 
-    /// Where the answer is lost, what was claimed comes back like the claims of a dead worker.
+    /// Claims due messages. If the response is lost, the messages become due again when their claim expires, like those
+    /// of a worker that died.
     pub(super) async fn take_due(
         &self,
         sink: &str,
@@ -114,8 +115,8 @@ impl PostgresCatalog {
         after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Delivery>, CatalogError> {
-        // Apart, because few wait or are dead, and they have indexes of their own. `id + 0` keeps the server from
-        // going through all of the others in order of id.
+        // One statement per status, because only few messages are waiting or dead, and these have their own partial
+        // indexes. `id + 0` keeps the server from scanning all other messages in the order of the primary key.
         let sql = match filter.status {
             None => with_deliveries!(
                 "SELECT",
@@ -153,7 +154,7 @@ impl PostgresCatalog {
         Ok(rows.len() as u64)
     }
 
-    /// Streams have no index by age: they are few, and looked through once an hour.
+    /// Deletes expired records. Streams have no index by age: they are few, and are scanned once an hour.
     pub(super) async fn delete_expired(&self, expired: Expired, most: u32) -> Result<Pruned, CatalogError> {
         let sql = "WITH heard AS (DELETE FROM refrain.detections WHERE id = ANY(ARRAY( \
              SELECT id FROM refrain.detections WHERE last_seen < $1 \

@@ -1,4 +1,4 @@
-//! Streams: starts, ends, questions.
+//! Streams: start, end and queries.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -9,7 +9,7 @@ use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
 use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
 
-/// The columns that [`PostgresCatalog::read_streams`] reads, after what is given and before the rest.
+/// The columns that [`PostgresCatalog::read_streams`] reads.
 macro_rules! stream_columns {
     () => {
         "id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
@@ -56,7 +56,9 @@ impl PostgresCatalog {
             return Ok(StartOutcome::Started(stream));
         }
         let known = self.stream_by_id(&new.id).await?;
-        known.map(StartOutcome::Known).ok_or_else(|| self.name.corrupt("a stream is there and is not"))
+        known
+            .map(StartOutcome::Known)
+            .ok_or_else(|| self.name.corrupt("a stream was neither started nor found"))
     }
 
     pub(super) async fn end_session(

@@ -1,4 +1,4 @@
-//! Several runs become one.
+//! Merges several runs into one.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -12,22 +12,22 @@ use super::{MERGE_LOCK, PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_ro
 use crate::library::thread_died;
 use crate::{CatalogError, LibraryError, TrackNumber};
 
-/// So many runs of about one size become one: each posting is written again seldom, and the number of runs grows with
-/// the logarithm of the catalogue.
+/// Number of runs of similar size from which they are merged into one. Each posting is then rewritten rarely, and the
+/// number of runs grows with the logarithm of the size of the catalog.
 const MERGED_AT_ONCE: usize = 8;
-/// Runs are of one size if their postings have the same logarithm to this base of two: up to eightfold.
+/// Width of a size class in bits of the number of postings: sizes in a class differ by a factor below eight.
 const SIZE_BITS: u32 = 3;
-/// Buckets whose old rows are deleted in one statement.
+/// Number of buckets whose old rows are deleted in one statement.
 const SWEPT_AT_ONCE: usize = 1 << 16;
-/// A run is written again alone when this part of its tracks is removed.
+/// A run is rewritten alone if at least one in this many of its tracks is removed.
 const GONE_RATIO: i32 = 4;
 
-/// A run as `refrain.runs` has it: number, bucket bits, time bits, postings, tracks, tracks that are gone.
+/// A row of `refrain.runs`: number, bucket bits, time bits, postings, tracks, removed tracks.
 type RunRecord = (i32, i16, i16, i64, i32, i32);
 
 impl PostgresCatalog {
-    /// Where rows lie on several servers these do not commit at the same moment. So the old rows stay until the new run
-    /// is in their place, and are deleted after that: whatever dies in between, a search finds all of one or the other.
+    /// Merges runs. Servers that share the rows do not commit at the same moment, so the old rows are deleted only
+    /// after the new run has replaced them: even after a crash, a search finds all rows of one or the other.
     pub(super) async fn merge_runs(&self) -> Result<bool, LibraryError> {
         let swept = self.sweep().await?;
         let merged = self.replace_runs().await?;
@@ -57,7 +57,7 @@ impl PostgresCatalog {
         }
         let (sources, removed) = self.sources(&mut transaction, &chosen).await?;
         let Some(merge) = Merge::new(&sources, &removed) else {
-            return Err(self.name.invalid("runs that are longer than three years together").into());
+            return Err(self.name.invalid("runs to merge are longer than three years in total").into());
         };
         let number = new_run(&mut transaction).await.map_err(fail)?;
         let merged = self.merge_chunks(&mut transaction, merge, &sources, number).await?;
@@ -66,7 +66,7 @@ impl PostgresCatalog {
         Ok(true)
     }
 
-    /// Deletes the rows of runs in whose place another one is; false where there are none, or another process does it.
+    /// Deletes the rows of runs that were replaced. Returns false if there are none, or another process is merging.
     async fn sweep(&self) -> Result<bool, CatalogError> {
         let mut transaction = self.begin().await?;
         let fail = |error| self.name.error(error);
@@ -98,7 +98,7 @@ impl PostgresCatalog {
         Ok(!numbers.is_empty())
     }
 
-    /// Takes the lock of who merges, if nobody has it.
+    /// Takes the lock for merging if it is free, and returns true if so.
     async fn try_lock(&self, transaction: &mut Transaction) -> Result<bool, CatalogError> {
         sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
             .persistent(false)
@@ -108,13 +108,13 @@ impl PostgresCatalog {
             .map_err(|error| self.name.error(error))
     }
 
-    /// Gives the old rows' space to the next rows at once: the next merge often follows before autovacuum looks, and
-    /// the table would grow once more. Where it is not allowed or takes too long, autovacuum does it later.
+    /// Makes the space of the old rows available to new rows at once: the next merge often starts before autovacuum,
+    /// and the table would grow further. If this is not permitted or takes too long, autovacuum does it later.
     async fn reuse_space(&self) {
         let _ = sqlx::raw_sql("VACUUM refrain.postings").execute(&self.pool).await;
     }
 
-    /// The chosen runs with their tracks, and which of these are removed.
+    /// Returns the chosen runs with their tracks, and the removed ones among these tracks.
     async fn sources(
         &self,
         transaction: &mut Transaction,
@@ -144,7 +144,7 @@ impl PostgresCatalog {
         Ok((sources, removed))
     }
 
-    /// Puts the new rows beside the old ones, range by range.
+    /// Adds the new rows next to the old ones, chunk by chunk.
     async fn merge_chunks(
         &self,
         transaction: &mut Transaction,
@@ -198,7 +198,7 @@ impl PostgresCatalog {
         Ok(old)
     }
 
-    /// Puts the new run in the place of the old ones.
+    /// Replaces the old runs by the new one.
     async fn replace(
         &self,
         transaction: &mut Transaction,
@@ -214,7 +214,7 @@ impl PostgresCatalog {
                 .await
                 .map_err(fail)?;
         }
-        // Tracks that were removed while we merged are still in the new run.
+        // Tracks that were removed during the merge are still in the new run.
         sqlx::query(
             "WITH late AS (UPDATE refrain.run_tracks n SET gone = true FROM refrain.run_tracks o \
              WHERE n.run = $2 AND o.run = ANY($1) AND o.gone AND n.track = o.track RETURNING 1) \
@@ -252,8 +252,8 @@ impl PostgresCatalog {
     }
 }
 
-/// The runs to merge next, of all runs by rising size: the smallest ones of one size, if there are enough; or one with
-/// many removed tracks.
+/// Chooses the runs to merge next from all runs in ascending order of size: the smallest ones of similar size if there
+/// are enough of them, or else one run with many removed tracks.
 fn choose(runs: &[RunRecord]) -> Vec<RunRecord> {
     let size = |record: &RunRecord| record.3.max(1).ilog2() / SIZE_BITS;
     for same in runs.chunk_by(|a, b| size(a) == size(b)) {
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_of_one_size_become_one() {
+    fn eight_runs_of_similar_size_are_merged() {
         let mut runs: Vec<_> = (0..7).map(|n| run(n, 600, 4, 0)).collect();
         runs.extend((7..14).map(|n| run(n, 5000, 4, 0)));
         assert!(chosen(&runs).is_empty());
@@ -296,14 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_are_left_alone() {
+    fn the_largest_runs_are_not_merged() {
         let large = LARGEST_RUN as i64 / 3 * 2;
         let runs: Vec<_> = (0..20).map(|n| run(n, large, 4, 0)).collect();
         assert!(chosen(&runs).is_empty());
     }
 
     #[test]
-    fn one_with_many_removed_tracks_is_written_again() {
+    fn a_run_with_many_removed_tracks_is_rewritten() {
         assert_eq!(chosen(&[run(1, 600, 100, 24), run(2, 601, 100, 25)]), [2]);
     }
 }

@@ -1,8 +1,9 @@
 //! The search index as rows of `refrain.postings`.
 //!
-//! `pack` makes a run of new tracks, `merge` one run of several, both in one transaction, so that a reader sees all
-//! of a run or nothing. Who packs holds one lock, who merges another, so that new tracks need not wait for a merge.
-//! Nothing here is prepared under a name: it is seldom, and behind PgBouncer names are not ours.
+//! `pack` makes a run of new tracks and `merge` makes one run of several, both in one transaction, so that a reader
+//! sees all of a run or nothing. Packing and merging hold different locks, so that new tracks need not wait for a
+//! merge. Statements here are not prepared under a name: they are rare, and behind PgBouncer a session is shared with
+//! other clients.
 
 mod merge;
 mod pack;
@@ -19,7 +20,7 @@ use super::copy::copy_in;
 use super::transaction::Transaction;
 use crate::{CatalogError, DatabaseIndex, LibraryError, Refreshed, Runs};
 
-/// Keys of the advisory locks: "refrunsP" for who packs, "refrunsM" for who merges.
+/// Keys of the advisory locks: "refrunsP" for packing, "refrunsM" for merging.
 const PACK_LOCK: i64 = i64::from_be_bytes(*b"refrunsP");
 const MERGE_LOCK: i64 = i64::from_be_bytes(*b"refrunsM");
 
@@ -54,14 +55,14 @@ impl PostgresCatalog {
         self.commit(transaction).await
     }
 
-    /// Takes a lock until the transaction ends.
+    /// Takes an advisory lock until the end of the transaction.
     async fn lock(&self, transaction: &mut Transaction, key: i64) -> Result<(), CatalogError> {
         let taken = sqlx::query("SELECT pg_advisory_xact_lock($1)").persistent(false).bind(key);
         taken.execute(&mut **transaction).await.map(drop).map_err(|error| self.name.error(error))
     }
 }
 
-/// A number for a new run.
+/// Returns a number for a new run.
 async fn new_run(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     sqlx::query_scalar("SELECT nextval('refrain.runs_run_seq')::integer")
         .persistent(false)
@@ -69,7 +70,7 @@ async fn new_run(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
         .await
 }
 
-/// Writes what is known of a run beside its rows.
+/// Writes the description of a run and of its tracks.
 async fn insert_run(
     connection: &mut PgConnection,
     run: i32,
@@ -104,9 +105,9 @@ async fn insert_run(
     .map(drop)
 }
 
-/// From so many rows on they are copied.
+/// Number of rows from which they are copied.
 const COPY_FROM: usize = 1000;
-/// Rows of one statement where they are not copied: 15 MB or so.
+/// Number of rows per statement if they are not copied, about 15 MB.
 const INSERTED_AT_ONCE: usize = 10_000;
 
 /// Writes rows of a run.
@@ -130,14 +131,15 @@ async fn insert_rows(connection: &mut PgConnection, run: i32, rows: &[Row]) -> R
     Ok(())
 }
 
-/// Whether partitions are on other servers. Before PostgreSQL 16 a copy sends those each row alone, and waits for it.
+/// Returns true if partitions are on other servers. Before PostgreSQL 16, a copy sends each row to them separately and
+/// waits for it.
 async fn is_spread(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_foreign_table f \
          ON f.ftrelid = i.inhrelid WHERE i.inhparent = 'refrain.postings'::regclass)";
     sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await
 }
 
-/// The groups as they stand in `refrain.search`.
+/// Encodes the groups as they are stored in `refrain.search`.
 fn groups_to_bytes(groups: &[u32]) -> Vec<u8> {
     groups.iter().flat_map(|count| count.to_le_bytes()).collect()
 }

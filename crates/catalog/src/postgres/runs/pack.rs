@@ -1,4 +1,4 @@
-//! New tracks become a run.
+//! Makes runs of new tracks.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,13 @@ use super::{PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_rows, insert_r
 use crate::library::{Batch, cut, lasting, thread_died, unpack};
 use crate::{CatalogError, LibraryError, Refreshed, Skipped, TrackNumber};
 
-/// Changes read at once.
+/// Maximum number of changes per query.
 const PAGE_CHANGES: u32 = 10_000;
 
-/// Bytes of packed constellations that one run is made of; its postings take about fifteen times that in memory.
+/// Maximum number of bytes of packed constellations per run; its postings take about fifteen times as much memory.
 const BATCH_BYTES: u64 = 16 << 20;
 
-/// The row of `refrain.search`, as far as it changes.
+/// The columns of the row of `refrain.search` that packing changes.
 struct State {
     position: u64,
     tracks: i64,
@@ -40,7 +40,7 @@ impl PostgresCatalog {
         }
     }
 
-    /// Takes in the next changes, as many as fit; false where there are none.
+    /// Applies as many of the next changes as fit into one batch; returns false if there are none.
     async fn pack_batch(&self, done: &mut Refreshed) -> Result<bool, LibraryError> {
         let mut transaction = self.begin().await?;
         self.lock(&mut transaction, PACK_LOCK).await?;
@@ -64,9 +64,9 @@ impl PostgresCatalog {
             (tracks.len(), run, rows, skipped)
         };
         let (many, run, rows, skipped) = tokio::task::spawn_blocking(work).await.map_err(thread_died)?;
-        // A batch is some hundred tracks; a time line holds three years.
+        // A batch has a few hundred tracks, and a timeline can hold three years.
         if run.tracks.len() < many {
-            return Err(self.name.invalid("tracks that are longer than three years together").into());
+            return Err(self.name.invalid("tracks to pack are longer than three years in total").into());
         }
         self.write_batch(&mut transaction, &batch, state, &run, &rows).await?;
         self.commit(transaction).await?;
@@ -135,7 +135,8 @@ impl PostgresCatalog {
         .map_err(fail)
     }
 
-    /// Counts removed tracks in their runs, which a merge drops them from; how many there were, and their units.
+    /// Marks tracks as removed in their runs, for a later merge to drop them. Returns their number and their total of
+    /// units.
     async fn note_removed(
         &self,
         transaction: &mut Transaction,

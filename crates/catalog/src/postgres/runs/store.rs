@@ -1,4 +1,4 @@
-//! Searching the rows.
+//! Reads the rows of the index for searches.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use super::super::transaction::Question;
 use super::groups_from_bytes;
 use crate::{CatalogError, DatabaseIndex, LibraryError, TrackNumber};
 
-/// The rows, for threads that wait for them.
+/// The rows of the index, for threads that may block.
 struct Store {
     catalog: Arc<PostgresCatalog>,
     runtime: Handle,
-    /// Of the runs that the index was opened with.
+    /// Generation of the runs that the index was opened with.
     generation: i64,
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn open(catalog: Arc<PostgresCatalog>) -> Result<(DatabaseIndex
     let readable = scheme == ROWS_VERSION;
     let store = Store { catalog: Arc::clone(&catalog), runtime: Handle::current(), generation };
     let store: Box<dyn RowStore> = Box::new(store);
-    // Rows of another version are as good as none, until who packs has made them again.
+    // Rows of another version cannot be read, so the index is empty until the next packing has rebuilt them.
     let index = if readable {
         RowIndex::new(store, runs, groups, tracks.max(0) as usize, units.max(0).cast_unsigned())
     } else {
@@ -51,7 +51,8 @@ pub(super) async fn open(catalog: Arc<PostgresCatalog>) -> Result<(DatabaseIndex
     Ok((index, if readable { position } else { 0 }))
 }
 
-/// One statement. Behind PgBouncer its parts would reach different connections, were there no transaction around it.
+/// Executes one statement. Behind PgBouncer it needs a transaction, because its protocol messages could otherwise reach
+/// different connections.
 async fn ask(catalog: &PostgresCatalog, question: Question) -> Result<Vec<PgRow>, CatalogError> {
     let fail = |error| catalog.name.error(error);
     if catalog.prepared {
@@ -63,7 +64,7 @@ async fn ask(catalog: &PostgresCatalog, question: Question) -> Result<Vec<PgRow>
     Ok(rows)
 }
 
-/// One statement, so that all belongs together.
+/// Reads the state with one statement, so that its parts are consistent.
 async fn read_state(catalog: &PostgresCatalog) -> Result<PgRow, CatalogError> {
     let sql = "SELECT s.position, s.generation, s.scheme, s.tracks, s.units, s.groups, r.runs, r.bucket_bits, r.time_bits \
          FROM refrain.search s, (SELECT coalesce(array_agg(run ORDER BY run), '{}') AS runs, \
@@ -89,7 +90,7 @@ impl RowStore for Store {
     }
 }
 
-/// What a statement gave, or the word that the runs are other ones by now.
+/// The result of a query, or `None` if the runs have been replaced.
 type Answer<T> = Result<Option<T>, CatalogError>;
 
 impl Store {
@@ -101,7 +102,7 @@ impl Store {
         }
     }
 
-    /// No transaction around it: one statement is one round trip.
+    /// Reads rows without a transaction, because a single statement takes one round trip.
     async fn read_rows(&self, buckets: &[i32]) -> Answer<Vec<RunRow>> {
         let sql = "SELECT s.generation, p.bucket, p.run, p.packed \
              FROM refrain.search s LEFT JOIN refrain.postings p ON p.bucket = ANY($1)";
@@ -120,7 +121,8 @@ impl Store {
         most: usize,
         known: &[TrackNumber],
     ) -> Answer<Vec<RowCandidate>> {
-        // Equal votes go by track, then by place in the track, so that no run matters. Each constellation is sent once.
+        // Equal votes are ordered by track and then by position in the track, so that the order does not depend on the
+        // runs. Each constellation is sent once.
         let sql = "WITH spot AS (SELECT * FROM unnest($1::int[], $2::int[], $3::bigint[], $4::int[]) WITH ORDINALITY \
              AS s (list, run, place, votes, spot)), \
              placed AS (SELECT s.spot, s.list, t.track, t.start, row_number() OVER \
@@ -156,7 +158,7 @@ impl Store {
         self.current(&rows, read)
     }
 
-    /// Reads rows whose first column is the generation; `None` where that is another one.
+    /// Converts rows whose first column is the generation; returns `None` if it differs from that of the index.
     fn current<T>(
         &self,
         rows: &[PgRow],

@@ -1,14 +1,14 @@
-//! TLS for servers whose certificate the TLS of sqlx refuses although nothing of it is to be verified.
+//! TLS for servers whose certificate is rejected by the TLS of sqlx although it does not have to be verified.
 //!
-//! With `sslmode=prefer` and `sslmode=require` libpq accepts any certificate. sqlx asks rustls to skip the verification of
-//! the issuer and the name, but rustls still parses the certificate to check the signature of the handshake, and its
-//! parser knows X.509 version 3 only. Citus generates version 1; old keys and signatures are refused the same way. sqlx
-//! has no hook for another verifier. For such a server, and only for such a server, this module opens a Unix socket in a
-//! folder that other users cannot read, sqlx connects to that without TLS, and each connection is carried to the server
-//! through TLS that accepts any certificate.
+//! With `sslmode=prefer` and `sslmode=require` libpq accepts any certificate. sqlx makes rustls skip the verification
+//! of the issuer and the name, but rustls still parses the certificate to check the signature of the handshake, and its
+//! parser supports X.509 version 3 only. Citus generates version 1; old keys and signatures are rejected the same way.
+//! sqlx has no hook for another verifier. For such a server, and only for such a server, this module opens a Unix
+//! socket in a folder that other users cannot read. sqlx connects to the socket without TLS, and each connection is
+//! forwarded to the server through TLS that accepts any certificate.
 //!
-//! The signature of the handshake is not checked: a certificate that nobody verified proves nothing with it either. As with
-//! libpq, these modes protect against listening on the network and not against an impostor; `verify-full` does.
+//! The signature of the handshake is not checked, because without a verified certificate it proves nothing. As with
+//! libpq, these modes protect against eavesdropping on the network and not against an impostor; `verify-full` does.
 
 #[cfg(unix)]
 mod relay;
@@ -24,17 +24,17 @@ use crate::CatalogError;
 #[cfg(unix)]
 pub(super) use relay::Tunnel;
 
-/// What rustls says of a certificate that it refuses; sqlx passes only the text on.
+/// Part of the error text of rustls for a certificate that it rejects; sqlx passes on only the text.
 const REFUSED_CERTIFICATE: &str = "invalid peer certificate";
 
-/// Returns true if the connection failed only because of a certificate that need not be verified.
+/// Returns true if the connection failed only because of a certificate that does not have to be verified.
 pub(super) fn is_needed(options: &PgConnectOptions, error: &CatalogError) -> bool {
     let unverified = matches!(options.get_ssl_mode(), PgSslMode::Prefer | PgSslMode::Require);
     let refused = matches!(error, CatalogError::Tls { detail, .. } if detail.contains(REFUSED_CERTIFICATE));
     unverified && refused
 }
 
-/// Unix sockets are missing here.
+/// Placeholder for platforms without Unix sockets.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(super) struct Tunnel;

@@ -1,4 +1,4 @@
-//! The socket, and the connections that are carried from it to the server.
+//! The socket of the tunnel, and the forwarding of its connections to the server.
 
 use std::io;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use super::verifier;
 use crate::CatalogError;
 use crate::postgres::error::Name;
 
-/// Asks a server for TLS (`SSLRequest` of PostgreSQL's protocol): length 8, code 80877103.
+/// Requests TLS from a server (`SSLRequest` of the PostgreSQL protocol): length 8, code 80877103.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// The response of a server that agrees to TLS. The other one is `N`.
+/// Response of a server that supports TLS. The other response is `N`.
 const AGREES: u8 = b'S';
 
-/// A Unix socket whose connections are carried to a server through TLS. Dropping it closes them.
+/// A Unix socket whose connections are forwarded to a server through TLS. Dropping it closes them.
 #[derive(Debug)]
 pub(in crate::postgres) struct Tunnel {
     task: AbortHandle,
-    /// Contains the socket; deleted at the end.
+    /// Contains the socket; deleted on drop.
     _folder: TempDir,
 }
 
@@ -38,13 +38,14 @@ impl Tunnel {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             name.cannot_open(format!("its certificate needs a local socket for TLS; cannot {what}: {error}"))
         };
-        // tempfile gives the folder to this user only: each process that opens the socket is connected to the server.
+        // tempfile creates the folder for this user only, which matters because every client of the socket reaches the
+        // server.
         let folder = tempfile::Builder::new().prefix("refrain-").tempdir();
         let folder = folder.map_err(|error| failed("create a temporary folder", &error))?;
         let path = folder.path().join(format!(".s.PGSQL.{}", options.get_port()));
         let listener = UnixListener::bind(path).map_err(|error| failed("open the socket", &error))?;
         let config = verifier::config(options).map_err(|error| failed("set up TLS", &error))?;
-        // An IPv6 address has brackets in a URL only.
+        // The brackets of an IPv6 address belong to the URL, not to the host name.
         let host = options.get_host().trim_matches(['[', ']']).to_owned();
         let server =
             ServerName::try_from(host.clone()).map_err(|error| failed("use the name of the host", &error))?;
@@ -67,17 +68,17 @@ impl Drop for Tunnel {
     }
 }
 
-/// Where connections go.
+/// The target of the connections.
 struct Relay {
     server: ServerName<'static>,
     host: String,
     port: u16,
     connector: TlsConnector,
-    /// Whether a server without TLS is used as well (`sslmode=prefer`).
+    /// True if a server without TLS is accepted as well (`sslmode=prefer`).
     plain: bool,
 }
 
-/// Carries connections until it is aborted.
+/// Accepts and forwards connections until the task is aborted.
 async fn accept(listener: UnixListener, relay: Arc<Relay>) {
     let mut connections = JoinSet::new();
     loop {
@@ -85,10 +86,10 @@ async fn accept(listener: UnixListener, relay: Arc<Relay>) {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let relay = Arc::clone(&relay);
-                    // A failure closes the connection: sqlx reports that and tries again.
+                    // An error closes the connection: sqlx reports that and tries again.
                     connections.spawn(async move { relay.carry(stream).await });
                 }
-                // No free descriptor: one is free when a connection ends.
+                // No file descriptor is free; one becomes free when a connection ends.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
@@ -96,7 +97,7 @@ async fn accept(listener: UnixListener, relay: Arc<Relay>) {
     }
 }
 
-/// Pause after a connection that could not be accepted.
+/// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 impl Relay {

@@ -1,4 +1,4 @@
-//! TLS that accepts any certificate of the server.
+//! A TLS configuration that accepts any server certificate.
 
 use std::fs;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-/// The TLS settings for a server that `options` name, with the client certificate of `sslcert` and `sslkey`.
+/// Returns the TLS configuration for the server of `options`, with the client certificate of `sslcert` and `sslkey`.
 pub(super) fn config(options: &PgConnectOptions) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
@@ -31,7 +31,7 @@ pub(super) fn config(options: &PgConnectOptions) -> Result<Arc<ClientConfig>, St
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// The certificate of the client, if the URL or the environment names one. sqlx shows its settings only as a URL.
+/// Returns the client certificate if the URL or the environment names one. sqlx exposes these settings only as a URL.
 fn client_certificate(options: &PgConnectOptions) -> Result<Option<Identity>, String> {
     let url = options.to_url_lossy();
     let named = |name: &str| {
@@ -50,7 +50,7 @@ fn client_certificate(options: &PgConnectOptions) -> Result<Option<Identity>, St
     Ok(Some((chain, key)))
 }
 
-/// Accepts every certificate, also one that cannot be parsed.
+/// Accepts every certificate, even one that cannot be parsed.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

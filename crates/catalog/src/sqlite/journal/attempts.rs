@@ -1,4 +1,4 @@
-//! Attempts that have begun, and deaths.
+//! Counts of attempts and deaths.
 
 use sqlx::{Row, sqlite::SqliteRow};
 

@@ -1,4 +1,5 @@
-//! Leases of streams. All processes that share a file run on one machine, so its clock is the database's.
+//! Leases of streams. All processes that share a file run on one machine, so its clock serves as the clock of the
+//! database.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::{
     WAITING_AFTER,
 };
 
-/// Streams that can be claimed at the time ?3, whatever their number of deaths. Claims and the count of waiting streams
-/// have this condition in common.
+/// The condition for streams that can be claimed at the time ?3, whatever their number of deaths. Claims and the count
+/// of waiting streams share it.
 macro_rules! claimable {
     () => {
         "ended_at IS NULL AND (lease_until IS NULL OR lease_until <= ?3) AND (origin = ?5) = ?6"
@@ -28,7 +29,7 @@ impl SqliteCatalog {
         archives: bool,
     ) -> Result<Vec<Stream>, CatalogError> {
         let mut transaction = self.begin().await?;
-        // Asked for after the lock was waited for.
+        // Read after waiting for the lock, so that the time is current.
         let now = now();
         let rows = sqlx::query(concat!(
             "UPDATE streams SET lease_owner = ?1, lease_until = ?3 + ?4, attempts = attempts + 1, \
@@ -77,7 +78,7 @@ impl SqliteCatalog {
     pub(super) async fn count_waiting(&self) -> Result<u64, CatalogError> {
         let sql = concat!("SELECT count(*) FROM streams WHERE ", claimable!(), " AND deaths < ?1");
         let expired = now() - milliseconds(WAITING_AFTER);
-        // The numbers of the parameters are those of the claim.
+        // The condition uses the parameter numbers of the claim, so unused ones are bound to 0.
         let query = sqlx::query_scalar(sql).bind(MAX_WORKER_DEATHS).bind(0).bind(expired).bind(0);
         let counted: Result<i64, _> = query.bind(ARCHIVE).bind(false).fetch_one(&self.readers).await;
         counted.map(i64::unsigned_abs).map_err(|error| self.name.error(error))

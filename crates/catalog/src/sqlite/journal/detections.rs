@@ -1,4 +1,4 @@
-//! What was heard where.
+//! Detections of tracks in streams and files.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -166,7 +166,7 @@ impl SqliteCatalog {
         limit: u32,
     ) -> Result<Vec<Detection>, CatalogError> {
         let (kind, heard_in) = heard_in.parts();
-        // Before the first one, where there is no mark: the lowest time and identity.
+        // Without a mark, the page starts before the lowest time and identity.
         let after = after.unwrap_or(PageMark { at: i64::MIN, id: DetectionId(Uuid::nil()) });
         let rows = sqlx::query(select_detections!(
             "WHERE kind = ?1 AND heard_in = ?2 AND end_at > ?3 AND start_at < ?4 AND start_at >= max(?5, ?3 - \

@@ -1,4 +1,4 @@
-//! The journal in the same file: one process writes at a time, so claims need no locks of their own.
+//! The journal in the file of the catalog. Only one process writes at a time, so claims need no further locks.
 
 mod attempts;
 mod backlog;

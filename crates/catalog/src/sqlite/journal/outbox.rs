@@ -1,4 +1,4 @@
-//! The outbox, and retention.
+//! Messages in the outbox, and the deletion of expired records.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     Pruned,
 };
 
-/// The columns that [`delivery`] reads, after what is given and before the rest.
+/// A statement with the columns that [`delivery`] reads, between `$before` and `$after`.
 macro_rules! with_deliveries {
     ($before:literal, $after:literal) => {
         concat!(
@@ -44,7 +44,7 @@ impl SqliteCatalog {
         deliveries: &[NewDelivery],
         now: i64,
     ) -> Result<(), CatalogError> {
-        // Due by the clock that claims messages, whatever the clock of the caller says.
+        // Uses the clock by which messages are claimed, because the clock of the caller may differ from it.
         let due = clock();
         for new in deliveries {
             sqlx::query(
@@ -71,7 +71,7 @@ impl SqliteCatalog {
         claim: Duration,
     ) -> Result<Vec<Delivery>, CatalogError> {
         let mut transaction = self.begin().await?;
-        // Read after the lock was waited for.
+        // Read after waiting for the lock, so that the time is current.
         let now = clock();
         let rows = sqlx::query(with_deliveries!(
             "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ?4 WHERE id IN \
@@ -138,8 +138,8 @@ impl SqliteCatalog {
         after: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Delivery>, CatalogError> {
-        // Apart, because few wait or are dead, and they have indexes of their own. `+id` keeps SQLite from going
-        // through all of the others in order of id.
+        // One statement per status, because only few messages are waiting or dead, and these have their own partial
+        // indexes. `+id` keeps SQLite from scanning all other messages in the order of the primary key.
         let query = match filter.status {
             None => with_deliveries!(
                 "SELECT",

@@ -1,4 +1,4 @@
-//! Streams: starts, ends, questions.
+//! Streams: start, end and queries.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -7,7 +7,7 @@ use crate::journal::{moment, text};
 use crate::sqlite::SqliteCatalog;
 use crate::{CatalogError, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
 
-/// The columns that [`SqliteCatalog::read_streams`] reads, after what is given and before the rest.
+/// The columns that [`SqliteCatalog::read_streams`] reads.
 macro_rules! stream_columns {
     () => {
         "id, url, origin, session, state, reason, epoch, clock_anchor, created_at, started_at, updated_at, ended_at, \
@@ -58,7 +58,9 @@ impl SqliteCatalog {
             .fetch_all(&mut *transaction)
             .await;
         let known = self.read_streams(known)?.pop();
-        known.map(StartOutcome::Known).ok_or_else(|| self.name.corrupt("a stream is there and is not"))
+        known
+            .map(StartOutcome::Known)
+            .ok_or_else(|| self.name.corrupt("a stream was neither started nor found"))
     }
 
     pub(super) async fn end_session(

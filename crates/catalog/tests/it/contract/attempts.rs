@@ -1,4 +1,4 @@
-//! Deaths and attempts, counted before the work and cleared after it.
+//! Deaths and attempts, which are counted before the work and cleared after it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::streams::{new_stream, started};
 use super::*;
 use refrain_catalog::HeardIn;
 
-/// Claims as a process that dies at once.
+/// Claims streams for a worker that dies at once: the leases expire immediately.
 async fn died(journal: &dyn Journal, owner: &str) -> Vec<String> {
     let streams = journal.claim_streams(owner, 9, Duration::ZERO).await.unwrap();
     streams.into_iter().map(|stream| stream.id).collect()
@@ -38,13 +38,13 @@ pub(crate) async fn a_stream_that_kills_its_process_is_quarantined(place: &dyn P
     );
     assert!(failed.reason.as_deref().is_some_and(|why| why.starts_with("quarantined")), "{failed:?}");
     assert!(failed.is_quarantined() && failed.ended_at.is_some());
-    // A person starts it again.
+    // A user starts the stream again.
     let again = started(journal, &new_stream("poison", None, failed.ended_at.unwrap() + 1)).await;
     assert_eq!((again.deaths, again.is_quarantined()), (0, false));
     assert_eq!(claimed(journal, "w", 9, HOUR).await, ["poison"]);
 }
 
-pub(crate) async fn orderly_ends_of_work_clear_the_deaths_of_a_stream(place: &dyn Place) {
+pub(crate) async fn confirmation_and_release_clear_the_deaths_of_a_stream(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", None, 1000)).await;
@@ -63,8 +63,8 @@ pub(crate) async fn orderly_ends_of_work_clear_the_deaths_of_a_stream(place: &dy
     assert!(!journal.confirm_stream("other", ("a", 1000), StreamHealth::Works).await.unwrap());
 }
 
-/// Streams that only share a worker with a stream that kills it are claimed on, at the latest one after the other.
-pub(crate) async fn streams_of_a_killed_worker_are_not_quarantined_with_the_killer(place: &dyn Place) {
+/// Streams that share a worker with a stream that kills it continue to be claimed, in the end one at a time.
+pub(crate) async fn other_streams_of_a_killed_worker_are_not_quarantined(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     for id in ["a", "b", "poison"] {
@@ -73,7 +73,7 @@ pub(crate) async fn streams_of_a_killed_worker_are_not_quarantined_with_the_kill
     for worker in 0..SUSPECT_DEATHS {
         assert_eq!(died(journal, &format!("w{worker}")).await, ["a", "b", "poison"]);
     }
-    // Each is claimed alone now, and works before the next is claimed.
+    // Each is claimed alone now, and is confirmed before the next is claimed.
     for id in ["a", "b"] {
         assert_eq!(claimed(journal, "w", 9, HOUR).await, [id]);
         assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new(), "{id} has to work first");
@@ -114,7 +114,7 @@ pub(crate) async fn expired_lease_counts_as_waiting(place: &dyn Place) {
     assert_eq!(journal.waiting_streams().await.unwrap(), 2, "none has a lease; archives are not counted");
     assert_eq!(claimed(journal, "gone", 1, HOUR).await, ["a"]);
     assert_eq!(journal.waiting_streams().await.unwrap(), 1);
-    // Its worker dies: the lease expires, and after five seconds more the stream counts as waiting.
+    // The worker dies: its lease expires, and after five more seconds the stream counts as waiting.
     journal.renew_leases("gone", Duration::ZERO).await.unwrap();
     assert_eq!(journal.waiting_streams().await.unwrap(), 1, "expired just now");
     tokio::time::timeout(Duration::from_secs(60), async {
@@ -156,7 +156,7 @@ pub(crate) async fn attempts_are_counted_until_they_end(place: &dyn Place) {
     assert!(journal.begin_attempt(&long).await.is_err());
 }
 
-pub(crate) async fn only_the_holder_of_a_stream_records(place: &dyn Place) {
+pub(crate) async fn a_worker_that_lost_its_stream_cannot_record(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", None, 1000)).await;
@@ -170,13 +170,13 @@ pub(crate) async fn only_the_holder_of_a_stream_records(place: &dyn Place) {
     let newer = refrain_catalog::Detection { last_seen: 5000, ..heard.clone() };
     assert_eq!(journal.record_held(holder("heir"), &newer, &[], 5000).await.unwrap(), Recorded::Stored);
     assert_eq!(recorded("heir").await, Recorded::Older);
-    // After the end of the session its last holder still reports what it decoded.
+    // After the end of the session, its last holder can still report what it decoded.
     assert!(journal.end_stream("a", None, None, 6000).await.unwrap());
     let last = refrain_catalog::Detection { last_seen: 7000, is_final: true, ..heard.clone() };
     assert_eq!(journal.record_held(holder("heir"), &last, &[], 7000).await.unwrap(), Recorded::Stored);
 }
 
-pub(crate) async fn a_remembered_end_refuses_a_late_start(place: &dyn Place) {
+pub(crate) async fn a_remembered_end_rejects_a_late_start(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", Some("s2"), 2000)).await;

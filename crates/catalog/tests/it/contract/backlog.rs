@@ -1,4 +1,4 @@
-//! Messages that nobody delivers.
+//! Undelivered messages whose sink is in no settings.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The sequence that index caches follow, and what they read.
+//! The sequence of changes that index caches follow, and the constellations that they read.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use refrain_catalog::{ChangeKind, NewTrack, TrackNumber, TrackUpdate};
 
 use super::*;
 
-pub(crate) async fn changes_tell_what_can_be_heard(place: &dyn Place) {
+pub(crate) async fn changes_list_added_and_removed_tracks(place: &dyn Place) {
     let catalog = place.open().await;
     assert_eq!(catalog.position().await.unwrap(), 0);
     assert_eq!(catalog.changes_after(0, 10).await.unwrap(), []);
@@ -30,7 +30,7 @@ pub(crate) async fn changes_tell_what_can_be_heard(place: &dyn Place) {
     assert_eq!(place.open().await.changes_after(0, 10).await.unwrap(), all);
 }
 
-pub(crate) async fn constellations_go_with_their_track(place: &dyn Place) {
+pub(crate) async fn constellations_are_deleted_with_their_track(place: &dyn Place) {
     let catalog = place.open().await;
     let a = added(&*catalog, new_track("a", 1)).await;
     let b = added(&*catalog, new_track("b", 2)).await;
@@ -46,7 +46,7 @@ pub(crate) async fn constellations_go_with_their_track(place: &dyn Place) {
     assert_eq!(catalog.constellation_sizes(&[]).await.unwrap(), []);
 }
 
-pub(crate) async fn constellations_of_any_size(place: &dyn Place) {
+pub(crate) async fn constellations_of_any_size_are_stored(place: &dyn Place) {
     let catalog = place.open().await;
     for (n, length) in [0, 1, 255, 4096, 70_000, 5_000_000].into_iter().enumerate() {
         let bytes = packed(n as u64, length);
@@ -60,7 +60,7 @@ pub(crate) async fn constellations_of_any_size(place: &dyn Place) {
     }
 }
 
-pub(crate) async fn a_new_label_is_told(place: &dyn Place) {
+pub(crate) async fn a_new_label_is_a_change(place: &dyn Place) {
     let catalog = place.open().await;
     let a = added(&*catalog, new_track("a", 1)).await;
     let before = catalog.position().await.unwrap();
@@ -70,7 +70,7 @@ pub(crate) async fn a_new_label_is_told(place: &dyn Place) {
     assert_eq!((told.len(), told[0].track, told[0].kind), (1, a.number, ChangeKind::Relabelled));
 }
 
-pub(crate) async fn a_change_is_waited_for(place: &dyn Place) {
+pub(crate) async fn waiting_ends_with_a_change(place: &dyn Place) {
     let (catalog, other) = (place.open().await, place.open().await);
     let moment = Duration::from_millis(30);
     assert!(!catalog.wait_for_change(0, moment).await.unwrap());

@@ -1,4 +1,4 @@
-//! New tracks are compared with earlier ones, whatever happens in between.
+//! New tracks stay pending until they have been compared with earlier ones.
 
 use refrain_catalog::{CatalogError, NearDuplicate};
 
@@ -8,7 +8,7 @@ async fn pending(catalog: &dyn Catalog) -> Vec<u32> {
     catalog.pending_comparisons(None, 99).await.unwrap().into_iter().map(|number| number.0).collect()
 }
 
-pub(crate) async fn a_new_track_owes_its_comparison(place: &dyn Place) {
+pub(crate) async fn a_new_track_is_pending_until_it_is_compared(place: &dyn Place) {
     let catalog = place.open().await;
     let catalog = &*catalog;
     let first = added(catalog, new_track("a", 1)).await;
@@ -17,7 +17,7 @@ pub(crate) async fn a_new_track_owes_its_comparison(place: &dyn Place) {
     let all = pending(catalog).await;
     assert_eq!((all.len(), all[0]), (3, first.number.0));
     assert_eq!(catalog.pending_comparisons(Some(first.number), 1).await.unwrap(), [TrackNumber(all[1])]);
-    // Another process sees it as well.
+    // Another process reads the same state.
     assert_eq!(pending(&*place.open().await).await, all);
 
     let link = NearDuplicate { track: TrackNumber(all[1]), of: first.number, seconds: 100.0 };
@@ -32,7 +32,7 @@ pub(crate) async fn a_new_track_owes_its_comparison(place: &dyn Place) {
     assert_eq!(pending(catalog).await, [all[0], all[2]], "nothing was stored");
 }
 
-pub(crate) async fn a_removed_track_owes_nothing(place: &dyn Place) {
+pub(crate) async fn a_removed_track_is_not_pending(place: &dyn Place) {
     let catalog = place.open().await;
     let catalog = &*catalog;
     let first = added(catalog, new_track("a", 1)).await;
@@ -41,7 +41,7 @@ pub(crate) async fn a_removed_track_owes_nothing(place: &dyn Place) {
     assert_ne!(first.number, second.number);
     assert!(catalog.remove(second.id).await.unwrap());
     assert_eq!(pending(catalog).await, Vec::<u32>::new());
-    // The first of two of one source is replaced in the batch that adds it.
+    // The first of two tracks with the same source is replaced in the batch that adds it.
     let both = catalog.add_all(vec![new_track("b", 3), new_track("b", 4)]).await.unwrap();
     assert_eq!((both.len(), pending(catalog).await.len()), (2, 1));
 }

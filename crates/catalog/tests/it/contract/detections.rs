@@ -1,4 +1,4 @@
-//! What was heard where.
+//! Detections of tracks in streams and files.
 
 use refrain_catalog::{CatalogError, Detection, DetectionId, HeardIn, Journal, NewDelivery, PageMark};
 
@@ -43,7 +43,7 @@ fn numbers(detections: &[Detection]) -> Vec<u128> {
     detections.iter().map(|detection| detection.id.0.as_u128()).collect()
 }
 
-/// Numbers without pattern, the same each time.
+/// Pseudorandom numbers, the same in each run.
 fn noise(n: i64, below: i64) -> i64 {
     let mixed = (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as i64 % below
@@ -83,7 +83,7 @@ pub(crate) async fn an_airing_is_one_row_from_start_to_end(place: &dyn Place) {
     assert_eq!(place.open().await.journal().airings_of(id(88), None, 9).await.unwrap(), [stored]);
 }
 
-pub(crate) async fn what_is_known_better_stays(place: &dyn Place) {
+pub(crate) async fn an_older_state_does_not_replace_a_newer_one(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let message = |key: &str| {
@@ -94,7 +94,7 @@ pub(crate) async fn what_is_known_better_stays(place: &dyn Place) {
     let older = Detection { last_seen: 19_999, matched_peaks: 1, ..first.clone() };
     assert!(!journal.record(&older, &message("older"), 20_001).await.unwrap());
     let end = Detection { is_final: true, ..first.clone() };
-    // The last one twice: whoever does not know whether it was written writes it again.
+    // Recorded twice, as by a worker that does not know if its first call succeeded.
     assert!(journal.record(&end, &message("end"), 20_002).await.unwrap());
     assert!(journal.record(&end, &message("end"), 20_003).await.unwrap());
     let reopened = Detection { last_seen: 50_000, ..first };
@@ -135,7 +135,7 @@ pub(crate) async fn detections_are_found_by_overlap(place: &dyn Place) {
     assert_eq!(between(journal, &stream("c"), 0, 9000).await, []);
 }
 
-pub(crate) async fn overlap_is_as_simple_as_it_says(place: &dyn Place) {
+pub(crate) async fn overlap_queries_agree_with_a_linear_scan(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let mut all = Vec::new();
@@ -161,7 +161,7 @@ pub(crate) async fn pages_of_detections_are_complete(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     for n in 0..25 {
-        // Fives of the same time.
+        // Five detections each have the same time.
         let at = 1000 * ((n * 7) % 25 / 5);
         recorded(journal, &detection(n as u128 + 1, stream("a"), at, at + 10_000)).await;
     }
@@ -196,7 +196,7 @@ pub(crate) async fn pages_of_detections_are_complete(place: &dyn Place) {
     assert_eq!(journal.airings_of(id(77), None, 0).await.unwrap(), []);
 }
 
-pub(crate) async fn open_detections_are_gone_on_with(place: &dyn Place) {
+pub(crate) async fn open_detections_are_listed_until_they_are_final(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let late = detection(1, stream("a"), 20_000, 30_000);
@@ -211,7 +211,7 @@ pub(crate) async fn open_detections_are_gone_on_with(place: &dyn Place) {
     assert_eq!(journal.open_detections(&HeardIn::File("a".into())).await.unwrap(), []);
 }
 
-pub(crate) async fn detections_that_are_none_are_refused(place: &dyn Place) {
+pub(crate) async fn invalid_detections_are_rejected(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let good = detection(1, stream("a"), 10_000, 20_000);

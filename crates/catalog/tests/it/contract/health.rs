@@ -1,10 +1,10 @@
-//! What a catalogue says of itself.
+//! The state of a catalog as reported by [`Catalog::health`].
 
 use refrain_catalog::Health;
 
 use super::*;
 
-pub(crate) async fn a_good_catalogue_is_well(place: &dyn Place) {
+pub(crate) async fn a_valid_catalog_is_healthy(place: &dyn Place) {
     let catalog = place.open().await;
     let track = added(&*catalog, new_track("a", 1)).await;
     let pending = catalog.health(false).await.unwrap();

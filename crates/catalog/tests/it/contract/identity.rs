@@ -4,7 +4,7 @@ use refrain_catalog::{CatalogError, OpenSettings, open_existing};
 
 use super::*;
 
-pub(crate) async fn none_is_made_in_passing(place: &dyn Place) {
+pub(crate) async fn open_existing_creates_no_catalog(place: &dyn Place) {
     let settings = OpenSettings::default();
     for _ in 0..2 {
         match open_existing(&place.url(), &settings).await {
@@ -12,20 +12,20 @@ pub(crate) async fn none_is_made_in_passing(place: &dyn Place) {
                 assert!(error.to_string().contains("check its name"), "{error}");
             }
             Err(error) => panic!("{error:?}"),
-            Ok(_) => panic!("made in passing"),
+            Ok(_) => panic!("open_existing created a catalog"),
         }
     }
     let catalog = place.open().await;
     assert_eq!(open_existing(&place.url(), &settings).await.unwrap().identity(), catalog.identity());
 }
 
-pub(crate) async fn each_catalogue_has_its_own(place: &dyn Place) {
+pub(crate) async fn each_handle_returns_the_same_identity(place: &dyn Place) {
     let identity = place.open().await.identity();
     assert_ne!(identity, 0);
     assert_eq!(place.open().await.identity(), identity);
 }
 
-pub(crate) async fn a_second_handle_sees_all(place: &dyn Place) {
+pub(crate) async fn a_second_handle_sees_all_changes(place: &dyn Place) {
     let (one, other) = (place.open().await, place.open().await);
     let a = added(&*one, new_track("a", 1)).await;
     let b = added(&*other, new_track("b", 2)).await;
@@ -36,11 +36,11 @@ pub(crate) async fn a_second_handle_sees_all(place: &dyn Place) {
     assert_eq!(unchanged(&*other, new_track("a", 1)).await, a);
 }
 
-pub(crate) async fn closing_twice_is_fine(place: &dyn Place) {
+pub(crate) async fn closing_twice_succeeds(place: &dyn Place) {
     let catalog = place.open().await;
     added(&*catalog, new_track("a", 1)).await;
     catalog.close().await.unwrap();
     catalog.close().await.unwrap();
-    assert!(catalog.count().await.is_err(), "nothing can be asked after");
+    assert!(catalog.count().await.is_err(), "calls fail after closing");
     assert_eq!(place.open().await.count().await.unwrap(), 1);
 }

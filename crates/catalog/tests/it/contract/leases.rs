@@ -1,4 +1,4 @@
-//! Who works on a stream.
+//! Leases of streams.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use refrain_catalog::{ARCHIVE, Journal, NewStream, Stream, StreamReport, StreamS
 use super::streams::{new_stream, started};
 use super::*;
 
-/// Longer than any test takes.
+/// A lease longer than any test.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 pub(crate) async fn claimed(journal: &dyn Journal, owner: &str, most: u32, lease: Duration) -> Vec<String> {
@@ -33,7 +33,7 @@ fn report(stream: &Stream, state: StreamState) -> StreamReport {
     }
 }
 
-pub(crate) async fn streams_are_claimed_as_capacity_allows(place: &dyn Place) {
+pub(crate) async fn streams_are_claimed_oldest_first_up_to_the_limit(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     for (id, at) in [("d", 1000), ("c", 3000), ("b", 2000), ("a", 3000)] {
@@ -48,7 +48,7 @@ pub(crate) async fn streams_are_claimed_as_capacity_allows(place: &dyn Place) {
     assert_eq!(renewed(journal, "stranger").await, Vec::<String>::new());
 }
 
-pub(crate) async fn archives_are_claimed_by_themselves(place: &dyn Place) {
+pub(crate) async fn archives_are_claimed_separately(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     for (id, origin) in [("a", ARCHIVE), ("b", "ivs"), ("c", ARCHIVE)] {
@@ -58,32 +58,36 @@ pub(crate) async fn archives_are_claimed_by_themselves(place: &dyn Place) {
     let archives = journal.claim_archives("one", 1, HOUR).await.unwrap();
     assert_eq!((archives.len(), &*archives[0].id, archives[0].lease_owner.as_deref()), (1, "a", Some("one")));
     assert_eq!(journal.claim_archives("other", 9, Duration::ZERO).await.unwrap().len(), 1);
-    // Its lease has run out at once, and still only who wants archives gets it.
+    // The lease has expired at once, but only a claim for archives returns the stream.
     assert_eq!(claimed(journal, "live", 9, HOUR).await, Vec::<String>::new());
     let archives = journal.claim_archives("one", 9, HOUR).await.unwrap();
     assert_eq!((archives.len(), &*archives[0].id), (1, "c"));
     assert_eq!(renewed(journal, "one").await, ["a", "c"]);
 }
 
-pub(crate) async fn a_lease_that_ran_out_is_taken_over(place: &dyn Place) {
+pub(crate) async fn an_expired_lease_is_taken_over(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     for id in ["a", "b"] {
         started(journal, &new_stream(id, None, 1000)).await;
     }
-    // No time at all: it has run out when the next one asks.
+    // A lease of zero has expired when the next worker claims.
     assert_eq!(claimed(journal, "dead", 9, Duration::ZERO).await, ["a", "b"]);
     assert_eq!(claimed(journal, "heir", 1, HOUR).await, ["a"]);
     let taken = journal.stream("a").await.unwrap().unwrap();
     assert_eq!(taken.attempts, 2);
     assert!(!journal.report_stream("dead", &report(&taken, StreamState::Live), 2000).await.unwrap());
     assert_eq!(journal.release("dead", Some("a")).await.unwrap(), 0);
-    assert_eq!(renewed(journal, "dead").await, ["b"], "nobody has taken it, so it is held on");
+    assert_eq!(
+        renewed(journal, "dead").await,
+        ["b"],
+        "an expired lease that was not taken over is still held"
+    );
     assert_eq!(claimed(journal, "heir", 9, HOUR).await, Vec::<String>::new());
     assert_eq!(renewed(journal, "heir").await, ["a"]);
 }
 
-pub(crate) async fn leases_are_handed_back_at_once(place: &dyn Place) {
+pub(crate) async fn released_streams_are_claimable_at_once(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     for id in ["a", "b", "c"] {
@@ -121,23 +125,23 @@ pub(crate) async fn a_report_needs_the_lease_and_the_session(place: &dyn Place) 
     assert_eq!(
         seen.clock_anchor.as_deref(),
         Some("{\"stamp\":1}"),
-        "a report without it leaves what is known"
+        "a report without an anchor keeps the stored one"
     );
     let failed = StreamReport { reason: Some("one\0two".into()), ..report(&stream, StreamState::Failed) };
     assert!(journal.report_stream("w", &failed, 4000).await.unwrap());
     let seen = journal.stream("a").await.unwrap().unwrap();
     assert_eq!((seen.state, seen.ended_at, seen.lease_owner), (StreamState::Failed, Some(4000), None));
     assert_eq!(seen.reason.as_deref(), Some("one\u{fffd}two"));
-    assert!(!journal.report_stream("w", &live, 5000).await.unwrap(), "the lease went with it");
+    assert!(!journal.report_stream("w", &live, 5000).await.unwrap(), "the lease ended with the stream");
     assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
 }
 
-pub(crate) async fn many_claim_each_stream_once(place: &dyn Place) {
+pub(crate) async fn concurrent_claims_return_each_stream_once(place: &dyn Place) {
     let catalog = place.open().await;
     for n in 0..60 {
         started(catalog.journal(), &new_stream(&format!("{n:02}"), None, 1000)).await;
     }
-    // Streams that nobody had, then ones whose worker is dead.
+    // In the first round the streams have no lease, in the second their leases have expired.
     for round in 0..2 {
         let mut tasks = Vec::new();
         for worker in 0..4 {

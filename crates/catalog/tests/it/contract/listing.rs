@@ -1,4 +1,4 @@
-//! Lists, filters and odd text.
+//! Lists, filters and unusual text.
 
 use refrain_catalog::{Metadata, NearDuplicate, NewTrack, TrackFilter, TrackUpdate};
 
@@ -34,7 +34,7 @@ pub(crate) async fn pages_are_complete_and_in_order(place: &dyn Place) {
     assert_eq!(catalog.list(&TrackFilter::default(), None, 0).await.unwrap(), []);
 }
 
-pub(crate) async fn filters_choose(place: &dyn Place) {
+pub(crate) async fn filters_select_tracks(place: &dyn Place) {
     let catalog = place.open().await;
     let named = |source: &str, n, title: &str, code: Option<&str>| NewTrack {
         metadata: Metadata { title: Some(title.into()), ..Metadata::default() },
@@ -62,7 +62,7 @@ pub(crate) async fn filters_choose(place: &dyn Place) {
     assert_eq!(sources(&*catalog, &text("")).await.len(), 5);
 }
 
-pub(crate) async fn text_is_taken_literally(place: &dyn Place) {
+pub(crate) async fn text_filters_match_literally(place: &dyn Place) {
     let catalog = place.open().await;
     for (n, title) in
         ["100% cotton", "100 percent", "a_b", "axb", "back\\slash", "[x]", "it's"].iter().enumerate()
@@ -92,7 +92,7 @@ pub(crate) async fn text_ignores_case_in_every_script(place: &dyn Place) {
     }
 }
 
-pub(crate) async fn nothing_is_too_odd_to_store(place: &dyn Place) {
+pub(crate) async fn unusual_text_is_stored_unchanged(place: &dyn Place) {
     let catalog = place.open().await;
     let odd = [
         "",

@@ -1,4 +1,4 @@
-//! What every catalogue promises. A backend brings a [`Place`] and calls [`contract_suite!`].
+//! The contract of every catalog. A backend implements [`Place`] and calls [`contract_suite!`].
 
 use std::sync::Arc;
 
@@ -22,56 +22,65 @@ pub(crate) mod streams;
 pub(crate) mod tracks;
 pub(crate) mod turns;
 
-/// Where one catalogue lives, empty at first; each opening is a handle of its own, as of another process.
+/// Storage for one catalog, initially empty. Each call of `open` returns another handle, as in another process.
 #[async_trait]
 pub(crate) trait Place: Send + Sync {
     async fn open(&self) -> Arc<dyn Catalog>;
 
-    /// Its URL.
+    /// URL of the catalog.
     fn url(&self) -> String;
 }
 
-/// One test per promise. `$place` makes a fresh place.
+/// Defines one test per guarantee. `$place` creates an empty place.
 macro_rules! contract_suite {
     ($place:expr) => {
         contract_suite! { $place;
-            tracks: add_gives_back_what_was_told, the_same_again_is_unchanged, other_content_replaces,
-                a_replaced_track_keeps_its_rule, same_content_elsewhere_is_its_own_track,
-                an_import_keeps_its_id, an_import_of_a_live_id, a_source_that_is_taken,
-                removal_keeps_the_record, a_removed_id_may_come_back, update_changes_what_it_names,
-                numbers_are_found_in_bulk, lengths_that_are_none_are_refused, near_duplicates_are_links,
-                many_are_added_like_one_after_the_other;
-            listing: pages_are_complete_and_in_order, filters_choose, text_is_taken_literally,
-                text_ignores_case_in_every_script, nothing_is_too_odd_to_store, nul_is_replaced,
+            tracks: add_returns_the_stored_track, adding_the_same_content_again_is_unchanged,
+                other_content_replaces_the_track, a_replaced_track_keeps_its_rule,
+                same_content_under_another_source_is_another_track, an_import_keeps_its_id,
+                an_import_of_a_live_id_updates_that_track, a_source_of_another_track_is_an_error,
+                removal_keeps_the_record, a_removed_id_can_be_added_again,
+                update_changes_only_the_given_fields, many_tracks_are_found_by_number,
+                invalid_lengths_are_rejected, near_duplicates_are_linked_once,
+                add_all_gives_the_results_of_single_additions;
+            listing: pages_are_complete_and_in_order, filters_select_tracks, text_filters_match_literally,
+                text_ignores_case_in_every_script, unusual_text_is_stored_unchanged, nul_is_replaced,
                 links_are_listed_in_pages;
-            changes: changes_tell_what_can_be_heard, constellations_go_with_their_track, constellations_of_any_size,
-                a_new_label_is_told, a_change_is_waited_for;
-            health: a_good_catalogue_is_well;
-            identity: none_is_made_in_passing, each_catalogue_has_its_own, a_second_handle_sees_all, closing_twice_is_fine;
-            races: one_source_added_by_many_is_one_track, replacing_and_removing_at_once, readers_are_never_in_the_way,
-                a_dropped_call_leaves_nothing_half;
-            streams: a_start_that_is_told_twice_is_one_stream, a_late_start_of_an_earlier_session_is_known,
-                a_session_without_a_name_starts_again_when_it_is_over, an_end_is_of_one_session,
-                streams_are_listed, many_tell_of_the_same_starts;
-            leases: streams_are_claimed_as_capacity_allows, archives_are_claimed_by_themselves, a_lease_that_ran_out_is_taken_over,
-                leases_are_handed_back_at_once, a_report_needs_the_lease_and_the_session,
-                many_claim_each_stream_once;
+            changes: changes_list_added_and_removed_tracks, constellations_are_deleted_with_their_track,
+                constellations_of_any_size_are_stored, a_new_label_is_a_change, waiting_ends_with_a_change;
+            health: a_valid_catalog_is_healthy;
+            identity: open_existing_creates_no_catalog, each_handle_returns_the_same_identity,
+                a_second_handle_sees_all_changes, closing_twice_succeeds;
+            races: one_source_added_concurrently_is_one_track,
+                concurrent_replacements_and_removals_stay_consistent,
+                readers_see_complete_tracks_during_writes,
+                a_dropped_call_takes_effect_completely_or_not_at_all;
+            streams: a_start_reported_twice_is_one_stream, a_late_start_of_an_earlier_session_is_ignored,
+                a_session_without_a_name_starts_again_after_its_end, an_end_applies_to_one_session_only,
+                streams_are_listed_in_pages, concurrent_reports_of_the_same_starts_agree;
+            leases: streams_are_claimed_oldest_first_up_to_the_limit, archives_are_claimed_separately,
+                an_expired_lease_is_taken_over, released_streams_are_claimable_at_once,
+                a_report_needs_the_lease_and_the_session, concurrent_claims_return_each_stream_once;
             attempts: a_stream_that_kills_its_process_is_quarantined,
-                orderly_ends_of_work_clear_the_deaths_of_a_stream,
-                streams_of_a_killed_worker_are_not_quarantined_with_the_killer,
+                confirmation_and_release_clear_the_deaths_of_a_stream,
+                other_streams_of_a_killed_worker_are_not_quarantined,
                 deaths_of_decoders_are_counted_until_the_stream_is_healthy, expired_lease_counts_as_waiting,
-                attempts_are_counted_until_they_end, only_the_holder_of_a_stream_records,
-                a_remembered_end_refuses_a_late_start;
-            comparisons: a_new_track_owes_its_comparison, a_removed_track_owes_nothing;
-            turns: a_turn_is_for_one, what_nobody_would_end_is_found, what_ended_lately_is_found;
-            detections: an_airing_is_one_row_from_start_to_end, what_is_known_better_stays,
-                detections_are_found_by_overlap, overlap_is_as_simple_as_it_says, pages_of_detections_are_complete,
-                open_detections_are_gone_on_with, detections_that_are_none_are_refused,
-                the_last_state_of_an_airing_wins_a_race;
+                attempts_are_counted_until_they_end, a_worker_that_lost_its_stream_cannot_record,
+                a_remembered_end_rejects_a_late_start;
+            comparisons: a_new_track_is_pending_until_it_is_compared, a_removed_track_is_not_pending;
+            turns: one_caller_per_period_gets_the_turn, open_detections_without_a_live_stream_are_found,
+                recently_final_detections_are_found;
+            detections: an_airing_is_one_row_from_start_to_end, an_older_state_does_not_replace_a_newer_one,
+                detections_are_found_by_overlap, overlap_queries_agree_with_a_linear_scan,
+                pages_of_detections_are_complete, open_detections_are_listed_until_they_are_final,
+                invalid_detections_are_rejected, the_last_state_of_an_airing_wins_a_race;
             backlog: messages_that_no_process_claims_expire, messages_of_a_sink_are_counted_and_dropped;
-            outbox: messages_are_due_by_the_clock_of_the_database, a_message_is_taken_once_per_sink_and_key, a_claim_that_nobody_tells_of_comes_back,
-                what_fails_is_tried_again_until_it_is_dead, what_is_delivered_is_delivered, messages_are_listed,
-                many_claim_each_message_once, the_backlog_is_counted, retention_goes_in_batches, each_kind_has_an_age_of_its_own;
+            outbox: messages_are_due_by_the_clock_of_the_database,
+                a_message_is_stored_once_per_sink_and_key, a_message_is_due_again_after_its_claim_expires,
+                failed_deliveries_are_retried_until_they_are_dead, delivered_messages_stay_delivered,
+                messages_are_listed_in_pages, concurrent_claims_return_each_message_once,
+                the_backlog_is_counted, expired_records_are_pruned_in_batches,
+                each_kind_of_record_has_its_own_age_limit;
         }
     };
     ($place:expr; $($module:ident: $($name:ident),+;)+) => {
@@ -103,7 +112,7 @@ pub(crate) fn new_track(source: &str, n: u64) -> NewTrack {
     }
 }
 
-/// Bytes that tell their track.
+/// Deterministic bytes that identify their track.
 pub(crate) fn packed(n: u64, length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| (n.wrapping_mul(31) ^ i.wrapping_mul(i + 7)) as u8).collect()
 }
@@ -146,7 +155,7 @@ pub(crate) async fn constellation(catalog: &dyn Catalog, number: TrackNumber) ->
     })
 }
 
-/// Every track, removed ones too, read in pages of an awkward size.
+/// All tracks, including removed ones, read in pages of an odd size.
 pub(crate) async fn everything(catalog: &dyn Catalog) -> Vec<Track> {
     let filter = refrain_catalog::TrackFilter { removed: true, ..Default::default() };
     let mut all: Vec<Track> = Vec::new();

@@ -1,4 +1,4 @@
-//! What is still to be delivered, and what is kept how long.
+//! Messages in the outbox, and the deletion of expired records.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) async fn claim(journal: &dyn Journal, claim: Duration) -> Vec<Deliver
     journal.claim_deliveries("hook", 100, claim).await.unwrap()
 }
 
-/// Milliseconds since 1970.
+/// Milliseconds since the Unix epoch.
 fn now() -> i64 {
     i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
@@ -47,14 +47,14 @@ pub(crate) async fn the_backlog_is_counted(place: &dyn Place) {
     let wanted = Backlog { waiting: 4, oldest_at: Some(2000), dead: 0 };
     assert_eq!(journal.backlog().await.unwrap(), wanted);
     let claimed = claim(journal, HOUR).await;
-    assert_eq!(journal.backlog().await.unwrap(), wanted, "what is under way is not delivered");
+    assert_eq!(journal.backlog().await.unwrap(), wanted, "claimed messages count as waiting");
     journal.delivered(&[claimed[0].id], 4000).await.unwrap();
     journal.delivery_failed(claimed[1].id, 1, "no", AfterFailure::Dead).await.unwrap();
     let wanted = Backlog { waiting: 2, oldest_at: Some(3000), dead: 1 };
     assert_eq!(journal.backlog().await.unwrap(), wanted);
 }
 
-pub(crate) async fn a_message_is_taken_once_per_sink_and_key(place: &dyn Place) {
+pub(crate) async fn a_message_is_stored_once_per_sink_and_key(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let twice = NewDelivery { payload: "other".into(), ..message("hook", "a") };
@@ -80,7 +80,7 @@ pub(crate) async fn a_message_is_taken_once_per_sink_and_key(place: &dyn Place) 
     assert_eq!((all[1].sink.as_str(), all[1].payload.as_str()), ("queue", "{\"key\":\"a\"}"));
 }
 
-pub(crate) async fn a_claim_that_nobody_tells_of_comes_back(place: &dyn Place) {
+pub(crate) async fn a_message_is_due_again_after_its_claim_expires(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     journal.enqueue(&[message("hook", "a"), message("queue", "q")], 1000).await.unwrap();
@@ -99,12 +99,12 @@ pub(crate) async fn a_claim_that_nobody_tells_of_comes_back(place: &dyn Place) {
         journal.delivery_failed(again[0].id, 2, "", AfterFailure::RetryAfter(Duration::ZERO)).await.unwrap()
     );
     journal.enqueue(&[message("hook", "c")], 2000).await.unwrap();
-    // The one that was longest due comes first, whatever its number.
+    // The message that has been due for longest comes first, whatever its number.
     assert_eq!(keys(&journal.claim_deliveries("hook", 1, HOUR).await.unwrap()), ["b"]);
     assert_eq!(keys(&journal.claim_deliveries("hook", 0, HOUR).await.unwrap()), Vec::<&str>::new());
 }
 
-/// A process whose clock is an hour ahead, or behind, neither delays its messages nor takes those of others.
+/// A process whose clock is an hour fast or slow neither delays its messages nor takes those of others.
 pub(crate) async fn messages_are_due_by_the_clock_of_the_database(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
@@ -116,7 +116,7 @@ pub(crate) async fn messages_are_due_by_the_clock_of_the_database(place: &dyn Pl
     assert_eq!(keys(&claim(journal, HOUR).await), ["ahead", "behind", "recorded"]);
 }
 
-pub(crate) async fn what_fails_is_tried_again_until_it_is_dead(place: &dyn Place) {
+pub(crate) async fn failed_deliveries_are_retried_until_they_are_dead(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     journal.enqueue(&[message("hook", "a")], 1000).await.unwrap();
@@ -136,18 +136,18 @@ pub(crate) async fn what_fails_is_tried_again_until_it_is_dead(place: &dyn Place
     assert_eq!(listed(journal, DeliveryStatus::Waiting).await, []);
 
     assert_eq!(journal.retry(&[id, id + 1000]).await.unwrap(), 1);
-    assert_eq!(journal.retry(&[id]).await.unwrap(), 0, "only what is dead");
+    assert_eq!(journal.retry(&[id]).await.unwrap(), 0, "only dead messages are retried");
     let revived = listed(journal, DeliveryStatus::Waiting).await;
     assert_eq!((revived[0].attempts, revived[0].dead_at), (0, None));
     assert_eq!(claim(journal, HOUR).await[0].attempts, 1);
 }
 
-pub(crate) async fn what_is_delivered_is_delivered(place: &dyn Place) {
+pub(crate) async fn delivered_messages_stay_delivered(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     journal.enqueue(&[message("hook", "a"), message("hook", "b"), message("hook", "c")], 1000).await.unwrap();
     let ids: Vec<_> = claim(journal, Duration::ZERO).await.iter().map(|delivery| delivery.id).collect();
-    // Given up by one worker, while the first one's message arrived after all.
+    // A second worker marks a message as dead that the first worker has delivered after all.
     claim(journal, Duration::ZERO).await;
     assert!(journal.delivery_failed(ids[1], 2, "gone", AfterFailure::Dead).await.unwrap());
     journal.delivered(&ids[..2], 2600).await.unwrap();
@@ -162,7 +162,7 @@ pub(crate) async fn what_is_delivered_is_delivered(place: &dyn Place) {
     assert!(done.iter().all(|delivery| delivery.delivered_at == Some(2600) && delivery.dead_at.is_none()));
 }
 
-pub(crate) async fn messages_are_listed(place: &dyn Place) {
+pub(crate) async fn messages_are_listed_in_pages(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     for n in 0..20 {
@@ -188,7 +188,7 @@ pub(crate) async fn messages_are_listed(place: &dyn Place) {
     }
 }
 
-pub(crate) async fn many_claim_each_message_once(place: &dyn Place) {
+pub(crate) async fn concurrent_claims_return_each_message_once(place: &dyn Place) {
     let catalog = place.open().await;
     let messages: Vec<_> = (0..100).map(|n| message("hook", &format!("{n}"))).collect();
     catalog.journal().enqueue(&messages, 1000).await.unwrap();
@@ -219,7 +219,7 @@ pub(crate) async fn many_claim_each_message_once(place: &dyn Place) {
     assert_eq!(listed(catalog.journal(), DeliveryStatus::Waiting).await, []);
 }
 
-pub(crate) async fn retention_goes_in_batches(place: &dyn Place) {
+pub(crate) async fn expired_records_are_pruned_in_batches(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let heard_in = HeardIn::Stream("a".into());
@@ -246,15 +246,15 @@ pub(crate) async fn retention_goes_in_batches(place: &dyn Place) {
     assert_eq!(batches, [of(8, 7), of(8, 0), of(4, 0), of(0, 0)]);
     let left = journal.detections_of(&heard_in, 0, 9999, None, 100).await.unwrap();
     assert!(left.iter().map(|detection| detection.last_seen).eq(1020..1025));
-    assert_eq!(listed(journal, DeliveryStatus::Waiting).await.len(), 8, "what waits is kept");
+    assert_eq!(listed(journal, DeliveryStatus::Waiting).await.len(), 8, "waiting messages are kept");
     assert_eq!(listed(journal, DeliveryStatus::Dead).await.len(), 8, "they died just now");
     assert_eq!(listed(journal, DeliveryStatus::Delivered).await.len(), 2);
     let later = Expired { deliveries: Some(now() + 60_000), detections: None };
     assert_eq!(journal.prune(later, 99).await.unwrap().deliveries, 10);
-    assert_eq!(listed(journal, DeliveryStatus::Waiting).await.len(), 8, "what waits is kept");
+    assert_eq!(listed(journal, DeliveryStatus::Waiting).await.len(), 8, "waiting messages are kept");
 }
 
-pub(crate) async fn each_kind_has_an_age_of_its_own(place: &dyn Place) {
+pub(crate) async fn each_kind_of_record_has_its_own_age_limit(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let heard_in = HeardIn::Stream("a".into());

@@ -1,4 +1,4 @@
-//! Several handles at once.
+//! Concurrent use of several handles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use refrain_catalog::{AddOutcome, ChangeKind};
 
 use super::*;
 
-pub(crate) async fn one_source_added_by_many_is_one_track(place: &dyn Place) {
+pub(crate) async fn one_source_added_concurrently_is_one_track(place: &dyn Place) {
     const SOURCES: u64 = 40;
     let mut tasks = Vec::new();
     for worker in 0..4 {
@@ -34,7 +34,7 @@ pub(crate) async fn one_source_added_by_many_is_one_track(place: &dyn Place) {
     consistent(&*catalog).await;
 }
 
-pub(crate) async fn replacing_and_removing_at_once(place: &dyn Place) {
+pub(crate) async fn concurrent_replacements_and_removals_stay_consistent(place: &dyn Place) {
     let mut tasks = Vec::new();
     for worker in 0..3_u64 {
         let catalog = place.open().await;
@@ -57,7 +57,7 @@ pub(crate) async fn replacing_and_removing_at_once(place: &dyn Place) {
     consistent(&*place.open().await).await;
 }
 
-pub(crate) async fn readers_are_never_in_the_way(place: &dyn Place) {
+pub(crate) async fn readers_see_complete_tracks_during_writes(place: &dyn Place) {
     let (writer, reader) = (place.open().await, place.open().await);
     let writing = tokio::spawn(async move {
         for n in 0..60 {
@@ -70,7 +70,10 @@ pub(crate) async fn readers_are_never_in_the_way(place: &dyn Place) {
             assert!(change.position > position);
             position = change.position;
             let track = reader.by_numbers(&[change.track]).await.unwrap().remove(0);
-            assert!(constellation(&*reader, track.number).await.is_some(), "a track comes whole");
+            assert!(
+                constellation(&*reader, track.number).await.is_some(),
+                "a visible track has its constellation"
+            );
         }
         tokio::task::yield_now().await;
     }
@@ -78,7 +81,7 @@ pub(crate) async fn readers_are_never_in_the_way(place: &dyn Place) {
     assert_eq!(reader.position().await.unwrap(), 60);
 }
 
-pub(crate) async fn a_dropped_call_leaves_nothing_half(place: &dyn Place) {
+pub(crate) async fn a_dropped_call_takes_effect_completely_or_not_at_all(place: &dyn Place) {
     let catalog = place.open().await;
     for n in 0..60_u64 {
         let add = catalog.add(new_track(&format!("{n}"), n));
@@ -89,8 +92,8 @@ pub(crate) async fn a_dropped_call_leaves_nothing_half(place: &dyn Place) {
     consistent(&*catalog).await;
 }
 
-/// What must hold whatever happened: no source lives twice, each live track has its constellation, and the
-/// changes lead to exactly the live tracks.
+/// Checks invariants: no source has two live tracks, each live track has its constellation, and applying all changes
+/// gives exactly the live tracks.
 pub(crate) async fn consistent(catalog: &dyn Catalog) {
     let all = everything(catalog).await;
     let live: BTreeMap<_, _> =

@@ -1,4 +1,4 @@
-//! Streams: starts, ends, lists.
+//! Streams: start, end and lists.
 
 use refrain_catalog::{CatalogError, Journal, NewStream, StartOutcome, Stream, StreamFilter, StreamState};
 
@@ -29,7 +29,7 @@ async fn known(journal: &dyn Journal, new: &NewStream) -> Stream {
     }
 }
 
-pub(crate) async fn a_start_that_is_told_twice_is_one_stream(place: &dyn Place) {
+pub(crate) async fn a_start_reported_twice_is_one_stream(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let new = new_stream("a", Some("s1"), 1000);
@@ -61,7 +61,7 @@ pub(crate) async fn a_start_that_is_told_twice_is_one_stream(place: &dyn Place) 
     assert_eq!(journal.stream("b").await.unwrap(), None);
 }
 
-pub(crate) async fn a_late_start_of_an_earlier_session_is_known(place: &dyn Place) {
+pub(crate) async fn a_late_start_of_an_earlier_session_is_ignored(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let (first, second) = (new_stream("a", Some("s1"), 1000), new_stream("a", Some("s2"), 2000));
@@ -70,7 +70,7 @@ pub(crate) async fn a_late_start_of_an_earlier_session_is_known(place: &dyn Plac
     let stream = started(journal, &second).await;
     assert_eq!((stream.created_at, stream.started_at, stream.attempts), (1000, 2000, 0));
     assert_eq!(stream.session.as_deref(), Some("s2"));
-    assert_eq!(renewed(journal, "w").await, Vec::<String>::new(), "the worker hears of the new session");
+    assert_eq!(renewed(journal, "w").await, Vec::<String>::new(), "the new session has no lease");
     assert_eq!(known(journal, &first).await, stream);
     assert!(journal.end_stream("a", None, None, 2500).await.unwrap());
     assert_eq!(known(journal, &first).await.session.as_deref(), Some("s2"));
@@ -79,7 +79,7 @@ pub(crate) async fn a_late_start_of_an_earlier_session_is_known(place: &dyn Plac
     assert_eq!((third.state, third.reason, third.ended_at), (StreamState::Starting, None, None));
 }
 
-pub(crate) async fn a_session_without_a_name_starts_again_when_it_is_over(place: &dyn Place) {
+pub(crate) async fn a_session_without_a_name_starts_again_after_its_end(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let at = |time| new_stream("a", None, time);
@@ -94,7 +94,7 @@ pub(crate) async fn a_session_without_a_name_starts_again_when_it_is_over(place:
     assert_eq!((again.state, again.ended_at, again.created_at), (StreamState::Starting, None, 1000));
 }
 
-pub(crate) async fn an_end_is_of_one_session(place: &dyn Place) {
+pub(crate) async fn an_end_applies_to_one_session_only(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("a", Some("s2"), 2000)).await;
@@ -105,13 +105,13 @@ pub(crate) async fn an_end_is_of_one_session(place: &dyn Place) {
     }
     assert_eq!(claimed(journal, "w", 9, HOUR).await, ["a"]);
     assert!(journal.end_stream("a", Some("s2"), None, 3000).await.unwrap());
-    assert!(!journal.end_stream("a", Some("s2"), None, 3001).await.unwrap(), "it was over");
+    assert!(!journal.end_stream("a", Some("s2"), None, 3001).await.unwrap(), "it had ended");
     assert_eq!(journal.stream("a").await.unwrap().unwrap().lease_owner, None);
     assert_eq!(renewed(journal, "w").await, Vec::<String>::new());
     assert_eq!(claimed(journal, "w", 9, HOUR).await, Vec::<String>::new());
 }
 
-pub(crate) async fn streams_are_listed(place: &dyn Place) {
+pub(crate) async fn streams_are_listed_in_pages(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     let ids = ["B", "_", "a", "a b", "ab", "\u{e9}"];
@@ -149,7 +149,7 @@ pub(crate) async fn streams_are_listed(place: &dyn Place) {
     }
 }
 
-pub(crate) async fn many_tell_of_the_same_starts(place: &dyn Place) {
+pub(crate) async fn concurrent_reports_of_the_same_starts_agree(place: &dyn Place) {
     let mut tasks = Vec::new();
     for _ in 0..4 {
         let catalog = place.open().await;
@@ -167,7 +167,7 @@ pub(crate) async fn many_tell_of_the_same_starts(place: &dyn Place) {
     for task in tasks {
         told += task.await.unwrap();
     }
-    // A session that others have gone on from before it was told of first never starts.
+    // A session does not start if its first report comes after other workers have reported a later session.
     assert!((10..=30).contains(&told), "{told}");
     let catalog = place.open().await;
     let streams = catalog.journal().streams(&StreamFilter::default(), None, 100).await.unwrap();

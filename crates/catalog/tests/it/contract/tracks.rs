@@ -1,4 +1,4 @@
-//! Adding, replacing, changing and removing.
+//! Adding, replacing, changing and removing tracks.
 
 use refrain_catalog::{
     CatalogError, ChangeKind, Metadata, NearDuplicate, NewTrack, TrackNumber, TrackUpdate,
@@ -6,7 +6,7 @@ use refrain_catalog::{
 
 use super::*;
 
-pub(crate) async fn add_gives_back_what_was_told(place: &dyn Place) {
+pub(crate) async fn add_returns_the_stored_track(place: &dyn Place) {
     let catalog = place.open().await;
     let metadata = Metadata {
         title: Some("Title".into()),
@@ -39,7 +39,7 @@ pub(crate) async fn add_gives_back_what_was_told(place: &dyn Place) {
     assert_eq!(catalog.by_id(id(5)).await.unwrap(), None);
 }
 
-pub(crate) async fn the_same_again_is_unchanged(place: &dyn Place) {
+pub(crate) async fn adding_the_same_content_again_is_unchanged(place: &dyn Place) {
     let catalog = place.open().await;
     let track = added(&*catalog, new_track("a", 1)).await;
     let again = NewTrack { metadata: Metadata::default(), rule: Some(rule("allow")), ..new_track("a", 1) };
@@ -47,7 +47,7 @@ pub(crate) async fn the_same_again_is_unchanged(place: &dyn Place) {
     assert_eq!((catalog.count().await.unwrap(), catalog.position().await.unwrap()), (1, 1));
 }
 
-pub(crate) async fn other_content_replaces(place: &dyn Place) {
+pub(crate) async fn other_content_replaces_the_track(place: &dyn Place) {
     let catalog = place.open().await;
     let old = added(&*catalog, new_track("a", 1)).await;
     let new = replaced(&*catalog, NewTrack { seconds: 99.0, ..new_track("a", 2) }).await;
@@ -75,7 +75,7 @@ pub(crate) async fn a_replaced_track_keeps_its_rule(place: &dyn Place) {
     assert_eq!(replaced(&*catalog, told).await.rule, Some(rule("allow")));
 }
 
-pub(crate) async fn same_content_elsewhere_is_its_own_track(place: &dyn Place) {
+pub(crate) async fn same_content_under_another_source_is_another_track(place: &dyn Place) {
     let catalog = place.open().await;
     let first = added(&*catalog, new_track("a", 1)).await;
     let second = added(&*catalog, new_track("b", 1)).await;
@@ -89,13 +89,13 @@ pub(crate) async fn an_import_keeps_its_id(place: &dyn Place) {
     let catalog = place.open().await;
     let track = added(&*catalog, NewTrack { id: Some(id(77)), ..new_track("a", 1) }).await;
     assert_eq!(track.id, id(77));
-    // The source's own id wins over the one that is asked for.
+    // The existing id of the source takes precedence over the requested one.
     assert_eq!(unchanged(&*catalog, NewTrack { id: Some(id(78)), ..new_track("a", 1) }).await.id, id(77));
     assert_eq!(replaced(&*catalog, NewTrack { id: Some(id(78)), ..new_track("a", 2) }).await.id, id(77));
     assert_eq!(catalog.by_id(id(78)).await.unwrap(), None);
 }
 
-pub(crate) async fn an_import_of_a_live_id(place: &dyn Place) {
+pub(crate) async fn an_import_of_a_live_id_updates_that_track(place: &dyn Place) {
     let catalog = place.open().await;
     let import = |source, n| NewTrack { id: Some(id(77)), ..new_track(source, n) };
     let track = added(&*catalog, import("a", 1)).await;
@@ -107,7 +107,7 @@ pub(crate) async fn an_import_of_a_live_id(place: &dyn Place) {
     assert_eq!(catalog.count().await.unwrap(), 1);
 }
 
-pub(crate) async fn a_source_that_is_taken(place: &dyn Place) {
+pub(crate) async fn a_source_of_another_track_is_an_error(place: &dyn Place) {
     let catalog = place.open().await;
     added(&*catalog, NewTrack { id: Some(id(1)), ..new_track("a", 1) }).await;
     added(&*catalog, NewTrack { id: Some(id(2)), ..new_track("b", 2) }).await;
@@ -130,12 +130,12 @@ pub(crate) async fn removal_keeps_the_record(place: &dyn Place) {
     assert_eq!(catalog.find_by_content(&content(1)).await.unwrap(), None);
     assert_eq!(constellation(&*catalog, track.number).await, None);
     assert_eq!(catalog.count().await.unwrap(), 0);
-    // The source may come again, as a track of its own with a number of its own.
+    // The source can be added again, as another track with another number.
     let again = added(&*catalog, new_track("a", 1)).await;
     assert!(again.number > track.number && again.id != track.id);
 }
 
-pub(crate) async fn a_removed_id_may_come_back(place: &dyn Place) {
+pub(crate) async fn a_removed_id_can_be_added_again(place: &dyn Place) {
     let catalog = place.open().await;
     let import = NewTrack { id: Some(id(7)), ..new_track("a", 1) };
     let first = added(&*catalog, import.clone()).await;
@@ -147,7 +147,7 @@ pub(crate) async fn a_removed_id_may_come_back(place: &dyn Place) {
     assert_eq!(catalog.by_id(id(7)).await.unwrap().unwrap().number, second.number);
 }
 
-pub(crate) async fn update_changes_what_it_names(place: &dyn Place) {
+pub(crate) async fn update_changes_only_the_given_fields(place: &dyn Place) {
     let catalog = place.open().await;
     let track = added(&*catalog, NewTrack { rule: Some(rule("block")), ..new_track("a", 1) }).await;
     let metadata = Metadata { artist: Some("Björk".into()), ..Metadata::default() };
@@ -165,12 +165,15 @@ pub(crate) async fn update_changes_what_it_names(place: &dyn Place) {
     assert_eq!(catalog.update(track.id, TrackUpdate::default()).await.unwrap().unwrap(), after);
     assert_eq!(catalog.update(id(9), TrackUpdate::default()).await.unwrap(), None);
     let told = catalog.changes_after(1, 10).await.unwrap();
-    assert!(told.iter().all(|change| change.kind == ChangeKind::Relabelled), "it sounds as before: {told:?}");
+    assert!(
+        told.iter().all(|change| change.kind == ChangeKind::Relabelled),
+        "the audio is unchanged: {told:?}"
+    );
     catalog.remove(track.id).await.unwrap();
     assert_eq!(catalog.update(track.id, TrackUpdate::default()).await.unwrap(), None);
 }
 
-pub(crate) async fn numbers_are_found_in_bulk(place: &dyn Place) {
+pub(crate) async fn many_tracks_are_found_by_number(place: &dyn Place) {
     let catalog = place.open().await;
     assert_eq!(catalog.by_numbers(&[]).await.unwrap(), []);
     let a = added(&*catalog, new_track("a", 1)).await;
@@ -182,7 +185,7 @@ pub(crate) async fn numbers_are_found_in_bulk(place: &dyn Place) {
     assert_eq!(found, [a, b]);
 }
 
-pub(crate) async fn lengths_that_are_none_are_refused(place: &dyn Place) {
+pub(crate) async fn invalid_lengths_are_rejected(place: &dyn Place) {
     let catalog = place.open().await;
     for seconds in [f64::NAN, f64::INFINITY, -1.0] {
         let refused = catalog.add(NewTrack { seconds, ..new_track("a", 1) }).await;
@@ -192,7 +195,7 @@ pub(crate) async fn lengths_that_are_none_are_refused(place: &dyn Place) {
     added(&*catalog, NewTrack { seconds: 0.0, ..new_track("a", 1) }).await;
 }
 
-pub(crate) async fn near_duplicates_are_links(place: &dyn Place) {
+pub(crate) async fn near_duplicates_are_linked_once(place: &dyn Place) {
     let catalog = place.open().await;
     let mut tracks = Vec::new();
     for n in 0..3 {
@@ -221,7 +224,7 @@ pub(crate) async fn near_duplicates_are_links(place: &dyn Place) {
     assert_eq!(catalog.near_duplicates(TrackNumber(99)).await.unwrap(), []);
 }
 
-pub(crate) async fn many_are_added_like_one_after_the_other(place: &dyn Place) {
+pub(crate) async fn add_all_gives_the_results_of_single_additions(place: &dyn Place) {
     let catalog = place.open().await;
     assert!(catalog.add_all(Vec::new()).await.unwrap().is_empty());
     let old = added(&*catalog, new_track("old", 1)).await;
@@ -255,7 +258,7 @@ pub(crate) async fn many_are_added_like_one_after_the_other(place: &dyn Place) {
     }
 }
 
-/// The number that `packed` made these bytes of; the tests' numbers are small.
+/// Returns the number from which `packed` made these bytes; numbers in tests are below 100.
 fn bytes_of(bytes: &[u8]) -> u64 {
     (0..100).find(|n| packed(*n, bytes.len()) == bytes).unwrap()
 }

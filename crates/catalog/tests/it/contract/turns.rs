@@ -1,4 +1,4 @@
-//! Work that one process of all does now and then, and what nobody is left to do.
+//! Periodic work that one of all processes does, and the detections that this work looks for.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::leases::HOUR;
 use super::streams::{new_stream, started};
 use super::*;
 
-pub(crate) async fn a_turn_is_for_one(place: &dyn Place) {
+pub(crate) async fn one_caller_per_period_gets_the_turn(place: &dyn Place) {
     let catalogs = [place.open().await, place.open().await];
     let mut turns = Vec::new();
     for round in 0..6 {
@@ -23,11 +23,11 @@ pub(crate) async fn a_turn_is_for_one(place: &dyn Place) {
     assert_eq!(mine, 1);
     let journal = catalogs[0].journal();
     assert!(journal.turn("another", Duration::ZERO).await.unwrap());
-    assert!(journal.turn("another", Duration::MAX).await.unwrap(), "no time at all is over at once");
+    assert!(journal.turn("another", Duration::MAX).await.unwrap(), "a period of zero has passed at once");
     assert!(!journal.turn("another", Duration::ZERO).await.unwrap());
 }
 
-pub(crate) async fn what_nobody_would_end_is_found(place: &dyn Place) {
+pub(crate) async fn open_detections_without_a_live_stream_are_found(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
     started(journal, &new_stream("arn", Some("st-1"), 1000)).await;
@@ -40,24 +40,24 @@ pub(crate) async fn what_nobody_would_end_is_found(place: &dyn Place) {
     let left = async |before, limit| -> Vec<i64> {
         journal.left_open(before, limit).await.unwrap().iter().map(|one| one.start_at).collect()
     };
-    // Its channel sends another session by now, or its row is gone.
+    // The session of the stream `arn` is `st-1`, and the last name belongs to no stream.
     assert_eq!(left(9000, 9).await, [2003, 2004]);
     for id in ["arn", "radio"] {
         assert!(journal.end_stream(id, None, None, 6000).await.unwrap());
     }
     assert_eq!(left(9000, 9).await, [2000, 2001, 2003, 2004]);
     assert_eq!(left(9000, 1).await, [2000]);
-    assert_eq!(left(5000, 9).await, [0_i64; 0], "they may still be told of");
+    assert_eq!(left(5000, 9).await, [0_i64; 0], "they were seen too recently");
     let last = journal.left_open(9000, 1).await.unwrap().remove(0);
     let over = Detection { is_final: true, ..last };
     assert!(journal.record(&over, &[], 9000).await.unwrap());
     assert_eq!(left(9000, 9).await, [2001, 2003, 2004]);
 }
 
-pub(crate) async fn what_ended_lately_is_found(place: &dyn Place) {
+pub(crate) async fn recently_final_detections_are_found(place: &dyn Place) {
     let catalog = place.open().await;
     let journal = catalog.journal();
-    // Streams tell any time of day: start and last sight have nothing to do with each other.
+    // Streams can have any timestamps, so the start and the time of the last sight are unrelated.
     for (n, (name, last_seen, is_final)) in [
         ("st-1", 5000, true),
         ("st-1", 7000, true),

@@ -1,5 +1,5 @@
-//! An index that follows by itself. The catalogue has two handles: one is followed, the other makes the changes, as
-//! another process would.
+//! An index that follows its catalog in the background. The catalog has two handles: one is followed, and the other one
+//! makes the changes, like another process.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use refrain_core::index::CacheState;
 use super::{File, added, open, prefix, replaced, song, songs};
 use crate::contract::{Place, rule};
 
-/// Everything that a follower told.
+/// All events that a follower has reported.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) changes: Vec<(u32, ChangeKind)>,
@@ -37,7 +37,7 @@ pub(crate) fn follow(library: Library) -> (Follower, Diary) {
     (follower, diary)
 }
 
-/// Waits for what has to come; a test that waits in vain fails.
+/// Waits until a condition is true, and fails after 30 seconds.
 pub(crate) async fn until(what: &str, mut there: impl FnMut() -> bool) {
     for _ in 0..1500 {
         if there() {
@@ -45,7 +45,7 @@ pub(crate) async fn until(what: &str, mut there: impl FnMut() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("waited in vain: {what}");
+    panic!("timed out waiting for {what}");
 }
 
 pub(crate) async fn relabel(catalog: &dyn Catalog, track: &refrain_catalog::Track) {
@@ -54,7 +54,7 @@ pub(crate) async fn relabel(catalog: &dyn Catalog, track: &refrain_catalog::Trac
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_do_is_followed_and_told() {
+async fn changes_of_other_processes_are_applied_and_reported() {
     let file = File::new();
     let other = file.open().await;
     let tracks = songs(&*other, 0..3).await;
@@ -64,7 +64,7 @@ async fn what_others_do_is_followed_and_told() {
     let before = follower.snapshot();
     let new = added(&*other, song("song 3", 3)).await;
     until("a new track", || follower.snapshot().tracks() == 4).await;
-    assert_eq!(before.tracks(), 3, "a search keeps what it has");
+    assert_eq!(before.tracks(), 3, "a search keeps its snapshot");
     let again = replaced(&*other, song("song 0", 70)).await;
     other.remove(tracks[1].id).await.unwrap();
     relabel(&*other, &tracks[2]).await;
@@ -83,7 +83,7 @@ async fn what_others_do_is_followed_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_that_share_the_files_are_all_told() {
+async fn all_processes_that_share_the_files_report_the_changes() {
     let file = File::new();
     let other = file.open().await;
     let tracks = songs(&*other, 0..2).await;
@@ -109,7 +109,7 @@ async fn searches_do_not_wait_for_a_build() {
     library.refresh().await.unwrap();
     let mut path = prefix(&file).into_os_string();
     path.push("-index.lock");
-    // Whoever holds this lock keeps every build waiting, in the middle of it.
+    // Every build waits while this lock is held.
     let lock = std::fs::File::options().write(true).open(path).unwrap();
     lock.lock().unwrap();
     let (follower, _) = follow(library);
@@ -127,7 +127,7 @@ async fn searches_do_not_wait_for_a_build() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_index_that_is_built_again_is_shown_when_it_is_whole() {
+async fn a_rebuilt_index_is_shown_when_it_is_complete() {
     let file = File::new();
     let other = file.open().await;
     songs(&*other, 0..3).await;
@@ -140,9 +140,9 @@ async fn an_index_that_is_built_again_is_shown_when_it_is_whole() {
     assert!(!Arc::ptr_eq(&damaged, &healed));
     assert_eq!((healed.tracks(), follower.position()), (3, 3));
     follower.heal(&damaged).await.unwrap();
-    assert!(Arc::ptr_eq(&healed, &follower.snapshot()), "it was healed already");
+    assert!(Arc::ptr_eq(&healed, &follower.snapshot()), "the second call does nothing");
 
-    // Another process throws the files away. Nobody ever sees fewer tracks than there are.
+    // Another process discards the files. No snapshot ever has fewer tracks than before.
     let (mut stranger, _) = open(&file).await;
     stranger.discard().await.unwrap();
     songs(&*other, 3..4).await;
@@ -159,7 +159,7 @@ async fn an_index_that_is_built_again_is_shown_when_it_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_error_is_told_and_gone_past() {
+async fn an_error_is_reported_and_retried() {
     let file = File::new();
     let other = file.open().await;
     songs(&*other, 0..1).await;
@@ -173,7 +173,7 @@ async fn an_error_is_told_and_gone_past() {
     songs(&*other, 1..2).await;
     until("two failures", || diary.lock().unwrap().failures.len() >= 2).await;
     assert!(diary.lock().unwrap().failures[0].contains("index file"), "{diary:?}");
-    assert_eq!(follower.snapshot().tracks(), 1, "what was there can be searched");
+    assert_eq!(follower.snapshot().tracks(), 1, "the old snapshot can be searched");
     std::fs::rename(folder.path().join("away"), &cache).unwrap();
     until("recovery", || diary.lock().unwrap().recovered == 1).await;
     assert_eq!(follower.snapshot().tracks(), 2);
@@ -182,7 +182,7 @@ async fn an_error_is_told_and_gone_past() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_ends_when_dropped() {
+async fn dropping_a_follower_ends_its_task() {
     let file = File::new();
     let catalog = file.open().await;
     let (library, _) = Library::open(Arc::clone(&catalog), &prefix(&file)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Servers that go away and come back.
+//! Servers that become unavailable and come back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::contract::{Place, added, everything, new_track, packed};
 const BATCHES: u64 = 40;
 const BATCH: u64 = 40;
 
-/// Adds batch after batch, large enough for a copy; every one has to be told as new.
+/// Adds batches that are large enough for a copy. Every track must be reported as added.
 async fn index(catalog: Arc<dyn Catalog>) {
     for batch in 0..BATCHES {
         let songs = batch * BATCH..(batch + 1) * BATCH;
@@ -27,11 +27,11 @@ async fn index(catalog: Arc<dyn Catalog>) {
     }
 }
 
-/// Waits until something is so, for which there is time enough.
+/// Waits until a condition is true, and fails after 60 seconds.
 pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !holds().await {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never came");
+        assert!(started.elapsed() < Duration::from_secs(60), "condition not met in time");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -51,9 +51,9 @@ async fn comes_back(end: fn(&mut PostgresServer)) {
     let reader = refrain_catalog::open(&url).await.unwrap();
     let indexing = tokio::spawn(index(Arc::clone(&catalog)));
     for round in 1..=3 {
-        // Readers wait for the server as well, they see no error.
+        // Readers wait for the server as well, without an error.
         until(async || reader.position().await.unwrap() >= round * BATCHES * BATCH / 8).await;
-        assert!(!indexing.is_finished(), "it was faster than the server could be stopped");
+        assert!(!indexing.is_finished(), "indexing ended before the server was stopped");
         server = spawn_blocking(move || {
             end(&mut server);
             std::thread::sleep(Duration::from_millis(100 * round));
@@ -68,17 +68,17 @@ async fn comes_back(end: fn(&mut PostgresServer)) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_restarted_in_the_middle() {
+async fn indexing_continues_after_a_server_restart() {
     comes_back(|server| server.stop().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_killed_in_the_middle() {
+async fn indexing_continues_after_a_server_crash() {
     comes_back(|server| server.kill().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_ended_in_the_middle() {
+async fn indexing_continues_after_connections_are_terminated() {
     let database = Database::new();
     let catalog = database.open().await;
     let indexing = tokio::spawn(index(Arc::clone(&catalog)));
@@ -101,7 +101,7 @@ async fn connections_that_are_ended_in_the_middle() {
 }
 
 #[tokio::test]
-async fn patience_has_an_end() {
+async fn calls_fail_after_the_retry_time() {
     let mut server = spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
     let url = server.create_database("songs").unwrap();
     let catalog = open_with(&url, waiting(300)).await.unwrap();

@@ -1,4 +1,4 @@
-//! An index that follows a server.
+//! An index that follows a catalog on a server.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::library::follow::{Diary, follow, relabel, until};
 use crate::library::songs;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_do_is_followed() {
+async fn changes_on_a_server_are_applied_and_reported() {
     let (database, folder) = (Database::new(), tempfile::tempdir().unwrap());
     let other = database.open().await;
     let (library, _) = Library::open(database.open().await, &folder.path().join("index")).await.unwrap();
@@ -35,7 +35,7 @@ async fn followed(url: &str, folder: &tempfile::TempDir) -> (Follower, Diary) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_away_is_told_of_and_waited_for() {
+async fn an_unavailable_server_is_reported_and_retried() {
     let mut server = spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
     let url = server.create_database("songs").unwrap();
     let other = refrain_catalog::open(&url).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_server_that_is_away_is_told_of_and_waited_for() {
     .unwrap();
     until("two failures", || diary.lock().unwrap().failures.len() >= 2).await;
     assert!(diary.lock().unwrap().failures[0].contains("cannot reach the server"), "{diary:?}");
-    assert!(Arc::ptr_eq(&before, &follower.snapshot()), "what was there can be searched");
+    assert!(Arc::ptr_eq(&before, &follower.snapshot()), "the old snapshot can be searched");
     let _server = spawn_blocking(move || {
         server.start().unwrap();
         server

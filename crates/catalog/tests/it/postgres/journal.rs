@@ -1,4 +1,4 @@
-//! The journal among indexers, locked rows and lost answers.
+//! The journal with concurrent indexers, locked rows and lost responses.
 
 use std::time::Duration;
 
@@ -33,11 +33,11 @@ async fn run(connection: &mut PgConnection, sql: &'static str) {
 }
 
 #[tokio::test]
-async fn an_indexer_is_not_in_the_way() {
+async fn an_indexer_does_not_block_the_journal() {
     let database = Database::new();
     let catalog = database.open().await;
     let mut indexer = database.connect().await;
-    // "refrain!", which every writer of the catalogue takes.
+    // "refrain!", the lock of every writer of the catalog.
     run(&mut indexer, "SELECT pg_advisory_lock(8243107334418165281)").await;
     let add = catalog.add(new_track("a", 1));
     assert!(tokio::time::timeout(Duration::from_millis(300), add).await.is_err(), "it is the right lock");
@@ -59,7 +59,7 @@ async fn an_indexer_is_not_in_the_way() {
 }
 
 #[tokio::test]
-async fn claims_pass_over_what_others_are_at() {
+async fn claims_skip_locked_rows() {
     let database = Database::new();
     let catalog = database.open().await;
     let journal = catalog.journal();
@@ -88,7 +88,7 @@ async fn streams_are_answered_for_once(when: u8) {
         started(journal, &new_stream(id, None, 1000)).await;
         assert!(proxy.has_lost());
     }
-    // Were the first one lost, the second would be given in its place, and nobody would work on the first.
+    // If the first stream were lost, the second would be returned in its place, and no worker would process the first.
     for id in ["a", "b", "c"] {
         proxy.lose_next_commit(when);
         assert_eq!(claimed(journal, "w", 1, HOUR).await, [id]);
@@ -135,13 +135,13 @@ async fn messages_are_answered_for_once(when: u8) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_never_arrives() {
+async fn a_commit_lost_on_its_way_is_applied_once() {
     streams_are_answered_for_once(BEFORE).await;
     messages_are_answered_for_once(BEFORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_whose_answer_is_lost() {
+async fn a_commit_with_a_lost_response_is_applied_once() {
     streams_are_answered_for_once(AFTER).await;
     messages_are_answered_for_once(AFTER).await;
 }

@@ -1,4 +1,4 @@
-//! What the server refuses, stops or has no more of.
+//! Rejections, time limits and connection limits of the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use super::{Database, open_with, waiting};
 use crate::contract::races::consistent;
 use crate::contract::{Place, added, new_track};
 
-/// What a table that cannot be touched does to whoever asks it.
+/// Locks a table, so that every statement that uses it waits.
 async fn lock_tables(connection: &mut PgConnection) {
     connection.execute("BEGIN; LOCK TABLE refrain.tracks").await.unwrap();
 }
 
 #[tokio::test]
-async fn errors_of_the_server_have_names() {
+async fn server_errors_map_to_catalog_errors() {
     let database = Database::new();
     let catalog = open_with(&database.url(), waiting(150)).await.unwrap();
     database
@@ -29,7 +29,7 @@ async fn errors_of_the_server_have_names() {
              CREATE TRIGGER fail BEFORE UPDATE ON refrain.newest FOR EACH ROW EXECUTE FUNCTION fail()",
         )
         .await;
-    // SQLSTATE, whether it is the error that should come of it, and whether that may be tried again.
+    // SQLSTATE, a check of the expected error, and true if that error is retryable.
     type Row = (&'static str, fn(&CatalogError) -> bool, bool);
     let table: [Row; 14] = [
         ("53100", |error| matches!(error, CatalogError::DiskFull { .. }), false),
@@ -59,10 +59,10 @@ async fn errors_of_the_server_have_names() {
 }
 
 #[tokio::test]
-async fn a_conflict_is_waited_out() {
+async fn a_conflict_is_retried() {
     let database = Database::new();
     let catalog = database.open().await;
-    // A sequence counts on although its transaction is undone.
+    // A sequence keeps counting when its transaction is rolled back.
     database
         .run(
             "CREATE SEQUENCE tries;
@@ -82,7 +82,7 @@ async fn a_conflict_is_waited_out() {
 }
 
 #[tokio::test]
-async fn numbers_end_at_32_bits() {
+async fn track_numbers_beyond_32_bits_are_an_error() {
     let database = Database::new();
     let catalog = database.open().await;
     added(&*catalog, new_track("0", 0)).await;
@@ -97,7 +97,7 @@ async fn numbers_end_at_32_bits() {
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_too_long() {
+async fn a_statement_over_its_time_limit_fails() {
     let database = Database::new();
     database.open().await.close().await.unwrap();
     let settings = PostgresSettings { statement_timeout: Duration::from_millis(100), ..Default::default() };
@@ -114,7 +114,7 @@ async fn a_statement_that_takes_too_long() {
 }
 
 #[tokio::test]
-async fn a_statement_that_somebody_cancels() {
+async fn a_canceled_statement_fails() {
     let database = Database::new();
     let catalog = database.open().await;
     let mut other = database.connect().await;
@@ -123,7 +123,7 @@ async fn a_statement_that_somebody_cancels() {
         let catalog = Arc::clone(&catalog);
         tokio::spawn(async move { catalog.count().await })
     };
-    // Another one, for what a transaction sees of the activity stays the same.
+    // Uses another connection, because a transaction always sees the same state of the activity.
     let mut watcher = database.connect().await;
     let cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() \
                   AND application_name = 'refrain' AND wait_event_type = 'Lock'";
@@ -138,7 +138,7 @@ async fn a_statement_that_somebody_cancels() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_never_let_go_is_an_error_that_may_be_tried_again() {
+async fn a_lock_that_is_never_released_is_a_retryable_error() {
     let database = Database::new();
     let catalog = open_with(&database.url(), waiting(200)).await.unwrap();
     let mut other = database.connect().await;
@@ -146,13 +146,13 @@ async fn a_lock_that_is_never_let_go_is_an_error_that_may_be_tried_again() {
     sqlx::query("SELECT pg_advisory_lock($1)").bind(lock).execute(&mut other).await.unwrap();
     let error = catalog.add(new_track("a", 1)).await.unwrap_err();
     assert!(matches!(error, CatalogError::Locked { .. }) && error.is_retryable(), "{error:?}");
-    assert_eq!(catalog.count().await.unwrap(), 0, "readers are not in the way of anybody");
+    assert_eq!(catalog.count().await.unwrap(), 0, "readers do not wait for the lock");
     other.close().await.unwrap();
     added(&*catalog, new_track("a", 1)).await;
 }
 
 #[tokio::test]
-async fn settings_may_be_without_measure() {
+async fn extreme_settings_are_clamped() {
     let database = Database::new();
     let (ever, never) = (Duration::MAX, Duration::ZERO);
     for (max_connections, time, statement_timeout) in [(u32::MAX, ever, ever), (0, ever, never)] {
@@ -184,11 +184,11 @@ async fn one_connection_is_enough_for_many_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_all_in_use() {
+async fn a_call_without_a_free_connection_is_busy() {
     let database = Database::new();
     let settings = PostgresSettings { max_connections: 1, ..waiting(300) };
     let catalog = open_with(&database.url(), settings).await.unwrap();
-    // An addition takes as long as this test wants.
+    // An addition takes as long as this test holds the lock.
     database
         .run(
             "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -217,7 +217,7 @@ async fn connections_that_are_all_in_use() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_connection_left() {
+async fn a_server_without_a_free_connection_is_reported() {
     let start = || {
         let builder = PostgresServer::builder().setting("max_connections = 7");
         builder.setting("superuser_reserved_connections = 3").start().unwrap()

@@ -1,4 +1,4 @@
-//! Servers that are not there, and ones that let nobody in.
+//! Servers that are missing, and servers that reject the login.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -11,7 +11,7 @@ use sqlx::ConnectOptions;
 use super::{Database, refused};
 
 #[tokio::test]
-async fn a_wrong_password() {
+async fn a_wrong_password_is_rejected() {
     let server = PostgresServer::builder().password("right").start().unwrap();
     let url = server.create_database("songs").unwrap();
     refrain_catalog::open(&url).await.unwrap();
@@ -25,7 +25,7 @@ async fn a_wrong_password() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there() {
+async fn a_missing_database_is_reported() {
     let database = Database::new();
     let url: String = database.options().database("no such songs").to_url_lossy().into();
     let error = refused(&url).await;
@@ -35,7 +35,7 @@ async fn a_database_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there() {
+async fn a_missing_server_is_reported() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let started = Instant::now();
     for url in [
@@ -50,11 +50,11 @@ async fn a_server_that_is_not_there() {
         assert!(text.contains("postgres://me@") && text.contains("/songs"), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
-    assert!(started.elapsed() < Duration::from_secs(30), "opening waits for nobody");
+    assert!(started.elapsed() < Duration::from_secs(30), "opening does not retry");
 }
 
 #[tokio::test]
-async fn urls_that_are_none() {
+async fn invalid_urls_are_rejected_without_revealing_secrets() {
     for url in [
         "postgres://me:secret@host:port/songs",
         "postgres://me:secret@host/songs?sslmode=sometimes",
@@ -75,7 +75,7 @@ fn openssl(folder: &std::path::Path, arguments: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// An authority, and a server certificate of it for a name, good for so many days from now.
+/// Creates an authority and a server certificate for a name, valid for `days` days from now.
 fn certificate(folder: &std::path::Path, name: &str, days: &str) -> (String, String) {
     let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).unwrap();
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
@@ -94,7 +94,7 @@ fn certificate(folder: &std::path::Path, name: &str, days: &str) -> (String, Str
 }
 
 #[tokio::test]
-async fn encryption_that_cannot_be_trusted() {
+async fn untrusted_encryption_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.crt").display().to_string();
     let (certificate_text, key) = certificate(folder.path(), "localhost", "9");
@@ -140,8 +140,8 @@ async fn encryption_that_cannot_be_trusted() {
     assert!(matches!(error, CatalogError::Tls { .. }), "{error:?}");
 }
 
-/// A certificate of X.509 version 1 signed by itself, as Citus and old instructions make them. openssl makes version 1 when
-/// it signs a request without extensions.
+/// Creates a self-signed certificate of X.509 version 1, as Citus and old instructions do. openssl generates version 1
+/// when it signs a request without extensions.
 fn version_1_certificate(folder: &std::path::Path) -> (String, String) {
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
     openssl(folder, "req -newkey rsa:2048 -nodes -keyout one.key -out one.csr -subj /CN=citus");
@@ -154,7 +154,7 @@ fn version_1_certificate(folder: &std::path::Path) -> (String, String) {
 }
 
 #[tokio::test]
-async fn any_certificate_is_accepted_where_none_is_to_be_verified() {
+async fn any_certificate_is_accepted_without_verification() {
     let folder = tempfile::tempdir().unwrap();
     for ((certificate, key), setting) in [
         (version_1_certificate(folder.path()), "ssl_min_protocol_version = 'TLSv1.3'"),
@@ -170,7 +170,7 @@ async fn any_certificate_is_accepted_where_none_is_to_be_verified() {
             let facts = catalog.health(false).await.unwrap();
             let encryption = facts.iter().find(|fact| format!("{fact:?}").contains("encryption")).unwrap();
             assert!(format!("{encryption:?}").contains("TLS"), "{encryption:?}");
-            // Changes are announced through a connection of its own.
+            // Changes are announced through a separate connection.
             assert!(
                 !catalog
                     .wait_for_change(catalog.position().await.unwrap(), Duration::from_millis(1))

@@ -1,4 +1,4 @@
-//! Changes that are noticed.
+//! Notifications of changes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ use crate::contract::{Place, added, new_track, unchanged};
 const LISTENING: &str =
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
 
-/// The process of the catalogue's connection that listens.
+/// The server process of the catalog's listening connection.
 async fn listener(other: &mut PgConnection) -> i32 {
     let started = Instant::now();
     loop {
         if let Some(pid) = sqlx::query_scalar(LISTENING).fetch_optional(&mut *other).await.unwrap() {
             return pid;
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "nobody listens");
+        assert!(started.elapsed() < Duration::from_secs(30), "no connection listens");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -35,7 +35,7 @@ async fn noticed(waiting: tokio::task::JoinHandle<bool>) {
 }
 
 #[tokio::test]
-async fn every_change_is_told_to_whoever_listens() {
+async fn every_change_sends_a_notification() {
     let database = Database::new();
     let catalog = database.open().await;
     let pool = PgPoolOptions::new().max_connections(1).connect_with(database.options()).await.unwrap();
@@ -53,7 +53,7 @@ async fn every_change_is_told_to_whoever_listens() {
     heard().await;
     catalog.remove(track.id).await.unwrap();
     heard().await;
-    // What changes nothing tells nothing: the next that is heard is of another channel.
+    // Calls that change nothing send no notification: the next one is on another channel.
     unchanged(&*catalog, new_track("7", 7)).await;
     assert!(!catalog.remove(track.id).await.unwrap());
     listener.listen("other").await.unwrap();
@@ -63,7 +63,7 @@ async fn every_change_is_told_to_whoever_listens() {
 }
 
 #[tokio::test]
-async fn a_connection_that_listens_may_be_lost() {
+async fn changes_are_noticed_after_the_listening_connection_is_lost() {
     let database = Database::new();
     let (catalog, writer) = (database.open().await, database.open().await);
     let mut other = database.connect().await;
@@ -75,14 +75,14 @@ async fn a_connection_that_listens_may_be_lost() {
     let waiting = wait(&catalog, 1);
     let started = Instant::now();
     while listener(&mut other).await == first {
-        assert!(started.elapsed() < Duration::from_secs(30), "nobody listens again");
+        assert!(started.elapsed() < Duration::from_secs(30), "no new connection listens");
     }
     added(&*writer, new_track("b", 2)).await;
     noticed(waiting).await;
 }
 
 #[tokio::test]
-async fn changes_are_noticed_where_nobody_can_listen() {
+async fn changes_are_noticed_without_listening() {
     let database = Database::new();
     let writer = database.open().await;
     let role = database.role().await;
@@ -116,7 +116,7 @@ async fn closing_ends_every_connection() {
     let ours = "SELECT count(*) FROM pg_stat_activity \
                 WHERE datname = current_database() AND application_name = 'refrain'";
     while sqlx::query_scalar::<_, i64>(ours).fetch_one(&mut other).await.unwrap() > 0 {
-        assert!(started.elapsed() < Duration::from_secs(30), "connections stay");
+        assert!(started.elapsed() < Duration::from_secs(30), "connections remain open");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

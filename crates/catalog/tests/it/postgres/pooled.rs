@@ -1,4 +1,4 @@
-//! Behind PgBouncer in transaction mode: each transaction may run on another connection of the server.
+//! Behind PgBouncer in transaction mode: each transaction can run on another connection of the server.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +16,10 @@ use crate::contract::{
 };
 use crate::runs::{compare, found, runs, songs};
 
-/// Ends with this process, however that ends: then its standard input does.
+/// Ends PgBouncer when the standard input of the shell is closed, which happens however this process ends.
 const WATCHER: &str = r#"PATH=$PATH:/usr/sbin; pgbouncer "$1" & read -r word; kill $!; wait $!"#;
 
-/// A database of its own, and a pooler before it.
+/// A separate database with a pooler in front of it.
 struct Pooled {
     database: Database,
     port: u16,
@@ -48,7 +48,7 @@ impl Pooled {
         command.args(["-c", WATCHER, "sh"]).arg(&file).stdin(Stdio::piped());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         if std::fs::metadata(&file).unwrap().uid() == 0 {
-            // It refuses to be root; anybody else will do.
+            // PgBouncer refuses to run as root; any other user is accepted.
             std::os::unix::process::CommandExt::uid(&mut command, 65534);
         }
         let watcher = command.spawn().unwrap();
@@ -88,18 +88,18 @@ impl Place for Pooled {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_behind_a_pooler() {
-    races::one_source_added_by_many_is_one_track(&Pooled::new()).await;
-    races::a_dropped_call_leaves_nothing_half(&Pooled::new()).await;
-    races::readers_are_never_in_the_way(&Pooled::new()).await;
-    tracks::many_are_added_like_one_after_the_other(&Pooled::new()).await;
-    tracks::update_changes_what_it_names(&Pooled::new()).await;
-    tracks::near_duplicates_are_links(&Pooled::new()).await;
-    listing::filters_choose(&Pooled::new()).await;
-    changes::a_change_is_waited_for(&Pooled::new()).await;
-    streams::many_tell_of_the_same_starts(&Pooled::new()).await;
-    leases::many_claim_each_stream_once(&Pooled::new()).await;
+    races::one_source_added_concurrently_is_one_track(&Pooled::new()).await;
+    races::a_dropped_call_takes_effect_completely_or_not_at_all(&Pooled::new()).await;
+    races::readers_see_complete_tracks_during_writes(&Pooled::new()).await;
+    tracks::add_all_gives_the_results_of_single_additions(&Pooled::new()).await;
+    tracks::update_changes_only_the_given_fields(&Pooled::new()).await;
+    tracks::near_duplicates_are_linked_once(&Pooled::new()).await;
+    listing::filters_select_tracks(&Pooled::new()).await;
+    changes::waiting_ends_with_a_change(&Pooled::new()).await;
+    streams::concurrent_reports_of_the_same_starts_agree(&Pooled::new()).await;
+    leases::concurrent_claims_return_each_stream_once(&Pooled::new()).await;
     detections::the_last_state_of_an_airing_wins_a_race(&Pooled::new()).await;
-    outbox::many_claim_each_message_once(&Pooled::new()).await;
+    outbox::concurrent_claims_return_each_message_once(&Pooled::new()).await;
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn the_index_in_the_database_works_behind_a_pooler() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prepared_statements_behind_a_pooler_are_named() {
+async fn errors_of_prepared_statements_behind_a_pooler_name_the_remedy() {
     let place = Pooled::new();
     let mut tasks = Vec::new();
     for n in 0..4 {
@@ -146,7 +146,7 @@ async fn prepared_statements_behind_a_pooler_are_named() {
     for task in tasks {
         failed.extend(task.await.unwrap().err());
     }
-    assert!(!failed.is_empty(), "the pooler hands statements on");
+    assert!(!failed.is_empty(), "the pooler shares prepared statements");
     for error in failed {
         assert!(error.to_string().contains("statement-cache-capacity=0"), "{error:?}");
     }

@@ -15,21 +15,21 @@ use super::{Database, open_with};
 use crate::contract::races::consistent;
 use crate::contract::{Place, added, id, new_track, rule};
 
-/// When the next commit is lost: not, on its way to the server, or the answer to it.
+/// Where the next commit is lost: nowhere, on its way to the server, or its response.
 const NEVER: u8 = 0;
 pub(super) const BEFORE: u8 = 1;
 pub(super) const AFTER: u8 = 2;
 
-/// Passes everything on between clients and a server, but for what it is to lose.
+/// Forwards all data between clients and a server, except for the data that it is told to lose.
 pub(super) struct Proxy {
     port: u16,
     lose: Arc<AtomicU8>,
-    /// Connections before this one are silent: nothing comes through, and nobody is told.
+    /// Connections before this one are silent: nothing is forwarded, and no error is reported.
     first_heard: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
 }
 
-/// What becomes of some bytes.
+/// Handling of a piece of data.
 enum Fate {
     Pass,
     Lost,
@@ -61,7 +61,7 @@ impl Proxy {
         proxy
     }
 
-    /// A URL of the database through this proxy.
+    /// URL of the database through this proxy.
     pub(super) fn url(&self, database: &Database) -> String {
         let options = database.options().host("127.0.0.1").port(self.port).ssl_mode(PgSslMode::Disable);
         options.to_url_lossy().into()
@@ -71,7 +71,7 @@ impl Proxy {
         self.lose.store(when, Ordering::SeqCst);
     }
 
-    /// All connections of now go silent; later ones are good.
+    /// Makes all existing connections silent; later ones work.
     fn go_silent(&self) {
         self.first_heard.store(self.connections.load(Ordering::SeqCst), Ordering::SeqCst);
     }
@@ -115,7 +115,7 @@ fn pump(
     });
 }
 
-/// Passes bytes on until there are no more, or both sides are to be cut off.
+/// Forwards data until its end, or until both sides are to be disconnected.
 fn pass(mut from: TcpStream, mut to: TcpStream, fate: impl Fn(&[u8]) -> Fate) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
@@ -172,17 +172,17 @@ async fn every_change_happens_once(when: u8) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_never_arrives() {
+async fn a_commit_lost_on_its_way_is_applied_once() {
     every_change_happens_once(BEFORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_whose_answer_is_lost() {
+async fn a_commit_with_a_lost_response_is_applied_once() {
     every_change_happens_once(AFTER).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_network_that_goes_silent() {
+async fn calls_succeed_after_the_network_goes_silent() {
     let database = Database::new();
     let options = database.options();
     let proxy = Proxy::to(options.get_host(), options.get_port());

@@ -1,4 +1,4 @@
-//! What a server says to a user that may do little.
+//! Privileges and facts that a server reports to a user.
 
 use refrain_catalog::{Catalog, Fact, Health};
 
@@ -11,7 +11,7 @@ async fn fact(catalog: &dyn Catalog, name: &str) -> Fact {
 }
 
 #[tokio::test]
-async fn missing_rights_are_named_so_that_they_can_be_granted() {
+async fn missing_privileges_are_reported_as_grants() {
     let database = Database::new();
     added(&*database.open().await, new_track("a", 1)).await;
     let role = database.role().await;
@@ -28,14 +28,14 @@ async fn missing_rights_are_named_so_that_they_can_be_granted() {
         advice.contains(&format!("GRANT USAGE ON SEQUENCE refrain.tracks_number_seq TO {role}")),
         "{advice}"
     );
-    database.run(advice.strip_prefix("unless that is meant: ").unwrap()).await;
+    database.run(advice.strip_prefix("unless this is intended: ").unwrap()).await;
     assert_eq!(fact(&*catalog, "may write tracks").await, fine("may write tracks", &role));
     added(&*catalog, new_track("b", 2)).await;
 
     database.run(format!("REVOKE UPDATE ON refrain.newest FROM {role}")).await;
     let write = fact(&*catalog, "may write tracks").await;
-    let grant = format!("unless that is meant: GRANT UPDATE ON TABLE refrain.newest TO {role}");
-    assert_eq!(write.advice, Some(grant), "only what is missing");
+    let grant = format!("unless this is intended: GRANT UPDATE ON TABLE refrain.newest TO {role}");
+    assert_eq!(write.advice, Some(grant), "only the missing grant");
 }
 
 fn fine(name: &'static str, role: &str) -> Fact {

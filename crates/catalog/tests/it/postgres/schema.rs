@@ -1,4 +1,4 @@
-//! Schemas of other versions, and users that may do little.
+//! Schemas of other versions, and users with few privileges.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn newest_version(database: &Database) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_many_open_at_once_is_made_once() {
+async fn a_database_opened_concurrently_is_created_once() {
     let database = Database::new();
     let mut tasks = Vec::new();
     for n in 0..8 {
@@ -43,7 +43,7 @@ async fn a_database_that_many_open_at_once_is_made_once() {
 async fn one_migrator_waits_for_the_other() {
     let database = Database::new();
     let (mut other, mut watcher) = (database.connect().await, database.connect().await);
-    // As far as another process would come before it commits.
+    // The state of another process just before it commits.
     let lock = i64::from_be_bytes(*b"refrain!");
     other.execute("BEGIN").await.unwrap();
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut other).await.unwrap();
@@ -60,7 +60,7 @@ async fn one_migrator_waits_for_the_other() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
+async fn a_newer_schema_is_rejected_and_not_changed() {
     let database = Database::new();
     database.open().await.close().await.unwrap();
     database.run("INSERT INTO refrain.schema_versions VALUES (1000, 'later')").await;
@@ -107,7 +107,7 @@ async fn an_older_schema_is_upgraded_by_its_owner_only() {
 }
 
 #[tokio::test]
-async fn what_is_no_catalogue_is_refused_and_left_alone() {
+async fn content_of_another_program_is_rejected_and_not_changed() {
     let database = Database::new();
     database.run("CREATE SCHEMA refrain; CREATE TABLE refrain.tracks (a int)").await;
     let error = refused(&database.url()).await;
@@ -131,7 +131,7 @@ async fn other_tables_and_a_search_path_do_not_matter() {
 }
 
 #[tokio::test]
-async fn texts_of_every_script_need_a_database_of_utf8() {
+async fn a_database_without_utf8_is_rejected() {
     let database = Database::of("ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
     let error = refused(&database.url()).await;
     let text = error.to_string();
@@ -139,7 +139,7 @@ async fn texts_of_every_script_need_a_database_of_utf8() {
 }
 
 #[tokio::test]
-async fn a_role_without_rights_is_told_of_them() {
+async fn a_role_without_privileges_gets_an_error_with_the_remedy() {
     let database = Database::new();
     let role = database.role().await;
     let cannot_make = refused(&database.url_as(&role)).await;
@@ -162,7 +162,7 @@ async fn a_role_may_own_the_schema_alone() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_only_read() {
+async fn a_read_only_role_can_read() {
     let database = Database::new();
     let track = added(&*database.open().await, new_track("a", 1)).await;
     let role = database.role().await;
@@ -188,7 +188,7 @@ async fn a_role_may_write_without_owning() {
     let database = Database::new();
     database.open().await.close().await.unwrap();
     let role = database.role().await;
-    // The README's.
+    // The grants from docs/postgresql.md.
     database
         .run(format!(
             "GRANT USAGE ON SCHEMA refrain TO {role}; \
@@ -222,7 +222,7 @@ async fn a_standby_can_be_read() {
 }
 
 #[tokio::test]
-async fn what_is_committed_is_on_the_disk_whatever_others_want() {
+async fn commits_are_synchronous_whatever_the_database_default() {
     let database = Database::new();
     database
         .run(
@@ -248,7 +248,7 @@ async fn what_is_committed_is_on_the_disk_whatever_others_want() {
 }
 
 #[tokio::test]
-async fn a_server_that_may_only_be_read() {
+async fn a_read_only_server_can_be_read() {
     let database = Database::new();
     let track = added(&*database.open().await, new_track("a", 1)).await;
     database
@@ -261,7 +261,7 @@ async fn a_server_that_may_only_be_read() {
     assert_eq!(catalog.count().await.unwrap(), 1);
     for refused in [catalog.add(new_track("b", 2)).await.map(drop), catalog.remove(track.id).await.map(drop)]
     {
-        let Err(error) = refused else { panic!("written") };
+        let Err(error) = refused else { panic!("a write succeeded") };
         assert!(matches!(error, CatalogError::ReadOnly { .. }), "{error:?}");
         assert!(error.to_string().contains("standby"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! The rows of the index on three servers, as `scripts/sql/spread-fdw.sql` spreads them.
+//! The rows of the index on three servers, as distributed by `scripts/sql/spread-fdw.sql`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use crate::postgres::away::until;
 use crate::postgres::{open_with, waiting};
 
 const DATABASE: &str = "refrain";
-/// Partitions of the other two servers; two stay on the main one.
+/// Partitions on the other two servers; two remain on the main server.
 const PARTS: [&str; 2] = ["0,3,6", "1,4,7"];
 
-/// A catalogue whose postings lie on three servers.
+/// A catalog whose postings are distributed over three servers.
 struct Spread {
     main: PostgresServer,
     others: [PostgresServer; 2],
 }
 
 impl Spread {
-    /// Three servers, and on the first one a catalogue that knows nothing of the others.
+    /// Three servers, with a catalog on the first one that does not use the others yet.
     async fn before() -> Self {
         let start = || {
             spawn_blocking(|| {
@@ -57,7 +57,7 @@ impl Spread {
         }
     }
 
-    /// A handle that does not wait long for servers that are away.
+    /// A handle that does not wait long for unavailable servers.
     async fn catalog(&self) -> Arc<dyn Catalog> {
         open_with(&self.main.url(DATABASE), waiting(1000)).await.unwrap()
     }
@@ -66,7 +66,7 @@ impl Spread {
         PgConnection::connect(&self.main.url(DATABASE)).await.unwrap()
     }
 
-    /// Rows of each server, as it counts them itself.
+    /// Number of rows on each server, counted on that server.
     fn rows(&self) -> [i64; 3] {
         let count = |server: &PostgresServer, parts: &str| -> i64 {
             let tables =
@@ -83,7 +83,7 @@ async fn rows_on_three_servers_give_the_same_answers() {
     let servers = Spread::before().await;
     let catalog = servers.catalog().await;
     let index = runs(&catalog);
-    // What was there before is moved.
+    // Existing rows are moved.
     for n in 0..4 {
         songs(&*catalog, n..n + 1).await;
         index.pack().await.unwrap();
@@ -118,14 +118,14 @@ async fn rows_on_three_servers_give_the_same_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lookup_asks_all_servers_at_once() {
+async fn a_lookup_queries_all_servers_concurrently() {
     let servers = Spread::new().await;
     let catalog = servers.catalog().await;
     songs(&*catalog, 0..3).await;
     runs(&catalog).pack().await.unwrap();
     servers.main.run_sql(DATABASE, "CREATE EXTENSION pg_stat_statements").unwrap();
     assert_eq!(ask(&Arc::new(open(&catalog).await), clip(1, 1.0, 0)).await.unwrap().found.len(), 1);
-    // The statement as the program sent it.
+    // The statement as sent by the program.
     let lookup = servers.main.run_sql(
         DATABASE,
         "SELECT query FROM pg_stat_statements WHERE query LIKE 'SELECT%refrain.postings%bucket = ANY($1)%'",
@@ -148,7 +148,7 @@ async fn a_lookup_asks_all_servers_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_away_is_named_and_waited_for() {
+async fn an_unavailable_server_is_named_and_retried() {
     let mut servers = Spread::new().await;
     let catalog = servers.catalog().await;
     songs(&*catalog, 0..3).await;
@@ -170,7 +170,7 @@ async fn a_server_that_is_away_is_named_and_waited_for() {
     assert_eq!(found(&compare(&catalog, 3..4).await).len(), 3);
 }
 
-/// The error says which server is away.
+/// Checks that the error names the unavailable server.
 fn names(error: &CatalogError, port: u16) {
     assert!(matches!(error, CatalogError::Unreachable { .. }) && error.is_retryable(), "{error:?}");
     let text = error.to_string();
@@ -186,7 +186,7 @@ async fn a_merge_that_loses_a_server_changes_nothing() {
         runs(&catalog).pack().await.unwrap();
     }
     let (before, rows) = (compare(&catalog, 0..8).await, servers.rows());
-    // The merge comes as far as the last partition, and waits there.
+    // The merge gets as far as the last partition and waits there.
     let mut other = PgConnection::connect(&servers.others[1].url(DATABASE)).await.unwrap();
     sqlx::raw_sql("BEGIN; LOCK TABLE refrain.postings_7 IN SHARE MODE").execute(&mut other).await.unwrap();
     let index = runs(&catalog);

@@ -1,4 +1,4 @@
-//! Files that are no catalogue, or none for this program.
+//! Files that are not a catalog, or not one that this program supports.
 
 use refrain_catalog::{CatalogError, Health};
 use sqlx::{ConnectOptions, Connection};
@@ -14,7 +14,7 @@ async fn refused(url: &str) -> CatalogError {
     }
 }
 
-/// Runs SQL of a stranger on a file.
+/// Runs SQL of another program on a file.
 async fn run(file: &File, sql: &'static str) {
     std::fs::create_dir_all(file.path().parent().unwrap()).unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.path()).create_if_missing(true);
@@ -41,7 +41,7 @@ async fn closing_leaves_one_file() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
+async fn a_newer_schema_is_rejected_and_not_changed() {
     let file = File::new();
     file.open().await.close().await.unwrap();
     run(&file, "INSERT INTO _sqlx_migrations VALUES (1000, 'later', '2030-01-01', true, x'00', 1)").await;
@@ -55,7 +55,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn an_older_schema_is_brought_up_to_date() {
+async fn an_older_schema_is_upgraded() {
     let file = File::new();
     let catalog = file.open().await;
     let track = added(&*catalog, new_track("a", 1)).await;
@@ -73,7 +73,7 @@ async fn an_older_schema_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn what_is_no_catalogue_is_refused_and_left_alone() {
+async fn content_of_another_program_is_rejected_and_not_changed() {
     for bytes in [&b"not a database"[..], &[0; 5000], "word ".repeat(2000).as_bytes()] {
         let file = File::new();
         std::fs::create_dir_all(file.path().parent().unwrap()).unwrap();
@@ -92,7 +92,7 @@ async fn what_is_no_catalogue_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn an_empty_file_becomes_a_catalogue() {
+async fn an_empty_file_becomes_a_catalog() {
     let file = File::new();
     std::fs::create_dir_all(file.path().parent().unwrap()).unwrap();
     std::fs::write(file.path(), "").unwrap();
@@ -100,7 +100,7 @@ async fn an_empty_file_becomes_a_catalogue() {
 }
 
 #[tokio::test]
-async fn a_damaged_catalogue_is_named() {
+async fn a_damaged_catalog_is_reported() {
     let file = File::new();
     let catalog = file.open().await;
     for n in 0..200 {
@@ -125,7 +125,7 @@ async fn a_damaged_catalogue_is_named() {
 }
 
 #[tokio::test]
-async fn urls_that_name_nothing() {
+async fn urls_without_a_catalog_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     for url in ["sqlite:".to_owned(), "sqlite://".to_owned(), format!("sqlite:{}", folder.path().display())] {
         let error = refused(&url).await;
@@ -146,7 +146,7 @@ async fn urls_that_name_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_many_open_at_once_is_made_once() {
+async fn a_file_opened_concurrently_is_created_once() {
     let file = File::new();
     let mut tasks = Vec::new();
     for n in 0..8 {

@@ -1,4 +1,4 @@
-//! An indexer that is killed in the middle of writing.
+//! An indexer that is killed while it writes.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ use super::File;
 use crate::contract::races::consistent;
 use crate::contract::{Place, new_track, packed};
 
-/// Names the catalogue to the child process that is to be killed.
+/// Environment variable with the URL of the catalog for the child process that is to be killed.
 const CHILD: &str = "REFRAIN_TEST_KILLED_CHILD";
 const SONGS: u64 = 2000;
 
-/// Adds songs, and replaces every third, until it is killed.
+/// Adds songs, and replaces every third one, until the process is killed.
 async fn index(catalog: &dyn Catalog, from: u64) {
     for step in from..from + SONGS {
         let n = step % SONGS;
@@ -28,7 +28,7 @@ async fn index(catalog: &dyn Catalog, from: u64) {
     }
 }
 
-/// Not a test of its own: what the child runs.
+/// The code of the child process; not a separate test.
 #[tokio::test]
 async fn child_that_indexes() {
     let Ok(url) = std::env::var(CHILD) else { return };
@@ -38,11 +38,11 @@ async fn child_that_indexes() {
 }
 
 #[tokio::test]
-async fn killing_loses_and_doubles_nothing() {
+async fn killing_indexers_loses_and_duplicates_nothing() {
     let file = File::new();
     let mut seen = Vec::new();
     for round in 0..4_u64 {
-        // Two processes at once, both killed at some moment in the middle, with nobody else holding the file.
+        // Two processes run at the same time and are killed while they write, when no other process has the file open.
         let started = Instant::now();
         let children: Vec<_> = (0..2_u64)
             .map(|child| {
@@ -57,7 +57,7 @@ async fn killing_loses_and_doubles_nothing() {
             .collect();
         let watcher = file.open().await;
         while watcher.position().await.unwrap() < seen.len() as u64 + 20 {
-            assert!(started.elapsed() < Duration::from_secs(20), "the children do nothing");
+            assert!(started.elapsed() < Duration::from_secs(20), "the child processes add no tracks");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         watcher.close().await.unwrap();
@@ -69,7 +69,7 @@ async fn killing_loses_and_doubles_nothing() {
         let catalog = file.open().await;
         consistent(&*catalog).await;
         let changes = catalog.changes_after(0, u32::MAX).await.unwrap();
-        assert!(changes.starts_with(&seen), "what was told once stays so");
+        assert!(changes.starts_with(&seen), "earlier changes are kept");
         assert!(changes.len() >= seen.len() + 20);
         seen = changes;
     }

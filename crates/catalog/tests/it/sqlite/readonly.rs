@@ -1,4 +1,4 @@
-//! Catalogues that may be read but not written.
+//! Catalogs that can be read but not written.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -10,7 +10,8 @@ use refrain_catalog::{CatalogError, Health, TrackFilter};
 use super::File;
 use crate::contract::{Place, added, new_track};
 
-/// Tells the child process what to look at: for root no file is read-only, so that it runs as somebody else.
+/// Environment variable with the folder for the child process. It runs as another user, because no file is read-only
+/// for root.
 const CHILD: &str = "REFRAIN_TEST_READONLY_CHILD";
 /// The user and group "nobody".
 const NOBODY: u32 = 65534;
@@ -19,7 +20,7 @@ fn allow(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Not a test of its own: what the child runs.
+/// The code of the child process; not a separate test.
 #[tokio::test]
 async fn child_that_may_not_write() {
     let Ok(folder) = std::env::var(CHILD) else { return };
@@ -43,7 +44,7 @@ async fn child_that_may_not_write() {
     }
     for missing in ["other.db", "folder/other.db"] {
         match refrain_catalog::open(&format!("sqlite:{folder}/{missing}")).await {
-            Ok(_) => panic!("made a catalogue where none can be"),
+            Ok(_) => panic!("created a catalog in a read-only folder"),
             Err(error) => assert!(matches!(error, CatalogError::CannotOpen { .. }), "{error:?}"),
         }
     }
@@ -56,8 +57,9 @@ async fn look_as_somebody_else(folder_mode: u32, file_mode: u32) {
     added(&*catalog, new_track("a", 1)).await;
     catalog.close().await.unwrap();
     let before = std::fs::read(&place).unwrap();
-    // The child may not be able to reach the folder that tests are built in. Not copied by this process: a
-    // child that another test starts meanwhile would inherit the open file, which then is too busy to run.
+    // The child may not have access to the build folder, so it runs a copy of the program. This process does not make
+    // the copy itself: a child that another test starts at the same time would inherit the open file, which is then too
+    // busy to run.
     let program = folder.path().join("child");
     let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap();
     assert!(copied.success());
@@ -80,22 +82,22 @@ async fn look_as_somebody_else(folder_mode: u32, file_mode: u32) {
 }
 
 #[tokio::test]
-async fn a_read_only_folder() {
+async fn a_catalog_in_a_read_only_folder_can_be_read() {
     look_as_somebody_else(0o555, 0o644).await;
 }
 
 #[tokio::test]
-async fn a_read_only_file_and_folder() {
+async fn a_read_only_file_in_a_read_only_folder_can_be_read() {
     look_as_somebody_else(0o555, 0o444).await;
 }
 
 #[tokio::test]
-async fn a_read_only_file() {
+async fn a_read_only_file_can_be_read() {
     look_as_somebody_else(0o777, 0o444).await;
 }
 
 #[tokio::test]
-async fn a_lock_that_is_let_go_is_waited_for() {
+async fn a_write_waits_until_the_lock_is_released() {
     let file = File::new();
     let catalog = file.open().await;
     let mut other = {
@@ -108,7 +110,7 @@ async fn a_lock_that_is_let_go_is_waited_for() {
     });
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert!(!waiting.is_finished());
-    // Reading goes on meanwhile, also through a handle that is opened now.
+    // Readers are not blocked, not even through a handle that is opened now.
     assert_eq!(file.open().await.count().await.unwrap(), 0);
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
     waiting.await.unwrap();
