@@ -1,8 +1,8 @@
-//! The identity of a process in leases.
+//! The identity of a process as an owner of leases.
 //!
-//! Each process has owners of leases of its own, whatever it is called. Where it has a folder, it keeps a file there that it
-//! locks until its end, in whatever way that comes. So the next process that uses the folder knows which owners are gone,
-//! and need not wait for their leases to expire.
+//! Each process uses owner names that no other process has, even if both have the same display name. A process that has a
+//! folder keeps a file there and holds a lock on it until it ends, also by a crash. The next process that uses the folder finds
+//! the files that are not locked any more, and can expire the leases of their owners at once.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,39 +11,41 @@ use std::time::Duration;
 
 use refrain_catalog::{Catalog, CatalogError, new_owner};
 
-/// Extension of the files that processes lock.
+/// Extension of the lock files.
 const EXTENSION: &str = "instance";
 
-/// A file of owners is shorter than this, bytes.
+/// Maximum size of a lock file, in bytes. Larger files are ignored.
 const MAX_BYTES: u64 = 4_096;
 
-/// A process.
+/// A process as an owner of leases.
 #[derive(Debug)]
 pub struct Instance {
     owner: String,
     archive_owner: String,
     folder: Option<PathBuf>,
-    /// Locked until the process ends. Its path is for the orderly end.
+    /// The lock file with its path. It stays locked until the process ends; `drop` removes it.
     lock: Option<(File, PathBuf)>,
 }
 
 impl Instance {
-    /// A process of this name, which is for display only.
+    /// Creates an identity without a folder. `name` is for display only.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let archive_owner = new_owner(&format!("{name}/archive"));
         Self { owner: new_owner(name), archive_owner, folder: None, lock: None }
     }
 
-    /// A process with a folder that outlives it, in which it finds the processes that have ended. The folder is created.
+    /// Creates an identity with a lock file in `folder`, which must outlive the process. The folder is created if it does not
+    /// exist. [`Self::expire_predecessors`] looks there for processes that have ended.
     ///
     /// # Errors
-    /// What the system says if the folder cannot be written.
+    /// The I/O error if the folder or the file cannot be written.
     pub fn in_folder(name: &str, folder: &Path) -> io::Result<Self> {
         let mut instance = Self::new(name);
         fs::create_dir_all(folder)?;
         let file_name = instance.owner.rsplit('/').next().unwrap_or_default().to_owned();
-        // Locked before it has its name, so that no other process takes it for the file of one that has ended.
+        // The file gets its final name after it is locked. Otherwise another process could take it for the file of a process
+        // that has ended.
         let (hidden, path) =
             (folder.join(format!("{file_name}.new")), folder.join(format!("{file_name}.{EXTENSION}")));
         let mut file = File::create_new(&hidden)?;
@@ -54,27 +56,27 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Owner of the leases of live streams.
+    /// Returns the owner of the leases of live streams.
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.owner
     }
 
-    /// Owner of the leases of streams of segments, which are renewed apart.
+    /// Returns the owner of the leases of streams of segments. They are renewed independently of those of live streams.
     #[must_use]
     pub fn archive_owner(&self) -> &str {
         &self.archive_owner
     }
 
-    /// Lets the leases of processes expire that used the same folder and have ended. Returns the number of streams.
+    /// Expires the leases of processes that used the same folder and have ended. Returns the number of streams.
     ///
     /// # Errors
-    /// [`CatalogError`] if the database cannot be asked; calling it again does the rest.
+    /// [`CatalogError`] if the database fails. Another call continues with the remaining processes.
     pub async fn expire_predecessors(&self, catalog: &dyn Catalog) -> Result<usize, CatalogError> {
         let mut expired = 0;
         for (owners, path) in self.predecessors() {
             for owner in &owners {
-                // Expired and not released: their claims count as deaths.
+                // The leases are expired, not released, so that the claims count as deaths.
                 expired += catalog.journal().renew_leases(owner, Duration::ZERO).await?.len();
             }
             let _ = fs::remove_file(path);
@@ -82,7 +84,7 @@ impl Instance {
         Ok(expired)
     }
 
-    /// Owners that have ended, with the file of each process.
+    /// Returns the owners of processes that have ended, with the lock file of each process.
     fn predecessors(&self) -> Vec<(Vec<String>, PathBuf)> {
         let entries = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok());
         let own = self.lock.as_ref().map(|(_, path)| path);
@@ -94,7 +96,7 @@ impl Instance {
     }
 }
 
-/// The owners in a file whose process has ended; `None` if it has not.
+/// Returns the owners in a lock file whose process has ended. Returns `None` if the process runs or the file cannot be read.
 fn ended_owners(path: &Path) -> Option<Vec<String>> {
     let file = File::open(path).ok()?;
     if file.metadata().ok()?.len() > MAX_BYTES {
@@ -132,7 +134,7 @@ mod tests {
         let owners = [dead.owner().to_owned(), dead.archive_owner().to_owned()];
         let next = Instance::in_folder("next", folder.path()).unwrap();
         assert_eq!(next.predecessors().len(), 0);
-        // As the system does it for a killed process: the lock goes, the file stays.
+        // As after a kill: the lock is released, the file stays.
         let (file, path) = {
             let mut dead = dead;
             dead.lock.take().unwrap()
@@ -141,6 +143,6 @@ mod tests {
         let found = next.predecessors();
         assert_eq!(found, [(owners.to_vec(), path)]);
         drop(alive);
-        assert_eq!(next.predecessors().len(), 1, "an orderly end leaves no file");
+        assert_eq!(next.predecessors().len(), 1, "a graceful end leaves no file");
     }
 }

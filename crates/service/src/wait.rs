@@ -1,10 +1,10 @@
-//! Waiting.
+//! Waiting for an optional time.
 
 use std::future::pending;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Waits for that time; without one, for ever.
+/// Waits until `time`. Never returns if `time` is `None`.
 pub(crate) async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,

@@ -1,4 +1,4 @@
-//! The courier: what is in the outbox goes to its sinks.
+//! The courier delivers the messages of the outbox to their sinks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,65 +15,65 @@ use crate::measure::Measures;
 use crate::outside::Outside;
 use crate::settings::OutboxSettings;
 
-/// A sink cannot be used as it is configured.
+/// Error of a sink that cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CourierError {
-    /// What it delivers to is not there in this process.
+    /// The sink needs an AWS service that is not available in this process.
     #[error(
         "sink {sink} needs {what} of AWS, which this process does not have; build with AWS, or remove the sink"
     )]
     NoOutside {
         /// Name of the sink.
         sink: String,
-        /// What it needs.
+        /// The AWS resources that it needs: buckets or topics.
         what: &'static str,
     },
-    /// Its URL is none.
-    #[error("the URL of sink {sink} is none: {source}")]
+    /// The URL of the sink is invalid.
+    #[error("sink {sink}: invalid URL: {source}")]
     Url {
         /// Name of the sink.
         sink: String,
-        /// What is wrong.
+        /// The reason why the URL is invalid.
         source: url::ParseError,
     },
-    /// No HTTP client.
+    /// The HTTP client of the sink cannot be created.
     #[error("sink {sink}: {source}")]
     Client {
         /// Name of the sink.
         sink: String,
-        /// Why.
+        /// The error of the client.
         source: ClientError,
     },
 }
 
-/// Delivers what is in the outbox, each sink for itself: one that is down is in nobody's way.
+/// Delivers the messages of the outbox. Each sink is served independently: one that is down does not delay the others.
 ///
-/// Any number of couriers may work on one outbox; each message is claimed by one. What a courier does not tell of, because
-/// it was killed, is claimed by another a little later. So a sink may get a message twice, and knows it by its name.
-/// Messages to sinks that are not configured wait.
+/// Any number of couriers may work on one outbox; each message is claimed by one of them. If a process is killed before it
+/// has recorded a delivery, another process claims the message after the claim has expired. So a sink may receive a message
+/// twice and has to recognize it by its name. Messages to sinks that are not configured stay in the outbox.
 pub struct Courier {
     lanes: Vec<Lane>,
     waker: Waker,
 }
 
-/// Tells a [`Courier`] of the same process that there is something new in the outbox, so that it need not wait for its next
-/// look. Clones tell the same one.
+/// Notifies the [`Courier`] of the same process that the outbox has new messages, so that it does not wait for its next
+/// poll. Clones notify the same courier.
 #[derive(Debug, Clone)]
 pub struct Waker(Arc<watch::Sender<()>>);
 
 impl Waker {
-    /// To be called after something was recorded. It costs nothing where nobody listens.
+    /// Wakes the courier. Call this after messages were recorded. Does nothing if no courier is running.
     pub fn wake(&self) {
         self.0.send_replace(());
     }
 }
 
 impl Courier {
-    /// A courier for these sinks. After a stop it has the time `drain` to finish.
+    /// Creates a courier for the sinks of `settings`. After a stop it has the time `drain` to finish.
     ///
     /// # Errors
-    /// [`CourierError`] if a sink can never be delivered to.
+    /// [`CourierError`] if a sink cannot be used as it is configured.
     pub fn new(
         catalog: &Arc<dyn Catalog>,
         settings: &OutboxSettings,
@@ -84,7 +84,7 @@ impl Courier {
         Self::printing(catalog, settings, outside, drain, measures, Lines::default())
     }
 
-    /// As [`Courier::new`], with another standard output.
+    /// As [`Courier::new`], with `lines` in place of standard output.
     ///
     /// # Errors
     /// As [`Courier::new`].
@@ -112,13 +112,14 @@ impl Courier {
         Ok(Self { lanes, waker })
     }
 
-    /// What wakes it.
+    /// Returns a handle that wakes this courier.
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.waker.clone()
     }
 
-    /// Delivers until `stop`. Then what is due is still delivered as far as the time for it goes; what is left is given back.
+    /// Delivers until `stop` is cancelled. Then it still delivers due messages as far as the drain time allows, and
+    /// releases the claims of the others.
     pub async fn run(self, stop: CancellationToken) {
         let mut lanes = JoinSet::new();
         for lane in self.lanes {
@@ -126,7 +127,7 @@ impl Courier {
         }
         while let Some(ended) = lanes.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "the deliveries to a sink broke down; they wait for the next start");
+                tracing::error!(%error, "sink worker crashed, its messages wait for the next start");
             }
         }
     }

@@ -1,8 +1,9 @@
-//! What stands in the outbox: all that a delivery needs, so that each try delivers the same.
+//! The payload of messages in the outbox. It contains everything that a delivery needs, so that each attempt delivers the
+//! same content.
 
 use serde::{Deserialize, Serialize};
 
-/// The version that is written.
+/// Version of the payloads that this program writes.
 const VERSION: u32 = 1;
 
 /// The payload of a message in the outbox, as JSON:
@@ -11,28 +12,30 @@ const VERSION: u32 = 1;
 /// {"version": 1, "event": "start", "stream": "st-1", "key": "st-1/st-1_2026_11_21T10_57_55+0000.json", "body": "{…}"}
 /// ```
 ///
-/// `key`, the key of an object or the path below a folder, is there for sinks that have one. `body` is the text that is
-/// delivered, to the byte.
+/// `key` is the key of an object or the path below a folder; messages to other kinds of sinks have none. `body` is the text
+/// that is delivered, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Envelope {
     version: u32,
-    /// `start`, `update`, `final` or `change`.
+    /// Type of the event: `start`, `update`, `final` or `change`.
     pub(super) event: String,
-    /// The `unknownAssetID`.
+    /// The `unknownAssetID` of the response.
     pub(super) stream: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<String>,
     pub(super) body: String,
 }
 
-/// A payload that this version of the program does not understand.
+/// Error of a payload that this version of the program cannot read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EnvelopeError {
-    /// No JSON, or not ours.
+    /// The payload is invalid JSON or lacks a field.
     #[error("the message in the outbox is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
-    /// From a newer program.
-    #[error("the message in the outbox has version {0}; this program knows {VERSION}; update it, then retry")]
+    /// A newer version of the program wrote the payload.
+    #[error(
+        "the message in the outbox has version {0}, this program supports {VERSION}; update it, then retry"
+    )]
     Newer(u32),
 }
 
@@ -42,7 +45,7 @@ impl Envelope {
     }
 
     pub(super) fn to_json(&self) -> String {
-        // Texts and a number can always be written.
+        // Strings and numbers can always be serialized.
         serde_json::to_string(self).unwrap_or_default()
     }
 

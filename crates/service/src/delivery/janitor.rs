@@ -1,4 +1,4 @@
-//! What is deleted of the database in the end.
+//! Deletion of expired rows from the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,60 +10,61 @@ use super::lane::now;
 use super::pace::milliseconds;
 use crate::settings::KeepSettings;
 
-/// How often is looked for what has expired.
+/// Mean interval between two rounds.
 const ROUND: Duration = Duration::from_secs(60 * 60);
 
-/// The first round comes after this time: a process has better things to do when it starts.
+/// Minimum delay of the first round. A process has more important work when it starts.
 const FIRST: Duration = Duration::from_secs(60);
 
-/// Rows of each kind that one transaction deletes: some 50 ms.
+/// Maximum number of rows of each kind that one transaction deletes. It takes some 50 ms.
 const AT_ONCE: u32 = 1_000;
 
-/// A message that was due for this time and that no process has claimed is given up: its sink is in no settings any more.
-/// Messages of sinks that are down are claimed, and given up by the settings of the outbox.
+/// Messages that have been due for this time without being claimed by any process are marked dead: their sink was removed
+/// from the settings. Messages of sinks that are down are claimed, and expire according to the settings of the outbox.
 const UNCLAIMED_AFTER: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// Attempts and ends of sessions are remembered for this time. Queues keep messages no longer than half of it.
+/// Attempts and ends of sessions are kept for this time. Queues keep messages for at most half of it.
 const STATE_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Pause between two transactions, in which others come to their turn.
+/// Pause between two transactions, in which other transactions can run.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Deletes what has expired, each hour. Any number may work on one database.
+/// Deletes expired rows about once per hour. Any number of janitors may work on one database.
 pub struct Janitor {
     catalog: Arc<dyn Catalog>,
     keep: KeepSettings,
 }
 
 impl Janitor {
-    /// A janitor who keeps things that long.
+    /// Creates a janitor with the retention times `keep`.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>, keep: KeepSettings) -> Self {
         Self { catalog, keep }
     }
 
-    /// Works until `stop`.
+    /// Deletes expired rows until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        // Processes that start together do not come together.
+        // Random, so that processes that start together do not run their rounds at the same time.
         let mut wait = FIRST.mul_f64(1.0 + fastrand::f64());
         while !is_over(&stop, wait).await {
             match self.clean(&stop).await {
                 Ok(gone) if gone == Pruned::default() => {}
                 Ok(Pruned { detections, deliveries, streams }) => {
-                    tracing::info!(detections, deliveries, streams, "what has expired was deleted");
+                    tracing::info!(detections, deliveries, streams, "expired rows deleted");
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "what has expired was not deleted; the next round does it");
+                    tracing::warn!(%error, "cannot delete expired rows, retrying in the next round");
                 }
             }
             wait = ROUND.mul_f64(0.9 + 0.2 * fastrand::f64());
         }
     }
 
-    /// Deletes all that has expired by now, batch by batch, until `stop`; what it was.
+    /// Deletes all rows that have expired by now, batch by batch, until `stop` is cancelled. Returns the numbers of deleted
+    /// detections, deliveries and streams.
     ///
     /// # Errors
-    /// If the database fails; what was deleted stays deleted.
+    /// If the database fails. Rows that were deleted before stay deleted.
     pub async fn clean(&self, stop: &CancellationToken) -> Result<Pruned, CatalogError> {
         self.expire_unclaimed(stop).await?;
         let state_before = now().saturating_sub(milliseconds(STATE_KEPT));
@@ -88,7 +89,7 @@ impl Janitor {
 }
 
 impl Janitor {
-    /// Gives up messages whose sink was removed from the settings.
+    /// Marks messages as dead whose sink was removed from the settings.
     async fn expire_unclaimed(&self, stop: &CancellationToken) -> Result<(), CatalogError> {
         let mut expired = 0;
         loop {
@@ -103,14 +104,14 @@ impl Janitor {
             tracing::warn!(
                 messages = expired,
                 days,
-                "messages that no process has claimed are dead, their sinks are in no settings"
+                "unclaimed messages marked as dead, no process has their sinks in its settings"
             );
         }
         Ok(())
     }
 }
 
-/// Waits, unless it is over before.
+/// Waits for the time `wait`. Returns true if `stop` was cancelled before.
 async fn is_over(stop: &CancellationToken, wait: Duration) -> bool {
     tokio::time::timeout(wait, stop.cancelled()).await.is_ok()
 }

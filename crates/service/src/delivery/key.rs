@@ -5,19 +5,19 @@ use refrain_catalog::DetectionId;
 
 use crate::response::{file_name, safe_name};
 
-/// Most bytes of a key: those of S3.
+/// Maximum length of a key, in bytes. This is the limit of S3.
 pub const LONGEST_KEY: usize = 1024;
 
-/// Most bytes between two slashes: file systems allow 255, and a number is still to come.
+/// Maximum length of a part between two slashes, in bytes. File systems allow 255; the difference is room for a number.
 const LONGEST_PART: usize = 240;
 
-/// Room for the number of a second result with one key, bytes: `_` and six digits.
+/// Bytes that are reserved for the number of a further result with the same key: `_` and six digits.
 const NUMBER_ROOM: usize = 7;
 
-/// The template that stands where nobody gave one.
+/// Template of sinks whose settings have none.
 pub const DEFAULT_KEY: &str = "{stream_id}/{file}";
 
-/// What a template fills in, with the most bytes of it.
+/// Placeholders of templates, with the maximum length of their values in bytes.
 const FIELDS: [(&str, Field, usize); 6] = [
     ("stream_id", Field::StreamId, 200),
     ("file", Field::File, LONGEST_PART),
@@ -29,8 +29,8 @@ const FIELDS: [(&str, Field, usize); 6] = [
 
 /// A template of keys, for example `{date}/{stream_id}/{file}`.
 ///
-/// Whatever is filled in, the key has at most [`LONGEST_KEY`] bytes, begins with no slash and has no part that is empty,
-/// `.` or `..`: below a folder it leads nowhere else.
+/// Whatever the values of the placeholders are, the key has at most [`LONGEST_KEY`] bytes, does not begin with a slash, and
+/// has no part that is empty, `.` or `..`: it cannot lead out of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTemplate(Vec<Piece>);
 
@@ -50,39 +50,41 @@ enum Field {
     Event,
 }
 
-/// A template that is none.
+/// Error of an invalid template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// A name in braces that is not known.
+    /// The name in braces is unknown.
     #[error(
-        "{{{0}}} is not known; {{stream_id}}, {{file}}, {{date}}, {{channel}}, {{detection}} and {{event}} are"
+        "unknown name {{{0}}}; use {{stream_id}}, {{file}}, {{date}}, {{channel}}, {{detection}} or {{event}}"
     )]
     Unknown(String),
-    /// A brace without its partner.
-    #[error("a brace has no partner; what is filled in stands in braces, as {{file}} does")]
+    /// An opening brace without a closing one, or the reverse.
+    #[error("unmatched brace; placeholders are written in braces, for example {{file}}")]
     Brace,
-    /// A character that keys do not have.
-    #[error("{0:?} may not stand in a key")]
+    /// A character that is not allowed in keys.
+    #[error("invalid character {0:?}")]
     Character(char),
-    /// A part that leads elsewhere.
+    /// A part between slashes that is empty, `.` or `..`.
     #[error(
         "no part between slashes may be empty, `.` or `..`, and the key may not begin or end with a slash"
     )]
     Part,
-    /// Every result would have the same key.
-    #[error("it has neither {{file}} nor {{detection}}, so that every result would have the same name")]
+    /// No placeholder that makes the keys of different results different.
+    #[error(
+        "the template has neither {{file}} nor {{detection}}, so that every result would have the same name"
+    )]
     Same,
-    /// Filled in it could be longer than allowed.
-    #[error("filled in it may have {0} bytes; {LONGEST_KEY} are the most, with room for a number")]
+    /// Keys could be longer than [`LONGEST_KEY`].
+    #[error("keys could have {0} bytes, including room for a number; the maximum is {LONGEST_KEY}")]
     Long(usize),
 }
 
-/// What is filled in.
+/// Values of the placeholders.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Filling<'a> {
     pub(super) stream_id: &'a str,
-    /// ARN.
+    /// ARN of the channel.
     pub(super) channel: Option<&'a str>,
     pub(super) detection: Option<DetectionId>,
     pub(super) event: &'a str,
@@ -90,15 +92,15 @@ pub(super) struct Filling<'a> {
 }
 
 impl KeyTemplate {
-    /// Checks a template.
+    /// Parses and checks a template.
     ///
     /// # Errors
-    /// [`KeyError`], in words for whoever wrote it.
+    /// [`KeyError`], with a message for the author of the template.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         if let Some(bad) = text.chars().find(|c| c.is_control() || *c == '\\') {
             return Err(KeyError::Character(bad));
         }
-        // A name in braces is something, and none is a dot: what is left is about the text around them.
+        // The value of a placeholder is never empty, `.` or `..`, so only the text around placeholders can be wrong.
         if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Err(KeyError::Part);
         }
@@ -114,7 +116,7 @@ impl KeyTemplate {
         Ok(Self(pieces))
     }
 
-    /// The key, without a number.
+    /// Returns the key without a number.
     pub(super) fn fill(&self, with: &Filling<'_>) -> String {
         let mut key = String::new();
         for piece in &self.0 {
@@ -161,7 +163,7 @@ fn pieces(text: &str) -> Result<Vec<Piece>, KeyError> {
 }
 
 impl Piece {
-    /// Most bytes that it makes.
+    /// Returns the maximum length of its text, in bytes.
     fn longest(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -189,7 +191,7 @@ impl Field {
     }
 }
 
-/// A part that is too long for file systems is cut before its ending.
+/// Shortens a part that is too long for file systems. The ending `.json` is kept.
 fn short(part: &str) -> String {
     if part.len() <= LONGEST_PART {
         return part.to_owned();
@@ -199,7 +201,7 @@ fn short(part: &str) -> String {
     format!("{}{ending}", &stem[..stem.floor_char_boundary(room)])
 }
 
-/// A key with its number: the first has none, the others `_2`, `_3` … before `.json`.
+/// Returns the key of the `number`th result with this key: the first has no number, the others `_2`, `_3` … before `.json`.
 pub(super) fn numbered(key: &str, number: u32) -> String {
     if number < 2 {
         return key.to_owned();

@@ -1,14 +1,14 @@
-//! From what was heard to everybody who wants to know: written down first, then delivered until it succeeds.
+//! Delivery of events to sinks: events are first recorded in the outbox, then delivered until that succeeds or they expire.
 //!
 //! ```text
 //! News ─► Planner ─► messages ─► Journal::record (one transaction with the detection)
 //!                                     │ outbox
-//!                    Courier: a lane a sink ─► claim ─► deliver ─► delivered │ again later │ dead
+//!                    Courier: one lane per sink ─► claim ─► deliver ─► delivered │ retry later │ dead
 //!                                                        └ S3 · SNS · webhook · folder · standard output
 //! ```
 //!
-//! A message holds all that its delivery needs, the key of its object above all, so that each try writes the same to the
-//! same place.
+//! A message contains everything that its delivery needs, in particular the key of its object, so that each attempt writes
+//! the same content to the same place.
 
 mod courier;
 mod envelope;

@@ -1,28 +1,28 @@
-//! When what failed is tried again.
+//! Pauses before failed deliveries are retried.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use refrain_catalog::{AfterFailure, Delivery};
 
-/// Pause after the first try of a message, or of a sink, that failed.
+/// Pause after the first failure of a message, a sink or the database.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How far a pause may be off, so that what failed together does not come again together.
+/// Maximum relative deviation of a pause, so that deliveries that failed together are not retried together.
 const JITTER: f64 = 0.2;
 
-/// However old, a message is tried so often before it is given up: it may have waited behind others for a sink that was
-/// down, or somebody made it due again.
+/// Minimum number of attempts before a message is marked dead, independent of its age. The message may have waited behind
+/// others for a sink that was down, or may have been made due again with `refrain outbox retry`.
 const LEAST_ATTEMPTS: u32 = 5;
 
 /// A sink counts as down after failures of this many different messages without a success in between. One message that
 /// fails again and again says nothing about the sink.
 const DOWN_AFTER: usize = 5;
 
-/// Longest pause between two looks whether a sink that was down is back.
+/// Longest pause between two attempts to reach a sink that is down.
 const LONGEST_LOOK: Duration = Duration::from_secs(15);
 
-/// Pause after so many tries that failed: 1 s, 2 s, 4 s … with jitter, at most `longest`.
+/// Returns the pause after this number of failures: 1 s, 2 s, 4 s … with jitter, at most `longest`.
 pub(super) fn pause(failures: u32, longest: Duration) -> Duration {
     let doubled =
         FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
@@ -30,8 +30,8 @@ pub(super) fn pause(failures: u32, longest: Duration) -> Duration {
     doubled.min(longest).mul_f64(jitter).min(longest)
 }
 
-/// What follows an attempt that failed at `now`, milliseconds since 1970. The pause is at least `least`, which the sink asked
-/// for, also where that is more than `longest`.
+/// Returns what follows an attempt that failed at `now`, in milliseconds since 1970. The pause is at least `least`, which
+/// the sink requested, even if that is more than `longest`.
 pub(super) fn after(
     delivery: &Delivery,
     now: i64,
@@ -49,32 +49,32 @@ pub(super) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Whether a sink is up. One that fails again and again gets one message at a time, with pauses, until one is taken: the
-/// others keep their attempts.
+/// Circuit breaker of a sink. A sink that is down gets one message at a time, with pauses, until it accepts one. So the
+/// other messages keep their attempts.
 #[derive(Debug, Default)]
 pub(super) struct Circuit {
     /// Failures since the last success.
     failures: u32,
-    /// The messages that failed since then, at most [`DOWN_AFTER`].
+    /// The messages that failed since the last success, at most [`DOWN_AFTER`].
     failed: BTreeSet<i64>,
-    /// Failures at the moment when the sink was taken to be down.
+    /// Value of `failures` when the sink was taken to be down.
     failures_before: u32,
 }
 
 impl Circuit {
-    /// Whether the sink is taken to be down.
+    /// Returns true if the sink is taken to be down.
     pub(super) fn is_open(&self) -> bool {
         self.failed.len() >= DOWN_AFTER
     }
 
-    /// The sink answered; whether it was down before.
+    /// Notes that the sink answered. Returns true if it was taken to be down before.
     pub(super) fn answered(&mut self) -> bool {
         let was_down = self.is_open();
         *self = Self::default();
         was_down
     }
 
-    /// The delivery of `message` failed. Returns true if the sink is taken to be down from now on.
+    /// Notes that the delivery of `message` failed. Returns true if the sink is taken to be down from now on.
     pub(super) fn failed(&mut self, message: i64) -> bool {
         self.failures = self.failures.saturating_add(1);
         if self.is_open() {
@@ -85,7 +85,7 @@ impl Circuit {
         self.is_open()
     }
 
-    /// Time to the next look at a sink that is down.
+    /// Returns the time until the next attempt to reach a sink that is down.
     pub(super) fn pause(&self, longest: Duration) -> Duration {
         pause(self.failures.saturating_sub(self.failures_before) + 1, longest.min(LONGEST_LOOK))
     }

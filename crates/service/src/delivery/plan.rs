@@ -1,4 +1,4 @@
-//! What is delivered of an event.
+//! The messages that are delivered for an event.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -13,59 +13,60 @@ use super::envelope::Envelope;
 use super::key::{Filling, KeyTemplate};
 use crate::settings::{Format, From, SinkKind, SinkSettings};
 
-/// Most bytes of what names a message in the outbox: with the sink's name it stays under what the journal takes.
+/// Maximum length of the name of a message in the outbox, in bytes. Together with the name of the sink it stays below the
+/// limit of the journal.
 const LONGEST_NAME: usize = 1_500;
 
-/// The event of which only sinks of format `song` hear.
+/// The event that only sinks of format `song` receive.
 const CHANGE: &str = "change";
 
-/// The song of a stream that starts without one, as the AWS sample tells it.
+/// Title that is reported for a stream that starts without a song, as in the AWS sample.
 const NOT_RECOGNIZED: &str = "Not Recognized";
 
-/// Something to tell of an airing.
+/// An event of an airing that is to be reported.
 #[derive(Debug)]
 pub struct News<'a> {
-    /// Where it was heard.
+    /// Kind of the source: live stream, archive or file.
     pub from: From,
-    /// The `unknownAssetID`: `{stream_id}` of keys.
+    /// The `unknownAssetID`, which fills `{stream_id}` in keys.
     pub stream_id: &'a str,
     /// ARN of the channel, if there is one.
     pub channel: Option<&'a str>,
-    /// The airing; `None` where nothing was heard (a stream begins without a song, a file has none).
+    /// The airing. `None` if nothing was detected: at the beginning of a stream without a song, and for files.
     pub detection: Option<DetectionId>,
-    /// `start`, `update`, `final`; `change` where only the song of a stream is told.
+    /// Type of the event: `start`, `update` or `final`; `change` if only the song of a stream is reported.
     pub event: &'a str,
-    /// Tells updates of one airing apart: the stream time of the decision, milliseconds; 0 for the others. Without a
-    /// detection it tells one session of a stream, one upload of a file from the next: when it started, milliseconds.
+    /// Distinguishes the updates of one airing: the stream time of the decision, in milliseconds; 0 for other events of an
+    /// airing. Without a detection it distinguishes the sessions of a stream by their start, in milliseconds, and the
+    /// uploads of a file.
     pub number: u64,
-    /// When it was found out: what names files.
+    /// Time of the event, used in the names of files.
     pub at: DateTime<Local>,
-    /// The response, JSON.
+    /// The response for the event, as JSON.
     pub response: &'a str,
-    /// For sinks of format `song`: what is told if the song of the stream changes by this: its title, `None` if nothing is
-    /// recognised, and the score.
+    /// For sinks of format `song`: the new song if this event changes the song of the stream, otherwise `None`.
     pub song: Option<SongNow<'a>>,
 }
 
-/// The song of a stream, as the AWS sample tells it.
+/// The song of a stream, with the fields of the AWS sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SongNow<'a> {
-    /// Its name, `None` if no song plays any more.
+    /// Title of the song. `None` if no song is recognized any more.
     pub song: Option<&'a str>,
-    /// How sure: peaks that were found.
+    /// Score of the match: the number of matched peaks.
     pub score: u32,
-    /// Whether this is the beginning of the stream.
+    /// True at the beginning of the stream.
     pub begins: bool,
 }
 
-/// Knows the sinks.
+/// Creates the outbox messages for each configured sink.
 #[derive(Debug, Clone, Default)]
 pub struct Planner {
     sinks: Arc<[Planned]>,
     waker: Option<Waker>,
 }
 
-/// A sink as far as messages are made for it.
+/// The settings of a sink that messages depend on.
 #[derive(Debug)]
 struct Planned {
     name: String,
@@ -75,28 +76,29 @@ struct Planned {
 }
 
 impl Planner {
-    /// With these sinks. Their templates of keys were checked with [`KeyTemplate::parse`]; of one that is none the default
-    /// takes the place.
+    /// Creates a planner for these sinks. Their key templates should have been checked with [`KeyTemplate::parse`]; an
+    /// invalid template is replaced by the default.
     #[must_use]
     pub fn new(sinks: &[SinkSettings]) -> Self {
         Self { sinks: sinks.iter().map(Planned::of).collect(), waker: None }
     }
 
-    /// The same, whose [`Planner::recorded`] wakes the courier of this process.
+    /// Returns the planner with a waker, so that [`Planner::recorded`] wakes the courier of this process.
     #[must_use]
     pub fn waking(self, waker: Waker) -> Self {
         Self { waker: Some(waker), ..self }
     }
 
-    /// To be called after messages were recorded: they are delivered at once, and not at the courier's next look.
+    /// Wakes the courier, if there is one. Call this after messages were recorded: they are then delivered at once and not
+    /// at the courier's next poll.
     pub fn recorded(&self) {
         if let Some(waker) = &self.waker {
             waker.wake();
         }
     }
 
-    /// What goes into the outbox with the news, for [`refrain_catalog::Journal::record`]. The same news gives the same
-    /// messages, so told twice it is delivered once.
+    /// Returns the messages for this event, for [`refrain_catalog::Journal::record`]. The same event always gives the same
+    /// messages, so an event that is recorded twice is delivered once.
     #[must_use]
     pub fn deliveries(&self, news: &News<'_>) -> Vec<NewDelivery> {
         let wanted = self.sinks.iter().filter(|sink| sink.from.contains(&news.from));
@@ -110,7 +112,7 @@ impl Planned {
             SinkKind::S3 { key, .. } | SinkKind::Folder { key, .. } => Some(template(&sink.name, key)),
             _ => None,
         };
-        // What has a key is a file of results.
+        // Sinks with keys write files, which always contain the whole response.
         let format = if key.is_some() { Format::Response } else { sink.format };
         Self { name: sink.name.clone(), from: sink.from.clone(), format, key }
     }
@@ -131,7 +133,7 @@ impl Planned {
 
 fn template(sink: &str, text: &str) -> KeyTemplate {
     KeyTemplate::parse(text).unwrap_or_else(|error| {
-        tracing::error!(sink, %error, "the sink's key is no template; results get the default names");
+        tracing::error!(sink, %error, "invalid key template of a sink, using the default names");
         KeyTemplate::default()
     })
 }
@@ -146,12 +148,12 @@ fn filling<'a>(news: &'a News<'_>) -> Filling<'a> {
     }
 }
 
-/// Names the message in the outbox: the same for the same news.
+/// Returns the name of the message in the outbox. It is the same for the same event.
 fn name(news: &News<'_>, format: Format) -> String {
     let of = news.detection.map_or_else(|| news.stream_id.to_owned(), |id| id.to_string());
     let mut name = format!("{of}/{}/{}", news.event, news.number);
     if let (Format::Song, Some(now)) = (format, news.song) {
-        // The song that begins and its end may be changes of the same airing.
+        // The start and the end of a song can both be changes of the same airing.
         name.push_str(if now.song.is_some() { "/song" } else { "/none" });
     }
     if name.len() <= LONGEST_NAME {
@@ -163,7 +165,7 @@ fn name(news: &News<'_>, format: Format) -> String {
     name + &hexadecimal(whole.as_ref())
 }
 
-/// Bytes as hexadecimal digits.
+/// Returns the bytes as hexadecimal digits.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -171,7 +173,7 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// The message of the AWS sample's stream check.
+/// A message in the format of the stream check of the AWS sample.
 #[derive(Serialize)]
 struct SongMessage<'a> {
     stream: &'a str,

@@ -1,8 +1,8 @@
 //! Attempts to process an object, counted in the database so that an object that kills the process is not retried forever.
 //!
 //! An attempt is counted when a thread is free for it, before the first byte is decoded, and forgotten when the work ends,
-//! whatever its result. So what stays are the objects that were being decoded when a process died. They are tried again one
-//! at a time: an object that only shared its process with one that kills it succeeds then.
+//! whatever its result. So the attempts that remain are those of objects that were being decoded when a process died. These
+//! objects are retried one at a time: an object that only shared its process with one that kills it succeeds then.
 
 use std::sync::Arc;
 
@@ -13,16 +13,17 @@ use super::error::FilesError;
 use super::shared::Shared;
 use crate::outside::{ObjectFacts, ObjectName};
 
-/// Who wants an object to be processed.
+/// Origin of a request to process an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Requester {
-    /// A message of a queue, which can come again.
+    /// A message of a queue, which can be received again.
     Queue,
-    /// A person: what was counted before is forgotten.
+    /// A person. Attempts that were counted before are forgotten.
     Person,
 }
 
-/// An attempt that goes on. When it is dropped without an end, it is ended in the background: its process lives.
+/// An attempt in progress. If it is dropped before [`Attempt::end`] is called, it is ended in the background, because its
+/// process is alive.
 pub(super) struct Attempt {
     shared: Arc<Shared>,
     object: ObjectVersion,
@@ -32,10 +33,11 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Waits for a thread, and counts the attempt.
+    /// Waits until a thread is free, and counts the attempt.
     ///
     /// # Errors
-    /// [`FilesError::Quarantined`] if the content has killed [`MAX_DEATHS`] processes; [`FilesError::Catalog`].
+    /// [`FilesError::Quarantined`] if the content has killed [`MAX_DEATHS`] processes; [`FilesError::Catalog`] if the
+    /// database fails.
     pub(super) async fn begin(
         shared: &Arc<Shared>,
         object: &ObjectName,
@@ -64,12 +66,12 @@ impl Attempt {
         Ok(Self { shared, object: version, is_ended: false, _slot: slot, _alone: alone })
     }
 
-    /// Notes that the work has ended in an orderly way.
+    /// Records that the work has ended without killing the process.
     pub(super) async fn end(mut self) {
         self.is_ended = true;
         if let Err(error) = self.shared.journal().end_attempt(&self.object).await {
             let ObjectVersion { bucket, key, .. } = &self.object;
-            // It counts as a death then; two more are needed.
+            // The attempt counts as a death then, which alone does not quarantine the object.
             tracing::warn!(bucket, key, %error, max_deaths = MAX_DEATHS, "cannot store that an attempt has ended");
         }
     }
@@ -87,8 +89,8 @@ impl Drop for Attempt {
     }
 }
 
-/// Names the content of an object. With the time of its upload: uploading the same bytes again is a person's decision to try
-/// again.
+/// Returns the identity of an object's content. It includes the time of the upload, because uploading the same bytes again
+/// is a person's decision to try again.
 fn version_of(object: &ObjectName, facts: &ObjectFacts) -> ObjectVersion {
     let etag = facts.etag.as_deref().unwrap_or_default();
     let version = format!("{etag} {} {}", facts.size, facts.modified_at.unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The same by hand: all objects under a prefix, with progress.
+//! Processing of objects by command: all objects under a prefix, with progress reports.
 
 use futures_util::StreamExt;
 use refrain_catalog::Rule;
@@ -12,20 +12,21 @@ use super::learn::{Indexed, learn};
 use super::route::extension;
 use crate::outside::{ObjectName, OutsideErrorKind};
 
-/// Objects that are asked for while all threads are busy: their first parts are there when a thread is free.
+/// Objects that are prepared while all threads are busy, so that their requests to the bucket are done when a thread is
+/// free.
 const AHEAD: usize = 2;
 
-/// An object, or all under a prefix.
+/// An object, or all objects under a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The bucket.
+    /// Name of the bucket.
     pub bucket: String,
-    /// A key, or what keys begin with. Empty: all of the bucket.
+    /// A key, or a prefix of keys. An empty path selects all objects of the bucket.
     pub path: String,
 }
 
 impl Target {
-    /// From `s3://bucket/key`, `s3://bucket/prefix/` or `s3://bucket`; `None` if it is no such address.
+    /// Parses `s3://bucket/key`, `s3://bucket/prefix/` or `s3://bucket`. Returns `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("s3://")?;
@@ -34,24 +35,24 @@ impl Target {
     }
 }
 
-/// An object that was worked on.
+/// An object that was processed.
 #[derive(Debug)]
 pub struct Done<T> {
-    /// Which.
+    /// The object.
     pub object: ObjectName,
-    /// Bytes of it.
+    /// Size of the object in bytes.
     pub bytes: u64,
-    /// What became of it.
+    /// Result of the processing.
     pub result: Result<T, FilesError>,
 }
 
 impl Files {
-    /// The objects of a target and their bytes, in order of key. A prefix that does not end with `/` may be a key as well;
-    /// an object of that name is then all there is. Reports, metadata and what is not called like sound are left out, but
-    /// not where they are named themselves.
+    /// Returns the objects of a target and their sizes in bytes, in the order of their keys. A path that does not end with
+    /// `/` may be a key as well: if an object has this key, it is the only result, whatever its name. Under a prefix,
+    /// objects without the extension of an audio format are left out, so also reports and metadata.
     ///
     /// # Errors
-    /// [`FilesError::Outside`] if the bucket cannot be listed; of kind `NotFound` if nothing is there.
+    /// [`FilesError::Outside`] if the bucket cannot be listed, of the kind `NotFound` if no object was found.
     pub async fn objects(&self, target: &Target) -> Result<Vec<(ObjectName, u64)>, FilesError> {
         let named = |key: String| ObjectName { bucket: target.bucket.clone(), key };
         if !target.path.is_empty() && !target.path.ends_with('/') {
@@ -71,14 +72,14 @@ impl Files {
         }
         if all.is_empty() {
             let what = format!("s3://{}/{}", target.bucket, target.path);
-            let why = "there is no audio file; prefixes end with /";
+            let why = "no audio files found; prefixes end with /";
             return Err(crate::outside::OutsideError::new(OutsideErrorKind::NotFound, what, why).into());
         }
         Ok(all)
     }
 
-    /// Checks objects, also ones that have reports, as many at once as there are threads; `told` hears of each when it is
-    /// done, in the order in which that is.
+    /// Checks objects, including objects that have reports, as many at once as there are threads. Calls the callback for
+    /// each object when it is done, in the order of completion.
     pub async fn check_all(&self, objects: Vec<(ObjectName, u64)>, told: impl FnMut(Done<Checked>)) {
         let one = async |(object, bytes): (ObjectName, u64)| {
             let result = check(&self.shared, &object, Requester::Person).await;
@@ -87,8 +88,8 @@ impl Files {
         self.each(objects, one, told).await;
     }
 
-    /// Learns objects, as many at once as there are threads; tracks without a rule by anybody get `rule`. `told` hears of
-    /// each when it is done, in the order in which that is.
+    /// Indexes objects, as many at once as there are threads. Tracks without a rule get `rule`. Calls the callback for each
+    /// object when it is done, in the order of completion.
     pub async fn index_all(
         &self,
         objects: Vec<(ObjectName, u64)>,
@@ -117,7 +118,7 @@ impl Files {
         }
     }
 
-    /// Ends reading at once: what is under way fails.
+    /// Aborts all reading. The processing of objects that are being read fails.
     pub fn stop(&self) {
         self.shared.stop.cancel();
     }
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_are_addresses_of_s3() {
+    fn only_s3_addresses_are_targets() {
         let of = |text: &str| Target::parse(text).map(|target| (target.bucket, target.path));
         let is = |bucket: &str, path: &str| Some((bucket.to_owned(), path.to_owned()));
         assert_eq!(of("s3://b/a b/é+.mp3"), is("b", "a b/é+.mp3"));

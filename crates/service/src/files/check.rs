@@ -1,4 +1,4 @@
-//! An object to its report.
+//! Checks an object and writes its report.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,44 +22,45 @@ use crate::response::{INTERNAL, OVER_LIMIT, Response};
 use crate::settings::From;
 use crate::sound::{self, Answer, song_name};
 
-/// What became of an object that was to be checked.
+/// Outcome of checking an object.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Checked {
     /// A report was written.
     Reported {
-        /// Where.
+        /// The object of the report.
         report: ObjectName,
-        /// What it says, JSON.
+        /// Content of the report, JSON.
         response: String,
-        /// Songs that were found.
+        /// Number of songs that were found.
         found: usize,
-        /// Length of its sound, seconds; 0 if it has none.
+        /// Duration of its audio in seconds; 0 if it has none.
         seconds: f64,
-        /// Why it could not be checked, if the report says that.
+        /// Reason of the failure, if the object could not be checked.
         failed: Option<String>,
     },
-    /// There is a report on this very content.
+    /// A report on this content exists already.
     Known {
-        /// Where.
+        /// The object of the report.
         report: ObjectName,
     },
-    /// It is not there any more.
+    /// The object does not exist any more.
     Vanished,
 }
 
-/// Why there is no answer: the code of the response, and the reason.
+/// Reason why an object has no result: the code of the response, and a message.
 type Failure = (u16, String);
 
-/// What tells one content of an object from another.
+/// An object and the facts that distinguish its contents.
 pub(super) struct Content<'a> {
     object: &'a ObjectName,
     facts: &'a ObjectFacts,
 }
 
-/// Checks an object and writes its report; for a person also if there is one on this content.
+/// Checks an object and writes its report. If the requester is a person, it does so even if a report on this content
+/// exists.
 ///
-/// Whatever ends this between its steps, doing it again does no step twice: detections and messages are named by the
-/// content that they tell of, and the report, which is written last, says that all is done.
+/// If it is interrupted between two steps, repeating it repeats no step: the names of detections and messages depend only
+/// on the content, and the report, which is written last, shows that all is done.
 pub(super) async fn check(
     shared: &Arc<Shared>,
     object: &ObjectName,
@@ -72,7 +73,7 @@ pub(super) async fn check(
         return Ok(Checked::Known { report: place.name });
     }
     let (answer, quarantined) = match answer(shared, object, &facts, requester).await {
-        // The report says so too; then the message goes to the dead letters.
+        // The report contains the reason, too. Then the message moves to the dead-letter queue.
         Err(error @ FilesError::Quarantined(_)) => (Err((INTERNAL, error.to_string())), Some(error)),
         answer => (answer?, None),
     };
@@ -102,7 +103,7 @@ pub(super) async fn check(
     Ok(Checked::Reported { report, response: json, found, seconds, failed })
 }
 
-/// What is in an object.
+/// Decodes an object and identifies its songs. The inner error is a failure that belongs into the report.
 async fn answer(
     shared: &Arc<Shared>,
     object: &ObjectName,
@@ -123,7 +124,7 @@ async fn answer(
     }
 }
 
-/// Why an object is too large, if it is.
+/// Returns the reason if an object is too large.
 pub(super) fn too_large(shared: &Shared, object: &ObjectName, facts: &ObjectFacts) -> Option<String> {
     let (size, most) = (facts.size as f64 / 1e9, shared.settings.largest_object as f64 / 1e9);
     (facts.size > shared.settings.largest_object).then(|| {
@@ -133,7 +134,7 @@ pub(super) fn too_large(shared: &Shared, object: &ObjectName, facts: &ObjectFact
     })
 }
 
-/// Decodes and searches, on a thread for files.
+/// Decodes and searches an object. Must run on a thread of the pool.
 fn identify(shared: &Shared, source: &ObjectSource) -> Result<Result<Answer, Failure>, FilesError> {
     let decoded = decode(source, Density::Query)?;
     let sound = match decoded {
@@ -144,7 +145,8 @@ fn identify(shared: &Shared, source: &ObjectSource) -> Result<Result<Answer, Fai
     Ok(Ok(Answer::new(&sound, matches)))
 }
 
-/// Decodes and fingerprints an object, on a thread for files. What could not be read of the bucket is the outer error.
+/// Decodes and fingerprints an object. Must run on a thread of the pool. The outer error is a failure to read from the
+/// bucket.
 pub(super) fn decode(
     source: &ObjectSource,
     density: Density,
@@ -153,7 +155,7 @@ pub(super) fn decode(
     let limits = sound::limits();
     let reader = open_searchable(|| Ok(source.searchable()), source.size(), &name, &limits);
     let decoded = reader.and_then(|reader| reader.fingerprint(density));
-    // Decoders take bytes that do not come for the end of the file.
+    // Decoders interpret a failed read as the end of the file.
     source.failure().map_or(Ok(decoded), |error| Err(error.into()))
 }
 
@@ -178,12 +180,12 @@ fn response<'a>(
         .with_song(best.map(|(song, _)| song), best.map_or(0, |(_, score)| score))
 }
 
-/// A response is made of numbers and texts, which are always JSON.
+/// Serializes a response. This cannot fail, because a response consists of numbers and strings.
 fn to_json(response: &Response<'_>) -> String {
     serde_json::to_string(response).unwrap_or_default()
 }
 
-/// Writes down what was found.
+/// Stores the detections.
 async fn record(
     shared: &Shared,
     content: &Content<'_>,
@@ -226,7 +228,7 @@ fn detection(content: &Content<'_>, number: usize, found: &Match, track: &Track,
     }
 }
 
-/// Puts the report into the outbox for everybody who wants files.
+/// Adds the report to the outbox, for all sinks that receive the results of files.
 async fn tell(shared: &Shared, content: &Content<'_>, json: &str) -> Result<(), FilesError> {
     let news = News {
         from: From::File,
@@ -265,15 +267,15 @@ impl Content<'_> {
         hasher.finalize()
     }
 
-    /// Tells the messages on contents of files of one name apart.
+    /// Returns a number that distinguishes messages about different contents of files with the same name.
     fn number(&self) -> u64 {
         let [a, b, c, d, e, f, ..] = *self.hash(&[]).as_bytes();
-        // 48 bits: numbers that any reader of JSON can hold.
+        // 48 bits, because every JSON parser represents such numbers exactly.
         u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
     }
 
-    /// The identity of a match, the same whoever finds it how often: of version 7, with the time of the object in place of
-    /// now, and a hash in place of chance.
+    /// Returns the id of a match, which is the same in each process and each repetition: a UUID of version 7, with the time
+    /// of the object instead of the current time, and a hash instead of random bits.
     fn detection(&self, track: &Track, number: usize) -> DetectionId {
         let hash = self.hash(&[track.id.0.as_bytes(), &(number as u64).to_le_bytes()]);
         let mut random = [0; 10];

@@ -1,7 +1,8 @@
-//! New tracks compared with the earlier ones.
+//! Comparison of new tracks with earlier ones.
 //!
-//! The catalog notes with each new track that its comparison is pending. It is done when the index has the track, and with
-//! it all earlier ones; its result, and that it is done, are stored in one transaction. So no interruption loses a link.
+//! The catalog stores with each new track that its comparison is pending. The comparison is possible when the index has the
+//! track, and with it all earlier ones. Its result, and that it is done, are stored in one transaction, so no interruption
+//! loses a link.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,22 +20,22 @@ use super::shared::Shared;
 use crate::outside::ObjectName;
 use crate::sound::{hours, is_near_duplicate, shared_sound};
 
-/// Tracks that are not in the index yet are looked for again after this time.
+/// Interval at which the index is checked for tracks that it does not have yet.
 const INDEX_AGAIN: Duration = Duration::from_millis(500);
 
-/// Comparisons that other processes have left are looked for this often, by one process of all.
+/// Interval at which one of all processes looks for comparisons that other processes have left.
 const LOOK_FOR_OTHERS: Duration = Duration::from_secs(60);
 
-/// Name of the turn to do so.
+/// Name of this periodic job for [`refrain_catalog::Journal::turn`].
 const TURN: &str = "compare new tracks";
 
-/// Tracks of one page.
+/// Number of tracks per page of pending comparisons.
 const PAGE: u32 = 1_000;
 
-/// A command that indexes by hand waits for this time until the index has its tracks. Others compare them later.
+/// Time that a command that indexes objects waits until the index has its tracks. Other processes compare the rest later.
 const BY_HAND_WITHIN: Duration = Duration::from_secs(60);
 
-/// Tracks that this process has added and not compared.
+/// Tracks that this process has added and not yet compared.
 #[derive(Debug, Default)]
 pub(super) struct Comparisons {
     own: Mutex<BTreeSet<TrackNumber>>,
@@ -42,7 +43,7 @@ pub(super) struct Comparisons {
 }
 
 impl Comparisons {
-    /// Takes a new track in.
+    /// Adds a new track.
     pub(super) fn add(&self, track: TrackNumber) {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(track);
         self.added.notify_one();
@@ -72,7 +73,8 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         let pause = if is_waiting { INDEX_AGAIN } else { LOOK_FOR_OTHERS };
         tokio::select! {
             () = stop.cancelled() => return,
-            // Those that are not in the index yet are not looked for at once.
+            // While tracks wait for the index, a new track does not shorten the pause: the index does not have it yet
+            // either.
             () = shared.comparisons.added.notified(), if !is_waiting => {}
             () = sleep(pause) => {}
         }
@@ -140,7 +142,7 @@ async fn links(shared: &Arc<Shared>, track: &Track, packed: &[u8]) -> Result<Vec
         }
     };
     let (on_thread, number) = (Arc::clone(shared), track.number);
-    // Named for the error of a panic only.
+    // Only used in the error message after a panic.
     let object = ObjectName { bucket: String::new(), key: track.source.clone() };
     let found = shared.on_thread(&object, move || {
         shared_sound(number, &constellation, |probe, effort| {

@@ -1,10 +1,10 @@
-//! The hash of an object that is computed while a decoder reads it, so that the object is fetched once.
+//! The hash of an object. It is computed while a decoder reads the object, so that the object is fetched only once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use refrain_catalog::ContentHash;
 
-/// A hash of bytes that are read in any order. Clones are the same hash.
+/// A hash of bytes that are read in any order. Clones share one hash.
 ///
 /// Decoders read most formats from the start to the end with a few jumps, so nearly all bytes pass in order. Bytes behind a
 /// jump count when they are read again.
@@ -33,7 +33,7 @@ impl Digest {
         self.lock().hashed
     }
 
-    /// The hash of the bytes that are hashed.
+    /// Returns the hash of the bytes that are hashed so far.
     pub(super) fn value(&self) -> ContentHash {
         ContentHash(*self.lock().hasher.finalize().as_bytes())
     }

@@ -1,19 +1,19 @@
-//! What S3 tells of objects: by EventBridge, by its own notifications, raw or through SNS.
+//! Events of S3 about objects: from EventBridge or as notifications of S3, directly or through SNS.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::outside::ObjectName;
 
-/// SNS in SQS in EventBridge …: nested deeper than this is nothing that anybody has set up.
+/// Maximum nesting depth of messages, for example an EventBridge event in an SNS message in another one.
 const MAX_NESTING: usize = 4;
 
-/// Something happened to an object.
+/// An event about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ObjectEvent {
-    /// Which, its key not encoded.
+    /// The object, with its key decoded.
     pub(super) object: ObjectName,
-    /// Whether it is there now, with new content; other events are of no use here.
+    /// True if the object was created or replaced. Other events are ignored.
     pub(super) created: bool,
 }
 
@@ -32,7 +32,7 @@ struct Detail {
     object: Object,
 }
 
-/// A record of a notification.
+/// A record of an S3 notification.
 #[derive(Deserialize)]
 struct Record {
     #[serde(rename = "eventName")]
@@ -50,24 +50,25 @@ struct Object {
     key: String,
 }
 
-/// The events of a message, none for a test.
+/// Returns the events of a message; a test message has none.
 ///
-/// Sequencers, sizes and tags of content that stand in events are not looked at: whoever works on an object asks what it
-/// is by then. So an event that is late, or older than one that was handled, leads to the newest content all the same.
+/// Sequencers, sizes and entity tags in events are ignored: the state of an object is requested when the object is
+/// processed. So an event that is late, or older than one that was handled, leads to the newest content, too.
 ///
 /// # Errors
-/// What cannot be understood.
+/// The reason why the message is invalid.
 pub(super) fn parse(body: &str) -> Result<Vec<ObjectEvent>, String> {
-    let value = serde_json::from_str(body).map_err(|error| format!("no JSON: {error}"))?;
+    let value = serde_json::from_str(body).map_err(|error| format!("invalid JSON: {error}"))?;
     nested(value, 0)
 }
 
 fn nested(value: Value, depth: usize) -> Result<Vec<ObjectEvent>, String> {
     if depth > MAX_NESTING {
-        return Err("messages in messages in messages".to_owned());
+        return Err("messages are nested too deeply".to_owned());
     }
     if let Some(Value::String(message)) = value.get("Message") {
-        let inner = serde_json::from_str(message).map_err(|error| format!("no JSON in Message: {error}"))?;
+        let inner =
+            serde_json::from_str(message).map_err(|error| format!("invalid JSON in Message: {error}"))?;
         return nested(inner, depth + 1);
     }
     if let Some(Value::Array(records)) = value.get("Records") {
@@ -79,22 +80,22 @@ fn nested(value: Value, depth: usize) -> Result<Vec<ObjectEvent>, String> {
     if value.get("detail-type").is_some() {
         return bridged(value).map(|event| vec![event]);
     }
-    Err("neither an event of EventBridge nor a notification of S3".to_owned())
+    Err("neither an EventBridge event nor an S3 notification".to_owned())
 }
 
 fn bridged(value: Value) -> Result<ObjectEvent, String> {
-    let event: Bridged = serde_json::from_value(value).map_err(|error| format!("no event: {error}"))?;
+    let event: Bridged = serde_json::from_value(value).map_err(|error| format!("invalid event: {error}"))?;
     if event.source.as_deref().is_some_and(|source| source != "aws.s3") {
         return Err(format!("an event of {}, not of S3", event.source.unwrap_or_default()));
     }
     let detail: Detail =
-        serde_json::from_value(event.detail).map_err(|error| format!("no object: {error}"))?;
+        serde_json::from_value(event.detail).map_err(|error| format!("invalid object: {error}"))?;
     let object = named(detail.bucket.name, detail.object.key)?;
     Ok(ObjectEvent { object, created: event.kind == "Object Created" })
 }
 
 fn record(value: &Value) -> Result<ObjectEvent, String> {
-    let record = Record::deserialize(value).map_err(|error| format!("no record of S3: {error}"))?;
+    let record = Record::deserialize(value).map_err(|error| format!("invalid S3 record: {error}"))?;
     let key = decoded(&record.s3.object.key)?;
     let created = record.name.trim_start_matches("s3:").starts_with("ObjectCreated");
     Ok(ObjectEvent { object: named(record.s3.bucket.name, key)?, created })
@@ -102,12 +103,12 @@ fn record(value: &Value) -> Result<ObjectEvent, String> {
 
 fn named(bucket: String, key: String) -> Result<ObjectName, String> {
     if bucket.is_empty() || key.is_empty() {
-        return Err("an object without a name".to_owned());
+        return Err("the name of the bucket or the key is empty".to_owned());
     }
     Ok(ObjectName { bucket, key })
 }
 
-/// A key as forms encode it: `+` is a blank, `%2B` is `+`.
+/// Decodes a form-encoded key: `+` is a space, `%2B` is `+`.
 fn decoded(key: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(key.len());
     let mut rest = key.bytes();
@@ -118,7 +119,7 @@ fn decoded(key: &str) -> Result<String, String> {
                 let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
                 let code = digit(rest.next()).zip(digit(rest.next())).map(|(high, low)| high << 4 | low);
                 code.and_then(|code| u8::try_from(code).ok())
-                    .ok_or_else(|| format!("the key {key:?} is not encoded as S3 does it"))?
+                    .ok_or_else(|| format!("the key {key:?} has an invalid percent-encoding"))?
             }
             byte => byte,
         });
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_gives_the_key_as_it_is() {
+    fn all_event_formats_yield_the_decoded_key() {
         let odd = "songs/é +%2B 1.mp3";
         assert_eq!(keys(&created(odd)), [odd]);
         let records = json!({"Records": [record("ObjectCreated:Put", "songs%2F%C3%A9+%2B%252B+1.mp3"),
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_object_is_known_and_of_no_use() {
+    fn test_messages_and_deletions_create_no_object() {
         assert_eq!(keys(&json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"})), [""; 0]);
         let removed = json!({"Records": [record("ObjectRemoved:Delete", "a")]});
         assert!(!parse(&removed.to_string()).unwrap()[0].created);
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_is_refused() {
+    fn other_messages_are_rejected() {
         for body in [
             "",
             "x",
@@ -194,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_key_comes_back(key in "\\PC{1,40}") {
+        fn encoded_keys_are_decoded(key in "\\PC{1,40}") {
             let encoded: String = key.bytes().map(|byte| match byte {
                 b' ' => "+".to_owned(),
                 byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
@@ -204,7 +205,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_breaks_it(body in "\\PC*") {
+        fn parse_does_not_panic(body in "\\PC*") {
             let _ = parse(&body);
         }
     }

@@ -1,4 +1,4 @@
-//! What people say of a song, beside its sound: metadata and tags of its object, and a `.json` beside it.
+//! Metadata of a song apart from its audio: metadata and tags of its object, and a `.json` file next to it.
 
 use crate::metadata::{Fields, json_cells, known_name};
 use crate::outside::{ObjectFacts, ObjectName, OutsideError, OutsideErrorKind};
@@ -6,27 +6,28 @@ use crate::outside::{ObjectFacts, ObjectName, OutsideError, OutsideErrorKind};
 use super::route::without_extension;
 use super::shared::Shared;
 
-/// Longest file with metadata, bytes.
+/// Maximum size of a metadata file in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// What was said, and by which content of which files.
+/// Metadata of a song, and the versions of the files that it was read from.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Given {
     pub(super) fields: Fields,
-    /// ETags of the files beside it.
+    /// ETags of the files next to the song.
     read: Vec<Option<String>>,
 }
 
 impl Given {
-    /// Whether files beside the song came, or changed, since the other was read.
+    /// Returns true if files next to the song were added or changed since `other` was read.
     pub(super) fn is_newer_than(&self, other: &Self) -> bool {
         self.read != other.read
     }
 }
 
-/// Everything that is said of a song: the file beside it goes over metadata of the object, that over its tags.
+/// Returns all metadata of a song. The files next to it take precedence over metadata of the object, and these over its
+/// tags.
 ///
-/// What is wrong in it is logged and left out; the song has a right to be learnt all the same.
+/// Invalid values are logged and ignored, because the song can be indexed without them.
 pub(super) async fn given(
     shared: &Shared,
     object: &ObjectName,
@@ -39,7 +40,7 @@ pub(super) async fn given(
     Ok(Given { fields: beside.over(metadata).over(tags), read })
 }
 
-/// What the files beside a song say: `<key>.json` goes over `<key without extension>.json`.
+/// Reads the metadata files next to a song. `<key>.json` takes precedence over `<key without extension>.json`.
 pub(super) async fn beside(shared: &Shared, object: &ObjectName) -> Result<Given, OutsideError> {
     let mut all = Given::default();
     for key in [format!("{}.json", object.key), format!("{}.json", without_extension(&object.key))] {
@@ -51,12 +52,12 @@ pub(super) async fn beside(shared: &Shared, object: &ObjectName) -> Result<Given
     Ok(all)
 }
 
-/// What one file says, and which content of it that is; nothing if it is not there.
+/// Reads one metadata file. Returns its fields and its ETag, or nothing if it does not exist.
 async fn file(shared: &Shared, name: &ObjectName) -> Result<(Fields, Option<String>), OutsideError> {
     let nothing = (Fields::default(), None);
     let Some(facts) = shared.facts(name).await? else { return Ok(nothing) };
     if facts.size > LONGEST {
-        tracing::warn!(file = %name, bytes = facts.size, "the metadata file is too large; it is not used");
+        tracing::warn!(file = %name, bytes = facts.size, "metadata file is too large, ignoring it");
         return Ok((Fields::default(), facts.etag));
     }
     let bytes = match shared.objects.read(name, 0..facts.size, facts.etag.as_deref()).await {
@@ -65,7 +66,7 @@ async fn file(shared: &Shared, name: &ObjectName) -> Result<(Fields, Option<Stri
     };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let cells = json_cells(bytes).unwrap_or_else(|why| {
-        tracing::warn!(file = %name, why, "the metadata file cannot be used; the song is indexed without it");
+        tracing::warn!(file = %name, why, "invalid metadata file, indexing the song without it");
         Vec::new()
     });
     let cells = cells.iter().map(|(field, value)| (field.as_str(), value.as_str()));
@@ -78,16 +79,17 @@ async fn tags(shared: &Shared, object: &ObjectName) -> Result<Fields, OutsideErr
             let tags = tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             Ok(known_fields(object, "tags", tags))
         }
-        // Reading tags is a right of its own, which many do not give, and need not.
+        // Reading tags needs a separate permission, which is optional.
         Err(error) if !error.is_transient() && error.kind() != OutsideErrorKind::NotFound => {
-            tracing::debug!(%object, %error, "the object's tags are not used");
+            tracing::debug!(%object, %error, "cannot read the tags of the object, ignoring them");
             Ok(Fields::default())
         }
         Err(error) => Err(error),
     }
 }
 
-/// The fields that have a place of their own: others are the bucket's business, for example who pays for it.
+/// Returns the fields that the catalog has columns for. Other names serve other purposes of the bucket, for example cost
+/// allocation.
 fn known_fields<'a>(
     object: &ObjectName,
     what: &str,
@@ -100,7 +102,7 @@ fn fields<'a>(name: &ObjectName, what: &str, cells: impl Iterator<Item = (&'a st
     let mut fields = Fields::default();
     for (field, value) in cells {
         if let Err(why) = fields.set(field, value) {
-            tracing::warn!(object = %name, what, field, why, "a value is not used");
+            tracing::warn!(object = %name, what, field, why, "invalid metadata value, ignoring it");
         }
     }
     fields

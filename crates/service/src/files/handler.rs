@@ -1,4 +1,4 @@
-//! Messages to work on files.
+//! Handler of messages about objects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::intake::{Handled, Handler};
 use crate::outside::ObjectName;
 use crate::settings::Roles;
 
-/// Does what messages on objects ask for.
+/// Checks, indexes or labels the objects that messages are about.
 pub(super) struct FilesHandler {
     pub(super) shared: Arc<Shared>,
     pub(super) archive: Arc<Archive>,
@@ -36,7 +36,7 @@ impl Handler for FilesHandler {
         for event in events {
             worst = worse(worst, self.event(&event).await);
         }
-        // Reading ends with the process: whoever gets the message next begins at once.
+        // The process is ending, which aborts reading. The next receiver of the message can start at once.
         match worst {
             Handled::Again(_) if self.shared.stop.is_cancelled() => Handled::Again(Duration::ZERO),
             worst => worst,
@@ -44,7 +44,7 @@ impl Handler for FilesHandler {
     }
 }
 
-/// What becomes of a message with two events: what is to be done again decides, then what cannot be done.
+/// Returns what happens to a message with two events: a retry takes precedence over dead-lettering, and that over success.
 fn worse(one: Handled, other: Handled) -> Handled {
     match (one, other) {
         (Handled::Again(one), Handled::Again(other)) => Handled::Again(one.min(other)),
@@ -60,16 +60,16 @@ impl FilesHandler {
         let ObjectEvent { object, created } = event;
         let source = self.shared.settings.source.as_ref();
         if source.is_some_and(|source| *source != object.bucket) {
-            return Handled::Bury(format!("{object} is in another bucket than the settings name"));
+            return Handled::Bury(format!("{object} is in another bucket than that of the settings"));
         }
         if !created {
-            tracing::debug!(%object, "nothing is to be done: it was not created");
+            tracing::debug!(%object, "ignoring event, the object was not created");
             return Handled::Done;
         }
         let route = route(&object.key, &self.shared.settings);
         let (role, name) = match route {
             Route::Nothing(why) => {
-                tracing::debug!(%object, why, "nothing is to be done");
+                tracing::debug!(%object, why, "ignoring object");
                 return Handled::Done;
             }
             Route::NotAudio => {
@@ -90,7 +90,7 @@ impl FilesHandler {
                 .await
                 .map(|indexed| tell_indexed(object, &indexed)),
             Route::Sidecar => label(&self.shared, object).await.map(|songs| {
-                tracing::info!(%object, songs, "songs are called by it");
+                tracing::info!(%object, songs, "metadata file applied");
             }),
             Route::Segment(segment) => self.archive.news(object, segment).await,
             Route::Nothing(_) | Route::NotAudio => Ok(()),
@@ -101,13 +101,13 @@ impl FilesHandler {
     fn failed(&self, object: &ObjectName, error: &FilesError) -> Handled {
         let handled = error.handled();
         match &handled {
-            Handled::Done => tracing::info!(%object, "the object vanished while it was read"),
+            Handled::Done => tracing::info!(%object, "object was deleted while it was read"),
             Handled::Bury(why) => {
                 self.shared.measures.files_failed.add(1);
-                tracing::warn!(%object, why, "the object cannot be used");
+                tracing::warn!(%object, why, "object cannot be processed");
             }
             Handled::Again(after) => {
-                tracing::warn!(%object, %error, seconds = after.as_secs(), "not done; it is tried again");
+                tracing::warn!(%object, %error, seconds = after.as_secs(), "processing failed, retrying");
             }
         }
         handled
@@ -120,10 +120,12 @@ fn tell_checked(object: &ObjectName, checked: &Checked) {
             tracing::info!(%object, %report, songs = found, seconds, "checked");
         }
         Checked::Reported { report, failed: Some(why), .. } => {
-            tracing::warn!(%object, %report, why, "the object cannot be checked");
+            tracing::warn!(%object, %report, why, "object cannot be checked");
         }
-        Checked::Known { report } => tracing::debug!(%object, %report, "there is a report on this content"),
-        Checked::Vanished => tracing::info!(%object, "the object vanished before it was read"),
+        Checked::Known { report } => {
+            tracing::debug!(%object, %report, "report on this content exists already");
+        }
+        Checked::Vanished => tracing::info!(%object, "object was deleted before it was read"),
     }
 }
 
@@ -133,12 +135,12 @@ fn tell_indexed(object: &ObjectName, indexed: &Indexed) {
             let replaced = matches!(indexed, Indexed::Replaced { .. });
             tracing::info!(%object, track = %track.id, replaced, seconds = track.seconds, "indexed");
             if let Some(damage) = damage {
-                tracing::warn!(%object, damage, "indexed what could be read");
+                tracing::warn!(%object, damage, "object is damaged, indexed its readable part");
             }
         }
         Indexed::Unchanged { track, relabelled } => {
-            tracing::info!(%object, track = %track.id, relabelled, "it was indexed before");
+            tracing::info!(%object, track = %track.id, relabelled, "object was indexed before");
         }
-        Indexed::Vanished => tracing::info!(%object, "the object vanished before it was read"),
+        Indexed::Vanished => tracing::info!(%object, "object was deleted before it was read"),
     }
 }

@@ -1,4 +1,4 @@
-//! An object to a track.
+//! Indexes an object as a track.
 
 use std::sync::Arc;
 
@@ -19,41 +19,41 @@ use crate::metadata::Fields;
 use crate::outside::{ObjectFacts, ObjectName};
 use crate::sound::{self, Learnt, relabelled};
 
-/// What became of an object that was to be learnt.
+/// Outcome of indexing an object.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Indexed {
-    /// A new track.
+    /// The object is a new track.
     Added {
         /// The track.
         track: Track,
-        /// What could not be read of it, for a person.
+        /// Description of the parts that could not be read, if any.
         damage: Option<String>,
     },
-    /// The object had another content before: same id, new number.
+    /// The object had other content before. The track has the same id and a new number.
     Replaced {
         /// The track.
         track: Track,
-        /// What could not be read of it, for a person.
+        /// Description of the parts that could not be read, if any.
         damage: Option<String>,
     },
-    /// The catalogue has this very content.
+    /// The catalog has this content already.
     Unchanged {
         /// The track.
         track: Track,
-        /// Whether it is called, or ruled, otherwise from now on.
+        /// True if the metadata or the rule of the track changed.
         relabelled: bool,
     },
-    /// It is not there any more.
+    /// The object does not exist any more.
     Vanished,
 }
 
-/// What a thread found out of an object.
+/// Result of reading an object on a thread of the pool.
 enum Heard {
     Known(Box<Track>),
     New(Box<Learnt>),
 }
 
-/// Learns an object. A track without a rule by anybody has `rule`.
+/// Indexes an object. A track without a rule gets `rule`.
 pub(super) async fn learn(
     shared: &Arc<Shared>,
     object: &ObjectName,
@@ -70,7 +70,7 @@ pub(super) async fn learn(
     indexed
 }
 
-/// Reports why an object was not indexed. Where the report cannot be written, the log has the reason.
+/// Writes a report that says why an object was not indexed. If that fails, only the log has the reason.
 async fn report_failure(shared: &Shared, object: &ObjectName, facts: &ObjectFacts, why: &str) {
     match report::write_failure(shared, object, facts.etag.as_deref(), why).await {
         Ok(report) => tracing::debug!(%object, %report, "reported why the object is not indexed"),
@@ -104,7 +104,7 @@ async fn learn_content(
         }
         Heard::New(learnt) => add(shared, *learnt).await?,
     };
-    // A file that came beside it meanwhile found no track to label.
+    // A metadata file that was written during the indexing found no track to label.
     let now = beside(shared, object).await?;
     if now.is_newer_than(&said) { label_again(shared, indexed, now.fields).await } else { Ok(indexed) }
 }
@@ -136,8 +136,8 @@ async fn change(shared: &Shared, track: Track, update: Option<TrackUpdate>) -> R
     Ok(shared.catalog.update(id, update).await?.unwrap_or(track))
 }
 
-/// Decodes an object and computes its hash on the way, on a thread for files. Where the catalog has a track of this name, the
-/// hash comes first, because the object is usually the same.
+/// Decodes an object and computes its hash in the same pass. Must run on a thread of the pool. If the catalog has a track
+/// of this name, the hash comes first, because the object is usually unchanged.
 fn hear(
     source: &ObjectSource,
     known: Option<Track>,
@@ -169,7 +169,7 @@ async fn add(shared: &Shared, learnt: Learnt) -> Result<Indexed, FilesError> {
     let (track, is_new) = match shared.catalog.add(track).await? {
         AddOutcome::Added(track) => (track, true),
         AddOutcome::Replaced(track) => (track, false),
-        // Another process was faster.
+        // Another process has added the same content first.
         AddOutcome::Unchanged(track) => return Ok(Indexed::Unchanged { track, relabelled: false }),
     };
     shared.measures.files_indexed.add(1);
@@ -177,8 +177,8 @@ async fn add(shared: &Shared, learnt: Learnt) -> Result<Indexed, FilesError> {
     Ok(if is_new { Indexed::Added { track, damage } } else { Indexed::Replaced { track, damage } })
 }
 
-/// Labels the songs that a `.json` stands beside, as far as they are learnt; the others take it when they are. How many
-/// there were.
+/// Applies a metadata file to the songs next to it that are already indexed; others get it when they are indexed. Returns
+/// the number of tracks that changed.
 pub(super) async fn label(shared: &Shared, file: &ObjectName) -> Result<usize, FilesError> {
     let Some(stem) = file.key.get(..file.key.len().saturating_sub(".json".len())) else { return Ok(0) };
     let mut keys = vec![stem.to_owned()];

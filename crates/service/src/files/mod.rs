@@ -1,14 +1,14 @@
-//! Files in buckets: what is dropped there is checked, learnt, or heard as the next piece of a stream.
+//! Processing of files in buckets: a new object is checked, indexed, or decoded as a segment of a stream.
 //!
 //! ```text
-//! message ─► events ─► route by prefix ─┬► check: object ─► sound ─► matches ─► detections, outbox, report beside it
-//!                                       ├► index: object ─► sound ─► track;  .json beside it ─► what it is called
-//!                                       └► segment: news of a stream ─► lease ─► its objects in order ─► events
+//! message ─► events ─► route by prefix ─┬► check: object ─► audio ─► matches ─► detections, outbox, report
+//!                                       ├► index: object ─► audio ─► track;  .json file ─► metadata of a track
+//!                                       └► segment: new object of a stream ─► lease ─► its objects in order ─► events
 //! ```
 //!
-//! An event only says that there is news of an object: what it is, is asked of the bucket when it is worked on. So events
-//! may come late, twice and out of order, and two processes may work on one object. Objects are read in parts, decoded on
-//! threads of their own, and never held whole.
+//! An event only says that an object has changed. Its state is requested from the bucket when the object is processed. So
+//! events may arrive late, twice and out of order, and two processes may process one object. Objects are read in parts,
+//! decoded on dedicated threads, and never held in memory as a whole.
 
 mod archive;
 mod attempt;
@@ -59,30 +59,30 @@ use crate::monitor::{EventKind, Index};
 use crate::outside::Objects;
 use crate::settings::{FilesSettings, Roles};
 
-/// Files that are worked on when the process is to end have so long to be done: most are, and then nothing waits.
+/// Time to finish the files that are being processed when the process ends. Most are finished earlier, which ends the wait.
 const LAST_READING: Duration = Duration::from_secs(8);
 
-/// What work on files needs of others.
+/// Dependencies of the processing of files.
 pub struct Parts {
-    /// Where tracks are, and the journal.
+    /// The catalog of tracks, and the journal.
     pub catalog: Arc<dyn Catalog>,
-    /// What is searched.
+    /// The index that is searched.
     pub index: Arc<dyn Index>,
-    /// Buckets.
+    /// Access to objects in buckets.
     pub objects: Arc<dyn Objects>,
-    /// Knows the sinks.
+    /// Creates the messages to sinks.
     pub planner: Planner,
-    /// What is counted.
+    /// Counters of this process.
     pub measures: Arc<Measures>,
-    /// This process, in leases of streams of segments.
+    /// Names this process in leases of streams of segments.
     pub instance: Arc<Instance>,
-    /// What this process does: `check` and `index` count here.
+    /// Roles of this process; only `check` and `index` are relevant here.
     pub roles: Roles,
-    /// How streams of segments are searched, and which of their events are delivered.
+    /// Settings of the search in streams of segments, and the kinds of events that are delivered.
     pub live: (LiveSettings, Vec<EventKind>),
 }
 
-/// Work on files.
+/// Processes files in buckets.
 pub struct Files {
     shared: Arc<Shared>,
     archive: Arc<Archive>,
@@ -90,10 +90,10 @@ pub struct Files {
 }
 
 impl Files {
-    /// With these parts.
+    /// Creates the processing of files and starts its threads.
     ///
     /// # Errors
-    /// If the system refuses threads.
+    /// If the system cannot start the threads.
     pub fn new(parts: Parts, settings: FilesSettings) -> std::io::Result<Self> {
         let Parts { catalog, index, objects, planner, measures, instance, roles, live } = parts;
         let pool = Pool::start(settings.jobs)?;
@@ -118,7 +118,8 @@ impl Files {
         Ok(Self { shared, archive, roles })
     }
 
-    /// Handles the messages of both queues on objects, as far as the roles go; messages for others it has buried.
+    /// Returns the handler for the messages about objects of both queues. A message that needs a role that this process
+    /// does not have is moved to the dead-letter queue.
     #[must_use]
     pub fn handler(&self) -> Arc<dyn Handler> {
         let (shared, archive) = (Arc::clone(&self.shared), Arc::clone(&self.archive));
@@ -134,8 +135,9 @@ impl Files {
         compare::compare_by_hand(&self.shared).await
     }
 
-    /// Follows streams of segments, where the role is `check`, until `stop` is cancelled. Then they are handed back, and
-    /// after a while reading of files ends: messages on those that are not done come again.
+    /// Follows streams of segments (role `check`) and compares new tracks (role `index`) until `stop` is cancelled. Then
+    /// the streams are released, and after a grace period all reading is aborted: messages about unfinished files are
+    /// retried.
     pub async fn run(self, stop: CancellationToken) {
         let archive = async {
             if self.roles.check {
@@ -154,7 +156,7 @@ impl Files {
     }
 }
 
-/// Settings as docs/service.toml has them by default.
+/// Settings with the defaults of docs/service.toml.
 #[cfg(test)]
 fn test_settings() -> FilesSettings {
     FilesSettings {

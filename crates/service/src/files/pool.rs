@@ -1,4 +1,4 @@
-//! Threads that decode and match files, so that no thread of tokio does.
+//! Threads that decode and match files, so that this does not block the threads of tokio.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,20 +8,20 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Some threads. They end when this is dropped, each after what it is at.
+/// A fixed number of threads. They end when the pool is dropped, each after its current job.
 pub(super) struct Pool {
     jobs: Mutex<Sender<Job>>,
 }
 
-/// The work panicked.
+/// Error of a job that panicked.
 #[derive(Debug)]
 pub(super) struct Broken;
 
 impl Pool {
-    /// So many threads, at least one.
+    /// Starts this number of threads, at least one.
     ///
     /// # Errors
-    /// If the system refuses them.
+    /// If the system cannot start a thread.
     pub(super) fn start(threads: usize) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel::<Job>();
         let waiting = Arc::new(Mutex::new(waiting));
@@ -32,7 +32,7 @@ impl Pool {
         Ok(Self { jobs: Mutex::new(jobs) })
     }
 
-    /// Has something done, as soon as a thread is free.
+    /// Runs `work` as soon as a thread is free, and returns its result.
     ///
     /// # Errors
     /// [`Broken`] if it panics.
@@ -42,10 +42,10 @@ impl Pool {
     ) -> Result<T, Broken> {
         let (tell, done) = oneshot::channel();
         let job = Box::new(move || {
-            // Nobody waits any more where the other side was dropped. After a panic nothing is sent.
+            // Fails if the caller was dropped. After a panic nothing is sent.
             let _ = tell.send(work());
         });
-        // Threads live as long as this.
+        // Does not fail, because the threads live as long as the pool.
         let _ = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job);
         done.await.map_err(|_| Broken)
     }
@@ -55,7 +55,7 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
-        // What it held is dropped with it, and nothing of it is shared.
+        // The data of a job is dropped with the job and not shared, so a panic leaves no inconsistent state.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
     }
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_that_panics_stops_no_other() {
+    async fn panicking_job_does_not_stop_the_pool() {
         let pool = Pool::start(1).unwrap();
         assert!(pool.run(|| panic!("a test's")).await.is_err());
         assert_eq!(pool.run(|| 7).await.unwrap(), 7);

@@ -1,4 +1,4 @@
-//! An object read like a file: in parts, the next one fetched while one is worked on.
+//! Reads an object like a file: in parts, where the next part is fetched while the current one is processed.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,20 +16,21 @@ use tokio_util::sync::CancellationToken;
 use super::digest::Digest;
 use crate::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind};
 
-/// Bytes of the first part after a jump: demuxers often look at a few bytes there and jump again.
+/// Size of the first part after a jump, in bytes. Demuxers often look at a few bytes there and jump again.
 const FIRST_PART: u64 = 128 << 10;
 
-/// Bytes of a part at most; each further one in a row has four times as many. There are never more than five of them: the
-/// one that is read, the one that is ahead, the one that a jump has left under way, and two of a dropped reader.
+/// Maximum size of a part, in bytes. Each further part in a row has four times the size of the previous one. There are
+/// never more than five parts: the current one, the next one, one whose fetch a jump has left in progress, and two of a
+/// dropped reader.
 const LARGEST_PART: u64 = 2 << 20;
 
-/// How often a part is asked for.
+/// Maximum number of attempts to fetch a part.
 const TRIES: u32 = 5;
 
-/// Pauses between the tries.
+/// Shortest and longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
-/// An object as it was when its facts were asked for. Once it is another one, all reading fails.
+/// An object in the version that its facts describe. Reading fails as soon as the object has been replaced.
 #[derive(Clone)]
 pub(super) struct ObjectSource {
     objects: Arc<dyn Objects>,
@@ -40,13 +41,13 @@ pub(super) struct ObjectSource {
     stop: CancellationToken,
     failure: Arc<Mutex<Option<OutsideError>>>,
     digest: Digest,
-    /// Parts of a reader that was dropped: the next reader usually continues there.
+    /// Parts of a reader that was dropped. The next reader usually continues there.
     left: Arc<Mutex<Option<Parts>>>,
 }
 
 impl ObjectSource {
-    /// The object with these facts. Called on a tokio runtime, which then does the fetching; when `stop` is cancelled,
-    /// reading fails.
+    /// Creates a source for the object with these facts. Must be called on a tokio runtime, which then fetches the parts.
+    /// When `stop` is cancelled, reading fails.
     pub(super) fn new(
         objects: Arc<dyn Objects>,
         name: ObjectName,
@@ -66,27 +67,28 @@ impl ObjectSource {
         }
     }
 
-    /// What it is called.
+    /// Returns the name of the object.
     pub(super) fn name(&self) -> &ObjectName {
         &self.name
     }
 
-    /// Bytes of it.
+    /// Returns the size of the object in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Its bytes from the start. Reading waits, so it has to be done off the runtime's threads.
+    /// Returns a reader from the start of the object. Reading blocks, so it must not be done on threads of the runtime.
     pub(super) fn open(&self) -> ObjectReader {
         ObjectReader { source: self.clone(), position: 0, parts: Parts::default() }
     }
 
-    /// The same as the decoder takes it.
+    /// As [`Self::open`], in the form that decoders accept.
     pub(super) fn searchable(&self) -> Box<dyn Searchable> {
         Box::new(self.open())
     }
 
-    /// BLAKE3 of all its bytes. Fetches those that its readers have not passed on in order yet. Waits, as reading does.
+    /// Returns the BLAKE3 hash of the whole object. Fetches the bytes that its readers have not read in order yet. Blocks,
+    /// as reading does.
     ///
     /// # Errors
     /// If the object cannot be read; [`Self::failure`] has the reason.
@@ -97,7 +99,7 @@ impl ObjectSource {
         Ok(self.digest.value())
     }
 
-    /// Why reading failed, if it did: decoders do not tell.
+    /// Returns the error of the first read that failed, if any. Decoders do not report it.
     pub(super) fn failure(&self) -> Option<OutsideError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -118,7 +120,7 @@ impl ObjectSource {
         Ahead { start, end, bytes: self.runtime.spawn(async move { source.fetch(start, end).await }) }
     }
 
-    /// A part, whole, however often it has to be asked for.
+    /// Fetches a part completely, with up to [`TRIES`] attempts.
     async fn fetch(&self, start: u64, end: u64) -> Result<Bytes, OutsideError> {
         let mut backoff = Backoff::new(PAUSES);
         loop {
@@ -136,7 +138,7 @@ impl ObjectSource {
             if backoff.tries() + 1 >= TRIES {
                 return Err(error);
             }
-            tracing::debug!(object = %self.name, %error, "a part is asked for again");
+            tracing::debug!(object = %self.name, %error, "cannot fetch a part of the object, retrying");
             tokio::select! {
                 () = self.stop.cancelled() => return Err(self.stopped()),
                 () = sleep(backoff.next()) => {}
@@ -145,7 +147,7 @@ impl ObjectSource {
     }
 
     fn short(&self, came: u64, wanted: u64) -> OutsideError {
-        let why = format!("{came} bytes came of {wanted}");
+        let why = format!("received {came} of {wanted} bytes");
         OutsideError::new(OutsideErrorKind::Unavailable, format!("cannot read {}", self.name), why)
     }
 
@@ -155,7 +157,7 @@ impl ObjectSource {
     }
 }
 
-/// Bytes from a place on.
+/// A part of an object, with its position.
 #[derive(Default)]
 struct Part {
     start: u64,
@@ -163,14 +165,14 @@ struct Part {
 }
 
 impl Part {
-    /// What it has from a position on; empty if it has nothing there.
+    /// Returns its bytes from a position on; empty if the position is outside the part.
     fn from(&self, position: u64) -> &[u8] {
         let within = position.checked_sub(self.start).and_then(|offset| usize::try_from(offset).ok());
         within.and_then(|offset| self.bytes.get(offset..)).unwrap_or_default()
     }
 }
 
-/// A part that is being fetched; it is given up when this is dropped.
+/// A part that is being fetched. Dropping it aborts the fetch.
 struct Ahead {
     start: u64,
     end: u64,
@@ -183,12 +185,12 @@ impl Drop for Ahead {
     }
 }
 
-/// What a reader has of an object.
+/// The parts that a reader holds.
 #[derive(Default)]
 struct Parts {
     current: Part,
     ahead: Option<Ahead>,
-    /// Parts that were read one after the other.
+    /// Number of parts that followed each other without a jump.
     in_a_row: u32,
 }
 
@@ -199,7 +201,7 @@ impl Parts {
     }
 }
 
-/// Reads an object, off the runtime's threads.
+/// Reader of an object. It blocks, so it must not be used on threads of the runtime.
 pub(super) struct ObjectReader {
     source: ObjectSource,
     position: u64,
@@ -207,7 +209,7 @@ pub(super) struct ObjectReader {
 }
 
 impl ObjectReader {
-    /// Makes the part at the position the current one.
+    /// Makes the part at the current position available.
     fn turn(&mut self) -> io::Result<()> {
         if let Some(error) = self.source.failure() {
             return Err(self.source.fail(error));
@@ -219,7 +221,7 @@ impl ObjectReader {
         let position = self.position;
         let ahead = self.parts.ahead.take().filter(|ahead| (ahead.start..ahead.end).contains(&position));
         self.parts.in_a_row = if ahead.is_some() { self.parts.in_a_row + 1 } else { 0 };
-        // The old part goes before the new one comes.
+        // Frees the memory of the old part before the new one arrives.
         self.parts.current = Part::default();
         let mut ahead = ahead.unwrap_or_else(|| self.source.begin(position, FIRST_PART));
         let bytes = match self.source.runtime.block_on(&mut ahead.bytes) {

@@ -1,4 +1,4 @@
-//! Where the report of a file is, and whether it is there already.
+//! Reports on files: their location, whether they exist already, and writing them.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -9,16 +9,16 @@ use super::shared::Shared;
 use crate::outside::{ObjectName, OutsideError, OutsideErrorKind, Put};
 use crate::response::{INTERNAL, Response, UNREADABLE};
 
-/// A report is no longer than this, bytes; what is longer is somebody else's.
+/// Maximum size of a report in bytes. A larger file is not a report.
 const LONGEST: u64 = 16 << 20;
 
-/// What a report is.
+/// Media type of reports.
 const CONTENT_TYPE: &str = "application/json";
 
-/// How often a place is looked for that others take meanwhile.
+/// Maximum number of attempts to write a report if others write to its location at the same time.
 const TRIES: usize = 5;
 
-/// What shows whose report it is.
+/// The fields of a report that identify the file and the content that it is about.
 #[derive(Deserialize)]
 struct Known {
     #[serde(rename = "statusCode")]
@@ -27,18 +27,19 @@ struct Known {
     etag: Option<String>,
 }
 
-/// The place of a report.
+/// The location of a report.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Its object.
+    /// The object of the report.
     pub(super) name: ObjectName,
-    /// Whether it tells of this content already.
+    /// True if the object is a report on the current content already.
     pub(super) is_current: bool,
     put: Put,
 }
 
-/// Finds the place of the report on the content of an object that is named by `etag`: beside it, named by its stem. Where
-/// that is the report on another file, or nobody's report at all, by its whole name: nothing of others is overwritten.
+/// Finds the location of the report on the content of `object` with this ETag. The report is next to the object, named
+/// after its stem. If that key belongs to the report on another file, or to a file that is not a report, the report is
+/// named after the full name of the object. So no other file is overwritten.
 pub(super) async fn place(
     shared: &Shared,
     object: &ObjectName,
@@ -60,7 +61,8 @@ pub(super) async fn place(
     Err(FilesError::NoPlace { object: object.clone(), taken, also_taken })
 }
 
-/// Writes the report that an object was not indexed, beside it; returns its place. Files of others are not overwritten.
+/// Writes the report that an object was not indexed, next to the object. Returns the name of the report. A file that is not
+/// a report is not overwritten.
 pub(super) async fn write_failure(
     shared: &Shared,
     object: &ObjectName,
@@ -76,13 +78,13 @@ pub(super) async fn write_failure(
     let file = object.to_string();
     let response =
         Response::failed(stem(&object.key), UNREADABLE, why.to_owned()).of_file(&file).of_content(etag);
-    // It is made of numbers and texts, which are always JSON.
+    // Numbers and strings can always be serialized.
     let body = serde_json::to_string(&response).unwrap_or_default();
     shared.objects.write(&name, Bytes::from(body), CONTENT_TYPE, Put::Replace).await?;
     Ok(name)
 }
 
-/// Writes the report; gives its place.
+/// Writes the report. Returns its name.
 pub(super) async fn write(
     shared: &Shared,
     object: &ObjectName,
@@ -94,7 +96,7 @@ pub(super) async fn write(
     for _ in 0..TRIES {
         match shared.objects.write(&place.name, body.clone(), CONTENT_TYPE, place.put).await {
             Ok(()) => return Ok(place.name),
-            // Another file with this stem, or another process, was faster.
+            // The report on another file with this stem, or another process, has taken the key.
             Err(error) if error.kind() == OutsideErrorKind::Conflict => {}
             Err(error) => return Err(error.into()),
         }
@@ -104,7 +106,7 @@ pub(super) async fn write(
         }
     }
     let what = format!("cannot write {}", place.name);
-    Err(OutsideError::new(OutsideErrorKind::Unavailable, what, "others write there all the time").into())
+    Err(OutsideError::new(OutsideErrorKind::Unavailable, what, "other processes keep writing to it").into())
 }
 
 enum Found {

@@ -1,39 +1,39 @@
-//! What is to be done with an object, by its key.
+//! Decides by its key how an object is processed.
 
 use refrain_core::audio::supported_extension;
 
 use super::segment::{SegmentName, segment_name};
 use crate::settings::FilesSettings;
 
-/// End of the key of the report that an object was not indexed. It is not that of a file with metadata, which is read
-/// beside a song.
+/// End of the key of the report that an object was not indexed. It differs from the keys of metadata files, which are read
+/// together with a song.
 pub(super) const FAILURE_REPORT: &str = ".failed.json";
 
-/// What a key asks for.
+/// How an object is processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    /// It is checked.
+    /// The object is checked.
     Check,
-    /// It is learnt.
+    /// The object is indexed.
     Index,
-    /// It says something of a song that is learnt.
+    /// The object is a metadata file of a song that is indexed.
     Sidecar,
-    /// It is the next piece of a stream, or a later one.
+    /// The object is a segment of a stream.
     Segment(SegmentName),
-    /// It is among the files to index and has the name of another kind of file.
+    /// The object is among the files to index, but its extension is not that of an audio file.
     NotAudio,
-    /// Nothing is to be done, for this reason.
+    /// The object is ignored, for this reason.
     Nothing(&'static str),
 }
 
-/// Where a key leads.
+/// Returns the route of a key.
 pub(super) fn route(key: &str, settings: &FilesSettings) -> Route {
     let FilesSettings { index_prefix, check_prefix, streams_prefix, .. } = settings;
     let prefixes = [index_prefix, check_prefix, streams_prefix].map(String::as_str);
-    // Of prefixes that are the same the last one wins, as of folders in each other the inner one does.
+    // The longest prefix wins, so the inner one of nested folders. Of equal prefixes the last one wins.
     let fits = prefixes.into_iter().enumerate().filter(|(_, prefix)| rest(key, prefix).is_some());
     let Some((place, prefix)) = fits.max_by_key(|(_, prefix)| prefix.len()) else {
-        return Route::Nothing("it is in none of the folders");
+        return Route::Nothing("it is not below any of the prefixes");
     };
     if key.ends_with('/') {
         return Route::Nothing("it is a folder");
@@ -54,24 +54,24 @@ pub(super) fn route(key: &str, settings: &FilesSettings) -> Route {
     }
 }
 
-/// What follows a prefix, whatever its case.
+/// Returns the part of a key after a prefix, which is compared without regard to case.
 fn rest<'a>(key: &'a str, prefix: &str) -> Option<&'a str> {
     let (start, rest) = key.split_at_checked(prefix.len())?;
     (start.to_lowercase() == prefix.to_lowercase()).then_some(rest)
 }
 
-/// The extension of a key's last part, if it has one.
+/// Returns the extension of a key's last part, if it has one.
 pub(super) fn extension(key: &str) -> Option<&str> {
     let name = key.rsplit('/').next()?;
     name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension)
 }
 
-/// A key without its extension.
+/// Returns a key without its extension.
 pub(super) fn without_extension(key: &str) -> &str {
     extension(key).and_then(|extension| key.strip_suffix(extension)?.strip_suffix('.')).unwrap_or(key)
 }
 
-/// The last part of a key, without its extension.
+/// Returns the last part of a key without its extension.
 pub(super) fn stem(key: &str) -> &str {
     without_extension(key).rsplit('/').next().unwrap_or(key)
 }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_cut_at_their_last_point() {
+    fn extension_starts_at_the_last_dot() {
         for (key, without, stem_of) in [
             ("a/b.c.mp3", "a/b.c", "b.c"),
             ("a.b/c", "a.b/c", "c"),

@@ -1,22 +1,23 @@
-//! Names of the segments that MediaLive's archive outputs write: `…/{name}{modifier}.{counter}.{extension}`.
+//! Names of the segments that archive outputs of MediaLive write: `…/{name}{modifier}.{counter}.{extension}`.
 
 use super::route::without_extension;
 
-/// Digits of a counter: MediaLive writes six, and more when they are used up.
+/// Number of digits of a counter. MediaLive writes six, and more when these are used up.
 const DIGITS: std::ops::RangeInclusive<usize> = 6..=7;
 
-/// A segment by its name.
+/// The parsed name of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SegmentName {
-    /// What its stream is called: the key below the folder of streams, without extension, counter and modifier.
+    /// Name of the stream: the key below the folder of streams, without extension, counter and modifier.
     pub(super) stream: String,
-    /// What the keys of all segments of the stream begin with, up to the point before the counter.
+    /// Common prefix of the keys of all segments of the stream, up to the dot before the counter.
     pub(super) prefix: String,
-    /// Its number in the stream.
+    /// Number of the segment in the stream.
     pub(super) counter: u64,
 }
 
-/// What a key says of a segment, behind `folder` bytes of it; `None` if it is not called like one.
+/// Parses the key of a segment after the first `folder` bytes, the folder of streams. Returns `None` if the key is not that
+/// of a segment.
 pub(super) fn segment_name(key: &str, folder: usize, modifier: &str) -> Option<SegmentName> {
     let (before, digits) = without_extension(key).rsplit_once('.')?;
     if !DIGITS.contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! What all work on files needs.
+//! State and helpers that the processing of all files shares.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::monitor::Index;
 use crate::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind};
 use crate::settings::FilesSettings;
 
-/// Parts, settings, threads.
+/// Dependencies, settings and threads.
 pub(super) struct Shared {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) index: Arc<dyn Index>,
@@ -29,15 +29,15 @@ pub(super) struct Shared {
     pub(super) measures: Arc<Measures>,
     pub(super) settings: FilesSettings,
     pub(super) pool: Pool,
-    /// One permit a thread of the pool, for work on a stranger's bytes.
+    /// One permit per thread of the pool, for the processing of untrusted input.
     pub(super) slots: Arc<Semaphore>,
     /// Held while an object is decoded that was being decoded when a process died.
     pub(super) suspects: Arc<Mutex<()>>,
-    /// Tracks that are to be compared.
+    /// New tracks that are still to be compared.
     pub(super) comparisons: Comparisons,
     /// Messages that are being handled.
     pub(super) working: TaskTracker,
-    /// Ends reading.
+    /// Aborts all reading.
     pub(super) stop: CancellationToken,
 }
 
@@ -46,7 +46,7 @@ impl Shared {
         self.catalog.journal()
     }
 
-    /// What is known of an object; `None` if it is not there.
+    /// Returns the facts of an object; `None` if it does not exist.
     pub(super) async fn facts(&self, object: &ObjectName) -> Result<Option<ObjectFacts>, OutsideError> {
         match self.objects.facts(object).await {
             Err(error) if error.kind() == OutsideErrorKind::NotFound => Ok(None),
@@ -54,12 +54,12 @@ impl Shared {
         }
     }
 
-    /// An object to be read.
+    /// Returns a source that reads an object.
     pub(super) fn source(&self, object: &ObjectName, facts: &ObjectFacts) -> ObjectSource {
         ObjectSource::new(Arc::clone(&self.objects), object.clone(), facts, self.stop.clone())
     }
 
-    /// Has something done on a thread for files.
+    /// Runs `work` on a thread of the pool. A panic becomes [`FilesError::Internal`].
     pub(super) async fn on_thread<T: Send + 'static>(
         &self,
         object: &ObjectName,
@@ -68,12 +68,12 @@ impl Shared {
         self.pool.run(work).await.map_err(|Broken| FilesError::Internal(object.clone()))
     }
 
-    /// What is in this sound. Takes its time, on a thread for files.
+    /// Identifies the songs in this audio. Takes long, so it must run on a thread of the pool.
     pub(super) fn search(&self, query: &Constellation) -> Result<Matches, IndexError> {
         self.search_with(query, self.settings.matching.effort)
     }
 
-    /// The same with another effort.
+    /// As [`Self::search`], with another effort.
     pub(super) fn search_with(&self, query: &Constellation, effort: Effort) -> Result<Matches, IndexError> {
         let snapshot: Arc<Snapshot> = self.index.snapshot();
         identify(&snapshot, query, &MatchSettings { effort, ..self.settings.matching.clone() })

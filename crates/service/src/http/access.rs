@@ -1,4 +1,4 @@
-//! Who may ask the API.
+//! Access control of the API.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,7 +13,7 @@ use super::Access;
 use super::error::ApiError;
 use crate::settings::Secret;
 
-/// Lets a request pass, or refuses it.
+/// Passes a request on, or rejects it.
 pub(super) async fn check(
     State(access): State<Access>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -30,7 +30,7 @@ pub(super) async fn check(
     }
 }
 
-/// Whether the request shows the token (RFC 6750, section 2.1), in a time that tells nothing of it.
+/// Checks that the request carries the token (RFC 6750, section 2.1), in a time that does not depend on the token.
 fn shows(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
     let shown = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     let (scheme, shown) = shown.split_at_checked(b"Bearer ".len()).unwrap_or_default();
@@ -38,11 +38,13 @@ fn shows(token: &Secret, headers: &HeaderMap) -> Result<(), ApiError> {
     if scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(right) {
         return Ok(());
     }
-    Err(ApiError::Unauthorized("show the token of http.api_token_file: Authorization: Bearer TOKEN"))
+    Err(ApiError::Unauthorized(
+        "missing or wrong token; send that of http.api_token_file: Authorization: Bearer TOKEN",
+    ))
 }
 
-/// Without a token only programs of this machine may ask. A page in its browser is none: it comes from here too, but under
-/// the name of its own host.
+/// Checks that the request comes from a program on this machine, for an API without a token. Requests of a web page in a
+/// local browser come from a loopback address, too, but have the host name of the page in `Host`.
 fn is_here(peer: IpAddr, headers: &HeaderMap) -> Result<(), ApiError> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if peer.to_canonical().is_loopback() && names_here(host) {
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_this_machine_are_told_from_others() {
+    fn loopback_hosts_are_recognized() {
         for here in [
             "localhost",
             "LOCALHOST:8080",

@@ -1,4 +1,4 @@
-//! What was heard, and where.
+//! API requests for the detections of a stream or of a track.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::query::{PageQuery, TimeQuery, mark_text};
 use super::streams::heard_in;
 
 impl Http {
-    /// The catalogue, if it is open.
+    /// Returns the catalog, if it is open.
     pub(super) fn catalog(&self) -> Result<&Arc<dyn Catalog>, ApiError> {
         self.catalog.get().ok_or(ApiError::NotYet)
     }
@@ -30,7 +30,7 @@ pub(super) async fn of_stream(
 ) -> Result<Json<Value>, ApiError> {
     let ((from, to), after, limit) = (query.times()?, query.mark()?, query.limit()?);
     let catalog = http.catalog()?;
-    // Earlier sessions are asked for by their own names, which no row has any more.
+    // An id without a row can be the name of an earlier session, whose row has been replaced.
     let stream = catalog.journal().stream(&id).await?;
     let place = stream.as_ref().map_or_else(|| HeardIn::Stream(id), heard_in);
     let page = catalog.journal().detections_of(&place, from, to, after, limit).await?;
@@ -45,7 +45,7 @@ pub(super) async fn of_track(
 ) -> Result<Json<Value>, ApiError> {
     let (before, limit) = (query.mark()?, query.limit()?);
     let track: TrackId = track.parse().map_err(|_| {
-        ApiError::Bad(format!("{track:?} is no id of a track; `refrain tracks list` has them"))
+        ApiError::Bad(format!("invalid track id {track:?}; `refrain tracks list` shows the ids"))
     })?;
     let catalog = http.catalog()?;
     let page = catalog.journal().airings_of(track, before, limit).await?;
@@ -62,7 +62,7 @@ async fn page_of(
     Ok(Json(json!({"detections": tell(catalog, page).await?, "next": next})))
 }
 
-/// Detections as the API tells them, with the tracks that they were of.
+/// Returns detections in the format of the API, with the tracks that were detected.
 pub(super) async fn tell(catalog: &dyn Catalog, page: &[Detection]) -> Result<Vec<Value>, CatalogError> {
     let mut numbers: Vec<_> = page.iter().map(|detection| detection.track).collect();
     numbers.sort_unstable();
@@ -95,7 +95,7 @@ fn row(heard: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
         "false_positive_probability": heard.false_positive_probability,
         "is_final": heard.is_final,
     });
-    // In a file they count from its first sample, and say what the seconds say.
+    // In a file, these times are relative to its first sample and would only repeat the seconds.
     if let (HeardIn::Stream(_), Value::Object(row)) = (&heard.heard_in, &mut row) {
         row.insert("start".to_owned(), json!(time(heard.start_at)));
         row.insert("end".to_owned(), json!(time(heard.end_at)));
@@ -103,7 +103,7 @@ fn row(heard: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
     row
 }
 
-/// A moment in milliseconds since 1970 as RFC 3339 has it.
+/// Formats a time in milliseconds since 1970 according to RFC 3339.
 fn time(milliseconds: i64) -> Option<String> {
     let time = DateTime::from_timestamp_millis(milliseconds)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))

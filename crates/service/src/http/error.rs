@@ -91,11 +91,11 @@ impl IntoResponse for ApiError {
 
 /// Answers requests for paths that do not exist.
 pub(super) async fn unknown_path() -> ApiError {
-    ApiError::NotFound("there is nothing here; docs/api.md names all paths".to_owned())
+    ApiError::NotFound("unknown path; docs/api.md lists all paths".to_owned())
 }
 
 /// Answers requests with a method that the path does not have.
 pub(super) async fn unknown_method() -> ApiError {
-    let text = "this path has no such method; docs/api.md names all";
+    let text = "this path has no such method; docs/api.md lists all methods";
     ApiError::Rejected(StatusCode::METHOD_NOT_ALLOWED, text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Entry points for fuzzing what clients of the API send.
+//! Entry points for fuzzing the parsers of API requests.
 
 use axum::extract::Query;
 use axum::http::Uri;
@@ -12,7 +12,7 @@ pub fn add_stream(body: &[u8]) -> bool {
     serde_json::from_slice::<Add>(body).is_ok()
 }
 
-/// Reads a query string as each request of the API does; returns the number of those that accept it.
+/// Parses a query string as each request of the API does; returns the number of requests that accept it.
 #[must_use]
 pub fn queries(query: &str) -> usize {
     let Ok(uri) = format!("/v1?{query}").parse::<Uri>() else { return 0 };

@@ -1,8 +1,8 @@
-//! The HTTP side: how the process is, what it measures, and the API (`docs/api.md`).
+//! The HTTP endpoints: health checks, metrics, and the API (`docs/api.md`).
 //!
 //! ```text
-//! /healthz /readyz /metrics   everybody who reaches the address
-//! /v1/…                       role api: whoever shows the token; without a token loopback addresses only
+//! /healthz /readyz /metrics   all clients that can reach the address
+//! /v1/…                       role api: clients with the token; without a configured token loopback addresses only
 //! ```
 
 mod access;
@@ -31,25 +31,25 @@ use crate::serve::Health;
 use crate::settings::Secret;
 use server::TimeLimits;
 
-/// What answers need. Clones are the same.
+/// State that the request handlers share. Clones refer to the same state.
 #[derive(Clone)]
 pub struct Http {
-    /// How the process is.
+    /// Health of the process.
     pub health: Arc<Health>,
-    /// What is measured now.
+    /// Returns the current values of all metrics.
     pub reading: Arc<dyn Fn() -> Reading + Send + Sync>,
-    /// The streams that this process follows.
+    /// Returns the streams that this process follows.
     pub statuses: Statuses,
-    /// The catalogue, once it is open.
+    /// The catalog, once it is open.
     pub catalog: Arc<OnceLock<Arc<dyn Catalog>>>,
-    /// Who may ask the API; `None`: there is none.
+    /// Access control of the API; `None` if this process does not serve the API.
     pub api: Option<Access>,
 }
 
-/// Who may ask the API.
+/// Access control of the API.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// Shown by whoever asks; `None`: only loopback addresses may.
+    /// Token that requests must carry; `None` if only loopback addresses have access.
     pub token: Option<Secret>,
 }
 

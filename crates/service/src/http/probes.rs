@@ -1,4 +1,4 @@
-//! What platforms and Prometheus ask.
+//! Health checks for platforms, and metrics for Prometheus.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::Http;
 use crate::metrics;
 
-/// Whether the process may go on.
+/// `GET /healthz`: 200 if the process is live, 503 with the reason if it should be restarted.
 pub(super) async fn live(State(http): State<Http>) -> Response {
     match http.health.live() {
         Ok(()) => "ok\n".into_response(),
@@ -16,7 +16,7 @@ pub(super) async fn live(State(http): State<Http>) -> Response {
     }
 }
 
-/// Whether it is ready, else a reason a line.
+/// `GET /readyz`: 200 if the process is ready, else 503 with one reason per line.
 pub(super) async fn ready(State(http): State<Http>) -> Response {
     let reasons = http.health.not_ready();
     if reasons.is_empty() {
@@ -25,7 +25,7 @@ pub(super) async fn ready(State(http): State<Http>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response()
 }
 
-/// All metrics.
+/// `GET /metrics`: all metrics.
 pub(super) async fn metrics(State(http): State<Http>) -> Response {
     match metrics::text(&(http.reading)()) {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),

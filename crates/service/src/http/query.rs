@@ -1,4 +1,4 @@
-//! What stands behind the question mark.
+//! Query-string parameters.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,16 +8,16 @@ use serde::Deserialize;
 
 use super::error::ApiError;
 
-/// Rows of a page where nobody says how many.
+/// Default number of rows per page.
 const PAGE: u32 = 100;
 
-/// Most rows of a page.
+/// Maximum number of rows per page.
 const LARGEST_PAGE: u32 = 1000;
 
-/// Milliseconds in a day, the time that is asked for where nobody says which.
+/// Default length of a time range: milliseconds in a day.
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// A stretch of time and a page of what is in it.
+/// A time range, and a page of the results in it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TimeQuery {
@@ -27,7 +27,7 @@ pub(super) struct TimeQuery {
     limit: Option<u32>,
 }
 
-/// A page.
+/// A page of results.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PageQuery {
@@ -35,11 +35,11 @@ pub(super) struct PageQuery {
     limit: Option<u32>,
 }
 
-/// Which streams.
+/// A filter of streams, and a page of the results.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct StreamsQuery {
-    /// Those that are over too.
+    /// True to include streams that have ended.
     pub(super) all: bool,
     pub(super) origin: Option<String>,
     pub(super) after: Option<String>,
@@ -47,7 +47,7 @@ pub(super) struct StreamsQuery {
 }
 
 impl TimeQuery {
-    /// From and to, milliseconds since 1970; the last 24 hours by default.
+    /// Returns start and end in milliseconds since 1970. By default the end is now, and the start 24 hours before the end.
     pub(super) fn times(&self) -> Result<(i64, i64), ApiError> {
         let to = self.to.as_deref().map_or_else(|| Ok(now()), moment)?;
         let from = self.from.as_deref().map_or_else(|| Ok(to.saturating_sub(DAY)), moment)?;
@@ -82,31 +82,31 @@ impl StreamsQuery {
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the current time in milliseconds since 1970.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A moment as RFC 3339 or as milliseconds since 1970.
+/// Parses a time in the format of RFC 3339 or in milliseconds since 1970.
 fn moment(text: &str) -> Result<i64, ApiError> {
-    // A plus that was not escaped arrives as a blank.
+    // A plus sign that was not percent-encoded arrives as a space.
     let time = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|time| time.timestamp_millis());
     time.ok().or_else(|| text.parse().ok()).ok_or_else(|| {
-        ApiError::Bad(format!("{text:?} is no time; use 2026-11-21T10:57:55Z or milliseconds since 1970"))
+        ApiError::Bad(format!("invalid time {text:?}; use 2026-11-21T10:57:55Z or milliseconds since 1970"))
     })
 }
 
-/// Where a page goes on, as the page before said.
+/// Parses the position at which a page continues, as the previous page returned it.
 fn mark(text: &str) -> Result<PageMark, ApiError> {
     let read = || {
         let (at, id) = text.split_once('_')?;
         Some(PageMark { at: at.parse().ok()?, id: id.parse::<DetectionId>().ok()? })
     };
-    read().ok_or_else(|| ApiError::Bad("after is not what a page gave as next".to_owned()))
+    read().ok_or_else(|| ApiError::Bad("after is not the value of next of an earlier page".to_owned()))
 }
 
-/// What [`mark`] reads.
+/// Formats a position for [`mark`].
 pub(super) fn mark_text(mark: PageMark) -> String {
     format!("{}_{}", mark.at, mark.id)
 }

@@ -1,4 +1,4 @@
-//! `/v1/streams`.
+//! API requests under `/v1/streams`.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,13 +17,13 @@ use super::query::{StreamsQuery, now};
 use crate::monitor::StreamStatus;
 use crate::streams::{ORIGIN_API, outside_name};
 
-/// Longest id, characters.
+/// Maximum length of an id, in characters.
 const LONGEST_ID: usize = 200;
 
-/// Longest URL, bytes.
+/// Maximum length of a URL, in bytes.
 const LONGEST_URL: usize = 8 * 1024;
 
-/// A stream as the API tells it. Its URL may hold a token and is not told.
+/// A stream in the format of the API. Its URL can contain credentials and is never returned.
 #[derive(Serialize)]
 struct Row<'a> {
     id: &'a str,
@@ -62,7 +62,7 @@ impl<'a> From<&'a Stream> for Row<'a> {
     }
 }
 
-/// What the sound of a stream is called in the journal: its session, where it has one.
+/// Returns the name under which the journal stores detections in the stream: that of its session, if it has one.
 pub(super) fn heard_in(stream: &Stream) -> HeardIn {
     HeardIn::Stream(outside_name(stream).to_owned())
 }
@@ -97,7 +97,7 @@ pub(super) async fn show(
     })))
 }
 
-/// What only the process that follows a stream knows.
+/// Returns the part of the status that only the process that follows the stream has.
 fn followed_here(status: &StreamStatus) -> Value {
     json!({
         "state": status.state.name(),
@@ -112,7 +112,7 @@ fn followed_here(status: &StreamStatus) -> Value {
     })
 }
 
-/// What `POST /v1/streams` takes.
+/// Body of `POST /v1/streams`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Add {
@@ -160,7 +160,7 @@ pub(super) async fn stop(
     if journal.stream(&id).await?.is_none() {
         return Err(unknown(&id));
     }
-    // One that is over already is what was asked for.
+    // If the stream has ended already, the request succeeds as well.
     journal.end_stream(&id, None, Some("stopped by hand"), now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,4 +1,4 @@
-//! From a queue to its handler.
+//! Receives the messages of a queue and passes them to its handler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use super::work::Work;
 use crate::measure::Measures;
 use crate::outside::{Message, Queue};
 
-/// Most messages of one receive, as queues have it.
+/// Maximum number of messages per receive: the limit of [`Queue::receive`].
 const BATCH: u32 = 10;
 
-/// How long a receive waits for the first message.
+/// Time that a receive waits for the first message.
 const LONG_POLL: Duration = Duration::from_secs(20);
 
-/// Receives under way at once: while one is answered, others ask.
+/// Number of concurrent receives, so that others poll the queue while the messages of one are dispatched.
 const RECEIVERS: usize = 3;
 
-/// Messages that are handled at once, unless [`Consumer::parallel`] says otherwise.
+/// Default of the maximum number of messages that are handled at once. See [`Consumer::parallel`].
 const PARALLEL: usize = 64;
 
-/// Pauses after a receive that failed.
+/// Shortest and longest pause after a failed receive.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-/// How long messages are taken to be hidden where the queue does not tell: the default of SQS.
+/// Visibility timeout that is assumed if that of the queue cannot be read: the default of SQS.
 const USUALLY_HIDDEN: Duration = Duration::from_secs(30);
 
-/// Receipts that wait to be deleted.
+/// Maximum number of receipts that wait for deletion.
 const RECEIPTS: usize = 1_000;
 
-/// Takes messages from a queue and has them handled.
+/// Receives messages from a queue and passes them to a handler.
 pub struct Consumer {
     queue: Arc<dyn Queue>,
     handler: Arc<dyn Handler>,
@@ -45,20 +45,20 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// A consumer of this queue.
+    /// Creates a consumer of this queue.
     #[must_use]
     pub fn new(queue: Arc<dyn Queue>, handler: Arc<dyn Handler>, measures: Arc<Measures>) -> Self {
         Self { queue, handler, measures, parallel: PARALLEL }
     }
 
-    /// With so many messages handled at once, at least one.
+    /// Sets the maximum number of messages that are handled at once, at least one.
     #[must_use]
     pub fn parallel(self, messages: usize) -> Self {
         Self { parallel: messages.max(1), ..self }
     }
 
-    /// Takes messages until `stop` is cancelled; then what was begun is finished, and what was not is shown again at
-    /// once.
+    /// Receives messages until `stop` is cancelled. Then messages that are being handled are finished, and others are made
+    /// visible at once.
     pub async fn run(self, stop: CancellationToken) {
         let Some(hidden_for) = self.hidden_for(&stop).await else { return };
         let (receipts, done) = mpsc::channel(RECEIPTS);
@@ -81,7 +81,7 @@ impl Consumer {
         let _ = deleting.await;
     }
 
-    /// How long the queue hides what is received. `None` if the end came first.
+    /// Returns the visibility timeout of the queue. `None` if `stop` was cancelled first.
     async fn hidden_for(&self, stop: &CancellationToken) -> Option<Duration> {
         let mut backoff = Backoff::new(PAUSES);
         loop {
@@ -89,11 +89,11 @@ impl Consumer {
                 Ok(facts) => return Some(facts.hidden_for),
                 Err(error) if !error.is_transient() => {
                     let queue = self.queue.name();
-                    tracing::warn!(queue, %error, "the queue does not say how it is set up; 30 s of hiding are assumed");
+                    tracing::warn!(queue, %error, "cannot read the attributes of the queue, assuming a visibility timeout of 30 s");
                     return Some(USUALLY_HIDDEN);
                 }
                 Err(error) => {
-                    tracing::warn!(queue = self.queue.name(), %error, "the queue is away; trying again");
+                    tracing::warn!(queue = self.queue.name(), %error, "queue unavailable, retrying");
                 }
             }
             tokio::select! {
@@ -104,13 +104,13 @@ impl Consumer {
     }
 }
 
-/// Receives messages and begins to handle them, never more than there is room for; waits for the last in the end.
+/// Receives messages and starts their handling, never more than there are free slots. At the end it waits for the last one.
 async fn receive(work: Arc<Work>, slots: Arc<Semaphore>, stop: CancellationToken) {
     let (mut backoff, mut tasks) = (Backoff::new(PAUSES), JoinSet::new());
     while let Some(mut room) = room(&slots, &stop).await {
         while tasks.try_join_next().is_some() {}
         let most = u32::try_from(room.len()).unwrap_or(BATCH);
-        // A receive that is given up may have taken messages with it. They come again when they are no longer hidden.
+        // An aborted receive may have received messages. They become visible again when their timeout expires.
         let received = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -120,7 +120,7 @@ async fn receive(work: Arc<Work>, slots: Arc<Semaphore>, stop: CancellationToken
             Ok(messages) => messages,
             Err(error) => {
                 drop(room);
-                tracing::warn!(queue = work.queue.name(), %error, "cannot receive; trying again");
+                tracing::warn!(queue = work.queue.name(), %error, "cannot receive messages, retrying");
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = sleep(backoff.next()) => continue,
@@ -143,7 +143,7 @@ async fn receive(work: Arc<Work>, slots: Arc<Semaphore>, stop: CancellationToken
     while tasks.join_next().await.is_some() {}
 }
 
-/// Room for at least one message and at most a batch. `None` at the end.
+/// Waits for a free slot. Returns the slots for at least one message and at most a batch; `None` after a stop.
 async fn room(slots: &Arc<Semaphore>, stop: &CancellationToken) -> Option<Vec<OwnedSemaphorePermit>> {
     let first = tokio::select! {
         biased;
@@ -165,6 +165,6 @@ async fn show_again(queue: &dyn Queue, messages: &[Message]) {
         return;
     }
     if let Err(error) = queue.hide(&receipts, Duration::ZERO).await {
-        tracing::debug!(queue = queue.name(), %error, "messages stay hidden for a while");
+        tracing::debug!(queue = queue.name(), %error, "cannot release messages, they stay hidden until their timeout expires");
     }
 }

@@ -1,4 +1,4 @@
-//! Deletes what is done, many at once.
+//! Deletes handled messages, many at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use tokio::time::sleep;
 
 use crate::outside::Queue;
 
-/// Most messages that are deleted by one call: more of them are more requests anyway.
+/// Maximum number of messages that one call deletes. More messages would need more requests anyway.
 const BATCH: usize = 100;
 
-/// How often a delete is tried. What stays comes again, and is done again without harm.
+/// Maximum number of attempts to delete. A message that is not deleted is received and handled again, without harm.
 const TRIES: u32 = 4;
 
-/// Pauses between tries.
+/// Shortest and longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
-/// Deletes until nobody sends any more. While one batch is deleted, the next gathers.
+/// Deletes messages until all senders are dropped. While one batch is deleted, the next one is collected.
 pub(super) async fn delete_all(queue: Arc<dyn Queue>, mut done: mpsc::Receiver<String>) {
     let mut batch = Vec::new();
     while done.recv_many(&mut batch, BATCH).await > 0 {
@@ -31,12 +31,12 @@ async fn delete(queue: &dyn Queue, receipts: &[String]) {
     let mut backoff = Backoff::new(PAUSES);
     while let Err(error) = queue.delete(receipts).await {
         let count = receipts.len();
-        // A receipt that has run out stays so, and whoever waits behind it would run out too.
+        // An expired receipt stays expired, and the receipts behind it would expire during further attempts.
         if !error.is_transient() || backoff.tries() + 1 >= TRIES {
-            tracing::warn!(queue = queue.name(), count, %error, "messages could not be deleted; they come again");
+            tracing::warn!(queue = queue.name(), count, %error, "cannot delete messages, they will be received again");
             return;
         }
-        tracing::debug!(queue = queue.name(), count, %error, "messages could not be deleted; trying again");
+        tracing::debug!(queue = queue.name(), count, %error, "cannot delete messages, retrying");
         sleep(backoff.next()).await;
     }
 }

@@ -1,13 +1,13 @@
-//! Messages of queues to what handles them.
+//! Receives messages from queues and passes them to their handlers.
 //!
 //! ```text
-//! receivers (long polls) ─► a task a message: Handler, hidden as long as it works ─► done: deleted, in batches
-//!                                                                                 ├► not understood: dead letters
-//!                                                                                 └► later: hidden so long
+//! receivers (long polls) ─► one task per message: Handler, hidden while it runs ─┬► done: deleted, in batches
+//!                                                                                ├► invalid: dead-letter queue
+//!                                                                                └► retry: hidden for a time
 //! ```
 //!
-//! A message is deleted after it was handled and never before: what happens to the process in between, it comes again. So
-//! handlers do the same thing twice without harm.
+//! A message is deleted after it was handled and never before. If the process dies in between, the message is received
+//! again. So handlers must be able to handle the same message twice without harm.
 
 mod consumer;
 mod delete;
@@ -19,21 +19,21 @@ use async_trait::async_trait;
 
 pub use consumer::Consumer;
 
-/// What became of a message.
+/// Outcome of handling a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handled {
-    /// It is done, or nothing is to be done: it is deleted.
+    /// The message was handled, or needs no action. It is deleted.
     Done,
-    /// It cannot be understood, and never will, for this reason: it goes to the dead letters.
+    /// The message can never be handled, for this reason. It is moved to the dead-letter queue.
     Bury(String),
-    /// It could not be done now: it comes again after this time.
+    /// The message could not be handled now. It becomes visible again after this time.
     Again(Duration),
 }
 
 /// Handles messages of a queue.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Does what a message asks for. It may take as long as it has to; the same message may come again, also at the same
+    /// Handles a message. This may take as long as necessary. The same message may be received again, also at the same
     /// time.
     async fn handle(&self, body: &str) -> Handled;
 }

@@ -1,4 +1,4 @@
-//! One message at a time.
+//! Handling of one message.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -14,29 +14,29 @@ use super::{Handled, Handler};
 use crate::measure::Measures;
 use crate::outside::{Message, OutsideErrorKind, Queue};
 
-/// A message is hidden anew each time that so much of the time is over for which the queue hides it.
+/// Part of the visibility timeout after which the timeout of a message is extended: one over this number.
 const PART: u32 = 3;
 
-/// Where there is no queue of dead letters, what cannot be understood is hidden for so long.
+/// Time for which a message that can never be handled is hidden if the queue has no dead-letter queue.
 const OUT_OF_THE_WAY: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// What could not be buried is tried again after this time.
+/// Pause before a retry if a message could not be moved to the dead-letter queue.
 const BURY_AGAIN: Duration = Duration::from_secs(30);
 
-/// A message whose handling broke comes again after this time.
+/// Pause before a message whose handler panicked is retried.
 const AFTER_PANIC: Duration = Duration::from_secs(60);
 
-/// Most messages whose ids are remembered so that each is logged once.
+/// Maximum number of messages whose ids are remembered, so that each is logged once.
 const REMEMBERED: usize = 10_000;
 
-/// What the handling of messages shares.
+/// State that the handling of all messages of a queue shares.
 pub(super) struct Work {
     pub(super) queue: Arc<dyn Queue>,
     handler: Arc<dyn Handler>,
     measures: Arc<Measures>,
     hidden_for: Duration,
     done: mpsc::Sender<String>,
-    /// Messages that could not be buried and were logged.
+    /// Ids of messages that could not be dead-lettered, because the queue has no dead-letter queue, and that were logged.
     logged: Mutex<HashSet<String>>,
 }
 
@@ -51,7 +51,7 @@ impl Work {
         Self { queue, handler, measures, hidden_for, done, logged: Mutex::default() }
     }
 
-    /// Has a message handled, and does with it what follows.
+    /// Handles a message, then deletes, moves or hides it, depending on the outcome.
     pub(super) async fn handle(&self, message: Message) {
         match self.handled(&message).await {
             Handled::Done => {
@@ -66,7 +66,7 @@ impl Work {
         }
     }
 
-    /// What the handler says; the message is hidden as long as it works.
+    /// Runs the handler and returns its outcome. The message stays hidden while the handler runs.
     async fn handled(&self, message: &Message) -> Handled {
         let work = AssertUnwindSafe(self.handler.handle(&message.body)).catch_unwind();
         let mut work = pin!(work);
@@ -77,7 +77,7 @@ impl Work {
             tokio::select! {
                 biased;
                 handled = &mut work => return handled.unwrap_or_else(|_| {
-                    tracing::error!(queue = self.queue.name(), message = message.id, "internal error; the message comes again");
+                    tracing::error!(queue = self.queue.name(), message = message.id, "internal error, the message is retried");
                     Handled::Again(AFTER_PANIC)
                 }),
                 _ = tick.tick() => self.hide(message, self.hidden_for).await,
@@ -88,7 +88,7 @@ impl Work {
     async fn hide(&self, message: &Message, time: Duration) {
         let receipt = std::slice::from_ref(&message.receipt);
         if let Err(error) = self.queue.hide(receipt, time).await {
-            tracing::debug!(queue = self.queue.name(), message = message.id, %error, "cannot hide a message");
+            tracing::debug!(queue = self.queue.name(), message = message.id, %error, "cannot hide message");
         }
     }
 
@@ -97,7 +97,7 @@ impl Work {
         match self.queue.bury(message, why).await {
             Ok(()) => {
                 self.measures.messages_buried.add(1);
-                tracing::warn!(queue, message = message.id, why, "a message went to the dead letters");
+                tracing::warn!(queue, message = message.id, why, "message moved to the dead-letter queue");
             }
             Err(error) if error.kind() == OutsideErrorKind::NotFound => {
                 self.measures.messages_failed.add(1);
@@ -106,20 +106,20 @@ impl Work {
                         queue,
                         message = message.id,
                         why,
-                        "a message cannot be understood, and the queue has no queue of dead letters (redrive policy); it stays, hidden"
+                        "message cannot be handled, and the queue has no dead-letter queue (redrive policy); it stays hidden"
                     );
                 }
                 self.hide(message, OUT_OF_THE_WAY).await;
             }
             Err(error) => {
                 self.measures.messages_failed.add(1);
-                tracing::warn!(queue, message = message.id, why, %error, "a message could not be moved to the dead letters");
+                tracing::warn!(queue, message = message.id, why, %error, "cannot move message to the dead-letter queue");
                 self.hide(message, BURY_AGAIN).await;
             }
         }
     }
 
-    /// Whether a message was not logged yet.
+    /// Returns true if a message was not logged yet.
     fn is_new(&self, id: &str) -> bool {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.len() >= REMEMBERED {

@@ -2,34 +2,34 @@
 
 use refrain_catalog::{Metadata, Rule};
 
-/// Months as responses write them.
+/// Names of the months in responses.
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Most bytes of a value: longer texts are lyrics or embedded documents. S3 and responses repeat every value.
+/// Maximum length of a value in bytes. Longer texts are lyrics or embedded documents. S3 and responses repeat every value.
 const MAX_VALUE_BYTES: usize = 4 << 10;
 
-/// Most bytes of a column's name.
+/// Maximum length of the name of a column in bytes.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Most columns without a field of their own. Each one is repeated in every response for the track.
+/// Maximum number of columns without a field of their own. Each one is repeated in every response for the track.
 const MAX_EXTRA_COLUMNS: usize = 256;
 
-/// Values that somebody gave for a track; what is `None` was not given.
+/// Values that were given for a track; `None` if a value was not given.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fields {
-    /// What people call it.
+    /// Metadata of the track.
     pub metadata: Metadata,
-    /// What to do with a match.
+    /// Rule for matches of the track.
     pub rule: Option<Rule>,
 }
 
 impl Fields {
-    /// Takes one value by the name of its column. Names of known fields are taken in any case and with
-    /// blanks or hyphens for `_`; other names are kept as they are.
+    /// Sets one value by the name of its column. Names of known fields are accepted in any case and with spaces or hyphens
+    /// for `_`; other names are kept as they are. An empty value is ignored.
     ///
     /// # Errors
-    /// What is wrong with the value, for a message that says where it stood.
+    /// The reason why the value is invalid, for a message that names its location.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let value = value.trim();
         if value.is_empty() {
@@ -56,7 +56,9 @@ impl Fields {
                     return Err(too_long("the name of a column", name.len(), MAX_NAME_BYTES));
                 }
                 if extra.len() >= MAX_EXTRA_COLUMNS && !extra.contains_key(name) {
-                    return Err(format!("more than {MAX_EXTRA_COLUMNS} columns of its own; leave some out"));
+                    return Err(format!(
+                        "more than {MAX_EXTRA_COLUMNS} columns without a field of their own; leave some out"
+                    ));
                 }
                 self.metadata.extra.insert(name.to_owned(), checked);
             }
@@ -64,14 +66,14 @@ impl Fields {
         Ok(())
     }
 
-    /// Whether a name is that of a field that has a place of its own, or `rule`.
+    /// Returns true if a name is `rule` or that of a known field.
     #[must_use]
     pub fn has_place(name: &str) -> bool {
         let key = known_name(name);
         key == "rule" || slot(&mut Metadata::default(), &key).is_some()
     }
 
-    /// Takes a value away.
+    /// Removes a value.
     pub fn clear(&mut self, name: &str) {
         let key = known_name(name);
         if key == "rule" {
@@ -83,7 +85,7 @@ impl Fields {
         }
     }
 
-    /// These values, and those of `below` that are not given here.
+    /// Returns these values, and those of `below` that are not given here.
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         let (top, low) = (self.metadata, below.metadata);
@@ -112,7 +114,7 @@ fn too_long(what: &str, bytes: usize, limit: usize) -> String {
     format!("{what} has {bytes} bytes, the limit is {limit}; shorten it")
 }
 
-/// A column name in the form that known fields have: lower case, `_` for blanks and hyphens.
+/// Returns a column name in the form of known fields: lower case, with `_` for spaces and hyphens.
 #[must_use]
 pub fn known_name(name: &str) -> String {
     name.trim().to_ascii_lowercase().replace([' ', '-'], "_")
@@ -133,7 +135,7 @@ fn slot<'a>(metadata: &'a mut Metadata, key: &str) -> Option<&'a mut Option<Stri
     })
 }
 
-/// An ISRC without its hyphens: country (2 letters), registrant (3), year and number (7 digits).
+/// Parses an ISRC and returns it without hyphens: country (2 letters), registrant (3), year and number (7 digits).
 pub(super) fn isrc(text: &str) -> Result<String, String> {
     let code: String =
         text.chars().filter(|c| !matches!(c, '-' | ' ')).collect::<String>().to_ascii_uppercase();
@@ -143,10 +145,11 @@ pub(super) fn isrc(text: &str) -> Result<String, String> {
             2..=4 => byte.is_ascii_alphanumeric(),
             _ => byte.is_ascii_digit(),
         });
-    if good { Ok(code) } else { Err(format!("{text:?} is no ISRC: 12 characters like USZZ00000001")) }
+    if good { Ok(code) } else { Err(format!("invalid ISRC {text:?}: use 12 characters like USZZ00000001")) }
 }
 
-/// A date as ISO 8601, whole or only its year or month; takes the response's `DD-Mon-YYYY` too.
+/// Parses a date in ISO 8601, complete or only year or year and month, or in the `DD-Mon-YYYY` of responses. Returns it in
+/// ISO 8601.
 pub(super) fn release_date(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |part: &str, digits: usize, most: u32| {
@@ -169,7 +172,7 @@ pub(super) fn release_date(text: &str) -> Result<String, String> {
         }
         _ => None,
     };
-    date.ok_or_else(|| format!("{text:?} is no date: use YYYY, YYYY-MM, YYYY-MM-DD or DD-Mon-YYYY"))
+    date.ok_or_else(|| format!("invalid date {text:?}: use YYYY, YYYY-MM, YYYY-MM-DD or DD-Mon-YYYY"))
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! Values of one JSON object.
+//! Metadata in a JSON object.
 
 use serde_json::{Map, Value};
 
-/// Names and values of a JSON object; what is null is left out.
+/// Returns the names and values of a JSON object. Values that are null are left out.
 ///
 /// # Errors
-/// If it is none, or a value is no text, number or truth value.
+/// If the text is not a JSON object, or if a value is not a string, number or boolean.
 pub fn json_cells(text: &[u8]) -> Result<Vec<(String, String)>, String> {
     let object: Map<String, Value> =
-        serde_json::from_slice(text).map_err(|error| format!("no JSON object: {error}"))?;
+        serde_json::from_slice(text).map_err(|error| format!("invalid JSON object: {error}"))?;
     object
         .into_iter()
         .filter_map(|(name, value)| plain(&name, value).map(|r| r.map(|v| (name, v))).transpose())
@@ -21,6 +21,6 @@ fn plain(name: &str, value: Value) -> Result<Option<String>, String> {
         Value::String(text) => Ok(Some(text)),
         Value::Number(number) => Ok(Some(number.to_string())),
         Value::Bool(bool) => Ok(Some(bool.to_string())),
-        Value::Array(_) | Value::Object(_) => Err(format!("{name} is no text, number or truth value")),
+        Value::Array(_) | Value::Object(_) => Err(format!("{name} must be a string, number or boolean")),
     }
 }

@@ -1,4 +1,4 @@
-//! What people call a track: named values, checked one by one.
+//! Metadata of a track: named values, checked one by one.
 
 mod fields;
 mod json;

@@ -1,15 +1,15 @@
-//! What a music file says about itself.
+//! Metadata from the tags of an audio file.
 
 use refrain_core::audio::Tags;
 
 use super::Fields;
 use super::fields::{isrc, release_date};
 
-/// Length of `YYYY-MM-DD`, with which a tag's time stamp begins.
+/// Length of `YYYY-MM-DD`, the beginning of the time stamp in a tag.
 const DATE_LENGTH: usize = 10;
 
-/// The tags that the catalogue has a place for. Tags are full of mistakes that nobody can be asked about:
-/// a code or date that is none is left out.
+/// Returns the values of the tags that the catalog has a column for, and the genre. Tags are full of mistakes that cannot
+/// be clarified, so an invalid code or date is left out.
 #[must_use]
 pub fn from_tags(tags: &Tags) -> Fields {
     let mut fields = Fields::default();

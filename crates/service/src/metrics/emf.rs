@@ -1,4 +1,4 @@
-//! CloudWatch's embedded metric format: lines of the log that CloudWatch makes metrics of.
+//! The embedded metric format of CloudWatch: log lines that CloudWatch converts to metrics.
 //!
 //! Specification: "Embedded metric format" in the Amazon CloudWatch user guide.
 
@@ -10,13 +10,13 @@ use super::{Reading, dropped};
 use crate::monitor::StreamStatus;
 use crate::settings::EmfSettings;
 
-/// Metrics that one line may hold.
+/// Maximum number of metrics per line.
 const MOST: usize = 100;
 
-/// A metric's name, its unit and its value.
+/// Name, unit and value of a metric.
 type Metric = (&'static str, &'static str, f64);
 
-/// Makes lines of readings. What only grows is told as what it grew by since the line before.
+/// Converts readings to lines. For a value that only increases, a line contains the increase since the previous line.
 #[derive(Debug)]
 pub struct Emf {
     settings: EmfSettings,
@@ -24,7 +24,7 @@ pub struct Emf {
     streams: HashMap<String, Heard>,
 }
 
-/// What the parts had counted.
+/// Counters at the time of a reading.
 #[derive(Debug, Default, Clone, Copy)]
 struct Counts {
     matches: u64,
@@ -33,7 +33,7 @@ struct Counts {
     file_failures: u64,
 }
 
-/// What of a stream had been heard, seconds.
+/// Values of a stream that only increase, in seconds.
 #[derive(Debug, Default, Clone, Copy)]
 struct Heard {
     silence: f64,
@@ -41,13 +41,13 @@ struct Heard {
 }
 
 impl Emf {
-    /// With these settings.
+    /// Creates the converter with these settings.
     #[must_use]
     pub fn new(settings: EmfSettings) -> Self {
         Self { settings, before: Counts::default(), streams: HashMap::new() }
     }
 
-    /// The lines of a reading; `now` is in milliseconds since 1970.
+    /// Returns the lines of a reading; `now` is in milliseconds since 1970.
     pub fn lines(&mut self, reading: &Reading, now: i64) -> Vec<String> {
         let grown = self.grown(reading);
         let silence = grown.iter().fold(0.0, |sum, (_, heard)| sum + heard.silence);
@@ -88,7 +88,7 @@ impl Emf {
         metrics
     }
 
-    /// What each stream was heard since the reading before. One that began anew begins with nothing.
+    /// Returns the increase of each stream's values since the previous reading. For a restarted stream this is its value.
     fn grown(&self, reading: &Reading) -> Vec<(String, Heard)> {
         let since = |now: f64, before: f64| if now >= before { now - before } else { now };
         let of = |(id, status): &(String, StreamStatus)| {

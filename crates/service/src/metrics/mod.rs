@@ -1,4 +1,4 @@
-//! What is measured, told in the form of Prometheus and in that of CloudWatch.
+//! Metrics of the process, in the formats of Prometheus and CloudWatch.
 
 mod emf;
 mod prometheus;
@@ -13,37 +13,37 @@ use crate::monitor::StreamStatus;
 pub use emf::Emf;
 pub use prometheus::{CONTENT_TYPE, text};
 
-/// Every stream that this process follows, by its id.
+/// Returns the id and status of every stream that this process follows.
 pub type Statuses = Arc<dyn Fn() -> Vec<(String, StreamStatus)> + Send + Sync>;
 
-/// How full the outbox is.
+/// Fill level of the outbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outbox {
-    /// Messages that wait.
+    /// Number of messages that wait for delivery.
     pub due: u64,
-    /// Age of the oldest of these, seconds.
+    /// Age of the oldest of these messages, in seconds.
     pub oldest_seconds: f64,
-    /// Messages that were given up.
+    /// Number of messages whose delivery failed permanently.
     pub dead: u64,
 }
 
-/// What is known at one moment.
+/// The values of all metrics at one moment.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// Whether the process is ready.
+    /// True if the process is ready.
     pub ready: bool,
-    /// Streams that it takes at most.
+    /// Maximum number of streams of the process.
     pub capacity: u32,
-    /// What its parts count.
+    /// Counters of the process.
     pub measures: Arc<Measures>,
-    /// Its streams.
+    /// Id and status of each stream that the process follows.
     pub streams: Vec<(String, StreamStatus)>,
-    /// The outbox of the whole service, if the database could be asked.
+    /// The outbox of the whole service; `None` if the database could not be read.
     pub outbox: Option<Outbox>,
 }
 
 impl Reading {
-    /// Streams held as a share of what is taken, percent; one that takes none is full of nothing.
+    /// Returns the number of streams as a percentage of the capacity; 0 if the capacity is 0.
     fn utilization(&self) -> f64 {
         match self.capacity {
             0 => 0.0,
@@ -52,7 +52,7 @@ impl Reading {
     }
 }
 
-/// Seconds of sound that were left out because the machine was too slow, or came too late to it.
+/// Returns the seconds of audio that were dropped because the machine was too slow, or because they arrived too late.
 fn dropped(status: &StreamStatus) -> f64 {
     status.ear.gaps.of(GapReason::Dropped).seconds
 }

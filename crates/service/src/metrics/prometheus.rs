@@ -1,4 +1,4 @@
-//! The text that Prometheus reads (OpenMetrics 1.0).
+//! Metrics in the text format of Prometheus (OpenMetrics 1.0).
 
 use std::fmt;
 
@@ -12,16 +12,16 @@ use prometheus_client::registry::Registry;
 use super::{Reading, dropped};
 use crate::monitor::StreamStatus;
 
-/// What [`text`] is.
+/// Media type of the result of [`text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Milliseconds in a second.
 const MILLISECONDS: f64 = 1000.0;
 
-/// All metrics of a reading.
+/// Returns all metrics of a reading.
 ///
 /// # Errors
-/// Only where no memory is left.
+/// Only if memory allocation fails.
 pub fn text(reading: &Reading) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("refrain");
     registry.register_collector(Box::new(reading.clone()));
@@ -33,7 +33,7 @@ pub fn text(reading: &Reading) -> Result<String, fmt::Error> {
 impl Collector for Reading {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut to = Writer(&mut encoder);
-        to.gauge("ready", "Whether the process is ready, as /readyz says", f64::from(u8::from(self.ready)))?;
+        to.gauge("ready", "1 if the process is ready, see /readyz", f64::from(u8::from(self.ready)))?;
         to.gauge(
             "index_tracks",
             "Tracks in the index that the process searches",
@@ -42,9 +42,13 @@ impl Collector for Reading {
         self.encode_streams(&mut to)?;
         self.encode_counts(&mut to)?;
         if let Some(outbox) = self.outbox {
-            to.gauge("outbox_waiting_messages", "Messages of the outbox that wait", outbox.due as f64)?;
-            to.gauge("outbox_dead_messages", "Messages that were given up", outbox.dead as f64)?;
-            to.gauge("outbox_oldest_seconds", "Age of the oldest that waits", outbox.oldest_seconds)?;
+            to.gauge("outbox_waiting_messages", "Outbox messages that wait for delivery", outbox.due as f64)?;
+            to.gauge(
+                "outbox_dead_messages",
+                "Outbox messages whose delivery failed permanently",
+                outbox.dead as f64,
+            )?;
+            to.gauge("outbox_oldest_seconds", "Age of the oldest waiting message", outbox.oldest_seconds)?;
         }
         self.encode_each_stream(&mut to)
     }
@@ -54,44 +58,88 @@ impl Reading {
     fn encode_streams(&self, to: &mut Writer<'_, '_>) -> fmt::Result {
         let measures = &self.measures;
         to.gauge("streams", "Streams that this process follows", self.streams.len() as f64)?;
-        to.gauge("streams_capacity", "Streams that it takes at most", f64::from(self.capacity))?;
-        to.gauge("streams_utilization_ratio", "Share of these", self.utilization() / 100.0)?;
+        to.gauge("streams_capacity", "Maximum number of streams of this process", f64::from(self.capacity))?;
+        to.gauge(
+            "streams_utilization_ratio",
+            "Share of the capacity that is in use",
+            self.utilization() / 100.0,
+        )?;
         let waiting = measures.streams_waiting.get() as f64;
-        to.gauge("streams_waiting", "Streams of the whole service that nobody follows", waiting)?;
-        to.counter("streams_taken_over", "Streams taken over", measures.streams_taken_over.get())?;
-        to.counter("streams_failed", "Streams that failed for good", measures.streams_failed.get())?;
-        to.counter("leases_lost", "Leases that were lost", measures.leases_lost.get())
+        to.gauge("streams_waiting", "Streams of the whole service that no process follows", waiting)?;
+        to.counter(
+            "streams_taken_over",
+            "Streams taken over from another process",
+            measures.streams_taken_over.get(),
+        )?;
+        to.counter("streams_failed", "Streams that failed permanently", measures.streams_failed.get())?;
+        to.counter("leases_lost", "Stream leases that were lost", measures.leases_lost.get())
     }
 
     fn encode_counts(&self, to: &mut Writer<'_, '_>) -> fmt::Result {
         let measures = &self.measures;
-        to.counter("matches", "Airings that were found", measures.airings.get())?;
-        to.counter("queue_messages_handled", "Messages of queues handled", measures.messages_handled.get())?;
-        to.counter("queue_messages_buried", "Those put to the dead letters", measures.messages_buried.get())?;
-        to.counter("queue_messages_failed", "Those that come again", measures.messages_failed.get())?;
+        to.counter("matches", "Airings that were detected", measures.airings.get())?;
+        to.counter("queue_messages_handled", "Queue messages handled", measures.messages_handled.get())?;
+        to.counter(
+            "queue_messages_buried",
+            "Queue messages moved to the dead-letter queue",
+            measures.messages_buried.get(),
+        )?;
+        to.counter(
+            "queue_messages_failed",
+            "Queue messages that failed and are retried",
+            measures.messages_failed.get(),
+        )?;
         to.counter("files_checked", "Files and segments checked", measures.files_checked.get())?;
-        to.counter("files_indexed", "Files learned", measures.files_indexed.get())?;
-        to.counter("files_failed", "Files that could not be", measures.files_failed.get())?;
+        to.counter("files_indexed", "Files indexed", measures.files_indexed.get())?;
+        to.counter(
+            "files_failed",
+            "Files whose check or indexing failed permanently",
+            measures.files_failed.get(),
+        )?;
         let seconds = measures.file_milliseconds.get() as f64 / MILLISECONDS;
-        to.counter("files_audio_seconds", "Sound in checked files", seconds)?;
-        to.counter("deliveries", "Messages delivered", measures.delivered.get())?;
-        to.counter("delivery_failures", "Deliveries that are tried again", measures.delivery_failures.get())?;
-        to.counter("deliveries_dead", "Deliveries given up by this process", measures.deliveries_dead.get())
+        to.counter("files_audio_seconds", "Audio in checked files", seconds)?;
+        to.counter("deliveries", "Outbox messages delivered", measures.delivered.get())?;
+        to.counter(
+            "delivery_failures",
+            "Deliveries that failed and are retried",
+            measures.delivery_failures.get(),
+        )?;
+        to.counter(
+            "deliveries_dead",
+            "Deliveries by this process that failed permanently",
+            measures.deliveries_dead.get(),
+        )
     }
 
     fn encode_each_stream(&self, to: &mut Writer<'_, '_>) -> fmt::Result {
         let streams = &self.streams;
         to.states(streams)?;
-        to.each("stream_lag_seconds", "From the last sound heard to now", GAUGE, streams, StreamStatus::lag)?;
-        to.each("stream_queued_seconds", "Sound that waits", GAUGE, streams, |s| Some(s.queued_seconds))?;
-        to.each("stream_heard_seconds", "Stream time heard", COUNTER, streams, |s| Some(s.position))?;
-        to.each("stream_audio_seconds", "Sound heard", COUNTER, streams, |s| Some(s.ear.seconds))?;
+        to.each(
+            "stream_lag_seconds",
+            "Time from the last processed audio to now",
+            GAUGE,
+            streams,
+            StreamStatus::lag,
+        )?;
+        to.each("stream_queued_seconds", "Audio that waits for processing", GAUGE, streams, |s| {
+            Some(s.queued_seconds)
+        })?;
+        to.each("stream_heard_seconds", "Stream time processed, gaps included", COUNTER, streams, |s| {
+            Some(s.position)
+        })?;
+        to.each("stream_audio_seconds", "Audio processed", COUNTER, streams, |s| Some(s.ear.seconds))?;
         let silence = |s: &StreamStatus| Some(s.ear.silence_seconds);
-        to.each("stream_silence_seconds", "Sound below -60 dBFS", COUNTER, streams, silence)?;
+        to.each("stream_silence_seconds", "Audio below -60 dBFS", COUNTER, streams, silence)?;
         let missing = |s: &StreamStatus| Some(s.ear.gaps.total().seconds);
-        to.each("stream_missing_seconds", "Sound that never came", COUNTER, streams, missing)?;
+        to.each("stream_missing_seconds", "Audio missing from the source", COUNTER, streams, missing)?;
         let late = |s: &StreamStatus| Some(dropped(s));
-        to.each("stream_dropped_seconds", "Sound left out for slowness", COUNTER, streams, late)?;
+        to.each(
+            "stream_dropped_seconds",
+            "Audio dropped because it was late or processing too slow",
+            COUNTER,
+            streams,
+            late,
+        )?;
         let bytes = |s: &StreamStatus| Some(s.source.bytes as f64);
         to.each("stream_received_bytes", "Media received", COUNTER, streams, bytes)?;
         let errors = |s: &StreamStatus| Some(s.ear.decode_errors as f64);
@@ -99,14 +147,14 @@ impl Reading {
         let retries = |s: &StreamStatus| Some(s.source.retries as f64);
         to.each("stream_network_retries", "Requests that were repeated", COUNTER, streams, retries)?;
         let airings = |s: &StreamStatus| Some(s.airings.len() as f64);
-        to.each("stream_songs", "Songs that play", GAUGE, streams, airings)
+        to.each("stream_songs", "Songs that are playing", GAUGE, streams, airings)
     }
 }
 
 const GAUGE: MetricType = MetricType::Gauge;
 const COUNTER: MetricType = MetricType::Counter;
 
-/// Writes metrics one after the other.
+/// Writes one metric after the other.
 struct Writer<'a, 'b>(&'a mut DescriptorEncoder<'b>);
 
 impl Writer<'_, '_> {
@@ -118,7 +166,7 @@ impl Writer<'_, '_> {
         ConstCounter::new(value).encode(self.0.encode_descriptor(name, help, None, COUNTER)?)
     }
 
-    /// A value of each stream that has one.
+    /// Writes a metric with the value of each stream that has one.
     fn each(
         &mut self,
         name: &str,
@@ -136,9 +184,10 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// The state of each stream: 1 beside the one that it is in.
+    /// Writes the state of each stream: a sample of 1 with the current state as a label.
     fn states(&mut self, streams: &[(String, StreamStatus)]) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor("stream_state", "1 beside its state", None, GAUGE)?;
+        let mut metric =
+            self.0.encode_descriptor("stream_state", "1 for the current state of the stream", None, GAUGE)?;
         for (id, status) in streams {
             let labels = [("stream", id.as_str()), ("state", status.state.name())];
             ConstGauge::new(1u64).encode(metric.encode_family(&labels)?)?;

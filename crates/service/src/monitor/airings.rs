@@ -1,4 +1,4 @@
-//! Which airing of a stream is which detection.
+//! Maps the airings of a matcher to detections.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,49 +13,51 @@ use super::event::{OpenAiring, StreamEvent};
 use super::invariants;
 use super::status::AiringNow;
 
-/// Gaps that are remembered; older ones are in no airing that goes on.
+/// Maximum number of gaps that are kept. Older ones are not part of any open airing.
 const MAX_GAPS: usize = 256;
 
-/// The clocks of two workers differ by no more than this, seconds. An airing that is found further from its place is at
-/// another place of its track.
+/// Maximum difference between the clocks of two workers, in seconds. An airing that is found further from its expected position
+/// is at another position of its track.
 const MAX_SHIFT_SECONDS: f64 = 15.0;
 
-/// Differences below this are those of line fits, not of clocks, seconds.
+/// Minimum difference that is attributed to the clocks, in seconds. Smaller ones are errors of line fits.
 const MIN_SHIFT_SECONDS: f64 = 0.1;
 
-/// An airing that goes on.
+/// An open airing.
 #[derive(Debug)]
 struct Known {
     number: u64,
     id: DetectionId,
     track: TrackNumber,
     start: f64,
-    /// Seconds since 1970 of the stream's start as they were when it was found: its events agree on its start.
+    /// Time of day of the stream's start when the airing was found, seconds since 1970. All events of the airing use it, so
+    /// that they have the same start.
     origin: f64,
-    /// Seconds that its start is later in this worker's stream time than the earlier worker's clock says.
+    /// Seconds by which its start is later in this worker's stream time than by the earlier worker's clock.
     shift: f64,
-    /// Where it should be, as long as it was not found again by this worker.
+    /// Expected position, until this worker finds the airing.
     expected: Option<Expected>,
     track_seconds: Option<f64>,
     /// Gap between the earlier worker and this one, seconds.
     hole: f64,
-    /// End in its last event, seconds of the stream.
+    /// End in the last event, in seconds of the stream.
     reported_end: Option<f64>,
-    /// Splices in it that were counted. That between two workers' parts of it is none.
+    /// Number of splices in the airing that have been counted. The seam between the parts of two workers counts as counted: it
+    /// is not a splice of the stream.
     splices: usize,
 }
 
-/// Where an airing of an earlier worker should be by its clock.
+/// Expected position of an airing of an earlier worker, according to its clock.
 #[derive(Debug, Clone, Copy)]
 struct Expected {
-    /// A time of the stream and the position in the track there, seconds.
+    /// A time of the stream and the position in the track at that time, both in seconds.
     query: f64,
     reference: f64,
     speed: f64,
 }
 
 impl Expected {
-    /// By how much the stream is later than expected, seconds, if the airing was found.
+    /// Returns the seconds by which the stream is later than expected, if the airing was found after the expected position.
     fn shift(&self, found: &Airing) -> Option<f64> {
         let at = found.heard.query_end;
         let reference = self.reference + (at - self.query) * self.speed;
@@ -64,25 +66,25 @@ impl Expected {
     }
 }
 
-/// The airings of a stream that go on, in the order in which they were found.
+/// The open airings of a stream, in the order in which they were found.
 #[derive(Debug, Default)]
 pub(super) struct Airings {
     known: Vec<Known>,
-    /// Those of another worker, until the first sound tells where they are.
+    /// Airings of another worker, until the first piece gives the time of day of this worker's stream.
     awaited: Vec<OpenAiring>,
-    /// Whether the times of those are exact in this worker's stream time.
+    /// True if the times of the awaited airings are exact in this worker's stream time.
     pub(super) exact: bool,
-    /// Position and length of gaps, seconds.
+    /// Position and length of gaps, in seconds.
     gaps: VecDeque<(f64, f64)>,
 }
 
 impl Airings {
-    /// Those of another worker.
+    /// Creates a set that awaits the open airings of another worker.
     pub(super) fn of(awaited: Vec<OpenAiring>) -> Self {
         Self { awaited, ..Self::default() }
     }
 
-    /// Notes a gap in the stream, seconds.
+    /// Records a gap in the stream; position and length are in seconds.
     pub(super) fn add_gap(&mut self, position: f64, seconds: f64) {
         if self.gaps.len() >= MAX_GAPS {
             self.gaps.pop_front();
@@ -90,13 +92,13 @@ impl Airings {
         self.gaps.push_back((position, seconds));
     }
 
-    /// Returns true if airings of another worker were not placed by this one yet.
+    /// Returns true if this worker has not found the position of some airings of another worker yet.
     pub(super) fn is_aligning(&self) -> bool {
         self.known.iter().any(|known| known.expected.is_some())
     }
 
-    /// Places airings of another worker by where they were found in their tracks. So they keep their start on its clock, and
-    /// end as many seconds later as were heard, also where this worker's clock differs.
+    /// Corrects the times of another worker's airings by the positions that were found in their tracks. They keep their start
+    /// on the other worker's clock, and end as many seconds later as were processed since, even if this worker's clock differs.
     pub(super) fn align(&mut self, found: &LiveState) {
         for airing in &found.airings {
             let Some(known) = self.known.iter_mut().find(|known| known.number == airing.id) else { continue };
@@ -110,13 +112,13 @@ impl Airings {
         }
     }
 
-    /// Whether the first sound decides on some.
+    /// Returns true if airings of another worker await the first piece.
     pub(super) fn is_awaiting(&self) -> bool {
         !self.awaited.is_empty()
     }
 
-    /// The airings of another worker in a stream whose first sample is at this time of day; `exact` if this worker has the
-    /// other one's clock.
+    /// Returns the airings of another worker in the time of this worker's stream, whose first sample is at `origin`, seconds
+    /// since 1970. `exact` is true if both workers have the same clock.
     pub(super) fn begin(&mut self, origin: f64, exact: bool, snapshot: &Snapshot) -> Vec<Airing> {
         let awaited = std::mem::take(&mut self.awaited);
         let exact = exact || self.exact;
@@ -144,7 +146,7 @@ impl Airings {
         (1..).zip(awaited).map(airing).collect()
     }
 
-    /// The final events of those that no sound decided on.
+    /// Returns the final events of the airings that still await the first piece.
     pub(super) fn give_up(&mut self, stream: &Arc<str>) -> Vec<StreamEvent> {
         let last = |open: OpenAiring| StreamEvent {
             stream: Arc::clone(stream),
@@ -163,7 +165,7 @@ impl Airings {
         std::mem::take(&mut self.awaited).into_iter().map(last).collect()
     }
 
-    /// As a status has them.
+    /// Returns the open airings for the status.
     pub(super) fn now(&self) -> Vec<AiringNow> {
         let now = |airing: &Known| AiringNow {
             id: airing.id,
@@ -173,7 +175,7 @@ impl Airings {
         self.known.iter().map(now).collect()
     }
 
-    /// What goes on, as updates.
+    /// Returns an update event for each open airing.
     pub(super) fn updates(&self, state: LiveState) -> Vec<LiveEvent> {
         let known_at = state.decided_until;
         let update =
@@ -181,7 +183,7 @@ impl Airings {
         state.airings.into_iter().map(update).collect()
     }
 
-    /// What the matcher tells, with the identity and the time of day of its airing.
+    /// Converts an event of the matcher: adds the identity and the time of day of its airing.
     pub(super) fn event(
         &mut self,
         mut event: LiveEvent,
@@ -222,13 +224,14 @@ impl Airings {
             epoch: origin + start,
             known_at: event.known_at,
             clock: clock.source(),
-            // A stream whose clock is ahead of this machine's has no negative delay.
+            // The delay of a stream is not negative, even if its clock is ahead of this machine's.
             clock_offset: clock.arrival_offset().map(|offset| offset.max(0.0)),
             heard: event.heard,
         }
     }
 
-    /// Seconds of each splice of an event's airing that was not counted before: sound that is missing or repeated.
+    /// Returns the seconds of each splice of an event's airing that has not been counted yet. A splice is missing or repeated
+    /// audio.
     pub(super) fn new_splices(&mut self, event: &LiveEvent) -> Vec<f64> {
         let known = self.known.iter_mut().find(|known| known.number == event.airing);
         let counted = known.as_ref().map_or(0, |known| known.splices);
@@ -239,14 +242,14 @@ impl Airings {
         new
     }
 
-    /// Seconds of gaps from a position on.
+    /// Returns the seconds of gaps at or after the position `start`.
     fn gaps_since(&self, start: f64) -> f64 {
         self.gaps.iter().filter(|(position, _)| *position >= start).map(|(_, seconds)| seconds).sum()
     }
 }
 
 impl Known {
-    /// An airing that was found now.
+    /// Creates an airing that was found now.
     fn new(event: &LiveEvent, clock: &Clock, snapshot: &Snapshot) -> Self {
         let start = event.heard.query_start;
         Self {

@@ -1,4 +1,4 @@
-//! What is told of a stream.
+//! Events of a stream.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use refrain_core::matching::Match;
 use refrain_core::matching::live::LiveEventKind;
 use refrain_stream::ClockSource;
 
-/// What happened to an airing.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventKind {
-    /// It was found.
+    /// The airing was found.
     Start,
-    /// It goes on.
+    /// The airing continues.
     Update,
-    /// It is over; its ends are exact.
+    /// The airing has ended; its start and end are exact.
     Final,
 }
 
 impl EventKind {
-    /// As responses carry it.
+    /// Returns the name in responses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,32 +40,32 @@ impl From<LiveEventKind> for EventKind {
     }
 }
 
-/// An event in the life of an airing. Each airing has one start, any number of updates, and one final.
+/// An event of an airing. Each airing has one start, any number of updates, and one final.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamEvent {
     /// Id of the stream.
     pub stream: Arc<str>,
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// Which airing.
+    /// Id of the airing.
     pub airing: DetectionId,
-    /// What is known of it; times are seconds since the stream's first sample.
+    /// The match so far. Its query times are seconds since the stream's first sample.
     pub heard: Match,
-    /// Its start, seconds since 1970.
+    /// Start of the airing, seconds since 1970.
     pub epoch: f64,
-    /// Stream time of the decision, seconds: what came after it was not looked at.
+    /// Stream time of the decision, in seconds. Later audio was not examined for it.
     pub known_at: f64,
-    /// Where epoch times come from.
+    /// The source of the times of day.
     pub clock: Option<ClockSource>,
-    /// Seconds from the time that the stream gives for its newest sound to its arrival here.
+    /// Seconds from the stream's time of its newest audio to the arrival of this audio here.
     pub clock_offset: Option<f64>,
 }
 
-/// An airing that somebody else had found in a stream, and that may go on.
+/// An open airing that an earlier worker found in a stream. It may continue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenAiring {
-    /// Which.
+    /// Id of the airing.
     pub id: DetectionId,
-    /// What is known of it, but that its times in the stream are seconds since 1970.
+    /// The match so far. Its query times are seconds since 1970.
     pub heard: Match,
 }

@@ -1,4 +1,4 @@
-//! The log of a source that fails.
+//! Logging of source failures.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ pub(super) struct FailureLog {
 }
 
 impl FailureLog {
-    /// Compares the counters of a source with those of the last call, and logs what is new as a warning.
+    /// Compares the counters of a source with those of the last call, and logs a new failure as a warning.
     pub(super) fn observe(&mut self, stream: &str, kind: Option<SourceKind>, counters: &SourceCounters) {
         if let Some(error) = self.new_failure(kind, counters) {
             tracing::warn!(stream, error, retries = counters.retries, "stream source failed, retrying");
@@ -23,7 +23,7 @@ impl FailureLog {
     }
 
     fn new_failure<'a>(&mut self, kind: Option<SourceKind>, counters: &'a SourceCounters) -> Option<&'a str> {
-        // Retries of HLS are of segments too, and a segment that is missing is reported as a gap.
+        // The retries of HLS include those of segments, and a missing segment is reported as a gap.
         let failures =
             if kind == Some(SourceKind::Hls) { counters.playlist_errors } else { counters.retries };
         let is_new = std::mem::replace(&mut self.failures, failures) < failures;

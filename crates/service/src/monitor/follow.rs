@@ -1,4 +1,4 @@
-//! The network's side of a stream: from its source into its queue.
+//! The network side of a stream: moves deliveries from its source into its queue.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::source::{Source, SourceSettings, StreamInput, counters_of, state_of, 
 use super::status::{SourceCounters, SourceKind, StreamEnd, StreamState};
 use super::stream::{Stop, Stream};
 
-/// How often the state is looked at while nothing comes.
+/// Interval of status updates while no delivery arrives.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Follows a stream until it is over or stopped.
+/// Follows a stream until it ends, fails or is stopped.
 pub(super) async fn follow(
     pool: Arc<Pool>,
     stream: Arc<Stream>,
@@ -47,7 +47,7 @@ pub(super) async fn follow(
     if stop.leaves() { stream.leave(&pool, end) } else { stream.end(&pool, end) }
 }
 
-/// Moves deliveries from the source to the queue.
+/// Moves deliveries from the source to the queue. Returns the final state of the source.
 async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> StreamState {
     let kind = source.kind();
     stream.status.send_modify(|status| status.kind = Some(kind));
@@ -57,7 +57,8 @@ async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> Str
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let next = {
-            // One future until something comes: begun anew each tick, a slow connection would never be made.
+            // One future until a delivery arrives. A new future in each tick would cancel a connection attempt that takes
+            // longer.
             let mut next = pin!(source.next());
             loop {
                 tokio::select! {
@@ -87,7 +88,7 @@ async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> Str
     }
 }
 
-/// How a source is doing.
+/// Returns the current state of a source.
 fn state(
     playlist: Option<&watch::Receiver<SourceStatus>>,
     last: Option<Instant>,
@@ -100,7 +101,8 @@ fn state(
     }
 }
 
-/// Tells what the source tells. That it is over is told when all of it was worked on.
+/// Publishes the counters and the state of a source. A final state is not published here: the worker publishes it after all
+/// queued deliveries have been processed.
 fn show(stream: &Stream, counters: Option<SourceCounters>, state: StreamState) {
     stream.status.send_if_modified(|status| {
         let mut changed = false;
@@ -139,7 +141,7 @@ async fn open(
         return Ok(Source::Udp(Box::new(source)));
     }
     let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url = url.ok_or("this is no URL that can be followed: http, https, udp and rtp are")?;
+    let url = url.ok_or("unsupported stream URL: the scheme must be http, https, udp or rtp")?;
     let policy = AddressPolicy::of_operator(&url, settings.hls.allow_private, &settings.hls.private_hosts);
     let kind = find_out(stream, &url, client, &policy, settings).await?;
     if kind == SourceKind::Hls {

@@ -1,4 +1,4 @@
-//! The monitor as others see it: streams are started, looked at, stopped.
+//! The public interface of the monitor: starts streams, reports their state, stops them.
 
 use std::sync::Arc;
 use std::thread;
@@ -17,34 +17,34 @@ use super::status::StreamStatus;
 use super::stream::{Stop, Stream};
 use super::worker::StreamWorker;
 
-/// How streams are followed.
+/// Settings of the monitor.
 #[derive(Debug, Clone, Default)]
 pub struct MonitorSettings {
-    /// Threads that work on sound. Default: one per core.
+    /// Number of threads that process audio. Default: one per core.
     pub threads: Option<usize>,
-    /// How streams are searched.
+    /// Settings of the search.
     pub live: LiveSettings,
-    /// How they are heard.
+    /// Settings of the decoder.
     pub ear: EarSettings,
-    /// How they are fetched.
+    /// Settings of the sources.
     pub source: SourceSettings,
-    /// Limits of HTTP.
+    /// Settings of the HTTP client.
     pub http: HttpSettings,
 }
 
-/// Streams cannot be followed at all.
+/// Error of [`Monitor::new`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MonitorError {
-    /// No HTTP client.
+    /// The HTTP client cannot be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// No threads.
-    #[error("no thread to work on streams with: {0}")]
+    /// The threads cannot be started.
+    #[error("cannot start the threads of the monitor: {0}")]
     Thread(std::io::Error),
 }
 
-/// Follows streams. When it is dropped, nothing is worked on any more: stop the streams first.
+/// Follows streams. Nothing is processed any more after it is dropped, so stop the streams first.
 pub struct Monitor {
     pool: Arc<Pool>,
     runtime: Handle,
@@ -52,7 +52,7 @@ pub struct Monitor {
     client: HttpClient,
 }
 
-/// A stream that is being followed. It goes on when this is dropped.
+/// A handle to a stream that the monitor follows. Dropping it does not stop the stream.
 #[derive(Debug, Clone)]
 pub struct StreamHandle {
     status: watch::Receiver<StreamStatus>,
@@ -60,10 +60,10 @@ pub struct StreamHandle {
 }
 
 impl Monitor {
-    /// A monitor on the current tokio runtime, which serves its network.
+    /// Creates a monitor whose network side runs on the current tokio runtime.
     ///
     /// # Errors
-    /// [`MonitorError`] if the system refuses threads or TLS.
+    /// [`MonitorError`] if the HTTP client or the threads cannot be created.
     pub fn new(index: impl Index, settings: MonitorSettings) -> Result<Self, MonitorError> {
         let client = HttpClient::new(settings.http.clone())?;
         let cores = || thread::available_parallelism().map_or(1, Into::into);
@@ -73,19 +73,19 @@ impl Monitor {
         Ok(Self { pool, runtime, settings: Arc::new(settings), client })
     }
 
-    /// How it follows streams.
+    /// Returns the settings.
     #[must_use]
     pub fn settings(&self) -> &MonitorSettings {
         &self.settings
     }
 
-    /// Begins to follow a stream. What happens in it is sent to `events`; while that is full the stream is not worked on.
+    /// Starts following a stream. Its events are sent to `events`; while that channel is full, the stream is not processed.
     pub fn start(&self, spec: StreamSpec, events: mpsc::Sender<StreamEvent>) -> StreamHandle {
         self.resume(spec, Vec::new(), events)
     }
 
-    /// Goes on with a stream that somebody else had followed, whose `airings` were going on. Those that are heard again go
-    /// on without another start; the others get their final event within 12 s of sound.
+    /// Continues a stream that another worker followed before, with the open `airings` of that worker. Airings that are found
+    /// again continue without another start event; the others get their final event within 12 s of audio.
     pub fn resume(
         &self,
         spec: StreamSpec,
@@ -121,27 +121,26 @@ impl Drop for Monitor {
 }
 
 impl StreamHandle {
-    /// State and counters, now and whenever they change.
+    /// Returns the state and the counters. The receiver is notified whenever they change.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<StreamStatus> {
         self.status.clone()
     }
 
-    /// Ends the stream: what has come of it is still worked on, then airings get their final events.
+    /// Stops the stream. Media that has arrived is still processed, then airings get their final events.
     pub fn stop(&self) {
         self.stop.wanted.notify_one();
     }
 
-    /// Leaves the stream to somebody else: what waits is not worked on any more, airings that go on are told of once more as
-    /// updates and get no final events.
+    /// Leaves the stream to another worker. Queued media is not processed; open airings get one more update and no final event.
     pub fn leave(&self) {
         self.stop.leave();
     }
 
-    /// Waits until the stream is over and its last event sent, and gives its last status.
+    /// Waits until the stream has ended and its last event was sent. Returns its last status.
     pub async fn ended(&self) -> StreamStatus {
         let mut status = self.status.clone();
-        // It fails where the stream is gone, which is no less over.
+        // An error means that the stream was dropped, so it has ended too.
         match status.wait_for(|status| status.is_over).await {
             Ok(last) => last.clone(),
             Err(_) => self.status.borrow().clone(),

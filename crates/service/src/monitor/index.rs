@@ -1,4 +1,4 @@
-//! An index that follows its catalogue, for the monitor.
+//! The index that the monitor searches; it follows the changes of its catalog.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::pool::Index;
 
-/// Searches what a [`Follower`] knows, and has it built again when a search finds it damaged. Clones are the same.
+/// Searches the snapshots of a [`Follower`], and has the index rebuilt if a search finds it damaged. Clones share the follower.
 #[derive(Clone)]
 pub struct FollowedIndex {
     follower: Arc<Follower>,
@@ -18,7 +18,7 @@ pub struct FollowedIndex {
 }
 
 impl FollowedIndex {
-    /// With this follower, on the current tokio runtime.
+    /// Creates an index with this follower. Rebuilds run on the current tokio runtime.
     #[must_use]
     pub fn new(follower: Follower) -> Self {
         Self { follower: Arc::new(follower), healing: Arc::default(), runtime: Handle::current() }
@@ -40,7 +40,7 @@ impl Index for FollowedIndex {
         let snapshot = Arc::clone(snapshot);
         self.runtime.spawn(async move {
             if let Err(error) = follower.heal(&snapshot).await {
-                tracing::error!(%error, "the index could not be built again");
+                tracing::error!(%error, "cannot rebuild the damaged index");
             }
             healing.store(false, Ordering::SeqCst);
         });

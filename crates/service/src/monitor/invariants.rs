@@ -1,23 +1,24 @@
-//! What holds for the events of an airing, whatever the matcher and the clock say.
+//! Rules that the events of every airing obey, whatever the matcher and the clock report.
 //!
 //! - An airing is never longer than the rest of its track at its speed, plus the gaps that were measured in it.
 //! - A final event never ends before the last event of its airing.
 //!
-//! Events that break a rule are corrected, and the correction is logged: it shows a fault elsewhere.
+//! Events that break a rule are corrected. The correction is logged, because it indicates a fault elsewhere.
 
 use refrain_core::matching::Match;
 
-/// Corrections up to this are roundings of lengths and line fits, seconds: they are made without a warning.
+/// Maximum correction, in seconds, that is made without a warning. It covers the rounding of lengths and the errors of line
+/// fits.
 const TOLERANCE_SECONDS: f64 = 0.25;
 
-/// What is known of an airing besides its event.
+/// Data of an airing that is not in its event.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Known {
     /// Length of its track, seconds.
     pub(super) track_seconds: Option<f64>,
     /// Gaps that were measured in the airing, seconds.
     pub(super) gap_seconds: f64,
-    /// End in the event before, seconds of the stream, if this event must not end earlier.
+    /// End of the previous event, in seconds of the stream, if this event must not end earlier.
     pub(super) reported_end: Option<f64>,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct Corrected {
     pub(super) seconds: f64,
 }
 
-/// Moves the end of an event where it breaks a rule. Returns what was corrected, if that is more than a rounding.
+/// Moves the end of an event if it breaks a rule. Returns the correction if it is larger than [`TOLERANCE_SECONDS`].
 pub(super) fn enforce(heard: &mut Match, known: &Known) -> Option<Corrected> {
     let before = heard.query_end;
     let mut rule = "an airing ends no earlier than it starts";
@@ -38,7 +39,7 @@ pub(super) fn enforce(heard: &mut Match, known: &Known) -> Option<Corrected> {
     if let Some(most) = longest(heard, known)
         && heard.query_end - heard.query_start > most
     {
-        rule = "an airing is no longer than the rest of its track";
+        rule = "an airing is not longer than the rest of its track";
         heard.query_end = heard.query_start + most;
     }
     if let Some(reported) = known.reported_end
@@ -54,11 +55,11 @@ pub(super) fn enforce(heard: &mut Match, known: &Known) -> Option<Corrected> {
     (seconds.abs() > TOLERANCE_SECONDS).then_some(Corrected { rule, seconds })
 }
 
-/// Longest that an airing can be, seconds.
+/// Returns the maximum length of an airing in seconds, or `None` if the length of its track is unknown.
 fn longest(heard: &Match, known: &Known) -> Option<f64> {
     let rest = (known.track_seconds? - heard.reference_start).max(0.0);
     let speed = if heard.speed > 0.0 { heard.speed } else { 1.0 };
-    // Sound that was repeated or inserted is measured by the track itself.
+    // Repeated or inserted audio makes an airing longer than its track. The jumps back in the track measure it.
     let repeated: f64 = heard.jumps().map(|jump| (-jump).max(0.0)).sum();
     Some((rest + repeated) / speed + known.gap_seconds.max(0.0))
 }
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_airing_is_no_longer_than_the_rest_of_its_track() {
+    fn airing_ends_with_its_track() {
         let mut event = heard(100.0, 148.3, 16.0, 1.0);
         let known = Known { track_seconds: Some(60.0), ..Known::default() };
         assert!(enforce(&mut event, &known).is_some());
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_final_does_not_end_before_the_last_update() {
+    fn final_event_does_not_end_before_the_last_update() {
         let mut event = heard(100.0, 120.0, 0.0, 1.0);
         let known = Known { track_seconds: Some(60.0), reported_end: Some(125.0), ..Known::default() };
         assert!(enforce(&mut event, &known).is_some());
@@ -126,9 +127,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the events of an airing claim, each of them keeps the rules.
+        /// Every event of an airing obeys the rules, whatever its end is.
         #[test]
-        fn every_event_keeps_the_rules(
+        fn every_event_obeys_the_rules(
             start in 0.0..1e6_f64, reference in 0.0..300.0_f64, track in 1.0..600.0_f64, gap in 0.0..60.0_f64,
             speed in 0.5..2.0_f64, lengths in prop::collection::vec(-10.0..1_000.0_f64, 1..8)
         ) {

@@ -1,4 +1,4 @@
-//! What kind of stream stands behind a URL.
+//! Detection of the kind of stream behind a URL.
 
 use std::time::Duration;
 
@@ -7,22 +7,23 @@ use url::Url;
 
 use super::status::SourceKind;
 
-/// Longest wait for an answer.
+/// Timeout of the request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How a playlist begins.
+/// First bytes of a playlist.
 const PLAYLIST: &[u8] = b"#EXTM3U";
 
-/// A tag that every playlist of HLS has, and no station's.
+/// Prefix of tags that every HLS playlist contains, and no playlist of a station.
 const HLS_TAG: &[u8] = b"#EXT-X-";
 
-/// Bytes of a playlist in which such a tag is looked for.
+/// Number of bytes at the start of a playlist in which such a tag is searched.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Tells HLS from radio: by the name, else by how the answer begins. A station's playlist (M3U, PLS) is radio.
+/// Distinguishes HLS from radio by the extension of the path or else by the beginning of the response. The playlist of a
+/// station (M3U, PLS) is radio.
 ///
 /// # Errors
-/// [`HttpError`] if the server gives no answer from which it could be told.
+/// [`HttpError`] if the server's response does not allow a decision.
 pub(super) async fn kind_of(
     url: &Url,
     client: &HttpClient,
@@ -34,7 +35,7 @@ pub(super) async fn kind_of(
     }
     let mut answer = match client.ask(Question::new(url, policy).identity(), PATIENCE).await {
         Ok(answer) => answer,
-        // The oldest radio servers answer in no version of HTTP.
+        // The responses of the oldest radio servers are not valid HTTP.
         Err(error) if matches!(error.reason, HttpFailure::Broken(_)) => return Ok(SourceKind::Radio),
         Err(error) => return Err(error),
     };

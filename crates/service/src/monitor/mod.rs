@@ -1,4 +1,4 @@
-//! Many live streams followed in one process, each song told while it plays.
+//! Follows many live streams in one process and emits an event for each airing while it plays.
 //!
 //! ```text
 //! follow (tokio, one task a stream): source ─► Queue, bounded ─┐
@@ -7,9 +7,9 @@
 //!                                                                       └─► StreamEvent ─► Reporter ─► Response
 //! ```
 //!
-//! No sound is touched on a thread of tokio. A stream has at most one job at a time and gets behind all others when it is
-//! done, so one that is slow, or heavy, delays no other. What a machine cannot keep up with is dropped, oldest first, and
-//! stands in the stream as a gap that says so.
+//! Audio is never processed on a thread of tokio. A stream has at most one job at a time and is put at the end of the line when
+//! the job is done, so that a slow or expensive stream delays no other. If the machine cannot keep up, the oldest media is
+//! dropped, and the stream contains a gap with the reason `Dropped`.
 
 mod airings;
 mod decode;

@@ -1,4 +1,4 @@
-//! Threads that work on all streams in turn.
+//! The threads that process the deliveries of all streams.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,10 +15,10 @@ use super::stream::{Job, Stream};
 
 /// The index that streams are searched in.
 pub trait Index: Send + Sync + 'static {
-    /// What can be searched now.
+    /// Returns the current snapshot.
     fn snapshot(&self) -> Arc<Snapshot>;
 
-    /// A search found this snapshot damaged. Called on a worker's thread, so it must not wait.
+    /// Called when a search found this snapshot damaged. Runs on a thread of the pool and must not block.
     fn is_damaged(&self, snapshot: &Arc<Snapshot>, error: &IndexError) {
         let _ = (snapshot, error);
     }
@@ -30,7 +30,7 @@ impl<F: Fn() -> Arc<Snapshot> + Send + Sync + 'static> Index for F {
     }
 }
 
-/// What threads and streams share.
+/// State that the threads and the streams share.
 pub(super) struct Pool {
     index: Box<dyn Index>,
     ready: Mutex<Ready>,
@@ -45,7 +45,7 @@ struct Ready {
 }
 
 impl Pool {
-    /// A pool of so many threads.
+    /// Starts a pool of `threads` threads, at least one.
     pub(super) fn start(
         index: Box<dyn Index>,
         threads: usize,
@@ -59,13 +59,13 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Ends the threads, each after what it is at.
+    /// Ends the threads, each after its current job.
     pub(super) fn close(&self) {
         lock(&self.ready).closed = true;
         self.wake.notify_all();
     }
 
-    /// Puts a stream in line that has something to be worked on, unless it is there already.
+    /// Puts a stream in line if it has a job to do and is not in line already.
     pub(super) fn schedule(&self, stream: &Arc<Stream>) {
         if !stream.take_turn() {
             return;
@@ -74,7 +74,7 @@ impl Pool {
         self.wake.notify_one();
     }
 
-    /// Works on streams, a delivery of each in turn, until the pool is closed.
+    /// Processes one job of each stream in the order of the line, until the pool is closed.
     fn work(self: &Arc<Self>) {
         let mut buffers = LiveBuffers::default();
         while let Some(stream) = self.next() {
@@ -107,7 +107,7 @@ impl Pool {
         }
     }
 
-    /// Sends events; where that has to wait, a task does it, and the stream is worked on when that is done.
+    /// Sends events. If the channel is full, a task sends the rest, and the stream gets its next job after that.
     fn deliver(self: &Arc<Self>, stream: &Arc<Stream>, events: Vec<StreamEvent>, is_last: bool) {
         let mut events = VecDeque::from(events);
         while let Some(event) = events.pop_front() {
@@ -122,14 +122,14 @@ impl Pool {
         let (pool, stream) = (Arc::clone(self), Arc::clone(stream));
         self.runtime.spawn(async move {
             for event in events {
-                // Nobody listens any more: then nobody misses it.
+                // An error means that the receiver was dropped: nothing is lost then.
                 let _ = stream.events.send(event).await;
             }
             pool.done(&stream, is_last);
         });
     }
 
-    /// A stream may be put in line again, or is over.
+    /// Marks a stream as over after its last job, or allows it to be put in line again.
     fn done(&self, stream: &Arc<Stream>, is_last: bool) {
         if is_last {
             stream.status.send_modify(|status| status.is_over = true);

@@ -1,51 +1,51 @@
-//! What of a stream waits to be worked on.
+//! The queue of deliveries of a stream that have not been processed yet.
 
 use std::collections::VecDeque;
 
 use refrain_stream::{Delivery, Gap, GapReason, LiveAudio};
 
-/// Most media that waits, seconds: some segments more than a live stream begins with.
+/// Maximum length of queued media, in seconds. This is some segments more than a live stream begins with.
 const MAX_SECONDS: f64 = 60.0;
 
-/// Most bytes that wait, unless they are a single delivery: with these a stream stays within 3 MB.
+/// Maximum size of queued media in bytes, unless it is a single delivery. With this limit a stream needs less than 3 MB.
 const MAX_BYTES: usize = 2 << 20;
 
-/// Bytes of a second of a stream that tells no durations, until it is known: 128 kbit/s.
+/// Assumed bytes per second of media without durations until the rate is known: 128 kbit/s.
 const USUAL_RATE: f64 = 16_000.0;
 
-/// Samples of decoded sound in a second.
+/// Samples per second of decoded audio.
 const SAMPLES: f64 = 44_100.0;
 
-/// Whether a queue takes another delivery.
+/// Behavior of a full queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
-    /// The oldest makes room: the source does not wait.
+    /// The oldest deliveries are dropped; the source does not wait.
     DropOldest,
-    /// The source waits.
+    /// The source waits until there is room.
     Wait,
 }
 
-/// Deliveries in order, and what was dropped before them.
+/// Deliveries in order, preceded by the gap of those that were dropped.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Delivery>,
     seconds: f64,
     bytes: usize,
-    /// What was dropped before the first that waits.
+    /// Gap that replaces the deliveries dropped before the first queued one.
     dropped: Option<Gap>,
-    /// Whether a beginning anew was among it.
+    /// True if a discontinuity or a new connection was among the dropped deliveries.
     anew: bool,
-    /// Bytes and seconds that were worked on, of media that tells no durations.
+    /// Bytes and seconds of the processed media that had no durations.
     known: (f64, f64),
 }
 
 impl Queue {
-    /// Adds a delivery; gives it back if it has to wait.
+    /// Adds a delivery. Returns it as the error if it has to wait.
     pub(super) fn push(&mut self, delivery: Delivery, full: Full) -> Result<(), Delivery> {
         let (seconds, bytes) = self.measure(&delivery);
         let too_long = self.seconds + seconds > MAX_SECONDS;
         let too_large = self.bytes + bytes > MAX_BYTES;
-        // Large segments are no sign that we are late: they are fetched ahead as long as there is room.
+        // Large segments do not mean that processing is late: they are fetched ahead as long as there is room.
         let waits = match full {
             Full::Wait => too_long || too_large,
             Full::DropOldest => too_large && !too_long && matches!(delivery, Delivery::Segment(_)),
@@ -65,7 +65,7 @@ impl Queue {
         Ok(())
     }
 
-    /// What is to be worked on next.
+    /// Removes and returns the next delivery to process. The gap of dropped deliveries comes first.
     pub(super) fn pop(&mut self) -> Option<Delivery> {
         if let Some(gap) = self.dropped.take() {
             return Some(Delivery::Gap(gap));
@@ -80,12 +80,12 @@ impl Queue {
         self.waiting.is_empty() && self.dropped.is_none()
     }
 
-    /// Seconds of media that wait.
+    /// Returns the length of queued media, in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// Learns that so many bytes without a duration were so many seconds.
+    /// Records that `bytes` bytes of media without a duration contained `seconds` seconds of audio.
     pub(super) fn learn(&mut self, bytes: usize, seconds: f64) {
         self.known.0 += bytes as f64;
         self.known.1 += seconds.max(0.0);
@@ -95,7 +95,7 @@ impl Queue {
         let oldest = self.waiting.pop_front()?;
         let (seconds, bytes) = self.measure(&oldest);
         self.bytes -= bytes.min(self.bytes);
-        // The rate may have changed since it came.
+        // The rate may have changed since the delivery was added.
         self.seconds = if self.waiting.is_empty() { 0.0 } else { (self.seconds - seconds).max(0.0) };
         Some((oldest, seconds))
     }
@@ -118,7 +118,7 @@ impl Queue {
         }
     }
 
-    /// Seconds and bytes of a delivery.
+    /// Returns the seconds and bytes of a delivery.
     fn measure(&self, delivery: &Delivery) -> (f64, usize) {
         match delivery {
             Delivery::Segment(segment) => (segment.seconds.max(0.0), segment.bytes.len()),
@@ -128,7 +128,7 @@ impl Queue {
                 LiveAudio::Samples(sound) => (sound.len() as f64 / SAMPLES, size_of_val(sound.as_slice())),
             },
             Delivery::Decoded(sound) => (sound.len() as f64 / SAMPLES, size_of_val(sound.as_slice())),
-            // It takes no time to let time pass.
+            // A gap takes no processing time, however long it is.
             Delivery::Title(text) => (0.0, text.len()),
             Delivery::Gap(_) | Delivery::Reconnected => (0.0, size_of_val(delivery)),
         }
@@ -161,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_dropped_and_stands_as_one_gap() {
+    fn dropped_deliveries_become_one_gap() {
         let mut queue = Queue::default();
         (0..10).for_each(|k| queue.push(segment(k, 10.0, 1000), Full::DropOldest).unwrap());
         assert_eq!(queue.seconds(), 60.0);
         let Some(Delivery::Gap(gap)) = queue.pop() else { panic!() };
         assert_eq!(gap, Gap { seconds: 40.0, reason: GapReason::Dropped, program_date_time: Some(1000.0) });
-        assert!(matches!(queue.pop(), Some(Delivery::Reconnected)), "the second began anew");
+        assert!(matches!(queue.pop(), Some(Delivery::Reconnected)), "the second segment was a discontinuity");
         let rest: Vec<u64> = std::iter::from_fn(|| queue.pop())
             .map(|d| if let Delivery::Segment(s) = d { s.sequence } else { panic!("{d:?}") })
             .collect();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn who_can_wait_loses_nothing_and_large_segments_always_wait() {
+    fn waiting_source_loses_nothing_and_large_segments_always_wait() {
         let mut queue = Queue::default();
         for k in 0..6 {
             queue.push(segment(k, 10.0, 1000), Full::Wait).unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_without_durations_are_measured_by_those_before() {
+    fn bytes_without_durations_are_measured_by_the_known_rate() {
         let mut queue = Queue::default();
         queue.learn(80_000, 10.0);
         for _ in 0..70 {

@@ -1,4 +1,4 @@
-//! Events to responses.
+//! Converts events to responses.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use refrain_catalog::{Catalog, CatalogError, DetectionId, Track};
 use super::event::{EventKind, StreamEvent};
 use crate::response::{Heard, Response, ResponseMatch};
 
-/// Knows the tracks of the airings that go on.
+/// Caches the tracks of the open airings.
 pub struct Reporter {
     catalog: Arc<dyn Catalog>,
     known: HashMap<DetectionId, Track>,
 }
 
 impl Reporter {
-    /// A reporter with this catalogue.
+    /// Creates a reporter with this catalog.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>) -> Self {
         Self { catalog, known: HashMap::new() }
     }
 
-    /// The track of an event, as it was when its airing was found. `None` if the catalogue does not know it: then it was
-    /// removed at that very time.
+    /// Returns the track of an event, as it was when its airing was found. Returns `None` if the catalog does not contain it:
+    /// then it was removed between the detection and this call.
     ///
     /// # Errors
-    /// [`CatalogError`] if the catalogue cannot be asked; the same may be asked again.
+    /// [`CatalogError`] if the catalog fails; the call may be repeated.
     pub async fn track(&mut self, event: &StreamEvent) -> Result<Option<Track>, CatalogError> {
         if !self.known.contains_key(&event.airing) {
             let found = self.catalog.by_numbers(&[event.heard.track]).await?;
@@ -38,7 +38,7 @@ impl Reporter {
     }
 }
 
-/// The response that an event becomes.
+/// Returns the response for an event.
 #[must_use]
 pub fn response<'a>(event: &StreamEvent, asset_id: &'a str, track: &'a Track) -> Response<'a> {
     let heard = Heard {

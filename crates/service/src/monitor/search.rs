@@ -1,4 +1,4 @@
-//! A stream's peaks to its events.
+//! Searches the peaks of a stream in the index and emits events.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,12 @@ use refrain_core::matching::live::{
 use super::airings::Airings;
 use super::decode::{Piece, Ready};
 
-/// Ticks of one matcher, half of what fits into its 32 bits: 144 days. After them, another matcher continues the airings.
+/// Maximum number of ticks of one matcher, half of the range of its 32 bits: 144 days. After them, another matcher continues
+/// the airings.
 const MAX_MATCHER_TICKS: u64 = 1 << 31;
 
-/// Ticks of missing media after which another matcher continues as well: an hour. A matcher decides every half second, also
-/// where there is nothing to decide.
+/// Ticks of missing media after which another matcher continues the airings too: an hour. A matcher makes a decision for every
+/// half second, also if there is nothing to decide, so a long gap would be expensive.
 const MAX_GAP_TICKS: u64 = (3_600.0 * TICKS_PER_SECOND) as u64;
 
 /// Searches the peaks of one stream.
@@ -24,15 +25,15 @@ pub(super) struct StreamSearch {
     matcher: LiveMatcher,
     /// Ticks of the stream before the matcher's first one.
     base: u64,
-    /// Ticks of the stream that the matcher knows.
+    /// Ticks of the stream that were pushed into the matcher.
     until: u64,
     peaks: Vec<Peak>,
-    /// Time that searching took.
+    /// Total time of searching.
     pub(super) time: Duration,
     error: Option<IndexError>,
 }
 
-/// What a search needs of others.
+/// Data that a search borrows from its worker.
 pub(super) struct Tools<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) buffers: &'a mut LiveBuffers,
@@ -41,7 +42,7 @@ pub(super) struct Tools<'a> {
 }
 
 impl StreamSearch {
-    /// A search at the start of a stream.
+    /// Creates a search at the start of a stream.
     pub(super) fn new(settings: LiveSettings) -> Self {
         let matcher = LiveMatcher::new(settings.clone());
         Self { settings, matcher, base: 0, until: 0, peaks: Vec::new(), time: Duration::ZERO, error: None }
@@ -74,7 +75,7 @@ impl StreamSearch {
         self.time += began.elapsed();
     }
 
-    /// The state of the matcher, in seconds of the stream.
+    /// Returns the state of the matcher, with times in seconds of the stream.
     pub(super) fn state(&self) -> LiveState {
         let mut state = self.matcher.state();
         let base = self.base_seconds();
@@ -84,12 +85,12 @@ impl StreamSearch {
         state
     }
 
-    /// The first error since the last call.
+    /// Returns the first error since the last call.
     pub(super) fn take_error(&mut self) -> Option<IndexError> {
         self.error.take()
     }
 
-    /// Looks from now on for the airings of an earlier worker. Where the index is too damaged for that, they end.
+    /// Continues the airings of an earlier worker. If the index is too damaged for that, they get their final events.
     fn resume(&mut self, piece: &Piece, tools: &mut Tools<'_>) {
         let origin = piece.epoch - piece.seconds();
         let airings = tools.airings.begin(origin, piece.shared_clock, tools.snapshot);
@@ -136,7 +137,7 @@ impl StreamSearch {
         self.error = self.error.take().or(pushed.err());
     }
 
-    /// Replaces the matcher by one whose first tick is this one of the stream; open airings go on.
+    /// Replaces the matcher by one whose first tick is the tick `base` of the stream. Open airings are continued.
     fn begin_at(&mut self, base: u64, tools: &mut Tools<'_>) {
         let mut state = self.state();
         self.base = base;
@@ -149,7 +150,7 @@ impl StreamSearch {
         self.base as f64 / TICKS_PER_SECOND
     }
 
-    /// Moves new events from the time of the matcher to that of the stream.
+    /// Converts the times of the events from the index `from` on from matcher time to stream time.
     fn to_stream_time(&self, events: &mut [LiveEvent], from: usize) {
         let base = self.base_seconds();
         if base > 0.0 {

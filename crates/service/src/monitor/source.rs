@@ -1,4 +1,4 @@
-//! Any source, seen alike.
+//! A common interface to all kinds of sources.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -13,52 +13,52 @@ use tokio::sync::watch;
 use super::queue::Full;
 use super::status::{SourceCounters, SourceKind, StreamEnd, StreamState};
 
-/// A stream without a playlist is stalled after this time without a delivery.
+/// A stream without a playlist is stalled if it had no delivery for this time.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
-/// What is to be followed.
+/// Input of a stream.
 pub enum StreamInput {
-    /// `http://` and `https://` (HLS or radio, which is found out) or `udp://` and `rtp://`.
+    /// A URL. `http://` and `https://` are HLS or radio, which is detected; `udp://` and `rtp://` are MPEG-TS.
     Url(String),
-    /// HLS whose entry is another URL for each look at it.
+    /// HLS whose entry URL can be different for each request, for example because it contains a token for a single use.
     Entry(Entry),
-    /// What is read until it ends, no faster than it is worked on.
+    /// A reader that is read to its end, no faster than its content is processed.
     Pipe {
-        /// From where.
+        /// The reader.
         read: Box<dyn Read + Send + Sync>,
-        /// What it holds.
+        /// Format of the content.
         content: PipeContent,
     },
 }
 
-/// A stream that is to be followed.
+/// A stream to follow.
 pub struct StreamSpec {
-    /// Its id.
+    /// Id of the stream.
     pub id: String,
-    /// Where it comes from.
+    /// Input of the stream.
     pub input: StreamInput,
-    /// Where to begin in its playlist.
+    /// Position in the playlist to begin at.
     pub start: Start,
-    /// Where the clock of an earlier worker stands, if there was one.
+    /// State of the clock of an earlier worker, if there was one.
     pub clock_anchor: Option<ClockAnchor>,
 }
 
 impl StreamSpec {
-    /// A stream that nobody followed before.
+    /// Creates the specification of a stream without an earlier worker. It begins at the live edge.
     #[must_use]
     pub fn new(id: impl Into<String>, input: StreamInput) -> Self {
         Self { id: id.into(), input, start: Start::LiveEdge, clock_anchor: None }
     }
 }
 
-/// How streams are fetched.
+/// Settings of the sources of streams.
 #[derive(Debug, Clone, Default)]
 pub struct SourceSettings {
-    /// HLS; `allow_private` and `private_hosts` are for radio too.
+    /// Settings of HLS. `allow_private` and `private_hosts` apply to radio too.
     pub hls: HlsSettings,
-    /// Radio.
+    /// Settings of radio.
     pub radio: RadioSettings,
-    /// UDP.
+    /// Settings of UDP.
     pub udp: UdpSettings,
 }
 
@@ -80,7 +80,7 @@ impl Source {
         }
     }
 
-    /// What comes next; nothing at the end. Safe to drop while it waits.
+    /// Returns the next delivery, or `None` at the end of the stream. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         match self {
             Self::Hls(source) => source.next().await,
@@ -97,7 +97,7 @@ impl Source {
         }
     }
 
-    /// What happens when its queue is full.
+    /// Returns the behavior of the queue when it is full: live sources drop the oldest media, recordings wait.
     pub(super) fn full(&self) -> Full {
         match self {
             Self::Pipe(..) => Full::Wait,
@@ -107,7 +107,7 @@ impl Source {
         }
     }
 
-    /// What a playlist's side tells, also while the source is waited for.
+    /// Returns the status of an HLS source, which changes also while [`Self::next`] waits. `None` for other sources.
     pub(super) fn watch(&self) -> Option<watch::Receiver<SourceStatus>> {
         if let Self::Hls(source) = self { Some(source.status()) } else { None }
     }
@@ -138,11 +138,11 @@ impl Source {
         }
     }
 
-    /// How it ended, after it gave nothing more.
+    /// Returns the final state of the source, after [`Self::next`] has returned `None`.
     pub(super) async fn end(&mut self) -> StreamState {
         match self {
             Self::Hls(source) => {
-                // The last delivery may be taken before the state is told.
+                // The last delivery can arrive before the source has published its final state.
                 let mut status = source.status();
                 let over = |s: &SourceState| matches!(s, SourceState::Ended(_) | SourceState::Failed(_));
                 match status.wait_for(|status| over(&status.state)).await {
@@ -167,7 +167,7 @@ impl Source {
     }
 }
 
-/// How a source without a playlist is doing that was begun at `began` and gave something last at `last`.
+/// Returns the state of a source without a playlist that was opened at `began` and had its last delivery at `last`.
 pub(super) fn waiting(last: Option<Instant>, began: Instant, kind: SourceKind) -> StreamState {
     let silent = last.unwrap_or(began).elapsed();
     match last {
@@ -181,7 +181,7 @@ pub(super) fn waiting(last: Option<Instant>, began: Instant, kind: SourceKind) -
     }
 }
 
-/// How a playlist is doing.
+/// Converts the state of an HLS source.
 pub(super) fn state_of(state: &SourceState) -> StreamState {
     match state {
         SourceState::Starting => StreamState::Starting,
@@ -192,7 +192,7 @@ pub(super) fn state_of(state: &SourceState) -> StreamState {
     }
 }
 
-/// What a playlist's side counts.
+/// Converts the counters of an HLS source.
 pub(super) fn counters_of(status: &SourceStatus) -> SourceCounters {
     SourceCounters {
         pieces: status.segments,

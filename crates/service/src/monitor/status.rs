@@ -1,4 +1,4 @@
-//! How a stream is doing.
+//! State and counters of a stream.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,23 +14,23 @@ use super::worker::StageTimes;
 pub enum StreamEnd {
     /// The playlist has an end tag.
     EndList,
-    /// Nothing new has arrived for the time that the settings give.
+    /// Nothing new has arrived for the time in the settings.
     Silent,
     /// The file or pipe was read to its end.
     ReadToEnd,
     /// The station closed the connection and does not accept another.
     StationEnded,
-    /// Its handle was told to stop.
+    /// The caller stopped it by its handle.
     Stopped,
 }
 
 impl fmt::Display for StreamEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::EndList => "the playlist says so",
-            Self::Silent => "nothing has come for a long time",
-            Self::ReadToEnd => "all of it was read",
-            Self::StationEnded => "the station has ended",
+            Self::EndList => "the playlist has an end tag",
+            Self::Silent => "no media for a long time",
+            Self::ReadToEnd => "the input was read to its end",
+            Self::StationEnded => "the station closed the connection",
             Self::Stopped => "it was stopped",
         })
     }
@@ -45,32 +45,32 @@ impl From<EndReason> for StreamEnd {
     }
 }
 
-/// How a stream is doing.
+/// State of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum StreamState {
-    /// Nothing has come yet.
+    /// No media has arrived yet.
     #[default]
     Starting,
-    /// Media comes.
+    /// Media arrives.
     Live,
-    /// Nothing has come for some time; it is still waited for.
+    /// No media has arrived for some time; the source keeps trying.
     Stalled,
-    /// It is over, and why.
+    /// The stream has ended, for this reason.
     Ended(StreamEnd),
-    /// It cannot be followed, or no more, and why.
+    /// The stream cannot be followed (any more), for this reason.
     Failed(String),
-    /// Its decoder died too often, and how.
+    /// The decoder of the stream died too often; the text says how.
     DecoderDied(String),
 }
 
 impl StreamState {
-    /// Returns true if nothing more comes, for whatever reason.
+    /// Returns true if the stream has ended or failed, for whatever reason.
     #[must_use]
     pub fn is_end(&self) -> bool {
         matches!(self, Self::Ended(_) | Self::Failed(_) | Self::DecoderDied(_))
     }
 
-    /// One word for it.
+    /// Returns the name of the state: `starting`, `live`, `stalled`, `ended` or `failed`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl fmt::Display for StreamState {
     }
 }
 
-/// What kind of source a stream has.
+/// The kind of a stream's source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceKind {
     /// HLS.
@@ -106,72 +106,73 @@ pub enum SourceKind {
     Udp,
 }
 
-/// What the network side counts.
+/// Counters of the network side.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SourceCounters {
-    /// Segments, or connections of a station, or datagrams.
+    /// Number of segments, of connections to a station, or of datagrams.
     pub pieces: u64,
-    /// Bytes of them.
+    /// Number of received bytes.
     pub bytes: u64,
-    /// Tries that were repeated.
+    /// Number of repeated attempts.
     pub retries: u64,
-    /// Loads of playlists that failed.
+    /// Number of failed loads of playlists.
     pub playlist_errors: u64,
-    /// Resolutions of the master playlist after the first.
+    /// Number of resolutions of the master playlist after the first.
     pub resolutions: u64,
-    /// The last thing that went wrong; no tokens.
+    /// The last error. It contains no tokens.
     pub last_error: Option<String>,
 }
 
-/// An airing that goes on.
+/// An open airing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AiringNow {
-    /// Which.
+    /// Id of the airing.
     pub id: DetectionId,
-    /// Of which track.
+    /// Number of its track.
     pub track: TrackNumber,
-    /// Since when, seconds since 1970.
+    /// Start of the airing, seconds since 1970.
     pub epoch: f64,
 }
 
 /// State and counters of a stream since its start.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StreamStatus {
-    /// How it is doing.
+    /// State of the stream.
     pub state: StreamState,
-    /// Returns true when the source gives nothing more; what it gave may still have to be processed.
+    /// True if the source has ended. Queued deliveries may still have to be processed.
     pub source_ended: bool,
-    /// Whether all is done: the last event is told.
+    /// True if everything has been processed and the last event was sent.
     pub is_over: bool,
-    /// What kind of source it is, once that is known.
+    /// Kind of the source, once it is known.
     pub kind: Option<SourceKind>,
-    /// What the network side counts.
+    /// Counters of the network side.
     pub source: SourceCounters,
-    /// What the ear counts: gaps by reason, decode errors, silence, level.
+    /// Counters of the decoder: gaps by reason, decode errors, silence, level.
     pub ear: EarReport,
-    /// Seconds of the stream that were heard, gaps included.
+    /// Seconds of the stream that were processed, gaps included.
     pub position: f64,
-    /// When the last of that was, seconds since 1970, and how that is known.
+    /// Time of day of the last processed audio, seconds since 1970, and the source of this time.
     pub heard_until: Option<(f64, ClockSource)>,
-    /// What another worker needs to continue the clock of the stream; `None` where it has dates or no time stamps.
+    /// State that another worker needs to continue the clock of the stream. `None` if the stream has dates or no time stamps.
     pub clock_anchor: Option<ClockAnchor>,
-    /// Seconds of media that wait to be worked on.
+    /// Seconds of queued media.
     pub queued_seconds: f64,
-    /// Airings that go on.
+    /// Open airings.
     pub airings: Vec<AiringNow>,
-    /// Since when, seconds from the first sample, there is sound that no airing explains.
+    /// Start of the audio that no airing explains, in seconds from the first sample; `None` in silence and while an airing is
+    /// detected.
     pub unknown_since: Option<f64>,
-    /// Processor time by stage.
+    /// Wall-clock time by stage.
     pub times: StageTimes,
-    /// Searches that failed because the index is damaged.
+    /// Number of searches that failed because the index is damaged.
     pub index_errors: u64,
-    /// The last of these.
+    /// The last error of these searches.
     pub last_index_error: Option<String>,
 }
 
 impl StreamStatus {
-    /// Seconds from the last sound that was heard to now: the delay of the stream itself, and ours. Never negative, also where
-    /// the stream's clock is ahead of this machine's.
+    /// Returns the seconds from the last processed audio to now: the delay of the stream itself plus the delay of processing.
+    /// Never negative, even if the stream's clock is ahead of this machine's.
     #[must_use]
     pub fn lag(&self) -> Option<f64> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();

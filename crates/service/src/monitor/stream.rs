@@ -1,4 +1,4 @@
-//! A stream as the threads see it: what waits, and who works on it.
+//! A stream from the view of the threads: its queue, and the worker that processes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,16 +14,16 @@ use super::queue::{Full, Queue};
 use super::status::{StreamState, StreamStatus};
 use super::worker::StreamWorker;
 
-/// A stream as threads see it.
+/// A stream from the view of the threads.
 pub(super) struct Stream {
     pub(super) id: Arc<str>,
     pub(super) status: watch::Sender<StreamStatus>,
     inner: Mutex<Inner>,
-    /// There is room in the queue.
+    /// Notified when a delivery was removed from the queue.
     room: Notify,
-    /// Held by the one thread that works on it.
+    /// Locked by the thread that processes the stream.
     worker: Mutex<StreamWorker>,
-    /// Ends the network's side.
+    /// Ends the network side.
     stop: Arc<Stop>,
     pub(super) events: mpsc::Sender<StreamEvent>,
 }
@@ -31,15 +31,15 @@ pub(super) struct Stream {
 #[derive(Default)]
 struct Inner {
     queue: Queue,
-    /// How it ended, once nothing more comes.
+    /// The final state, once the source has ended.
     end: Option<StreamState>,
-    /// Whether it is in line or being worked on.
+    /// True if the stream is in line or being processed.
     scheduled: bool,
-    /// Whether it goes on elsewhere.
+    /// True if another worker continues the stream.
     left: bool,
 }
 
-/// The wish that a stream ends.
+/// A request to end a stream.
 #[derive(Debug, Default)]
 pub(super) struct Stop {
     pub(super) wanted: Notify,
@@ -47,28 +47,28 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Nobody follows it here any more; somebody else will.
+    /// Requests that the stream ends here because another worker continues it.
     pub(super) fn leave(&self) {
         self.leave.store(true, Ordering::SeqCst);
         self.wanted.notify_one();
     }
 
-    /// Whether it goes on elsewhere.
+    /// Returns true if another worker continues the stream.
     pub(super) fn leaves(&self) -> bool {
         self.leave.load(Ordering::SeqCst)
     }
 }
 
-/// What a thread does for a stream.
+/// A job for a stream.
 pub(super) enum Job {
     Hear(Delivery),
     Finish(StreamState),
-    /// Nothing more is heard; airings stay open.
+    /// No more audio is processed; airings stay open.
     Leave(StreamState),
 }
 
 impl Stream {
-    /// A stream to which nothing has come yet.
+    /// Creates a stream without deliveries.
     pub(super) fn new(
         id: Arc<str>,
         worker: StreamWorker,
@@ -80,23 +80,23 @@ impl Stream {
         Self { id, status, inner, room, worker: Mutex::new(worker), events, stop }
     }
 
-    /// Whether it is to be put in line: it has something to be worked on and is not there already.
+    /// Returns true if the caller must put the stream in line: it has a job to do and was not in line. Marks it as in line.
     pub(super) fn take_turn(&self) -> bool {
         let mut inner = lock(&self.inner);
         let idle = inner.queue.is_empty() && inner.end.is_none();
         !idle && !std::mem::replace(&mut inner.scheduled, true)
     }
 
-    /// It was worked on.
+    /// Marks the stream as not in line, after its job.
     pub(super) fn give_turn_back(&self) {
         lock(&self.inner).scheduled = false;
     }
 
-    /// Adds a delivery, as soon as there is room where the source can wait.
+    /// Adds a delivery. Waits for room if the source can wait.
     pub(super) async fn push(self: &Arc<Self>, pool: &Arc<Pool>, delivery: Delivery, full: Full) {
         let mut delivery = delivery;
         loop {
-            // Asked before looking, so that room made in between is noticed.
+            // Created before the queue is checked, so that room that is made in between is noticed.
             let room = self.room.notified();
             let pushed = lock(&self.inner).queue.push(delivery, full);
             match pushed {
@@ -107,13 +107,13 @@ impl Stream {
         }
     }
 
-    /// Nothing more comes.
+    /// Marks the source as ended. Queued deliveries are still processed.
     pub(super) fn end(self: &Arc<Self>, pool: &Arc<Pool>, state: StreamState) {
         lock(&self.inner).end.get_or_insert(state);
         pool.schedule(self);
     }
 
-    /// Somebody else goes on: what waits is forgotten.
+    /// Leaves the stream to another worker. Queued deliveries are dropped.
     pub(super) fn leave(self: &Arc<Self>, pool: &Arc<Pool>, state: StreamState) {
         {
             let mut inner = lock(&self.inner);
@@ -124,7 +124,7 @@ impl Stream {
         pool.schedule(self);
     }
 
-    /// What is to be done next.
+    /// Removes and returns the next job.
     pub(super) fn next(&self) -> Option<Job> {
         let mut inner = lock(&self.inner);
         if let Some(delivery) = inner.queue.pop() {
@@ -135,7 +135,7 @@ impl Stream {
         inner.end.take().map(if left { Job::Leave } else { Job::Finish })
     }
 
-    /// Works on one thing.
+    /// Executes a job and returns its events.
     pub(super) fn run(&self, job: Job, index: &dyn Index, buffers: &mut LiveBuffers) -> Vec<StreamEvent> {
         let snapshot = index.snapshot();
         let mut worker = lock(&self.worker);
@@ -187,13 +187,13 @@ impl Stream {
             });
         }
         if let Err(error) = heard {
-            tracing::warn!(stream = %self.id, %error, "a search failed");
+            tracing::warn!(stream = %self.id, %error, "search in the index failed");
             index.is_damaged(&snapshot, &error);
         }
         events
     }
 
-    /// Ends the stream as failed, after the final events of its airings. Deliveries that wait are dropped.
+    /// Ends the stream as failed; its airings get their final events before. Queued deliveries are dropped.
     fn end_for(&self, state: StreamState) {
         let mut inner = lock(&self.inner);
         inner.queue = Queue::default();
@@ -201,9 +201,9 @@ impl Stream {
         self.stop.wanted.notify_one();
     }
 
-    /// The work on it panicked: it is over.
+    /// Ends the stream after a job panicked.
     pub(super) fn broke(&self) {
-        tracing::error!(stream = %self.id, "internal error; the stream is given up");
+        tracing::error!(stream = %self.id, "internal error, ending the stream");
         let why = "internal error, a bug in refrain; please report it".to_owned();
         self.status.send_modify(|status| status.state = StreamState::Failed(why));
         let mut inner = lock(&self.inner);
@@ -213,7 +213,7 @@ impl Stream {
     }
 }
 
-/// Bytes of a delivery that tells no duration.
+/// Returns the bytes of a delivery that has no duration, otherwise 0.
 fn undecoded(delivery: &Delivery) -> usize {
     match delivery {
         Delivery::Bytes(bytes) => bytes.len(),

@@ -1,4 +1,4 @@
-//! One stream's deliveries to events: all the work on its audio.
+//! Converts the deliveries of one stream to events: all processing of its audio.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::event::{OpenAiring, StreamEvent};
 use super::search::{StreamSearch, Tools};
 use super::status::AiringNow;
 
-/// Time that each stage took since the start of a stream, by the clock on the wall.
+/// Wall-clock time that each stage took since the start of a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageTimes {
-    /// Demultiplexing, decoding, resampling.
+    /// Demultiplexing, decoding and resampling.
     pub decode: Duration,
     /// Spectrogram and peaks.
     pub fingerprint: Duration,
@@ -26,7 +26,7 @@ pub struct StageTimes {
     pub matching: Duration,
 }
 
-/// Follows the audio of one stream. It waits for nothing but the process that decodes.
+/// Processes the audio of one stream. It blocks for nothing but the process that decodes.
 pub struct StreamWorker {
     id: Arc<str>,
     decoder: StreamDecoder,
@@ -34,12 +34,12 @@ pub struct StreamWorker {
     airings: Airings,
     events: Vec<LiveEvent>,
     pieces: Vec<Piece>,
-    /// Why the stream is not decoded any more.
+    /// The reason why the stream is not decoded any more.
     failure: Option<DecodeError>,
 }
 
 impl StreamWorker {
-    /// A worker at the start of the stream of this id.
+    /// Creates a worker at the start of the stream with this id.
     #[must_use]
     pub fn new(id: Arc<str>, ear: EarSettings, settings: LiveSettings) -> Self {
         Self {
@@ -53,20 +53,20 @@ impl StreamWorker {
         }
     }
 
-    /// The same worker, with the open airings of an earlier one.
+    /// Returns the worker with the open airings of an earlier worker.
     #[must_use]
     pub fn resuming(self, airings: Vec<OpenAiring>) -> Self {
         Self { airings: Airings::of(airings), ..self }
     }
 
-    /// The same where the airings' times are exact: media time, not times of day.
+    /// Returns the worker with exact times of the earlier worker's airings: they are media time, not times of day.
     #[must_use]
     pub fn in_media_time(mut self) -> Self {
         self.airings.exact = true;
         self
     }
 
-    /// The same worker, with the clock of an earlier one.
+    /// Returns the worker with the clock of an earlier worker.
     #[must_use]
     pub fn continuing_clock(mut self, anchor: Option<ClockAnchor>) -> Self {
         if let Some(anchor) = anchor {
@@ -75,11 +75,11 @@ impl StreamWorker {
         self
     }
 
-    /// Processes the next delivery, and adds its events to `out`. `buffers` may be any; one for each thread is best.
+    /// Processes the next delivery and adds its events to `out`. The content of `buffers` does not matter; use one for each
+    /// thread.
     ///
     /// # Errors
-    /// [`IndexError`] if a part of the index that a search touched is damaged. That search is left out; the worker goes
-    /// on.
+    /// [`IndexError`] if a part of the index that a search needed is damaged. The worker skips this search and continues.
     pub fn hear(
         &mut self,
         delivery: Delivery,
@@ -100,7 +100,7 @@ impl StreamWorker {
     /// Ends the stream: every airing gets its final event.
     ///
     /// # Errors
-    /// As [`Self::hear`]; all events are in `out` also then.
+    /// As [`Self::hear`]. All events are added to `out` in this case too.
     pub fn finish(
         &mut self,
         snapshot: &Snapshot,
@@ -126,49 +126,50 @@ impl StreamWorker {
         self.report_events(snapshot, out);
     }
 
-    /// What another worker needs to continue the clock of the stream.
+    /// Returns the state that another worker needs to continue the clock of the stream.
     #[must_use]
     pub fn clock_anchor(&self) -> Option<ClockAnchor> {
         self.decoder.clock_anchor()
     }
 
-    /// Counters of the stream so far.
+    /// Returns the counters of the stream so far.
     #[must_use]
     pub fn report(&self) -> &EarReport {
         self.decoder.report()
     }
 
-    /// The map from position to time of day.
+    /// Returns the map from position to time of day.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         self.decoder.clock()
     }
 
-    /// Seconds of the stream that were processed, gaps included.
+    /// Returns the seconds of the stream that were processed, gaps included.
     #[must_use]
     pub fn position(&self) -> f64 {
         self.decoder.position() as f64 / f64::from(SAMPLE_RATE)
     }
 
-    /// Airings that go on, in the order in which they were found.
+    /// Returns the open airings, in the order in which they were found.
     #[must_use]
     pub fn airings(&self) -> Vec<AiringNow> {
         self.airings.now()
     }
 
-    /// Since when, seconds from the stream's first sample, there is audio that no airing explains.
+    /// Returns the start of the audio that no airing explains, in seconds from the stream's first sample. Returns `None` in
+    /// silence and while an airing is detected.
     #[must_use]
     pub fn unknown_since(&self) -> Option<f64> {
         self.search.state().unknown_since
     }
 
-    /// Time that each stage took so far.
+    /// Returns the time that each stage took so far.
     #[must_use]
     pub fn times(&self) -> StageTimes {
         StageTimes { matching: self.search.time, ..self.decoder.times() }
     }
 
-    /// Why the stream cannot be decoded any more; the caller should end it.
+    /// Returns the reason why the stream cannot be decoded any more. The caller should end the stream then.
     #[must_use]
     pub fn failure(&self) -> Option<&DecodeError> {
         self.failure.as_ref()

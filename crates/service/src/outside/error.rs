@@ -1,24 +1,24 @@
-//! What goes wrong outside.
+//! Errors of external services.
 
-/// Of what kind a failure is: what to do about it depends on that alone.
+/// Kind of a failure. How the failure is handled depends only on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutsideErrorKind {
-    /// It is not there.
+    /// The object does not exist.
     NotFound,
-    /// It is there already, or is another than it was.
+    /// The object exists already, or has been replaced.
     Conflict,
-    /// We may not.
+    /// Access is denied.
     Denied,
-    /// It is refused for good.
+    /// The request is rejected permanently.
     Invalid,
-    /// Too many calls; later it works.
+    /// There were too many calls. A later call succeeds.
     Throttled,
-    /// Not reachable, too slow, or failing on its side; later it may work.
+    /// The service is not reachable, too slow, or has an internal failure. A later call may succeed.
     Unavailable,
 }
 
-/// Something outside could not be done.
+/// A failed operation of an external service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {why}")]
 pub struct OutsideError {
@@ -28,20 +28,20 @@ pub struct OutsideError {
 }
 
 impl OutsideError {
-    /// `what` says what was tried on what, for example `cannot read s3://bucket/key`; `why` what was answered. Neither
-    /// holds tokens.
+    /// Creates an error. `what` names the failed operation and its object, for example `cannot read s3://bucket/key`; `why`
+    /// is the reason that the service returned. Neither may contain tokens.
     #[must_use]
     pub fn new(kind: OutsideErrorKind, what: impl Into<String>, why: impl Into<String>) -> Self {
         Self { kind, what: what.into(), why: why.into() }
     }
 
-    /// Of what kind it is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> OutsideErrorKind {
         self.kind
     }
 
-    /// Whether the same may work later without anybody changing anything.
+    /// Returns true if the same operation may succeed later without intervention.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, OutsideErrorKind::Throttled | OutsideErrorKind::Unavailable)

@@ -1,5 +1,5 @@
-//! What the service needs of others: queues, objects, topics, channels. `refrain-aws` has them of AWS; nothing here knows
-//! whose they are.
+//! Interfaces of the external services that this program uses: queues, objects, topics, channels. `refrain-aws` implements
+//! them for AWS; this module does not depend on a provider.
 
 mod channels;
 mod error;
@@ -15,21 +15,21 @@ pub use objects::{ListedObject, ObjectFacts, ObjectName, Objects, Put};
 pub use queue::{Message, Queue, QueueFacts};
 pub use topics::Topics;
 
-/// What there is of the outside; what is `None` is not configured.
+/// The external services of a process; `None` if a service is not configured.
 #[derive(Clone, Default)]
 pub struct Outside {
-    /// "IVS Stream State Change".
+    /// Queue of events "IVS Stream State Change".
     pub streams: Option<Arc<dyn Queue>>,
-    /// "MediaLive Channel State Change".
+    /// Queue of events "MediaLive Channel State Change".
     pub medialive: Option<Arc<dyn Queue>>,
-    /// Objects to check.
+    /// Queue of events about objects to check.
     pub check: Option<Arc<dyn Queue>>,
-    /// Objects to index.
+    /// Queue of events about objects to index.
     pub index: Option<Arc<dyn Queue>>,
-    /// Buckets.
+    /// Access to objects in buckets.
     pub objects: Option<Arc<dyn Objects>>,
-    /// Topics.
+    /// Access to topics.
     pub topics: Option<Arc<dyn Topics>>,
-    /// IVS.
+    /// Access to IVS channels.
     pub channels: Option<Arc<dyn Channels>>,
 }

@@ -9,12 +9,12 @@ use bytes::Bytes;
 
 use super::OutsideError;
 
-/// Names an object.
+/// Name of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectName {
-    /// Its bucket.
+    /// Bucket of the object.
     pub bucket: String,
-    /// Its key, not encoded.
+    /// Key of the object, not encoded.
     pub key: String,
 }
 
@@ -24,48 +24,49 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// What is known of an object without reading it.
+/// Properties of an object that are known without reading it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectFacts {
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Names its content.
+    /// Entity tag, which identifies the content.
     pub etag: Option<String>,
-    /// `Content-Type`.
+    /// Value of `Content-Type`.
     pub content_type: Option<String>,
-    /// User metadata, names in lower case without `x-amz-meta-`.
+    /// User metadata. The names are in lower case, without `x-amz-meta-`.
     pub metadata: BTreeMap<String, String>,
-    /// When it was last written, milliseconds since 1970.
+    /// Time of the last write, in milliseconds since 1970.
     pub modified_at: Option<i64>,
 }
 
-/// An object of a list.
+/// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
-    /// Its key.
+    /// Key of the object.
     pub key: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was last written, milliseconds since 1970.
+    /// Time of the last write, in milliseconds since 1970.
     pub modified_at: Option<i64>,
 }
 
-/// Whether a write may replace.
+/// Behavior of a write if the object exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// What is there is replaced.
+    /// The object is replaced.
     Replace,
-    /// If something is there: an error of kind `Conflict`.
+    /// The write fails with an error of the kind `Conflict`.
     New,
 }
 
-/// Buckets.
+/// Access to objects in buckets.
 #[async_trait]
 pub trait Objects: Send + Sync {
-    /// What is known of an object.
+    /// Returns the properties of an object.
     async fn facts(&self, object: &ObjectName) -> Result<ObjectFacts, OutsideError>;
 
-    /// A part of an object, shorter only at its end. With an `etag`: kind `Conflict` if the object is another by now.
+    /// Reads a range of an object. The result is shorter only at the end of the object. With an `etag`, fails with an error
+    /// of the kind `Conflict` if the object has been replaced.
     async fn read(
         &self,
         object: &ObjectName,
@@ -73,10 +74,10 @@ pub trait Objects: Send + Sync {
         etag: Option<&str>,
     ) -> Result<Bytes, OutsideError>;
 
-    /// The object's tags.
+    /// Returns the tags of an object.
     async fn tags(&self, object: &ObjectName) -> Result<BTreeMap<String, String>, OutsideError>;
 
-    /// Writes an object of `application/json` or whatever `content_type` says.
+    /// Writes an object of the media type `content_type`, for example `application/json`.
     async fn write(
         &self,
         object: &ObjectName,
@@ -85,7 +86,8 @@ pub trait Objects: Send + Sync {
         put: Put,
     ) -> Result<(), OutsideError>;
 
-    /// A page (up to 1,000) of the keys under a prefix, in order, after the given one; empty at the end.
+    /// Returns a page of up to 1,000 objects under a prefix, in the order of their keys, after the key `after`; empty at
+    /// the end.
     async fn list(
         &self,
         bucket: &str,
@@ -96,6 +98,6 @@ pub trait Objects: Send + Sync {
     /// Deletes an object. Deleting a missing object succeeds.
     async fn delete(&self, object: &ObjectName) -> Result<(), OutsideError>;
 
-    /// Whether the bucket is there and we may see it.
+    /// Checks that the bucket exists and may be accessed.
     async fn check_bucket(&self, bucket: &str) -> Result<(), OutsideError>;
 }

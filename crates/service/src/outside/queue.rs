@@ -9,60 +9,60 @@ use super::OutsideError;
 /// A message as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Names the message.
+    /// Id of the message.
     pub id: String,
-    /// Names this receipt of it: what deletes and hides want.
+    /// Id of this receipt of the message, which is needed to delete or hide it.
     pub receipt: String,
-    /// Its text.
+    /// Text of the message.
     pub body: String,
-    /// How often it was received, this time included.
+    /// Number of times that it was received, this time included.
     pub receives: u32,
-    /// When it was sent, milliseconds since 1970, if the queue tells.
+    /// Time when it was sent, in milliseconds since 1970, if the queue reports it.
     pub sent_at: Option<i64>,
 }
 
-/// How a queue is set up.
+/// Configuration and state of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueFacts {
-    /// Messages that wait, about.
+    /// Approximate number of messages that wait.
     pub waiting: u64,
-    /// Messages that were received and not yet deleted, about.
+    /// Approximate number of messages that were received and not yet deleted.
     pub in_flight: u64,
-    /// How long a received message is hidden.
+    /// Visibility timeout: time for which a received message is hidden.
     pub hidden_for: Duration,
-    /// The queue of messages that nobody could handle, if there is one.
+    /// The dead-letter queue, for messages that could not be handled, if there is one.
     pub dead_letters: Option<String>,
-    /// After how many receipts the queue itself moves a message there.
+    /// Number of receipts after which the queue itself moves a message to the dead-letter queue.
     pub most_receives: Option<u32>,
 }
 
-/// A queue.
+/// A queue with at-least-once delivery.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// What logs call it: the last part of its address.
+    /// Returns the name of the queue for logs: the last part of its address.
     fn name(&self) -> &str;
 
-    /// At most `most` messages (1 to 10); waits for the first at most `wait` (up to 20 s).
+    /// Receives at most `most` messages (1 to 10). Waits for the first one at most `wait` (up to 20 s).
     async fn receive(&self, most: u32, wait: Duration) -> Result<Vec<Message>, OutsideError>;
 
-    /// Deletes messages by their receipts, any number. On an error some may be deleted.
+    /// Deletes any number of messages by their receipts. After an error, some may be deleted.
     async fn delete(&self, receipts: &[String]) -> Result<(), OutsideError>;
 
-    /// Hides received messages for so long from now; zero shows them again at once.
+    /// Hides received messages for `time` from now on. Zero makes them visible at once.
     async fn hide(&self, receipts: &[String], time: Duration) -> Result<(), OutsideError>;
 
-    /// Moves a message that cannot be handled to the queue of dead letters, with the reason as an attribute. Without
-    /// such a queue: an error of kind `NotFound`, and nothing is done.
+    /// Moves a message that cannot be handled to the dead-letter queue, with the reason as an attribute. Without such a
+    /// queue it has no effect and fails with an error of the kind `NotFound`.
     async fn bury(&self, message: &Message, why: &str) -> Result<(), OutsideError>;
 
-    /// How it is set up. Also says whether we may read it at all.
+    /// Returns the configuration and state of the queue. Fails if they may not be read.
     async fn facts(&self) -> Result<QueueFacts, OutsideError>;
 
     /// Tries every call that a consumer makes. At most one message is received and released immediately, which increases
     /// its receive count by one; no message is deleted or added. The default is for queues without permissions.
     ///
     /// # Errors
-    /// Fails with the first call that is not permitted or not answered.
+    /// The error of the first call that is not permitted or not answered.
     async fn check_access(&self) -> Result<(), OutsideError> {
         Ok(())
     }

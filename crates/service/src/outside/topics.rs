@@ -1,13 +1,13 @@
-//! Topics that many listen to.
+//! Topics with any number of subscribers.
 
 use async_trait::async_trait;
 
 use super::OutsideError;
 
-/// Topics.
+/// Access to topics.
 #[async_trait]
 pub trait Topics: Send + Sync {
-    /// Sends a message to everybody who listens.
+    /// Sends a message to all subscribers of a topic.
     async fn publish(&self, topic: &str, message: &str) -> Result<(), OutsideError>;
 
     /// Reads the topic's attributes and tries to publish an invalid message, which the topic rejects: nothing is published.

@@ -12,7 +12,7 @@ use super::{FOUND, INTERNAL, NOT_AUDIO, NOT_FOUND, OVER_LIMIT};
 /// Rule code of a reference without a rule.
 const NO_RULE: &str = "notSubmitted";
 
-/// Answer to one input, or news of a stream.
+/// Response for one input, or for an event of a stream.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response<'a> {
@@ -31,24 +31,24 @@ pub struct Response<'a> {
     explanation: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// Ours: what of the file could not be read.
+    /// Extension: description of the parts of the file that could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<&'a str>,
-    /// Ours: which content of an object this tells of.
+    /// Extension: ETag of the content of the object that this response is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     etag: Option<&'a str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     song: Option<Song<'a>>,
 }
 
-/// As the AWS sample tells it.
+/// Song and score, with the fields of the AWS sample.
 #[derive(Debug, Serialize)]
 struct Song<'a> {
     song: Option<&'a str>,
     score: u32,
 }
 
-/// A stretch of the unknown sound that is a stretch of a track.
+/// A part of the unknown audio that matches a part of a track.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseMatch<'a> {
@@ -59,14 +59,14 @@ pub struct ResponseMatch<'a> {
     match_time_in_unknown: Decimals<3>,
     match_duration_in_unknown: Decimals<3>,
     match_time_in_reference: Decimals<3>,
-    /// Ours: the `amItemID` of the match whose sound this one would explain too, less well.
+    /// Extension: `amItemID` of the better match whose audio this match would explain as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     alternative_of: Option<String>,
     metadata: ResponseMetadata,
     evidence: Evidence<'a>,
 }
 
-/// Ours, all of it.
+/// The evidence for a match. All of its fields are extensions.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Evidence<'a> {
@@ -75,10 +75,10 @@ struct Evidence<'a> {
     aligned_landmarks: u32,
     matched_peaks: u32,
     expected_peaks: u32,
-    /// Six places: over an hour, three would be off by seconds.
+    /// Six decimals, because with three, times would be off by seconds after an hour.
     speed: Decimals<6>,
     pitch_cents: Decimals<1>,
-    /// Only where there are several.
+    /// Only present if there are several segments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     segments: Vec<ResponseSegment>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,7 @@ struct Evidence<'a> {
     clock_offset: Option<Decimals<3>>,
 }
 
-/// A stretch of a match without lost or repeated sound; times as in files and as in the track.
+/// A part of a match without lost or repeated audio. Its times are those in the file and those in the track.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ResponseSegment {
@@ -102,30 +102,30 @@ struct ResponseSegment {
     time_in_reference: Decimals<3>,
 }
 
-/// What only matches in streams have.
+/// Fields that only matches in streams have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
     /// `start`, `update` or `final`.
     pub event: &'static str,
     /// Identity of the airing, the same in all its events.
     pub airing: String,
-    /// Its start, seconds since 1970: the `matchTimeInUnknown` of streams.
+    /// Start of the airing in seconds since 1970, the `matchTimeInUnknown` of streams.
     pub epoch: f64,
-    /// Where epoch times come from.
+    /// Source of the epoch times.
     pub clock: Option<ClockSource>,
-    /// Seconds from the time that the stream gives for its newest sound to when that arrived here.
+    /// Seconds from the time that the stream declares for its newest audio to the arrival of this audio.
     pub clock_offset: Option<f64>,
 }
 
 impl<'a> Response<'a> {
-    /// A response with these matches, or without any.
+    /// Creates a response with these matches, which may be empty.
     #[must_use]
     pub fn new(asset_id: &'a str, matches: Vec<ResponseMatch<'a>>) -> Self {
         let code = if matches.is_empty() { NOT_FOUND } else { FOUND };
         Self::with_code(asset_id, code, matches)
     }
 
-    /// A response to what could not be answered: one of the codes of failures, and the reason.
+    /// Creates a response for an input that could not be processed, with one of the codes of failures and the reason.
     #[must_use]
     pub fn failed(asset_id: &'a str, code: u16, error: String) -> Self {
         Self { error: Some(error), ..Self::with_code(asset_id, code, Vec::new()) }
@@ -148,43 +148,43 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// For a file of this name; nothing in a response of the original.
+    /// Sets the name of the file. The original's responses do not have this field.
     #[must_use]
     pub fn of_file(self, name: &'a str) -> Self {
         Self { file: Some(name), ..self }
     }
 
-    /// For a file of so many seconds.
+    /// Sets the duration of the file in seconds.
     #[must_use]
     pub fn lasting(self, seconds: f64) -> Self {
         Self { unknown_media_file_duration: Some(Decimals(seconds)), ..self }
     }
 
-    /// For a file of which something could not be read.
+    /// Sets the description of the parts of the file that could not be read.
     #[must_use]
     pub fn damaged(self, damage: Option<&'a str>) -> Self {
         Self { damage, ..self }
     }
 
-    /// For an object with this content.
+    /// Sets the ETag of the object.
     #[must_use]
     pub fn of_content(self, etag: Option<&'a str>) -> Self {
         Self { etag, ..self }
     }
 
-    /// With the song that most speaks for, and how many peaks that are, as the AWS sample has them.
+    /// Sets the song with the most evidence and its number of matched peaks, as in the AWS sample.
     #[must_use]
     pub fn with_song(self, song: Option<&'a str>, score: u32) -> Self {
         Self { song: Some(Song { song, score }), ..self }
     }
 
-    /// With candidates that were rejected.
+    /// Sets the candidates that were rejected.
     #[must_use]
     pub fn with_rejected(self, rejected: Vec<ResponseMatch<'a>>) -> Self {
         Self { rejected: Some(rejected), ..self }
     }
 
-    /// With words on why nothing matched.
+    /// Sets the explanation why nothing matched.
     #[must_use]
     pub fn explained(self, explanation: Vec<String>) -> Self {
         Self { explanation: Some(explanation), ..self }
@@ -202,7 +202,7 @@ fn description(code: u16) -> &'static str {
     }
 }
 
-/// The stretches of a match, if it has several.
+/// Returns the segments of a match, if it has several.
 fn segments(found: &Match) -> Vec<ResponseSegment> {
     let several = found.segments.iter().filter(|_| found.segments.len() > 1);
     let segment = |segment: &Segment| ResponseSegment {
@@ -214,7 +214,7 @@ fn segments(found: &Match) -> Vec<ResponseSegment> {
 }
 
 impl<'a> ResponseMatch<'a> {
-    /// A match with its track; its time is that in a file.
+    /// Creates the match of a track. Its time is that in a file.
     #[must_use]
     pub fn new(found: &Match, track: &'a Track) -> Self {
         Self {
@@ -244,13 +244,13 @@ impl<'a> ResponseMatch<'a> {
         }
     }
 
-    /// As the second explanation of another match's sound.
+    /// Marks the match as an alternative explanation of the audio of the match with `best`.
     #[must_use]
     pub fn alternative_of(self, best: &Track) -> Self {
         Self { alternative_of: Some(am_item_id(best.id)), ..self }
     }
 
-    /// As news of a stream: its time becomes that of day.
+    /// Converts the match to one in a stream: its time becomes a time of day.
     #[must_use]
     pub fn heard(mut self, heard: &Heard) -> Self {
         let clock = |source| match source {

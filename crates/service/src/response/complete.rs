@@ -1,4 +1,5 @@
-//! Files that have a name only when they are complete: a program that lists the folder never sees a part of one.
+//! Files that get a name only when they are complete, so that a program that lists the folder never sees an incomplete
+//! file.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-/// Permissions of a new file, less those that the mask of the process removes: other users read the results.
+/// Permissions of a new file, minus those that the umask of the process removes. Other users can read the results.
 #[cfg(unix)]
 const MODE: u32 = 0o666;
 
@@ -17,7 +18,8 @@ const MODE: u32 = 0o666;
 /// a network mount, the hidden name is in the folder itself.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if something has the name; it stays as it is. Otherwise the error of the last way.
+/// [`io::ErrorKind::AlreadyExists`] if the name is in use; the existing file does not change. Otherwise the error of the
+/// last method that was tried.
 pub(crate) fn create_complete(path: &Path, text: &str, temporary: Option<&Path>) -> io::Result<()> {
     // Checked first: nothing has to be written to find out that the name is taken.
     if fs::symlink_metadata(path).is_ok() {
@@ -42,7 +44,7 @@ fn create_unnamed(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let mut file = File::from(openat(CWD, folder, flags, Mode::from_raw_mode(MODE))?);
     write(&mut file, text)?;
-    // Linking by the descriptor alone needs a capability that services do not have.
+    // Linking by descriptor (`AT_EMPTY_PATH`) needs a capability that services do not have.
     let own = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
@@ -52,7 +54,7 @@ fn create_unnamed(_folder: &Path, _path: &Path, _text: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Writes the file under a hidden name in the first place from which it can be moved.
+/// Writes the file under a hidden name in the first folder from which it can be moved to `path`.
 fn create_renamed(folder: &Path, path: &Path, text: &str, temporary: Option<&Path>) -> io::Result<()> {
     let sibling = fs::canonicalize(folder).ok().and_then(|folder| folder.parent().map(Path::to_owned));
     let places = [temporary.map(Path::to_owned), sibling, Some(folder.to_owned())];
@@ -85,7 +87,8 @@ fn write(file: &mut File, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes the new name outlive a power cut. Some file systems cannot do that; the file itself is on the disk.
+/// Syncs the folder, so that the new name survives a power failure. Some file systems cannot do that; the file itself is on
+/// the disk.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
@@ -129,7 +132,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (folder, same) = (root.path().join("results"), root.path().join("tmp"));
         fs::create_dir(&same).unwrap();
-        // A shared-memory file system is another one than that of temporary folders on most machines.
+        // On most machines, shared memory is another file system than that of temporary folders.
         let other = Path::new("/dev/shm");
         let missing = root.path().join("missing");
         for temporary in [None, Some(&*same), Some(other), Some(&*missing)] {
@@ -175,7 +178,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn both_ways_give_the_same_permissions() {
+    fn permissions_do_not_depend_on_the_method() {
         use std::os::unix::fs::PermissionsExt;
         let root = tempfile::tempdir().unwrap();
         let mode = |name: &str| fs::metadata(root.path().join(name)).unwrap().permissions().mode();

@@ -1,4 +1,4 @@
-//! How the catalogue's facts are written in responses.
+//! Ids and metadata of tracks in the format of responses.
 
 use refrain_catalog::{Metadata, TrackId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -9,8 +9,8 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// The `amItemID` of responses: 32 hex characters, `_`, six alphanumerics that follow from the id.
-/// The same for ever and in every catalogue.
+/// Returns the `amItemID` of a track in responses: 32 hex characters, `_`, and six alphanumeric characters that are derived
+/// from the id. It never changes and is the same in every catalog.
 #[must_use]
 pub fn am_item_id(id: TrackId) -> String {
     let mut rest = fnv1a(id.0.as_bytes());
@@ -22,24 +22,24 @@ pub fn am_item_id(id: TrackId) -> String {
     text
 }
 
-/// FNV-1a, 64 bits: short enough to stand here, so that no library can change it.
+/// Returns the FNV-1a hash, 64 bits. It is implemented here so that no library can change it.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// Metadata as responses carry it: names and texts, known ones first, in a fixed order.
+/// Metadata of a track in responses: names and strings, known names first, in a fixed order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseMetadata(Vec<(String, String)>);
 
 impl ResponseMetadata {
-    /// Names and values in order; no name comes twice.
+    /// Returns names and values in order. No name occurs twice.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The value of a name.
+    /// Returns the value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
@@ -57,10 +57,9 @@ impl Serialize for ResponseMetadata {
 }
 
 impl ResponseMetadata {
-    /// The metadata object of a response for a track of this length in seconds.
+    /// Creates the metadata object of a response for a track with a duration of `seconds`.
     ///
-    /// What is not known is left out, and so is a release date that is no date. A free value whose name is
-    /// one of the fixed ones is left out as well.
+    /// Unknown values and invalid release dates are left out. So are free values whose name is one of the fixed names.
     #[must_use]
     pub fn of(metadata: &Metadata, seconds: f64) -> Self {
         let length = (seconds.is_finite() && seconds > 0.0).then(|| format!("{seconds:.0}"));
@@ -87,7 +86,7 @@ impl ResponseMetadata {
     }
 }
 
-/// `DD-Mon-YYYY` from `YYYY`, `YYYY-MM`, `YYYY-MM-DD` or a time stamp that starts so.
+/// Returns `DD-Mon-YYYY` for `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or a time stamp that begins with one of these.
 fn response_date(iso: &str) -> Option<String> {
     let date = iso.trim().split(['T', ' ']).next()?;
     let mut parts = date.split('-');
@@ -112,7 +111,7 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn am_item_id_is_golden() {
+    fn am_item_id_never_changes() {
         let id = |n| am_item_id(TrackId(Uuid::from_u128(n)));
         assert_eq!(id(0x4514_a672_110f_4a4e_b96e_507b_33c5_92fd), "4514a672110f4a4eb96e507b33c592fd_XXqXsX");
         assert_eq!(id(0), "00000000000000000000000000000000_zCczPi");

@@ -1,4 +1,4 @@
-//! Responses as files: whole, on the disk, and none over another.
+//! Responses as files: complete, synced to disk, and without overwriting other files.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use chrono::Local;
 use super::complete::create_complete;
 use super::name::file_name;
 
-/// Most files of one asset and second.
+/// Maximum number of files of one asset in the same second.
 const MAX_NUMBER: u32 = 100_000;
 
 /// An error of the folder for responses.
@@ -21,7 +21,7 @@ pub enum FileError {
     Write {
         /// The folder for responses.
         folder: PathBuf,
-        /// The reason of the system.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A folder could not be created.
@@ -29,20 +29,18 @@ pub enum FileError {
     Create {
         /// The folder for responses or for temporary files.
         folder: PathBuf,
-        /// The reason of the system.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// What to do about it.
+/// Returns the remedy for an error of a file.
 pub(crate) fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "make the folder",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "give the right to write there"
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
-        _ => "see whether the disk is well",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "grant write permission",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free disk space",
+        _ => "check the disk",
     }
 }
 
@@ -54,8 +52,8 @@ pub struct ResponseFolder {
 }
 
 impl ResponseFolder {
-    /// Responses are written to `folder`, where only complete files are visible. `temporary` is for files that are being
-    /// written, on systems that cannot write them without a name.
+    /// Creates a writer of responses to `folder`, where only complete files are visible. `temporary` is for files that are
+    /// being written, on systems that cannot write them without a name.
     #[must_use]
     pub fn new(folder: PathBuf, temporary: Option<PathBuf>) -> Self {
         Self { folder, temporary }
@@ -73,23 +71,23 @@ impl ResponseFolder {
         Ok(())
     }
 
-    /// Where responses go.
+    /// Returns the folder for responses.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.folder
     }
 
-    /// Writes a response under the name of its asset and the time of day, and gives the path. When this returns, the file
-    /// is whole and on the disk.
+    /// Writes a response to a file named after its asset and the current time, and returns the path. When this returns, the
+    /// file is complete and on the disk.
     ///
     /// # Errors
-    /// [`FileError`]; there is no file then.
+    /// [`FileError`]. In this case no file was created.
     pub fn write(&self, asset_id: &str, json: &str) -> Result<PathBuf, FileError> {
         self.put(asset_id, json).map_err(|source| FileError::Write { folder: self.folder.clone(), source })
     }
 
     fn put(&self, asset_id: &str, json: &str) -> io::Result<PathBuf> {
-        // Checked first, so that a missing folder is not taken for a missing name later.
+        // Checked first, so that a missing folder is not mistaken for a missing file later.
         fs::metadata(&self.folder)?;
         let now = Local::now();
         for number in 1..=MAX_NUMBER {

@@ -1,7 +1,7 @@
-//! The JSON response, field by field in the order that `identifyStream` writes, and the files that responses become.
+//! The JSON response, with its fields in the order that `identifyStream` writes, and files that contain responses.
 //!
-//! What identifyStream's public documentation shows is `statusCode` to `metadata`. `evidence` and whatever else it does
-//! not show are ours.
+//! The public documentation of identifyStream shows the fields `statusCode` to `metadata`. `evidence` and all other fields
+//! are extensions of this program.
 
 mod answer;
 mod complete;
@@ -18,15 +18,15 @@ pub use files::{FileError, ResponseFolder};
 pub use name::file_name;
 pub(crate) use name::safe_name;
 
-/// Status of a response with a match; identifyStream's.
+/// Status of a response with a match, as in identifyStream.
 pub const FOUND: u16 = 2006;
-/// No match; this number and all that follow are ours.
+/// Status of a response without a match. This number and all following ones are extensions of this program.
 pub const NOT_FOUND: u16 = 2005;
-/// The operating system would not let us read.
+/// Status of an input that could not be read.
 pub const UNREADABLE: u16 = 2900;
-/// No audio that can be decoded.
+/// Status of an input without audio that can be decoded.
 pub const NOT_AUDIO: u16 = 2901;
-/// More than the limits allow.
+/// Status of an input that exceeds a limit.
 pub const OVER_LIMIT: u16 = 2902;
-/// The catalogue or its index failed, or we did.
+/// Status if the catalog, its index or this program failed.
 pub const INTERNAL: u16 = 2909;

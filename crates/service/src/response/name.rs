@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, TimeZone};
 
-/// Longest part of a name that an asset id makes, bytes: with time, number and `.json` it stays under the 255 that file
-/// systems allow.
+/// Maximum length of the asset id in a file name, in bytes. With time, number and `.json`, the name stays below the 255
+/// bytes that file systems allow.
 const LONGEST_ID: usize = 200;
 
-/// `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json`, in the zone of `when`; the `number`th of its second from 2 on
-/// has `_2` … behind that. The id cannot lead out of the folder: what separates paths or hides files becomes `_`.
+/// Returns `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json`, with the time in the zone of `when`. A `number` of 2 or
+/// more, for further files of the same second, is appended to the time as `_2`, `_3` …. The id cannot lead out of the
+/// folder: characters that separate paths or hide files become `_`.
 #[must_use]
 pub fn file_name<Z: TimeZone>(asset_id: &str, when: &DateTime<Z>, number: u32) -> String
 where
@@ -19,7 +20,8 @@ where
     format!("{id}_{time}{suffix}.json")
 }
 
-/// A name of strangers as a part of a path, 1 to 200 bytes: what separates paths or hides files becomes `_`.
+/// Converts an untrusted name to a part of a path with 1 to 200 bytes: characters that separate paths or hide files become
+/// `_`.
 pub(crate) fn safe_name(name: &str) -> String {
     let mut safe: String = name.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
     if safe.is_empty() || safe.starts_with('.') {
@@ -29,7 +31,7 @@ pub(crate) fn safe_name(name: &str) -> String {
     safe
 }
 
-/// Whether a character may stand in a file's name on any system.
+/// Returns true if a character is allowed in file names on all systems.
 fn is_safe(c: char) -> bool {
     !c.is_control() && !"/\\:*?\"<>|".contains(c)
 }
@@ -40,7 +42,7 @@ mod tests {
     use chrono::FixedOffset;
 
     #[test]
-    fn names_are_those_of_the_guide_and_stay_in_their_folder() {
+    fn names_follow_the_guide_and_stay_in_their_folder() {
         let zone = FixedOffset::west_opt(7 * 3600).unwrap();
         let when = zone.with_ymd_and_hms(2023, 5, 23, 10, 57, 55).unwrap();
         let name = |id: &str, number| file_name(id, &when, number);

@@ -1,15 +1,15 @@
-//! Numbers as responses carry them.
+//! Format of numbers in responses.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A number with so many decimals, also where they are zeros.
+/// A number that is written with `N` decimals, trailing zeros included.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decimals<const N: usize>(pub(super) f64);
 
 impl<const N: usize> Serialize for Decimals<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // -0.0004 would come out as "-0.000".
+        // -0.0004 would be written as "-0.000".
         let number = if self.0.abs() < 0.5 * 10f64.powi(-(N as i32)) { 0.0 } else { self.0 };
         let text = if number.is_finite() { format!("{number:.N$}") } else { "null".to_owned() };
         RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)

@@ -1,46 +1,46 @@
-//! How the process is: may it go on, and is it ready.
+//! Liveness and readiness of the process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A password that is refused for so long is not right again by itself: a new process gets the new one.
+/// If the database refuses the login for this time, only a new process helps, because it reads the password again.
 pub(super) const REFUSED_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// What is known of the process. All parts tell, `/healthz` and `/readyz` ask.
+/// Health of the process. All parts report to it; `/healthz` and `/readyz` read it.
 #[derive(Debug, Default)]
 pub struct Health(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     database: Trouble,
-    /// Since when the database refuses the password.
+    /// Time of the first refused login since the database answered last.
     refused_since: Option<Instant>,
     index: Trouble,
     intake: Trouble,
     draining: bool,
-    /// Why only a new process helps.
+    /// The reason why only a restart of the process helps.
     broken: Option<String>,
 }
 
-/// Why something is not as it should be; empty if it is.
+/// The reason why a component is not ready, or `None` if it is.
 #[derive(Debug)]
 struct Trouble(Option<String>);
 
 impl Default for Trouble {
     fn default() -> Self {
-        Self(Some("not there yet".to_owned()))
+        Self(Some("not ready yet".to_owned()))
     }
 }
 
 impl Health {
-    /// The database answered.
+    /// Reports that the database answered.
     pub fn database_answers(&self) {
         let mut state = self.lock();
         state.database = Trouble(None);
         state.refused_since = None;
     }
 
-    /// The database does not answer; `refused`: because of the password.
+    /// Reports that the database does not answer. `refused` is true if it refused the login.
     pub fn database_fails(&self, why: &str, refused: bool) {
         let mut state = self.lock();
         state.database = Trouble(Some(why.to_owned()));
@@ -50,30 +50,30 @@ impl Health {
         };
     }
 
-    /// The index is there, or why it is not.
+    /// Reports the state of the index: `None` if it is ready, otherwise the reason why it is not.
     pub fn index(&self, trouble: Option<String>) {
         self.lock().index = Trouble(trouble);
     }
 
-    /// The intake runs, or why it does not.
+    /// Reports the state of the intake: `None` if it runs, otherwise the reason why it does not.
     pub fn intake(&self, trouble: Option<String>) {
         self.lock().intake = Trouble(trouble);
     }
 
-    /// The end has begun.
+    /// Reports that the shutdown has begun.
     pub fn drains(&self) {
         self.lock().draining = true;
     }
 
-    /// Only a new process helps; `None`: it was wrong to think so.
+    /// Reports that only a restart of the process helps, for this reason. `None` withdraws such a report.
     pub fn broken(&self, why: Option<String>) {
         self.lock().broken = why;
     }
 
-    /// Whether the process may go on.
+    /// Returns `Ok` if the process can continue.
     ///
     /// # Errors
-    /// Why only a new one helps.
+    /// The reason why only a restart of the process helps.
     pub fn live(&self) -> Result<(), String> {
         let state = self.lock();
         if let Some(why) = &state.broken {
@@ -88,7 +88,7 @@ impl Health {
         }
     }
 
-    /// Why it is not ready; nothing if it is.
+    /// Returns the reasons why the process is not ready. The list is empty if it is ready.
     #[must_use]
     pub fn not_ready(&self) -> Vec<String> {
         let state = self.lock();
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_ready_when_all_parts_are() {
+    fn process_is_ready_when_all_parts_are() {
         let health = Health::default();
         assert_eq!(health.not_ready().len(), 3);
         health.database_answers();
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(health.not_ready(), Vec::<String>::new());
         health.database_fails("no answer", true);
         assert_eq!(health.not_ready(), ["database: no answer"]);
-        assert!(health.live().is_ok(), "a password may be right again soon");
+        assert!(health.live().is_ok(), "the password may be accepted again soon");
         health.drains();
         assert!(health.not_ready()[0].starts_with("draining"));
         health.broken(Some("its threads hang".to_owned()));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_stays_refused_wants_a_new_process() {
+    fn process_is_not_live_after_5_minutes_of_refused_logins() {
         let health = Health::default();
         health.database_fails("refused", true);
         let Some(long_ago) = Instant::now().checked_sub(REFUSED_FOR) else { return };

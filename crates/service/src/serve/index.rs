@@ -1,4 +1,4 @@
-//! The index that streams and files are searched in, kept in step with the catalogue.
+//! The index that streams and files are searched in. It follows the changes of the catalog.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::{Health, ServeError};
 use crate::measure::Measures;
 use crate::monitor::FollowedIndex;
 
-/// Pause before an index that could not be built is tried again.
+/// Pause before another attempt to build the index.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Opens the index, brings it up to date and has it follow from then on. `None` if the end comes first.
+/// Opens the index, updates it and starts to follow the catalog. Returns `None` if `stop` is cancelled before.
 pub(super) async fn follow(
     catalog: &Arc<dyn Catalog>,
     prefix: &Path,
@@ -23,7 +23,7 @@ pub(super) async fn follow(
     measures: &Arc<Measures>,
     stop: &CancellationToken,
 ) -> Result<Option<FollowedIndex>, ServeError> {
-    health.index(Some("it is being built".to_owned()));
+    health.index(Some("being built".to_owned()));
     if let Some(folder) = prefix.parent() {
         let made = tokio::fs::create_dir_all(folder).await;
         made.map_err(|source| ServeError::Folder { folder: folder.to_owned(), source })?;
@@ -41,9 +41,9 @@ pub(super) async fn follow(
                 let follower = Follower::start(library, move |what| log(what, &measures));
                 return Ok(Some(FollowedIndex::new(follower)));
             }
-            // The database went away meanwhile.
+            // The database became unavailable after the catalog was opened.
             Err(LibraryError::Catalog(error)) if error.is_retryable() => {
-                tracing::warn!(%error, "the index is waited for");
+                tracing::warn!(%error, "database unavailable, retrying to build the index");
                 health.index(Some(error.to_string()));
             }
             Err(error) => return Err(error.into()),
@@ -59,17 +59,17 @@ async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<Library, Lib
     let (mut library, state) = Library::open(Arc::clone(catalog), prefix).await?;
     match state {
         CacheState::Ready => {}
-        CacheState::Missing => tracing::info!("the index is built"),
-        CacheState::Discarded(why) => tracing::warn!(why, "the index is built again"),
+        CacheState::Missing => tracing::info!("building the index"),
+        CacheState::Discarded(why) => tracing::warn!(why, "index files discarded, building the index again"),
     }
     let done = library.refresh().await?;
     done.skipped.iter().for_each(skipped);
-    tracing::info!(tracks = library.snapshot().tracks(), "the index is there");
+    tracing::info!(tracks = library.snapshot().tracks(), "index ready");
     Ok(library)
 }
 
 fn skipped(skipped: &Skipped) {
-    tracing::warn!(track = skipped.track.0, reason = %skipped.reason, "a track cannot be searched");
+    tracing::warn!(track = skipped.track.0, reason = %skipped.reason, "track skipped, it cannot be searched");
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to Follower::start")]
@@ -77,13 +77,17 @@ fn log(what: Followed<'_>, measures: &Measures) {
     match what {
         Followed::Changed(done) => {
             measures.index_tracks.add(done.added as i64 - done.removed as i64);
-            tracing::info!(added = done.added, removed = done.removed, "the catalogue changed");
+            tracing::info!(
+                added = done.added,
+                removed = done.removed,
+                "index updated with changes of the catalog"
+            );
             done.skipped.iter().for_each(skipped);
         }
         Followed::Failed { error, failures: 1, .. } => {
-            tracing::warn!(%error, "the catalogue cannot be followed; the search goes on in what is indexed by now");
+            tracing::warn!(%error, "cannot read changes of the catalog, searching the current index");
         }
-        Followed::Recovered => tracing::info!("changes of the catalogue are followed again"),
+        Followed::Recovered => tracing::info!("reading changes of the catalog again"),
         _ => {}
     }
 }

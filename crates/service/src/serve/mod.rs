@@ -1,8 +1,8 @@
-//! A whole process: parts by role, in the order in which they begin and end.
+//! A whole process: its parts by role, in the order in which they start and end.
 //!
 //! ```text
-//! HTTP ─► catalogue (waited for) ─► index ─► outbox, streams, files ─► intake
-//! stop:   intake ─► streams handed back ─► files finished or given back ─► outbox flushed ─► HTTP
+//! HTTP ─► catalog (retried) ─► index ─► outbox, streams, files ─► intake
+//! stop:   intake ─► streams released ─► files finished or released ─► outbox flushed ─► HTTP
 //! ```
 
 mod health;
@@ -35,87 +35,87 @@ use parts::Parts;
 use stages::{Stage, Stages};
 use watch::Watch;
 
-/// Folder for the files of processes, beside those of the index.
+/// Folder of the lock files of processes, next to the files of the index.
 const INSTANCES: &str = "instances";
 
-/// Opens the catalogue; asked again while its server is away.
+/// Opens the catalog. It is called again while the server of the catalog is unavailable.
 pub type Open = Box<
     dyn Fn() -> Pin<Box<dyn Future<Output = Result<Arc<dyn Catalog>, CatalogError>> + Send>> + Send + Sync,
 >;
 
-/// Takes lines for standard error that are no log lines.
+/// Receives lines for standard error that are not log lines.
 pub type Lines = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What a process is made of.
+/// Everything that a process is created from.
 pub struct Plan {
-    /// Settings, checked.
+    /// Validated settings.
     pub settings: ServiceSettings,
-    /// Queues, buckets and so on.
+    /// Queues, buckets, topics and channels.
     pub outside: Outside,
-    /// The catalogue.
+    /// Opens the catalog.
     pub open: Open,
-    /// Where the files of the index are: each begins with this.
+    /// Path prefix of the files of the index.
     pub index_prefix: PathBuf,
-    /// Where metrics for CloudWatch go.
+    /// Receiver of the metrics for CloudWatch.
     pub lines: Lines,
 }
 
-/// How a process ended that was asked to.
+/// How a process ended after it was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// In good order.
+    /// All parts ended in time.
     InTime,
-    /// Something took too long and was given up; what it was at is begun again by others.
+    /// A part did not end in time and was aborted. Other processes repeat its work.
     Late,
 }
 
-/// Why a process cannot start, or go on.
+/// The reason why a process cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// A role lacks what it works on.
+    /// A role or a sink lacks a resource that it needs.
     #[error("{0}")]
     Needs(String),
-    /// The address cannot be listened at.
+    /// The process cannot listen on the address.
     #[error("cannot listen at {address} ({source}); choose another one with http.listen")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// The system's reason.
+        /// The I/O error.
         source: std::io::Error,
     },
-    /// The catalogue cannot be used, and waiting does not help.
+    /// The catalog cannot be used, and a retry would not help.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The index cannot be built.
     #[error(transparent)]
     Index(#[from] LibraryError),
-    /// The index has no folder.
-    #[error("cannot make the index cache's folder {}: {source}; choose another one with cache_dir", folder.display())]
+    /// The folder of the index cannot be created.
+    #[error("cannot create the folder {} of the index cache: {source}; choose another one with cache_dir", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// The system's reason.
+        /// The I/O error.
         source: std::io::Error,
     },
-    /// Streams cannot be followed.
+    /// The monitor of streams cannot be created.
     #[error(transparent)]
     Monitor(#[from] MonitorError),
-    /// The system refuses threads.
-    #[error("no thread to work on files with: {0}")]
+    /// The threads that process files cannot be started.
+    #[error("cannot start the threads that process files: {0}")]
     Threads(std::io::Error),
-    /// A part has settings that are none.
+    /// A part has invalid settings.
     #[error("{0}")]
     Settings(String),
-    /// A part ended by itself.
-    #[error("the part {0} ended by itself, a bug in refrain; please report it with the log")]
+    /// A part ended although it was not stopped.
+    #[error("the part {0} ended unexpectedly, a bug in refrain; please report it with the log")]
     PartEnded(&'static str),
 }
 
-/// Runs a process until `stop` is cancelled, and ends it in good order.
+/// Runs a process until `stop` is cancelled, then shuts it down.
 ///
 /// # Errors
-/// [`ServeError`] where it cannot start, or only another process can go on.
+/// [`ServeError`] if the process cannot start, or if only a restart helps.
 pub async fn serve(plan: Plan, stop: CancellationToken) -> Result<Ended, ServeError> {
     parts::check(&plan.settings, &plan.outside)?;
     let shared = Shared::new(&plan);
@@ -128,13 +128,13 @@ pub async fn serve(plan: Plan, stop: CancellationToken) -> Result<Ended, ServeEr
     let worked = work(plan, &shared, &stop).await;
     answering.cancel();
     if let Some(server) = server {
-        // Whoever keeps a connection open without asking anything is not waited for.
+        // Connections that stay open without a request are closed after this time.
         let _ = tokio::time::timeout(stages::LAST_ANSWERS.min(drain), server).await;
     }
     worked
 }
 
-/// What the HTTP side and the parts share.
+/// State that the HTTP side and the parts share.
 struct Shared {
     health: Arc<Health>,
     measures: Arc<Measures>,
@@ -174,7 +174,7 @@ async fn listen(
     Ok(tokio::spawn(http::run(http, listener, stop)))
 }
 
-/// All but the HTTP side.
+/// Runs everything except the HTTP side.
 async fn work(plan: Plan, shared: &Shared, stop: &CancellationToken) -> Result<Ended, ServeError> {
     let Some(catalog) = open::catalogue(&plan.open, &shared.health, stop).await? else {
         return Ok(Ended::InTime);
@@ -197,7 +197,7 @@ async fn work(plan: Plan, shared: &Shared, stop: &CancellationToken) -> Result<E
     };
     shared.health.drains();
     shared.health.intake(Some("stopped".to_owned()));
-    tracing::info!(seconds = drain.as_secs(), "ending");
+    tracing::info!(seconds = drain.as_secs(), "shutting down");
     let ended = stages.end(Instant::now() + drain).await;
     close(&*catalog).await;
     match died {
@@ -206,21 +206,22 @@ async fn work(plan: Plan, shared: &Shared, stop: &CancellationToken) -> Result<E
     }
 }
 
-/// This process in leases. It finds its predecessors beside the files of the index, where it may write there.
+/// Returns the identity of this process as an owner of leases. It finds its predecessors next to the files of the index if this
+/// folder is writable.
 fn instance(plan: &Plan) -> Instance {
     let name = &plan.settings.name;
     let Some(folder) = plan.index_prefix.parent() else { return Instance::new(name) };
     Instance::in_folder(name, &folder.join(INSTANCES)).unwrap_or_else(|error| {
-        tracing::warn!(folder = %folder.display(), %error, "cannot keep a file of this process, leases of killed processes expire by themselves");
+        tracing::warn!(folder = %folder.display(), %error, "cannot create the lock file of this process, leases of killed processes are not expired early");
         Instance::new(name)
     })
 }
 
-/// Closes the catalogue: what was written is safe in any case.
+/// Closes the catalog. Data that was written is safe in any case.
 async fn close(catalog: &dyn Catalog) {
     match tokio::time::timeout(stages::LAST_ANSWERS, catalog.close()).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the catalogue was not closed in good order"),
-        Err(_) => tracing::warn!("the catalogue was not closed in time"),
+        Ok(Err(error)) => tracing::warn!(%error, "cannot close the catalog"),
+        Err(_) => tracing::warn!("catalog not closed in time"),
     }
 }

@@ -1,4 +1,4 @@
-//! The catalogue, which may be away when a process starts.
+//! Opening of the catalog. Its server may be unavailable when a process starts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Health, Open};
 
-/// First pause before the catalogue is opened again; each further one doubles it.
+/// Pause before the second attempt to open the catalog. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Longest pause.
+/// Maximum pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Opens the catalogue, and waits for a server that is away as long as it takes. `None` if the end comes first.
+/// Opens the catalog. Retries without a time limit while its server is unavailable. Returns `None` if `stop` is cancelled
+/// before.
 pub(super) async fn catalogue(
     open: &Open,
     health: &Health,
@@ -37,7 +38,7 @@ pub(super) async fn catalogue(
         if !refused && !error.is_retryable() {
             return Err(error);
         }
-        tracing::warn!(%error, "the catalogue is waited for");
+        tracing::warn!(%error, "catalog unavailable, retrying");
         health.database_fails(&error.to_string(), refused);
         tokio::select! {
             () = stop.cancelled() => return Ok(None),

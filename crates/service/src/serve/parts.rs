@@ -1,4 +1,4 @@
-//! Which parts a process has, and what they need.
+//! The parts of a process and their requirements.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::outside::{Outside, Queue};
 use crate::settings::{ServiceSettings, SinkKind};
 use crate::streams::{self, Streams};
 
-/// Refuses roles and sinks that lack what they work on.
+/// Returns an error if a role or a sink lacks a queue, buckets, an address or AWS.
 pub(super) fn check(settings: &ServiceSettings, outside: &Outside) -> Result<(), ServeError> {
     let needs = |role: &str, what: &str| Err(ServeError::Needs(format!("{role} needs {what}")));
     let roles = settings.roles;
@@ -52,7 +52,7 @@ pub(super) fn check(settings: &ServiceSettings, outside: &Outside) -> Result<(),
     Ok(())
 }
 
-/// What parts are made of.
+/// Everything that the parts are created from.
 pub(super) struct Parts<'a> {
     pub(super) plan: Plan,
     pub(super) shared: &'a Shared,
@@ -62,7 +62,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Begins all parts that this process has, what delivers before what finds something.
+    /// Starts all parts that this process has. Parts that deliver are started before parts that produce detections.
     pub(super) fn begin(self) -> Result<Stages, ServeError> {
         let mut stages = Stages::new();
         self.watch(&mut stages);
@@ -85,15 +85,15 @@ impl Parts<'_> {
         }
     }
 
-    /// Begins to deliver; gives what plans that, and wakes it.
+    /// Starts the janitor and the courier. Returns the planner of deliveries, which wakes the courier.
     fn deliver(&self, stages: &mut Stages) -> Result<Planner, ServeError> {
         let Plan { settings, outside, .. } = &self.plan;
-        // It ends last: half of the time is the least that is left for it.
+        // The courier ends last. The streams and the files leave it at least half of the time.
         let drain = settings.drain / 2;
         let janitor = Janitor::new(Arc::clone(&self.catalog), settings.keep.clone());
         stages.begin(Stage::Intake, "janitor", |stop| janitor.run(stop));
         if settings.outbox.sinks.is_empty() {
-            tracing::warn!("there is no sink: what is heard is written down and delivered to nobody");
+            tracing::warn!("no sink is configured, detections are stored but not delivered");
             return Ok(Planner::default());
         }
         let courier = Courier::new(&self.catalog, &settings.outbox, outside, drain, &self.shared.measures)
@@ -127,7 +127,7 @@ impl Parts<'_> {
 
     fn files(&self, stages: &mut Stages, planner: Planner) -> Result<(), ServeError> {
         let Plan { settings, outside, .. } = &self.plan;
-        // Checked before anything began.
+        // `check` has ensured this before any part was started.
         let Some(objects) = outside.objects.clone() else { return Ok(()) };
         let parts = files::Parts {
             catalog: Arc::clone(&self.catalog),
@@ -145,12 +145,13 @@ impl Parts<'_> {
         let index = outside.index.as_ref().filter(|_| settings.roles.index);
         self.consume(stages, Stage::Files, "queues.check", check, &handler);
         self.consume(stages, Stage::Files, "queues.index", index, &handler);
-        // Without the role there are no streams of segments, but files that are learnt end with it too.
+        // The part runs without the role `check` too: it does not follow streams of segments then, but ends the indexing of
+        // files.
         stages.begin(Stage::Files, "files", |stop| files.run(stop));
         Ok(())
     }
 
-    /// Reads a queue, if there is one.
+    /// Starts a consumer of the queue, if there is one.
     fn consume(
         &self,
         stages: &mut Stages,

@@ -1,4 +1,4 @@
-//! Parts that run, by the order in which they end.
+//! The running parts of a process, grouped by the order in which they end.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,24 +10,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::Ended;
 
-/// Time for the last answers of HTTP, and for closing the catalogue.
+/// Time limit for the last HTTP responses, and for closing the catalog.
 pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// Share of the time that is left that a stage may take, but for the last one: what comes after it needs some too.
+/// Maximum share of the remaining time that a stage may take, because later stages need some too. The last two stages may take
+/// all of it.
 const SHARE: f64 = 0.6;
 
-/// Parts end stage by stage, in this order.
+/// Stages of the shutdown, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
-    /// What takes in streams, and with it all that only looks.
+    /// Consumers of the queues that add and remove streams, and the janitor.
     Intake,
-    /// Streams: their leases go back.
+    /// Streams; their leases are released.
     Streams,
-    /// Files: they are finished or given back.
+    /// Files; they are finished or their messages are released.
     Files,
-    /// Results are delivered.
+    /// Delivery of the outbox.
     Outbox,
-    /// What only looks on.
+    /// Monitoring of the process itself.
     Watch,
 }
 
@@ -35,7 +36,7 @@ impl Stage {
     const ALL: [Self; 5] = [Self::Intake, Self::Streams, Self::Files, Self::Outbox, Self::Watch];
 }
 
-/// Parts that run.
+/// The running parts.
 pub(super) struct Stages {
     tasks: Vec<(Stage, &'static str, JoinHandle<()>)>,
     stops: [(Stage, CancellationToken); Stage::ALL.len()],
@@ -43,7 +44,7 @@ pub(super) struct Stages {
     dead: mpsc::UnboundedReceiver<&'static str>,
 }
 
-/// Tells that a part is over, whether it returned or panicked.
+/// Reports that a part has ended when it is dropped, also by a panic of the part.
 struct Tell(mpsc::UnboundedSender<&'static str>, &'static str);
 
 impl Drop for Tell {
@@ -63,13 +64,13 @@ impl Stages {
         }
     }
 
-    /// What tells the parts of a stage to end.
+    /// Returns the token that stops the parts of a stage.
     pub(super) fn stop(&self, stage: Stage) -> CancellationToken {
         let found = self.stops.iter().find(|(other, _)| *other == stage);
         found.map(|(_, stop)| stop.clone()).unwrap_or_default()
     }
 
-    /// Runs a part, which ends with its stage.
+    /// Starts a part. It is stopped with its stage.
     pub(super) fn begin<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         stage: Stage,
@@ -85,7 +86,7 @@ impl Stages {
         self.tasks.push((stage, name, task));
     }
 
-    /// Waits until a part ends by itself, which none should.
+    /// Waits until a part ends although it was not stopped, and returns its name.
     pub(super) async fn died(&mut self) -> &'static str {
         match self.dead.recv().await {
             Some(name) => name,
@@ -93,9 +94,9 @@ impl Stages {
         }
     }
 
-    /// Ends all parts, stage by stage, by then.
+    /// Stops all parts, stage by stage, until `deadline`.
     pub(super) async fn end(self, deadline: Instant) -> Ended {
-        // Files that are being worked on are given back or finished while streams are handed back.
+        // The message of each file is released or the file is finished while streams release their leases.
         self.stop(Stage::Files).cancel();
         let mut ended = Ended::InTime;
         let mut tasks = self.tasks;
@@ -116,15 +117,15 @@ impl Stages {
     }
 }
 
-/// Waits for tasks; those that take too long are given up. Whether there were none.
+/// Waits for tasks until `until`, then aborts those that have not ended. Returns true if none was aborted.
 async fn wait(tasks: Vec<(Stage, &'static str, JoinHandle<()>)>, until: Instant) -> bool {
     let mut in_time = true;
     for (_, name, mut task) in tasks {
         match tokio::time::timeout_at(until, &mut task).await {
-            Ok(Ok(())) => tracing::debug!(part = name, "ended"),
-            Ok(Err(error)) => tracing::error!(part = name, %error, "ended by a panic"),
+            Ok(Ok(())) => tracing::debug!(part = name, "part ended"),
+            Ok(Err(error)) => tracing::error!(part = name, %error, "part panicked"),
             Err(_) => {
-                tracing::warn!(part = name, "took too long to end and is given up");
+                tracing::warn!(part = name, "part did not end in time, aborting it");
                 task.abort();
                 in_time = false;
             }
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn parts_end_stage_by_stage_and_those_that_hang_are_given_up() {
+    async fn parts_end_stage_by_stage_and_hanging_parts_are_aborted() {
         let order = Arc::<Mutex<Vec<&str>>>::default();
         let mut stages = Stages::new();
         for (stage, name) in
@@ -164,11 +165,11 @@ mod tests {
             told.lock().unwrap().push("outbox");
         });
         assert_eq!(stages.end(Instant::now() + Duration::from_millis(200)).await, Ended::Late);
-        assert_eq!(*order.lock().unwrap(), ["outbox"], "what comes after has its time");
+        assert_eq!(*order.lock().unwrap(), ["outbox"], "the later stage still has time");
     }
 
     #[tokio::test]
-    async fn a_part_that_ends_by_itself_is_noticed() {
+    async fn unexpected_end_of_a_part_is_noticed() {
         let mut stages = Stages::new();
         stages.begin(Stage::Watch, "stays", |stop| async move { stop.cancelled().await });
         stages.begin(Stage::Streams, "returns", |_| async {});

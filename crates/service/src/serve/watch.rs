@@ -1,4 +1,4 @@
-//! Looks on: whether the database answers, whether threads hang, how full the outbox is; and writes metrics.
+//! Monitors the process: checks the database, detects hanging threads, counts the outbox and writes metrics.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,19 +15,19 @@ use crate::metrics::{Emf, Outbox, Reading, Statuses};
 use crate::monitor::StreamStatus;
 use crate::settings::EmfSettings;
 
-/// How often the database is asked whether it is there.
+/// Interval of the checks of the database.
 const ASKED_EVERY: Duration = Duration::from_secs(5);
 
-/// A database that takes longer than this to answer does not.
+/// Timeout of a call to the database.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How often the outbox is counted: every so many times that the database is asked.
+/// The outbox is counted at each check of the database whose number is a multiple of this.
 const COUNTED_EVERY: u32 = 3;
 
-/// Sound that waits for so long without any of it being worked on: the threads hang.
+/// If a stream has queued audio and none of it is processed for this time, the threads are considered to hang.
 const HANGS_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// What looks on.
+/// State of the monitoring.
 pub(super) struct Watch {
     health: Arc<Health>,
     measures: Arc<Measures>,
@@ -36,11 +36,11 @@ pub(super) struct Watch {
     outbox: Mutex<Option<Outbox>>,
     /// Names of the sinks of the settings.
     sinks: Vec<String>,
-    /// Whether messages for other sinks were logged.
+    /// True if messages for other sinks were logged.
     is_warned: AtomicBool,
 }
 
-/// How far each stream was that has sound waiting, and since when it is no further.
+/// Position of each stream with queued audio, and the time since which it has not changed.
 #[derive(Default)]
 struct Progress(HashMap<String, (f64, Instant)>);
 
@@ -55,18 +55,18 @@ impl Watch {
         Self { health, measures, capacity, statuses, outbox, sinks, is_warned }
     }
 
-    /// From here on these streams are looked at.
+    /// Sets the source of the streams that are monitored.
     pub(super) fn look_at(&self, statuses: Statuses) {
         *self.statuses.lock().unwrap_or_else(PoisonError::into_inner) = Some(statuses);
     }
 
-    /// The streams that this process follows.
+    /// Returns the streams that this process follows.
     pub(super) fn streams(&self) -> Vec<(String, StreamStatus)> {
         let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
         statuses.map(|statuses| statuses()).unwrap_or_default()
     }
 
-    /// What is measured now.
+    /// Returns the current values of the metrics.
     pub(super) fn reading(&self) -> Reading {
         Reading {
             ready: self.health.not_ready().is_empty(),
@@ -77,7 +77,7 @@ impl Watch {
         }
     }
 
-    /// Asks the database again and again whether it is there.
+    /// Checks the database at a fixed interval until `stop` is cancelled.
     pub(super) async fn database(self: Arc<Self>, catalog: Arc<dyn Catalog>, stop: CancellationToken) {
         let (mut round, mut progress) = (0u32, Progress::default());
         loop {
@@ -86,9 +86,9 @@ impl Watch {
                 self.count(&*catalog).await;
             }
             round = round.wrapping_add(1);
-            // While it is away nothing can be written down, and so streams wait.
+            // While the database is unavailable, no event can be written, so streams wait: their threads do not hang.
             let hangs = answered && progress.hangs(&self.streams(), Instant::now());
-            self.health.broken(hangs.then(|| "threads that work on sound hang".to_owned()));
+            self.health.broken(hangs.then(|| "the threads that process audio hang".to_owned()));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(ASKED_EVERY) => {}
@@ -115,18 +115,18 @@ impl Watch {
     }
 
     async fn count(&self, catalog: &dyn Catalog) {
-        // One that cannot be counted now is not told of, rather than told wrong.
+        // If the outbox cannot be counted now, its metrics are omitted: old values would be wrong.
         let counted = tokio::time::timeout(PATIENCE, catalog.journal().backlogs()).await;
         let outbox = counted.ok().and_then(Result::ok).map(|all| self.outbox(&all));
         *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = outbox;
     }
 
-    /// The messages of the sinks of the settings. Messages of a sink that was removed are delivered by nobody and expire: an
+    /// Sums the messages of the sinks in the settings. Messages of a sink that was removed are not delivered and expire: an
     /// alarm on their age could never end.
     fn outbox(&self, all: &[SinkBacklog]) -> Outbox {
         let (ours, others): (Vec<_>, Vec<_>) = all.iter().partition(|one| self.sinks.contains(&one.sink));
         let stray: u64 = others.iter().map(|one| one.backlog.waiting).sum();
-        // A process without sinks cannot tell which of them are in the settings of others.
+        // A process without sinks does not know which sinks are in the settings of other processes.
         if stray > 0 && !self.sinks.is_empty() && !self.is_warned.swap(true, Ordering::Relaxed) {
             let sinks: Vec<&str> = others.iter().map(|one| one.sink.as_str()).collect();
             tracing::warn!(?sinks, messages = stray, "messages wait for sinks that are not in the settings");
@@ -140,7 +140,7 @@ impl Watch {
         }
     }
 
-    /// Writes lines for CloudWatch until the end, and once then.
+    /// Writes the metrics for CloudWatch at each interval until `stop` is cancelled, and once more then.
     pub(super) async fn emf(self: Arc<Self>, settings: EmfSettings, lines: Lines, stop: CancellationToken) {
         let interval = settings.interval;
         let mut emf = Emf::new(settings);
@@ -160,7 +160,7 @@ impl Watch {
 }
 
 impl Progress {
-    /// Whether every stream that has sound waiting has been where it is for too long.
+    /// Returns true if no stream with queued audio has made progress for too long.
     fn hangs(&mut self, streams: &[(String, StreamStatus)], now: Instant) -> bool {
         let waiting = streams.iter().filter(|(_, status)| status.queued_seconds > 0.0 && !status.is_over);
         let mut next = HashMap::new();
@@ -176,7 +176,7 @@ impl Progress {
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the current time in milliseconds since 1970.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_hang_when_no_stream_gets_on() {
+    fn threads_hang_if_no_stream_with_queued_audio_makes_progress() {
         let mut progress = Progress::default();
         let stream = |id: &str, position, queued_seconds| {
             (id.to_owned(), StreamStatus { position, queued_seconds, ..StreamStatus::default() })
@@ -196,9 +196,9 @@ mod tests {
         let long = began + HANGS_AFTER;
         assert!(!progress.hangs(&[stream("a", 1.0, 2.0), stream("b", 1.0, 0.0)], began));
         assert!(progress.hangs(&[stream("a", 1.0, 2.0), stream("b", 1.0, 0.0)], long));
-        assert!(!progress.hangs(&[stream("a", 1.0, 2.0), stream("c", 1.0, 2.0)], long), "one is new");
-        assert!(!progress.hangs(&[stream("a", 1.5, 2.0)], long), "it got on");
-        assert!(!progress.hangs(&[stream("a", 1.5, 0.0)], long + HANGS_AFTER), "nothing waits");
+        assert!(!progress.hangs(&[stream("a", 1.0, 2.0), stream("c", 1.0, 2.0)], long), "one stream is new");
+        assert!(!progress.hangs(&[stream("a", 1.5, 2.0)], long), "the stream made progress");
+        assert!(!progress.hangs(&[stream("a", 1.5, 0.0)], long + HANGS_AFTER), "no audio is queued");
         assert!(!progress.hangs(&[], long + HANGS_AFTER));
     }
 }

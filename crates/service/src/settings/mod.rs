@@ -1,4 +1,4 @@
-//! Settings of the service, checked already: `docs/service.toml` tells of every one.
+//! Validated settings of the service. `docs/service.toml` describes each of them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,81 +10,82 @@ use serde::Deserialize;
 use crate::monitor::EventKind;
 use crate::monitor::MonitorSettings;
 
-/// What a process does.
+/// Roles of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles {
-    /// Follows live streams.
+    /// Follows live streams and reads the queues of their events.
     pub monitor: bool,
-    /// Checks files.
+    /// Identifies files.
     pub check: bool,
-    /// Learns files.
+    /// Indexes files.
     pub index: bool,
-    /// Answers the API.
+    /// Serves the API.
     pub api: bool,
 }
 
-/// Everything.
+/// All settings of a process.
 #[derive(Debug, Clone)]
 pub struct ServiceSettings {
-    /// What this process does.
+    /// Roles of this process.
     pub roles: Roles,
-    /// Its name in leases and logs.
+    /// Name of the process in leases and logs.
     pub name: String,
-    /// Time from the wish to end to the end.
+    /// Time limit of a shutdown.
     pub drain: Duration,
-    /// Streams.
+    /// Settings of streams.
     pub streams: StreamsSettings,
-    /// Files.
+    /// Settings of files.
     pub files: FilesSettings,
-    /// Deliveries.
+    /// Settings of deliveries.
     pub outbox: OutboxSettings,
-    /// What is deleted in the end.
+    /// Retention times of rows in the database.
     pub keep: KeepSettings,
-    /// The HTTP side.
+    /// Settings of the HTTP server.
     pub http: HttpServiceSettings,
-    /// CloudWatch's metrics.
+    /// Settings of the metrics for CloudWatch; `None`: no metrics are written.
     pub emf: Option<EmfSettings>,
 }
 
-/// Streams and their leases.
+/// Settings of streams and their leases.
 #[derive(Debug, Clone)]
 pub struct StreamsSettings {
-    /// Most that this process follows; 0 takes none.
+    /// Maximum number of streams that this process follows; 0: none.
     pub capacity: u32,
-    /// A stream whose worker has not been heard of for so long is taken over.
+    /// Lease duration. A stream whose lease has expired is taken over by another process.
     pub lease: Duration,
-    /// How they are followed. `live.update_seconds` is always set: it is how often an airing that goes on is written down.
+    /// Settings of the monitor. `live.update_seconds` is always set: it is the interval at which open airings are written to
+    /// the database.
     pub monitor: MonitorSettings,
-    /// Which events are delivered; all are written down.
+    /// Kinds of events that are delivered. Events of all kinds are written to the database.
     pub events: Vec<EventKind>,
-    /// ARNs of the channels to follow; none: all.
+    /// ARNs of the IVS channels to follow; empty: all.
     pub channels: Vec<String>,
-    /// How often ListStreams is asked; `None`: never.
+    /// Interval of calls to ListStreams; `None`: it is never called.
     pub reconcile: Option<Duration>,
-    /// Private half of the key for private channels, PEM. Never shown.
+    /// Private half of the key for private channels, in PEM. It is never shown.
     pub private_key: Option<Secret>,
-    /// How long a token is good.
+    /// Validity of a token for a private channel.
     pub token: Duration,
-    /// Most calls of the channels' API a second.
+    /// Maximum number of calls to the API of the channels per second.
     pub calls_per_second: f64,
-    /// What to follow while a MediaLive channel runs, by ARN.
+    /// URL to follow while a MediaLive channel runs, by the ARN of the channel.
     pub medialive: BTreeMap<String, String>,
-    /// Streams that are always followed: id and URL.
+    /// Id and URL of streams that are always followed.
     pub fixed: Vec<(String, String)>,
 }
 
-/// A text that no message shows.
+/// A text that is never shown in messages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides it.
+    /// Wraps a secret text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself.
+    /// Returns the text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -97,32 +98,32 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Files in buckets.
+/// Settings of files in buckets.
 #[derive(Debug, Clone)]
 pub struct FilesSettings {
-    /// The one bucket whose events count; `None`: any.
+    /// The only bucket whose events are accepted; `None`: any.
     pub source: Option<String>,
-    /// Prefix of what is learnt.
+    /// Prefix of files to index.
     pub index_prefix: String,
-    /// Prefix of what is checked.
+    /// Prefix of files to identify.
     pub check_prefix: String,
-    /// Prefix of segments of streams.
+    /// Prefix of the segments of streams.
     pub streams_prefix: String,
-    /// What is cut off the end of a segment's name after its counter.
+    /// MediaLive's name modifier: a suffix after the counter in the name of a segment. It is removed from the name.
     pub name_modifier: String,
-    /// Most bytes of an object.
+    /// Maximum size of an object, in bytes.
     pub largest_object: u64,
-    /// How long a missing segment is waited for.
+    /// Time to wait for a missing segment.
     pub segment_wait: Duration,
-    /// A stream of segments without a new one for so long is over.
+    /// A stream of segments ends if no new one arrives for this time.
     pub stream_end: Duration,
-    /// Files that are worked on at once.
+    /// Maximum number of files that are processed at the same time.
     pub jobs: usize,
-    /// How they are searched.
+    /// Settings of the search.
     pub matching: MatchSettings,
 }
 
-/// Where sound was heard.
+/// Kind of input that a detection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum From {
@@ -134,7 +135,7 @@ pub enum From {
     File,
 }
 
-/// What a sink gets.
+/// Format of deliveries to a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -144,46 +145,46 @@ pub enum Format {
     Song,
 }
 
-/// A place that detections are delivered to.
+/// Settings of a sink, the destination of deliveries.
 #[derive(Debug, Clone)]
 pub struct SinkSettings {
-    /// Its name in the outbox.
+    /// Name of the sink in the outbox.
     pub name: String,
-    /// What it is.
+    /// Kind of the sink.
     pub kind: SinkKind,
-    /// What it gets, by where it was heard.
+    /// Kinds of input whose detections are delivered.
     pub from: Vec<From>,
-    /// In which form; S3 and folders get responses only.
+    /// Format of the deliveries. S3 and folders get responses only.
     pub format: Format,
 }
 
-/// What a sink is.
+/// Kind of a sink, with its destination.
 #[derive(Debug, Clone)]
 pub enum SinkKind {
-    /// A bucket; `key` is a template.
+    /// Objects in an S3 bucket.
     S3 {
         /// The bucket.
         bucket: String,
         /// The template of keys.
         key: String,
     },
-    /// A topic.
+    /// Messages to an SNS topic.
     Sns {
-        /// Its ARN.
+        /// ARN of the topic.
         topic: String,
     },
-    /// A URL.
+    /// Requests to a URL.
     Webhook {
-        /// Where to; may hold a token.
+        /// Destination; can contain a token.
         url: Secret,
-        /// What signs the body.
+        /// Key that signs the body.
         secret: Option<Secret>,
-        /// Longest wait for an answer.
+        /// Timeout of a request.
         timeout: Duration,
-        /// Whether the address may be private or loopback.
+        /// True if the address may be private or loopback.
         allow_private: bool,
     },
-    /// A folder; `key` is a template.
+    /// Files in a folder.
     Folder {
         /// The folder.
         path: PathBuf,
@@ -194,46 +195,46 @@ pub enum SinkKind {
     Stdout,
 }
 
-/// Deliveries.
+/// Settings of deliveries.
 #[derive(Debug, Clone)]
 pub struct OutboxSettings {
-    /// Where to.
+    /// The sinks.
     pub sinks: Vec<SinkSettings>,
-    /// Longest pause between two tries.
+    /// Maximum pause between two attempts.
     pub longest_pause: Duration,
-    /// After so long a message is dead.
+    /// Age after which an undelivered message is marked as dead.
     pub give_up: Duration,
-    /// Deliveries under way at once, each sink for itself.
+    /// Maximum number of concurrent deliveries to each sink.
     pub parallel: usize,
 }
 
-/// What is deleted in the end; `None`: never.
+/// Retention times of rows in the database; `None`: never deleted.
 #[derive(Debug, Clone)]
 pub struct KeepSettings {
-    /// Detections.
+    /// Retention time of detections.
     pub detections: Option<Duration>,
-    /// Delivered and dead messages.
+    /// Retention time of delivered and dead messages.
     pub deliveries: Option<Duration>,
 }
 
-/// The HTTP side.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct HttpServiceSettings {
-    /// Address and port; `None`: nothing listens.
+    /// Address and port to listen on; `None`: there is no HTTP server.
     pub listen: Option<std::net::SocketAddr>,
-    /// Who asks the API shows this; without it only loopback addresses are answered.
+    /// Bearer token of requests to the API. Without it, only requests from loopback addresses are accepted.
     pub api_token: Option<Secret>,
 }
 
-/// CloudWatch's embedded metric format.
+/// Settings of metrics in CloudWatch's embedded metric format.
 #[derive(Debug, Clone)]
 pub struct EmfSettings {
-    /// Namespace.
+    /// Namespace of the metrics.
     pub namespace: String,
     /// Value of the dimension `Service`.
     pub service: String,
-    /// How often each metric is written.
+    /// Interval at which each metric is written.
     pub interval: Duration,
-    /// Whether channels have metrics of their own.
+    /// True if each channel has metrics of its own.
     pub per_channel: bool,
 }

@@ -1,4 +1,4 @@
-//! What was found in a sound, and the response that it becomes.
+//! The result of identifying one input, and its response.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,21 @@ use super::Sound;
 use super::damage::damage;
 use crate::response::{Response, ResponseMatch};
 
-/// What was found in one input.
+/// The result of identifying one input.
 #[derive(Debug)]
 pub struct Answer {
-    /// Length of the input, seconds.
+    /// Length of the input in seconds.
     pub seconds: f64,
-    /// Greatest absolute sample; full scale is 1.
+    /// Maximum absolute sample value; full scale is 1.
     pub peak: f32,
-    /// What could not be read of it, for a person.
+    /// Description of the parts of the input that could not be read; `None` if all could.
     pub damage: Option<String>,
-    /// What was found.
+    /// The matches.
     pub matches: Matches,
 }
 
 impl Answer {
-    /// What was found in this sound.
+    /// Creates the result for a decoded input and its matches.
     #[must_use]
     pub fn new(sound: &Sound, matches: Matches) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl Answer {
         }
     }
 
-    /// Numbers of the tracks that its response names, each once.
+    /// Returns the numbers of the tracks in the response, each once.
     #[must_use]
     pub fn tracks(&self) -> Vec<TrackNumber> {
         let others = self.matches.alternatives.iter().map(|other| &other.best);
@@ -44,14 +44,14 @@ impl Answer {
         numbers
     }
 
-    /// The match that most peaks speak for.
+    /// Returns the match with the most matched peaks.
     #[must_use]
     pub fn best(&self) -> Option<&Match> {
         self.matches.found.iter().max_by_key(|found| found.matched_peaks)
     }
 
-    /// The response: the matches in order of time, each followed by its alternatives. What is found of tracks that are not
-    /// given is left out.
+    /// Returns the response: the matches in order of time, each followed by its alternatives. Matches of tracks that are not in
+    /// `tracks` are left out.
     #[must_use]
     pub fn response<'a>(&self, asset_id: &'a str, tracks: &'a HashMap<TrackNumber, Track>) -> Response<'a> {
         let mut matches = Vec::new();
@@ -72,7 +72,7 @@ fn alternative<'a>(
     Some(found.alternative_of(tracks.get(&other.of)?))
 }
 
-/// What a track is called: by its title, else by its file.
+/// Returns the name of a track: its title, or else its file name without the extension.
 #[must_use]
 pub fn song_name(track: &Track) -> &str {
     let file = || track.source.rsplit(['/', '\\']).next().unwrap_or(&track.source);

@@ -1,10 +1,10 @@
-//! What was lost of a sound, and why there is none, for people and for responses.
+//! Descriptions of damaged input, for people and for responses.
 
 use refrain_core::audio::{AudioError, DecodeReport};
 
 use crate::response::{NOT_AUDIO, OVER_LIMIT, UNREADABLE};
 
-/// Status code of the response to what gives no sound.
+/// Returns the status code of the response to an input that contains no audio that can be decoded.
 #[must_use]
 pub fn failure_code(error: &AudioError) -> u16 {
     match error {
@@ -14,7 +14,7 @@ pub fn failure_code(error: &AudioError) -> u16 {
     }
 }
 
-/// What was lost of a file that could be read, in words; `None` if nothing was.
+/// Describes what was lost of a file that could be read. Returns `None` if nothing was lost.
 #[must_use]
 pub fn damage(report: &DecodeReport) -> Option<String> {
     if !report.is_damaged() {
@@ -25,10 +25,10 @@ pub fn damage(report: &DecodeReport) -> Option<String> {
         parts.push(format!("{} of {} packets could not be decoded", report.lost_packets, report.packets));
     }
     if report.lost_seconds > 0.0 {
-        parts.push(format!("{} stand as silence", hours(report.lost_seconds)));
+        parts.push(format!("{} of audio were lost", hours(report.lost_seconds)));
     }
     if report.replaced_samples > 0 {
-        parts.push(format!("{} samples were no numbers", report.replaced_samples));
+        parts.push(format!("{} samples were invalid", report.replaced_samples));
     }
     if report.truncated {
         parts.push(match report.declared_seconds {
@@ -40,7 +40,7 @@ pub fn damage(report: &DecodeReport) -> Option<String> {
     Some(format!("damaged: {}{first}; the rest was used", parts.join(", ")))
 }
 
-/// An amount of audio: `4.4 h`, `12.3 min` or `20.0 s`.
+/// Formats a duration: `4.4 h`, `12.3 min` or `20.0 s`.
 #[must_use]
 pub fn hours(seconds: f64) -> String {
     if seconds >= 3600.0 {

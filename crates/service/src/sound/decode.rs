@@ -1,8 +1,8 @@
-//! Limits of files.
+//! Limits for the decoding of files.
 
 use refrain_core::audio::Limits;
 
-/// Limits of files.
+/// Returns the limits for the decoding of files.
 #[must_use]
 pub fn limits() -> Limits {
     Limits::default()

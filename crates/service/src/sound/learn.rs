@@ -1,4 +1,4 @@
-//! Sounds to tracks.
+//! Converts decoded files to tracks of the catalog.
 
 use refrain_catalog::{ContentHash, NewTrack, Rule, Track, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
@@ -7,29 +7,29 @@ use super::Sound;
 use super::damage::damage;
 use crate::metadata::{Fields, from_tags};
 
-/// A track to be added.
+/// A track to add to the catalog.
 #[derive(Debug)]
 pub struct Learnt {
-    /// As the catalogue takes it.
+    /// The track without a number, as the catalog accepts it.
     pub track: NewTrack,
     /// Its peaks.
     pub constellation: Constellation,
-    /// What could not be read of it, for a person.
+    /// Description of the parts of the file that could not be read; `None` if all could.
     pub damage: Option<String>,
 }
 
-/// A sound without anything that could be recognised.
+/// Error for a file that contains no peaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{source_name}: nothing to recognise in it: it is silent or has no tones; leave it out")]
 pub struct NothingToLearn {
     source_name: String,
 }
 
-/// The track that a sound becomes. `given` says what somebody gave for it, by the ISRC of its tags if that is what counts;
-/// tags fill the rest. Without a rule given it has `rule`.
+/// Converts a decoded file to a track. `given` receives the ISRC of the file's tags and returns the fields that the caller has
+/// for it; other fields come from the tags. If neither contains a rule, the track has the rule `rule`.
 ///
 /// # Errors
-/// [`NothingToLearn`] if it has no peaks.
+/// [`NothingToLearn`] if the file has no peaks.
 pub fn learn(
     sound: Sound,
     source: &str,
@@ -54,8 +54,8 @@ pub fn learn(
     Ok(Learnt { track, constellation: sound.constellation, damage: damage(&sound.report) })
 }
 
-/// What the values that somebody gave change about a track whose sound is known; `rule` is for one without. `None` if they
-/// change nothing.
+/// Returns the changes that the caller's fields `given` make to an indexed track. `rule` is the rule of a track without one.
+/// Returns `None` if nothing changes.
 #[must_use]
 pub fn relabelled(track: &Track, given: Option<Fields>, rule: Option<Rule>) -> Option<TrackUpdate> {
     let old = Fields { metadata: track.metadata.clone(), rule: track.rule.clone() };

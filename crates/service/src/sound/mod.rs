@@ -1,5 +1,5 @@
-//! Whole sounds, from files and from objects: decoded, looked up, answered, learnt. The commands and the service do it by
-//! the same piece.
+//! Complete files, read from disk or from objects: decoding, identification, responses, indexing. The commands and the service
+//! share this code.
 
 mod answer;
 mod damage;

@@ -1,4 +1,4 @@
-//! Tracks that share sound with earlier ones.
+//! Detects tracks that share audio with earlier ones.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,26 @@ use refrain_catalog::{NearDuplicate, Track, TrackNumber};
 use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use refrain_core::matching::Effort;
 
-/// Share of the shorter one of two tracks that must be the sound of the other: "most of it". Songs that share a sample or a
-/// loop stay below, an edit and its original above, whichever was indexed first.
+/// Minimum share of the shorter one of two near-duplicates that is also in the other one. Songs that share a sample or a loop
+/// stay below; an edit and its original are above, whichever was indexed first.
 const SAME_SHARE: f64 = 0.5;
 
-/// Length in seconds of the stretches that are looked for.
+/// Length in seconds of the stretches that are searched.
 const PROBE_SECONDS: f64 = 10.0;
 
-/// The first stretches begin this many seconds apart: an edit of a longer track is met wherever it was taken from, and a
-/// track that is new costs a third of its stretches.
+/// Distance in seconds of the stretches that are searched first. An edit of a longer track is found wherever it was taken from,
+/// and a new track costs a third of its stretches.
 const FIRST_EVERY: f64 = 30.0;
 
-/// Most stretches that are looked for. They are spread over the track, so that the share that two tracks have in common is
-/// known to a twentieth, and a recording of hours is not searched from end to end.
+/// Maximum number of stretches that are searched. They are spread over the track, so that the shared part of two tracks is
+/// known to a twentieth, and a recording of hours is not searched completely.
 const MOST_PROBES: usize = 20;
 
-/// Earlier tracks that share sound with a new one of these peaks, with the seconds of the new one that they share. `find`
-/// gives all tracks that a stretch would be found in if each were the only one.
+/// Returns the earlier tracks that share audio with the track `own`, whose peaks are `whole`, with the seconds of it that they
+/// share. `find` returns all tracks that a stretch would be found in if each were the only one.
 ///
 /// # Errors
-/// What `find` fails with.
+/// The error of `find`.
 pub fn shared_sound<E>(
     own: TrackNumber,
     whole: &Constellation,
@@ -40,7 +40,7 @@ pub fn shared_sound<E>(
     for probe in 0..=first {
         is_copy = is_copy || !earlier(FIRST_EVERY * f64::from(probe), Effort::Fast)?.is_empty();
     }
-    // At another speed it takes more effort, which is spent on one stretch of a track that is new.
+    // A search at other speeds takes more effort, so a track that seems to be new gets it for one stretch only.
     if !is_copy && earlier(last / 2.0, Effort::Normal)?.is_empty() {
         return Ok(Vec::new());
     }
@@ -61,7 +61,7 @@ pub fn is_near_duplicate(link: &NearDuplicate, track: &Track, of: &Track) -> boo
     link.seconds > SAME_SHARE * track.seconds.min(of.seconds)
 }
 
-/// Peaks of a stretch, moved to start at 0.
+/// Returns the peaks of a stretch, moved to start at 0.
 fn stretch(whole: &Constellation, from: f64) -> Constellation {
     let start = (from * TICKS_PER_SECOND) as u32;
     let end = start.saturating_add((PROBE_SECONDS * TICKS_PER_SECOND) as u32);

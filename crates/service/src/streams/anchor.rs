@@ -1,36 +1,36 @@
-//! The clock of a stream as its row holds it, so that the next worker continues it.
+//! The state of a stream's clock as it is stored in its row, so that the next worker continues the clock.
 
 use refrain_stream::ClockAnchor;
 use serde::{Deserialize, Serialize};
 
-/// Clocks that differ by no more are the same, seconds: the row is not written for less.
+/// Maximum difference in seconds of two clocks that count as the same. The row is not written for a smaller difference.
 const SAME_CLOCK_SECONDS: f64 = 0.05;
 
-/// The text of a row. Fields that are not known are ignored, so that versions of the program can share a stream.
+/// The JSON text in the row. Unknown fields are ignored, so that different versions of the program can share a stream.
 #[derive(Debug, Serialize, Deserialize)]
 struct Row {
-    /// Time stamp of a frame, seconds.
+    /// Time stamp of a frame, in seconds.
     stamp: f64,
-    /// Seconds after which time stamps begin at 0 again.
+    /// Seconds after which time stamps start at 0 again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wrap: Option<f64>,
-    /// Time of that frame, seconds since 1970.
+    /// Time of day of that frame, seconds since 1970.
     epoch: f64,
 }
 
-/// The anchor that a row holds; `None` if the text is not one.
+/// Reads the anchor from the text of a row. Returns `None` if the text is invalid.
 pub(super) fn read(text: &str) -> Option<ClockAnchor> {
     let Row { stamp, wrap, epoch } = serde_json::from_str(text).ok()?;
     Some(ClockAnchor { stamp, wrap, epoch })
 }
 
-/// The text for a row.
+/// Returns the text for the row.
 pub(super) fn write(anchor: &ClockAnchor) -> String {
     let ClockAnchor { stamp, wrap, epoch } = *anchor;
     serde_json::to_string(&Row { stamp, wrap, epoch }).unwrap_or_default()
 }
 
-/// Returns true if both anchors give every time stamp the same time.
+/// Returns true if both anchors assign the same time of day to every time stamp, within [`SAME_CLOCK_SECONDS`].
 pub(super) fn is_same_clock(one: &ClockAnchor, other: &ClockAnchor) -> bool {
     let difference = (other.epoch - one.epoch) - (other.stamp - one.stamp);
     let difference = match one.wrap.filter(|wrap| *wrap > 0.0) {
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_survives_its_row() {
+    fn anchor_is_read_as_it_was_written() {
         for known in [anchor(1.4, 1.7e9 + 0.123_456), ClockAnchor { wrap: None, ..anchor(0.1, 1.7e9) }] {
             let read = read(&write(&known)).unwrap();
             assert_eq!((read.stamp, read.wrap.is_some()), (known.stamp, known.wrap.is_some()));
@@ -62,10 +62,10 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_on_evenly_is_the_same() {
+    fn clock_that_advances_evenly_is_the_same() {
         let known = anchor(10.0, 1.7e9);
         assert!(is_same_clock(&known, &anchor(3_610.02, 1.7e9 + 3_600.0)));
-        assert!(is_same_clock(&known, &anchor(10.0, 1.7e9 + WRAP)), "time stamps began at 0 again");
+        assert!(is_same_clock(&known, &anchor(10.0, 1.7e9 + WRAP)), "time stamps started at 0 again");
         assert!(!is_same_clock(&known, &anchor(11.0, 1.7e9 + 3.0)));
     }
 }

@@ -1,4 +1,5 @@
-//! Events between the monitor and the database. While the database is away, decoding goes on and its events are kept here.
+//! Buffers events between the monitor and the database. While the database is unavailable, decoding continues and the events
+//! are kept here.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +10,8 @@ use tokio::task::AbortHandle;
 
 use crate::monitor::{EventKind, StreamEvent};
 
-/// Events of one stream that are kept while they cannot be written: at 1 kB each, 4 MB. Of each airing no more than a start,
-/// one update and a final are kept, so this is days of songs. When it is full, the stream's decoding waits.
+/// Maximum number of buffered events of one stream. At 1 kB each they need 4 MB. At most a start, one update and a final are
+/// kept of each airing, so this is days of songs. When the buffer is full, decoding of the stream waits.
 const MAX_EVENTS: usize = 4_096;
 
 /// An event with the local time of its decision.
@@ -25,28 +26,27 @@ struct State {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// An event was added, or the last one was.
+    /// Notified when an event was added or the channel was closed.
     added: Notify,
-    /// An event was taken.
+    /// Notified when an event was taken.
     taken: Notify,
 }
 
-/// Takes events from a channel as they come, and keeps them until they are taken. Dropping it drops what it keeps.
+/// Receives events from a channel without delay and keeps them until they are taken. Dropping it drops the kept events.
 pub(super) struct EventBuffer {
     shared: Arc<Shared>,
     pump: AbortHandle,
 }
 
 impl EventBuffer {
-    /// Begins to take the events of a channel.
+    /// Starts to receive the events of a channel.
     pub(super) fn new(events: mpsc::Receiver<StreamEvent>) -> Self {
         let shared = Arc::<Shared>::default();
         let pump = tokio::spawn(pump(Arc::clone(&shared), events)).abort_handle();
         Self { shared, pump }
     }
 
-    /// Returns the oldest event; `None` when the channel is closed and all events are taken. It can be dropped and called
-    /// again without losing an event.
+    /// Returns the oldest event, or `None` after the channel was closed and all events were taken. Cancel-safe.
     pub(super) async fn next(&self) -> Option<TimedEvent> {
         loop {
             let added = self.shared.added.notified();
@@ -78,13 +78,13 @@ impl Shared {
 }
 
 impl State {
-    /// Adds an event. A later update, or the final, replaces an update of the same airing that was not written yet: the
-    /// database then stores the same, and sinks get no update that was outdated when it was sent.
+    /// Adds an event. A later update or the final replaces an update of the same airing that was not written yet. The database
+    /// then stores the same, and sinks do not get an update that is outdated when it is sent.
     fn add(&mut self, event: StreamEvent) {
         let is_outdated = |(kept, _): &TimedEvent| {
             kept.airing == event.airing && kept.kind == EventKind::Update && event.kind != EventKind::Start
         };
-        // Events that are written without delay never meet one of their airing here.
+        // If events are written without delay, the buffer contains no older event of the airing.
         self.events.retain(|kept| !is_outdated(kept));
         self.events.push_back((event, Local::now()));
     }
@@ -151,7 +151,7 @@ mod tests {
         send.send(event(EventKind::Start, b, 1_002.0)).await.unwrap();
         send.send(event(EventKind::Update, b, 1_003.0)).await.unwrap();
         drop(send);
-        // Not taken before all are there.
+        // No event is taken before all are in the buffer.
         while !buffer.shared.lock().is_over {
             tokio::task::yield_now().await;
         }

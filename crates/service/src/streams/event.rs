@@ -1,79 +1,79 @@
-//! Events of live platforms, as EventBridge sends them.
+//! Parses the events of live platforms from EventBridge.
 
 use chrono::DateTime;
 use serde::Deserialize;
 
-/// What the `detail-type` of an event of IVS is.
+/// The `detail-type` of the events of IVS.
 const IVS: &str = "IVS Stream State Change";
 
-/// What the `detail-type` of an event of MediaLive is.
+/// The `detail-type` of the events of MediaLive.
 const MEDIALIVE: &str = "MediaLive Channel State Change";
 
-/// An event that is understood.
+/// A supported event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlatformEvent {
-    /// Of IVS.
+    /// Event of an IVS channel.
     Ivs {
         /// ARN of the channel.
         channel: String,
-        /// What happened.
+        /// The change.
         change: StreamChange,
-        /// Id of the stream; events of sessions without a stream have none.
+        /// Id of the stream; `None` for a session without a stream.
         stream_id: Option<String>,
-        /// When, milliseconds since 1970.
+        /// Time of the event, milliseconds since 1970.
         at: Option<i64>,
     },
-    /// Of MediaLive.
+    /// Event of a MediaLive channel.
     MediaLive {
         /// ARN of the channel.
         channel: String,
-        /// What happened.
+        /// The change.
         change: MediaLiveChange,
-        /// When, milliseconds since 1970.
+        /// Time of the event, milliseconds since 1970.
         at: Option<i64>,
     },
 }
 
-/// What happened to a stream of IVS.
+/// Change of a stream of IVS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamChange {
-    /// It may have started: `Stream Start`, `Stream Takeover`.
+    /// The stream may have started: `Stream Start`, `Stream Takeover`.
     Start,
-    /// It is over: `Stream End`, `Session Ended`.
+    /// The stream has ended: `Stream End`, `Session Ended`.
     End,
-    /// It failed, for this reason: `Stream Failure`. It may go on.
+    /// The stream failed, for this reason: `Stream Failure`. It may continue.
     Failure(String),
-    /// Anything else, by its name. Nothing follows.
+    /// Another change, with its name. It has no effect.
     Other(String),
 }
 
-/// What happened to a channel of MediaLive.
+/// Change of a MediaLive channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaLiveChange {
-    /// It runs.
+    /// The channel runs.
     Running,
-    /// It runs no more.
+    /// The channel has stopped.
     Stopped,
-    /// Anything else. Nothing follows.
+    /// Another change. It has no effect.
     Other,
 }
 
-/// A message that nobody will ever understand.
+/// Error of a message that is not a supported event. A retry does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
-    /// It is no event.
-    #[error("this is no event of EventBridge: {0}")]
+    /// The message is not an event.
+    #[error("the message is not an EventBridge event: {0}")]
     NoEvent(String),
-    /// It is an event of something else.
-    #[error("this is an event {0:?}; {IVS:?} and {MEDIALIVE:?} are expected")]
+    /// The event is of another type.
+    #[error("unsupported event type {0:?}, expected {IVS:?} or {MEDIALIVE:?}")]
     Foreign(String),
-    /// It does not say of which channel it is.
-    #[error("the event names no channel")]
+    /// The event does not contain a channel.
+    #[error("the event contains no ARN of a channel")]
     NoChannel,
 }
 
-/// What SNS puts a message into, unless it is told to deliver it raw.
+/// The envelope of SNS around a message. It is missing if the subscription uses raw delivery.
 #[derive(Deserialize)]
 struct Envelope {
     #[serde(rename = "Message")]
@@ -109,10 +109,10 @@ struct Detail {
 }
 
 impl PlatformEvent {
-    /// Reads a message: an event, raw or as SNS passes it on. What an event has beside what is needed is not looked at.
+    /// Parses a message: an event, either raw or in the envelope of SNS. Unknown fields are ignored.
     ///
     /// # Errors
-    /// [`EventError`] for everything else.
+    /// [`EventError`] if the message is not a supported event.
     pub fn parse(body: &str) -> Result<Self, EventError> {
         let inner = serde_json::from_str::<Envelope>(body).map(|envelope| envelope.message);
         let event: Event = serde_json::from_str(inner.as_deref().unwrap_or(body))

@@ -1,8 +1,8 @@
-//! Events to rows of streams.
+//! Converts the events of platforms to rows of streams.
 //!
-//! Events are doubled, late and out of order. What a channel sends is therefore asked of the channel (GetStream) and not
-//! believed of a start. An end that comes before its start leaves a row of that session that is over: the late start then
-//! is one that is known, and changes nothing.
+//! Events arrive twice, late and out of order. A start event is therefore only a reason to query the channel for its current
+//! stream (GetStream). An end event that arrives before its start creates a row of an ended session; the late start is known
+//! then and changes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE};
 use crate::intake::{Handled, Handler};
 use crate::outside::OutsideError;
 
-/// A message that found the platform or the database away comes again after this time.
+/// A message is received again after this time if the platform or the database was unavailable.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Handles the events of IVS and MediaLive.
@@ -25,7 +25,7 @@ pub struct Events {
     shared: Arc<Shared>,
 }
 
-/// What keeps an event from being handled now.
+/// The reason why an event cannot be handled now.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     #[error(transparent)]
@@ -35,8 +35,8 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// What becomes of the message. Rights and settings may be mended, so nothing is buried for want of them: the queue
-    /// itself gives up after its number of receipts.
+    /// Returns what to do with the message. Missing rights and wrong settings can be corrected, so these messages are retried;
+    /// the queue itself moves a message to its dead-letter queue after its maximum number of receives.
     fn handled(&self) -> Handled {
         match self {
             Self::Database(CatalogError::Invalid { .. }) => Handled::Bury(self.to_string()),
@@ -58,18 +58,18 @@ impl Events {
         at: i64,
     ) -> Result<(), Trouble> {
         if !self.shared.wants(channel) {
-            tracing::debug!(channel, "not one of the channels to follow");
+            tracing::debug!(channel, "ignoring an event of a channel that is not in ivs.channels");
             return Ok(());
         }
         match change {
             StreamChange::Start => start(&self.shared, channel, session, at).await,
             StreamChange::End => end(&self.shared, channel, session, at).await,
             StreamChange::Failure(why) => {
-                tracing::info!(channel, session, why, "the platform says that the stream failed");
+                tracing::info!(channel, session, why, "the platform reported that the stream failed");
                 failed(&self.shared, channel, session, at).await
             }
             StreamChange::Other(name) => {
-                tracing::debug!(channel, event = name, "nothing follows from this event");
+                tracing::debug!(channel, event = name, "ignoring an event that changes nothing");
                 Ok(())
             }
         }
@@ -77,7 +77,10 @@ impl Events {
 
     async fn medialive(&self, channel: &str, change: MediaLiveChange, at: i64) -> Result<(), Trouble> {
         let Some(url) = self.shared.settings.medialive.get(channel) else {
-            tracing::debug!(channel, "no URL is configured for this channel of MediaLive");
+            tracing::debug!(
+                channel,
+                "ignoring an event of a MediaLive channel without a URL in the settings"
+            );
             return Ok(());
         };
         let new = |started_at| NewStream {
@@ -95,12 +98,12 @@ impl Events {
                 let journal = self.shared.journal();
                 let is_running = journal.stream(channel).await?.is_some_and(|row| row.ended_at.is_none());
                 if !is_running {
-                    // So that a start that comes late is known to be over.
+                    // The row makes a late start event of this run a known one.
                     journal.start_stream(&new(at)).await?;
                 }
                 journal.end_stream(channel, None, Some("the channel was stopped"), at).await?;
             }
-            MediaLiveChange::Other => tracing::debug!(channel, "nothing follows from this event"),
+            MediaLiveChange::Other => tracing::debug!(channel, "ignoring an event that changes nothing"),
         }
         Ok(())
     }
@@ -123,7 +126,7 @@ impl Handler for Events {
         };
         done.map_or_else(
             |trouble| {
-                tracing::warn!(error = %trouble, "an event cannot be handled now; it comes again");
+                tracing::warn!(error = %trouble, "cannot handle an event, the message is received again");
                 trouble.handled()
             },
             |()| Handled::Done,
@@ -131,8 +134,8 @@ impl Handler for Events {
     }
 }
 
-/// A channel may send a stream: takes in what it sends now, whatever the session is that was told of. Nothing is done if
-/// that is known.
+/// Starts the stream that a channel sends now, whatever session the event reported. Does nothing if that session is known or
+/// the channel sends nothing.
 pub(super) async fn start(
     shared: &Shared,
     channel: &str,
@@ -141,11 +144,11 @@ pub(super) async fn start(
 ) -> Result<(), Trouble> {
     let known = shared.journal().stream(channel).await?;
     if session.is_some() && known.is_some_and(|known| known.session.as_deref() == session) {
-        tracing::debug!(channel, session, "this session is known");
+        tracing::debug!(channel, session, "ignoring the start of a known session");
         return Ok(());
     }
     let Some(now) = resolve(shared, channel).await? else {
-        tracing::info!(channel, session, "the channel sends nothing any more");
+        tracing::info!(channel, session, "ignoring a start, the channel sends no stream");
         return Ok(());
     };
     let new = NewStream {
@@ -159,7 +162,7 @@ pub(super) async fn start(
     Ok(())
 }
 
-/// A session is over. Another one of the same channel goes on.
+/// Ends a session of a channel. Does not end another session of the same channel.
 pub(super) async fn end(
     shared: &Shared,
     channel: &str,
@@ -170,11 +173,11 @@ pub(super) async fn end(
     let known = journal.stream(channel).await?;
     let of_session = |row: &Stream| session.is_none() || row.session.as_deref() == session;
     let at = match known {
-        // Events are told in whole seconds: one may seem to be before the start.
+        // The times of events are whole seconds, so the end can appear to be before the start.
         Some(row) if of_session(&row) => at.max(row.started_at),
-        // It ends only its own session, also where it is reported after the end of a later one.
+        // An event ends its own session only, also if it arrives during a later one.
         Some(_) => {
-            tracing::debug!(channel, session, "another session is over than the one of the row");
+            tracing::debug!(channel, session, "storing the end of another session than that of the row");
             if let Some(session) = session {
                 journal.remember_end(channel, session, at).await?;
             }
@@ -193,13 +196,13 @@ pub(super) async fn end(
             at
         }
     };
-    if journal.end_stream(channel, session, Some("the platform says so"), at).await? {
-        tracing::info!(channel, session, "the stream is over");
+    if journal.end_stream(channel, session, Some("the platform ended it"), at).await? {
+        tracing::info!(channel, session, "stream ended");
     }
     Ok(())
 }
 
-/// A session failed: it is over if the channel sends it no more.
+/// Ends a failed session if the channel does not send it any more.
 async fn failed(shared: &Shared, channel: &str, session: Option<&str>, at: i64) -> Result<(), Trouble> {
     let now = resolve(shared, channel).await?;
     if now.is_some_and(|now| session.is_none_or(|session| session == now.stream_id)) {
@@ -211,13 +214,8 @@ async fn failed(shared: &Shared, channel: &str, session: Option<&str>, at: i64) 
 pub(super) fn told(outcome: &StartOutcome) {
     match outcome {
         StartOutcome::Started(row) => {
-            tracing::info!(
-                stream = row.id,
-                session = row.session,
-                origin = row.origin,
-                "a stream has started"
-            );
+            tracing::info!(stream = row.id, session = row.session, origin = row.origin, "stream started");
         }
-        StartOutcome::Known(row) => tracing::debug!(stream = row.id, "this start is known"),
+        StartOutcome::Known(row) => tracing::debug!(stream = row.id, "ignoring the start of a known session"),
     }
 }

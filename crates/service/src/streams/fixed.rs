@@ -1,4 +1,4 @@
-//! The streams of the settings.
+//! Starts the streams of the settings.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use super::ORIGIN_FIXED;
 use super::events::told;
 use super::shared::{Shared, now};
 
-/// Pauses before the database is asked again.
+/// Shortest and longest pause before a write to the database is repeated.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Rows of one page.
+/// Number of rows that are read in one query.
 const PAGE: u32 = 1_000;
 
-/// Starts what is in the settings, and ends what was and is no more.
+/// Starts the streams that are in the settings, and ends those that were removed from them. Retries until the database has
+/// stored it or `stop` is cancelled.
 pub(super) async fn enter(shared: &Shared, stop: &CancellationToken) {
     let mut backoff = Backoff::new(PAUSES);
     while let Err(error) = tokio::select! {
@@ -26,7 +27,7 @@ pub(super) async fn enter(shared: &Shared, stop: &CancellationToken) {
         () = stop.cancelled() => return,
         done = bring_in(shared) => done,
     } {
-        tracing::warn!(%error, "cannot enter the streams of the settings; trying again");
+        tracing::warn!(%error, "cannot store the streams of the settings, retrying");
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep(backoff.next()) => {}
@@ -55,15 +56,15 @@ async fn bring_in(shared: &Shared) -> Result<(), CatalogError> {
     Ok(())
 }
 
-/// Starts one, also where it was known by another URL.
+/// Starts a stream. If it is followed with another URL, its old session is ended first.
 async fn start(shared: &Shared, id: &str, url: &str) -> Result<(), CatalogError> {
     let journal = shared.journal();
     let known = journal.stream(id).await?;
     if known.as_ref().is_some_and(|row| row.is_quarantined() && row.url == url) {
-        // A restart of the process is no decision of a person.
+        // Only a person or another URL may start a quarantined stream again, not a restart of the process.
         tracing::error!(
             stream = id,
-            "stream is quarantined, it is not followed; `refrain streams add` starts it again, another URL as well"
+            "stream is quarantined and not followed; `refrain streams add` or another URL in the settings starts it again"
         );
         return Ok(());
     }
@@ -73,7 +74,7 @@ async fn start(shared: &Shared, id: &str, url: &str) -> Result<(), CatalogError>
             tracing::warn!(
                 stream = id,
                 origin = row.origin,
-                "a stream of this name is followed already; the one of the settings is not"
+                "another stream with this id is followed already, ignoring the one in the settings"
             );
             return Ok(());
         }

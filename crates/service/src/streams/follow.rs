@@ -1,4 +1,4 @@
-//! One stream, from the claim of its lease to its end.
+//! Follows one stream from the claim of its lease to its end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,19 +21,19 @@ use super::takeover::open_airings;
 use super::vitals::Vitals;
 use crate::monitor::{OpenAiring, StreamEnd, StreamSpec, StreamState, StreamStatus};
 
-/// Events on their way from the monitor to the buffer, which takes them at once.
+/// Capacity of the channel from the monitor to the buffer. The buffer reads it without delay.
 const EVENTS: usize = 64;
 
-/// How often a stream's state is looked at.
+/// Interval at which the state of a stream is checked.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Pauses before a stream that ended or failed is tried again.
+/// Shortest and longest pause before a stream that ended or failed is opened again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
-/// A stream that was live for so long begins with the shortest pause again.
+/// After a stream was followed for this time, the next pause is the shortest one again.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 
-/// One stream.
+/// The task of one stream.
 struct Follower {
     shared: Arc<Shared>,
     stream: Stream,
@@ -43,7 +43,7 @@ struct Follower {
     reported: Option<Reported>,
 }
 
-/// Follows a stream until it is over, or until an order ends that.
+/// Follows a stream until it ends or until an order ends the task.
 pub(super) async fn follow(shared: Arc<Shared>, stream: Stream, mut orders: watch::Receiver<Order>) {
     let opened = tokio::select! {
         biased;
@@ -59,7 +59,7 @@ pub(super) async fn follow(shared: Arc<Shared>, stream: Stream, mut orders: watc
     let vitals = Vitals::new(stream.decoder_deaths);
     let session = (stream.id.clone(), stream.started_at);
     let mut follower = Follower { shared: Arc::clone(&shared), stream, orders, recorder, vitals, reported };
-    // Also where the task is aborted.
+    // Removes the status even if the task is aborted.
     let _watched = Unwatch(shared, session);
     follower.run(opened.airings).await;
 }
@@ -96,7 +96,7 @@ impl Follower {
             };
             let is_at_end = end == StreamState::Ended(StreamEnd::EndList);
             start = if is_at_end && self.stream.url == url { Start::AfterEnd } else { Start::CatchUp };
-            tracing::info!(stream = self.stream.id, end = %end, pause_seconds = pause.as_secs_f64(), "the stream is tried again");
+            tracing::info!(stream = self.stream.id, end = %end, pause_seconds = pause.as_secs_f64(), "stream ended, opening it again");
             self.report(RowState::Stalled, Some(end.to_string())).await;
             tokio::select! {
                 biased;
@@ -106,7 +106,7 @@ impl Follower {
         }
     }
 
-    /// Follows the stream once, until it says that it is over or an order ends it.
+    /// Follows the stream once, until its source ends or an order ends it.
     async fn hear(&mut self, spec: StreamSpec, airings: Vec<OpenAiring>) -> StreamState {
         let (tell, events) = mpsc::channel(EVENTS);
         let events = EventBuffer::new(events);
@@ -125,7 +125,8 @@ impl Follower {
                 event = events.next() => {
                     let Some((event, at)) = event else { break };
                     let now = status.borrow().clone();
-                    // Written however long that takes: an order is passed on in the meantime.
+                    // An order is passed on even while an event is written, which can take as long as the database is
+                    // unavailable.
                     tokio::select! {
                         biased;
                         () = async {
@@ -143,7 +144,8 @@ impl Follower {
                         () = orders.pass_on(&followed.0) => {}
                     }
                 }
-                // Until it works: a process that is killed in this time is taken to be killed by the stream.
+                // Only until the stream is confirmed to work. If the process is killed before, this counts as a death caused by
+                // the stream.
                 () = changed(&mut changes), if !self.vitals.works() => {
                     let now = status.borrow().clone();
                     tokio::select! {
@@ -162,7 +164,7 @@ impl Follower {
         last.state
     }
 
-    /// Tells how the stream is, if that has changed.
+    /// Reports the state of the stream if it has changed.
     async fn look(&mut self, status: &StreamStatus) {
         self.check_vitals(status).await;
         self.has_begun(status);
@@ -176,20 +178,20 @@ impl Follower {
         self.recorder.heard(status.position).await;
     }
 
-    /// Clears the deaths that were counted for the stream when there is evidence that it is not their reason.
+    /// Clears the deaths that were counted for the stream if there is evidence that the stream did not cause them.
     async fn check_vitals(&mut self, status: &StreamStatus) {
         let Some(health) = self.vitals.news(status) else { return };
         let session = (self.stream.id.as_str(), self.stream.started_at);
         match self.shared.journal().confirm_stream(self.shared.owner(), session, health).await {
-            // Where it is another's now, the next renewal finds out.
+            // If another worker holds the stream now, the next renewal notices it.
             Ok(_) => self.vitals.wrote(health),
             Err(error) => {
-                tracing::debug!(stream = self.stream.id, %error, "cannot clear deaths of the stream yet");
+                tracing::debug!(stream = self.stream.id, %error, "cannot clear the deaths of the stream, retrying");
             }
         }
     }
 
-    /// Counts a death of the decoder; returns true if it was one too many.
+    /// Counts a death of the decoder. Returns true if the stream has reached the maximum number.
     async fn is_quarantined(&mut self) -> bool {
         self.vitals.decoder_died();
         let session = (self.stream.id.as_str(), self.stream.started_at);
@@ -197,14 +199,15 @@ impl Follower {
             Ok(Some(deaths)) => self.stream.decoder_deaths = deaths,
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(stream = self.stream.id, %error, "cannot store the death of a decoder");
+                tracing::warn!(stream = self.stream.id, %error, "cannot store the death of the decoder");
                 self.stream.decoder_deaths += 1;
             }
         }
         self.stream.decoder_deaths >= MAX_DEATHS
     }
 
-    /// Learns when the first sample of the session was; whether that is news. Whoever goes on counts from it too.
+    /// Sets the time of the session's first sample once it is known. Returns true if it was set now. Later workers count from
+    /// it too.
     fn has_begun(&mut self, status: &StreamStatus) -> bool {
         let Some((until, _)) = status.heard_until.filter(|_| self.stream.epoch.is_none()) else {
             return false;
@@ -215,8 +218,8 @@ impl Follower {
         true
     }
 
-    /// Notes where the clock of the stream stands, for the next worker. Returns true if the row has to be written: a clock that
-    /// goes on evenly stays where it was.
+    /// Stores the state of the stream's clock for the next worker. Returns true if the row must be written. While a clock
+    /// advances evenly, its state does not change.
     fn has_new_clock(&mut self, status: &StreamStatus) -> bool {
         let Some(now) = status.clock_anchor else { return false };
         let known = self.stream.clock_anchor.as_deref().and_then(anchor::read);
@@ -228,7 +231,7 @@ impl Follower {
         true
     }
 
-    /// Writes the state into the row, unless it says so already.
+    /// Writes the state to the row unless the row has it already.
     async fn report(&mut self, state: RowState, reason: Option<String>) {
         if self.reported.as_ref().is_some_and(|known| known.covers(state, reason.as_deref())) {
             return;
@@ -239,23 +242,23 @@ impl Follower {
                 let StreamReport { state, reason, .. } = report;
                 self.reported = Some(Reported { state, reason, at: Instant::now() });
             }
-            // The next renewal says why.
+            // This worker does not hold the stream any more. The next renewal handles that.
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(stream = self.stream.id, %error, "cannot write the stream's state; trying again");
+                tracing::warn!(stream = self.stream.id, %error, "cannot write the state of the stream, retrying");
             }
         }
     }
 
-    /// The stream is over: says so until the database has it.
+    /// Writes the end of the stream to the row, with retries until the database has stored it.
     async fn finish(&mut self, state: RowState, reason: String) {
-        tracing::info!(stream = self.stream.id, state = state.as_str(), reason, "the stream is over");
+        tracing::info!(stream = self.stream.id, state = state.as_str(), reason, "stream ended");
         self.shared.measures.streams_failed.add(u64::from(state == RowState::Failed));
         let report = self.report_of(state, Some(reason));
         let mut backoff = Backoff::new(PAUSES);
         while let Err(error) = self.shared.journal().report_stream(self.shared.owner(), &report, now()).await
         {
-            tracing::warn!(stream = self.stream.id, %error, "cannot write the stream's end; trying again");
+            tracing::warn!(stream = self.stream.id, %error, "cannot write the end of the stream, retrying");
             tokio::select! {
                 biased;
                 () = ordered(&mut self.orders) => return,
@@ -278,7 +281,7 @@ impl Follower {
     }
 }
 
-/// Waits for the next change of a status; for ever where the stream is gone.
+/// Waits for the next change of a status. Never returns if the stream was dropped.
 async fn changed(status: &mut watch::Receiver<StreamStatus>) {
     if status.changed().await.is_err() {
         std::future::pending::<()>().await;

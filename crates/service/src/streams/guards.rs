@@ -1,11 +1,11 @@
-//! What ends with the task of a stream, also where the task is aborted.
+//! Guards that end the work on a stream when its task ends, even if the task is aborted.
 
 use std::sync::Arc;
 
 use super::shared::Shared;
 use crate::monitor::StreamHandle;
 
-/// Ends the monitor's work when it is dropped, also where a task is aborted.
+/// Makes the monitor leave the stream when it is dropped.
 pub(super) struct Followed(pub(super) StreamHandle);
 
 impl Drop for Followed {
@@ -14,7 +14,7 @@ impl Drop for Followed {
     }
 }
 
-/// Forgets a status when it is dropped.
+/// Removes the status of a stream when it is dropped.
 pub(super) struct Unwatch(pub(super) Arc<Shared>, pub(super) (String, i64));
 
 impl Drop for Unwatch {

@@ -1,4 +1,4 @@
-//! Leases, and a task for each.
+//! The leases of this process, and the task of each leased stream.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use super::follow::follow;
 use super::orders::Order;
 use super::shared::{Shared, channel_of, outside_name, was_followed};
 
-/// After the database was away, other workers' streams are not claimed for this time: workers that went on decoding renew
-/// their leases first, so that each stream stays with the worker that has its sound.
+/// After the database was unavailable, this worker does not claim streams for this time. Workers that continued decoding renew
+/// their leases first, so that each stream stays with the worker that has its state.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A session of a stream.
+/// Id of a stream and start of a session, in milliseconds since 1970.
 type Session = (String, i64);
 
-/// A stream that is followed here.
+/// A stream that this process follows.
 struct Held {
     order: watch::Sender<Order>,
     task: AbortHandle,
-    /// Whether it is over, and its last events are being told.
+    /// True if the stream has ended and its last events are being written.
     finishing: bool,
 }
 
-/// The streams that are followed here. Dropping it ends all work on them at once.
+/// The streams that this process follows. Dropping it aborts all work on them.
 pub(super) struct Leases {
     shared: Arc<Shared>,
     held: HashMap<Session, Held>,
     tasks: JoinSet<Session>,
-    /// Whether the database was away the last time: told once.
+    /// True if the last call to the database failed. It is logged once per outage.
     away: bool,
-    /// No stream is claimed before this time.
+    /// Streams are claimed from this time on.
     claims_from: Instant,
 }
 
@@ -45,25 +45,25 @@ impl Leases {
         Self { shared, held: HashMap::new(), tasks: JoinSet::new(), away: false, claims_from }
     }
 
-    /// Number of streams that are followed.
+    /// Returns the number of followed streams, without those that are finishing.
     pub(super) fn held(&self) -> usize {
         self.held.values().filter(|held| !held.finishing).count()
     }
 
-    /// Whether the database did not answer the last time.
+    /// Returns true if the last call to the database failed.
     pub(super) fn is_away(&self) -> bool {
         self.away
     }
 
-    /// The database did not answer in time. Streams are decoded on, and their events are kept until it answers: then their
-    /// leases are renewed, or another worker has taken them.
+    /// Records that the database did not answer in time. Decoding continues and events are buffered until the database answers.
+    /// Then the leases are renewed, unless other workers have claimed the streams.
     pub(super) fn unanswered(&mut self) {
         if !std::mem::replace(&mut self.away, true) {
-            tracing::warn!("database does not answer, decoding goes on, trying again");
+            tracing::warn!("database does not answer, decoding continues, retrying");
         }
     }
 
-    /// The database answered.
+    /// Records that the database answered.
     fn answered(&mut self) {
         if std::mem::replace(&mut self.away, false) {
             tracing::info!("database answers again");
@@ -71,7 +71,7 @@ impl Leases {
         }
     }
 
-    /// Waits until work on a stream is over.
+    /// Waits until the task of a stream has ended.
     pub(super) async fn ended(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(Ok((_, session))) => {
@@ -79,7 +79,7 @@ impl Leases {
             }
             Some(Err(error)) => {
                 if error.is_panic() {
-                    tracing::error!("internal error; a stream is given back");
+                    tracing::error!("internal error, releasing the lease of a stream");
                 }
                 self.held.retain(|_, held| held.task.id() != error.id());
             }
@@ -87,7 +87,7 @@ impl Leases {
         }
     }
 
-    /// Renews all leases, and stops work on streams that are no longer ours.
+    /// Renews all leases and stops the work on streams that this process does not hold any more.
     pub(super) async fn renew(&mut self) {
         let (owner, lease) = (self.shared.owner().to_owned(), self.shared.settings.lease);
         let ids = match self.shared.journal().renew_leases(&owner, lease).await {
@@ -103,39 +103,41 @@ impl Leases {
             self.lose(session).await;
         }
         for id in ids {
-            // Claimed by a call whose answer was lost, or given up by our own clock: whoever claims it next gets it whole.
+            // The stream was claimed by a call whose response was lost, or its task ended without an end in the row. After the
+            // release it can be claimed again.
             if !self.held.keys().any(|(held, _)| *held == id) {
                 let _ = self.shared.journal().release(&owner, Some(&id)).await;
             }
         }
     }
 
-    /// A lease is gone: the stream is over, and its last events are told; or another follows it, and tells them.
+    /// Handles a lost lease. If the stream has ended, its last events are written; if another worker follows it, that worker
+    /// reports them.
     async fn lose(&mut self, session: Session) {
         let row = match self.shared.journal().stream(&session.0).await {
             Ok(row) => row,
-            // The next renewal asks again.
+            // The next renewal tries again.
             Err(error) => return self.failed(&error),
         };
         let Some(held) = self.held.get_mut(&session) else { return };
         match row {
-            // Another session, or none: nothing more comes of this one.
+            // The stream was deleted or has a new session: no more media of this session arrives.
             None => return held.end(Order::Finish),
             Some(row) if row.started_at != session.1 => return held.end(Order::Finish),
             Some(row) if row.ended_at.is_some() && channel_of(&row).is_some() => {
                 return held.end(Order::HearOut);
             }
             Some(row) if row.ended_at.is_some() => return held.end(Order::Finish),
-            // Another worker has it, or had it and released it: it reports what happens in the stream.
+            // Another worker holds the stream, or held it and released it. That worker reports the events of the stream.
             Some(_) => {}
         }
-        tracing::warn!(stream = session.0, "another process follows the stream now");
+        tracing::warn!(stream = session.0, "stream lease lost, aborting the work on the stream");
         self.shared.measures.leases_lost.add(1);
         held.task.abort();
         self.held.remove(&session);
     }
 
-    /// Takes as many streams as there is room for.
+    /// Claims as many streams as the capacity allows.
     pub(super) async fn claim(&mut self) {
         let most =
             self.shared.settings.capacity.saturating_sub(u32::try_from(self.held()).unwrap_or(u32::MAX));
@@ -150,7 +152,7 @@ impl Leases {
         }
     }
 
-    /// Fails streams that have killed too many processes.
+    /// Marks streams as failed that have killed too many processes.
     async fn quarantine(&self) {
         match self.shared.journal().quarantine_streams().await {
             Ok(streams) => {
@@ -159,17 +161,17 @@ impl Leases {
                     tracing::error!(
                         stream,
                         deaths = MAX_WORKER_DEATHS,
-                        "stream is quarantined, processes died while they began to decode it"
+                        "stream quarantined, processes died while they began to decode it"
                     );
                 }
             }
-            Err(error) => tracing::debug!(%error, "cannot look for streams to quarantine"),
+            Err(error) => tracing::debug!(%error, "cannot check for streams to quarantine"),
         }
     }
 
-    /// Begins to follow a stream.
+    /// Starts the task of a claimed stream.
     fn begin(&mut self, stream: Stream) {
-        // An earlier session of it is over.
+        // An earlier session of the stream has ended.
         for (_, held) in self.held.iter_mut().filter(|((id, _), _)| *id == stream.id) {
             held.end(Order::Finish);
         }
@@ -192,7 +194,7 @@ impl Leases {
         self.held.insert(session, Held { order, task, finishing: false });
     }
 
-    /// Leaves every stream: what was heard is written down, airings stay open.
+    /// Leaves every stream: pending events are written and airings stay open. Tasks that take longer than `within` are aborted.
     pub(super) async fn leave(&mut self, within: Duration) {
         for held in self.held.values() {
             held.order.send_replace(if held.finishing { Order::Finish } else { Order::Leave });
@@ -200,7 +202,7 @@ impl Leases {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(within, all).await.is_err() {
             let count = self.tasks.len();
-            tracing::warn!(count, "streams could not be left in time");
+            tracing::warn!(count, "streams not left in time, aborting them");
         }
         self.tasks.shutdown().await;
         self.held.clear();
@@ -208,13 +210,13 @@ impl Leases {
 
     fn failed(&mut self, error: &refrain_catalog::CatalogError) {
         if !std::mem::replace(&mut self.away, true) {
-            tracing::warn!(%error, "database is away, decoding goes on, trying again");
+            tracing::warn!(%error, "database unavailable, decoding continues, retrying");
         }
     }
 }
 
 impl Held {
-    /// The stream is over.
+    /// Orders the task to finish because the stream has ended.
     fn end(&mut self, order: Order) {
         self.finishing = true;
         self.order.send_replace(order);

@@ -1,4 +1,4 @@
-//! Live streams: which there are, who follows them, and what is written down of them.
+//! Live streams: their registry in the database, the leases of the workers that follow them, and the recording of detections.
 //!
 //! ```text
 //! queue ─► Events ─┐
@@ -6,8 +6,9 @@
 //! settings ────────┘    (the journal)        leases                    Recorder: detections, outbox ◄─ events
 //! ```
 //!
-//! A row in the journal is a stream; whoever has its lease follows it. A stream's id is the ARN of its channel or what the
-//! settings call it; outside it is known by its session, where sessions have names, as those of IVS do.
+//! Each row of the journal is a stream. The worker that holds the lease of the row follows the stream. The id of a stream is
+//! the ARN of its channel or the id in the settings. Results name a stream by its session if its sessions have names, as those
+//! of IVS do.
 
 mod anchor;
 mod buffer;
@@ -53,59 +54,60 @@ pub use token::{KeyError, Signer};
 
 use shared::Shared;
 
-/// Origin of streams that IVS told of.
+/// Origin of streams that were reported by IVS.
 pub const ORIGIN_IVS: &str = "ivs";
-/// Origin of streams that run while a MediaLive channel does.
+/// Origin of streams that are followed while a MediaLive channel runs.
 pub const ORIGIN_MEDIALIVE: &str = "medialive";
 /// Origin of streams of the settings, which are always followed.
 pub const ORIGIN_FIXED: &str = "fixed";
 /// Origin of streams that were added while the service ran.
 pub const ORIGIN_API: &str = "api";
 
-/// What streams need.
+/// Everything that [`Streams`] is created from.
 pub struct Parts {
-    /// Catalogue and journal.
+    /// The catalog with its journal.
     pub catalog: Arc<dyn Catalog>,
-    /// What follows streams, set up as [`StreamsSettings::monitor`] says.
+    /// The monitor that follows the streams, created with [`StreamsSettings::monitor`].
     pub monitor: Monitor,
-    /// IVS, if there is one.
+    /// Access to IVS, if it is configured.
     pub channels: Option<Arc<dyn Channels>>,
-    /// What is delivered.
+    /// Plans the deliveries of events.
     pub planner: Planner,
-    /// What is counted.
+    /// Counters of the process.
     pub measures: Arc<Measures>,
-    /// This process, in leases.
+    /// Identity of this process as an owner of leases.
     pub instance: Arc<Instance>,
 }
 
-/// All that a process does for live streams. Clones are the same.
+/// The work of a process on live streams. Clones share their state.
 #[derive(Clone)]
 pub struct Streams {
     shared: Arc<Shared>,
 }
 
 impl Streams {
-    /// With these parts and settings.
+    /// Creates the work from these parts and settings.
     ///
     /// # Errors
-    /// [`KeyError`] if the private key of the settings is none.
+    /// [`KeyError`] if the private key in the settings is invalid.
     pub fn new(parts: Parts, settings: StreamsSettings) -> Result<Self, KeyError> {
         Ok(Self { shared: Arc::new(Shared::new(parts, settings)?) })
     }
 
-    /// What handles the messages of both queues of events, of IVS and of MediaLive.
+    /// Returns the handler for the messages of both event queues, those of IVS and MediaLive.
     #[must_use]
     pub fn handler(&self) -> Arc<dyn Handler> {
         Arc::new(Events::new(Arc::clone(&self.shared)))
     }
 
-    /// State and counters of every stream that this process follows, by [`refrain_catalog::Stream::id`].
+    /// Returns the state and the counters of every stream that this process follows, with its [`refrain_catalog::Stream::id`].
     #[must_use]
     pub fn statuses(&self) -> Vec<(String, StreamStatus)> {
         self.shared.statuses()
     }
 
-    /// Follows streams until `stop` is cancelled. Then leases go back at once, and airings stay open for whoever goes on.
+    /// Follows streams until `stop` is cancelled. Then it releases the leases at once and leaves the airings open for the
+    /// workers that continue the streams.
     pub async fn run(self, stop: CancellationToken) {
         fixed::enter(&self.shared, &stop).await;
         let looking = reconcile::run(Arc::clone(&self.shared), stop.clone());

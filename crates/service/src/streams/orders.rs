@@ -9,28 +9,28 @@ use tokio::time;
 use crate::monitor::StreamHandle;
 use crate::wait::at;
 
-/// The event that a platform ends a stream arrives before the stream's last segments. They are decoded if they arrive within
-/// this time and the playlist does not end before.
+/// The event that ends a stream on its platform arrives before the last segments of the stream. They are decoded if they arrive
+/// within this time and the playlist does not end before.
 const LAST_SEGMENTS_WITHIN: Duration = Duration::from_secs(15);
 
-/// What a stream's task is to do.
+/// An order to the task of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Follow it.
+    /// Follow the stream.
     Go,
-    /// It is over: what is still to come of it is heard, then its airings end.
+    /// The stream has ended: process the media that still arrives, then end its airings.
     HearOut,
-    /// It is over: its airings end.
+    /// The stream has ended: end its airings.
     Finish,
-    /// Others go on with it: its airings stay open.
+    /// Another worker continues the stream: leave its airings open.
     Leave,
 }
 
-/// The orders that a task gets. Each is passed on once.
+/// The orders to a task. Each is passed on once.
 pub(super) struct Orders {
     given: watch::Receiver<Order>,
     known: Order,
-    /// When a stream that is heard out is stopped.
+    /// Time at which a stream is stopped after [`Order::HearOut`].
     heard_out: Option<time::Instant>,
 }
 
@@ -39,7 +39,7 @@ impl Orders {
         Self { given, known: Order::Go, heard_out: None }
     }
 
-    /// Passes on what is ordered, as long as this is awaited. It does not return.
+    /// Passes the orders on to the stream as long as it is polled. Never returns.
     pub(super) async fn pass_on(&mut self, handle: &StreamHandle) {
         loop {
             let known = self.known;
@@ -53,7 +53,7 @@ impl Orders {
             };
             match given {
                 Some(order) => self.known = order,
-                // Without anybody who orders the task is about to be aborted.
+                // The sender was dropped: the task is about to be aborted.
                 None => pending().await,
             }
             match self.known {
@@ -66,9 +66,9 @@ impl Orders {
     }
 }
 
-/// Waits for an order to end.
+/// Waits until an order ends the task.
 pub(super) async fn ordered(orders: &mut watch::Receiver<Order>) {
-    // Without anybody who orders the task is about to be aborted.
+    // The sender was dropped: the task is about to be aborted.
     if orders.wait_for(|order| *order != Order::Go).await.is_err() {
         pending::<()>().await;
     }

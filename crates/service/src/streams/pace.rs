@@ -1,4 +1,4 @@
-//! No more calls of a platform than it allows.
+//! Limits the rate of calls to a platform.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::outside::{Channel, ChannelStream, Channels, OutsideError};
 
-/// Channels that are asked so often at most; who asks too soon waits in line.
+/// Limits the rate of calls to `channels`. Calls that exceed the rate wait in line.
 pub(super) struct Paced {
     channels: Arc<dyn Channels>,
     every: Duration,
@@ -17,7 +17,7 @@ pub(super) struct Paced {
 }
 
 impl Paced {
-    /// With at most so many calls a second.
+    /// Creates a limit of `calls_per_second`.
     pub(super) fn new(channels: Arc<dyn Channels>, calls_per_second: f64) -> Self {
         let every = Duration::try_from_secs_f64(1.0 / calls_per_second).unwrap_or(Duration::from_secs(1));
         Self { channels, every, next: Mutex::new(Instant::now()) }

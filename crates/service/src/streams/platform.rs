@@ -1,4 +1,4 @@
-//! What the platform says of a stream: where it is, whether it goes on.
+//! Queries the platform of a stream: its URL, and if it continues.
 
 use std::sync::Arc;
 
@@ -11,29 +11,29 @@ use super::{ORIGIN_FIXED, ORIGIN_IVS, ORIGIN_MEDIALIVE};
 use crate::monitor::{StreamInput, StreamState};
 use crate::outside::{ChannelStream, OutsideError, OutsideErrorKind};
 
-/// Fragment of the URL in the row of a stream whose playlist wants tokens. No server ever sees a fragment.
+/// Fragment of the URL in the row of a stream whose playlist requires tokens. Fragments are never sent to a server.
 const AUTHORIZED: &str = "authorized";
 
-/// Why a private channel cannot be followed.
+/// The reason why a private channel cannot be followed.
 const NO_KEY: &str =
     "the channel is private, and there is no key to sign tokens with; set ivs.private_key_file";
 
-/// What follows when a stream has ended or failed.
+/// The action after a stream has ended or failed.
 pub(super) enum Next {
-    /// It is over, so and for this reason.
+    /// The stream stays ended, with this state and reason.
     Over(RowState, String),
-    /// It is tried again.
+    /// The stream is opened again.
     Again,
 }
 
-/// What a channel sends now, with the URL to follow it by. `None` if it sends nothing, or is not there.
+/// Returns the stream that a channel sends now, with its URL. Returns `None` if it sends nothing or does not exist.
 ///
 /// # Errors
-/// What keeps the platform from answering.
+/// [`OutsideError`] if the platform cannot be queried.
 pub(super) async fn resolve(shared: &Shared, channel: &str) -> Result<Option<ChannelStream>, OutsideError> {
     let Some(channels) = &shared.channels else {
         let why = "no access to IVS is configured";
-        return Err(OutsideError::new(OutsideErrorKind::Invalid, format!("cannot ask for {channel}"), why));
+        return Err(OutsideError::new(OutsideErrorKind::Invalid, format!("cannot query {channel}"), why));
     };
     let stream = match channels.stream(channel).await {
         Ok(stream) => stream,
@@ -49,7 +49,7 @@ pub(super) async fn resolve(shared: &Shared, channel: &str) -> Result<Option<Cha
     Ok(Some(stream))
 }
 
-/// What the monitor follows a stream by.
+/// Returns the input by which the monitor follows a stream.
 pub(super) fn input_of(shared: &Shared, stream: &Stream) -> StreamInput {
     let private = Url::parse(&stream.url).ok().filter(|url| url.fragment() == Some(AUTHORIZED));
     let (Some(mut url), Some(signer)) = (private, &shared.signer) else {
@@ -59,22 +59,22 @@ pub(super) fn input_of(shared: &Shared, stream: &Stream) -> StreamInput {
     let (signer, channel) = (Arc::clone(signer), stream.id.clone());
     StreamInput::Entry(Entry::Fresh(Arc::new(move || {
         signer.signed(&url, &channel).unwrap_or_else(|| {
-            tracing::error!(stream = channel, "no random numbers to sign a token with");
+            tracing::error!(stream = channel, "cannot sign a token, the system provides no random numbers");
             url.clone()
         })
     })))
 }
 
-/// What follows after the monitor's word on a stream. The URL may be another afterwards.
+/// Returns the action after the monitor has reported the end of a stream. Can change the URL of the stream.
 pub(super) async fn what_next(shared: &Shared, stream: &mut Stream, end: &StreamState) -> Next {
     let over = || match end {
         StreamState::Failed(why) | StreamState::DecoderDied(why) => Next::Over(RowState::Failed, why.clone()),
         StreamState::Ended(why) => Next::Over(RowState::Ended, why.to_string()),
-        _ => Next::Over(RowState::Ended, "the source is gone".to_owned()),
+        _ => Next::Over(RowState::Ended, "the source was closed".to_owned()),
     };
     match stream.origin.as_str() {
         ORIGIN_FIXED => Next::Again,
-        // Its packager may come up late, and a channel that runs on is told of by no second event.
+        // The packager of a channel may start late, and while the channel runs, no second event arrives.
         ORIGIN_MEDIALIVE if matches!(end, StreamState::Failed(_)) => Next::Again,
         ORIGIN_IVS if shared.channels.is_some() => match resolve(shared, &stream.id).await {
             Ok(Some(now)) if stream.session.as_ref().is_none_or(|known| *known == now.stream_id) => {
@@ -90,13 +90,13 @@ pub(super) async fn what_next(shared: &Shared, stream: &mut Stream, end: &Stream
                 Next::Again
             }
             Ok(_) => match over() {
-                // The platform's word counts: a playlist that is gone after the end is no failure.
+                // The platform decides: a playlist that is missing after the end of the stream is not a failure.
                 Next::Over(_, why) => Next::Over(RowState::Ended, why),
                 Next::Again => Next::Again,
             },
             Err(error) if error.is_transient() => Next::Again,
             Err(error) => {
-                tracing::warn!(stream = stream.id, %error, "cannot ask whether the stream goes on");
+                tracing::warn!(stream = stream.id, %error, "cannot check if the stream continues");
                 over()
             }
         },

@@ -1,7 +1,8 @@
-//! What the platform says is live, against the rows.
+//! Reconciles the rows of streams with the list of live streams of the platform.
 //!
-//! Events can be missing. One process of all asks for the list now and then: a stream that nobody told of is taken in, and
-//! one that is no longer listed is over, if the channel itself says so too (the list lags) and it did not start just now.
+//! Events can be missing. One of all processes reads the list at regular intervals. A listed stream that has no row is started.
+//! A stream that is not listed any more is ended, unless it started less than a minute ago or its channel still sends it: the
+//! list lags.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,19 +17,19 @@ use super::platform::resolve;
 use super::shared::{Shared, now};
 use crate::outside::ChannelStream;
 
-/// Name of the turn.
+/// Name of the periodic job; see [`refrain_catalog::Journal::turn`].
 const TURN: &str = "reconcile ivs";
 
-/// Each process asks so many times in the time between two looks whether it is its turn.
+/// Number of times within an interval that each process checks if it has to do the job.
 const ASKED: u32 = 4;
 
-/// A stream that started so lately may not be listed yet, milliseconds.
+/// A stream that started less than this time ago may not be listed yet, in milliseconds.
 const YOUNG: i64 = 60_000;
 
-/// Rows of one page.
+/// Number of rows that are read in one query.
 const PAGE: u32 = 1_000;
 
-/// Looks at once and then every so often, if it is this process's turn, until the end.
+/// Reconciles at once and then at each interval, if it is this process's turn, until `stop` is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let (Some(every), true) = (shared.settings.reconcile, shared.channels.is_some()) else { return };
     let mut tick = interval(every / ASKED);
@@ -45,7 +46,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => return,
             done = look => if let Err(error) = done {
-                tracing::warn!(%error, "cannot compare the streams with the platform's list; trying again");
+                tracing::warn!(%error, "cannot compare the streams with the list of the platform, retrying");
             },
         }
     }
@@ -60,22 +61,22 @@ async fn look(shared: &Shared) -> Result<(), Trouble> {
         .map(|stream| (stream.channel.as_str(), stream))
         .collect();
     tracing::debug!(live = live.len(), "comparing streams");
-    // Ends first: a channel that sends another stream now is started below.
+    // Ends come first: a channel that sends another stream now is started below.
     for (channel, session) in gone(shared, &live).await? {
         if let Err(error) = close(shared, &channel, session.as_deref()).await {
-            tracing::warn!(channel, %error, "cannot see whether the stream is over");
+            tracing::warn!(channel, %error, "cannot check if the stream has ended");
         }
     }
     for (channel, stream) in live {
-        // One channel's trouble stops no other.
+        // An error of one channel does not stop the others.
         if let Err(error) = start(shared, channel, Some(&stream.stream_id), now()).await {
-            tracing::warn!(channel, %error, "cannot take the stream in");
+            tracing::warn!(channel, %error, "cannot start the stream");
         }
     }
     Ok(())
 }
 
-/// Channels and sessions that are followed and not listed.
+/// Returns the channels and sessions that have a row but are not listed.
 async fn gone(
     shared: &Shared,
     live: &BTreeMap<&str, &ChannelStream>,
@@ -103,6 +104,6 @@ async fn close(shared: &Shared, channel: &str, session: Option<&str>) -> Result<
     if sent.is_some_and(|sent| session.is_none_or(|session| session == sent.stream_id)) {
         return Ok(());
     }
-    tracing::info!(channel, session, "nobody told of the end of a stream");
+    tracing::info!(channel, session, "ending a stream without an end event");
     end(shared, channel, session, now()).await
 }

@@ -1,4 +1,4 @@
-//! What was heard in a stream, written down with what is to be delivered of it.
+//! Records the detections in a stream together with the deliveries that they cause.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ use crate::response::Response;
 use crate::settings::From;
 use crate::sound::song_name;
 
-/// Pauses before the database is asked again.
+/// Shortest and longest pause before a write to the database is repeated.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// After so many seconds without a song it is told that the stream begins with none.
+/// If a session has no song in its first seconds, as many as this, a message reports that it begins without one.
 const BEGINNING: f64 = 10.0;
 
-/// Writes down what is heard in one session of a stream.
+/// Records the detections in one session of a stream.
 pub(super) struct Recorder {
     shared: Arc<Shared>,
     name: String,
     channel: Option<String>,
-    /// When the session started: tells sessions without names apart.
+    /// Start of the session, in milliseconds since 1970. It distinguishes sessions without names.
     started_at: i64,
-    /// When the first sample of the session was, seconds since 1970.
+    /// Time of the session's first sample, seconds since 1970.
     epoch: Option<f64>,
     reporter: Reporter,
     kept: HashMap<DetectionId, Kept>,
@@ -42,11 +42,11 @@ pub(super) struct Recorder {
     told: Told,
     /// Id of the stream's row.
     stream: String,
-    /// Whether another worker has taken the stream over.
+    /// True if another worker has taken the stream over.
     is_lost: bool,
 }
 
-/// What stays the same of a detection.
+/// Data of a detection that is kept between its events.
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     track: TrackId,
@@ -54,7 +54,7 @@ struct Kept {
     last_seen: i64,
 }
 
-/// When the first sample of a session was, seconds since 1970: as its row tells, else as its detections do.
+/// Returns the time of a session's first sample, seconds since 1970, from its row or else from its detections.
 fn first_sample(stream: &Stream, opened: &Opened) -> Option<f64> {
     let of_airing = |one: &Detection| one.start_at as f64 / 1000.0 - one.query_start;
     let known = || opened.detections.iter().chain(&opened.finals).next().map(of_airing);
@@ -62,7 +62,7 @@ fn first_sample(stream: &Stream, opened: &Opened) -> Option<f64> {
 }
 
 impl Recorder {
-    /// For a session, with the airings that others had found in it.
+    /// Creates the recorder of a session with the airings that earlier workers found in it.
     pub(super) fn new(shared: Arc<Shared>, stream: &Stream, opened: &Opened) -> Self {
         let kept = opened.detections.iter().map(|detection| {
             let Detection { id, track_id: track, first_seen, last_seen, .. } = *detection;
@@ -88,25 +88,25 @@ impl Recorder {
         }
     }
 
-    /// What the stream is called outside.
+    /// Returns the name of the stream in results.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// When the first sample of the session was, seconds since 1970: as it is known, else as it is told here.
+    /// Returns the time of the session's first sample, seconds since 1970. Sets it to `epoch` if it is unknown.
     pub(super) fn begin(&mut self, epoch: f64) -> f64 {
         *self.epoch.get_or_insert(epoch)
     }
 
-    /// Writes an event down that was decided at this time, however many attempts that takes. Where another worker has taken
-    /// the stream over, nothing is written from then on: it reports what this one would have reported.
+    /// Writes an event that was decided at the time `at`, with retries until the database has stored it. After another worker
+    /// has taken the stream over, nothing is written: that worker reports the same airings.
     pub(super) async fn record(&mut self, event: &StreamEvent, at: DateTime<Local>) {
         let mut backoff = Backoff::new(PAUSES);
         if self.is_lost {
             return;
         }
         if self.told.is_again(event) {
-            tracing::debug!(stream = self.name, airing = %event.airing, "this airing was told before");
+            tracing::debug!(stream = self.name, airing = %event.airing, "airing was reported before, dropping its event");
             return;
         }
         let event = self.in_session(event);
@@ -116,15 +116,15 @@ impl Recorder {
                 Err(error) => error,
             };
             if matches!(error, CatalogError::Invalid { .. }) {
-                tracing::error!(stream = self.name, airing = %event.airing, %error, "a detection cannot be stored");
+                tracing::error!(stream = self.name, airing = %event.airing, %error, "detection cannot be stored, dropping it");
                 return;
             }
-            tracing::warn!(stream = self.name, airing = %event.airing, %error, "cannot write a detection down; trying again");
+            tracing::warn!(stream = self.name, airing = %event.airing, %error, "cannot write a detection, retrying");
             sleep(backoff.next()).await;
         }
     }
 
-    /// Tells that the stream begins without a song, when so many seconds of it were heard.
+    /// Reports that the stream begins without a song after [`BEGINNING`] seconds of it were processed without one.
     pub(super) async fn heard(&mut self, seconds: f64) {
         if seconds < BEGINNING || self.is_lost || !self.songs.are_untold() {
             return;
@@ -145,14 +145,14 @@ impl Recorder {
         if !deliveries.is_empty()
             && let Err(error) = self.shared.journal().enqueue(&deliveries, now()).await
         {
-            tracing::warn!(stream = self.name, %error, "cannot put a message out; trying again");
+            tracing::warn!(stream = self.name, %error, "cannot write a message to the outbox, retrying");
             return;
         }
         self.shared.planner.recorded();
         self.songs.told();
     }
 
-    /// The event with times since the first sample of the session: whoever follows the stream counts anew.
+    /// Returns the event with times since the first sample of the session, because the stream time of each worker starts at 0.
     fn in_session(&mut self, event: &StreamEvent) -> StreamEvent {
         let origin = event.epoch - event.heard.query_start;
         let shift = origin - *self.epoch.get_or_insert(origin);
@@ -165,7 +165,7 @@ impl Recorder {
     async fn write(&mut self, event: &StreamEvent, at: DateTime<Local>) -> Result<(), CatalogError> {
         let track = self.reporter.track(event).await?;
         let Some(kept) = self.kept(event, track.as_ref()) else {
-            tracing::warn!(stream = self.name, airing = %event.airing, "the song was removed while it was heard");
+            tracing::warn!(stream = self.name, airing = %event.airing, "the track was removed while it played, dropping the detection");
             return Ok(());
         };
         let detection = self.detection(event, kept);
@@ -178,7 +178,7 @@ impl Recorder {
             Recorded::Stored if deliveries.is_empty() => {}
             Recorded::Stored => self.shared.planner.recorded(),
             Recorded::Older => {
-                tracing::debug!(stream = self.name, airing = %event.airing, "more was known of it already");
+                tracing::debug!(stream = self.name, airing = %event.airing, "a newer state of the detection is stored already");
             }
             Recorded::NotHeld => {
                 tracing::warn!(stream = self.name, "stream is held by another worker, dropping its events");
@@ -202,7 +202,7 @@ impl Recorder {
     fn kept(&self, event: &StreamEvent, track: Option<&Track>) -> Option<Kept> {
         let now = now();
         match self.kept.get(&event.airing) {
-            // The clock of who saw it last may have been ahead of ours.
+            // The clock of the worker that wrote it last may be ahead of this one's.
             Some(known) => Some(Kept { last_seen: now.max(known.last_seen + 1), ..*known }),
             None => track.map(|track| Kept { track: track.id, first_seen: now, last_seen: now }),
         }
@@ -234,7 +234,7 @@ impl Recorder {
         }
     }
 
-    /// What is to be delivered of an event, and the songs after it.
+    /// Returns the deliveries that an event causes, and the songs after it.
     fn news(&self, event: &StreamEvent, track: &Track, at: DateTime<Local>) -> (Songs, Vec<NewDelivery>) {
         let songs = self.songs.clone();
         let mut songs = songs.after(event.kind, event.airing, song_name(track), event.heard.matched_peaks);
@@ -243,7 +243,7 @@ impl Recorder {
         if !wanted && song.is_none() {
             return (songs, Vec::new());
         }
-        // It is made of numbers and texts, which are always JSON.
+        // It consists of numbers and texts, which can always be serialized.
         let json = serde_json::to_string(&response(event, &self.name, track)).unwrap_or_default();
         let is_update = event.kind == EventKind::Update || !wanted;
         let number =

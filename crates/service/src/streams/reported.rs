@@ -1,13 +1,13 @@
-//! The state of a stream as its row has it.
+//! The state of a stream as it was last written to its row.
 
 use std::time::{Duration, Instant};
 
 use refrain_catalog::StreamState as RowState;
 
-/// A reason that changes while the state stays the same is written at most this often.
+/// Minimum interval between two writes of a reason that changes while the state stays the same.
 const REASON_EVERY: Duration = Duration::from_secs(5);
 
-/// The last report that the row has.
+/// The last report that was written to the row.
 pub(super) struct Reported {
     pub(super) state: RowState,
     pub(super) reason: Option<String>,
@@ -15,8 +15,8 @@ pub(super) struct Reported {
 }
 
 impl Reported {
-    /// Returns true if this report does not have to be written: the row has it, or has another reason that is so new that it
-    /// stays for a moment.
+    /// Returns true if this report need not be written: the row contains it, or only the reason differs and the row was written
+    /// less than [`REASON_EVERY`] ago.
     pub(super) fn covers(&self, state: RowState, reason: Option<&str>) -> bool {
         self.state == state && (self.reason.as_deref() == reason || self.at.elapsed() < REASON_EVERY)
     }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_reason_of_a_stalled_stream_is_reported_after_a_moment() {
+    fn new_reason_of_a_stalled_stream_is_reported_after_a_pause() {
         let reason = Some("the playlist answers 503".to_owned());
         let reported = Reported { state: RowState::Stalled, reason, at: Instant::now() };
         assert!(reported.covers(RowState::Stalled, Some("the playlist answers 503")));

@@ -1,4 +1,4 @@
-//! What all parts share.
+//! State that all parts of the work on streams share.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,10 @@ use crate::monitor::{Monitor, StreamStatus};
 use crate::outside::Channels;
 use crate::settings::StreamsSettings;
 
-/// Status by id and start of the session: an earlier session may still tell its last events.
+/// Status by id and start of the session. An earlier session of a stream may still be finishing while the next one runs.
 type Watched = BTreeMap<(String, i64), watch::Receiver<StreamStatus>>;
 
-/// What all parts share.
+/// State that all parts of the work on streams share.
 pub(crate) struct Shared {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) monitor: Monitor,
@@ -45,7 +45,7 @@ impl Shared {
         Ok(Self { catalog, monitor, channels, planner, measures, instance, settings, signer, statuses })
     }
 
-    /// The owner of this process's leases.
+    /// Returns the owner of this process's leases.
     pub(super) fn owner(&self) -> &str {
         self.instance.owner()
     }
@@ -54,7 +54,7 @@ impl Shared {
         self.catalog.journal()
     }
 
-    /// Whether the settings have the channel followed.
+    /// Returns true if the settings include the channel.
     pub(super) fn wants(&self, channel: &str) -> bool {
         let wanted = &self.settings.channels;
         wanted.is_empty() || wanted.iter().any(|known| known == channel)
@@ -77,30 +77,30 @@ impl Shared {
     }
 }
 
-/// What a stream is called outside: by its session where sessions have names, else by its id. The `unknownAssetID` of
-/// responses, the `{stream_id}` of keys, the name in [`refrain_catalog::HeardIn::Stream`].
+/// Returns the name of a stream in results: its session if sessions have names, else its id. It is the `unknownAssetID` of
+/// responses, the `{stream_id}` of keys and the name in [`refrain_catalog::HeardIn::Stream`].
 #[must_use]
 pub fn outside_name(stream: &Stream) -> &str {
     stream.session.as_deref().unwrap_or(&stream.id)
 }
 
-/// Whether somebody followed this session before who claimed it now.
+/// Returns true if the session of a claimed stream was followed before.
 pub(super) fn was_followed(stream: &Stream) -> bool {
     stream.attempts > 1 || stream.state != StreamState::Starting
 }
 
-/// ARN of the channel that a stream comes from, if it has one.
+/// Returns the ARN of the channel that a stream comes from, if it has one.
 pub(super) fn channel_of(stream: &Stream) -> Option<&str> {
     matches!(stream.origin.as_str(), ORIGIN_IVS | ORIGIN_MEDIALIVE).then_some(stream.id.as_str())
 }
 
-/// Milliseconds since 1970.
+/// Returns the current time in milliseconds since 1970.
 pub(super) fn now() -> i64 {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Seconds since 1970 in milliseconds.
+/// Converts seconds to milliseconds.
 pub(super) fn milliseconds(seconds: f64) -> i64 {
     (seconds * 1000.0).round() as i64 // `as` saturates, and makes 0 of NaN
 }

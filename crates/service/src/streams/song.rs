@@ -1,32 +1,33 @@
-//! The song of a stream, for those who only want to know when it changes.
+//! The current song of a stream, for sinks that receive only its changes.
 
 use refrain_catalog::DetectionId;
 
 use crate::delivery::SongNow;
 use crate::monitor::EventKind;
 
-/// What plays, and what was told of it.
+/// The songs that are playing, and the song that was reported last.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Songs {
-    /// Airings that go on, in the order in which they were found: the last one is the song of the stream.
+    /// Open airings in the order in which they were found. The last one is the song of the stream.
     playing: Vec<(DetectionId, String, u32)>,
-    /// What was told last; `Some(None)`: that no song plays. `None`: nothing was told of this session yet.
+    /// The song that was reported last; `Some(None)`: the last report was that no song plays. `None`: this session has no
+    /// report yet.
     told: Option<Option<String>>,
 }
 
 impl Songs {
-    /// Those of a stream that somebody else had followed: what plays was told.
+    /// Creates the state of a stream that an earlier worker followed. The current song counts as reported.
     pub(crate) fn continued(playing: Vec<(DetectionId, String, u32)>) -> Self {
         let told = playing.last().map(|(_, song, _)| song.clone());
         Self { playing, told: Some(told) }
     }
 
-    /// Whether nothing was told and nothing plays.
+    /// Returns true if nothing has been reported and no song plays.
     pub(crate) fn are_untold(&self) -> bool {
         self.told.is_none() && self.playing.is_empty()
     }
 
-    /// After an event of an airing.
+    /// Returns the state after an event of an airing.
     pub(crate) fn after(mut self, kind: EventKind, id: DetectionId, song: &str, score: u32) -> Self {
         let known = self.playing.iter_mut().find(|(known, ..)| *known == id);
         match (kind, known) {
@@ -37,7 +38,7 @@ impl Songs {
         self
     }
 
-    /// What is to be told, if the song is another than the one that was told.
+    /// Returns the change to report, if the current song differs from the one that was reported last.
     pub(crate) fn change(&self) -> Option<SongNow<'_>> {
         let now = self.playing.last();
         let (song, score) = (now.map(|(_, song, _)| song.as_str()), now.map_or(0, |(.., score)| *score));
@@ -48,7 +49,7 @@ impl Songs {
         changed.then_some(SongNow { song, score, begins: self.told.is_none() })
     }
 
-    /// It was told.
+    /// Records that the current song was reported.
     pub(crate) fn told(&mut self) {
         self.told = Some(self.playing.last().map(|(_, song, _)| song.clone()));
     }
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn only_changes_are_told() {
+    fn only_changes_are_reported() {
         let (a, b) = (DetectionId::fresh(), DetectionId::fresh());
         let mut songs = Songs::default();
         assert!(songs.are_untold() && change(&songs).is_none());
@@ -72,7 +73,7 @@ mod tests {
         songs.told();
         songs = songs.after(EventKind::Update, a, "one", 20);
         assert_eq!(change(&songs), None);
-        // Another begins before this one is over.
+        // The second song begins before the first one ends.
         songs = songs.after(EventKind::Start, b, "two", 5);
         assert_eq!(change(&songs), Some((Some("two"), false)));
         songs.told();
@@ -86,12 +87,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_was_told_last_is_what_plays(steps in proptest::collection::vec((0..4_usize, 0..3_u8), 1..40)) {
+        fn last_report_is_the_current_song(steps in proptest::collection::vec((0..4_usize, 0..3_u8), 1..40)) {
             let ids: Vec<_> = (0..4).map(|_| DetectionId::fresh()).collect();
             let (mut songs, mut last, mut begun) = (Songs::default(), None, false);
             for (n, kind) in steps {
                 let kind = [EventKind::Start, EventKind::Update, EventKind::Final][usize::from(kind)];
-                // Two airings are of one song.
+                // Two of the four airings have the same song.
                 songs = songs.after(kind, ids[n], ["a", "b", "c", "a"][n], 1);
                 if let Some(now) = songs.change() {
                     proptest::prop_assert_eq!(now.begins, !begun);
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn who_goes_on_repeats_nothing() {
+    fn worker_that_takes_over_repeats_no_report() {
         let a = DetectionId::fresh();
         let songs = Songs::continued(vec![(a, "one".to_owned(), 9)]);
         assert_eq!(change(&songs.clone().after(EventKind::Update, a, "one", 11)), None);

@@ -1,4 +1,4 @@
-//! What is left over: airings of streams that ended while nobody followed them; and how many streams wait.
+//! Ends the open airings of streams that ended without a worker, and counts the streams that wait for a worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use crate::delivery::News;
 use crate::monitor::{EventKind, StreamEvent, response};
 use crate::settings::From;
 
-/// How often the rows are looked at.
+/// Interval of the checks.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// Name of the turn to end what is left.
+/// Name of the periodic job that ends these airings; see [`refrain_catalog::Journal::turn`].
 const TURN: &str = "end left detections";
 
-/// An airing was left if nothing was heard of it for three updates, and no less than this, milliseconds.
+/// An airing is ended if it had no event during three update intervals, and at least during this time, in milliseconds.
 const LEFT_AFTER: i64 = 60_000;
 
-/// Airings that are ended at once, rows of one page.
+/// Maximum number of airings that are ended in one check.
 const PAGE: u32 = 1_000;
 
-/// Looks until the end.
+/// Runs the checks until `stop` is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -39,7 +39,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => return,
             done = look(&shared) => if let Err(error) = done {
-                tracing::debug!(%error, "cannot look for what is left; trying again");
+                tracing::debug!(%error, "cannot check for open airings without a worker, retrying");
             },
         }
     }
@@ -58,16 +58,16 @@ async fn look(shared: &Shared) -> Result<(), CatalogError> {
     Ok(())
 }
 
-/// Counts the streams that no worker follows, by the condition and the clock of claims.
+/// Counts the streams that no worker follows. The condition and the clock are those of claims.
 async fn count_waiting(shared: &Shared) -> Result<(), CatalogError> {
     let waiting = shared.journal().waiting_streams().await?;
     shared.measures.streams_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     Ok(())
 }
 
-/// Ends an airing as it was known last.
+/// Ends an airing at the end of its last event.
 async fn end(shared: &Shared, mut detection: Detection) -> Result<(), CatalogError> {
-    tracing::info!(airing = %detection.id, "an airing that nobody went on with is ended");
+    tracing::info!(airing = %detection.id, "ending an airing that no worker continues");
     detection.is_final = true;
     detection.last_seen = now().max(detection.last_seen + 1);
     let track = shared.catalog.by_numbers(&[detection.track]).await?.pop();

@@ -1,4 +1,4 @@
-//! What somebody else had found in a stream before.
+//! Detections that an earlier worker made in a stream, read at a take-over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,36 +11,37 @@ use tokio::time::sleep;
 use super::shared::{Shared, now, outside_name, was_followed};
 use crate::monitor::OpenAiring;
 
-/// Pauses before the database is asked again.
+/// Shortest and longest pause before the database is queried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// So far back airings are looked for that are over: a playlist's window and the delay of the stream, milliseconds.
+/// Maximum age of final detections that are read, in milliseconds. It covers the window of a playlist and the delay of the
+/// stream.
 const LATELY: i64 = 5 * 60_000;
 
-/// Most of them.
+/// Maximum number of final detections that are read.
 const FINALS: u32 = 16;
 
-/// The airings of a stream that go on, as they were written down.
+/// The open airings of a stream as they are stored, and its latest final ones.
 #[derive(Debug, Default)]
 pub(super) struct Opened {
-    /// As the monitor needs them, in the order of their starts.
+    /// Open airings in the form that the monitor needs, ordered by start.
     pub(super) airings: Vec<OpenAiring>,
-    /// As they are written down, in the same order.
+    /// Open airings as they are stored, in the same order.
     pub(super) detections: Vec<Detection>,
-    /// Their tracks, in any order.
+    /// Their tracks, in no order.
     pub(super) tracks: Vec<Track>,
-    /// Airings that were over lately.
+    /// Airings that ended within the last [`LATELY`] milliseconds.
     pub(super) finals: Vec<Detection>,
 }
 
-/// Asks for them until there is an answer.
+/// Reads the airings of a stream, with retries until the database answers.
 pub(super) async fn open_airings(shared: &Arc<Shared>, stream: &Stream) -> Opened {
     let mut backoff = Backoff::new(PAUSES);
     loop {
         match ask(shared, stream).await {
             Ok(opened) => return opened,
             Err(error) => {
-                tracing::warn!(stream = stream.id, %error, "cannot read what was heard of the stream; trying again");
+                tracing::warn!(stream = stream.id, %error, "cannot read earlier detections of the stream, retrying");
                 sleep(backoff.next()).await;
             }
         }
@@ -65,7 +66,7 @@ async fn ask(shared: &Shared, stream: &Stream) -> Result<Opened, CatalogError> {
     Ok(Opened { airings, detections, tracks, finals })
 }
 
-/// What is known of it; its times are seconds since 1970. Aligned landmarks are not written down.
+/// Converts a detection to a match whose query times are seconds since 1970. The number of aligned landmarks is not stored.
 pub(super) fn heard(detection: &Detection) -> Match {
     Match {
         track: detection.track,

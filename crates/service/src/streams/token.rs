@@ -1,4 +1,4 @@
-//! Tokens of private channels: JSON Web Tokens of ES384, as the playback authorization of IVS has them.
+//! Tokens for private channels: JSON Web Tokens with ES384, in the format of IVS playback authorization.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,23 +13,23 @@ use url::Url;
 
 use crate::settings::Secret;
 
-/// The name of the token in a query.
+/// Name of the query parameter that contains the token.
 const TOKEN: &str = "token";
 
-/// The header of every token.
+/// Header of every token.
 const HEADER: &str = r#"{"alg":"ES384","typ":"JWT"}"#;
 
-/// Why a key cannot sign.
+/// The reason why a key cannot sign tokens.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// No private key in PEM.
+    /// The text is not a private key in PEM.
     #[error(
-        "the private key for playback is no PEM of a private key; give the file that `openssl ecparam -name secp384r1 -genkey` wrote"
+        "invalid private key for playback: not a private key in PEM; use the file that `openssl ecparam -name secp384r1 -genkey` wrote"
     )]
     NotPem,
-    /// A key of another kind.
-    #[error("the private key for playback is of no use: IVS wants one on the curve P-384 (secp384r1)")]
+    /// The key is not on the curve P-384.
+    #[error("invalid private key for playback: IVS requires a key on the curve P-384 (secp384r1)")]
     OtherKind,
 }
 
@@ -40,30 +40,31 @@ pub struct Signer {
     random: SystemRandom,
 }
 
-/// What a token claims: the right to look at a channel until a time.
+/// Claims of a token: the right to watch a channel until the time `exp`.
 #[derive(Serialize)]
 struct Claims<'a> {
     #[serde(rename = "aws:channel-arn")]
     channel: &'a str,
     #[serde(rename = "aws:ads-opt-out")]
     without_ads: bool,
-    /// Seconds since 1970.
+    /// Time when the token expires, seconds since 1970.
     exp: u64,
 }
 
 impl Signer {
-    /// Signs with this key (PEM of SEC 1 or PKCS #8, on P-384) tokens that are good for so long.
+    /// Creates a signer of tokens that are valid for the duration `lasts`. `pem` is a private key on P-384, as SEC 1 or PKCS
+    /// #8.
     ///
     /// # Errors
-    /// [`KeyError`] if it is none.
+    /// [`KeyError`] if the key is invalid.
     pub fn new(pem: &Secret, lasts: Duration) -> Result<Self, KeyError> {
         let der = PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| KeyError::NotPem)?;
         let key = EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, der.secret_der());
         Ok(Self { key: key.map_err(|_| KeyError::OtherKind)?, lasts, random: SystemRandom::new() })
     }
 
-    /// The URL with a new token for the channel behind what it asks for. `None` if the system has no random numbers.
-    /// Two of them differ also within a second: each signature has its own random number.
+    /// Returns the URL with a new token for the channel as its last query parameter. Returns `None` if the system provides no
+    /// random numbers. Each token is different, also within a second, because each signature uses its own random number.
     #[must_use]
     pub fn signed(&self, url: &Url, channel: &str) -> Option<Url> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Airings that others told of: their sound is heard again by whoever goes on at the live edge, some segments back.
+//! Deduplicates airings that earlier workers reported. A worker that takes over a stream begins some segments before the live
+//! edge and processes their audio again.
 
 use std::collections::VecDeque;
 
@@ -6,39 +7,39 @@ use refrain_catalog::{Detection, DetectionId};
 
 use crate::monitor::{EventKind, StreamEvent};
 
-/// Airings that are remembered.
+/// Maximum number of final airings that are kept.
 const MOST: usize = 16;
 
-/// Alignments of one track that differ by no more are the same, seconds: where a playlist has no dates, clocks of two
-/// workers differ by a segment.
+/// Maximum difference in seconds of two alignments of a track that count as the same. If a playlist has no dates, the clocks of
+/// two workers differ by up to a segment.
 const SAME: f64 = 8.0;
 
-/// How far clocks of two workers may differ where an airing ends, seconds.
+/// Maximum difference of the clocks of two workers at the end of an airing, in seconds.
 const CLOCKS: f64 = 2.0;
 
-/// How long a stream may stand still in the middle of an airing, seconds: where it goes on later a song may be another
-/// airing of it.
+/// Maximum interruption of a stream in the middle of an airing, in seconds. If the stream continues later, the song can be
+/// another airing.
 const STANDS_STILL: f64 = 60.0;
 
-/// What was told, to its end or so far.
+/// Airings of a session that were reported, final or open.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     finals: VecDeque<Detection>,
-    /// Airings that went on when the stream was taken over. They may be found once more before they are followed.
+    /// Airings that were open when the stream was taken over. They can be found again before the matcher has continued them.
     taken_over: Vec<Detection>,
-    /// Airings that are one of these once more: nothing is told of them.
+    /// Ids of airings that repeat a reported one. Their events are dropped.
     again: Vec<DetectionId>,
 }
 
 impl Told {
-    /// With what others told to its end, and what goes on of it.
+    /// Creates the set from the final airings of earlier workers and the open ones.
     pub(super) fn of(finals: Vec<Detection>, taken_over: Vec<Detection>) -> Self {
         let mut told = Self { taken_over, ..Self::default() };
         finals.into_iter().for_each(|one| told.learn(one));
         told
     }
 
-    /// An airing is over.
+    /// Adds an airing that has ended.
     pub(super) fn learn(&mut self, one: Detection) {
         if self.finals.len() >= MOST {
             self.finals.pop_front();
@@ -46,7 +47,7 @@ impl Told {
         self.finals.push_back(one);
     }
 
-    /// Whether an event is of an airing that was told, once more.
+    /// Returns true if an event belongs to an airing that repeats a reported one.
     pub(super) fn is_again(&mut self, event: &StreamEvent) -> bool {
         let id = event.airing;
         let known = self.again.contains(&id);
@@ -66,8 +67,8 @@ impl Told {
     }
 }
 
-/// Whether an event begins an airing that is this one again: it begins while this one is heard, or before `until` in the
-/// same alignment. A track is heard once at a time; one that repeats itself may be found in another place of it.
+/// Returns true if an event begins an airing that repeats the airing `one`: it begins before `one` ends, or before `until` in
+/// the same alignment. A track is played once at a time; in a track that repeats itself, it may be found at another position.
 fn is_same(one: &Detection, event: &StreamEvent, until: f64) -> bool {
     let overlaps = event.epoch < end(one) - CLOCKS;
     one.track == event.heard.track
@@ -75,8 +76,8 @@ fn is_same(one: &Detection, event: &StreamEvent, until: f64) -> bool {
         && (overlaps || event.epoch < until && is_along(one, event))
 }
 
-/// Whether the alignment is the same. A stream that stood still since it was last heard is behind its clock by so much at
-/// most.
+/// Returns true if an event continues the alignment of the airing `one`. If the stream was interrupted after it, the position
+/// in the track is behind the clock by at most the time since then, up to [`STANDS_STILL`].
 fn is_along(one: &Detection, event: &StreamEvent) -> bool {
     let expected = one.reference_start + (event.epoch - start(one)) * one.speed;
     let ahead = event.heard.reference_start - expected;
@@ -84,12 +85,12 @@ fn is_along(one: &Detection, event: &StreamEvent) -> bool {
     (-SAME - stood_still..SAME).contains(&ahead)
 }
 
-/// When an airing begins, seconds since 1970.
+/// Start of an airing, seconds since 1970.
 fn start(one: &Detection) -> f64 {
     one.start_at as f64 / 1000.0
 }
 
-/// Until when it is known to go on, seconds since 1970.
+/// Last known end of an airing, seconds since 1970.
 fn end(one: &Detection) -> f64 {
     one.end_at as f64 / 1000.0
 }
@@ -102,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// An airing of a track from its start on, told from 1000 s to 1030 s.
+    /// An airing of a track from its start, reported from 1000 s to 1030 s.
     fn known() -> Detection {
         Detection {
             id: DetectionId::fresh(),
@@ -126,7 +127,7 @@ mod tests {
         }
     }
 
-    /// A song that begins at this time, at this place in its track, both seconds.
+    /// A start event at the time `epoch` and the position `reference_start` in the track, both in seconds.
     fn start(track: u32, epoch: f64, reference_start: f64) -> StreamEvent {
         StreamEvent {
             stream: "st-1".into(),
@@ -153,24 +154,27 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_over_and_is_found_once_more_is_the_same() {
+    fn open_airing_found_again_after_a_take_over_is_a_duplicate() {
         let mut told = Told::of(Vec::new(), vec![known()]);
-        assert!(told.is_again(&start(3, 1026.0, 26.0)), "its last segments");
-        assert!(told.is_again(&start(3, 1026.0, 90.0)), "a place that sounds the same");
-        assert!(told.is_again(&start(3, 1070.0, 31.0)), "the stream stood still for 40 s");
+        assert!(told.is_again(&start(3, 1026.0, 26.0)), "in its last segments");
+        assert!(told.is_again(&start(3, 1026.0, 90.0)), "at a position that sounds the same");
+        assert!(told.is_again(&start(3, 1070.0, 31.0)), "the stream was interrupted for 40 s");
         assert!(!told.is_again(&start(4, 1026.0, 26.0)), "another track");
         assert!(!told.is_again(&start(3, 1100.0, 0.0)), "it is played again");
-        assert!(!told.is_again(&start(3, 3000.0, 40.0)), "it is played again, from its middle on");
+        assert!(!told.is_again(&start(3, 3000.0, 40.0)), "it is played again, from the middle");
     }
 
     #[test]
-    fn what_was_told_to_its_end_may_begin_again_behind_it() {
+    fn track_can_be_played_again_after_its_final_airing() {
         let mut told = Told::of(vec![known()], Vec::new());
         let again = start(3, 1027.0, 27.0);
         assert!(told.is_again(&again));
         assert!(told.is_again(&StreamEvent { kind: EventKind::Final, ..again.clone() }));
-        assert!(!told.is_again(&StreamEvent { kind: EventKind::Final, ..again }), "that was all of it");
+        assert!(
+            !told.is_again(&StreamEvent { kind: EventKind::Final, ..again }),
+            "the final event ended the duplicate"
+        );
         assert!(!told.is_again(&start(3, 1030.5, 0.0)), "in a loop");
-        assert!(!told.is_again(&start(3, 1040.0, 40.0)), "it goes on after a break");
+        assert!(!told.is_again(&start(3, 1040.0, 40.0)), "it continues after a break");
     }
 }

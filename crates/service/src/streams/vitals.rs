@@ -1,4 +1,4 @@
-//! The evidence that a stream does not kill its process or its decoder.
+//! Evidence that a stream does not kill its process or its decoder.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use refrain_catalog::StreamHealth;
 
 use crate::monitor::StreamStatus;
 
-/// A stream that does not send anything is taken to work after this time: nothing of it can kill the process.
+/// A stream that sends no media counts as working after this time, because without media it cannot kill the process.
 const WORKS_AFTER: Duration = Duration::from_secs(10);
 
-/// A stream that was decoded for this time is healthy: earlier deaths of its decoder do not count any more.
+/// After a stream was decoded for this time it is healthy, and earlier deaths of its decoder do not count any more.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// Follows how long a stream works.
+/// Decides when a stream works and when it is healthy.
 pub(super) struct Vitals {
     began: Instant,
     known: Option<StreamHealth>,
@@ -20,34 +20,34 @@ pub(super) struct Vitals {
 }
 
 impl Vitals {
-    /// For a stream that is claimed now.
+    /// Creates the state for a stream that has just been claimed.
     pub(super) fn new(decoder_deaths: u32) -> Self {
         Self { began: Instant::now(), known: None, has_decoder_deaths: decoder_deaths > 0 }
     }
 
-    /// Returns true if the database has that the stream works.
+    /// Returns true if it has been written to the database that the stream works.
     pub(super) fn works(&self) -> bool {
         self.known.is_some()
     }
 
-    /// Returns what is to be written now.
+    /// Returns the health that must be written now, if there is one.
     pub(super) fn news(&self, status: &StreamStatus) -> Option<StreamHealth> {
         if self.has_decoder_deaths && self.began.elapsed() >= HEALTHY_AFTER {
             return Some(StreamHealth::Healthy);
         }
-        // All that has arrived was decoded, and the process lives.
+        // Everything that has arrived was decoded without killing the process.
         let is_decoded = status.position > 0.0 && status.queued_seconds <= 0.0;
         let works = self.known.is_none() && (is_decoded || self.began.elapsed() >= WORKS_AFTER);
         works.then_some(StreamHealth::Works)
     }
 
-    /// Notes what was written.
+    /// Records that `health` was written.
     pub(super) fn wrote(&mut self, health: StreamHealth) {
         self.known = Some(health);
         self.has_decoder_deaths &= health != StreamHealth::Healthy;
     }
 
-    /// Notes that the decoder died: the stream has to be healthy for the whole time again.
+    /// Records a death of the decoder: the time until the stream is healthy starts again.
     pub(super) fn decoder_died(&mut self) {
         (self.began, self.has_decoder_deaths) = (Instant::now(), true);
     }

@@ -1,4 +1,4 @@
-//! The streams of this process: claimed, kept, given up.
+//! Claims, renews and releases the leases of the streams of this process.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,22 +9,22 @@ use tokio_util::sync::CancellationToken;
 use super::leases::Leases;
 use super::shared::Shared;
 
-/// How often streams are looked for.
+/// Maximum interval of rounds.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Every so many ticks streams are claimed.
+/// Streams are claimed in each round whose number is a multiple of this.
 const CLAIM_EVERY: u32 = 2;
 
-/// Leases are renewed so often in the time of one.
+/// Number of renewals within the duration of a lease.
 const RENEWALS: u32 = 3;
 
-/// In the end streams are left within this time; what is not done then is aborted.
+/// Time limit for leaving the streams at the end. Tasks that have not ended by then are aborted.
 const LEAVE_WITHIN: Duration = Duration::from_secs(8);
 
-/// In the end leases are handed back within this time; after it they run out by themselves.
+/// Time limit for releasing the leases at the end. Leases that are not released expire.
 const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Claims and renews until the end; then leaves every stream and hands its lease back.
+/// Claims streams and renews leases until `stop` is cancelled. Then it leaves every stream and releases its lease.
 pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let lease = shared.settings.lease;
     expire_predecessors(&shared).await;
@@ -54,27 +54,31 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
     leases.leave(LEAVE_WITHIN).await;
     match timeout(RELEASE_WITHIN, shared.journal().release(shared.owner(), None)).await {
-        Ok(Ok(count)) => tracing::info!(count, "leases handed back"),
-        Ok(Err(error)) => tracing::warn!(%error, "leases could not be handed back; they run out"),
-        Err(_) => tracing::warn!("leases could not be handed back in time; they run out"),
+        Ok(Ok(count)) => tracing::info!(count, "leases released"),
+        Ok(Err(error)) => tracing::warn!(%error, "cannot release the leases, they expire"),
+        Err(_) => tracing::warn!("leases not released in time, they expire"),
     }
     shared.measures.streams.set(0);
 }
 
-/// Lets the leases expire that an earlier process of this machine left when it was killed.
+/// Expires the leases of earlier processes on this machine that were killed.
 async fn expire_predecessors(shared: &Shared) {
     let expired = shared.instance.expire_predecessors(&*shared.catalog);
     match timeout(RELEASE_WITHIN, expired).await {
         Ok(Ok(0)) => {}
-        Ok(Ok(streams)) => tracing::info!(streams, "leases of a process that has ended are free"),
-        Ok(Err(error)) => tracing::warn!(%error, "leases of processes that have ended expire by themselves"),
-        Err(_) => tracing::warn!("leases of processes that have ended expire by themselves"),
+        Ok(Ok(streams)) => tracing::info!(streams, "expired the leases of a process that has ended"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot expire the leases of processes that have ended, waiting for their expiry");
+        }
+        Err(_) => tracing::warn!(
+            "leases of processes that have ended not expired in time, waiting for their expiry"
+        ),
     }
 }
 
-/// Keeps the leases if that is due, and takes more if there is room.
+/// Renews the leases if that is due, and claims streams if there is capacity.
 async fn round(leases: &mut Leases, lease: Duration, is_due: bool, claims: bool) {
-    // The call itself waits for the database longer than a lease lasts.
+    // The calls themselves wait for the database longer than a lease lasts.
     if is_due && timeout(lease / RENEWALS, leases.renew()).await.is_err() {
         leases.unanswered();
     }

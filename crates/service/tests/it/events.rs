@@ -1,4 +1,4 @@
-//! Events as platforms send them, and what is read out of them.
+//! Tests of the parser of platform events.
 
 use proptest::prelude::*;
 use refrain_service::streams::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
@@ -32,7 +32,7 @@ pub(crate) fn medialive(state: &str, running: u64, time: &str) -> String {
 }
 
 #[test]
-fn events_are_read_as_the_platform_sends_them() {
+fn events_are_parsed_in_the_format_of_the_platform() {
     let ivs_of = |body: &str| match PlatformEvent::parse(body).unwrap() {
         PlatformEvent::Ivs { channel, change, stream_id, at } => {
             assert_eq!(channel, ARN);
@@ -70,7 +70,7 @@ fn events_are_read_as_the_platform_sends_them() {
 }
 
 #[test]
-fn what_is_no_event_of_ours_is_refused_with_a_reason() {
+fn unsupported_messages_are_refused_with_a_reason() {
     for body in ["", "hello", "{}", "[]", "null", r#"{"detail-type": 7}"#, r#"{"Message": "hello"}"#] {
         assert!(matches!(PlatformEvent::parse(body), Err(EventError::NoEvent(_))), "{body}");
     }
@@ -83,7 +83,7 @@ fn what_is_no_event_of_ours_is_refused_with_a_reason() {
 
 proptest! {
     #[test]
-    fn no_text_makes_reading_panic(at in 0..400_usize, text in ".{0,8}", cut in 0..40_usize) {
+    fn parsing_does_not_panic_for_any_text(at in 0..400_usize, text in ".{0,8}", cut in 0..40_usize) {
         let mut body = start("st-1");
         let from = body.floor_char_boundary(at.min(body.len()));
         let to = body.floor_char_boundary((from + cut).min(body.len()));

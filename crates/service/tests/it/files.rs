@@ -1,9 +1,9 @@
-//! Responses as files.
+//! Tests of responses that are written as files.
 
 use refrain_service::response::ResponseFolder;
 
 #[test]
-fn none_is_written_over_another_and_nothing_else_is_left() {
+fn no_response_is_overwritten_and_no_temporary_file_is_left() {
     let place = tempfile::tempdir().unwrap();
     let temporary = tempfile::tempdir().unwrap();
     let folder = ResponseFolder::new(place.path().to_owned(), Some(temporary.path().to_owned()));
@@ -18,7 +18,7 @@ fn none_is_written_over_another_and_nothing_else_is_left() {
 }
 
 #[test]
-fn a_folder_that_is_missing_is_a_clear_error_and_works_when_it_is_there() {
+fn missing_folder_is_an_error_until_it_is_created() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
     let folder = ResponseFolder::new(out.clone(), None);
@@ -29,7 +29,7 @@ fn a_folder_that_is_missing_is_a_clear_error_and_works_when_it_is_there() {
 }
 
 #[test]
-fn ids_do_not_lead_out_of_the_folder() {
+fn ids_do_not_escape_from_the_folder() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
     std::fs::create_dir(&out).unwrap();

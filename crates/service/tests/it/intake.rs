@@ -1,4 +1,4 @@
-//! A queue and what handles its messages.
+//! Tests of the consumer of a queue.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,9 +18,9 @@ use crate::process::{PATIENCE, until};
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Does as messages say.
+/// A handler that does what the message says.
 struct Obedient {
-    /// Those that say `wait` go on one by one.
+    /// Messages that begin with `wait` need a permit of this semaphore.
     gate: Semaphore,
     done: Mutex<Vec<String>>,
     at_work: AtomicUsize,
@@ -87,12 +87,12 @@ impl Running {
 
     async fn stop(self) {
         self.stop.cancel();
-        timeout(PATIENCE, self.task).await.expect("it does not end").unwrap();
+        timeout(PATIENCE, self.task).await.expect("the consumer does not end").unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_is_handled_once_each_and_never_more_at_once_than_allowed() {
+async fn burst_is_handled_once_each_with_limited_parallelism() {
     let queue = MemoryQueue::new(LONG, true);
     (0..1_000).for_each(|n| queue.send(format!("message {n}")));
     let running = Running::start(queue, 7);
@@ -107,7 +107,7 @@ async fn a_burst_is_handled_once_each_and_never_more_at_once_than_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_understood_is_buried_and_stops_nothing() {
+async fn unreadable_message_is_dead_lettered_and_stops_no_other() {
     let queue = MemoryQueue::new(LONG, true);
     ["good", "nonsense", "better"].into_iter().for_each(|body| queue.send(body));
     let running = Running::start(queue, 2);
@@ -118,11 +118,11 @@ async fn what_cannot_be_understood_is_buried_and_stops_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_dead_letters_nothing_is_lost() {
+async fn unreadable_message_stays_in_a_queue_without_dead_letters() {
     let queue = MemoryQueue::new(Duration::from_millis(300), false);
     ["nonsense", "good"].into_iter().for_each(|body| queue.send(body));
     let running = Running::start(queue, 2);
-    until("the good one is gone, the other out of the way", || async {
+    until("the good message is deleted and the other one is hidden", || async {
         running.queue.left() == 1 && running.measures.messages_failed.get() == 1 && running.queue.hides() == 1
     })
     .await;
@@ -131,7 +131,7 @@ async fn without_dead_letters_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_or_breaks_comes_again() {
+async fn failed_or_panicked_message_is_received_again() {
     let queue = MemoryQueue::new(LONG, true);
     queue.send("twice");
     let running = Running::start(queue, 2);
@@ -140,19 +140,24 @@ async fn what_fails_or_breaks_comes_again() {
     running.handler.tries.store(0, Ordering::SeqCst);
     running.queue.send("break");
     running.queue.send("good");
-    until("the good one is done", || async { running.queue.left() == 1 && running.handler.done() == 4 })
-        .await;
-    until("the broken one is hidden", || async { running.measures.messages_failed.get() == 2 }).await;
+    until("the good message is handled", || async {
+        running.queue.left() == 1 && running.handler.done() == 4
+    })
+    .await;
+    until("the message whose handler panicked is hidden", || async {
+        running.measures.messages_failed.get() == 2
+    })
+    .await;
     running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn long_work_is_not_given_to_another() {
-    // A third of it passes several times while the work waits.
+async fn message_stays_hidden_during_long_work() {
+    // The consumer hides the message again after a third of the time. This happens several times while the work waits.
     let queue = MemoryQueue::new(Duration::from_millis(600), true);
     queue.send("wait");
     let running = Running::start(queue, 4);
-    until("it was hidden anew four times", || async { running.queue.hides() >= 4 }).await;
+    until("it was hidden four times", || async { running.queue.hides() >= 4 }).await;
     assert_eq!((running.queue.receives(), running.handler.done()), (1, 0));
     running.handler.gate.add_permits(1);
     running.until_empty().await;
@@ -161,7 +166,7 @@ async fn long_work_is_not_given_to_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_that_fails_is_asked_again() {
+async fn failed_calls_of_a_queue_are_retried() {
     let queue = MemoryQueue::new(LONG, true);
     for (call, times) in [("facts", 1), ("receive", 4), ("delete", 2)] {
         queue.fail(call, times);
@@ -174,12 +179,15 @@ async fn a_queue_that_fails_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_the_end_what_was_begun_is_finished_and_nothing_else_taken() {
+async fn shutdown_finishes_started_messages_and_receives_no_more() {
     let queue = MemoryQueue::new(LONG, true);
     (0..20).for_each(|n| queue.send(format!("wait {n}")));
     let running = Running::start(queue, 3);
-    until("three are at work", || async { running.handler.at_work.load(Ordering::SeqCst) == 3 }).await;
-    assert_eq!(running.queue.most_hidden(), 3, "no message waits here");
+    until("three messages are being handled", || async {
+        running.handler.at_work.load(Ordering::SeqCst) == 3
+    })
+    .await;
+    assert_eq!(running.queue.most_hidden(), 3, "no message is received before it can be handled");
     let (queue, handler) = (Arc::clone(&running.queue), Arc::clone(&running.handler));
     running.stop.cancel();
     handler.gate.add_permits(3);

@@ -1,6 +1,6 @@
-//! The service through its public door: real segments, a real server, real songs.
+//! Tests of the service through its public interface, with real segments, a real server and composed songs.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue must fail")]
 
 mod delivery;
 mod events;

@@ -1,4 +1,4 @@
-//! Streams through the monitor, against the fault-injecting origin.
+//! Tests of the monitor with a server that injects faults.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 
-/// Longest wait for something that must come.
+/// Maximum time to wait for an expected state.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn hasty() -> MonitorSettings {
@@ -42,7 +42,7 @@ fn monitor(settings: MonitorSettings) -> Monitor {
     Monitor::new(|| Arc::clone(&library().snapshot), settings).unwrap()
 }
 
-/// A stream whose playlist has room for everything.
+/// Creates a stream whose playlist lists all segments.
 fn live(told: u64, options: LiveOptions) -> LiveStream {
     LiveStream::manual(Arc::clone(&library().clips), told, LiveOptions { window: 1000, ..options })
 }
@@ -64,10 +64,10 @@ async fn ended(
         }
         (handle.ended().await, events)
     };
-    timeout(PATIENCE, all).await.expect("it does not end")
+    timeout(PATIENCE, all).await.expect("the stream does not end")
 }
 
-/// Waits until the first three segments are heard: the stream is joined at its start.
+/// Waits until the first three segments are decoded, so that the stream is joined at its start.
 async fn joined(handle: &StreamHandle) {
     until(handle, |status| status.ear.segments == 3).await;
 }
@@ -75,14 +75,14 @@ async fn joined(handle: &StreamHandle) {
 async fn until(handle: &StreamHandle, what: impl FnMut(&StreamStatus) -> bool) -> StreamStatus {
     let mut status = handle.status();
     let found = timeout(PATIENCE, status.wait_for(what)).await;
-    found.expect("the status never became so").expect("the stream is gone").clone()
+    found.expect("the expected status never occurred").expect("the stream is gone").clone()
 }
 
 fn total(live: &LiveStream) -> u64 {
     library().clips.len() as u64 - live.published()
 }
 
-/// Checks that both songs were told once, where they are.
+/// Checks that each song was reported once, at its position.
 #[track_caller]
 fn check(events: &[StreamEvent]) {
     let of = |kind| events.iter().filter(move |event| event.kind == kind).collect::<Vec<_>>();
@@ -97,7 +97,7 @@ fn check(events: &[StreamEvent]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn urls_that_expire_break_no_airing() {
+async fn expired_urls_do_not_interrupt_an_airing() {
     let origin = Origin::start().await.unwrap();
     let master = |folder: &str| {
         format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,NAME=\"audio_only\"\n{folder}/index.m3u8\n")
@@ -123,7 +123,7 @@ async fn urls_that_expire_break_no_airing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parts_of_segments_change_no_event() {
+async fn parts_of_segments_do_not_change_events() {
     let origin = Origin::start().await.unwrap();
     let in_halves = |clip: &Clip| cut(clip, &[clip.bytes.len() / (2 * 188) * 188]);
     let parts = library().clips.iter().map(in_halves).collect();
@@ -144,7 +144,7 @@ async fn parts_of_segments_change_no_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_station_and_what_is_one_is_told_by_how_it_begins() {
+async fn hls_and_radio_are_distinguished_by_the_beginning_of_the_response() {
     let origin = Origin::start().await.unwrap();
     origin.put("/sound", vec![0xFF; 2000], "audio/aac");
     let station = origin.url("/sound?token=secret");
@@ -175,7 +175,7 @@ async fn what_is_no_station_and_what_is_one_is_told_by_how_it_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn discontinuities_break_no_airing_and_without_dates_arrival_counts() {
+async fn discontinuities_do_not_interrupt_an_airing_and_arrival_replaces_missing_dates() {
     let origin = Origin::start().await.unwrap();
     let broken = Marks { discontinuity: true, ..Marks::default() };
     let options = LiveOptions {
@@ -195,13 +195,14 @@ async fn discontinuities_break_no_airing_and_without_dates_arrival_counts() {
     assert_eq!(status.ear.discontinuities, 2);
     let event = &events[0];
     assert_eq!((event.clock, event.clock_offset), (Some(ClockSource::Arrival), None));
-    // Three segments of 2 s were listed when the stream was joined, and their end was "now". A busy machine joins late.
+    // Three segments of 2 s were listed when the stream was joined, and the end of the last one was "now". A busy machine joins
+    // later.
     let origin_epoch = event.epoch - event.heard.query_start;
     assert!((-6.5..14.0).contains(&(origin_epoch - now)), "{}", origin_epoch - now);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_stalls_goes_on() {
+async fn stalled_stream_continues() {
     let origin = Origin::start().await.unwrap();
     let live = live(3, LiveOptions::default());
     let monitor = monitor(hasty());
@@ -210,7 +211,7 @@ async fn a_stream_that_stalls_goes_on() {
     assert!(status.lag().unwrap() > 0.0 && !status.is_over);
     live.publish(total(&live));
     until(&handle, |status| status.state == StreamState::Live).await;
-    // Stopping works on what has come.
+    // After `stop`, only the media that has arrived already is processed.
     until(&handle, |status| status.position > BROADCAST - 1.0).await;
     handle.stop();
     let (status, events) = ended(&handle, &mut told).await;
@@ -219,7 +220,7 @@ async fn a_stream_that_stalls_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_trickles_delays_no_other() {
+async fn slow_stream_delays_no_other() {
     let origin = Origin::start().await.unwrap();
     let (slow, quick) = (live(3, LiveOptions::default()), live(3, LiveOptions::default()));
     let settings = MonitorSettings { threads: Some(1), ..hasty() };
@@ -241,7 +242,7 @@ async fn a_stream_that_trickles_delays_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_kept_up_with_is_dropped_and_counted() {
+async fn excess_media_is_dropped_and_counted() {
     let origin = Origin::start().await.unwrap();
     let live = live(3, LiveOptions::default());
     let monitor = monitor(hasty());
@@ -249,7 +250,7 @@ async fn what_cannot_be_kept_up_with_is_dropped_and_counted() {
     let url = origin.live("/live", &live);
     let spec = StreamSpec::new("x", StreamInput::Url(url));
     let handle = monitor.start(spec, events);
-    // Nobody takes events, so the second one stops the work. The list begins again and again.
+    // Events are not received, so the second one blocks the processing. The list of clips repeats.
     joined(&handle).await;
     let count = 6 * library().clips.len() as u64;
     live.publish(count - live.published());
@@ -269,7 +270,7 @@ async fn what_cannot_be_kept_up_with_is_dropped_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_recording_nothing_is_dropped() {
+async fn nothing_of_a_recording_is_dropped() {
     let origin = Origin::start().await.unwrap();
     let count = 3 * library().clips.len() as u64;
     let options = LiveOptions { end: true, kind: Some("VOD"), ..LiveOptions::default() };
@@ -283,7 +284,7 @@ async fn of_a_recording_nothing_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_fails_with_a_reason_and_no_token() {
+async fn missing_stream_fails_with_a_reason_that_contains_no_token() {
     let origin = Origin::start().await.unwrap();
     let mut settings = hasty();
     settings.source.hls.give_up_after = Duration::from_millis(200);

@@ -11,7 +11,7 @@ use refrain_service::outside::{
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-/// A queue as SQS is one: what is received is hidden for a time, and comes again.
+/// A queue like SQS: received messages are hidden for a time and can be received again afterwards.
 pub(crate) struct MemoryQueue {
     hidden_for: Duration,
     has_dead_letters: bool,
@@ -24,9 +24,9 @@ struct State {
     next: u64,
     messages: BTreeMap<u64, Waiting>,
     dead: Vec<(String, String)>,
-    /// Calls that fail, by name.
+    /// Number of calls that fail, by the name of the call.
     faults: HashMap<&'static str, u32>,
-    /// Most messages that were hidden at once.
+    /// Maximum number of messages that were hidden at the same time.
     most_hidden: usize,
     hides: u32,
 }
@@ -51,38 +51,38 @@ impl MemoryQueue {
         self.sent.notify_waiters();
     }
 
-    /// The next calls of this name fail.
+    /// Makes the next `times` calls of this name fail.
     pub(crate) fn fail(&self, call: &'static str, times: u32) {
         self.lock().faults.insert(call, times);
     }
 
-    /// Messages that are not deleted.
+    /// Returns the number of messages that are not deleted.
     pub(crate) fn left(&self) -> usize {
         self.lock().messages.len()
     }
 
-    /// Of these, the ones that can be received now.
+    /// Returns the number of messages that can be received now.
     pub(crate) fn visible(&self) -> usize {
         let now = Instant::now();
         self.lock().messages.values().filter(|message| message.visible_at <= now).count()
     }
 
-    /// How often messages were received that are not deleted.
+    /// Returns how often the messages that are not deleted were received.
     pub(crate) fn receives(&self) -> u32 {
         self.lock().messages.values().map(|message| message.receives).sum()
     }
 
-    /// Dead letters and the reasons.
+    /// Returns the dead letters with their reasons.
     pub(crate) fn dead(&self) -> Vec<(String, String)> {
         self.lock().dead.clone()
     }
 
-    /// How often messages were hidden.
+    /// Returns the number of calls that hid messages.
     pub(crate) fn hides(&self) -> u32 {
         self.lock().hides
     }
 
-    /// Most messages that were hidden at once.
+    /// Returns the maximum number of messages that were hidden at the same time.
     pub(crate) fn most_hidden(&self) -> usize {
         self.lock().most_hidden
     }
@@ -144,7 +144,7 @@ impl Queue for MemoryQueue {
             if !taken.is_empty() || Instant::now() >= until {
                 return Ok(taken);
             }
-            // Messages also become visible by themselves.
+            // A timeout, because hidden messages become visible without a notification.
             let _ = timeout(Duration::from_millis(20), sent).await;
         }
     }
@@ -174,7 +174,7 @@ impl Queue for MemoryQueue {
             return Err(OutsideError::new(
                 OutsideErrorKind::NotFound,
                 "cannot bury",
-                "no queue of dead letters",
+                "the queue has no dead-letter queue",
             ));
         }
         let mut state = self.lock();
@@ -210,7 +210,7 @@ struct Platform {
 }
 
 impl MemoryChannels {
-    /// The channel sends this stream from now on.
+    /// Makes the channel send this stream.
     pub(crate) fn put(&self, channel: &str, stream_id: &str, url: &str, started_at: i64) {
         let stream = ChannelStream {
             channel: channel.to_owned(),
@@ -221,27 +221,27 @@ impl MemoryChannels {
         self.lock().live.insert(channel.to_owned(), stream);
     }
 
-    /// The channel sends nothing any more.
+    /// Makes the channel send nothing.
     pub(crate) fn stop(&self, channel: &str) {
         self.lock().live.remove(channel);
     }
 
-    /// Whether the list tells of what is live.
+    /// Sets if the list of live streams contains the streams that are sent.
     pub(crate) fn list(&self, listed: bool) {
         self.lock().listed = listed;
     }
 
-    /// All channels are private from now on.
+    /// Makes all channels private.
     pub(crate) fn make_private(&self) {
         self.lock().private = true;
     }
 
-    /// The next questions are not answered.
+    /// Makes the next `times` calls fail.
     pub(crate) fn go_away(&self, times: u32) {
         self.lock().away = times;
     }
 
-    /// How often a channel was asked what it sends.
+    /// Returns how often a channel was queried for its stream.
     pub(crate) fn asked(&self) -> u32 {
         self.lock().asked
     }

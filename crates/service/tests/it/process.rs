@@ -1,4 +1,4 @@
-//! Processes that follow streams beside one database.
+//! Processes that follow streams and share a database.
 
 use std::future::Future;
 use std::path::Path;
@@ -24,10 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::songs::{SECONDS, library};
 
-/// Longest wait for something that must come.
+/// Maximum time to wait for an expected state.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A process.
+/// The live streams part of a process.
 pub(crate) struct Process {
     pub(crate) streams: Streams,
     pub(crate) measures: Arc<Measures>,
@@ -45,7 +45,7 @@ impl Process {
         Self::telling(catalog, name, channels, settings, Format::Response)
     }
 
-    /// The same, with a sink of this format.
+    /// Starts a process whose sink has this format.
     pub(crate) fn telling(
         catalog: &Arc<dyn Catalog>,
         name: &str,
@@ -71,25 +71,25 @@ impl Process {
         Self { streams, measures, stop, task }
     }
 
-    /// As kill -9: nothing is said, nothing handed back.
+    /// Ends the process as `kill -9` does: no events are written and no leases are released.
     pub(crate) fn kill(self) {
         self.task.abort();
     }
 
-    /// As SIGTERM.
+    /// Ends the process as SIGTERM does.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        timeout(PATIENCE, self.task).await.expect("it does not end").unwrap();
+        timeout(PATIENCE, self.task).await.expect("the process does not end").unwrap();
     }
 
-    /// Number of its streams of which so many segments were heard.
+    /// Returns the number of its streams of which at least `segments` segments were decoded.
     pub(crate) fn heard(&self, segments: u64) -> usize {
         let statuses = self.streams.statuses();
         statuses.iter().filter(|(_, status)| status.ear.segments >= segments).count()
     }
 }
 
-/// Settings in which everything happens soon.
+/// Settings with short intervals.
 pub(crate) fn hasty(capacity: u32, lease: Duration) -> StreamsSettings {
     let ms = Duration::from_millis;
     let hls = HlsSettings {
@@ -124,7 +124,7 @@ pub(crate) fn hasty(capacity: u32, lease: Duration) -> StreamsSettings {
     }
 }
 
-/// A catalogue of the two songs.
+/// Opens a catalog and adds the two songs.
 pub(crate) async fn catalog(url: &str) -> Arc<dyn Catalog> {
     let catalog = refrain_catalog::open(url).await.unwrap();
     for n in 1..=2_u8 {
@@ -149,7 +149,7 @@ pub(crate) async fn sqlite(folder: &Path) -> Arc<dyn Catalog> {
     catalog(&format!("sqlite:{}", folder.join("catalog.db").display())).await
 }
 
-/// A stream that somebody added.
+/// Adds a stream, as the API does.
 pub(crate) async fn add(catalog: &Arc<dyn Catalog>, id: &str, url: &str) {
     let new = NewStream {
         id: id.to_owned(),
@@ -165,24 +165,24 @@ pub(crate) async fn row(catalog: &Arc<dyn Catalog>, id: &str) -> Option<Stream> 
     catalog.journal().stream(id).await.unwrap()
 }
 
-/// All streams, also those that are over.
+/// Returns all streams, including those that have ended.
 pub(crate) async fn rows(catalog: &Arc<dyn Catalog>) -> Vec<Stream> {
     let filter = refrain_catalog::StreamFilter { over: true, ..Default::default() };
     catalog.journal().streams(&filter, None, 1000).await.unwrap()
 }
 
-/// What was heard in a stream.
+/// Returns the detections in a stream.
 pub(crate) async fn heard(catalog: &Arc<dyn Catalog>, name: &str) -> Vec<Detection> {
     let heard_in = HeardIn::Stream(name.to_owned());
     catalog.journal().detections_of(&heard_in, i64::MIN, i64::MAX, None, 1000).await.unwrap()
 }
 
-/// The outbox.
+/// Returns the messages in the outbox.
 pub(crate) async fn outbox(catalog: &Arc<dyn Catalog>) -> Vec<Delivery> {
     catalog.journal().deliveries(&DeliveryFilter::default(), None, 10_000).await.unwrap()
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let waited = async {
         while !is_so().await {

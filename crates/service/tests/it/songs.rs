@@ -1,4 +1,4 @@
-//! Two songs, an index of them, and segments of broadcasts that play them.
+//! Two songs, an index of them, and the segments of a broadcast that plays them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,25 +8,25 @@ use refrain_core::index::Snapshot;
 use refrain_testkit::origin::{Clip, Container, encode};
 use refrain_testkit::{RATE, compose, write_wav};
 
-/// Length of a song, seconds.
+/// Length of a song in seconds.
 pub(crate) const SECONDS: f64 = 20.0;
 
-/// Silence before, between and behind songs, seconds.
+/// Length of the silence before, between and after the songs, in seconds.
 pub(crate) const SILENCE: f64 = 4.0;
 
-/// Length of a broadcast, seconds.
+/// Length of the broadcast in seconds.
 pub(crate) const BROADCAST: f64 = 2.0 * SECONDS + 3.0 * SILENCE;
 
-/// Everything that tests share.
+/// The data that the tests share.
 pub(crate) struct Library {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Silence, the first song, silence, the second, silence.
     pub(crate) samples: Vec<f32>,
-    /// The same in segments of 2 s of MPEG-TS.
+    /// The same audio in MPEG-TS segments of 2 s.
     pub(crate) clips: Arc<[Clip]>,
 }
 
-/// Composes once a test run.
+/// Returns the shared data. It is composed once per test run.
 pub(crate) fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -43,7 +43,7 @@ pub(crate) fn library() -> &'static Library {
     })
 }
 
-/// Segments of a sound.
+/// Encodes samples as MPEG-TS segments of a length in seconds.
 pub(crate) fn segments(samples: &[f32], seconds: f64) -> Vec<Clip> {
     let folder = tempfile::tempdir().unwrap();
     let wav = folder.path().join("x.wav");

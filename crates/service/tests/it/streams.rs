@@ -1,4 +1,4 @@
-//! Events, lists and settings to rows of streams, and rows to their ends.
+//! Tests of the rows of streams: events, lists and settings create and end them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::songs::{library, segments};
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A process that follows nothing, only keeps the rows.
+/// A process that follows no streams and only maintains the rows.
 struct Rows {
     _folder: tempfile::TempDir,
     catalog: Arc<dyn Catalog>,
@@ -42,7 +42,7 @@ impl Rows {
         self.process.streams.handler().handle(body).await
     }
 
-    /// Session and whether it goes on.
+    /// Returns the session of a stream, and true if it has not ended.
     async fn state(&self, id: &str) -> Option<(Option<String>, bool)> {
         row(&self.catalog, id).await.map(|row| (row.session, row.ended_at.is_none()))
     }
@@ -53,7 +53,7 @@ fn session(name: &str, goes_on: bool) -> Option<(Option<String>, bool)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_is_taken_in_once_and_its_end_ends_it() {
+async fn duplicate_starts_create_one_session_and_only_its_own_end_ends_it() {
     let rows = Rows::new().await;
     rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8?a=b", AT + 120);
     for _ in 0..3 {
@@ -62,25 +62,25 @@ async fn a_start_is_taken_in_once_and_its_end_ends_it() {
     let known = row(&rows.catalog, ARN).await.unwrap();
     assert_eq!((known.url.as_str(), known.origin.as_str()), ("https://host.example/m.m3u8?a=b", "ivs"));
     assert_eq!((known.session.as_deref(), known.started_at), (Some("st-1"), AT + 120));
-    assert_eq!(rows.channels.asked(), 1, "what is known is not asked for");
+    assert_eq!(rows.channels.asked(), 1, "a known session is not queried");
     assert_eq!(rows.handle(&end("st-other")).await, Handled::Done);
-    assert_eq!(rows.state(ARN).await, session("st-1", true), "another session's end");
-    // In the same second as the start, which is told to the millisecond.
+    assert_eq!(rows.state(ARN).await, session("st-1", true), "the end of another session");
+    // The end is in the same second as the start, whose time is exact to a millisecond.
     let end = ivs("Stream End", "st-1", "2017-06-12T10:23:43Z").to_string();
     assert_eq!(rows.handle(&end).await, Handled::Done);
     assert_eq!(rows.state(ARN).await, session("st-1", false));
     rows.channels.put(ARN, "st-2", "https://host.example/m.m3u8", AT + 99_000);
     rows.handle(&start("st-2")).await;
     rows.handle(&ivs("Session Ended", "st-1", "2017-06-12T12:00:00Z").to_string()).await;
-    assert_eq!(rows.state(ARN).await, session("st-2", true), "the earlier session's end comes late");
+    assert_eq!(rows.state(ARN).await, session("st-2", true), "a late end of the earlier session");
     rows.process.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_before_its_start_is_remembered() {
+async fn end_before_its_start_is_remembered() {
     let rows = Rows::new().await;
     assert_eq!(rows.handle(&end("st-1")).await, Handled::Done);
-    // The platform itself lags, and still says that it is live.
+    // The platform lags and still reports the stream as live.
     rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
     assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
     assert_eq!(rows.state(ARN).await, session("st-1", false));
@@ -98,7 +98,7 @@ async fn late_end_of_an_earlier_session_changes_nothing() {
     assert_eq!(rows.handle(&end("st-2")).await, Handled::Done);
     let before = row(&rows.catalog, ARN).await.unwrap();
     assert!(before.ended_at.is_some());
-    // The end of the session before it arrives last, and says a later time.
+    // The end of an earlier session arrives last and has a later time.
     let late = ivs("Stream End", "st-1", "2017-06-13T12:00:00Z").to_string();
     assert_eq!(rows.handle(&late).await, Handled::Done);
     assert_eq!(row(&rows.catalog, ARN).await.unwrap(), before);
@@ -113,7 +113,7 @@ async fn late_end_of_an_earlier_session_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_start_is_dropped_and_one_that_cannot_be_asked_for_comes_again() {
+async fn late_start_is_ignored_and_start_is_retried_when_the_platform_fails() {
     let rows = Rows::new().await;
     assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
     assert_eq!(rows.state(ARN).await, None);
@@ -122,7 +122,7 @@ async fn a_late_start_is_dropped_and_one_that_cannot_be_asked_for_comes_again() 
     assert!(matches!(rows.handle(&start("st-1")).await, Handled::Again(_)));
     assert_eq!(rows.handle(&start("st-1")).await, Handled::Done);
     assert_eq!(rows.state(ARN).await, session("st-1", true));
-    // A failure is believed when the channel sends nothing.
+    // A failure ends the stream only if the channel sends nothing.
     let failure = ivs("Stream Failure", "st-1", "2017-06-12T10:30:00Z").to_string();
     rows.handle(&failure).await;
     assert_eq!(rows.state(ARN).await, session("st-1", true));
@@ -134,7 +134,7 @@ async fn a_late_start_is_dropped_and_one_that_cannot_be_asked_for_comes_again() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_wanted_channels_are_followed() {
+async fn only_configured_channels_are_followed() {
     let settings = StreamsSettings {
         channels: vec!["arn:another".into()],
         medialive: [(MEDIALIVE.to_owned(), "https://live.example/i.m3u8".to_owned())].into(),
@@ -150,12 +150,12 @@ async fn only_wanted_channels_are_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn channels_of_medialive_run_and_stop() {
+async fn events_of_medialive_start_and_end_streams() {
     let url = "https://live.example/i.m3u8";
     let settings =
         StreamsSettings { medialive: [(MEDIALIVE.to_owned(), url.to_owned())].into(), ..hasty(0, LONG) };
     let rows = Rows::with(settings).await;
-    // The stop comes first.
+    // The stop arrives before the start.
     rows.handle(&medialive("STOPPED", 0, "2017-06-12T10:30:00Z")).await;
     rows.handle(&medialive("RUNNING", 1, "2017-06-12T10:00:00Z")).await;
     assert_eq!(rows.state(MEDIALIVE).await, Some((None, false)));
@@ -172,7 +172,7 @@ async fn channels_of_medialive_run_and_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_platforms_list_mends_what_events_missed() {
+async fn reconciliation_corrects_rows_after_missing_events() {
     let every = Duration::from_millis(100);
     let rows = Rows::with(StreamsSettings { reconcile: Some(every), ..hasty(0, LONG) }).await;
     let journal = rows.catalog.journal();
@@ -187,16 +187,15 @@ async fn the_platforms_list_mends_what_events_missed() {
     journal.start_stream(&known("gone", AT)).await.unwrap();
     journal.start_stream(&known("young", now)).await.unwrap();
     journal.start_stream(&NewStream { origin: "api".into(), ..known("added", AT) }).await.unwrap();
-    until("what is gone is over", || async { rows.state("gone").await == session("st-gone", false) }).await;
-    // The list lags: the channel itself sends it.
+    until("the missing one ends", || async { rows.state("gone").await == session("st-gone", false) }).await;
+    // The list lags, but the channel still sends the stream.
     journal.start_stream(&known("lagging", AT)).await.unwrap();
     rows.channels.put("lagging", "st-lagging", "https://host.example/m.m3u8", AT);
     let asked = rows.channels.asked();
-    until("it was asked for twice", || async { rows.channels.asked() >= asked + 2 }).await;
+    until("it was queried twice", || async { rows.channels.asked() >= asked + 2 }).await;
     rows.channels.put(ARN, "st-1", "https://host.example/m.m3u8", AT);
     rows.channels.list(true);
-    until("what nobody told of is taken in", || async { rows.state(ARN).await == session("st-1", true) })
-        .await;
+    until("the unreported one is started", || async { rows.state(ARN).await == session("st-1", true) }).await;
     for (id, name) in [("young", "st-young"), ("added", "st-added"), ("lagging", "st-lagging")] {
         assert_eq!(rows.state(id).await, session(name, true));
     }
@@ -204,7 +203,7 @@ async fn the_platforms_list_mends_what_events_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_of_the_settings_are_started_and_ended_with_them() {
+async fn streams_are_started_and_ended_when_the_settings_change() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
     let url = "http://127.0.0.1:1/x.mp3";
@@ -228,29 +227,28 @@ async fn streams_of_the_settings_are_started_and_ended_with_them() {
     third.stop().await;
 }
 
-/// A stream whose playlist has room for everything.
+/// Returns a stream whose playlist lists all segments.
 fn live() -> LiveStream {
     let options = LiveOptions { window: 1000, ..LiveOptions::default() };
     LiveStream::manual(Arc::clone(&library().clips), 3, options)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_the_event_to_the_outbox_and_the_end() {
+async fn stream_is_followed_from_its_start_event_to_its_end_event() {
     let origin = Origin::start().await.unwrap();
     let live = live();
     let rows = Rows::with(hasty(10, Duration::from_secs(3))).await;
     rows.channels.put(ARN, "st-1", &origin.live("/live", &live), AT);
     rows.handle(&start("st-1")).await;
-    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
-    until("the row says since when", || async { row(&rows.catalog, ARN).await.unwrap().epoch.is_some() })
-        .await;
+    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
+    until("the row has the epoch", || async { row(&rows.catalog, ARN).await.unwrap().epoch.is_some() }).await;
     live.publish(5);
-    until("the song is known", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
+    until("the song is stored", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
     let known = row(&rows.catalog, ARN).await.unwrap();
     assert_eq!((known.epoch, known.attempts), (Some(1_700_000_000_000), 0));
-    // The end comes in the middle of the song.
+    // The end event arrives in the middle of the song.
     rows.handle(&end("st-1")).await;
-    until("its airing is over", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
+    until("its airing ends", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
     until("nothing is followed any more", || async { rows.process.streams.statuses().is_empty() }).await;
     let told = outbox(&rows.catalog).await;
     let told: Vec<_> = told.iter().filter(|message| message.detection.is_some()).collect();
@@ -267,44 +265,43 @@ async fn from_the_event_to_the_outbox_and_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_playlist_that_ends_is_asked_for_again_while_the_platform_says_live() {
+async fn ended_playlist_is_requested_again_while_the_platform_reports_the_stream_as_live() {
     let origin = Origin::start().await.unwrap();
     let (one, two) = (live(), live());
     let rows = Rows::with(hasty(10, LONG)).await;
     rows.channels.put(ARN, "st-1", &origin.live("/one", &one), AT);
     rows.handle(&start("st-1")).await;
-    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
     rows.channels.put(ARN, "st-1", &origin.live("/two", &two), AT);
     one.change(|options| options.end = true);
-    until("the other playlist is asked for", || async { origin.times_asked("/two/index.m3u8") > 0 }).await;
+    until("the other playlist is requested", || async { origin.times_asked("/two/index.m3u8") > 0 }).await;
     assert_eq!(rows.state(ARN).await, session("st-1", true));
     rows.channels.stop(ARN);
     two.change(|options| options.end = true);
-    until("it is over", || async { rows.state(ARN).await == session("st-1", false) }).await;
+    until("it has ended", || async { rows.state(ARN).await == session("st-1", false) }).await;
     assert_eq!(row(&rows.catalog, ARN).await.unwrap().state, StreamState::Ended);
     rows.process.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_playlist_that_was_heard_to_its_end_is_not_heard_again() {
+async fn segments_of_an_ended_playlist_are_not_decoded_again() {
     let origin = Origin::start().await.unwrap();
     let live = live();
     let rows = Rows::with(hasty(10, LONG)).await;
     rows.channels.put(ARN, "st-1", &origin.live("/one", &live), AT);
     rows.handle(&start("st-1")).await;
-    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
     live.change(|options| options.end = true);
     let state = || async { row(&rows.catalog, ARN).await.unwrap().state };
     until("it has ended", || async { state().await == StreamState::Stalled }).await;
     let asked = origin.times_asked("/one/index.m3u8");
-    until("it is asked for again, and again", || async { origin.times_asked("/one/index.m3u8") > asked + 1 })
-        .await;
+    until("it is requested twice more", || async { origin.times_asked("/one/index.m3u8") > asked + 1 }).await;
     assert_eq!(origin.times_asked("/one/seg0.ts"), 1);
     rows.process.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_added_fails_with_a_reason_and_a_fixed_one_is_tried_again() {
+async fn added_stream_fails_with_a_reason_and_fixed_stream_is_retried() {
     let origin = Origin::start().await.unwrap();
     let live = live();
     let mut settings = hasty(10, LONG);
@@ -318,54 +315,54 @@ async fn what_was_added_fails_with_a_reason_and_a_fixed_one_is_tried_again() {
         .await;
     let why = row(&catalog, "added").await.unwrap().reason.unwrap();
     assert!(why.contains("404") && !why.contains("secret"), "{why}");
-    until("the other waits", || async {
+    until("the other fails", || async {
         row(&catalog, "radio").await.is_some_and(|row| row.reason.is_some())
     })
     .await;
     origin.live("/radio", &live);
-    until("it is heard", || async { process.heard(3) == 1 }).await;
-    until("the row says so", || async { row(&catalog, "radio").await.unwrap().state == StreamState::Live })
+    until("it is decoded", || async { process.heard(3) == 1 }).await;
+    until("the row is live", || async { row(&catalog, "radio").await.unwrap().state == StreamState::Live })
         .await;
     assert_eq!(process.measures.streams_failed.get(), 1);
     process.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_session_of_a_channel_ends_the_one_before() {
+async fn new_session_of_a_channel_ends_the_one_before() {
     let origin = Origin::start().await.unwrap();
     let (one, two) = (live(), live());
     let rows = Rows::with(hasty(10, LONG)).await;
     rows.channels.put(ARN, "st-1", &origin.live("/one", &one), AT);
     rows.handle(&start("st-1")).await;
-    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
     one.publish(5);
-    until("the song is known", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
-    // Nobody tells of the end.
+    until("the song is stored", || async { !heard(&rows.catalog, "st-1").await.is_empty() }).await;
+    // No end event of the first session arrives.
     rows.channels.put(ARN, "st-2", &origin.live("/two", &two), AT + 60_000);
     rows.handle(&start("st-2")).await;
-    until("its airing is over", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
+    until("its airing ends", || async { heard(&rows.catalog, "st-1").await[0].is_final }).await;
     two.publish(5);
-    until("the next session is heard", || async { !heard(&rows.catalog, "st-2").await.is_empty() }).await;
+    until("the next session has a song", || async { !heard(&rows.catalog, "st-2").await.is_empty() }).await;
     until("one is followed", || async { rows.process.streams.statuses().len() == 1 }).await;
     assert_eq!(rows.state(ARN).await, session("st-2", true));
     rows.process.stop().await;
-    assert!(!heard(&rows.catalog, "st-2").await[0].is_final, "it goes on elsewhere");
+    assert!(!heard(&rows.catalog, "st-2").await[0].is_final, "another worker continues it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_playlist_has_after_the_platform_told_of_the_end_is_heard() {
+async fn segments_after_the_end_event_of_the_platform_are_decoded() {
     let origin = Origin::start().await.unwrap();
     let live = live();
     let rows = Rows::with(hasty(10, Duration::from_secs(3))).await;
     rows.channels.put(ARN, "st-1", &origin.live("/one", &live), AT);
     rows.handle(&start("st-1")).await;
-    until("it is heard", || async { rows.process.heard(3) == 1 }).await;
+    until("it is decoded", || async { rows.process.heard(3) == 1 }).await;
     rows.channels.stop(ARN);
     rows.handle(&end("st-1")).await;
-    until("nobody has its lease", || async { rows.process.measures.streams.get() == 0 }).await;
+    until("its lease is lost", || async { rows.process.measures.streams.get() == 0 }).await;
     live.publish(library().clips.len() as u64 - live.published());
     live.change(|options| options.end = true);
-    until("both songs are told to their end", || async {
+    until("both songs have a final event", || async {
         let all = heard(&rows.catalog, "st-1").await;
         all.iter().filter(|one| one.is_final).count() == 2
     })
@@ -375,7 +372,7 @@ async fn what_a_playlist_has_after_the_platform_told_of_the_end_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_begins_without_a_song_says_so_once() {
+async fn stream_that_begins_without_a_song_reports_that_once() {
     let origin = Origin::start().await.unwrap();
     let unknown = segments(&compose(77, 14.0).samples, 2.0);
     let count = unknown.len() as u64;
@@ -385,18 +382,18 @@ async fn a_stream_that_begins_without_a_song_says_so_once() {
     let catalog = sqlite(folder.path()).await;
     add(&catalog, "s", &origin.live("/s", &live)).await;
     let one = Process::telling(&catalog, "one", None, hasty(1, LONG), Format::Song);
-    until("it is heard", || async { one.heard(3) == 1 }).await;
+    until("it is decoded", || async { one.heard(3) == 1 }).await;
     live.publish(count - 3);
-    until("it is told", || async { outbox(&catalog).await.len() == 1 }).await;
+    until("it is reported", || async { outbox(&catalog).await.len() == 1 }).await;
     let told = outbox(&catalog).await;
     assert!(told[0].detection.is_none() && told[0].payload.contains("Not Recognized"), "{told:?}");
-    until("the row says since when", || async { row(&catalog, "s").await.unwrap().epoch.is_some() }).await;
+    until("the row has the epoch", || async { row(&catalog, "s").await.unwrap().epoch.is_some() }).await;
     one.stop().await;
     let other = Process::telling(&catalog, "other", None, hasty(1, LONG), Format::Song);
-    until("it is heard", || async { other.heard(3) == 1 }).await;
+    until("it is decoded", || async { other.heard(3) == 1 }).await;
     live.publish(count);
     live.change(|options| options.end = true);
-    until("it is over", || async { row(&catalog, "s").await.unwrap().state == StreamState::Ended }).await;
+    until("it has ended", || async { row(&catalog, "s").await.unwrap().state == StreamState::Ended }).await;
     assert_eq!(outbox(&catalog).await.len(), 1);
     other.stop().await;
 }

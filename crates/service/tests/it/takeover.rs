@@ -1,4 +1,4 @@
-//! Streams among processes: each followed by one, taken over, handed back.
+//! Tests of several processes that share streams: each stream is followed by one process, taken over and released.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use crate::songs::{BROADCAST, SECONDS, SILENCE, library};
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Shortest lease of the settings.
+/// Minimum lease duration of the settings.
 const SHORT: Duration = Duration::from_secs(3);
 
-/// Streams of a test.
+/// Number of streams in most tests.
 const STREAMS: usize = 10;
 
-/// Streams that all send the same when they are told to.
+/// Streams that all send the same segments when a test publishes them.
 struct Broadcast {
     _origin: Origin,
     streams: Vec<LiveStream>,
@@ -42,7 +42,7 @@ impl Broadcast {
         self.streams.iter().for_each(|live| live.publish(segments));
     }
 
-    /// Tells the rest, and that it was all.
+    /// Publishes the remaining segments and ends the playlists.
     fn end(&self) {
         for live in &self.streams {
             live.publish(library().clips.len() as u64 - live.published());
@@ -59,9 +59,9 @@ async fn owned(catalog: &Arc<dyn Catalog>, owner: &str) -> usize {
         .count()
 }
 
-/// Waits until the first song is written down of every stream.
+/// Waits until the first song of every stream is stored.
 async fn first_song(catalog: &Arc<dyn Catalog>) {
-    until("the first song is known everywhere", || async {
+    until("the first song of each is stored", || async {
         let mut known = 0;
         for n in 0..STREAMS {
             known += usize::from(!heard(catalog, &format!("s{n}")).await.is_empty());
@@ -71,9 +71,9 @@ async fn first_song(catalog: &Arc<dyn Catalog>) {
     .await;
 }
 
-/// Waits for the end of all streams, and checks that each song was told once of each.
+/// Waits for the end of all streams and checks that each song was reported once for each of them.
 async fn check(catalog: &Arc<dyn Catalog>) {
-    until("all streams are over", || async {
+    until("all streams have ended", || async {
         rows(catalog).await.iter().all(|row| row.state == StreamState::Ended)
     })
     .await;
@@ -94,10 +94,10 @@ async fn check(catalog: &Arc<dyn Catalog>) {
     }
 }
 
-async fn a_killed_one_is_taken_over(catalog: Arc<dyn Catalog>) {
+async fn streams_of_a_killed_worker_are_taken_over(catalog: Arc<dyn Catalog>) {
     let broadcast = Broadcast::begin(&catalog).await;
     let one = Process::start(&catalog, "one", None, hasty(5, SHORT));
-    until("one has all it can take", || async { owned(&catalog, "one").await == 5 }).await;
+    until("one has reached its capacity", || async { owned(&catalog, "one").await == 5 }).await;
     let other = Process::start(&catalog, "other", None, hasty(100, SHORT));
     until("each stream is followed", || async { one.heard(3) == 5 && other.heard(3) == 5 }).await;
     assert_eq!((owned(&catalog, "one").await, owned(&catalog, "other").await), (5, 5));
@@ -105,106 +105,106 @@ async fn a_killed_one_is_taken_over(catalog: Arc<dyn Catalog>) {
     first_song(&catalog).await;
     one.kill();
     let killed = Instant::now();
-    until("the other has all", || async { owned(&catalog, "other").await == STREAMS }).await;
+    until("the other one follows all", || async { owned(&catalog, "other").await == STREAMS }).await;
     let took = killed.elapsed();
     assert!(took < SHORT + Duration::from_secs(5), "{took:?}");
-    until("the edge is heard", || async { other.heard(3) == STREAMS }).await;
+    until("the live edge is decoded", || async { other.heard(3) == STREAMS }).await;
     assert_eq!(other.measures.streams_taken_over.get(), 5);
     broadcast.end();
     check(&catalog).await;
-    assert_eq!(other.measures.airings.get(), 5 + STREAMS as u64, "five first songs were another's");
+    assert_eq!(other.measures.airings.get(), 5 + STREAMS as u64, "the killed worker found five first songs");
     assert_eq!(other.measures.leases_lost.get(), 0);
     other.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_one_is_taken_over_in_sqlite() {
+async fn streams_of_a_killed_worker_are_taken_over_in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    a_killed_one_is_taken_over(sqlite(folder.path()).await).await;
+    streams_of_a_killed_worker_are_taken_over(sqlite(folder.path()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_one_is_taken_over_in_postgres() {
+async fn streams_of_a_killed_worker_are_taken_over_in_postgres() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::new().unwrap()).await.unwrap();
     let url = server.create_database("streams").unwrap();
-    a_killed_one_is_taken_over(catalog(&url).await).await;
+    streams_of_a_killed_worker_are_taken_over(catalog(&url).await).await;
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_told_to_stop_hands_all_back_at_once() {
+async fn graceful_shutdown_releases_leases() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
     let broadcast = Broadcast::begin(&catalog).await;
-    // Their leases would outlast the test.
+    // Expired leases cannot explain a take-over, because they are longer than the test.
     let one = Process::start(&catalog, "one", None, hasty(100, LONG));
     until("each stream is followed", || async { one.heard(3) == STREAMS }).await;
     broadcast.publish(5);
     first_song(&catalog).await;
     let other = Process::start(&catalog, "other", None, hasty(100, LONG));
     one.stop().await;
-    assert_eq!(owned(&catalog, "one").await, 0, "handed back, and not left to expire");
+    assert_eq!(owned(&catalog, "one").await, 0, "released, not expired");
     let open: Vec<bool> = heard(&catalog, "s0").await.iter().map(|one| one.is_final).collect();
-    assert_eq!(open, [false], "its airing goes on");
-    until("the other hears all", || async { other.heard(3) == STREAMS }).await;
+    assert_eq!(open, [false], "its airing stays open");
+    until("the other one decodes all", || async { other.heard(3) == STREAMS }).await;
     broadcast.end();
     check(&catalog).await;
     let owners: Vec<_> = rows(&catalog).await.into_iter().filter_map(|row| row.lease_owner).collect();
-    assert_eq!(owners, Vec::<String>::new(), "streams that are over have no lease");
+    assert_eq!(owners, Vec::<String>::new(), "ended streams have no lease");
     other.stop().await;
 }
 
-/// Seconds since 1970.
+/// Returns the current time, seconds since 1970.
 fn today() -> f64 {
     std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
 }
 
-/// A stream that begins now.
+/// Creates a stream that begins now.
 fn of_today() -> LiveStream {
     let options = LiveOptions { window: 1000, epoch: today(), ..LiveOptions::default() };
     LiveStream::manual(Arc::clone(&library().clips), 3, options)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_a_song_that_two_hear_is_told_once() {
+async fn song_end_decoded_by_two_workers_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
     let (origin, live) = (Origin::start().await.unwrap(), of_today());
     add(&catalog, "s", &origin.live("/s", &live)).await;
     let one = Process::start(&catalog, "one", None, hasty(1, LONG));
-    until("it is followed", || async { one.heard(3) == 1 }).await;
-    // To the middle of the silence behind the first song.
+    until("the stream is followed", || async { one.heard(3) == 1 }).await;
+    // Up to the middle of the silence after the first song.
     live.publish(10);
-    until("the song is over", || async { heard(&catalog, "s").await.iter().any(|one| one.is_final) }).await;
+    until("the song has ended", || async { heard(&catalog, "s").await.iter().any(|one| one.is_final) }).await;
     one.stop().await;
     let other = Process::start(&catalog, "other", None, hasty(1, LONG));
-    until("its last seconds are heard again", || async { other.heard(3) == 1 }).await;
+    until("its last seconds are decoded again", || async { other.heard(3) == 1 }).await;
     live.publish(library().clips.len() as u64 - live.published());
     live.change(|options| options.end = true);
-    until("it is over", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
+    until("it has ended", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
     let tracks: Vec<u32> = heard(&catalog, "s").await.iter().map(|one| one.track.0).collect();
     assert_eq!(tracks, [1, 2]);
     assert_eq!(outbox(&catalog).await.len(), 4);
     other.stop().await;
 }
 
-/// Runs something that waits on a thread that may.
+/// Runs blocking work on a thread where it may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-/// A stream is decoded on while the database is away, for longer than its lease. What was decided is written when the
-/// database is back: each airing is one chain with the start and the end that it had.
+/// While the database is unavailable for longer than a lease, decoding continues. The events are written when the database is
+/// back: each airing has one chain of events with the start and the end that it had.
 #[tokio::test(flavor = "multi_thread")]
-async fn decoding_goes_on_while_the_database_is_away() {
+async fn decoding_continues_while_the_database_is_unavailable() {
     let server = blocking(|| PostgresServer::new().unwrap()).await;
     let catalog = catalog(&server.create_database("streams").unwrap()).await;
     let (origin, live) = (Origin::start().await.unwrap(), of_today());
     add(&catalog, "s", &origin.live("/s", &live)).await;
     let one = Process::start(&catalog, "one", None, hasty(1, SHORT));
-    until("it is followed", || async { one.heard(3) == 1 }).await;
+    until("the stream is followed", || async { one.heard(3) == 1 }).await;
     live.publish(5);
-    until("the song is known", || async { !heard(&catalog, "s").await.is_empty() }).await;
+    until("the song is stored", || async { !heard(&catalog, "s").await.is_empty() }).await;
     let known = heard(&catalog, "s").await.remove(0);
     let server = blocking(move || {
         let mut server = server;
@@ -213,25 +213,25 @@ async fn decoding_goes_on_while_the_database_is_away() {
     })
     .await;
     let away = Instant::now();
-    // The first song ends, and the second begins and ends, in the meantime.
+    // The first song ends, and the second one begins and ends, during the outage.
     live.publish(library().clips.len() as u64 - live.published());
     let all = library().clips.len() as u64;
-    until("all of it is heard", || async { one.heard(all) == 1 }).await;
-    until("its lease has expired by far", || async { away.elapsed() > SHORT * 2 }).await;
-    assert_eq!(one.heard(all), 1, "it is not given up");
+    until("all of it is decoded", || async { one.heard(all) == 1 }).await;
+    until("its lease has expired long ago", || async { away.elapsed() > SHORT * 2 }).await;
+    assert_eq!(one.heard(all), 1, "it is still followed");
     let server = blocking(move || {
         let mut server = server;
         server.start().unwrap();
         server
     })
     .await;
-    until("what was decided is written", || async {
+    until("the events are written", || async {
         let all = heard(&catalog, "s").await;
         all.len() == 2 && all.iter().all(|one| one.is_final)
     })
     .await;
     live.change(|options| options.end = true);
-    until("it is over", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
+    until("it has ended", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
     let airings = heard(&catalog, "s").await;
     assert_eq!(airings[0].id, known.id, "one chain");
     for (one, at) in airings.iter().zip([SILENCE, 2.0 * SILENCE + SECONDS]) {
@@ -246,7 +246,7 @@ async fn decoding_goes_on_while_the_database_is_away() {
     blocking(move || drop(server)).await;
 }
 
-/// A worker that was cut off finds its stream at another worker, and adds nothing to it.
+/// A worker that was cut off from the database writes nothing for a stream that another worker has taken over.
 #[tokio::test(flavor = "multi_thread")]
 async fn worker_that_was_cut_off_adds_nothing_to_a_stream_of_another() {
     let folder = tempfile::tempdir().unwrap();
@@ -254,15 +254,15 @@ async fn worker_that_was_cut_off_adds_nothing_to_a_stream_of_another() {
     let (origin, live) = (Origin::start().await.unwrap(), of_today());
     add(&catalog, "s", &origin.live("/s", &live)).await;
     let one = Process::start(&catalog, "one", None, hasty(1, LONG));
-    until("it is followed", || async { one.heard(3) == 1 }).await;
+    until("the stream is followed", || async { one.heard(3) == 1 }).await;
     // As if its lease had expired while it was cut off.
     let row = rows(&catalog).await.remove(0);
     catalog.journal().renew_leases(row.lease_owner.as_deref().unwrap(), Duration::ZERO).await.unwrap();
     let other = Process::start(&catalog, "other", None, hasty(1, LONG));
-    until("the other has it", || async { owned(&catalog, "other").await == 1 }).await;
+    until("the other one has its lease", || async { owned(&catalog, "other").await == 1 }).await;
     live.publish(library().clips.len() as u64 - live.published());
     live.change(|options| options.end = true);
-    until("it is over", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
+    until("it has ended", || async { rows(&catalog).await[0].state == StreamState::Ended }).await;
     let tracks: Vec<_> = heard(&catalog, "s").await.iter().map(|one| (one.track.0, one.is_final)).collect();
     assert_eq!(tracks, [(1, true), (2, true)]);
     assert_eq!(outbox(&catalog).await.len(), 4);
@@ -271,7 +271,7 @@ async fn worker_that_was_cut_off_adds_nothing_to_a_stream_of_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_is_left_to_end_is_ended_as_it_was_known() {
+async fn open_airing_without_a_worker_ends_at_its_last_reported_end() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
     add(&catalog, "s", "http://127.0.0.1:1/x.m3u8").await;
@@ -299,7 +299,7 @@ async fn what_nobody_is_left_to_end_is_ended_as_it_was_known() {
     catalog.journal().record(&open, &[], 6000).await.unwrap();
     catalog.journal().end_stream("s", None, None, 7000).await.unwrap();
     let one = Process::start(&catalog, "one", None, hasty(1, LONG));
-    until("it is final", || async { heard(&catalog, "s").await[0].is_final }).await;
+    until("the airing is final", || async { heard(&catalog, "s").await[0].is_final }).await;
     let last = heard(&catalog, "s").await.remove(0);
     assert_eq!(last, Detection { is_final: true, last_seen: last.last_seen, ..open });
     let told = outbox(&catalog).await;
@@ -308,11 +308,11 @@ async fn what_nobody_is_left_to_end_is_ended_as_it_was_known() {
     one.stop().await;
 }
 
-/// Kills of the test of many.
+/// Number of kills in the following test.
 const KILLS: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_kills_none_loses_or_doubles_a_song() {
+async fn many_kills_neither_lose_nor_duplicate_a_song() {
     let lease = Duration::from_millis(1000);
     let folder = tempfile::tempdir().unwrap();
     let catalog = sqlite(folder.path()).await;
@@ -324,16 +324,16 @@ async fn of_many_kills_none_loses_or_doubles_a_song() {
     let mut one = Process::start(&catalog, "worker 0", None, hasty(9, lease));
     for kill in 1..=KILLS {
         until("all are followed", || async { one.heard(3) == names.len() }).await;
-        // Two segments each: so kills come at every part of a song. Each worker decodes up to 60 s again.
+        // Two segments before each kill, so that kills occur at every part of a song. Each worker decodes up to 60 s again.
         live.publish(2);
         let all = (live.published() - 2).min(30) + 2;
-        until("it is heard", || async { one.heard(all) == names.len() }).await;
+        until("they are decoded", || async { one.heard(all) == names.len() }).await;
         one.kill();
         one = Process::start(&catalog, &format!("worker {kill}"), None, hasty(9, lease));
     }
     live.publish(4);
     live.change(|options| options.end = true);
-    until("it is over", || async { rows(&catalog).await.iter().all(|row| row.state == StreamState::Ended) })
+    until("they ended", || async { rows(&catalog).await.iter().all(|row| row.state == StreamState::Ended) })
         .await;
     let length = live.start_of(live.published());
     let told = outbox(&catalog).await;
@@ -351,7 +351,7 @@ async fn of_many_kills_none_loses_or_doubles_a_song() {
     one.stop().await;
 }
 
-/// Tracks and starts of what plays in so many seconds of the broadcast in a loop.
+/// Returns the tracks and the starts of the songs in the first `length` seconds of the repeated broadcast.
 fn airings_until(length: f64) -> Vec<(u32, f64)> {
     let starts = (0..).map(|loops| f64::from(loops) * BROADCAST);
     let songs = starts.flat_map(|at| [(1, at + SILENCE), (2, at + 2.0 * SILENCE + SECONDS)]);

@@ -1,4 +1,4 @@
-//! Private channels.
+//! Tests of private channels.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -36,7 +36,7 @@ fn openssl(arguments: &[&str], input: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// A key as the documentation of IVS makes one (SEC 1), the same as PKCS #8, and its public half: a point.
+/// Returns a key in the format of the IVS documentation (SEC 1), the same key as PKCS #8, and its public half as a point.
 fn keys() -> (String, String, Vec<u8>) {
     let sec1 = openssl(&["ecparam", "-name", "secp384r1", "-noout", "-genkey"], "");
     let sec1 = String::from_utf8(sec1).unwrap();
@@ -45,7 +45,7 @@ fn keys() -> (String, String, Vec<u8>) {
     (sec1, pkcs8, public[public.len() - 97..].to_vec())
 }
 
-/// The claims of a token, after its signature was verified.
+/// Verifies the signature of a token and returns its claims.
 fn claims(token: &str, public: &[u8]) -> Value {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
@@ -58,7 +58,7 @@ fn claims(token: &str, public: &[u8]) -> Value {
 }
 
 #[test]
-fn a_token_can_be_verified_and_is_never_the_same() {
+fn token_can_be_verified_and_is_different_each_time() {
     let (sec1, pkcs8, public) = keys();
     let url = Url::parse("https://host.example/live/m.m3u8?a=b%20c").unwrap();
     let mut tokens = BTreeSet::new();
@@ -67,7 +67,7 @@ fn a_token_can_be_verified_and_is_never_the_same() {
         for _ in 0..2 {
             let signed = signer.signed(&url, ARN).unwrap();
             let (rest, token) = signed.as_str().split_once("&token=").unwrap();
-            assert_eq!(rest, url.as_str(), "what was there stays as it is");
+            assert_eq!(rest, url.as_str(), "the rest of the URL is unchanged");
             let claims = claims(token, &public);
             assert_eq!(claims["aws:channel-arn"], ARN);
             let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
@@ -80,7 +80,7 @@ fn a_token_can_be_verified_and_is_never_the_same() {
 }
 
 #[test]
-fn what_is_no_such_key_is_refused_and_not_shown() {
+fn invalid_key_is_refused_and_not_shown() {
     let signer = |pem: String| Signer::new(&Secret::new(pem), Duration::from_secs(300)).map(|_| ());
     assert!(matches!(signer("secret".to_owned()), Err(KeyError::NotPem)));
     let other = openssl(&["ecparam", "-name", "prime256v1", "-noout", "-genkey"], "");
@@ -89,7 +89,7 @@ fn what_is_no_such_key_is_refused_and_not_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_look_at_the_master_playlist_of_a_private_channel_has_its_own_token() {
+async fn each_request_for_the_master_playlist_of_a_private_channel_has_its_own_token() {
     let (pem, _, public) = keys();
     let origin = Origin::start().await.unwrap();
     let options = LiveOptions { window: 1000, ..LiveOptions::default() };
@@ -109,7 +109,7 @@ async fn each_look_at_the_master_playlist_of_a_private_channel_has_its_own_token
     let event = serde_json::json!({"detail-type": "IVS Stream State Change", "resources": [ARN],
         "detail": {"event_name": "Stream Start", "stream_id": "st-1"}});
     process.streams.handler().handle(&event.to_string()).await;
-    until("it is heard, and looked for three times", || async {
+    until("the stream is decoded and its playlist was requested three times", || async {
         process.heard(3) == 1 && origin.times_asked("/m.m3u8") >= 3
     })
     .await;
@@ -120,14 +120,17 @@ async fn each_look_at_the_master_playlist_of_a_private_channel_has_its_own_token
         assert_eq!(claims(token, &public)["aws:channel-arn"], ARN);
     }
     let segments = origin.asked().into_iter().filter(|asked| asked.path.starts_with("/live/"));
-    assert!(segments.into_iter().all(|asked| asked.query.is_empty()), "only the master wants one");
+    assert!(
+        segments.into_iter().all(|asked| asked.query.is_empty()),
+        "only the master playlist requires a token"
+    );
     let shown = format!("{:?} {:?}", process.streams.statuses(), row(&catalog, ARN).await);
     assert!(tokens.iter().all(|token| !shown.contains(*token)), "{shown}");
     process.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_private_channel_without_a_key_fails_and_says_why() {
+async fn private_channel_without_a_key_fails_with_a_reason() {
     let origin = Origin::start().await.unwrap();
     origin.put("/m.m3u8", "", "");
     origin.fault("/m.m3u8", Fault::Status(403), Times::Always);
@@ -142,7 +145,10 @@ async fn a_private_channel_without_a_key_fails_and_says_why() {
     let event = serde_json::json!({"detail-type": "IVS Stream State Change", "resources": [ARN],
         "detail": {"event_name": "Stream Start", "stream_id": "st-1"}});
     process.streams.handler().handle(&event.to_string()).await;
-    until("it has failed", || async { row(&catalog, ARN).await.unwrap().state == StreamState::Failed }).await;
+    until("the stream has failed", || async {
+        row(&catalog, ARN).await.unwrap().state == StreamState::Failed
+    })
+    .await;
     let why = row(&catalog, ARN).await.unwrap().reason.unwrap();
     assert!(why.contains("private_key_file"), "{why}");
     process.stop().await;

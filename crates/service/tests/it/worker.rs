@@ -1,4 +1,4 @@
-//! One stream's work, without a network.
+//! Tests of the processing of one stream, without a network.
 
 use refrain_core::matching::Match;
 use refrain_core::matching::live::{LiveBuffers, LiveSettings};
@@ -8,7 +8,7 @@ use refrain_testkit::origin::Clip;
 
 use crate::songs::{BROADCAST, SECONDS, SILENCE, library, segments};
 
-/// When the stream begins.
+/// Time of day of the stream's start, seconds since 1970.
 const EPOCH: f64 = 1_700_000_000.0;
 
 fn delivery(sequence: usize, clip: &Clip, time: f64) -> Delivery {
@@ -48,7 +48,7 @@ fn in_order(clips: &[Clip]) -> Vec<Delivery> {
     clips.iter().enumerate().map(next).collect()
 }
 
-/// Track, start and end of the finals, after checking the chains.
+/// Returns the track, the start and the end of each final event, after checking the events of each airing.
 fn finals(events: &[StreamEvent]) -> Vec<(u32, f64, f64)> {
     let of = |kind| events.iter().filter(move |event| event.kind == kind);
     for last in of(EventKind::Final) {
@@ -79,7 +79,7 @@ fn check(finals: &[(u32, f64, f64)], wanted: &[(u32, f64)]) {
 }
 
 #[test]
-fn boundaries_of_segments_change_no_event() {
+fn segment_boundaries_do_not_change_events() {
     let wanted = [(1, SILENCE), (2, 2.0 * SILENCE + SECONDS)];
     let mut all = Vec::new();
     for clips in [library().clips.to_vec(), segments(&library().samples, 5.0)] {
@@ -95,14 +95,14 @@ fn boundaries_of_segments_change_no_event() {
 }
 
 #[test]
-fn gaps_keep_their_place_however_long_they_are() {
-    // 300 days are more than 32 bits of ticks.
+fn gaps_of_any_length_keep_their_position() {
+    // 300 days do not fit into 32 bits of ticks.
     for missing in [1.0, 30.0, 7_200.0, 300.0 * 86_400.0] {
         let mut deliveries = in_order(&library().clips);
         // In the silence between the songs.
         let at = ((1.5 * SILENCE + SECONDS) / 2.0) as usize;
         let mut later = deliveries.split_off(at);
-        // A gap is believed to be a day at most; more of them add up.
+        // A single gap is limited to a day; several gaps add up.
         let gaps = f64::ceil(missing / 86_400.0);
         let gap = Gap { seconds: missing / gaps, reason: GapReason::Missed, program_date_time: None };
         deliveries.extend((0..gaps as usize).map(|_| Delivery::Gap(gap.clone())));
@@ -112,7 +112,7 @@ fn gaps_keep_their_place_however_long_they_are() {
                 segment.seen += missing;
             }
         }
-        // Time stamps begin anew behind it, so that the gap is as long as it says.
+        // The time stamps restart after the gap, so that they cannot contradict its length.
         if let Some(Delivery::Segment(segment)) = later.first_mut() {
             segment.discontinuity = true;
         }
@@ -122,14 +122,14 @@ fn gaps_keep_their_place_however_long_they_are() {
     }
 }
 
-/// As a journal keeps it: times of day.
+/// Returns the open airing as the journal stores it, with times of day.
 fn open(event: &StreamEvent) -> OpenAiring {
     let shift = event.epoch - event.heard.query_start;
     let (from, to) = (event.epoch, event.heard.query_end + shift);
     OpenAiring { id: event.airing, heard: Match { query_start: from, query_end: to, ..event.heard.clone() } }
 }
 
-/// Hears the first segments, leaves, and gives what was told until then.
+/// Processes the first `count` segments, leaves the stream, and returns the events until then.
 fn left_after(count: usize) -> Vec<StreamEvent> {
     let mut worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
     let (mut buffers, mut events) = (LiveBuffers::default(), Vec::new());
@@ -140,7 +140,7 @@ fn left_after(count: usize) -> Vec<StreamEvent> {
     events
 }
 
-/// What is told by who goes on with that after so many segments.
+/// Returns the events of a worker that continues with these airings after the first `after` segments.
 fn resumed(airings: Vec<OpenAiring>, after: usize) -> Vec<StreamEvent> {
     let worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
     let mut worker = worker.resuming(airings);
@@ -153,8 +153,8 @@ fn resumed(airings: Vec<OpenAiring>, after: usize) -> Vec<StreamEvent> {
 }
 
 #[test]
-fn an_airing_goes_on_with_another_worker() {
-    // 14 s: the first song since 10 s; 18 s: the other worker.
+fn airing_continues_with_another_worker() {
+    // The first song plays for 10 s when the first worker leaves at 14 s. The other one begins at 18 s.
     let before = left_after(7);
     let kinds: Vec<_> = before.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [EventKind::Start, EventKind::Update]);
@@ -164,11 +164,11 @@ fn an_airing_goes_on_with_another_worker() {
     let last = chain[0];
     assert!((last.epoch - EPOCH - SILENCE).abs() < 0.5, "{last:?}");
     assert!((last.heard.query_end - last.heard.query_start - SECONDS).abs() < 0.5, "{last:?}");
-    // The second song is one of its own.
+    // The second song is an airing of its own.
     assert_eq!(after.iter().filter(|event| event.kind == EventKind::Start).count(), 1);
 }
 
-/// The same deliveries without dates, for a worker whose clock is later by so much.
+/// Returns the same deliveries without dates, for a worker whose clock is `later` seconds later.
 fn undated(deliveries: Vec<Delivery>, later: f64) -> Vec<Delivery> {
     let undate = |delivery| match delivery {
         Delivery::Segment(segment) => Delivery::Segment(Segment {
@@ -181,7 +181,7 @@ fn undated(deliveries: Vec<Delivery>, later: f64) -> Vec<Delivery> {
     deliveries.into_iter().map(undate).collect()
 }
 
-/// Hands a stream without dates over after 14 s, to a worker that begins at 18 s and whose own clock is later by so much.
+/// Hands a stream without dates over after 14 s to a worker that begins at 18 s and whose own clock is `later` seconds later.
 fn handed_over(later: f64, with_anchor: bool) -> StreamEvent {
     let mut worker = StreamWorker::new("x".into(), EarSettings::default(), LiveSettings::default());
     let (mut buffers, mut before) = (LiveBuffers::default(), Vec::new());
@@ -207,7 +207,7 @@ fn handed_over(later: f64, with_anchor: bool) -> StreamEvent {
 }
 
 #[test]
-fn the_length_of_an_airing_does_not_depend_on_the_clocks_of_two_workers() {
+fn length_of_an_airing_does_not_depend_on_the_clocks_of_two_workers() {
     for with_anchor in [true, false] {
         for later in [-1.5, -0.5, 0.0, 0.5, 1.5] {
             let last = handed_over(later, with_anchor);
@@ -219,10 +219,10 @@ fn the_length_of_an_airing_does_not_depend_on_the_clocks_of_two_workers() {
 }
 
 #[test]
-fn an_airing_that_is_not_heard_again_ends_as_it_was_known() {
+fn airing_that_is_not_found_again_ends_at_its_last_reported_end() {
     let before = left_after(7);
     let known = open(&before[1]);
-    // In the second song; and without any sound at all.
+    // The second worker begins in the second song, or gets no audio at all.
     for after in [16, library().clips.len()] {
         let events = resumed(vec![known.clone()], after);
         let chain: Vec<_> = events.iter().filter(|event| event.airing == known.id).collect();

@@ -1,4 +1,4 @@
-//! The deliveries to one sink.
+//! Claims, deliveries and retries of the messages to one sink.
 
 mod settle;
 
@@ -17,19 +17,19 @@ use super::sinks::{Message, Sink, Undelivered};
 use crate::measure::Measures;
 use crate::wait::at;
 
-/// How often the outbox is looked at where nobody says that there is something: for what other processes left behind.
+/// Interval at which the outbox is polled if no notification arrives, for messages that other processes left behind.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// A claim lasts so much longer than a delivery can take: time to tell the database of it.
+/// Time that a claim lasts beyond the longest delivery, for recording the outcome in the database.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
 
-/// Time at the end to give back what is under way.
+/// Part of the drain time that is reserved for releasing the claims of unfinished deliveries.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
-/// How deliveries are made.
+/// Limits for the deliveries to a sink.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
-    /// Most that are under way at once.
+    /// Maximum number of concurrent deliveries.
     pub(super) parallel: usize,
     pub(super) longest_pause: Duration,
     pub(super) give_up: Duration,
@@ -37,12 +37,12 @@ pub(super) struct Terms {
     pub(super) drain: Duration,
 }
 
-/// A delivery that is over, or broke down.
+/// The end of a delivery task: its outcome, or the error of a task that panicked.
 type Ended = Result<(Id, Outcome), JoinError>;
 
 type Outcome = Result<(), Undelivered>;
 
-/// The deliveries to one sink.
+/// Claims and delivers the messages of one sink.
 pub(super) struct Lane {
     name: String,
     sink: Arc<dyn Sink>,
@@ -51,14 +51,14 @@ pub(super) struct Lane {
     measures: Arc<Measures>,
     under_way: JoinSet<Outcome>,
     claimed: HashMap<Id, Delivery>,
-    /// Delivered, but the database does not know yet.
+    /// Messages that were delivered, which is not yet recorded in the database.
     untold: Vec<i64>,
     circuit: Circuit,
-    /// When the outbox is looked at next.
+    /// Time of the next poll of the outbox.
     next_look: Instant,
-    /// When messages that failed here are due again.
+    /// Times at which messages that failed in this process are due again.
     dues: BTreeSet<Instant>,
-    /// Failures of the database, one after the other.
+    /// Consecutive failures of the database.
     database_failures: u32,
 }
 
@@ -86,7 +86,7 @@ impl Lane {
         }
     }
 
-    /// Delivers until `stop`, then finishes; what is left when the time for that is over is given back.
+    /// Delivers until `stop` is cancelled, then finishes. Claims that are left at the end of the drain time are released.
     pub(super) async fn run(mut self, news: watch::Receiver<()>, stop: CancellationToken) {
         let time = self.terms.drain.saturating_sub(GIVE_BACK);
         let over = async {
@@ -100,7 +100,7 @@ impl Lane {
         if timeout(GIVE_BACK, self.give_back()).await.is_err() {
             tracing::warn!(
                 sink = self.name,
-                "the database does not answer; what was under way comes again by itself"
+                "database unavailable; in-flight deliveries are retried after their claim expires"
             );
         }
     }
@@ -118,7 +118,7 @@ impl Lane {
                 () = at(look) => {}
             }
         }
-        // What was recorded last is delivered too.
+        // Messages that were recorded just before the stop are delivered, too.
         let mut more = true;
         loop {
             let room = self.room();
@@ -133,13 +133,13 @@ impl Lane {
         }
     }
 
-    /// Deliveries that may be begun.
+    /// Returns the number of deliveries that may be started.
     fn room(&self) -> usize {
         let most = if self.circuit.is_open() { 1 } else { self.terms.parallel };
         most.saturating_sub(self.under_way.len())
     }
 
-    /// Looks into the outbox, and begins what is due; how much that was.
+    /// Claims due messages of the outbox and starts their deliveries. Returns their number.
     async fn claim(&mut self) -> usize {
         if !self.tell().await {
             return 0;
@@ -155,14 +155,14 @@ impl Lane {
                 let count = claimed.len();
                 claimed.into_iter().for_each(|delivery| self.begin(delivery));
                 if count == room && !self.circuit.is_open() {
-                    // There may be more.
+                    // All claims were used, so more messages may be due.
                     self.next_look = Instant::now();
                 }
                 self.database_failures = 0;
                 count
             }
             Err(error) => {
-                self.database_failed("cannot look into the outbox", &error);
+                self.database_failed("cannot claim messages", &error);
                 0
             }
         }
@@ -182,7 +182,7 @@ impl Lane {
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the current time in milliseconds since 1970.
 pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds)
 }

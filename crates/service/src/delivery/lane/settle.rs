@@ -1,4 +1,4 @@
-//! What became of deliveries, told to the database.
+//! Recording of the outcomes of deliveries in the database.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use super::{Ended, Lane, Outcome, now};
 use crate::delivery::pace::{after, pause};
 use crate::delivery::sinks::Undelivered;
 
-/// Longest pause between two tries to reach the database.
+/// Longest pause between two attempts to reach the database.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 impl Lane {
-    /// Tells the database what became of this delivery and of all others that are over by now.
+    /// Records the outcome of this delivery and of all others that have ended by now.
     pub(super) async fn settle(&mut self, ended: Ended) {
         let mut next = Some(ended);
         while let Some(ended) = next {
             let (id, outcome) = match ended {
                 Ok((id, outcome)) => (id, outcome),
-                Err(error) => (error.id(), Err(Undelivered::Again("the delivery broke down".into()))),
+                Err(error) => (error.id(), Err(Undelivered::Again("the delivery crashed".into()))),
             };
             if let Some(delivery) = self.claimed.remove(&id) {
                 self.note(delivery, outcome).await;
@@ -51,14 +51,14 @@ impl Lane {
         self.tell_failure(&delivery, &why, then).await;
     }
 
-    /// The next attempt at a message, not before `least` has passed.
+    /// Returns what follows a failed attempt at a message. A retry does not come before `least` has passed.
     fn after(&self, delivery: &Delivery, least: Duration) -> AfterFailure {
         after(delivery, now(), (least, self.terms.longest_pause), self.terms.give_up)
     }
 
     fn answered(&mut self) {
         if self.circuit.answered() {
-            tracing::info!(sink = self.name, "the sink takes messages again");
+            tracing::info!(sink = self.name, "sink accepts messages again");
             self.next_look = Instant::now();
         }
     }
@@ -68,7 +68,7 @@ impl Lane {
             tracing::warn!(
                 sink = self.name,
                 why,
-                "the sink is down; it gets one message at a time until it is back"
+                "sink is down, sending one message at a time until it recovers"
             );
         }
         if self.circuit.is_open() {
@@ -86,12 +86,12 @@ impl Lane {
                     id,
                     key,
                     why,
-                    "a delivery is given up; `refrain outbox retry` tries it again"
+                    "delivery failed permanently; `refrain outbox retry` retries it"
                 );
             }
             AfterFailure::RetryAfter(pause) => {
                 self.measures.delivery_failures.add(1);
-                tracing::debug!(sink, id, key, why, attempt = delivery.attempts, "a delivery failed");
+                tracing::debug!(sink, id, key, why, attempt = delivery.attempts, "delivery failed, retrying");
                 let due = Instant::now() + pause;
                 self.dues.insert(due);
                 if !self.circuit.is_open() {
@@ -101,12 +101,12 @@ impl Lane {
         }
         let told = self.catalog.journal().delivery_failed(id, delivery.attempts, why, then).await;
         if let Err(error) = told {
-            // Nothing is lost: the claim ends, and the message is due again.
-            self.database_failed("cannot write down that a delivery failed", &error);
+            // Nothing is lost: the claim expires, and the message is due again.
+            self.database_failed("cannot record a failed delivery", &error);
         }
     }
 
-    /// Writes down what was delivered; where that fails it is kept for the next time. Whether all is written down.
+    /// Records the successful deliveries. If that fails, they are kept for the next call. Returns true if all are recorded.
     pub(super) async fn tell(&mut self) -> bool {
         if self.untold.is_empty() {
             return true;
@@ -118,23 +118,23 @@ impl Lane {
                 true
             }
             Err(error) => {
-                self.database_failed("cannot write down what was delivered", &error);
+                self.database_failed("cannot record successful deliveries", &error);
                 false
             }
         }
     }
 
     pub(super) fn database_failed(&mut self, what: &'static str, error: &CatalogError) {
-        tracing::warn!(sink = self.name, %error, what, "the outbox cannot be reached; it is tried again");
+        tracing::warn!(sink = self.name, %error, what, "outbox unavailable, retrying");
         self.database_failures = self.database_failures.saturating_add(1);
         self.next_look = Instant::now() + pause(self.database_failures, LONGEST_WAIT);
     }
 
-    /// Ends what is under way, and lets others have it at once.
+    /// Aborts the running deliveries and makes their messages due at once for other processes.
     pub(super) async fn give_back(&mut self) {
         self.under_way.abort_all();
         while let Some(ended) = self.under_way.join_next_with_id().await {
-            // What was done in the last moment is done.
+            // A delivery may have succeeded just before it was aborted.
             if let Ok((id, Ok(()))) = ended
                 && let Some(delivery) = self.claimed.remove(&id)
             {

@@ -1,4 +1,4 @@
-//! Files in a folder.
+//! Sink that writes files to a folder.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use super::{MOST_NUMBERS, Message, Sink, Undelivered, too_many};
 use crate::delivery::key::numbered;
 use crate::response::{advice, create_complete};
 
-/// Writes each message once under its path, whole when it appears, never over another.
+/// Writes each message once under its path. Only complete files become visible, and no file is overwritten.
 pub(super) struct Folder(pub(super) PathBuf);
 
 #[async_trait]
@@ -19,14 +19,14 @@ impl Sink for Folder {
         let folder = self.0.clone();
         match tokio::task::spawn_blocking(move || write(&folder, &message)).await {
             Ok(done) => done,
-            Err(_) => Err(Undelivered::Again("the writer of the folder broke down".into())),
+            Err(_) => Err(Undelivered::Again("the writer of the folder crashed".into())),
         }
     }
 }
 
 fn write(folder: &Path, message: &Message) -> Result<(), Undelivered> {
     let key = message.needed_key()?;
-    // Templates lead nowhere else. The outbox is a table, and who knows who writes there.
+    // Key templates cannot lead out of the folder, but the outbox is a table that other programs can write to.
     if !Path::new(key).components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(Undelivered::Refused(format!("{key:?} leads out of the folder")));
     }

@@ -1,4 +1,4 @@
-//! Where messages go: each kind of sink is a small type that delivers one message.
+//! The kinds of sinks. Each is a small type that delivers one message at a time.
 
 mod folder;
 mod s3;
@@ -19,18 +19,18 @@ use crate::outside::{Outside, OutsideError, OutsideErrorKind};
 use crate::settings::{SinkKind, SinkSettings};
 pub use stdout::Lines;
 
-/// Longest time of one delivery to a sink that has no time of its own.
+/// Maximum duration of one delivery to a sink without its own timeout.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Most results with one key before something must be wrong with the key.
+/// Maximum number of results with the same key. With more, the key template must be wrong.
 const MOST_NUMBERS: u32 = 10_000;
 
-/// A message on its way.
+/// A message that is being delivered.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
-    /// Its number in the outbox.
+    /// Number of the message in the outbox.
     pub(super) id: i64,
-    /// Names it for ever, so that who gets it twice can tell.
+    /// Permanent name of the message, by which a receiver recognizes repetitions.
     pub(super) name: String,
     pub(super) event: String,
     /// Key of an object or path below a folder.
@@ -38,30 +38,30 @@ pub(super) struct Message {
     pub(super) body: String,
 }
 
-/// Why a message was not delivered.
+/// The reason why a message was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Undelivered {
-    /// It will never be taken.
+    /// Permanent failure: the sink will never accept the message.
     Refused(String),
-    /// Later it may be.
+    /// Transient failure: a later attempt can succeed.
     Again(String),
-    /// As [`Undelivered::Again`], not before this time has passed.
+    /// As [`Undelivered::Again`], but not before this time has passed.
     AgainAfter(String, Duration),
 }
 
-/// A place that messages are delivered to.
+/// A destination of messages.
 #[async_trait]
 pub(super) trait Sink: Send + Sync {
-    /// Delivers a message. It may have been delivered before.
+    /// Delivers a message, which may have been delivered before.
     async fn deliver(&self, message: Message) -> Result<(), Undelivered>;
 
-    /// Longest time that a delivery takes.
+    /// Returns the maximum duration of a delivery.
     fn patience(&self) -> Duration {
         PATIENCE
     }
 }
 
-/// What sinks are made with.
+/// The context that sinks are created with.
 pub(super) struct Makings<'a> {
     pub(super) outside: &'a Outside,
     pub(super) lines: Lines,
@@ -104,10 +104,10 @@ impl From<OutsideError> for Undelivered {
 }
 
 impl Message {
-    /// What a row of the outbox is to a sink.
+    /// Converts a row of the outbox to a message.
     pub(super) fn of(delivery: &Delivery) -> Result<Self, Undelivered> {
         let envelope = Envelope::parse(&delivery.payload).map_err(|error| match error {
-            // In the middle of an update others know it.
+            // During a rolling update, another process may already support this version.
             EnvelopeError::Newer(_) => Undelivered::Again(error.to_string()),
             EnvelopeError::Damaged(_) => Undelivered::Refused(error.to_string()),
         })?;
@@ -120,12 +120,12 @@ impl Message {
         })
     }
 
-    /// What files and objects hold: the body as a line.
+    /// Returns the content of files and objects: the body as a line.
     fn text(&self) -> String {
         format!("{}\n", self.body)
     }
 
-    /// The key of a message to a sink that needs one.
+    /// Returns the key, for sinks that need one.
     fn needed_key(&self) -> Result<&str, Undelivered> {
         let none =
             || Undelivered::Refused("the message has no key: it was made for another kind of sink".into());
@@ -133,7 +133,7 @@ impl Message {
     }
 }
 
-/// Every number was taken.
+/// The error if all numbers of a key are in use.
 fn too_many(key: &str) -> Undelivered {
     Undelivered::Refused(format!(
         "{MOST_NUMBERS} other results have the key {key} already; use {{file}} or {{detection}} in it"

@@ -1,4 +1,4 @@
-//! Objects in a bucket.
+//! Sink that writes objects to a bucket.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{MOST_NUMBERS, Message, Sink, Undelivered, too_many};
 use crate::delivery::key::numbered;
 use crate::outside::{ObjectName, Objects, OutsideError, OutsideErrorKind, Put};
 
-/// Writes each message once under its key, never over another.
+/// Writes each message once under its key. No object is overwritten.
 pub(super) struct S3 {
     pub(super) objects: Arc<dyn Objects>,
     pub(super) bucket: String,
@@ -35,7 +35,7 @@ impl Sink for S3 {
 }
 
 impl S3 {
-    /// Whether the object is this very text: an earlier try wrote it, and was not told so.
+    /// Returns true if the object has exactly this text: an earlier attempt wrote it, but did not get the confirmation.
     async fn holds(&self, object: &ObjectName, text: &Bytes) -> Result<bool, OutsideError> {
         let size = text.len() as u64;
         let facts = self.objects.facts(object).await?;

@@ -1,4 +1,4 @@
-//! Topics.
+//! Sink that publishes to an SNS topic.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Message, Sink, Undelivered};
 use crate::outside::Topics;
 
-/// Publishes each message, raw.
+/// Publishes the body of each message unchanged.
 pub(super) struct Sns {
     pub(super) topics: Arc<dyn Topics>,
     pub(super) topic: String,

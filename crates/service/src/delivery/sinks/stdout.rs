@@ -1,4 +1,4 @@
-//! Standard output.
+//! Sink that writes to standard output.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +7,12 @@ use async_trait::async_trait;
 
 use super::{Message, Sink, Undelivered};
 
-/// Something that lines are written to, one at a time.
+/// A writer of lines that several tasks can share: lines are written one at a time.
 #[derive(Clone)]
 pub struct Lines(Arc<Mutex<dyn Write + Send>>);
 
 impl Lines {
-    /// Lines to that writer.
+    /// Creates a line writer on top of `writer`.
     #[must_use]
     pub fn to(writer: impl Write + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(writer)))
@@ -37,14 +37,14 @@ pub(super) struct Stdout(pub(super) Lines);
 #[async_trait]
 impl Sink for Stdout {
     async fn deliver(&self, message: Message) -> Result<(), Undelivered> {
-        // Line ends are between the tokens of JSON, where blanks mean the same.
+        // In JSON, line ends occur only between tokens, where a space is equivalent.
         let line = format!("{}\n", message.body.replace(['\n', '\r'], " "));
         let lines = self.0.clone();
-        // Whoever reads may be slow.
+        // Writing can block if the reader of the output is slow.
         match tokio::task::spawn_blocking(move || lines.write(&line)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Undelivered::Again(format!("cannot write to standard output: {error}"))),
-            Err(_) => Err(Undelivered::Again("the writer of standard output broke down".into())),
+            Err(_) => Err(Undelivered::Again("the writer of standard output crashed".into())),
         }
     }
 }

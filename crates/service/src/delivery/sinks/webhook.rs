@@ -1,4 +1,4 @@
-//! Webhooks.
+//! Sink that posts to a webhook.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,14 +24,14 @@ const TRANSIENT: [u16; 3] = [408, 425, 429];
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
-/// Number of the message in the outbox: what `refrain outbox list` shows.
+/// Number of the message in the outbox, as shown by `refrain outbox list`.
 const DELIVERY: HeaderName = HeaderName::from_static("refrain-delivery");
 const EVENT: HeaderName = HeaderName::from_static("refrain-event");
 const SIGNATURE: HeaderName = HeaderName::from_static("refrain-signature");
-/// The same for each try of a message (draft-ietf-httpapi-idempotency-key-header).
+/// Has the same value for each attempt at a message (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// POSTs each message, signed.
+/// Sends each message with a POST request, signed if the sink has a secret.
 pub(super) struct Webhook {
     client: HttpClient,
     url: Url,
@@ -65,7 +65,7 @@ impl Webhook {
         }
     }
 
-    /// Only the host: the rest of the URL is a secret of many receivers.
+    /// Returns only the host: for many receivers the rest of the URL is a secret.
     fn host(&self) -> &str {
         self.url.host_str().unwrap_or("the webhook")
     }
@@ -89,12 +89,12 @@ impl Sink for Webhook {
     }
 
     fn patience(&self) -> Duration {
-        // The timeout of the request itself comes first, and says more.
+        // The timeout of the request itself must come first, because its error is more precise.
         self.timeout + Duration::from_secs(5)
     }
 }
 
-/// The meaning of a response that arrived at `now`.
+/// Converts a response that arrived at `now` to the outcome of the delivery.
 fn outcome(host: &str, reply: &Reply, now: SystemTime) -> Result<(), Undelivered> {
     let status = reply.status;
     let reason = format!("{host}: status {status}");
@@ -124,7 +124,7 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     Some(pause.min(MAX_RETRY_AFTER)).filter(|pause| !pause.is_zero())
 }
 
-/// `t=SECONDS,v1=HEX`, with HMAC-SHA256 (RFC 2104) over `SECONDS.BODY`.
+/// Returns `t=SECONDS,v1=HEX`, with HMAC-SHA256 (RFC 2104) over `SECONDS.BODY`.
 fn signature(key: &hmac::Key, seconds: u64, body: &str) -> String {
     let tag = hmac::sign(key, format!("{seconds}.{body}").as_bytes());
     format!("t={seconds},v1={}", hexadecimal(tag.as_ref()))
@@ -134,7 +134,7 @@ fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// A name as a header may carry it: whatever is no visible ASCII is percent-encoded.
+/// Returns the name as a header value: all bytes other than visible ASCII are percent-encoded.
 fn quoted(name: &str) -> String {
     use std::fmt::Write;
     name.bytes().fold(String::with_capacity(name.len()), |mut text, byte| {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_is_golden() {
+    fn signature_matches_openssl() {
         // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac secret
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
         let want = "49f24e537407743fa4a0242bb63b94b9a47ee99cbbe071ccd8a22550ae411686";
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn names_become_header_values() {
+    fn names_are_percent_encoded_in_headers() {
         assert_eq!(quoted("0193-a/start/0"), "0193-a/start/0");
         assert_eq!(quoted("é 1%\n"), "%C3%A9%201%25%0A");
     }

@@ -1,4 +1,4 @@
-//! A stream's segments to its events, on a thread for files.
+//! Decodes the segments of a stream and reports its events, on a thread of the pool.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::files::shared::Shared;
 use crate::monitor::{OpenAiring, StreamEvent, StreamWorker};
 use crate::sound;
 
-/// Bytes that tell what a segment is.
+/// Number of bytes at the start of a segment by which its format is detected.
 const HEAD: u64 = 4 << 10;
 
-/// Bytes that are heard at a time.
+/// Number of bytes that are decoded at a time.
 const PIECE: usize = 256 << 10;
 
-/// Hears a stream from some place in a session on. Times of its events are seconds from that place; as is their time of
-/// day, which segments do not tell.
+/// Decodes and searches a stream from some position in a session on. Times of its events are seconds from that position. So
+/// is their time of day, because segments do not contain the time of day.
 pub(super) struct Hearing {
     worker: StreamWorker,
     buffers: LiveBuffers,
@@ -29,32 +29,34 @@ pub(super) struct Hearing {
 }
 
 impl Hearing {
-    /// At that place; airings that go on are given with times from it.
+    /// Creates the decoder. `airings` are those that continue at its position, with times relative to the position.
     pub(super) fn new(id: &str, settings: LiveSettings, airings: Vec<OpenAiring>) -> Self {
         let ear = EarSettings { wall_clock: || 0.0 };
         let worker = StreamWorker::new(id.into(), ear, settings).resuming(airings).in_media_time();
         Self { worker, buffers: LiveBuffers::default(), events: Vec::new() }
     }
 
-    /// Seconds from that place that were heard, gaps included.
+    /// Returns the duration of the processed audio in seconds, gaps included.
     pub(super) fn position(&self) -> f64 {
         self.worker.position()
     }
 
-    /// What happened since this was asked last.
+    /// Returns the events since the last call.
     pub(super) fn take_events(&mut self) -> Vec<StreamEvent> {
         std::mem::take(&mut self.events)
     }
 
-    /// Hears that so much is missing.
+    /// Processes a gap of this duration.
     pub(super) fn miss(&mut self, seconds: f64, reason: GapReason, shared: &Shared) {
         self.hear(Delivery::Gap(Gap { seconds, reason, program_date_time: None }), shared);
     }
 
-    /// Hears a segment, in pieces: MPEG-TS goes on where the one before ended, all else is a sound of its own.
+    /// Decodes a segment in pieces. MPEG-TS continues where the previous segment ended; every other format is decoded as a
+    /// separate file.
     ///
     /// # Errors
-    /// Why there is no sound in it. If the bucket does not give it, the source says so.
+    /// [`AudioError`] if the segment cannot be decoded. If reading from the bucket failed, [`ObjectSource::failure`]
+    /// returns the reason.
     pub(super) fn segment(&mut self, source: &ObjectSource, shared: &Shared) -> Result<(), AudioError> {
         let mut reader = source.open();
         let mut head = Vec::new();
@@ -84,7 +86,7 @@ impl Hearing {
         Ok(())
     }
 
-    /// The stream is over: every airing gets its final event.
+    /// Ends the stream: every airing gets its final event.
     pub(super) fn finish(&mut self, shared: &Shared) {
         let snapshot = shared.index.snapshot();
         if let Err(error) = self.worker.finish(&snapshot, &mut self.buffers, &mut self.events) {
@@ -95,16 +97,16 @@ impl Hearing {
     fn hear(&mut self, delivery: Delivery, shared: &Shared) {
         let snapshot = shared.index.snapshot();
         if let Err(error) = self.worker.hear(delivery, &snapshot, &mut self.buffers, &mut self.events) {
-            tracing::warn!(%error, "a search failed");
+            tracing::warn!(%error, "search failed");
             shared.index.is_damaged(&snapshot, &error);
         }
     }
 }
 
-/// What a thread gives back.
+/// The decoder, and the result of decoding a segment.
 pub(super) type Heard = (Box<Hearing>, Result<(), AudioError>);
 
-/// Hears a segment after so many seconds that are missing; what cannot be read is missing too, as long as `usual`.
+/// Decodes a segment after a gap of `missing` seconds. A segment that cannot be decoded becomes a gap of `usual` seconds.
 pub(super) fn hear(
     mut hearing: Box<Hearing>,
     missing: f64,
@@ -122,7 +124,7 @@ pub(super) fn hear(
     (hearing, heard)
 }
 
-/// Leaves out a segment that must not be decoded: it is missing for this number of seconds.
+/// Processes a gap of `seconds` in place of a segment that must not be decoded.
 pub(super) fn leave_out(mut hearing: Box<Hearing>, seconds: f64, shared: &Arc<Shared>) -> Box<Hearing> {
     if seconds > 0.0 {
         hearing.miss(seconds, GapReason::Unreadable, shared);

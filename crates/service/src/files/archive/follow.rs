@@ -1,4 +1,4 @@
-//! One session of a stream of segments, from where it was left to its end.
+//! Follows one session of a stream of segments, from its stored position to its end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,40 +20,41 @@ use crate::files::reader::ObjectSource;
 use crate::files::shared::Shared;
 use crate::outside::ObjectName;
 
-/// Without news the bucket is looked at so often: news may have come to another process.
+/// Interval at which the bucket is listed without an event, because another process may have received the event.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// All segments, not only those behind the last one, are listed at least so often: a counter may have begun again.
+/// Longest interval between two listings of all segments, not only of those after the last one: the counter may have
+/// restarted.
 const LOOK_AT_ALL: Duration = Duration::from_secs(60);
 
-/// A session.
+/// Follows a session.
 pub(super) struct Follower {
     archive: Arc<Archive>,
     row: Stream,
     place: Place,
     news: Arc<Notify>,
     progress: Option<Progress>,
-    /// Counters that were missed.
+    /// Counters of missing segments that were skipped.
     given_up: Vec<u64>,
     recorder: Recorder,
     hearing: Option<Box<Hearing>>,
-    /// Where in the session the hearing began, seconds.
+    /// Position in the session at which the decoder began, in seconds.
     base: f64,
-    /// The key of the last segment, where it was heard here.
+    /// Key of the last segment that was processed here.
     last_key: Option<String>,
     looked_at_all: Option<Instant>,
-    /// Since when nothing came, or one is missing.
+    /// Start of the current wait, for any segment or for a missing one.
     waiting: Instant,
     missing: bool,
-    /// Ends the reading of this session.
+    /// Aborts the reading of this session.
     reading: (CancellationToken, DropGuard),
 }
 
 impl Follower {
-    /// Goes on with a session that was claimed.
+    /// Continues a session that was claimed.
     ///
     /// # Errors
-    /// If the catalogue cannot be asked.
+    /// If the catalog cannot be read.
     pub(super) async fn new(
         archive: &Arc<Archive>,
         row: Stream,
@@ -90,10 +91,10 @@ impl Follower {
         &self.archive.shared
     }
 
-    /// Hears segments until the session is over, or somebody else has it.
+    /// Processes segments until the session has ended, or another process holds its lease.
     ///
     /// # Errors
-    /// What keeps it from going on; whoever claims the session next goes on where it was written down.
+    /// The error that stopped it. The next claim continues at the stored position.
     pub(super) async fn run(mut self) -> Result<(), FilesError> {
         loop {
             let segments = self.look().await?;
@@ -124,11 +125,11 @@ impl Follower {
                 }
                 Next::Again(seen) => {
                     let object = self.object(seen);
-                    self.end("its counter has begun again").await?;
+                    self.end("the segment counter has restarted").await?;
                     return self.archive.start(&object, &self.place.prefix, seen.at).await;
                 }
                 Next::Nothing if over => {
-                    self.end("no segment has come for a long time").await?;
+                    self.end("no new segment for a long time").await?;
                     return self.look_back().await;
                 }
                 Next::Nothing => self.wait().await,
@@ -136,7 +137,7 @@ impl Follower {
         }
     }
 
-    /// The segments that are there: behind the last one, or now and then all.
+    /// Lists the segments after the last one, or all segments from time to time.
     async fn look(&mut self) -> Result<Vec<Seen>, FilesError> {
         let every = LOOK_AT_ALL.min(self.shared().settings.segment_wait);
         let all = self.last_key.is_none() || self.looked_at_all.is_none_or(|at| at.elapsed() >= every);
@@ -152,7 +153,7 @@ impl Follower {
         let settings = &self.shared().settings;
         let until = if self.missing { settings.segment_wait } else { settings.stream_end };
         let left = until.saturating_sub(self.waiting.elapsed()).max(Duration::from_millis(1));
-        // Nothing was heard in time: then it is looked all the same.
+        // After a timeout the bucket is listed without an event.
         let _ = timeout(left.min(LOOK), self.news.notified()).await;
     }
 
@@ -160,11 +161,12 @@ impl Follower {
         ObjectName { bucket: self.place.bucket.clone(), key: seen.key.clone() }
     }
 
-    /// Hears a segment, writes down what was in it, and how far that is. False if the session is another's now.
+    /// Processes a segment, and stores its detections and the new position. Returns false if another process holds the
+    /// lease.
     async fn hear(&mut self, seen: &Seen, missing: u64) -> Result<bool, FilesError> {
         let object = self.object(seen);
         let Some(facts) = self.shared().facts(&object).await? else {
-            // It vanished between the list and now; the next list does not have it.
+            // It was deleted after it was listed. The next listing does not contain it.
             self.last_key = None;
             self.wait().await;
             return Ok(true);
@@ -175,7 +177,7 @@ impl Follower {
         let gap = missing as f64 * usual;
         let hearing = self.hearing.take().ok_or_else(|| FilesError::Internal(object.clone()))?;
         if hearing.position() == 0.0 {
-            // A stream begins with its first sound: what is missing before it is not heard.
+            // The decoder ignores a gap before the first audio, so the gap is added to its start.
             self.base += gap;
         }
         let (shared, reading) = (Arc::clone(self.shared()), source.clone());
@@ -198,12 +200,12 @@ impl Follower {
             return Err(error.into());
         }
         if let Err(error) = heard {
-            tracing::warn!(%object, %error, "the segment cannot be heard; it is missing in its stream");
+            tracing::warn!(%object, %error, "cannot decode segment, processing it as a gap");
         }
         let seconds = self.base + hearing.position();
         self.recorder.begins(seen.at as f64 / 1000.0 - seconds);
         let events = hearing.take_events();
-        // Whose lease has run out while the segment was heard must not tell of it: another does.
+        // If the lease expired while the segment was decoded, another process reports the events.
         if !events.is_empty()
             && !self.report(StreamState::Live, None, Local::now().timestamp_millis()).await?
         {
@@ -215,11 +217,7 @@ impl Follower {
         self.recorder.heard(seconds).await?;
         self.hearing = Some(hearing);
         if let Some(progress) = self.progress.filter(|_| missing > 0) {
-            tracing::warn!(
-                stream = self.row.id,
-                missing,
-                "segments did not come; the stream goes on without them"
-            );
+            tracing::warn!(stream = self.row.id, missing, "segments missing, continuing without them");
             self.given_up.extend(progress.last + 1..seen.counter);
         }
         self.progress = Some(Progress::after(self.progress, seen, seconds));
@@ -229,13 +227,13 @@ impl Follower {
         Ok(written || self.is_lost())
     }
 
-    /// Says that the session is another's; never so to itself.
+    /// Logs that another process holds the lease. Always returns false, so that the caller can return it as its result.
     fn is_lost(&self) -> bool {
-        tracing::warn!(stream = self.row.id, "another process follows the stream now");
+        tracing::warn!(stream = self.row.id, "stream lease lost, another process follows the stream");
         false
     }
 
-    /// Writes down how far the session is. False if it is another's now.
+    /// Stores the position of the session. Returns false if another process holds its lease.
     async fn report(&self, state: StreamState, reason: Option<&str>, now: i64) -> Result<bool, FilesError> {
         let report = StreamReport {
             id: self.row.id.clone(),
@@ -249,8 +247,8 @@ impl Follower {
         Ok(self.shared().journal().report_stream(&self.archive.owner, &report, now).await?)
     }
 
-    /// Ends the session: airings get their final events. It counts as over when its newest segment was written, so that
-    /// events of segments that were heard start nothing.
+    /// Ends the session: airings get their final events. The time when its newest segment was written is stored as its end,
+    /// so that late events about its segments do not start a session.
     async fn end(&mut self, why: &str) -> Result<(), FilesError> {
         let name = ObjectName { bucket: self.place.bucket.clone(), key: self.place.prefix.clone() };
         let mut hearing = self.hearing.take().ok_or_else(|| FilesError::Internal(name.clone()))?;
@@ -263,13 +261,14 @@ impl Follower {
         for event in hearing.take_events() {
             self.recorder.record(event, self.base).await?;
         }
-        tracing::info!(stream = self.row.id, why, "the stream is over");
+        tracing::info!(stream = self.row.id, why, "stream ended");
         let ended = self.progress.map_or(self.row.started_at, |progress| progress.newest);
         self.report(StreamState::Ended, Some(why), ended.max(self.row.started_at)).await?;
         Ok(())
     }
 
-    /// Starts the next session if a segment came while this one ended: who told of it was told that the stream is known.
+    /// Starts the next session if a segment was written while this one ended. The event about it found the old session
+    /// running.
     async fn look_back(mut self) -> Result<(), FilesError> {
         self.last_key = None;
         let newest = self.progress.map_or(self.row.started_at, |progress| progress.newest);

@@ -1,24 +1,24 @@
-//! The segments of a stream that are there.
+//! Listing of the existing segments of a stream.
 
 use super::order::Seen;
 use crate::files::segment::segment_name;
 use crate::files::shared::Shared;
 use crate::outside::OutsideError;
 
-/// Where the segments of a stream are.
+/// The location of the segments of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) bucket: String,
-    /// What their keys begin with, up to the point before the counter.
+    /// Common prefix of their keys, up to the dot before the counter.
     pub(super) prefix: String,
-    /// What the stream is called.
+    /// Name of the stream.
     pub(super) name: String,
-    /// The counter of the one that was told of.
+    /// Counter of the segment that the session was started with.
     pub(super) counter: u64,
 }
 
 impl Place {
-    /// From the address of one of them, `s3://bucket/key`.
+    /// Parses the address of one of the segments, `s3://bucket/key`. Returns `None` if it is not that of a segment.
     pub(super) fn of(url: &str, shared: &Shared) -> Option<Self> {
         let (bucket, key) = url.strip_prefix("s3://")?.split_once('/')?;
         let settings = &shared.settings;
@@ -32,7 +32,7 @@ impl Place {
     }
 }
 
-/// Lists the segments, in order of key, behind that one.
+/// Lists the segments in the order of their keys, starting after the key `after`.
 pub(super) async fn list(
     shared: &Shared,
     place: &Place,

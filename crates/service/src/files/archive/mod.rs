@@ -1,9 +1,9 @@
-//! Streams whose sound is in objects: the segments that MediaLive's archive outputs write.
+//! Streams whose audio is in objects: the segments that archive outputs of MediaLive write.
 //!
-//! An event says that there is news of a stream, no more. A stream is a row of the journal, of the origin `archive`; who has
-//! its lease lists its segments and hears them in the order of their counter, whatever order they came in and whoever was
-//! told of them. How far that is stands in the row after each segment: whoever goes on does so from there, and what it hears
-//! once more keeps its identity.
+//! An event only says that a stream may have a new segment. A stream is a row of the journal with the origin `archive`. The
+//! process that holds its lease lists its segments and decodes them in the order of their counter, independent of the order
+//! in which they arrived and of the process that received the events. The position is stored in the row after each segment.
+//! After a take-over, the new process continues there, and airings that it detects again keep their identity.
 
 mod ear;
 mod follow;
@@ -31,28 +31,29 @@ use crate::outside::ObjectName;
 use follow::Follower;
 use look::Place;
 
-/// A session whose process has not been heard of for so long is another's.
+/// Lease duration. A session whose lease has expired can be claimed by another process.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// Leases are renewed and streams claimed so often; news of a stream has them claimed at once.
+/// Interval at which leases are renewed and streams claimed. An event about a stream causes a claim at once.
 const TICK: Duration = Duration::from_secs(4);
 
-/// Sessions of one process: each has a spectrogram and what is known of its airings, and waits for most of the time.
+/// Maximum number of sessions per process. Each keeps a spectrogram and the state of its airings in memory, and is idle
+/// most of the time.
 const MOST: usize = 64;
 
-/// A session that cannot go on is tried again after this time.
+/// Pause before a session that failed is retried.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// All streams of segments, as far as this process goes.
+/// The streams of segments that this process follows.
 pub(super) struct Archive {
     shared: Arc<Shared>,
     live: LiveSettings,
     events: Vec<EventKind>,
-    /// Its name in leases: another one than that of live streams, which are renewed by whoever follows them.
+    /// Owner name in leases. It differs from that of live streams, whose leases are renewed separately.
     owner: String,
-    /// Told when a stream may have started.
+    /// Notified when a stream may have started.
     started: Notify,
-    /// Told when a stream has a new segment.
+    /// Notified when a stream has a new segment, by the id of the stream.
     news: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
@@ -62,14 +63,14 @@ impl Archive {
         Self { shared, live, events, owner: owner.to_owned(), started, news }
     }
 
-    /// Takes in that there is news of a stream: this segment.
+    /// Handles the event that a segment was written.
     pub(super) async fn news(&self, object: &ObjectName, segment: &SegmentName) -> Result<(), FilesError> {
         let Some(facts) = self.shared.facts(object).await? else { return Ok(()) };
         let at = facts.modified_at.unwrap_or_else(|| Local::now().timestamp_millis());
         self.start(object, &segment.prefix, at).await
     }
 
-    /// Starts a session with that segment, unless there is one, or it belongs to one that is over.
+    /// Starts a session with this segment, unless the stream has a session, or the segment belongs to one that has ended.
     async fn start(&self, object: &ObjectName, prefix: &str, at: i64) -> Result<(), FilesError> {
         let id = format!("s3://{}/{}", object.bucket, prefix.trim_end_matches('.'));
         let new = NewStream {
@@ -91,8 +92,8 @@ impl Archive {
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows streams until `stop` is cancelled; then they are handed back. What was heard of a segment that is not
-    /// written down yet is heard again.
+    /// Follows streams until `stop` is cancelled, then releases them. A segment whose position is not stored yet is decoded
+    /// again by the next process.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut held = Held { archive: Arc::clone(&self), tasks: JoinSet::new(), streams: HashMap::new() };
         let mut tick = interval(TICK);
@@ -111,12 +112,12 @@ impl Archive {
         }
         held.tasks.shutdown().await;
         if let Err(error) = self.shared.journal().release(&self.owner, None).await {
-            tracing::warn!(%error, "streams of segments could not be handed back; their leases run out");
+            tracing::warn!(%error, "cannot release streams of segments, their leases will expire");
         }
     }
 }
 
-/// The sessions that are followed here.
+/// The sessions that this process follows.
 struct Held {
     archive: Arc<Archive>,
     tasks: JoinSet<String>,
@@ -124,13 +125,13 @@ struct Held {
 }
 
 impl Held {
-    /// Waits until a session is over here.
+    /// Waits until the task of a session ends.
     async fn ended(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(Ok((task, id))) => self.forget(task, Some(id)).await,
             Some(Err(error)) => {
                 if error.is_panic() {
-                    tracing::error!("internal error; a stream of segments is given back");
+                    tracing::error!("internal error, releasing a stream of segments");
                 }
                 self.forget(error.id(), None).await;
             }
@@ -138,7 +139,7 @@ impl Held {
         }
     }
 
-    /// Forgets a session, and hands it back if it is not over.
+    /// Removes a session, and releases its lease if the session has not ended.
     async fn forget(&mut self, task: tokio::task::Id, id: Option<String>) {
         let known = self.streams.iter().find(|(_, handle)| handle.id() == task).map(|(id, _)| id.clone());
         let Some(id) = known.or(id) else { return };
@@ -156,14 +157,14 @@ impl Held {
         let journal = self.archive.shared.journal();
         let ids = match journal.renew_leases(&self.archive.owner, LEASE).await {
             Ok(ids) => ids,
-            // Each session finds out by itself whether it is still its own when it writes down how far it is.
-            Err(error) => return tracing::warn!(%error, "leases of streams of segments were not renewed"),
+            // Each session detects a lost lease itself when it stores its position.
+            Err(error) => return tracing::warn!(%error, "cannot renew the leases of streams of segments"),
         };
         let told = &self.archive;
         self.streams.retain(|id, task| {
             let ours = ids.binary_search(id).is_ok();
             if !ours && !task.is_finished() {
-                tracing::debug!(stream = id, "the session is over or another's");
+                tracing::debug!(stream = id, "session has ended or another process holds its lease");
                 task.abort();
                 told.told().remove(id);
             }
@@ -179,7 +180,7 @@ impl Held {
         let archive = Arc::clone(&self.archive);
         match archive.shared.journal().claim_archives(&archive.owner, most, LEASE).await {
             Ok(rows) => rows.into_iter().for_each(|row| self.begin(row)),
-            Err(error) => tracing::warn!(%error, "no streams of segments can be claimed now"),
+            Err(error) => tracing::warn!(%error, "cannot claim streams of segments"),
         }
     }
 
@@ -197,7 +198,7 @@ impl Held {
     }
 }
 
-/// Follows a session here; one that cannot go on is left for the next who claims it.
+/// Follows a session. After an error it pauses; then the lease is released, so that the session can be claimed again.
 async fn follow(archive: &Arc<Archive>, row: Stream, news: Arc<Notify>) {
     let Some(place) = Place::of(&row.url, &archive.shared) else {
         return refuse(archive, &row).await;
@@ -209,15 +210,15 @@ async fn follow(archive: &Arc<Archive>, row: Stream, news: Arc<Notify>) {
         Err(error) => Err(error),
     };
     if let Err(error) = followed {
-        tracing::warn!(stream = id, %error, "the stream of segments cannot go on; it is tried again");
+        tracing::warn!(stream = id, %error, "stream of segments failed, retrying");
         sleep(AGAIN).await;
     }
 }
 
-/// Ends a session that no segment can belong to: the settings' folder or modifier is another than it was.
+/// Ends a session that no segment can belong to, because the folder or the name modifier of the settings has changed.
 async fn refuse(archive: &Archive, row: &Stream) {
-    let why = "its segments are not in the settings' folder of streams";
-    tracing::error!(stream = row.id, why, "the stream of segments is given up");
+    let why = "its segments are not in the folder of streams of the settings";
+    tracing::error!(stream = row.id, why, "stream of segments failed permanently");
     let report = StreamReport {
         id: row.id.clone(),
         started_at: row.started_at,
@@ -229,6 +230,6 @@ async fn refuse(archive: &Archive, row: &Stream) {
     };
     let now = Local::now().timestamp_millis();
     if let Err(error) = archive.shared.journal().report_stream(&archive.owner, &report, now).await {
-        tracing::warn!(stream = row.id, %error, "that could not be written down");
+        tracing::warn!(stream = row.id, %error, "cannot store the state of the stream");
     }
 }

@@ -1,35 +1,35 @@
-//! Which segment of a stream comes next, of those that are there.
+//! Decides which of the existing segments of a stream is processed next.
 
 use serde::{Deserialize, Serialize};
 
-/// A segment that is there.
+/// An existing segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// Its number in the stream.
+    /// Number of the segment in the stream.
     pub(super) counter: u64,
-    /// Its key.
+    /// Key of its object.
     pub(super) key: String,
-    /// When it was written, milliseconds since 1970.
+    /// Time when it was written, in milliseconds since 1970.
     pub(super) at: i64,
 }
 
-/// How far a session was heard. It stands in the stream's row, so that others go on from there.
+/// The processed part of a session. It is stored in the row of the stream, so that other processes can continue there.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
-    /// The first segment.
+    /// Counter of the first segment.
     pub(super) first: u64,
-    /// The last segment.
+    /// Counter of the last segment.
     pub(super) last: u64,
-    /// When the first of them was written, milliseconds since 1970.
+    /// Time when the first segment was written, in milliseconds since 1970.
     pub(super) since: i64,
-    /// When the newest of them was written, milliseconds since 1970.
+    /// Time when the most recently written segment was written, in milliseconds since 1970.
     pub(super) newest: i64,
-    /// Length of the session so far, gaps included, seconds.
+    /// Duration of the session so far in seconds, gaps included.
     pub(super) seconds: f64,
 }
 
 impl Progress {
-    /// After a segment, which makes the session so long.
+    /// Returns the progress after this segment, with which the session has a duration of `seconds`.
     pub(super) fn after(before: Option<Self>, heard: &Seen, seconds: f64) -> Self {
         let before = before.unwrap_or(Self {
             first: heard.counter,
@@ -41,40 +41,40 @@ impl Progress {
         Self { last: heard.counter, newest: before.newest.max(heard.at), seconds, ..before }
     }
 
-    /// Mean length of a segment, seconds.
+    /// Returns the mean duration of a segment in seconds.
     pub(super) fn mean(&self) -> f64 {
         self.seconds / (self.last - self.first.min(self.last) + 1) as f64
     }
 }
 
-/// What comes next.
+/// The next step in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next<'a> {
-    /// This one, after so many that are missing.
+    /// Process this segment, after this number of missing ones.
     Hear(&'a Seen, u64),
-    /// One that is missing, while later ones are there.
+    /// Wait for a missing segment, while later ones exist.
     Missing,
-    /// Nothing is there.
+    /// Wait, because no further segment exists.
     Nothing,
-    /// The counter has begun again with this one: a new session.
+    /// The counter has restarted with this segment, which begins a new session.
     Again(&'a Seen),
 }
 
-/// What is known of a session before any of it was heard.
+/// The start and the tolerances of a session, which are known before any segment was processed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Session {
-    /// The segment that it was told of by.
+    /// Counter of the segment that the session was started with.
     pub(super) counter: u64,
-    /// When that was written, milliseconds since 1970.
+    /// Time when that segment was written, in milliseconds since 1970.
     pub(super) at: i64,
-    /// So much earlier than its counter says a segment may be written, milliseconds.
+    /// Time by which a segment may be written earlier than its counter suggests, in milliseconds.
     pub(super) spread: i64,
-    /// Segments that are written so far from each other are of two sessions, milliseconds.
+    /// Segments that were written further apart than this belong to two sessions, in milliseconds.
     pub(super) apart: i64,
 }
 
 impl Session {
-    /// The first segment that is there: whoever told of the session may have been told of any.
+    /// Returns the first existing segment of the session. The session may have been started with any of its segments.
     fn first<'a>(&self, segments: &'a [Seen]) -> Option<&'a Seen> {
         let told = segments.iter().find(|seen| seen.counter == self.counter && seen.at >= self.at);
         let fresh = || segments.iter().filter(|seen| seen.at >= self.at.saturating_sub(self.spread));
@@ -93,8 +93,9 @@ impl Session {
     }
 }
 
-/// What comes next in a session. Segments written long before it are of an earlier one. Those in `given_up` were missed,
-/// and are not heard any more. A segment that is missing is not waited for where `patient` is false.
+/// Returns the next step in a session. Segments that were written long before its start belong to an earlier session. Those
+/// in `given_up` were skipped as missing and are not processed any more. If `patient` is false, a missing segment is
+/// skipped.
 pub(super) fn next<'a>(
     segments: &'a [Seen],
     progress: Option<&Progress>,
@@ -105,7 +106,7 @@ pub(super) fn next<'a>(
     let Some(progress) = progress else {
         return match session.first(segments) {
             Some(first) if first.counter == 0 || !patient => Next::Hear(first, 0),
-            // It may be that others before it are still on their way.
+            // Earlier segments may still arrive.
             Some(_) => Next::Missing,
             None => Next::Nothing,
         };
@@ -113,7 +114,7 @@ pub(super) fn next<'a>(
     let since = progress.since.saturating_sub(session.spread);
     let fresh = || segments.iter().filter(|seen| seen.at >= since);
     let behind = fresh().filter(|seen| seen.counter > progress.last).min_by_key(|seen| seen.counter);
-    // What comes late of what was before the first, or was missed, is no new beginning.
+    // A late segment from before the first one, or one that was skipped, does not begin a new session.
     let anew = |seen: &&Seen| {
         let was_heard = (progress.first..=progress.last).contains(&seen.counter);
         seen.at > progress.newest && (was_heard || seen.counter == 0) && !given_up.contains(&seen.counter)
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_begins_with_the_first_that_is_there() {
+    fn session_begins_with_its_first_existing_segment() {
         let of = |all: &[Seen], session, patient| match next(all, None, &session, &[], patient) {
             Next::Hear(first, 0) => Some(first.counter),
             Next::Missing => None,
@@ -159,14 +160,22 @@ mod tests {
         let all = [seen(3, 1_000), seen(1, 2_000)];
         assert_eq!((of(&all, told(3, 1_000), true), of(&all, told(3, 1_000), false)), (None, Some(1)));
         let hours: Vec<_> = (0..500).map(|k| seen(k, k as i64 * 60_000)).collect();
-        assert_eq!(of(&hours, told(400, 400 * 60_000), true), Some(0), "whatever was told of first");
+        assert_eq!(
+            of(&hours, told(400, 400 * 60_000), true),
+            Some(0),
+            "independent of the segment that started the session"
+        );
         let two = [seen(0, 0), seen(6, 0), seen(7, 400_000), seen(8, 460_000)];
-        assert_eq!(of(&two, told(8, 460_000), false), Some(7), "what was before is of an earlier session");
+        assert_eq!(
+            of(&two, told(8, 460_000), false),
+            Some(7),
+            "segments before it belong to an earlier session"
+        );
         assert_eq!(next(&[], None, &told(0, 0), &[], false), Next::Nothing);
     }
 
     #[test]
-    fn a_missing_one_is_waited_for_then_given_up() {
+    fn missing_segment_is_awaited_then_skipped() {
         let all = [seen(1, 0), seen(2, 0), seen(5, 0), seen(6, 0)];
         let heard = progress(1, 2, 0, 0);
         assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], true), Next::Missing);
@@ -174,17 +183,17 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_starts_again_is_a_new_session() {
+    fn restarted_counter_begins_a_new_session() {
         let old: Vec<_> = (0..100).map(|k| seen(k, k as i64 * 1_000)).collect();
         let heard = progress(0, 99, 0, 99_000);
         let mut all = old.clone();
         assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], true), Next::Nothing);
         all[0].at = 500_000;
         assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], true), Next::Again(&all[0]));
-        // Also where the new session has got beyond the old one while nobody looked.
+        // The same if the new session got beyond the old one between two listings.
         all = (0..=100).map(|k| seen(k, 500_000 + k as i64 * 1_000)).collect();
         assert_eq!(next(&all, Some(&heard), &told(0, 0), &[], true), Next::Again(&all[0]));
-        // In the new session the rest of the old one is nothing.
+        // In the new session, the remaining segments of the old one are ignored.
         let mut all = old;
         all[0].at = 500_000;
         assert_eq!(
@@ -194,16 +203,16 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_too_late_is_no_new_session() {
+    fn late_segments_begin_no_new_session() {
         let heard = progress(3, 9, 3_000, 9_000);
         let late = [seen(2, 20_000), seen(5, 20_000)];
         assert_eq!(next(&late, Some(&heard), &told(0, 0), &[5], false), Next::Nothing);
     }
 
     proptest! {
-        /// Whatever order they come in, each is heard once and in order.
+        /// In any order of arrival, each segment is processed once and in order.
         #[test]
-        fn order_of_arrival_is_no_matter(arrival in Just((0..12_u64).collect::<Vec<_>>()).prop_shuffle(), first in 0..3_u64) {
+        fn arrival_order_is_irrelevant(arrival in Just((0..12_u64).collect::<Vec<_>>()).prop_shuffle(), first in 0..3_u64) {
             let (mut there, mut heard, mut so_far) = (Vec::new(), Vec::new(), None::<Progress>);
             let session = told(first + arrival[0], 0);
             for (time, counter) in arrival.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What was heard in a session, written down with what is to be delivered of it.
+//! Stores the detections of a session together with the messages to be delivered.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,36 +16,36 @@ use crate::settings::From;
 use crate::sound::song_name;
 use crate::streams::Songs;
 
-/// After so many seconds without a song it is told that the stream begins with none.
+/// Seconds without a song after which it is reported that the stream begins without one.
 const BEGINNING: f64 = 10.0;
 
-/// How near two starts of one track are that are one airing, seconds.
+/// Two detections of one track whose starts differ by less than this are the same airing, in seconds.
 const SAME_START: f64 = 3.0;
 
-/// A session that nobody knows anything of yet cannot have begun longer before its first segment was written,
-/// milliseconds.
+/// Maximum time between the start of a session without a stored position and the time when its first segment was written,
+/// in milliseconds.
 const LONGEST_SEGMENT: i64 = 3_600_000;
 
-/// Detections that are looked through of a segment that is heard again.
+/// Maximum number of stored detections that are compared with those of a segment that is decoded again.
 const PAGE: u32 = 1_000;
 
-/// Writes down what is heard in one session of a stream.
+/// Stores the detections of one session of a stream.
 pub(super) struct Recorder {
     archive: Arc<Archive>,
     /// Id of the stream.
     id: String,
-    /// What it is called.
+    /// Name of the stream.
     name: String,
-    /// When the session began: tells sessions apart.
+    /// Time when the session began, in milliseconds since 1970. It distinguishes sessions.
     began: i64,
-    /// When its first sample was, seconds since 1970.
+    /// Time of its first sample, in seconds since 1970.
     epoch: Option<f64>,
     reporter: Reporter,
     kept: HashMap<DetectionId, Kept>,
     songs: Songs,
-    /// What somebody else had found in sound that is heard once more.
+    /// Earlier detections in audio that is decoded again.
     redone: Vec<Detection>,
-    /// Airings that were found once more, and what they were called the first time.
+    /// Airings that were detected again, with their original ids.
     same: HashMap<DetectionId, DetectionId>,
 }
 
@@ -64,7 +64,8 @@ impl Kept {
 }
 
 impl Recorder {
-    /// For a session that began then and got so far by now; with the airings that go on, their times from where it goes on.
+    /// Creates a recorder for a session that began at `began` and was processed up to `progress`. Also returns the airings
+    /// that continue, with times relative to that position.
     pub(super) async fn new(
         archive: &Arc<Archive>,
         (id, name): (&str, &str),
@@ -98,21 +99,21 @@ impl Recorder {
         Ok((this, airings))
     }
 
-    /// When the first sample of the session was, milliseconds since 1970, if known.
+    /// Returns the time of the first sample of the session in milliseconds since 1970, if known.
     pub(super) fn epoch(&self) -> Option<i64> {
         self.epoch.map(milliseconds)
     }
 
-    /// When the first sample of the session was, seconds since 1970, unless that is known.
+    /// Sets the time of the first sample of the session, in seconds since 1970, unless it is known.
     pub(super) fn begins(&mut self, epoch: f64) {
         self.epoch.get_or_insert(epoch);
     }
 
-    /// Writes an event down whose times count from `base` seconds after the session's start.
+    /// Stores an event whose times are relative to `base` seconds after the start of the session.
     pub(super) async fn record(&mut self, event: StreamEvent, base: f64) -> Result<(), CatalogError> {
         let event = self.in_session(event, base);
         let Some(track) = self.reporter.track(&event).await? else {
-            tracing::warn!(stream = self.name, airing = %event.airing, "the song was removed while it was heard");
+            tracing::warn!(stream = self.name, airing = %event.airing, "track was removed while it played");
             return Ok(());
         };
         let kept = self.kept(&event, &track);
@@ -122,7 +123,7 @@ impl Recorder {
         let (songs, deliveries) = self.news(&event, &track, songs);
         match self.archive.shared.journal().record(&detection, &deliveries, now()).await {
             Err(error @ CatalogError::Invalid { .. }) => {
-                tracing::error!(stream = self.name, airing = %event.airing, %error, "a detection cannot be stored");
+                tracing::error!(stream = self.name, airing = %event.airing, %error, "cannot store detection");
             }
             done => drop(done?),
         }
@@ -137,7 +138,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Tells that the stream begins without a song, when so many seconds of it were heard.
+    /// Reports that the stream begins without a song, once [`BEGINNING`] seconds were processed.
     pub(super) async fn heard(&mut self, seconds: f64) -> Result<(), CatalogError> {
         if seconds < BEGINNING || !self.songs.are_untold() {
             return Ok(());
@@ -154,9 +155,9 @@ impl Recorder {
         Ok(())
     }
 
-    /// The event with the session's times, and called what it was called the first time.
+    /// Returns the event with times of the session, and with the original id of its airing.
     fn in_session(&mut self, mut event: StreamEvent, base: f64) -> StreamEvent {
-        // Its time of day counts from the same place; what was heard before may have its own.
+        // `epoch` is relative to `base` for all events; `query_start` of a continued airing may not be.
         let shift = base + event.epoch - event.heard.query_start;
         event.heard.query_start += shift;
         event.heard.query_end += shift;
@@ -181,7 +182,7 @@ impl Recorder {
     fn kept(&self, event: &StreamEvent, track: &Track) -> Kept {
         let now = now();
         match self.kept.get(&event.airing) {
-            // The clock of who saw it last may have been ahead of ours.
+            // The clock of the previous process may have been ahead of ours.
             Some(known) => Kept { last_seen: now.max(known.last_seen + 1), ..*known },
             None => Kept { track: track.id, first_seen: now, last_seen: now },
         }
@@ -213,7 +214,7 @@ impl Recorder {
         }
     }
 
-    /// What is to be delivered of an event, and the songs after it.
+    /// Returns the songs after an event, and the messages to be delivered for it.
     fn news(&self, event: &StreamEvent, track: &Track, mut songs: Songs) -> (Songs, Vec<NewDelivery>) {
         let wanted = self.archive.events.contains(&event.kind);
         let song = songs.change();
@@ -246,7 +247,7 @@ impl Recorder {
     }
 }
 
-/// What was found before: airings that began before `from` and may go on from there, and those that began later.
+/// Returns the earlier detections: those that began before `from` and may continue there, and those that began later.
 async fn known(
     archive: &Archive,
     id: &str,
@@ -264,7 +265,7 @@ async fn known(
     Ok(all.into_iter().partition(|detection| from.is_some_and(|from| detection.start_at < from)))
 }
 
-/// An airing as whoever goes on from there needs it. Aligned landmarks are not written down.
+/// Converts a detection to an airing that continues at `base`. The number of aligned landmarks is not stored.
 fn airing(detection: &Detection, base: f64) -> OpenAiring {
     let heard = Match {
         track: detection.track,
@@ -282,17 +283,17 @@ fn airing(detection: &Detection, base: f64) -> OpenAiring {
     OpenAiring { id: detection.id, heard }
 }
 
-/// A response is made of numbers and texts, which are always JSON.
+/// Serializes a response. This cannot fail, because a response consists of numbers and strings.
 fn to_json(response: &Response<'_>) -> String {
     serde_json::to_string(response).unwrap_or_default()
 }
 
-/// Milliseconds since 1970.
+/// Returns the current time in milliseconds since 1970.
 fn now() -> i64 {
     Local::now().timestamp_millis()
 }
 
-/// Seconds in milliseconds.
+/// Converts seconds to milliseconds.
 fn milliseconds(seconds: f64) -> i64 {
     (seconds * 1000.0).round() as i64 // `as` saturates, and makes 0 of NaN
 }

@@ -1,4 +1,4 @@
-//! What a connection does now, and when its time is over.
+//! The state of a connection, and the limits that apply to it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -29,20 +29,20 @@ struct State {
     since: Instant,
     /// Start of the connection.
     opened: Instant,
-    /// Requests that were answered.
+    /// Number of requests that were answered.
     answered: u64,
-    /// Since when the client takes no byte of a response.
+    /// Time since when the client has accepted no byte of a response.
     blocked: Option<Instant>,
 }
 
-/// What the server does with a connection.
+/// Decision of the server about a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Keep it, and check it again at that time at the latest.
+    /// Keep it, and check it again at this time at the latest.
     Keep(Instant),
-    /// Finish the current response, then close it.
+    /// Close it after the current response, and check it again at this time at the latest.
     Finish(Instant),
-    /// Close it now.
+    /// Close it now, for this reason.
     Close(&'static str),
 }
 
@@ -52,7 +52,7 @@ impl Activity {
         Self(Mutex::new(State { phase: Phase::Idle, since: now, opened: now, answered: 0, blocked: None }))
     }
 
-    /// Bytes arrived from the client.
+    /// Records that bytes arrived from the client.
     pub(super) fn received(&self) {
         self.change(|state| {
             if state.phase == Phase::Idle {
@@ -61,12 +61,12 @@ impl Activity {
         });
     }
 
-    /// The head of a request is complete.
+    /// Records that the head of a request is complete.
     pub(super) fn request_started(&self) {
         self.change(|state| state.enter(Phase::Request));
     }
 
-    /// The response to a request is made; it may still have to be written.
+    /// Records that the response to a request is made; it may still have to be written.
     pub(super) fn request_answered(&self) {
         self.change(|state| {
             state.answered += 1;
@@ -74,7 +74,7 @@ impl Activity {
         });
     }
 
-    /// The client takes no more bytes now (`true`), or took some (`false`).
+    /// Records that the client accepts no more bytes now (`true`), or accepted some (`false`).
     pub(super) fn write_blocked(&self, blocked: bool) {
         self.change(|state| match blocked {
             true => drop(state.blocked.get_or_insert_with(Instant::now)),
@@ -82,7 +82,7 @@ impl Activity {
         });
     }
 
-    /// Since when the connection waits for a request; `None` while it has one.
+    /// Returns since when the connection has been waiting for a request; `None` while it has one.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.phase != Phase::Request && state.blocked.is_none()).then_some(state.since)
@@ -92,7 +92,7 @@ impl Activity {
     pub(super) fn verdict(&self, limits: &TimeLimits, now: Instant) -> Verdict {
         let state = self.state();
         let mut checks = vec![(state.opened + limits.age + limits.close, "connection older than its limit")];
-        // A connection without any request gets the time of a head: nothing is expected of it.
+        // Before its first request, a connection has the short limit of a head and not the idle limit.
         match state.phase {
             Phase::Idle if state.answered > 0 => checks.push((state.since + limits.idle, "no request")),
             Phase::Idle | Phase::Head => checks.push((state.since + limits.head, "request head incomplete")),
@@ -117,8 +117,8 @@ impl Activity {
     }
 }
 
-/// Longest time between two checks of a connection: a phase can begin after a check whose limit is earlier than all limits
-/// known then.
+/// Longest time between two checks of a connection. A phase that begins after a check can have an earlier limit than those
+/// that the check considered.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 impl State {

@@ -15,7 +15,7 @@ const DESCRIPTORS_PER_CONNECTION: u64 = 4;
 /// Bounds of the number of open connections. The upper one holds the memory for heads below 32 MiB.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 8..=512;
 
-/// Number of connections where the system has no limit of open files.
+/// Number of connections if the system has no limit of open files.
 const DEFAULT_CONNECTIONS: usize = 256;
 
 /// Time limits of a connection.
@@ -52,7 +52,7 @@ impl Default for TimeLimits {
     }
 }
 
-/// The number of connections that may be open at once, by the limit of open files of this process.
+/// Returns the maximum number of open connections, derived from the limit of open files of this process.
 pub(in crate::http) fn max_connections() -> usize {
     connections_of(open_files())
 }

@@ -1,12 +1,12 @@
-//! The HTTP/1.1 server: every part of a request has a time limit, and the number of connections has one.
+//! The HTTP/1.1 server. It limits the time of every part of a request, and the number of connections.
 //!
 //! ```text
 //! accept ─► a free slot, else the slot of the connection that waits longest for a request, else 503
 //!        ─► task of the connection: hyper ─► router
 //! ```
 //!
-//! axum's own server has neither limit. Closing the connection that waits longest, and not refusing the new one, keeps
-//! health checks working while slow clients hold all connections.
+//! axum's own server has neither limit. If all slots are in use, the connection that waits longest is closed, instead of
+//! refusing the new one. So health checks are answered while slow clients hold all connections.
 
 mod activity;
 mod limits;
@@ -45,7 +45,7 @@ use stream::RecordedStream;
 /// Pause after an error of accept(2), for example when the process has no free descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// What a connection gets that no slot is free for.
+/// Response to a connection for which no slot is free.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
     Retry-After: 1\r\nConnection: close\r\nContent-Length: 33\r\n\r\n{\"error\":\"too many connections\"}\n";
 
@@ -93,7 +93,7 @@ pub(super) async fn run(
     tasks.wait().await;
 }
 
-/// Errors of accept(2) that concern the one connection only.
+/// Returns true for errors of accept(2) that concern only one connection.
 fn is_of_one_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
@@ -106,7 +106,7 @@ async fn refuse(stream: TcpStream) {
     }
 }
 
-/// A connection and what serves it.
+/// A connection, with everything that is needed to serve it.
 struct Connection {
     router: Router,
     limits: TimeLimits,

@@ -1,4 +1,4 @@
-//! The limited number of connections.
+//! Limit of the number of connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +33,7 @@ struct Open {
 
 /// The slot of one connection; dropping it makes room for another one.
 pub(super) struct Slot {
-    /// What the connection does.
+    /// Activity of the connection.
     pub(super) activity: Arc<Activity>,
     /// Cancelled when the connection has to make room.
     pub(super) evicted: CancellationToken,
@@ -72,7 +72,7 @@ impl Slots {
         Slot { activity, evicted, number, open: Arc::clone(&self.open), _permit: permit }
     }
 
-    /// Cancels the connection that waits longest for a request; returns false if none waits.
+    /// Cancels the connection that waits longest for a request. Returns false if no connection waits.
     fn evict(&self) -> bool {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = open.connections.values().filter(|(_, evicted)| !evicted.is_cancelled());

@@ -1,4 +1,4 @@
-//! The server over real connections, with short limits.
+//! Tests of the server over TCP connections, with short limits.
 
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,7 +45,7 @@ impl Server {
 
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
-    // A reset is an end too.
+    // A connection reset counts as an end as well.
     let _ = timeout(DEADLINE, stream.read_to_end(&mut text)).await.expect("the server closes the connection");
     String::from_utf8(text).unwrap()
 }

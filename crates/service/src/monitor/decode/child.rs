@@ -1,4 +1,4 @@
-//! Decoders of streams in a child.
+//! Decoders of streams in a child process.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub struct StreamDecoders {
 impl SessionHandler for StreamDecoders {
     fn handle(&mut self, session: u64, request: &[u8]) -> Vec<u8> {
         let mut pieces = Vec::new();
-        // A request that cannot be read gets an empty response, which the parent refuses.
+        // A request that cannot be read gets an empty response, which the parent rejects.
         let Ok(request) = postcard::from_bytes::<Request>(request) else { return Vec::new() };
         let new = || LocalDecoder::new(EarSettings::default());
         match request {

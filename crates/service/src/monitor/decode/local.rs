@@ -1,4 +1,4 @@
-//! A stream's decoder in the process that runs it.
+//! The decoder of a stream in the process that runs it.
 
 use std::time::Instant;
 
@@ -10,20 +10,20 @@ use serde::{Deserialize, Serialize};
 use super::super::worker::StageTimes;
 use super::piece::{Piece, Ready};
 
-/// Gaps up to this are silence for the fingerprinter, samples (2 s); after a longer one a new fingerprinter begins.
+/// Maximum length of a gap that is fingerprinted as silence, in samples: 2 s. After a longer gap a new fingerprinter begins.
 const LONGEST_SILENCE: u64 = 2 * SAMPLE_RATE as u64;
 
-/// Samples of silence before the audio behind a long gap: more than the fingerprinter looks back.
+/// Samples of silence before the audio that follows a long gap. This is more than the fingerprinter looks back.
 const LEAD: u64 = SAMPLE_RATE as u64;
 
-/// Samples of a frame of the spectrogram, 4 ticks: fingerprinters meet at the border of a frame.
+/// Samples of a frame of the spectrogram, 4 ticks. A new fingerprinter begins at the border of a frame.
 const FRAME: u64 = 1_024;
 const TICKS_PER_FRAME: u64 = 4;
 
-/// Samples of silence that are pushed at once.
+/// Silence that is pushed in one call.
 const SILENCE: [f32; 4_096] = [0.0; 4_096];
 
-/// Everything that a decoder in another process needs to continue.
+/// The state that a decoder in another process needs to continue.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct DecoderState {
     pub(super) ear: EarState,
@@ -40,12 +40,12 @@ pub(super) struct LocalDecoder {
 }
 
 impl LocalDecoder {
-    /// A decoder at the start of a stream.
+    /// Creates a decoder at the start of a stream.
     pub(super) fn new(settings: EarSettings) -> Self {
         Self { ear: Ear::new(settings), fingerprints: Fingerprints::new() }
     }
 
-    /// A decoder that continues where another one was lost.
+    /// Creates a decoder that continues at the state of a decoder that was lost.
     pub(super) fn resume(settings: EarSettings, state: DecoderState) -> Self {
         if state.position == 0 {
             return Self::new(settings);
@@ -63,7 +63,7 @@ impl LocalDecoder {
         self.fingerprints.count_decoding(began, before);
     }
 
-    /// Ends the stream: gives what was held back.
+    /// Ends the stream and adds the remaining pieces to `out`.
     pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
         let (began, before) = (Instant::now(), self.fingerprints.times);
         self.ear.finish(|sound| out.push(self.fingerprints.process(&sound)));
@@ -112,7 +112,7 @@ impl LocalDecoder {
     }
 }
 
-/// Fingerprints a stream with gaps.
+/// Fingerprints a stream that contains gaps.
 struct Fingerprints {
     fingerprinter: Fingerprinter,
     /// Ticks of the stream before the fingerprinter's first sample.
@@ -167,18 +167,18 @@ impl Fingerprints {
         }
     }
 
-    /// Lets time pass without transforming silence: what is missing may be hours.
+    /// Skips a gap without transforming silence, because it can be hours long.
     fn skip(&mut self, samples: u64, out: &mut Vec<Ready>) {
         out.push(self.flush());
         self.silent_lead(self.position + samples, out);
     }
 
-    /// Continues at a position, in samples, after a fingerprinter that was lost.
+    /// Continues at a position, in samples, without the fingerprinter before it.
     fn begin_at(&mut self, position: u64) {
         self.silent_lead(position, &mut Vec::new());
     }
 
-    /// Begins at the border of a frame some time before `end`, with silence up to there.
+    /// Begins at the border of a frame at least [`LEAD`] samples before `end`, and pushes silence up to there.
     fn silent_lead(&mut self, end: u64, out: &mut Vec<Ready>) {
         let begin = end.saturating_sub(LEAD) / FRAME * FRAME;
         self.position = begin;
@@ -187,7 +187,7 @@ impl Fingerprints {
         self.be_silent(end - begin, out);
     }
 
-    /// Takes the last peaks out of the fingerprinter, and replaces it.
+    /// Takes the last peaks out of the fingerprinter and replaces it.
     fn flush(&mut self) -> Ready {
         let next = Fingerprinter::new(Density::Query);
         let rest = std::mem::replace(&mut self.fingerprinter, next).finish();
@@ -195,14 +195,14 @@ impl Fingerprints {
         Ready { base: self.base, peaks: rest.peaks, until }
     }
 
-    /// Counts the time since `began` that fingerprinting did not take.
+    /// Adds the time since `began`, without the time of fingerprinting, to the time of decoding.
     fn count_decoding(&mut self, began: Instant, before: StageTimes) {
         let fingerprint = self.times.fingerprint - before.fingerprint;
         self.times.decode += began.elapsed().saturating_sub(fingerprint);
     }
 }
 
-/// Adds peaks; those of one fingerprinter that follow each other are one entry.
+/// Adds peaks. Peaks of the same fingerprinter that follow each other become one entry.
 fn add(out: &mut Vec<Ready>, base: u64, peaks: Vec<Peak>, until: u64) {
     match out.last_mut().filter(|last| last.base == base) {
         Some(last) => {

@@ -1,11 +1,11 @@
-//! One stream's deliveries to peaks, in this process or in a supervised child.
+//! Converts the deliveries of one stream to peaks, in this process or in a supervised child.
 //!
 //! ```text
 //! Delivery ─► StreamDecoder ─┬─ LocalDecoder: Ear ► Fingerprinter ─┬─► Piece: peaks with their place in the stream
 //!                            └─ Session ─► child: LocalDecoder ────┘
 //! ```
 //!
-//! Samples do not leave the process that decodes: peaks are less than a hundredth of them.
+//! Samples do not leave the process that decodes. Peaks are less than a hundredth of their size.
 
 mod child;
 mod local;
@@ -27,11 +27,11 @@ pub(super) use piece::{Piece, Ready};
 pub(super) struct StreamDecoder {
     settings: EarSettings,
     inner: Inner,
-    /// Clock of an earlier worker, until the first delivery.
+    /// Clock of an earlier worker, for a decoder in a child process.
     anchor: Option<ClockAnchor>,
-    /// Deliveries in a row that killed the process which decoded them.
+    /// Number of consecutive deliveries that killed the process which decoded them.
     deaths: u32,
-    /// Bytes since audio was decoded last.
+    /// Bytes that arrived since audio was decoded last.
     silent_bytes: usize,
 }
 
@@ -43,18 +43,18 @@ enum Inner {
 struct Remote {
     session: Session,
     state: DecoderState,
-    /// Seconds of splices that the child does not know yet.
+    /// Seconds of splices that have not been sent to the child yet.
     splices: Vec<f64>,
 }
 
-/// From parent to child.
+/// A message from the parent to the child.
 #[derive(Serialize, Deserialize)]
 enum Request {
-    /// Makes the decoder.
+    /// Creates the decoder.
     Open(Box<DecoderState>, Option<ClockAnchor>),
     /// Decodes a delivery.
     Process {
-        /// When it was received, seconds since 1970.
+        /// Time when it was received, seconds since 1970.
         now: f64,
         splices: Vec<f64>,
         delivery: Box<Delivery>,
@@ -63,37 +63,37 @@ enum Request {
     Finish,
 }
 
-/// From child to parent.
+/// A message from the child to the parent.
 #[derive(Serialize, Deserialize)]
 struct Response {
     pieces: Vec<Piece>,
     state: DecoderState,
 }
 
-/// Deliveries in a row that may kill the process which decodes them. Each can take seconds of processor time, and the
-/// streams that share the process must open their decoders again.
+/// Maximum number of consecutive deliveries that may kill the process which decodes them. Each can take seconds of processor
+/// time, and the other streams in the process must open their decoders again.
 const MAX_DEATHS: u32 = 3;
 
-/// Bytes of a stream without segments that may arrive without any audio in them. The start of a stream contains at most a
-/// picture, and the longest gap in a station's audio is seconds.
+/// Maximum number of bytes without any audio in a stream without segments. The start of a stream contains at most a picture,
+/// and the longest gap in a station's audio is seconds.
 const MAX_BYTES_WITHOUT_AUDIO: usize = 8 << 20;
 
-/// Why a stream is not decoded any more.
+/// The reason why a stream is not decoded any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Its deliveries kill the process that decodes them.
+    /// Several deliveries in a row killed the process that decodes them.
     #[error("{MAX_DEATHS} segments in a row stopped the decoder: {0}; the stream is damaged or hostile")]
     Hostile(String),
-    /// It sends something else than audio.
+    /// The stream contains something other than audio.
     #[error("{} MiB without any audio; check the address", MAX_BYTES_WITHOUT_AUDIO >> 20)]
     NoAudio,
-    /// The system does not start processes.
+    /// The decoder process cannot be started.
     #[error(transparent)]
     Process(SessionError),
 }
 
 impl StreamDecoder {
-    /// A decoder at the start of a stream.
+    /// Creates a decoder at the start of a stream.
     pub(super) fn new(settings: EarSettings) -> Self {
         let remote = |session| Remote { session, state: DecoderState::default(), splices: Vec::new() };
         let inner = match Session::new() {
@@ -127,7 +127,7 @@ impl StreamDecoder {
             }
             Err(SessionError::Died(reason)) => {
                 self.deaths += 1;
-                tracing::warn!(reason, deaths = self.deaths, "decoder process died, delivery left out");
+                tracing::warn!(reason, deaths = self.deaths, "decoder process died, delivery skipped");
                 if self.deaths >= MAX_DEATHS {
                     return Err(DecodeError::Hostile(reason));
                 }
@@ -142,7 +142,7 @@ impl StreamDecoder {
         }
     }
 
-    /// Ends the stream: adds what was held back.
+    /// Ends the stream and adds the remaining pieces to `out`.
     pub(super) fn finish(&mut self, out: &mut Vec<Piece>) {
         match &mut self.inner {
             Inner::Local(decoder) => decoder.finish(out),
@@ -154,7 +154,7 @@ impl StreamDecoder {
         }
     }
 
-    /// Counts audio that is missing or repeated, seconds, although no time stamp shows it.
+    /// Counts a splice: seconds of audio that are missing or repeated although no time stamp shows it.
     pub(super) fn count_splice(&mut self, seconds: f64) {
         match &mut self.inner {
             Inner::Local(decoder) => decoder.count_splice(seconds),
@@ -162,7 +162,7 @@ impl StreamDecoder {
         }
     }
 
-    /// Counters of the stream.
+    /// Returns the counters of the stream.
     pub(super) fn report(&self) -> &EarReport {
         match &self.inner {
             Inner::Local(decoder) => decoder.report(),
@@ -170,7 +170,7 @@ impl StreamDecoder {
         }
     }
 
-    /// The map from position to time of day.
+    /// Returns the map from position to time of day.
     pub(super) fn clock(&self) -> &Clock {
         match &self.inner {
             Inner::Local(decoder) => decoder.clock(),
@@ -178,7 +178,7 @@ impl StreamDecoder {
         }
     }
 
-    /// What another worker needs to continue the clock.
+    /// Returns the state that another worker needs to continue the clock.
     pub(super) fn clock_anchor(&self) -> Option<ClockAnchor> {
         match &self.inner {
             Inner::Local(decoder) => decoder.clock_anchor(),
@@ -186,7 +186,7 @@ impl StreamDecoder {
         }
     }
 
-    /// Samples at 44.1 kHz that were fingerprinted, gaps included.
+    /// Returns the number of samples at 44.1 kHz that were fingerprinted, gaps included.
     pub(super) fn position(&self) -> u64 {
         match &self.inner {
             Inner::Local(decoder) => decoder.position(),
@@ -194,7 +194,7 @@ impl StreamDecoder {
         }
     }
 
-    /// Time that decoding and fingerprinting took.
+    /// Returns the time that decoding and fingerprinting took.
     pub(super) fn times(&self) -> StageTimes {
         match &self.inner {
             Inner::Local(decoder) => decoder.times(),
@@ -227,8 +227,9 @@ impl Remote {
         let state = &self.state;
         let open = || encode(&Request::Open(Box::new(state.clone()), anchor));
         let response = self.session.call(encode(request), open)?;
-        let response: Response = postcard::from_bytes(&response)
-            .map_err(|error| SessionError::Died(format!("its decoder sent something invalid ({error})")))?;
+        let response: Response = postcard::from_bytes(&response).map_err(|error| {
+            SessionError::Died(format!("the decoder process sent an invalid response ({error})"))
+        })?;
         out.extend(response.pieces);
         self.state = response.state;
         Ok(())
@@ -236,11 +237,11 @@ impl Remote {
 }
 
 fn encode(message: &impl Serialize) -> Vec<u8> {
-    // It fails only for types without a known length, of which there are none.
+    // Only types without a known length cannot be serialized; the messages contain none.
     postcard::to_stdvec(message).unwrap_or_default()
 }
 
-/// Seconds of audio that a delivery contains, where that is known before it is decoded.
+/// Returns the seconds of audio that a delivery contains if they are known before it is decoded, otherwise 0.
 fn duration(delivery: &Delivery) -> f64 {
     match delivery {
         Delivery::Segment(segment) => segment.seconds,
@@ -249,7 +250,7 @@ fn duration(delivery: &Delivery) -> f64 {
     }
 }
 
-/// Bytes of a delivery of a stream without segments.
+/// Returns the bytes of a delivery of a stream without segments, otherwise 0.
 fn size(delivery: &Delivery) -> usize {
     match delivery {
         Delivery::Bytes(bytes) => bytes.len(),

@@ -1,4 +1,4 @@
-//! What a decoder gives: peaks with their place in the stream.
+//! The output of a decoder: peaks with their position in the stream.
 
 use refrain_core::audio::SAMPLE_RATE;
 use refrain_core::fingerprint::Peak;
@@ -32,18 +32,18 @@ pub(crate) struct Ready {
 }
 
 impl Piece {
-    /// A stretch without peaks.
+    /// Creates a stretch without peaks.
     pub(super) fn new(sound: &Sound<'_>, missing: u64) -> Self {
         let Sound { position, epoch, shared_clock, .. } = *sound;
         Self { position, epoch, shared_clock, missing, ready: Vec::new() }
     }
 
-    /// Seconds from the stream's first sample to its start.
+    /// Returns the seconds from the stream's first sample to the start of this stretch.
     pub(crate) fn seconds(&self) -> f64 {
         seconds(self.position)
     }
 
-    /// Seconds of media that is missing.
+    /// Returns the seconds of missing media.
     pub(crate) fn missing_seconds(&self) -> f64 {
         seconds(self.missing)
     }

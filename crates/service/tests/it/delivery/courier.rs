@@ -1,4 +1,4 @@
-//! Couriers: together, one after the other, at their end.
+//! Tests of couriers: several at the same time, one after another, and their shutdown.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ async fn told(post: &Post, sinks: &[SinkSettings], count: usize) {
     post.tell(sinks, &bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
 }
 
-/// A topic that takes messages and never says so.
+/// A topic that accepts messages and never responds.
 struct Silent(tokio::sync::Semaphore);
 
 #[async_trait::async_trait]
@@ -58,10 +58,10 @@ async fn couriers_share_an_outbox() {
 }
 
 #[tokio::test]
-async fn what_a_dead_courier_had_is_delivered_by_another() {
+async fn messages_claimed_by_a_killed_courier_are_delivered_by_another() {
     let post = Post::new().await;
     told(&post, &[stdout()], 3).await;
-    // It claims two, and is killed.
+    // A courier claims two messages and is killed.
     let claimed =
         post.catalog.journal().claim_deliveries("stdout", 2, Duration::from_millis(400)).await.unwrap();
     assert_eq!(claimed.len(), 2);
@@ -73,7 +73,7 @@ async fn what_a_dead_courier_had_is_delivered_by_another() {
 }
 
 #[tokio::test]
-async fn news_wakes_a_courier() {
+async fn recorded_message_wakes_a_courier() {
     let post = Post::new().await;
     let working = post.begin(&outbox(&[stdout()]));
     told(&post, &[stdout()], 1).await;
@@ -91,14 +91,14 @@ async fn news_wakes_a_courier() {
     working.end().await;
 }
 
-/// A message like the one that is there.
+/// Returns a message like the one in the outbox.
 async fn messages(post: &Post) -> NewDelivery {
     let first = post.listed(None).await.swap_remove(0);
     NewDelivery { sink: first.sink, key: first.key, payload: first.payload }
 }
 
 #[tokio::test]
-async fn what_was_recorded_last_is_delivered_before_the_end() {
+async fn due_messages_are_delivered_before_shutdown() {
     let post = Post::new().await;
     let sinks = [stdout()];
     told(&post, &sinks, 50).await;
@@ -110,7 +110,7 @@ async fn what_was_recorded_last_is_delivered_before_the_end() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_at_the_end_goes_back_at_once() {
+async fn shutdown_releases_unfinished_messages_at_once() {
     let silent = Arc::new(Silent(tokio::sync::Semaphore::new(0)));
     let outside = Outside { topics: Some(silent.clone()), ..Outside::default() };
     let mut post = Post { outside, ..Post::new().await };
@@ -123,14 +123,14 @@ async fn what_is_under_way_at_the_end_goes_back_at_once() {
     assert!(waiting.iter().all(|delivery| delivery.next_attempt_at <= now()), "{waiting:#?}");
     assert_eq!(waiting.len(), 2);
 
-    // The sink of that name is another by now.
+    // The sink of this name has another kind after a restart.
     post.outside = Outside::default();
     let working = post.begin(&outbox(&[sink("x", SinkKind::Stdout)]));
     post.until(DeliveryStatus::Delivered, 2).await;
     working.end().await;
 }
 
-/// The reader went away.
+/// A pipe whose reader has closed it.
 struct Closed;
 
 impl Write for Closed {
@@ -144,7 +144,7 @@ impl Write for Closed {
 }
 
 #[tokio::test]
-async fn a_closed_pipe_is_no_crash_and_messages_of_other_sinks_wait() {
+async fn closed_pipe_does_not_crash_and_messages_of_other_sinks_wait() {
     let post = Post::new().await;
     told(&post, &[stdout(), sink("gone", SinkKind::Stdout)], 1).await;
     let (settings, drain) = (outbox(&[stdout()]), Duration::from_secs(3));
@@ -165,7 +165,7 @@ async fn a_closed_pipe_is_no_crash_and_messages_of_other_sinks_wait() {
 }
 
 #[tokio::test]
-async fn a_sink_that_can_never_work_is_an_error_at_once() {
+async fn unusable_sink_is_an_error_at_once() {
     let post = Post::new().await;
     let made = |kind| {
         let settings = outbox(&[sink("x", kind)]);
@@ -181,7 +181,7 @@ async fn a_sink_that_can_never_work_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_deleted() {
+async fn expired_messages_are_deleted() {
     let post = Post::new().await;
     let day = 24 * 3_600_000;
     post.tell_at(&[stdout()], &["{}", "{}"], now() - 30 * day).await;
@@ -196,5 +196,5 @@ async fn what_has_expired_is_deleted() {
         Janitor::new(post.catalog.clone(), keep).clean(&stop).await.unwrap().deliveries
     };
     assert_eq!((clean(None).await, clean(Some(9)).await, clean(Some(7)).await), (0, 0, 1));
-    assert_eq!(post.listed(None).await.len(), 1, "what waits is kept");
+    assert_eq!(post.listed(None).await.len(), 1, "the waiting message is kept");
 }

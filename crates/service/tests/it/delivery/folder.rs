@@ -1,4 +1,4 @@
-//! Files below a folder.
+//! Tests of the folder sink.
 
 use refrain_catalog::{DeliveryStatus, NewDelivery};
 use refrain_service::response::file_name;
@@ -13,12 +13,12 @@ fn message(name: &str, key: &str, body: &str) -> NewDelivery {
 }
 
 #[tokio::test]
-async fn results_of_one_second_stand_side_by_side() {
+async fn results_of_the_same_second_have_separate_files() {
     let post = Post::new().await;
     let out = post.path().join("out");
     let sinks = [folder_sink(&out, "{date}/{stream_id}/{file}")];
     post.tell(&sinks, &["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"]).await;
-    // Its first try wrote the file, and nobody was told: it stays one file.
+    // This message was written by an attempt that could not record its success. It must not create a second file.
     let again = post.waiting().await[0].clone();
     post.put(&[NewDelivery { sink: again.sink, key: "again".into(), payload: again.payload }], now()).await;
     let working = post.begin(&outbox(&sinks));
@@ -37,7 +37,7 @@ async fn results_of_one_second_stand_side_by_side() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_delivered_is_given_up_and_stops_nothing() {
+async fn undeliverable_messages_are_dead_and_stop_no_others() {
     let post = Post::new().await;
     let out = post.path().join("out");
     let sinks = [folder_sink(&out, "{file}")];
@@ -56,7 +56,7 @@ async fn what_cannot_be_delivered_is_given_up_and_stops_nothing() {
     let newer = post.until_failed().await;
     working.end().await;
 
-    assert!(newer.last_error.unwrap().contains("update"), "a newer program may know it");
+    assert!(newer.last_error.unwrap().contains("update"), "a newer program may support it");
     assert!(dead.iter().all(|delivery| delivery.attempts == 1 && delivery.last_error.is_some()), "{dead:#?}");
     assert!(dead[0].last_error.as_deref().unwrap().contains("leads out"), "{dead:#?}");
     assert_eq!(files(&out), [("deep/good.json".to_owned(), "{}\n".to_owned())]);
@@ -65,7 +65,7 @@ async fn what_cannot_be_delivered_is_given_up_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_sink_that_is_down_is_in_nobodys_way() {
+async fn sink_that_is_down_does_not_delay_other_sinks() {
     let post = Post::new().await;
     let out = post.path().join("out");
     std::fs::write(&out, "no folder").unwrap();

@@ -1,4 +1,4 @@
-//! The outbox and its sinks: a real journal, real couriers.
+//! Tests of the outbox and its sinks, with a real journal and real couriers.
 
 mod courier;
 mod folder;
@@ -21,10 +21,10 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Longest wait for what has to happen.
+/// Maximum time to wait for an expected state.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A catalogue in a folder of its own.
+/// A catalog in a temporary folder, with the other parts that couriers need.
 struct Post {
     catalog: Arc<dyn Catalog>,
     measures: Arc<Measures>,
@@ -51,14 +51,14 @@ impl Post {
         Courier::printing(&self.catalog, settings, &self.outside, drain, &self.measures, lines).unwrap()
     }
 
-    /// A courier at work.
+    /// Starts a courier.
     fn begin(&self, settings: &OutboxSettings) -> Working {
         let courier = self.courier(settings);
         let (waker, stop) = (courier.waker(), CancellationToken::new());
         Working { waker, task: tokio::spawn(courier.run(stop.clone())), stop }
     }
 
-    /// Puts what the planner makes of these airings into the outbox, as of that time.
+    /// Writes the messages that the planner creates for these responses to the outbox, as if at the time `at`.
     async fn tell_at(&self, sinks: &[SinkSettings], bodies: &[&str], at: i64) {
         let planner = Planner::new(sinks);
         for (number, body) in bodies.iter().enumerate() {
@@ -84,12 +84,12 @@ impl Post {
         self.listed(Some(DeliveryStatus::Waiting)).await
     }
 
-    /// Waits until so many messages are there on their way.
+    /// Waits until exactly `count` messages have this status.
     async fn until(&self, status: DeliveryStatus, count: usize) -> Vec<Delivery> {
         self.until_so(async || Some(self.listed(Some(status)).await).filter(|all| all.len() == count)).await
     }
 
-    /// Waits for the first message that waits and whose try failed.
+    /// Waits for the first waiting message with a failed attempt.
     async fn until_failed(&self) -> Delivery {
         self.until_so(async || self.waiting().await.into_iter().find(|one| one.last_error.is_some())).await
     }
@@ -105,12 +105,12 @@ impl Post {
         };
         match tokio::time::timeout(PATIENCE, looking).await {
             Ok(found) => found,
-            Err(_) => panic!("it does not happen: {:#?}", self.listed(None).await),
+            Err(_) => panic!("the expected state never occurred: {:#?}", self.listed(None).await),
         }
     }
 }
 
-/// A courier at work.
+/// A running courier.
 struct Working {
     waker: Waker,
     stop: CancellationToken,
@@ -124,7 +124,7 @@ impl Working {
     }
 }
 
-/// What was written to standard output.
+/// Everything that was written to standard output.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -144,7 +144,7 @@ impl Write for Written {
     }
 }
 
-/// Settings whose pauses are short.
+/// Settings with short pauses.
 fn outbox(sinks: &[SinkSettings]) -> OutboxSettings {
     let longest_pause = Duration::from_millis(20);
     OutboxSettings { sinks: sinks.to_vec(), longest_pause, give_up: Duration::from_secs(3600), parallel: 4 }
@@ -158,12 +158,12 @@ fn folder_sink(path: &Path, key: &str) -> SinkSettings {
     sink("folder", SinkKind::Folder { path: path.to_owned(), key: key.into() })
 }
 
-/// An evening in May, on the machine's own clock.
+/// An evening in May, in the local time of the machine.
 fn evening() -> DateTime<Local> {
     Utc.with_ymd_and_hms(2023, 5, 23, 23, 57, 55).unwrap().with_timezone(&Local)
 }
 
-/// A song that starts in a stream.
+/// The start event of a song in a stream.
 fn news() -> News<'static> {
     News {
         from: From::Live,
@@ -182,7 +182,7 @@ fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
-/// All files below a folder: path, content; in order.
+/// Returns all files below a folder, as path and content, ordered by path.
 fn files(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

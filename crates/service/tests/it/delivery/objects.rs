@@ -1,4 +1,4 @@
-//! Objects in a bucket: the rules of keys, against a bucket in memory.
+//! Tests of the S3 sink and its rules for keys, with a bucket in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -17,21 +17,21 @@ use refrain_service::settings::{SinkKind, SinkSettings};
 
 use super::{Post, evening, outbox, sink};
 
-/// What goes wrong with a write.
+/// A failure of a write.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
     /// Nothing is written.
     Refused(OutsideErrorKind),
-    /// It is written, and the answer is lost.
+    /// The object is written, but the response is lost.
     Lost,
 }
 
 #[derive(Default)]
 struct Bucket {
     objects: Mutex<BTreeMap<String, Bytes>>,
-    /// Of the next writes, the last one first.
+    /// Faults of the next writes, in reverse order.
     faults: Mutex<Vec<Fault>>,
-    /// Writes under way, at each time that one began.
+    /// Number of concurrent writes at the start of each write.
     at_once: Mutex<Vec<usize>>,
     under_way: AtomicUsize,
 }
@@ -113,9 +113,9 @@ fn key(number: u32) -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_written_once_and_what_is_there_stays() {
+async fn existing_objects_are_not_overwritten() {
     let (post, bucket, sinks) = post().await;
-    // Another's object, as long as ours, and one that is not.
+    // One foreign object has the length of the new one; the other one does not.
     bucket.objects.lock().unwrap().insert(key(1), Bytes::from_static(b"{\"a\":9}\n"));
     bucket.objects.lock().unwrap().insert(key(2), Bytes::new());
     post.tell(&sinks, &["{\"a\":1}"]).await;
@@ -129,7 +129,7 @@ async fn a_key_is_written_once_and_what_is_there_stays() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_leaves_one_object() {
+async fn lost_response_leaves_one_object() {
     let (post, bucket, sinks) = post().await;
     *bucket.faults.lock().unwrap() = vec![Fault::Lost];
     post.tell(&sinks, &["{\"a\":1}"]).await;
@@ -141,7 +141,7 @@ async fn an_answer_that_is_lost_leaves_one_object() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_is_tried_again_and_what_is_wrong_is_given_up() {
+async fn denied_write_is_retried_and_invalid_write_is_dead() {
     let (post, bucket, sinks) = post().await;
     *bucket.faults.lock().unwrap() = vec![
         Fault::Refused(OutsideErrorKind::Invalid),
@@ -159,7 +159,7 @@ async fn what_may_not_be_is_tried_again_and_what_is_wrong_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_away_is_asked_for_little_and_gets_everything_once() {
+async fn unavailable_bucket_gets_few_calls_and_each_object_once() {
     let (post, bucket, sinks) = post().await;
     let bodies: Vec<String> = (0..60).map(|n| format!("{{\"n\":{n}}}")).collect();
     let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
@@ -172,7 +172,7 @@ async fn a_bucket_that_is_away_is_asked_for_little_and_gets_everything_once() {
     let bodies: BTreeSet<_> = objects.values().collect();
     assert_eq!((objects.len(), bodies.len()), (60, 60));
     let at_once = bucket.at_once.lock().unwrap();
-    // Four at once fail, then four more at most; then it is asked with one after the other until it is back.
+    // Four concurrent writes fail, then at most four more. After that, one write at a time probes the bucket until it is back.
     assert!(at_once[..4].contains(&4) && at_once[31..].contains(&4), "{at_once:?}");
     assert!(at_once[8..30].iter().all(|count| *count == 1), "{at_once:?}");
 }

@@ -1,4 +1,4 @@
-//! What is delivered of news, and under which keys.
+//! Tests of the deliveries of events and of their keys.
 
 use std::path::{Component, Path};
 
@@ -31,7 +31,7 @@ fn key(template: &str, news: &News<'_>) -> String {
 }
 
 #[test]
-fn a_message_holds_all_that_its_delivery_needs() {
+fn message_contains_everything_for_its_delivery() {
     let sinks = [s3("{stream_id}/{file}"), sink("hook", SinkKind::Stdout)];
     let messages = Planner::new(&sinks).deliveries(&news());
     let file = file_name("st-1", &evening(), 1);
@@ -44,7 +44,7 @@ fn a_message_holds_all_that_its_delivery_needs() {
 }
 
 #[test]
-fn sinks_get_what_they_want() {
+fn sinks_get_the_configured_events() {
     let file = SinkSettings { from: vec![From::File, From::Archive], ..sink("file", SinkKind::Stdout) };
     let planner = Planner::new(&[file, sink("live", SinkKind::Stdout), song_sink()]);
     let names = |news: &News<'_>| {
@@ -58,7 +58,7 @@ fn sinks_get_what_they_want() {
 }
 
 #[test]
-fn songs_are_told_as_the_sample_does() {
+fn song_messages_have_the_format_of_the_sample() {
     let planner = Planner::new(&[song_sink()]);
     let tell = |song, score, begins| {
         let messages = planner.deliveries(&News { song: Some(SongNow { song, score, begins }), ..news() });
@@ -94,7 +94,7 @@ fn templates_are_filled_in() {
 }
 
 #[test]
-fn what_is_no_template_is_refused_with_words() {
+fn invalid_template_is_refused_with_a_reason() {
     for (text, want) in [
         ("{stream}/{file}", KeyError::Unknown("stream".into())),
         ("{}/{file}", KeyError::Unknown(String::new())),
@@ -136,12 +136,12 @@ fn names() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_key_leads_out_of_its_folder_or_is_too_long(
+    fn keys_stay_in_their_folder_and_within_the_limit(
         template in templates(), id in names(), channel in names(), event in names(),
     ) {
         let heard = News { stream_id: &id, channel: Some(&channel), event: &event, ..news() };
         let messages = Planner::new(&[folder_sink(Path::new("/f"), &template)]).deliveries(&heard);
-        // `change` goes to no folder.
+        // Folders get no `change` events.
         prop_assume!(messages.len() == 1);
         let payload = payload(&messages[0]);
         let key = payload["key"].as_str().unwrap();
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_news_is_the_same_messages_and_other_news_others(
+    fn same_event_has_the_same_messages_and_another_event_has_others(
         id in names(), number in any::<u64>(), other in any::<u64>(), seconds in 0..100_000_i64,
     ) {
         let sinks = [s3("{stream_id}/{file}"), song_sink()];
@@ -168,7 +168,7 @@ proptest! {
             let messages = heard(number, 0);
             prop_assert_eq!(&messages, &heard(number, 0));
             prop_assert!(messages.iter().all(|message| message.key.len() <= 1_900));
-            // Whoever tells it again later tells the same.
+            // A later report of the same event has the same names.
             let names = |messages: &[NewDelivery]| messages.iter().map(|m| m.key.clone()).collect::<Vec<_>>();
             prop_assert_eq!(names(&messages), names(&heard(number, seconds)));
             if other != number {

@@ -1,4 +1,4 @@
-//! Webhooks, against a real server.
+//! Tests of the webhook sink with a real server.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn header<'a>(asked: &'a Asked, name: &str) -> &'a str {
     asked.headers.get(name).unwrap().to_str().unwrap()
 }
 
-/// Whether the signature is that of the docs: `t=SECONDS,v1=HEX` over `SECONDS.BODY`.
+/// Returns true if the signature has the documented form: `t=SECONDS,v1=HEX` over `SECONDS.BODY`.
 fn is_signed(asked: &Asked, secret: &[u8]) -> bool {
     let (time, tag) = header(asked, "refrain-signature").split_once(',').unwrap();
     let seconds = time.strip_prefix("t=").unwrap();
@@ -43,7 +43,7 @@ fn is_signed(asked: &Asked, secret: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn a_message_is_posted_and_signed() {
+async fn message_is_posted_and_signed() {
     let (post, origin) = (Post::new().await, origin().await);
     let sinks = [hook(&origin.url("/hook"))];
     post.tell(&sinks, &[BODY]).await;
@@ -61,7 +61,7 @@ async fn a_message_is_posted_and_signed() {
 }
 
 #[tokio::test]
-async fn what_fails_is_posted_again_the_same() {
+async fn failed_message_is_posted_again_unchanged() {
     for (fault, why) in [
         (Fault::Status(500), "status 500"),
         (Fault::Status(403), "status 403"),
@@ -140,7 +140,7 @@ async fn one_failing_message_does_not_delay_the_others() {
 }
 
 #[tokio::test]
-async fn a_receiver_may_give_a_message_up() {
+async fn message_refused_by_the_receiver_is_dead_until_it_is_retried() {
     let (post, origin) = (Post::new().await, origin().await);
     origin.fault("/hook", Fault::Status(410), Times::First(1));
     let sinks = [hook(&origin.url("/hook"))];
@@ -150,7 +150,7 @@ async fn a_receiver_may_give_a_message_up() {
     assert!(dead[0].last_error.as_deref().unwrap().contains("410"));
     assert_eq!((origin.asked().len(), post.measures.deliveries_dead.get()), (1, 1));
 
-    // Whoever asks for it gets it after all.
+    // A manual retry delivers it.
     assert_eq!(post.catalog.journal().retry(&[dead[0].id]).await.unwrap(), 1);
     working.waker.wake();
     post.until(DeliveryStatus::Delivered, 1).await;
@@ -159,7 +159,7 @@ async fn a_receiver_may_give_a_message_up() {
 }
 
 #[tokio::test]
-async fn a_message_is_dead_when_its_time_is_over_but_not_untried() {
+async fn expired_message_is_dead_after_the_minimum_number_of_attempts() {
     let (post, origin) = (Post::new().await, origin().await);
     origin.fault("/hook", Fault::Status(503), Times::Always);
     let sinks = [hook(&origin.url("/hook"))];
@@ -173,7 +173,7 @@ async fn a_message_is_dead_when_its_time_is_over_but_not_untried() {
 }
 
 #[tokio::test]
-async fn private_addresses_are_asked_for_nothing_and_no_message_tells_the_url() {
+async fn private_addresses_get_no_request_and_errors_do_not_contain_the_url() {
     let (post, origin) = (Post::new().await, origin().await);
     origin.fault("*", Fault::Status(500), Times::Always);
     let url = origin.url("/hook/T0KEN?key=T0KEN");

@@ -1,4 +1,4 @@
-//! Streams whose sound is in objects.
+//! Tests of streams whose segments are objects in a bucket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use super::{Shop, created, files, files_with, settings};
 use crate::process::{heard, outbox, row, until};
 use crate::songs::{SECONDS, SILENCE, library};
 
-/// When the first segment begins, milliseconds since 1970.
+/// Time of day of the first segment's start, milliseconds since 1970.
 const EPOCH: i64 = 1_700_000_000_000;
 
-/// Longer than any test lasts.
+/// Longer than any test takes.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Length of a segment, milliseconds.
+/// Length of a segment in milliseconds.
 const LENGTH: i64 = 2_000;
 
 /// Id of the stream in the journal.
@@ -34,13 +34,13 @@ fn key(counter: usize) -> String {
     format!("songs_to_check/streams/tv/main_news_1.{counter:06}.ts")
 }
 
-/// Puts a segment of the broadcast, as number `counter` of a stream that began then.
+/// Puts a segment of the broadcast as number `counter` of a stream that began at `began`, milliseconds since 1970.
 fn put(bucket: &Bucket, clip: usize, counter: usize, began: i64) {
     let bytes = library().clips[clip].bytes.clone();
     bucket.put_at(&key(counter), bytes, began + (counter as i64 + 1) * LENGTH);
 }
 
-/// A process that works.
+/// A running process.
 struct Running {
     handler: Arc<dyn Handler>,
     stop: CancellationToken,
@@ -52,7 +52,7 @@ impl Running {
         Self::of(files(&shop.catalog, &shop.bucket, &Arc::new(Measures::default()), name))
     }
 
-    /// One that waits for a missing segment, and for the next one, so long.
+    /// Starts a process that waits for a missing segment for `segment_wait`, and for the next one for `stream_end`.
     fn waiting(shop: &Shop, name: &str, segment_wait: Duration, stream_end: Duration) -> Self {
         let settings = FilesSettings { segment_wait, stream_end, ..settings() };
         let index = || Arc::clone(&library().snapshot);
@@ -65,7 +65,7 @@ impl Running {
         Self { handler, stop, task }
     }
 
-    /// As SIGTERM.
+    /// Ends the process as SIGTERM does.
     async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
@@ -80,14 +80,14 @@ async fn is_over(catalog: &Arc<dyn Catalog>) -> bool {
     row(catalog, ID).await.is_some_and(|row| row.state == StreamState::Ended)
 }
 
-/// How many segments the row says were heard: the number of the last one.
+/// Returns the number of the last segment that was decoded, as stored in the row.
 async fn last(catalog: &Arc<dyn Catalog>) -> Option<u64> {
     let row = row(catalog, ID).await?;
-    assert!(row.reason.is_none_or(|why| !why.starts_with('{')), "the reason is for people");
+    assert!(row.reason.is_none_or(|why| !why.starts_with('{')), "the reason is text for people");
     serde_json::from_str::<serde_json::Value>(&row.progress?).ok()?["last"].as_u64()
 }
 
-/// That both songs were heard once, at these seconds of the stream.
+/// Checks that each of the two songs was detected once, and starts at these seconds of the stream.
 fn check(found: &[Detection], starts: [f64; 2], began: i64) {
     assert_eq!(found.len(), 2, "{found:?}");
     for ((detection, start), track) in found.iter().zip(starts).zip(1..) {
@@ -104,7 +104,7 @@ fn check(found: &[Detection], starts: [f64; 2], began: i64) {
 
 const STARTS: [f64; 2] = [SILENCE, 2.0 * SILENCE + SECONDS];
 
-/// Starts and finals in the outbox.
+/// Returns the numbers of start and final events in the outbox.
 async fn told(catalog: &Arc<dyn Catalog>) -> (usize, usize) {
     let all = outbox(catalog).await;
     let of = |event: &str| {
@@ -115,11 +115,11 @@ async fn told(catalog: &Arc<dyn Catalog>) -> (usize, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn segments_that_come_in_any_order_are_one_stream() {
+async fn segments_in_any_order_are_one_stream() {
     let shop = Shop::new().await;
     let one = Running::waiting(&shop, "one", HOUR, HOUR);
     let count = library().clips.len();
-    // 2, 0, 1, 5, 3, 4 …, each event twice.
+    // The order is 2, 0, 1, 5, 3, 4 and so on; each event arrives twice.
     let order = (0..count + 1).map(|k| (k / 3 * 3) + (k + 2) % 3).filter(|k| *k < count);
     let mut told_of = 0;
     for k in order {
@@ -129,12 +129,12 @@ async fn segments_that_come_in_any_order_are_one_stream() {
         told_of += 1;
     }
     let end = Some(count as u64 - 1);
-    until("all of it", async || last(&shop.catalog).await == end).await;
+    until("all segments are decoded", async || last(&shop.catalog).await == end).await;
     assert_eq!((told_of, row(&shop.catalog, ID).await.unwrap().state), (count, StreamState::Live));
     one.end().await;
-    // Handed back at once: another process finds that nothing more comes.
+    // The lease was released at once, so another process finds that no more segments arrive.
     let running = Running::start(&shop, "other");
-    until("the end", || is_over(&shop.catalog)).await;
+    until("the stream ended", || is_over(&shop.catalog)).await;
     check(&heard(&shop.catalog, ID).await, STARTS, EPOCH);
     assert_eq!((last(&shop.catalog).await, told(&shop.catalog).await), (end, (2, 2)));
     let names = outbox(&shop.catalog).await;
@@ -142,29 +142,29 @@ async fn segments_that_come_in_any_order_are_one_stream() {
         names.iter().any(|delivery| delivery.payload.contains(r#"\"unknownAssetID\":\"tv/main_news\""#)),
         "{names:?}"
     );
-    // Late copies of events start nothing.
+    // A late copy of an event does not start the stream again.
     running.tell(3).await;
     assert!(is_over(&shop.catalog).await);
     running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_segment_that_never_comes_is_a_gap_of_its_length() {
+async fn missing_segment_is_a_gap_of_its_length() {
     let shop = Shop::new().await;
     let count = library().clips.len();
-    // In the silence between the songs, and before the first one that is there.
+    // One missing segment is in the silence between the songs; the other one is the first of the stream.
     let missing = ((SILENCE + SECONDS + 0.5 * SILENCE) / 2.0) as usize;
     (1..count).filter(|k| *k != missing).for_each(|k| put(&shop.bucket, k, k, EPOCH));
     let running = Running::waiting(&shop, "one", Duration::from_millis(400), Duration::from_secs(4));
     running.tell(7).await;
-    until("the end", || is_over(&shop.catalog)).await;
+    until("the stream ended", || is_over(&shop.catalog)).await;
     let began = EPOCH + LENGTH;
     check(&heard(&shop.catalog, ID).await, STARTS.map(|start| start - 2.0), began);
     running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_counter_that_starts_again_is_another_session() {
+async fn counter_that_restarts_is_another_session() {
     let shop = Shop::new().await;
     let running = Running::waiting(&shop, "one", Duration::from_millis(400), HOUR);
     let count = library().clips.len();
@@ -173,7 +173,7 @@ async fn a_counter_that_starts_again_is_another_session() {
             put(&shop.bucket, k, k, began);
             running.tell(k).await;
         }
-        until("both songs of a session", async || {
+        until("both songs of a session are final", async || {
             heard(&shop.catalog, ID).await.iter().filter(|d| d.is_final).count() == 2 * (session + 1)
         })
         .await;
@@ -185,7 +185,7 @@ async fn a_counter_that_starts_again_is_another_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_process_goes_on_with_the_same_airing() {
+async fn another_process_continues_the_same_airing() {
     let shop = Shop::new().await;
     let one = Running::waiting(&shop, "one", HOUR, HOUR);
     let count = library().clips.len();
@@ -197,15 +197,15 @@ async fn another_process_goes_on_with_the_same_airing() {
             one.tell(k).await;
         }
         if k as u64 == half {
-            until("half a song", async || last(&shop.catalog).await >= Some(half)).await;
-            until("its start", async || told(&shop.catalog).await.0 == 1).await;
-            // As kill -9: nothing is handed back.
+            until("half a song is decoded", async || last(&shop.catalog).await >= Some(half)).await;
+            until("its start is reported", async || told(&shop.catalog).await.0 == 1).await;
+            // As after `kill -9`: the lease is not released.
             one.task.abort();
         }
     }
     let begun = heard(&shop.catalog, ID).await;
     let other = Running::start(&shop, "other");
-    until("the end", || is_over(&shop.catalog)).await;
+    until("the stream ended", || is_over(&shop.catalog)).await;
     let found = heard(&shop.catalog, ID).await;
     check(&found, STARTS, EPOCH);
     assert!(found[0].id == begun[0].id && found[0].first_seen == begun[0].first_seen);
@@ -214,7 +214,7 @@ async fn another_process_goes_on_with_the_same_airing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_sound_is_missing_and_a_bucket_that_is_away_only_delays() {
+async fn segment_without_audio_is_a_gap_and_unavailable_bucket_only_delays() {
     let shop = Shop::new().await;
     let bad = ((SILENCE + SECONDS + 0.5 * SILENCE) / 2.0) as usize;
     for k in 0..library().clips.len() {
@@ -227,25 +227,25 @@ async fn what_is_no_sound_is_missing_and_a_bucket_that_is_away_only_delays() {
     shop.bucket.fail("read", 2, OutsideErrorKind::Unavailable);
     let running = Running::start(&shop, "one");
     running.tell(0).await;
-    until("the end", || is_over(&shop.catalog)).await;
+    until("the stream ended", || is_over(&shop.catalog)).await;
     check(&heard(&shop.catalog, ID).await, STARTS, EPOCH);
     running.end().await;
 }
 
-/// Segments that were heard and recorded by a process that was killed before it wrote down how far it was.
+/// A process is killed after it has recorded segments and before it has stored its position. The next one decodes them again.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_heard_once_more_keeps_its_identity() {
+async fn airing_that_is_decoded_again_keeps_its_id() {
     let shop = Shop::new().await;
     let one = Running::waiting(&shop, "one", HOUR, HOUR);
     let count = library().clips.len();
     (0..count).for_each(|k| put(&shop.bucket, k, k, EPOCH));
     one.tell(0).await;
     let end = Some(count as u64 - 1);
-    until("all of it", async || last(&shop.catalog).await == end).await;
+    until("all segments are decoded", async || last(&shop.catalog).await == end).await;
     one.end().await;
     let before = heard(&shop.catalog, ID).await;
-    // Back to the middle of the silence between the songs: the second is found again; to the middle of the first: its end
-    // is; and to the very start.
+    // Back to the middle of the silence between the songs, so that the second song is found again; to the middle of the first
+    // song, so that its end is found again; and to the start of the stream.
     for segments in [13_u64, 7, 0] {
         let row = shop.catalog.journal().claim_archives("x", 1, HOUR).await.unwrap().remove(0);
         let progress = json!({"first": 0, "last": segments.saturating_sub(1), "since": EPOCH + LENGTH,
@@ -257,13 +257,13 @@ async fn what_is_heard_once_more_keeps_its_identity() {
             reason: None,
             epoch: None,
             clock_anchor: None,
-            // From the start: no position.
+            // At the start of the stream, no position is stored.
             progress: Some(if segments > 0 { progress.to_string() } else { "null".to_owned() }),
         };
         assert!(shop.catalog.journal().report_stream("x", &report, EPOCH).await.unwrap());
         shop.catalog.journal().release("x", None).await.unwrap();
         let other = Running::waiting(&shop, "other", HOUR, HOUR);
-        until("all of it again", async || last(&shop.catalog).await == end).await;
+        until("all segments are decoded again", async || last(&shop.catalog).await == end).await;
         other.end().await;
         let now = heard(&shop.catalog, ID).await;
         check(&now, STARTS, EPOCH);

@@ -10,10 +10,10 @@ use refrain_service::outside::{
     ListedObject, ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind, Put,
 };
 
-/// Objects of a page of a list: few, so that there are pages.
+/// Number of objects in a page of a list. It is small, so that tests have several pages.
 const PAGE: usize = 3;
 
-/// The bucket `b`, as S3 is one.
+/// The bucket `b`, with the behavior of S3.
 #[derive(Default)]
 pub(crate) struct Bucket {
     state: Mutex<State>,
@@ -26,15 +26,15 @@ struct State {
     objects: BTreeMap<String, Object>,
     tags: HashMap<String, BTreeMap<String, String>>,
     versions: u64,
-    /// Calls that fail, by name.
+    /// Number of calls that fail and the error, by the name of the call.
     faults: HashMap<&'static str, (u32, OutsideErrorKind)>,
-    /// What happens after so many more reads of sound.
+    /// An action, and the number of reads until it runs.
     later: Option<(u32, Later)>,
-    /// Writes by key.
+    /// Number of writes by key.
     writes: HashMap<String, u32>,
-    /// Longest part that was read.
+    /// Length of the longest part that was read, in bytes.
     longest: u64,
-    /// Bytes that were read of all objects.
+    /// Number of bytes that were read of all objects.
     read: u64,
 }
 
@@ -45,12 +45,12 @@ struct Object {
 }
 
 impl Bucket {
-    /// Puts an object that is written now.
+    /// Puts an object with a fixed time of its last change.
     pub(crate) fn put(&self, key: &str, body: impl Into<Bytes>) {
         self.put_at(key, body, 1_700_000_000_000);
     }
 
-    /// Puts an object that is written then, milliseconds since 1970.
+    /// Puts an object that was changed at `at`, milliseconds since 1970.
     pub(crate) fn put_at(&self, key: &str, body: impl Into<Bytes>, at: i64) {
         let body = body.into();
         let mut state = self.lock();
@@ -64,7 +64,7 @@ impl Bucket {
         state.objects.insert(key.to_owned(), Object { body, facts });
     }
 
-    /// Gives an object metadata and tags.
+    /// Sets the metadata and the tags of an object.
     pub(crate) fn describe(&self, key: &str, metadata: &[(&str, &str)], tags: &[(&str, &str)]) {
         let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect();
         let mut state = self.lock();
@@ -92,17 +92,17 @@ impl Bucket {
         self.lock().longest
     }
 
-    /// Number of bytes that were read of all objects.
+    /// Returns the number of bytes that were read of all objects.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.lock().read
     }
 
-    /// The next calls of this name fail.
+    /// Makes the next `times` calls of this name fail.
     pub(crate) fn fail(&self, call: &'static str, times: u32, kind: OutsideErrorKind) {
         self.lock().faults.insert(call, (times, kind));
     }
 
-    /// Something happens right before the read after so many more.
+    /// Runs an action right before a read, after `reads` further reads.
     pub(crate) fn after_reads(&self, reads: u32, what: impl FnOnce(&Self) + Send + 'static) {
         self.lock().later = Some((reads, Box::new(what)));
     }

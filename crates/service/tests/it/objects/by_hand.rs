@@ -1,4 +1,4 @@
-//! The same by hand.
+//! Tests of files in buckets that are processed by a command.
 
 use refrain_catalog::Rule;
 use refrain_service::files::{Checked, Indexed, Target};
@@ -7,7 +7,7 @@ use super::{Shop, wav};
 use crate::songs::library;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_prefix_is_worked_on_whole_and_again() {
+async fn all_files_under_a_prefix_are_processed_each_time() {
     let shop = Shop::new().await;
     let sound = wav(&library().samples);
     for name in ["1.wav", "2.mp3", "a/3.wav", "notes.txt", "4.wav"] {

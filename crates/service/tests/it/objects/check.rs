@@ -1,4 +1,4 @@
-//! Objects and their reports.
+//! Tests of objects that are identified, and of their reports.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn detections(shop: &Shop, key: &str) -> usize {
     shop.catalog.journal().detections_of(&heard_in, i64::MIN, i64::MAX, None, 100).await.unwrap().len()
 }
 
-/// What is in the outbox for those who want responses.
+/// Returns the payloads of the sink for responses in the outbox.
 async fn told(shop: &Shop) -> Vec<String> {
     let all = outbox(&shop.catalog).await.into_iter();
     all.filter(|delivery| delivery.sink == "all").map(|delivery| delivery.payload).collect()
@@ -30,7 +30,7 @@ fn near(value: &Value, wanted: f64) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_tells_both_readers_what_is_in_a_file() {
+async fn report_contains_the_response_and_the_fields_of_the_sample() {
     let shop = Shop::new().await;
     shop.bucket.put("songs_to_check/a/my mix.wav", wav(&library().samples));
     assert_eq!(shop.created("songs_to_check/a/my mix.wav").await, Handled::Done);
@@ -54,13 +54,13 @@ async fn a_report_tells_both_readers_what_is_in_a_file() {
     assert_eq!(deliveries.len(), 1, "{deliveries:?}");
     assert!(deliveries[0].contains("2006"), "{deliveries:?}");
     assert_eq!((shop.measures.files_checked.get(), shop.measures.airings.get()), (1, 2));
-    // Its own report is no file to check.
+    // The report itself is not identified.
     assert_eq!(shop.created("songs_to_check/a/my mix.json").await, Handled::Done);
     assert_eq!(shop.bucket.text("songs_to_check/a/my mix.json.json"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_comes_twice_or_late_writes_one_report_on_the_newest_content() {
+async fn duplicate_or_late_event_writes_one_report_on_the_newest_content() {
     let shop = Shop::new().await;
     let (key, report) = ("songs_to_check/x.wav", "songs_to_check/x.json");
     shop.bucket.put(key, wav(&library().samples));
@@ -70,7 +70,7 @@ async fn an_event_that_comes_twice_or_late_writes_one_report_on_the_newest_conte
     assert_eq!(handler.handle(&body).await, Handled::Done);
     assert_eq!((shop.bucket.writes(report), detections(&shop, key).await), (1, 2));
     assert_eq!(told(&shop).await.len(), 1);
-    // Another content, of which two events come; the older one last.
+    // New content, for which two events arrive; the older one arrives last.
     shop.bucket.put(key, wav(&vec![0.0; 44_100]));
     assert_eq!(handler.handle(&body).await, Handled::Done);
     assert_eq!(handler.handle(&body).await, Handled::Done);
@@ -81,7 +81,7 @@ async fn an_event_that_comes_twice_or_late_writes_one_report_on_the_newest_conte
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_format_is_read_as_from_a_disk_and_what_is_none_says_why() {
+async fn every_format_is_read_as_from_disk_and_other_files_have_a_reason() {
     let shop = Shop::new().await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/audio");
     let mut sounds = 0;
@@ -91,7 +91,7 @@ async fn every_format_is_read_as_from_a_disk_and_what_is_none_says_why() {
         if name.ends_with(".csv") {
             continue;
         }
-        // In folders of their own: some differ in the extension only.
+        // Each file has a folder of its own, because some names differ in the extension only.
         let folder = format!("songs_to_check/{name}");
         shop.bucket.put(&format!("{folder}/x.bin"), std::fs::read(&path).unwrap());
         assert_eq!(shop.created(&format!("{folder}/x.bin")).await, Handled::Done, "{name}");
@@ -123,7 +123,7 @@ async fn every_format_is_read_as_from_a_disk_and_what_is_none_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_empty_files_and_giants_have_reports_that_say_so() {
+async fn pages_empty_files_and_huge_files_have_error_reports() {
     let shop = Shop::with(FilesSettings { largest_object: 1000, ..settings() }, || {
         std::sync::Arc::clone(&library().snapshot)
     })
@@ -142,14 +142,14 @@ async fn pages_empty_files_and_giants_have_reports_that_say_so() {
         assert_eq!((&report["song"], &report["score"]), (&Value::Null, &json!(0)));
     }
     assert_eq!((shop.measures.files_failed.get(), shop.measures.files_checked.get()), (3, 0));
-    // Folders, as the console makes them.
+    // A folder as the S3 console creates it.
     shop.bucket.put("songs_to_check/new/", "");
     assert_eq!(shop.created("songs_to_check/new/").await, Handled::Done);
     assert_eq!(shop.bucket.writes("songs_to_check/new/.json"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_vanishes_is_done_and_what_is_replaced_is_read_anew() {
+async fn deleted_object_is_skipped_and_replaced_object_is_read_again() {
     let shop = Shop::new().await;
     let (key, report) = ("songs_to_check/x.wav", "songs_to_check/x.json");
     assert_eq!(shop.created(key).await, Handled::Done);
@@ -160,13 +160,17 @@ async fn what_vanishes_is_done_and_what_is_replaced_is_read_anew() {
     shop.bucket.put(key, wav(&library().samples));
     shop.bucket.after_reads(2, |bucket| bucket.put(key, wav(&vec![0.0; 44_100])));
     assert!(matches!(shop.created(key).await, Handled::Again(after) if after > Duration::ZERO));
-    assert_eq!((shop.bucket.text(report), detections(&shop, key).await), (None, 0), "no mix of both");
+    assert_eq!(
+        (shop.bucket.text(report), detections(&shop, key).await),
+        (None, 0),
+        "no mix of both contents"
+    );
     assert_eq!(shop.created(key).await, Handled::Done);
     assert!((shop.bucket.json(report)["unknownMediaFileDuration"].as_f64().unwrap() - 1.0).abs() < 0.01);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_stumbles_is_asked_again_and_one_that_is_away_later() {
+async fn failed_calls_of_a_bucket_are_retried_at_once_or_with_the_message() {
     let shop = Shop::new().await;
     let key = "songs_to_check/x.wav";
     shop.bucket.put(key, wav(&library().samples));
@@ -180,12 +184,12 @@ async fn a_bucket_that_stumbles_is_asked_again_and_one_that_is_away_later() {
     assert!(matches!(shop.created(key).await, Handled::Again(_)));
     shop.bucket.fail("read", 0, OutsideErrorKind::Unavailable);
     assert_eq!(shop.created(key).await, Handled::Done);
-    // However often it was tried, it was found once and is told once.
+    // Repeated attempts detect it once and report it once.
     assert_eq!((detections(&shop, key).await, told(&shop).await.len()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_others_is_overwritten() {
+async fn foreign_objects_are_not_overwritten() {
     let shop = Shop::new().await;
     let sound = wav(&library().samples);
     shop.bucket.put("songs_to_check/a.json", r#"{"title":"mine"}"#);
@@ -205,7 +209,7 @@ async fn nothing_of_others_is_overwritten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn odd_keys_are_found_by_each_kind_of_message() {
+async fn unusual_keys_are_found_by_each_kind_of_message() {
     let shop = Shop::new().await;
     let key = "songs_to_check/é +%2B (1) 日本.wav";
     let report = "songs_to_check/é +%2B (1) 日本.json";
@@ -222,7 +226,7 @@ async fn odd_keys_are_found_by_each_kind_of_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_are_not_for_us_end_where_they_should() {
+async fn foreign_messages_are_acknowledged_or_dead_lettered() {
     let shop = Shop::new().await;
     assert_eq!(shop.handle(r#"{"Event":"s3:TestEvent"}"#).await, Handled::Done);
     assert_eq!(shop.created("elsewhere/x.wav").await, Handled::Done);
@@ -231,7 +235,7 @@ async fn messages_that_are_not_for_us_end_where_they_should() {
     assert!(matches!(shop.handle(&other).await, Handled::Bury(why) if why.contains("another bucket")));
     let deleted = created("songs_to_check/x.wav").replace("Object Created", "Object Deleted");
     assert_eq!(shop.handle(&deleted).await, Handled::Done);
-    // A good record beside a bad one is done.
+    // A valid record in the same message as an invalid one is processed.
     shop.bucket.put("songs_to_check/x.wav", wav(&vec![0.0; 44_100]));
     let record = |bucket: &str| {
         json!({"eventName": "ObjectCreated:Put",

@@ -1,4 +1,4 @@
-//! Objects that are learnt.
+//! Tests of objects that are indexed.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +24,7 @@ fn song(seed: u64) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_song_is_learnt_once_and_replaced_under_its_name() {
+async fn song_is_indexed_once_and_replaced_under_its_name() {
     let shop = Shop::new().await;
     let key = "Songs_To_Index/new song.wav";
     shop.bucket.put(key, song(9));
@@ -44,7 +44,7 @@ async fn a_song_is_learnt_once_and_replaced_under_its_name() {
 async fn new_object_is_fetched_once_and_its_hash_is_that_of_all_bytes() {
     let shop = Shop::new().await;
     let key = "songs_to_index/once.wav";
-    // Decoders stop before the end of the data behind the samples.
+    // Decoders stop at the end of the samples, before the end of the file.
     let mut object = song(11);
     object.extend(vec![7; 300_000]);
     let (size, hash) = (object.len() as u64, blake3::hash(&object));
@@ -53,12 +53,12 @@ async fn new_object_is_fetched_once_and_its_hash_is_that_of_all_bytes() {
     let track = track(&*shop.catalog, key).await.unwrap();
     assert_eq!(track.content.0, *hash.as_bytes());
     let read = shop.bucket.bytes_read();
-    // A jump to the tags at the end, and the part that was fetched ahead before it.
+    // A jump to the tags at the end of the file, and the part that was fetched ahead before it.
     let jumps = 3 * (128 << 10);
     assert!(read < size + jumps, "{read} of {size}");
 }
 
-/// An index of the two songs of the tests and of all that was learnt when `refresh` was called.
+/// An index of the two songs of the tests, and of all tracks that were indexed when `refresh` was called.
 #[derive(Clone)]
 struct Growing(Arc<Mutex<Arc<Snapshot>>>);
 
@@ -81,7 +81,7 @@ impl Growing {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn same_sound_is_linked_when_the_index_has_it_whatever_happens_before() {
+async fn near_duplicate_is_linked_after_a_restart() {
     let index = Growing::new();
     let shared = index.clone();
     let shop = Shop::with(settings(), move || Arc::clone(&shared.0.lock().unwrap())).await;
@@ -91,7 +91,7 @@ async fn same_sound_is_linked_when_the_index_has_it_whatever_happens_before() {
     let copy = track(&*shop.catalog, key).await.unwrap();
     let pending = shop.catalog.pending_comparisons(Some(TrackNumber(2)), 9).await.unwrap();
     assert_eq!(pending, [copy.number], "stored with the track");
-    // The process is killed before the index has the track. The next one finds what it owes.
+    // The process is killed before the index contains the track. The next one finds the pending comparison.
     let Shop { _folder, catalog, bucket, measures, files } = shop;
     drop(files);
     let shared = index.clone();
@@ -101,7 +101,8 @@ async fn same_sound_is_linked_when_the_index_has_it_whatever_happens_before() {
     index.refresh(&*catalog).await;
     let stop = CancellationToken::new();
     let running = tokio::spawn(next.run(stop.clone()));
-    until("it is linked", async || !catalog.near_duplicates(copy.number).await.unwrap().is_empty()).await;
+    until("the tracks are linked", async || !catalog.near_duplicates(copy.number).await.unwrap().is_empty())
+        .await;
     let links = catalog.near_duplicates(copy.number).await.unwrap();
     assert_eq!(links.iter().map(|link| link.of.0).collect::<Vec<_>>(), [1]);
     assert!(catalog.pending_comparisons(Some(TrackNumber(2)), 9).await.unwrap().is_empty());
@@ -109,7 +110,7 @@ async fn same_sound_is_linked_when_the_index_has_it_whatever_happens_before() {
     running.await.unwrap();
 }
 
-/// As many processes as needed die while they decode the object.
+/// Records as many deaths of processes while they decode the object as are needed for its quarantine.
 async fn deaths(shop: &Shop, key: &str) {
     let facts = shop.bucket.facts(&ObjectName { bucket: "b".into(), key: key.into() }).await.unwrap();
     let etag = facts.etag.unwrap_or_default();
@@ -139,7 +140,7 @@ async fn object_that_kills_its_process_goes_to_the_dead_letters() {
     assert_eq!(track(&*shop.catalog, "songs_to_index/poison.wav").await, None);
     let all = shop.catalog.journal().open_attempts(MAX_DEATHS, 9).await.unwrap();
     assert_eq!(all.len(), 2);
-    // A person processes it by hand: that succeeds, and all is forgotten.
+    // A person processes the object by hand. This succeeds and removes its record.
     let target = Target::parse("s3://b/songs_to_index/poison.wav").unwrap();
     let objects = shop.files.objects(&target).await.unwrap();
     shop.files.index_all(objects, None, |done| assert!(done.result.is_ok(), "{done:?}")).await;
@@ -147,7 +148,7 @@ async fn object_that_kills_its_process_goes_to_the_dead_letters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orderly_ends_of_work_leave_no_attempts() {
+async fn completed_work_leaves_no_attempts() {
     let shop = Shop::new().await;
     for (key, body) in [("songs_to_index/a.wav", song(9)), ("songs_to_index/bad.mp3", b"no sound".repeat(99))]
     {
@@ -160,7 +161,7 @@ async fn orderly_ends_of_work_leave_no_attempts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn object_that_cannot_be_indexed_gets_a_report_beside_it() {
+async fn object_that_cannot_be_indexed_gets_a_report_next_to_it() {
     let shop = Shop::new().await;
     let key = "songs_to_index/x.mp3";
     shop.bucket.put(key, b"this is text".repeat(99));
@@ -170,11 +171,15 @@ async fn object_that_cannot_be_indexed_gets_a_report_beside_it() {
         (report["statusCode"].as_u64(), report["file"].as_str()),
         (Some(2900), Some("s3://b/songs_to_index/x.mp3"))
     );
-    assert_eq!(shop.created("songs_to_index/x.mp3.failed.json").await, Handled::Done, "it is no metadata");
+    assert_eq!(
+        shop.created("songs_to_index/x.mp3.failed.json").await,
+        Handled::Done,
+        "the report is not read as metadata"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_beside_a_song_goes_over_what_it_says_itself() {
+async fn metadata_files_override_metadata_and_tags_of_the_object() {
     let shop = Shop::new().await;
     let key = "songs_to_index/a.b.wav";
     shop.bucket.put(key, song(9));
@@ -199,7 +204,7 @@ async fn what_is_said_beside_a_song_goes_over_what_it_says_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_with_metadata_may_come_before_meanwhile_and_after() {
+async fn metadata_file_can_arrive_before_during_and_after_indexing() {
     let shop = Shop::new().await;
     for (name, title) in [("before", "b"), ("after", "a"), ("meanwhile", "m")] {
         let (key, beside) = (format!("songs_to_index/{name}.wav"), format!("songs_to_index/{name}.json"));
@@ -227,7 +232,7 @@ async fn a_file_with_metadata_may_come_before_meanwhile_and_after() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_that_is_wrong_keeps_no_song_out_and_no_song_keeps_others() {
+async fn invalid_metadata_and_invalid_songs_do_not_prevent_indexing() {
     let shop = Shop::new().await;
     shop.bucket.put("songs_to_index/a.wav", song(9));
     shop.bucket.put("songs_to_index/a.json", "{title: oops");

@@ -1,4 +1,4 @@
-//! Files that are dropped into a bucket.
+//! Tests of files that are dropped into a bucket.
 
 mod archive;
 mod bucket;
@@ -27,7 +27,7 @@ use crate::process::sqlite;
 use crate::songs::library;
 use bucket::Bucket;
 
-/// A process that works on files, its catalogue and its bucket.
+/// A process that handles files, with its catalog and its bucket.
 struct Shop {
     _folder: tempfile::TempDir,
     catalog: Arc<dyn Catalog>,
@@ -53,7 +53,7 @@ fn settings() -> FilesSettings {
     }
 }
 
-/// A process with the two songs of the tests' library.
+/// Creates a process whose index contains the two songs of the test library.
 fn files(catalog: &Arc<dyn Catalog>, bucket: &Arc<Bucket>, measures: &Arc<Measures>, name: &str) -> Files {
     files_with(catalog, bucket, measures, name, settings(), || Arc::clone(&library().snapshot))
 }
@@ -111,7 +111,7 @@ impl Shop {
     }
 }
 
-/// EventBridge's event of an object.
+/// Returns EventBridge's event for a created object.
 fn created(key: &str) -> String {
     json!({"version": "0", "detail-type": "Object Created", "source": "aws.s3", "detail": {
         "bucket": {"name": "b"}, "object": {"key": key, "size": 1, "etag": "x", "sequencer": "00"},
@@ -119,7 +119,7 @@ fn created(key: &str) -> String {
     .to_string()
 }
 
-/// A sound as a file.
+/// Encodes samples as a WAV file.
 fn wav(samples: &[f32]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.wav");
