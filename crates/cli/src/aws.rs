@@ -1,11 +1,11 @@
-//! What the service uses of AWS: the only place that knows of it.
+//! Connects the service to AWS. No other module of this crate depends on AWS.
 
 use refrain_service::outside::Outside;
 use refrain_service::settings::{ServiceSettings, SinkKind};
 
 use crate::settings::Settings;
 
-/// What of AWS the settings ask for.
+/// AWS resources that the settings require: URLs of queues, and true for each other kind of resource that is used.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wanted {
     streams: Option<String>,
@@ -36,7 +36,7 @@ impl Wanted {
     }
 }
 
-/// What there is of the outside: what the settings name, and nothing where they name nothing of AWS.
+/// Connects to the AWS resources that the settings name. If they name none, returns an empty [`Outside`] without connecting.
 #[cfg(feature = "aws")]
 pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<Outside> {
     use std::sync::Arc;
@@ -76,13 +76,13 @@ async fn connect(settings: &Settings) -> anyhow::Result<refrain_aws::Aws> {
     })
     .await;
     if aws.region().is_none() {
-        anyhow::bail!("no AWS region is known; set aws.region (REFRAIN_AWS_REGION) or AWS_REGION");
+        anyhow::bail!("the AWS region is missing; set aws.region (REFRAIN_AWS_REGION) or AWS_REGION");
     }
     Ok(aws)
 }
 
-/// The same without AWS: nothing, and an error where the settings ask for more. Roles without their queues are refused
-/// by the service itself.
+/// Variant for builds without AWS: returns an empty [`Outside`], or an error if the settings name AWS resources. The service
+/// itself rejects roles whose queues are missing.
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "as with AWS")]
 pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> anyhow::Result<Outside> {
@@ -99,13 +99,13 @@ pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> a
     match what.into_iter().find(|(_, wanted)| *wanted) {
         None => Ok(Outside::default()),
         Some((what, _)) => anyhow::bail!(
-            "{what} needs AWS, which this refrain was built without; take it out of the settings, or build it with \
+            "{what} needs AWS, but this refrain was built without AWS; remove it from the settings, or build refrain with \
              `--features aws`"
         ),
     }
 }
 
-/// Buckets, for commands that are given objects by hand.
+/// Connects to S3, for commands with `s3://` arguments.
 #[cfg(feature = "aws")]
 pub(crate) async fn objects(
     settings: &Settings,
@@ -113,11 +113,11 @@ pub(crate) async fn objects(
     Ok(std::sync::Arc::new(connect(settings).await?.objects()))
 }
 
-/// The same without AWS: an error.
+/// Variant for builds without AWS: always returns an error.
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "as with AWS")]
 pub(crate) async fn objects(
     _: &Settings,
 ) -> anyhow::Result<std::sync::Arc<dyn refrain_service::outside::Objects>> {
-    anyhow::bail!("s3:// needs AWS, which this refrain was built without; build it with `--features aws`")
+    anyhow::bail!("s3:// needs AWS, but this refrain was built without AWS; build it with `--features aws`")
 }

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 /// an operator.
 const LANGUAGES: [&str; 5] = ["sh", "toml", "json", "sql", "text"];
 
-/// Begins the place of a command in the prose.
+/// Prefix of the places of commands in prose.
 const PROSE: &str = "prose of ";
 
 /// A code block of a document.
@@ -81,7 +81,7 @@ fn commands(script: &str) -> Vec<Vec<String>> {
         if let Some((_, end)) = line.split_once("<<") {
             until = Some(end.trim().trim_matches('\'').to_owned());
         }
-        // Words with quotes that span lines are no commands of ours.
+        // A line with an open quote cannot be split. No command of Refrain in the documents has one.
         let words = shlex::split(line).unwrap_or_default();
         let separators = ["|", "&&", "||", ";", "&", "(", ")", "{", "}"];
         commands.extend(words.split(|word| separators.contains(&word.as_str())).map(<[String]>::to_vec));
@@ -90,7 +90,8 @@ fn commands(script: &str) -> Vec<Vec<String>> {
     commands
 }
 
-/// Checks the words of a command of ours with the program's own parser; others are not looked at.
+/// Parses a command with the argument parser of its program. Returns false for commands of other programs, which are not
+/// checked.
 fn check(words: &[String], place: &str) -> bool {
     let assignment = |word: &&String| {
         word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
@@ -149,7 +150,7 @@ fn commands_in_code_blocks_are_accepted_by_the_argument_parser() {
 fn commands_in_the_prose_are_accepted_by_the_argument_parser() {
     let mut count = 0;
     for (place, code) in inline_code() {
-        // An ellipsis stands for arguments.
+        // An ellipsis replaces arguments.
         if code.starts_with("refrain ") && !code.contains('…') {
             commands(&code)
                 .iter()
@@ -190,7 +191,7 @@ fn json_in_documents_is_valid() {
     }
 }
 
-/// All files below a folder of the repository with this extension.
+/// Adds all files with this extension in and below a folder to `found`.
 fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -235,7 +236,7 @@ fn names_and_paths_in_documents_exist() {
         let plain = code.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
         // A part in capitals is a placeholder.
         let plain = plain && !code.split('/').any(|part| part.len() > 1 && part == part.to_ascii_uppercase());
-        // The runner makes this folder.
+        // The fuzz runner creates these folders.
         let made = code.starts_with("fuzz/artifacts") || code.starts_with("fuzz/target");
         assert!(!is_path || !plain || made || root.join(&code).exists(), "{place}: {code} does not exist");
     }

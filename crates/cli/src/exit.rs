@@ -1,24 +1,24 @@
-//! How a command ends.
+//! Outcomes of commands and their exit statuses.
 
 use std::process::ExitCode;
 
-/// What a command achieved; an error is exit status 2.
+/// Outcome of a command. An error that a command returns instead has exit status 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Everything was done; for `identify` and `plot`: at least one match.
+    /// Everything was done. For `identify` and `plot`: at least one input matched. Exit status 0.
     Done,
-    /// `identify`, `plot`: every input was read and none matched.
+    /// For `identify` and `plot`: every input was read and no input matched. Exit status 1.
     NoMatch,
-    /// `healthcheck`: the service is not well, or does not answer.
+    /// For `healthcheck`: the service is not healthy or does not answer. Exit status 1.
     Unwell,
-    /// Nothing could be done; the reasons are on standard error already.
+    /// Everything failed. The reasons are already on standard error. Exit status 2.
     Failed,
-    /// Part of the work failed; the reasons are on standard error already.
+    /// Part of the work failed. The reasons are already on standard error. Exit status 3.
     Partial,
 }
 
 impl Outcome {
-    /// The outcome of work that was done `done` times and failed `failed` times.
+    /// Returns the outcome of a command of which `done` pieces of work succeeded and `failed` pieces failed.
     pub(crate) fn of(done: usize, failed: usize) -> Self {
         match (done, failed) {
             (_, 0) => Self::Done,
@@ -27,7 +27,8 @@ impl Outcome {
         }
     }
 
-    /// The outcome of looking for songs in inputs: of those that could be read, so many held one.
+    /// Returns the outcome of a search in inputs, of which `read` could be read and `failed` could not. `matched` of the
+    /// inputs that were read had a match.
     pub(crate) fn of_inputs(matched: usize, read: usize, failed: usize) -> Self {
         match (matched, read, failed) {
             (0, 1.., 0) => Self::NoMatch,

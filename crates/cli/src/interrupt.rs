@@ -1,20 +1,20 @@
-//! Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once.
+//! Ctrl-C and SIGTERM: the first signal requests a clean shutdown, the second one ends the process at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// How often [`wait`] looks.
+/// Interval at which [`wait`] checks for a signal.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The exit status that shells give a process ended by Ctrl-C.
+/// Exit status of a process that was ended by Ctrl-C, by the convention of shells.
 const INTERRUPTED: i32 = 130;
 
-/// From here on the first signal only sets [`asked`].
+/// Installs the signal handler. From now on the first signal only makes [`asked`] return true.
 pub(crate) fn listen() {
-    // A handler that is there already does the same; without one, Ctrl-C ends the process, and what was
-    // written until then is complete.
+    // An error is harmless: either this handler is installed already, or Ctrl-C ends the process at once, and everything
+    // that was written until then is complete.
     let _ = ctrlc::set_handler(|| {
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(INTERRUPTED);
@@ -22,12 +22,12 @@ pub(crate) fn listen() {
     });
 }
 
-/// Whether somebody wants the command to end.
+/// Returns true if a signal has requested a shutdown.
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// Waits until somebody does.
+/// Waits until a signal requests a shutdown.
 pub(crate) async fn wait() {
     while !asked() {
         tokio::time::sleep(LOOK).await;

@@ -1,20 +1,21 @@
-//! The `refrain` command: learn songs, find them in files and live streams. And `identifyStream`, the drop-in.
+//! The `refrain` command, which indexes songs and finds them in files and live streams, and its drop-in variant
+//! `identifyStream`.
 //!
-//! A library only so that both programs share it; nothing else links it.
+//! This crate is a library only to share code between the two programs; nothing else links it.
 //!
 //! ```text
-//! args (clap) ─► settings ─► index │ identify │ monitor │ plot │ tracks │ doctor │ demo ─► output
-//!                      └─ sound, metadata, search, store, work ─┘
+//! args (clap) ─► settings ─► index │ identify │ monitor │ plot │ tracks │ serve │ streams │ outbox │ … ─► output
+//!                      └─ metadata, search, store, work ─┘
 //! ```
-//! `store` is the only way to the catalogue, `search` to its index, `sound` to the decoder, `work` the only place
-//! with threads, and `output` the only place that prints.
+//! `store` gives the commands access to the catalog, `search` to its index, `work` processes inputs on several threads, and
+//! `output` prints.
 
 mod args;
 mod aws;
 mod demo;
 mod doctor;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue fails")]
 mod documents;
 mod exit;
 #[cfg(feature = "fuzzing")]
@@ -51,10 +52,11 @@ use exit::Outcome;
 use output::{Output, OutputError, reason, without_secrets};
 use settings::Settings;
 
-/// The program that the drop-in takes the place of.
+/// Name of the program that the drop-in replaces.
 const DROP_IN: &str = "identifyStream";
 
-/// The `refrain` command, from its arguments to its exit status. Called by the name `identifyStream`, it is that.
+/// Runs the `refrain` command with the arguments of this process and returns its exit status. If the program was started
+/// under the name `identifyStream`, runs that command instead.
 #[must_use]
 pub fn refrain() -> ExitCode {
     let name = std::env::args_os().next().unwrap_or_default();
@@ -64,7 +66,7 @@ pub fn refrain() -> ExitCode {
     program("refrain", run)
 }
 
-/// The `identifyStream` command, from its arguments to its exit status.
+/// Runs the `identifyStream` command with the arguments of this process and returns its exit status.
 #[must_use]
 pub fn identify_stream() -> ExitCode {
     program(DROP_IN, |args: &IdentifyStreamArgs, output| {
@@ -83,8 +85,9 @@ fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcom
         Err(error) => return refused(&error, &output),
     };
     if let Err(error) = refrain_isolation::enable() {
-        output
-            .note(&format!("{name}: cannot find this program, so audio is decoded without limits: {error}"));
+        output.note(&format!(
+            "{name}: cannot find this program's file, so audio is decoded without limits: {error}"
+        ));
     }
     let outcome = run(&args, &output).unwrap_or_else(|error| {
         if matches!(error.downcast_ref(), Some(OutputError::Closed)) {
@@ -97,7 +100,8 @@ fn program<A: Parser>(name: &str, run: impl FnOnce(&A, &Output) -> Result<Outcom
     outcome.into()
 }
 
-/// Help, or what is wrong with the command line: clap quotes that, and there may be a password in it.
+/// Prints the help text or the error of the command line. Secrets are removed, because clap quotes arguments, and a URL in
+/// them can contain a password.
 fn refused(error: &clap::Error, output: &Output) -> ExitCode {
     let text = error.to_string();
     if without_secrets(&text) == text {
@@ -110,7 +114,7 @@ fn refused(error: &clap::Error, output: &Output) -> ExitCode {
 fn run(cli: &Cli, output: &Output) -> Result<Outcome> {
     let variables: Vec<_> = std::env::vars_os().collect();
     match (&cli.command, Settings::resolve(cli, &variables)) {
-        // What is wrong with the settings is for the doctor to say.
+        // `doctor` reports invalid settings as one of its checks.
         (Command::Doctor(args), settings) => doctor::run(args, settings, output),
         (_, Err(error)) => Err(error),
         (Command::Index(args), Ok(settings)) => index::run(args, &settings, output),

@@ -1,4 +1,4 @@
-//! The `refrain` command; everything is in the library beside it.
+//! The `refrain` command. The code is in the library of this crate.
 
 use std::process::ExitCode;
 

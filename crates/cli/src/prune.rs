@@ -1,4 +1,4 @@
-//! `refrain prune`: what was heard long ago goes.
+//! `refrain prune`: deletes old detections, streams and messages.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
 
-/// Rows of each kind that one transaction deletes.
+/// Maximum number of rows of each kind that one transaction deletes.
 const AT_ONCE: u32 = 5_000;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &PruneArgs, settings: &Settings, output: &Output) -> Res
     Ok(Outcome::Done)
 }
 
-/// So many days ago, milliseconds since 1970.
+/// Returns the time `days` days ago, in milliseconds since 1970.
 fn before(days: u32) -> Result<i64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?;
     let ago = now.saturating_sub(DAY * days);

@@ -2,27 +2,30 @@
 
 use clap::Args;
 
-/// Say what is wrong with settings, catalogue, index cache and what the service needs, and what to do
+/// Check the settings, the catalog, the index cache and the resources of the service
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every check is one line: ok, warning or FAIL, what was looked at, what was found
-and what to do about it. Nothing is changed, but for the catalogue of an older
-refrain, which is brought up to date as by any other command. What the settings
-name for the service is looked at too: queues and their dead letters, buckets,
-topics, IVS, keys, sinks. Nothing is sent to any of them.
+Each check prints one line: ok, warning or FAIL, the name of the check, the
+result and the advice. A catalog of an older refrain is migrated, as by every
+other command. The resources that the settings name for the service are checked
+too: queues and their dead-letter queues, buckets, topics, IVS, keys and sinks.
+The check of a bucket or folder writes a test object and deletes it again. The
+check of a queue receives at most one message and releases it at once. Nothing
+is published to topics or sent to webhooks.
 
 Examples:
   refrain doctor
-  refrain doctor --thorough                 reads the whole catalogue
-  refrain --config service.toml doctor      what the service needs
+  refrain doctor --thorough                 read the whole catalog
+  refrain --config service.toml doctor      check the resources of the service
   refrain doctor --json | jq .health
 
-Exit status: 0 all is well, 2 something does not work, 3 there are warnings.")]
+Exit status: 0 every check passed, 2 at least one check failed, 3 there are
+warnings only.")]
 pub(crate) struct DoctorArgs {
-    /// Look at everything that is stored, which takes as long as reading it
+    /// Read and check everything that is stored. This takes as long as reading the whole database
     #[arg(long)]
     pub(crate) thorough: bool,
-    /// A JSON object instead of lines
+    /// Write one JSON object instead of lines
     #[arg(long)]
     pub(crate) json: bool,
 }

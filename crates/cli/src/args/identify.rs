@@ -9,10 +9,10 @@ use serde::Deserialize;
 use super::JobsArg;
 
 const LONG: &str = "\
-Find the songs of the catalogue in files: every song in each file, with its
-start and end in the file and its position in the song. `-` reads standard
-input. A file behind http:// or https:// is downloaded first, up to 4 GiB and
-one hour; live streams and playlists are for `refrain monitor`.";
+Find the songs of the catalog in audio and video files. Each song is reported
+with its start and end in the file and with the position in the song. `-` reads
+standard input. A file at an http:// or https:// URL is downloaded first, up to
+4 GiB and one hour. Use `refrain monitor` for live streams and playlists.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,25 +24,25 @@ Examples:
   ffmpeg -i movie.mkv -f wav - | refrain identify -
 
 With --json every input gets exactly one line, in the order of the command
-line. Its statusCode is 2006 for a match, 2005 for none, and of our own:
+line. Its statusCode is 2006 for a match and 2005 for no match. Refrain adds
+these codes, with the reason in `error`:
   2900  the input could not be read
-  2901  it holds no audio that can be decoded
-  2902  it is over a limit
-  2909  the catalogue failed, or a bug in refrain
-These come with the reason in `error`.
+  2901  the input has no audio that can be decoded
+  2902  the input exceeds a limit
+  2909  internal error: the catalog failed, or a bug in refrain
 
 Exit status: 0 at least one match, 1 no match, 2 no input could be read, 3 some
-inputs could not.";
+inputs could not be read.";
 
-/// How hard to look.
+/// Search effort, the values of `--effort`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EffortArg {
-    /// What is heard well, at its own speed
+    /// Find clear audio at its original speed
     Fast,
-    /// Under noise and speech too, and at other speeds, tempi and pitches
+    /// Also find audio under noise or speech, and audio with another speed, tempo or pitch
     Normal,
-    /// Worn and changed at once; several times slower
+    /// Also find audio that is both degraded and changed. Several times slower
     Thorough,
 }
 
@@ -56,43 +56,44 @@ impl From<EffortArg> for Effort {
     }
 }
 
-/// Find the songs of the catalogue in files
+/// Find the songs of the catalog in files
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct IdentifyArgs {
-    /// Audio or video files; - is standard input; http:// and https:// URLs of files; or s3://BUCKET/KEY and s3://BUCKET/PREFIX/, whose reports are written
-    /// beside them
+    /// Audio or video files, their http:// or https:// URLs, or - for standard input. With s3://BUCKET/KEY or
+    /// s3://BUCKET/PREFIX/ a report is written next to each object
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<OsString>,
-    /// One JSON line per input instead of a table
+    /// Write one JSON line per input instead of a table
     #[arg(long)]
     pub(crate) json: bool,
-    /// Show candidates that were rejected, too: as chance, or because a better match explains the same sound
+    /// Include rejected candidates: those that can be chance, and those whose audio a better match explains
     #[arg(long)]
     pub(crate) all: bool,
-    /// Say why an input did not match
+    /// Print the reasons why an input did not match
     #[arg(long)]
     pub(crate) explain: bool,
-    /// Accepted probability that an unknown input gives a match, above 0 and below 1. Default: 0.001
+    /// Set the accepted probability that an unknown input gives a match, above 0 and below 1. Default: 0.001
     #[arg(long, value_name = "P")]
     pub(crate) false_positive_rate: Option<f64>,
-    /// How hard to look where nothing is found at once. Default: normal
+    /// Set the search effort for audio that is not found at once. Default: normal
     #[arg(long, value_name = "EFFORT")]
     pub(crate) effort: Option<EffortArg>,
-    /// Speeds to look for: 0.5 is from 1/1.5 to 1.5 times the original, at most 0.5. 0 is off. Default: 0.5
+    /// Search for changes of the speed, 0 (off) to 0.5: 0.5 covers 1/1.5 to 1.5 times the original speed. Default: 0.5
     #[arg(long, value_name = "PART")]
     pub(crate) speed_range: Option<f64>,
-    /// The same for a tempo changed without the pitch. Default: 0.14
+    /// Search for changes of the tempo at the original pitch, 0 (off) to 0.5, like --speed-range. Default: 0.14
     #[arg(long, value_name = "PART")]
     pub(crate) tempo_range: Option<f64>,
-    /// Changes of the pitch without the tempo to look for, cents to both sides, at most 700 (100 are a semitone). 0 is
-    /// off. Default: 200
+    /// Search for changes of the pitch at the original tempo, up to CENTS in both directions, 0 (off) to 700 (100 cents
+    /// are a semitone). Default: 200
     #[arg(long, value_name = "CENTS")]
     pub(crate) pitch_range: Option<f64>,
-    /// The unknownAssetID of the responses. Default: each file's name without its extension
+    /// Set the unknownAssetID of the responses. Default: each file's name without its extension
     #[arg(long, value_name = "ID")]
     pub(crate) asset_id: Option<String>,
-    /// Accept private addresses for the names in the URLs. Other hosts: monitor.private_hosts in the settings
+    /// Accept private addresses for the hosts in the URLs. For other hosts, for example of redirects, use
+    /// monitor.private_hosts in the settings
     #[arg(long)]
     pub(crate) allow_private: bool,
     #[command(flatten)]

@@ -8,14 +8,14 @@ use refrain_catalog::Rule;
 use super::JobsArg;
 
 const LONG: &str = "\
-Learn songs: files and folders of music go into the catalogue.
+Index songs: add music files and folders to the catalog.
 
-Folders are searched with everything below them, links followed, for files with
-a known extension; a file named on the command line is tried whatever it is
-called. A file whose content is in the catalogue under the same path is
-skipped, so running the same command again does only what is new or was
-interrupted. A track whose sound is known under another name is indexed, linked
-to it and reported.";
+Folders are searched recursively, symbolic links included, for files with a
+known extension. A file named on the command line is indexed with any extension.
+A file whose content is in the catalog under the same path is skipped, so a
+repeated command processes only new, changed and interrupted files. If the audio
+of a track is in the catalog under another path, the track is indexed, linked
+to the other one and reported.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,28 +24,28 @@ Examples:
   refrain index Music/ --metadata titles.csv
 
 The metadata file is CSV with a header line, or JSON lines (.jsonl, .ndjson)
-with an object a line. It wins over the tags in the music files. Columns:
-  file          the music file: its name, or more of the end of its path
+with one object per line. It overrides the tags of the music files. Columns:
+  file          the music file: its name, or a longer end of its path
   isrc          the recording code, 12 characters; without `file`, the row
-                belongs to the music file whose tags carry this code
+                applies to the music file whose tags have this code
   title, artist, album, label, vendor, upc, category
   release_date  YYYY, YYYY-MM, YYYY-MM-DD or DD-Mon-YYYY
   rule          what to do with a match: block, allow, …
-`file` or `isrc` is needed. Any other column is kept with the track under its
-own name. Empty fields change nothing. A bad row is named with its line number
-and skipped; the exit status is then 3.";
+`file` or `isrc` is required. Any other column is stored with the track under
+its own name. Empty fields change nothing. An invalid row is reported with its
+line number and skipped; the exit status is then 3.";
 
-/// Learn songs: files and folders of music go into the catalogue
+/// Index songs: add music files and folders to the catalog
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct IndexArgs {
-    /// Music files, and folders of them; or s3://BUCKET/KEY and s3://BUCKET/PREFIX/
+    /// Music files and folders of music, or s3://BUCKET/KEY and s3://BUCKET/PREFIX/
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Titles, artists, rules … for the files: CSV or JSON lines
+    /// Read titles, artists, rules and other metadata from this file, CSV or JSON lines
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata: Option<PathBuf>,
-    /// Rule of those of these tracks that have none yet: block, allow, …
+    /// Set this rule for the tracks of the command that have no rule: block, allow, …
     #[arg(long, value_name = "RULE")]
     pub(crate) rule: Option<Rule>,
     #[command(flatten)]

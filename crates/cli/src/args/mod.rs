@@ -1,4 +1,4 @@
-//! The command line as typed: what clap reads, before settings are checked.
+//! Command-line arguments as clap parses them, before the settings are checked.
 
 mod doctor;
 mod identify;
@@ -33,33 +33,34 @@ use crate::settings::{CatalogUrl, SearchHome};
 
 const EXAMPLES: &str = "\
 Examples:
-  refrain demo                           see it work, nothing to prepare
-  refrain index Music/                   learn every song in a folder
-  refrain identify clip.mp3              what song is this?
-  refrain identify --json *.wav          one JSON line per file
-  refrain monitor URL --id ID --out DIR  every song of a live stream
-  refrain plot clip.mp3                  pictures of why it matched, or not
-  refrain tracks list --text queen       what the catalogue knows
-  refrain --config service.toml serve    all of it as a service
-  refrain streams list                   what the service follows
-  refrain doctor                         what is wrong, and what to do
+  refrain demo                           run a demonstration, no input needed
+  refrain index Music/                   index all songs in a folder
+  refrain identify clip.mp3              find the songs in a file
+  refrain identify --json *.wav          write one JSON line per file
+  refrain monitor URL --id ID --out DIR  report the songs of a live stream
+  refrain plot clip.mp3                  draw why a file matched or did not
+  refrain tracks list --text queen       list tracks of the catalog
+  refrain --config service.toml serve    run the service
+  refrain streams list                   list the streams of the service
+  refrain doctor                         check the installation
 
-Settings come from flags, else from the environment (REFRAIN_CATALOG,
-REFRAIN_CACHE_DIR, REFRAIN_SEARCH, REFRAIN_JOBS, REFRAIN_FALSE_POSITIVE_RATE,
-REFRAIN_EFFORT, REFRAIN_SPEED_RANGE, REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE,
-REFRAIN_RULE, REFRAIN_CONFIG), else from the TOML file (keys catalog, cache_dir,
-search, jobs, false_positive_rate, effort, speed_range, tempo_range, pitch_range,
-rule), else from DATABASE_URL (the catalogue), else from defaults. Unknown keys are refused.
-How a database is used is said in the table [database] of the file, or in
-REFRAIN_DATABASE_MAX_CONNECTIONS and so on: max_connections,
-acquire_timeout_seconds, statement_timeout_seconds (0: none) and retry_seconds,
-for which a server that is away is waited for. docs/service.toml has every key
-of the service, with its variable.
+Settings are taken from these sources, the first one wins: flags; environment
+variables (REFRAIN_CATALOG, REFRAIN_CACHE_DIR, REFRAIN_SEARCH, REFRAIN_JOBS,
+REFRAIN_FALSE_POSITIVE_RATE, REFRAIN_EFFORT, REFRAIN_SPEED_RANGE,
+REFRAIN_TEMPO_RANGE, REFRAIN_PITCH_RANGE, REFRAIN_RULE, REFRAIN_CONFIG); the
+TOML file (keys catalog, cache_dir, search, jobs, false_positive_rate, effort,
+speed_range, tempo_range, pitch_range, rule); DATABASE_URL (catalog only);
+defaults. Unknown keys are errors.
+The table [database] of the file, or REFRAIN_DATABASE_MAX_CONNECTIONS and so on,
+configure the database connections: max_connections, acquire_timeout_seconds,
+statement_timeout_seconds (0: no timeout) and retry_seconds (time for which
+refrain retries to reach an unavailable server). docs/service.toml lists every
+key of the service with its environment variable.
 
 Exit status: 0 done (identify, plot: a match), 1 no match, 2 error, 3 part of the
 work failed.";
 
-/// Learns songs, then finds them again in files and live streams
+/// Index songs, then find them in files and live streams
 #[derive(Debug, Parser)]
 #[command(name = "refrain", version, after_help = EXAMPLES, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -69,29 +70,29 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Flags that every command takes.
+/// Flags of all commands.
 #[derive(Debug, Default, Args)]
 pub(crate) struct GlobalArgs {
-    /// The catalogue: sqlite:PATH or postgres://USER@HOST/DATABASE. Default: $DATABASE_URL, if it is one of
-    /// these, else refrain/catalog.db in the user's data folder ($XDG_DATA_HOME, else ~/.local/share)
+    /// Use this catalog: sqlite:PATH or postgres://USER@HOST/DATABASE. Default: $DATABASE_URL if it has one of these
+    /// forms, else refrain/catalog.db in the user's data folder ($XDG_DATA_HOME, else ~/.local/share)
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) catalog: Option<CatalogUrl>,
-    /// Folder for index caches, which may be deleted at any time. Default: beside the catalogue's file;
-    /// for a database refrain/ in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)
+    /// Keep index caches in this folder. They can be deleted at any time. Default: the folder of the catalog file; for a
+    /// catalog in PostgreSQL, refrain/ in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Where the search index is: local (files of this machine, the fastest) or database (rows in the catalogue's
-    /// PostgreSQL; nothing is kept here, for short tasks and for catalogues that outgrow a machine). Default: local
-    #[arg(long, global = true, value_name = "HOME", hide_possible_values = true)]
+    /// Use this search index: local (files on this machine, the fastest) or database (rows in the catalog's PostgreSQL,
+    /// without local files, for short tasks and for catalogs that are too large for one machine). Default: local
+    #[arg(long, global = true, value_name = "INDEX", hide_possible_values = true)]
     pub(crate) search: Option<SearchHome>,
-    /// Settings file (TOML). Default: refrain/config.toml in the user's configuration folder
-    /// ($XDG_CONFIG_HOME, else ~/.config), if it is there
+    /// Read settings from this TOML file. Default: refrain/config.toml in the user's configuration folder
+    /// ($XDG_CONFIG_HOME, else ~/.config), if it exists
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
-// Each command's help stands with its arguments; a comment for it here would win over the long form there.
-/// What to do.
+// The help text of each command is at its arguments type. A doc comment on a variant would override the long help there.
+/// The commands of `refrain`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Index(IndexArgs),
@@ -109,23 +110,23 @@ pub(crate) enum Command {
     Demo(DemoArgs),
 }
 
-/// Index bundled songs, identify distorted clips and a mix of them, show the answers
+/// Index the bundled songs, identify distorted clips and a mix of them, and show the results
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   refrain demo
 
-Everything happens in a temporary folder that is removed at the end.
-Exit status: 0 if every song was found where it was played, else 2.")]
+The demonstration uses a temporary folder, which is removed at the end.
+Exit status: 0 if every song was found at the right time, else 2.")]
 pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) jobs: JobsArg,
 }
 
-/// `--jobs`, for the commands that use all cores.
+/// The flag `--jobs` of the commands that process several files in parallel.
 #[derive(Debug, Default, Args)]
 pub(crate) struct JobsArg {
-    /// Files worked on at once. Default: one per core
+    /// Process up to N files in parallel, 1 to 1024. Default: one per core
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
 }

@@ -9,8 +9,9 @@ use refrain_stream::PcmFormat;
 use refrain_stream::hls::RenditionChoice;
 
 const LONG: &str = "\
-Follow a live stream until it ends, and tell every song of the catalogue while
-it plays: when it starts, and with its exact ends when it is over.";
+Follow a live stream until it ends and report the songs of the catalog in it:
+an event when a song starts, and an event with its exact start and end when it
+has ended.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,32 +21,34 @@ Examples:
   ffmpeg -i rtmp://example.org/app/key -f wav - | refrain monitor - --id rtmp
   arecord -f cd -t raw | refrain monitor - --pcm s16le:44100:2 --id desk
 
-With --out each event becomes a file ID_YYYY_MM_DDTHH_MM_SS+ZZZZ.json, whole
-when it appears and never over another. Without, or with --json, events are
-lines of JSON on standard output; on a terminal a line each to read. Log lines
-go to standard error, where that is no terminal.
+With --out each event is written to a file ID_YYYY_MM_DDTHH_MM_SS+ZZZZ.json. The
+file is complete when it appears, and no existing file is replaced. Without
+--out, or with --json, events are JSON lines on standard output; on a terminal,
+without --json, they are lines of text. Log lines go to standard error; on a
+terminal a status line is shown instead, and only warnings and errors are
+logged.
 
-Ctrl-C or SIGTERM ends the stream in good order: what has come is worked on and
-the songs that play get their final event. A second signal ends at once.
+Ctrl-C or SIGTERM stops the command: audio that was received is processed, and
+songs that are playing get their final event. A second signal stops it at once.
 
-Exit status: 0 the stream ended, or was ended, in good order; 2 it could not be
+Exit status: 0 the stream ended or was stopped; 2 the stream could not be
 followed, or its events could not be written.";
 
-/// Which events are told.
+/// Events to report, the values of `--events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EventArg {
     /// A song was found
     Start,
-    /// It goes on
+    /// A song is still playing
     Update,
-    /// It is over
+    /// A song has ended
     Final,
-    /// Nothing is told
+    /// No events
     None,
 }
 
 impl EventArg {
-    /// The event that it means, if any.
+    /// Returns the kind of event, or `None` for `none`.
     pub(crate) fn kind(self) -> Option<EventKind> {
         match self {
             Self::Start => Some(EventKind::Start),
@@ -56,7 +59,7 @@ impl EventArg {
     }
 }
 
-/// `--rendition` as typed.
+/// The value of `--rendition`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RenditionArg(pub(crate) RenditionChoice);
 
@@ -64,61 +67,65 @@ impl FromStr for RenditionArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
+        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is not a number"));
         if let Some(index) = text.strip_prefix('#') {
             let index = usize::try_from(number(index)?).map_err(|error| error.to_string())?;
             return Ok(Self(RenditionChoice::Index(index)));
         }
         match text.strip_prefix("max:") {
             Some(most) => Ok(Self(RenditionChoice::MaxBandwidth(number(most)?))),
-            None if text.is_empty() => Err("it is empty; leave --rendition out for the usual one".to_owned()),
+            None if text.is_empty() => {
+                Err("the value is empty; omit --rendition to use the default".to_owned())
+            }
             None => Ok(Self(RenditionChoice::Name(text.to_owned()))),
         }
     }
 }
 
-/// Follow a live stream and tell every song while it plays
+/// Follow a live stream and report every song while it plays
 #[derive(Debug, Clone, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct MonitorArgs {
-    /// http(s): HLS or radio; udp, rtp: MPEG-TS; a file; - is standard input
+    /// Stream to follow: an http(s) URL (HLS or radio), a udp or rtp URL (MPEG-TS), a file, or - for standard input
     #[arg(value_name = "URL")]
     pub(crate) input: String,
-    /// The unknownAssetID of the responses. Default: the last part of the URL
+    /// Set the unknownAssetID of the responses. Default: the last part of the URL
     #[arg(long)]
     pub(crate) id: Option<String>,
-    /// Folder for a response file an event
+    /// Write one response file per event to this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Folder in which these are written before they get their name. Default: the same
+    /// Write incomplete response files to this folder where the system cannot write files without a name. Default: next
+    /// to --out
     #[arg(long, value_name = "DIR")]
     pub(crate) temp: Option<PathBuf>,
-    /// Which events are told, separated by commas
+    /// Report these events, separated by commas
     #[arg(long, value_name = "EVENTS", value_delimiter = ',', default_values = ["start", "final"])]
     pub(crate) events: Vec<EventArg>,
-    /// Tell that a song goes on every so many seconds. Default: 30 with --events update, else never
+    /// Emit an update event every SECONDS while a song plays, 1 to 86400. Default: 30 with --events update, else never
     #[arg(long, value_name = "SECONDS", value_parser = update_seconds)]
     pub(crate) update_every: Option<f64>,
-    /// Standard input or the file is raw PCM, like s16le:48000:2
+    /// Read standard input or the file as raw PCM, for example s16le:48000:2
     #[arg(long, value_name = "FORMAT")]
     pub(crate) pcm: Option<PcmFormat>,
-    /// Rendition of a master playlist: its name, #0 for the first, or max:BITS a second. Default: audio alone, else
-    /// the lowest bandwidth
+    /// Select the rendition of a master playlist: its name, #0 for the first one, or max:BITS for the highest bandwidth
+    /// up to BITS per second. Default: audio only, else the lowest bandwidth
     #[arg(long, value_name = "WHICH")]
     pub(crate) rendition: Option<RenditionArg>,
-    /// Accept a private address for the name in the URL. Other hosts: monitor.private_hosts in the settings
+    /// Accept a private address for the host in the URL. For other hosts, for example of segments, use
+    /// monitor.private_hosts in the settings
     #[arg(long)]
     pub(crate) allow_private: bool,
-    /// Accepted number of false events an hour, above 0. Default: 0.001
+    /// Set the accepted number of false events per hour, above 0. Default: 0.001
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) false_events_per_hour: Option<f64>,
-    /// Events as lines of JSON on standard output, whatever that is, and beside --out
+    /// Write events as JSON lines to standard output, also on a terminal and in addition to --out
     #[arg(long)]
     pub(crate) json: bool,
-    /// Log lines as JSON, also on a terminal
+    /// Write log lines as JSON, also on a terminal
     #[arg(long)]
     pub(crate) log_json: bool,
-    /// Log more
+    /// Log debug messages as well. Has no effect while the status line is shown
     #[arg(long, short)]
     pub(crate) verbose: bool,
 }
@@ -138,31 +145,32 @@ Examples:
   identifyStream -i https://example.org/master.m3u8 -c refrain.toml -e st-1DcdE -O /app/st-1DcdE -t /tmp
   identifyStream -i upload.mp4 -c refrain.toml -e asset-7 -O results -t /tmp
 
-The flags, files and names of the program that it replaces. A stream is followed
-until it ends, with a response at the start and at the end of each song; a media
-file has one response, if anything matches. The catalogue is named by the
-configuration (TOML: catalog = \"…\") or by REFRAIN_CATALOG; what else is in the
-configuration, and is not ours, is ignored with a warning.
+The flags, files and names are those of the program that it replaces. A stream
+is followed until it ends, with one response at the start and one at the end of
+each song. A media file gets one response if it matches. The configuration
+(TOML: catalog = \"…\") or REFRAIN_CATALOG sets the catalog. Settings of other
+programs in the configuration are ignored with a warning.
 
-Exit status: 0 in good order, 2 the input could not be followed or read.";
+Exit status: 0 done, 2 the input could not be followed or read, or responses
+could not be written.";
 
-/// Find the songs of the catalogue in a stream or a media file
+/// Find the songs of the catalog in a stream or a media file
 #[derive(Debug, Parser)]
 #[command(name = "identifyStream", version, after_help = STREAM_EXAMPLES, max_term_width = 110)]
 pub(crate) struct IdentifyStreamArgs {
     /// URL of a stream, or a media file
     #[arg(short = 'i', value_name = "URL")]
     pub(crate) input: String,
-    /// Configuration file
+    /// Read settings from this configuration file
     #[arg(short = 'c', value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The unknownAssetID of the responses
+    /// Set the unknownAssetID of the responses
     #[arg(short = 'e', value_name = "ID")]
     pub(crate) asset_id: String,
-    /// Folder for the responses
+    /// Write the responses to this folder
     #[arg(short = 'O', value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Folder for temporary files
+    /// Write temporary files to this folder
     #[arg(short = 't', value_name = "DIR")]
     pub(crate) temp: Option<PathBuf>,
 }

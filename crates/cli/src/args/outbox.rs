@@ -3,23 +3,24 @@
 use clap::{Args, Subcommand, ValueEnum};
 use refrain_catalog::DeliveryStatus;
 
-/// See what could not be delivered yet, and try it again
+/// List undelivered messages, retry or delete them
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is heard is first written to the catalogue's database, then delivered to each
-sink of the service until it succeeds, or has failed for too long and is dead.
+The service first writes each detection to the catalog's database, then delivers it
+to each sink. Failed deliveries are retried. A message is dead if its delivery
+failed permanently, or for longer than outbox.give_up_hours.
 
 Examples:
-  refrain outbox list                    what hangs
+  refrain outbox list                    undelivered messages
   refrain outbox list --sink webhook --json
-  refrain outbox retry --all             after the receiver was mended
+  refrain outbox retry --all             after the receiver was repaired
   refrain outbox drop old-hook           after its sink was removed from the settings")]
 pub(crate) struct OutboxArgs {
     #[command(subcommand)]
     pub(crate) command: OutboxCommand,
 }
 
-/// What to do with the outbox.
+/// The commands of `refrain outbox`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum OutboxCommand {
     List(ListOutboxArgs),
@@ -27,29 +28,30 @@ pub(crate) enum OutboxCommand {
     Drop(DropArgs),
 }
 
-/// List messages: dead ones and those that wait, if nothing else is asked for
+/// List messages. Default: waiting and dead messages
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A message that waits is due at the time that is shown, or is being delivered until
-then. The times of the others are when they were delivered, or given up.
+The time of a waiting message is the time of its next attempt, or the end of its
+claim if it is being delivered. The time of a delivered or dead message is the time
+at which it was delivered or became dead.
 
 Examples:
   refrain outbox list
   refrain outbox list --status dead --sink s3
   refrain outbox list --status delivered --json | jq -r .message")]
 pub(crate) struct ListOutboxArgs {
-    /// Only messages to this sink
+    /// List only messages to this sink
     #[arg(long, value_name = "NAME")]
     pub(crate) sink: Option<String>,
-    /// Only messages that are: waiting, dead or delivered. Default: waiting and dead
+    /// List only messages with this status: waiting, dead or delivered. Default: waiting and dead
     #[arg(long, value_name = "STATUS", hide_possible_values = true)]
     pub(crate) status: Option<StatusArg>,
-    /// One JSON object a line instead of a table
+    /// Write one JSON object per line instead of a table
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// `--status`.
+/// Message status, the values of `--status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StatusArg {
     Waiting,
@@ -67,11 +69,11 @@ impl From<StatusArg> for DeliveryStatus {
     }
 }
 
-/// Make dead messages due again
+/// Retry the delivery of dead messages
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The service delivers them within seconds, with its attempts counted from the
-beginning. Messages that wait need no help: they are tried again by themselves.
+The service delivers the messages within seconds and counts their attempts from zero
+again. Waiting messages are retried without this command.
 
 Examples:
   refrain outbox retry 17 18
@@ -79,13 +81,13 @@ Examples:
   refrain outbox retry --all")]
 #[group(id = "which", required = true, multiple = false)]
 pub(crate) struct RetryArgs {
-    /// The messages, as `outbox list` numbers them
+    /// IDs of the messages, as `outbox list` shows them
     #[arg(value_name = "ID", group = "which")]
     pub(crate) ids: Vec<i64>,
-    /// All dead messages to this sink
+    /// Retry all dead messages to this sink
     #[arg(long, value_name = "NAME", group = "which")]
     pub(crate) sink: Option<String>,
-    /// All dead messages
+    /// Retry all dead messages
     #[arg(long, group = "which")]
     pub(crate) all: bool,
 }
@@ -93,15 +95,15 @@ pub(crate) struct RetryArgs {
 /// Delete the undelivered messages of a sink that was removed
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Messages of a sink that no process has in its settings wait until they expire after
-14 days. What was delivered is kept as history.
+Messages to a sink that is in the settings of no process expire after 14 days; this
+command deletes them at once. Delivered messages are kept as history.
 
 Examples:
   refrain outbox drop old-hook")]
 pub(crate) struct DropArgs {
     /// Name of the sink
     pub(crate) sink: String,
-    /// Drop the messages of a sink that is in the settings as well
+    /// Delete the messages even if the sink is in the settings
     #[arg(long)]
     pub(crate) force: bool,
 }

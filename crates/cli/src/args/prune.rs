@@ -2,18 +2,17 @@
 
 use clap::Args;
 
-/// Delete old detections, streams that are over, and messages that were delivered, from the catalogue's database
+/// Delete old detections, ended streams, and delivered and dead messages from the catalog's database
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What was heard is kept until this deletes it; songs and fingerprints stay. It works
-in small steps, which nobody else waits for, and may be run while streams are
-followed, for example each night.
+Songs and fingerprints are not deleted. Rows are deleted in small transactions, so
+the command can run while the service works, for example every night.
 
 Examples:
   refrain prune --days 365
   refrain --catalog postgres://host/music prune --days 90")]
 pub(crate) struct PruneArgs {
-    /// Delete what was last heard, or delivered, or over, more than so many days ago
+    /// Delete detections last updated, streams ended, and messages delivered or dead, more than N days ago
     #[arg(long, value_name = "N")]
     pub(crate) days: u32,
 }

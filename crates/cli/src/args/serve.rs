@@ -5,8 +5,8 @@ use clap::Args;
 use crate::settings::Role;
 
 const LONG: &str = "\
-Run as a service until SIGTERM: follow live streams, learn and check files that
-are dropped into a bucket, deliver what was heard, answer HTTP.";
+Run as a service until SIGTERM: follow live streams, index and identify files
+that are uploaded to a bucket, deliver detections, and serve HTTP requests.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,22 +14,23 @@ Examples:
   refrain --config service.toml serve --role monitor
   refrain --catalog sqlite:catalog.db serve --role monitor,api
 
-Every setting is in docs/service.toml. Any number of processes may share one
-PostgreSQL; with sqlite:PATH one process is the whole service.
+docs/service.toml lists every setting. Any number of processes can share one
+PostgreSQL; with sqlite:PATH the service is a single process.
 
-SIGTERM or Ctrl-C ends it in good order within service.drain_seconds: intake
-stops, streams are handed over, files are finished or given back, results are
-delivered, HTTP answers last. A second signal ends it at once. Log lines go to
-standard error.
+SIGTERM or Ctrl-C shuts the service down within service.drain_seconds: intake
+stops, stream leases are released, files are finished or returned to the queue,
+results are delivered, and the HTTP server stops last. A second signal ends the
+process at once. Log lines go to standard error.
 
-Exit status: 0 it was ended in good order, 2 it could not start or go on, 3 the
-drain took too long.";
+Exit status: 0 shut down in time, 2 could not start or continue, 3 the shutdown
+took longer than service.drain_seconds.";
 
 /// Run as a service
 #[derive(Debug, Args)]
 #[command(long_about = LONG, after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
-    /// What this process does, separated by commas. Default: service.roles of the settings, else all
+    /// Set the roles of this process, separated by commas. Default: service.roles in the settings, else all roles that
+    /// have their queue or address
     #[arg(long, value_name = "ROLES", value_delimiter = ',')]
     pub(crate) role: Vec<Role>,
 }
@@ -39,14 +40,15 @@ Examples:
   refrain healthcheck            for a container's health check
   refrain healthcheck --ready
 
-It asks the address of http.listen (REFRAIN_HTTP_LISTEN) on this machine.
-Exit status: 0 the service is well, 1 it is not, 2 that could not be asked.";
+The request goes to the address of http.listen (REFRAIN_HTTP_LISTEN) on this
+machine. Exit status: 0 the service is healthy, 1 the service is not healthy or
+does not answer, 2 the settings are invalid or name no address.";
 
-/// Ask the service on this machine how it is
+/// Check the health of the service on this machine
 #[derive(Debug, Args)]
 #[command(after_help = HEALTHCHECK_EXAMPLES)]
 pub(crate) struct HealthcheckArgs {
-    /// Ask whether it is ready (/readyz), not whether it may go on (/healthz)
+    /// Check that the service is ready (/readyz) instead of alive (/healthz)
     #[arg(long)]
     pub(crate) ready: bool,
 }

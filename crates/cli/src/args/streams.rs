@@ -9,10 +9,10 @@ Examples:
   refrain streams list --all --json
   refrain streams stop radio-one
 
-A stream that is added is followed by any `refrain serve` that has room, within
-seconds, until it ends or is stopped.";
+Within seconds, a `refrain serve` process with free capacity starts to follow an
+added stream. It follows the stream until it ends or is stopped.";
 
-/// Streams that the service follows
+/// List, add and stop the streams of the service
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StreamsArgs {
@@ -20,40 +20,40 @@ pub(crate) struct StreamsArgs {
     pub(crate) command: StreamsCommand,
 }
 
-/// What to do with streams.
+/// The commands of `refrain streams`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StreamsCommand {
-    /// Have a stream followed
+    /// Add a stream
     Add(AddStreamArgs),
-    /// List streams: state, worker, since when
+    /// List streams with their state, worker and start time
     List(ListStreamsArgs),
-    /// End a stream
+    /// Stop a stream
     Stop(StopStreamArgs),
 }
 
-/// `add`
+/// Arguments of `refrain streams add`.
 #[derive(Debug, Args)]
 pub(crate) struct AddStreamArgs {
-    /// What it is called: the unknownAssetID of its results; 1 to 200 characters
+    /// ID of the stream, 1 to 200 characters: the unknownAssetID of its results
     pub(crate) id: String,
-    /// http, https or udp
+    /// URL of the stream: http, https or udp
     pub(crate) url: String,
 }
 
-/// `list`
+/// Arguments of `refrain streams list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListStreamsArgs {
-    /// Those that are over too
+    /// Include streams that have ended or failed
     #[arg(long)]
     pub(crate) all: bool,
-    /// A line of JSON each
+    /// Write one JSON object per line instead of a table
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// `stop`
+/// Arguments of `refrain streams stop`.
 #[derive(Debug, Args)]
 pub(crate) struct StopStreamArgs {
-    /// Its id
+    /// ID of the stream
     pub(crate) id: String,
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use refrain_catalog::Rule;
 
-/// Look at and change what the catalogue knows
+/// List, show, change, export and import the tracks of the catalog
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A track's ID is the one that `tracks list` shows, any beginning of it that is
-unique, or its amItemID.
+A track's ID is the ID that `tracks list` shows, a unique prefix of it, or the
+amItemID of the track.
 
 Examples:
   refrain tracks list --text beatles
@@ -21,7 +21,7 @@ pub(crate) struct TracksArgs {
     pub(crate) command: TracksCommand,
 }
 
-/// What to do with tracks.
+/// The commands of `refrain tracks`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TracksCommand {
     List(ListArgs),
@@ -41,63 +41,63 @@ Examples:
   refrain tracks list --text live --rule block
   refrain tracks list --json | jq -r .source")]
 pub(crate) struct ListArgs {
-    /// Only tracks whose title, artist, album or source contains this
+    /// List only tracks whose title, artist, album or source contains this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
-    /// Only tracks with this rule
+    /// List only tracks with this rule
     #[arg(long, value_name = "RULE")]
     pub(crate) rule: Option<Rule>,
-    /// Removed tracks too
+    /// Include removed tracks
     #[arg(long)]
     pub(crate) removed: bool,
-    /// One JSON object a line instead of a table
+    /// Write one JSON object per line instead of a table
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Show everything that is known of one track
+/// Show all data of one track
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   refrain tracks show 0193f2")]
 pub(crate) struct ShowArgs {
-    /// The track
+    /// ID of the track
     pub(crate) id: String,
-    /// A JSON object instead of text
+    /// Write one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Change metadata or rule of a track
+/// Change the metadata or the rule of a track
 #[derive(Debug, Args)]
 #[command(after_help = "\
 KEY is title, artist, album, isrc, label, vendor, upc, release_date, category
-or rule; any other name is kept as a free value. `KEY=` with nothing behind it
-clears the value.
+or rule; any other name is stored as an additional value. `KEY=` without a
+value clears the value.
 
 Examples:
   refrain tracks set 0193f2 title='Let It Be' release_date=1970-05-08
   refrain tracks set 0193f2 rule=
   refrain tracks set 0193f2 territory=DE")]
 pub(crate) struct SetArgs {
-    /// The track
+    /// ID of the track
     pub(crate) id: String,
-    /// What to change
+    /// Values to set
     #[arg(required = true, value_name = "KEY=VALUE")]
     pub(crate) values: Vec<String>,
 }
 
-/// Remove tracks: they are not found any more
+/// Remove tracks, so that they are no longer found
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   refrain tracks remove 0193f2 0193f7
   refrain tracks remove --source /music/song.flac")]
 pub(crate) struct RemoveArgs {
-    /// The tracks
+    /// IDs of the tracks
     #[arg(required_unless_present = "source", value_name = "ID")]
     pub(crate) ids: Vec<String>,
-    /// The track that was indexed from this file
+    /// Remove the track that was indexed from this file
     #[arg(long, value_name = "PATH")]
     pub(crate) source: Vec<PathBuf>,
 }
@@ -105,42 +105,42 @@ pub(crate) struct RemoveArgs {
 /// Write all tracks, with their fingerprints, as JSON lines
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The first line is a header with the format's name and version. Then every line is
-a track with its metadata, its packed constellation in base64 and a checksum;
-behind these, every line is a link between two tracks of the same sound. The last
-line tells how many there were, so that an export that was cut off is noticed.
+The first line is a header with the name and version of the format. It is followed
+by one line per track, with its metadata, its packed constellation in base64 and a
+checksum, and one line per link between two tracks with the same audio. The last
+line has the number of lines, so that a truncated export is detected.
 
 Examples:
   refrain tracks export backup.jsonl
   refrain tracks export | gzip > backup.jsonl.gz")]
 pub(crate) struct ExportArgs {
-    /// File to write; standard output without it
+    /// File to write. Default: standard output
     pub(crate) file: Option<PathBuf>,
 }
 
-/// Take in tracks that `tracks export` wrote
+/// Import tracks that `tracks export` wrote
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Tracks keep their IDs. One that is there already with the same content is left
-alone, with other content it is replaced. A damaged line is named and skipped;
-an export of which lines are missing is called incomplete. The exit status is
-then 3, and what could be read is in the catalogue.
+Tracks keep their IDs. A track that is in the catalog with the same content is left
+unchanged; one with other content is replaced. A damaged line is reported and
+skipped, and an export with missing lines is reported as incomplete. In both cases
+the exit status is 3, and the valid lines are imported.
 
 Examples:
   refrain tracks import backup.jsonl
   refrain --catalog postgres://host/music tracks import backup.jsonl
   zcat backup.jsonl.gz | refrain tracks import -")]
 pub(crate) struct ImportArgs {
-    /// File to read; - is standard input
+    /// File to read, or - for standard input
     pub(crate) file: PathBuf,
 }
 
-/// Make the search index anew from the catalogue
+/// Rebuild the search index from the catalog
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The index is a cache: everything in it comes from the catalogue's constellations, and commands bring it up to date by
-themselves. This makes it from nothing, for one that is damaged, or before the first search of a large catalogue. With
---search database it is the one in the database, with which nobody can search until this is done.
+The index is a cache of the catalog's constellations, and every command that searches brings it up to date. Rebuild it if
+it is damaged, or before the first search of a large catalog. With --search database this rebuilds the index in the
+database, and other processes cannot search in that index until the rebuild is done.
 
 Examples:
   refrain tracks reindex

@@ -1,4 +1,4 @@
-//! `identifyStream`, the drop-in: what it replaces has this name.
+//! The `identifyStream` command, a drop-in for the program of this name.
 #![allow(non_snake_case, reason = "the name is that of the program that it replaces")]
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! One of the songs as a live stream: served on this machine, followed like anybody's.
+//! A live stream with one of the songs, which is served on this machine and followed like any other stream.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,26 +18,27 @@ use crate::output::Output;
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// How many times as fast the stream is told as it is heard: nobody is to wait for half a minute.
+/// Speed factor at which the stream is published, so that the demo does not take 30 s for 30 s of audio.
 pub(super) const FASTER: u32 = 4;
 
-/// Which of the songs it holds.
+/// Index of the song in the stream.
 pub(super) const SONG: usize = 7;
 
 /// 30 s of AAC: faint hiss, the song, faint hiss (`scripts/make-songs`).
 const RECORDING: &[u8] = include_bytes!("../../../../testdata/live/08-patient-corridor.aac");
 
-/// Where the song is in it, and where in the song that is, seconds.
+/// Start and end of the song in the recording, in seconds.
 const PLAYED: (f64, f64) = (3.0, 27.0);
+/// Position in the song at its start in the recording, in seconds.
 const FROM: f64 = 6.0;
 
-/// An edge counts as right within so much, seconds.
+/// Maximum error of a correct start, end or position, in seconds.
 const EDGE: f64 = 1.0;
 
-/// Length of a segment, seconds.
+/// Duration of a segment in seconds.
 const SEGMENT: f64 = 2.0;
 
-/// Serves the stream, follows it, and prints each event when it comes. Whether they are what was played.
+/// Serves the stream, follows it and prints each event. Returns true if the events are those of the played song.
 pub(super) fn run(store: &Store, settings: &Settings, played: &Song, output: &Output) -> Result<bool> {
     let follower = store.follow(store.library(output)?, |_| ());
     let mut reporter = Reporter::new(store.shared_catalog());
@@ -61,7 +62,7 @@ pub(super) fn run(store: &Store, settings: &Settings, played: &Song, output: &Ou
     Ok(is_right(&events, &played.title))
 }
 
-/// Tells a segment after the other, and then that it was the last.
+/// Publishes one segment after the other and then ends the playlist. Returns the URL of the stream.
 fn serve(origin: &Origin, clips: Vec<Clip>) -> String {
     let count = clips.len() as u64;
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
@@ -78,10 +79,11 @@ fn serve(origin: &Origin, clips: Vec<Clip>) -> String {
     url
 }
 
-/// A playlist that is told faster than it is heard has to be asked for more often than it says.
+/// Returns settings that reload the playlist more often than its target duration asks for, because it is published faster
+/// than in real time.
 fn hasty(settings: &Settings) -> MonitorSettings {
     let (often, seldom) = (Duration::from_millis(100), Duration::from_millis(250));
-    // However busy the machine is, from the first segment on.
+    // Starts at the first segment, even if a busy machine joins the stream late.
     let hls =
         HlsSettings { reload: (often, seldom), start_segments_back: usize::MAX, ..HlsSettings::default() };
     MonitorSettings {
@@ -92,7 +94,7 @@ fn hasty(settings: &Settings) -> MonitorSettings {
     }
 }
 
-/// Whether it is one airing of the song, with its ends.
+/// Returns true if the events are the start and the end of one airing of the song, with the right times.
 fn is_right(events: &[(StreamEvent, String)], title: &str) -> bool {
     let [(start, first), (last, second)] = events else { return false };
     let near = |a: f64, b: f64| (a - b).abs() <= EDGE;

@@ -1,4 +1,4 @@
-//! `refrain demo`: the whole engine on bundled songs, in a temporary folder.
+//! `refrain demo`: indexes and identifies bundled songs in a temporary folder.
 
 mod live;
 mod report;
@@ -27,9 +27,11 @@ pub(crate) fn run(settings: &Settings, output: &Output) -> Result<Outcome> {
     let folder = tempfile::Builder::new()
         .prefix("refrain-demo-")
         .tempdir()
-        .context("cannot make a temporary folder; set TMPDIR to one that can be written")?;
+        .context("cannot create a temporary folder; set TMPDIR to a writable folder")?;
     let catalog = folder.path().join("demo.db");
-    let catalog = catalog.to_str().context("the temporary folder's name is not UTF-8; set TMPDIR")?;
+    let catalog = catalog
+        .to_str()
+        .context("the path of the temporary folder is not UTF-8; set TMPDIR to another folder")?;
     let store = Store::open(&settings.with_file(catalog), Missing::Create)?;
     let outcome = perform(folder.path(), &store, settings, output);
     let closed = store.close();
@@ -39,7 +41,7 @@ pub(crate) fn run(settings: &Settings, output: &Output) -> Result<Outcome> {
 }
 
 fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -> Result<Outcome> {
-    output.line(&output.style().bold(&format!("Learning {} songs", songs::SONGS.len())))?;
+    output.line(&output.style().bold(&format!("Indexing {} songs", songs::SONGS.len())))?;
     learn(folder, store, settings, output)?;
     let searcher = Searcher::open(store, settings, output)?;
     let stage = Stage { folder, store, settings, searcher };
@@ -68,26 +70,27 @@ fn perform(folder: &Path, store: &Store, settings: &Settings, output: &Output) -
     report.mix(&mix, &answer, &identify::tracks_of(store, &answer.matches)?);
     report.print_mix(output)?;
 
-    let title = format!("A live stream on this machine, {} times as fast as it is heard", live::FASTER);
+    let title = format!("A live stream on this machine, at {} times its normal speed", live::FASTER);
     output.line(&format!("\n{}", output.style().bold(&title)))?;
     report.count(live::run(store, settings, &songs[live::SONG], output)?);
 
     output.line(&format!(
         "\n{}",
-        output.style().bold("The first clip's answer, as `identify --json` writes it")
+        output.style().bold("The result for the first clip, as `identify --json` writes it")
     ))?;
     output.line(example.as_deref().unwrap_or("(nothing was found)"))?;
     output.line(&format!("\n{}", report.verdict()))?;
     Ok(if report.all_right() { Outcome::Done } else { Outcome::Failed })
 }
 
-/// Puts the songs into files and indexes these like anybody's.
+/// Writes the songs to files and indexes the files.
 fn learn(folder: &Path, store: &Store, settings: &Settings, output: &Output) -> Result<()> {
     let mut files = Vec::new();
     for (name, bytes) in songs::SONGS {
         let path = folder.join(name);
         std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-        let source = source_name(&path)?.context("the temporary folder's name is not UTF-8; set TMPDIR")?;
+        let source = source_name(&path)?
+            .context("the path of the temporary folder is not UTF-8; set TMPDIR to another folder")?;
         files.push(Found { path, source, bytes: bytes.len() as u64 });
     }
     let metadata = MetadataFile::default();
@@ -95,11 +98,11 @@ fn learn(folder: &Path, store: &Store, settings: &Settings, output: &Output) -> 
     let mut summary = Summary::default();
     Run::new(store, &learner, settings, output).run(&files, &mut summary)?;
     summary.print(output)?;
-    ensure!(summary.outcome() == Outcome::Done, "not all songs could be learnt");
+    ensure!(summary.outcome() == Outcome::Done, "not all songs could be indexed");
     Ok(())
 }
 
-/// What the scenes are played on.
+/// The parts that are needed to identify a scene.
 struct Stage<'a> {
     folder: &'a Path,
     store: &'a Store,
@@ -108,7 +111,7 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Writes the scene's sound to a file and identifies that.
+    /// Writes the audio of a scene to a file and identifies the file.
     fn identify(&self, scene: &Scene) -> Result<Answer> {
         let path = self.folder.join("clip.wav");
         write_wav(&path, &scene.samples, RATE)?;

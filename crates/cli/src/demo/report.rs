@@ -1,4 +1,4 @@
-//! What was played beside what was found.
+//! Tables that compare the played songs with the found songs.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use super::scene::{Played, Scene};
 use crate::identify::{Answer, song};
 use crate::output::{Align, Output, OutputError, Table, clock, confidence};
 
-/// A position counts as right within this many seconds.
+/// Maximum error of a correct position, in seconds.
 const PLACED: f64 = 0.5;
 
-/// An edge of a song in the mix counts as right within this many seconds: in a cross-fade of 3 s the quieter
-/// song is hard to hear.
+/// Maximum error of a correct start or end of a song in the mix, in seconds. It is longer than the cross-fades of 3 s, in
+/// which the quieter song is hard to detect.
 const EDGE: f64 = 3.5;
 
 const CLIP_COLUMNS: [(&str, Align); 6] = [
@@ -36,7 +36,7 @@ const MIX_COLUMNS: [(&str, Align); 8] = [
     ("confidence", Align::Right),
 ];
 
-/// Collects rows and verdicts.
+/// Collects the rows of the tables and counts the correct results.
 #[derive(Debug)]
 pub(super) struct Report {
     clips: Table,
@@ -54,7 +54,7 @@ impl Default for Report {
 type Tracks = HashMap<TrackNumber, Track>;
 
 impl Report {
-    /// Takes the answer to a clip; whether the song was found where it was played.
+    /// Adds the result for a clip. Returns true if its song was found at the right position.
     pub(super) fn clip(&mut self, scene: &Scene, answer: &Answer, tracks: &Tracks) -> bool {
         let best = answer.best();
         let right = match (scene.played.first(), best) {
@@ -75,7 +75,7 @@ impl Report {
         right && best.is_some()
     }
 
-    /// Takes the answer to the mix.
+    /// Adds the result for the mix.
     pub(super) fn mix(&mut self, scene: &Scene, answer: &Answer, tracks: &Tracks) {
         let mut found: Vec<&Match> = answer.matches.found.iter().collect();
         for played in &scene.played {
@@ -104,7 +104,7 @@ impl Report {
         }
     }
 
-    /// Takes a verdict.
+    /// Counts a result.
     pub(super) fn count(&mut self, right: bool) {
         self.all += 1;
         self.right += usize::from(right);
@@ -122,9 +122,9 @@ impl Report {
         self.right == self.all
     }
 
-    /// One line.
+    /// Returns the summary as one line.
     pub(super) fn verdict(&self) -> String {
-        format!("{} of {} as they were played", self.right, self.all)
+        format!("{} of {} found as played", self.right, self.all)
     }
 }
 
@@ -145,7 +145,7 @@ fn fill(cells: &mut [String], found: &Match, tracks: &Tracks, right: bool) {
     cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
 }
 
-/// Whether a match is the song that was played, at the right place in it.
+/// Returns true if a match is the song that was played, at the right position in the song.
 fn is(played: &Played, found: &Match, tracks: &Tracks) -> bool {
     let expected = played.in_song + (found.query_start - played.start) * played.speed;
     title(found, tracks) == played.title && (found.reference_start - expected).abs() <= PLACED

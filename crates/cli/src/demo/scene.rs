@@ -1,20 +1,20 @@
-//! What the demo plays.
+//! The clips and the mix of the demo.
 
 use refrain_testkit::effects::{Clip, Noise, add_babble, add_noise, crop, mix as mix_clips, phone, speed};
 use refrain_testkit::{RATE, compose};
 
 use super::songs::Song;
 
-/// Seed of a song that is not bundled, so that the catalogue cannot know it.
+/// Seed of a generated song that is not bundled, so that it is not in the catalog.
 const UNKNOWN_SEED: u64 = 4_040_404;
 
-/// A sound, and the truth about it.
+/// Audio, and the songs that it contains.
 #[derive(Debug)]
 pub(super) struct Scene {
-    /// What was done to the songs.
+    /// Description of the distortion.
     pub(super) how: &'static str,
     pub(super) samples: Vec<f32>,
-    /// Songs in it, in order.
+    /// The songs in order of time.
     pub(super) played: Vec<Played>,
 }
 
@@ -22,17 +22,18 @@ pub(super) struct Scene {
 #[derive(Debug)]
 pub(super) struct Played {
     pub(super) title: String,
-    /// Where it starts in the scene, and how long it is heard, in seconds.
+    /// Start in the scene, in seconds.
     pub(super) start: f64,
+    /// Duration in the scene, in seconds.
     pub(super) seconds: f64,
-    /// Position in the song there.
+    /// Position in the song at its start in the scene, in seconds.
     pub(super) in_song: f64,
-    /// Times in the song per time in the scene.
+    /// Seconds of the song per second of the scene.
     pub(super) speed: f64,
 }
 
 impl Scene {
-    /// Its length.
+    /// Returns the duration in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(RATE)
     }
@@ -50,7 +51,7 @@ impl Scene {
     }
 }
 
-/// One clip for each thing that happens to music on its way, and one song that nobody knows.
+/// Returns one clip per kind of distortion, and a clip of a song that is not in the catalog.
 pub(super) fn clips(songs: &[Song]) -> Vec<Scene> {
     let cut = |song: usize, from: f64, seconds: f64| crop(&songs[song].samples, from, seconds);
     vec![
@@ -66,15 +67,11 @@ pub(super) fn clips(songs: &[Song]) -> Vec<Scene> {
         Scene::clip("over a telephone", &songs[3], 15.0, 1.0, phone(&cut(3, 15.0, 10.0))),
         Scene::clip("under chatter at 0 dB", &songs[4], 10.0, 1.0, add_babble(&cut(4, 10.0, 12.0), 0.0, 2)),
         Scene::clip("1 % too fast", &songs[5], 5.0, 1.01, speed(&cut(5, 5.0, 12.0), 1.01)),
-        Scene {
-            how: "not in the catalogue",
-            samples: compose(UNKNOWN_SEED, 12.0).samples,
-            played: Vec::new(),
-        },
+        Scene { how: "not in the catalog", samples: compose(UNKNOWN_SEED, 12.0).samples, played: Vec::new() },
     ]
 }
 
-/// Four songs in a row, each faded into the next.
+/// Returns a mix of four songs with cross-fades.
 pub(super) fn mix(songs: &[Song]) -> Scene {
     let order = [(6, 4.0, 25.0), (7, 10.0, 22.0), (8, 0.0, 28.0), (6, 2.0, 20.0)];
     let clips = order.map(|(song, from, seconds)| Clip {

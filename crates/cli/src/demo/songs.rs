@@ -1,4 +1,4 @@
-//! The songs that come with the program. They are in it, so that the demo needs no files.
+//! The songs that are embedded in the program, so that the demo needs no other files.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use refrain_service::sound;
 
 macro_rules! songs {
     ($($name:literal),* $(,)?) => {
-        /// File names and contents.
+        /// File names and contents of the songs.
         pub(super) const SONGS: &[(&str, &[u8])] =
             &[$(($name, include_bytes!(concat!("../../../../testdata/songs/", $name)))),*];
     };
@@ -33,7 +33,7 @@ songs![
 #[derive(Debug)]
 pub(super) struct Song {
     pub(super) title: String,
-    /// 44.1 kHz mono.
+    /// Samples, 44.1 kHz mono.
     pub(super) samples: Vec<f32>,
 }
 
@@ -48,6 +48,6 @@ fn decode_one(path: &Path) -> Result<Song> {
     while let Some(chunk) = reader.next_chunk()? {
         samples.extend_from_slice(chunk);
     }
-    let title = reader.tags().title.clone().context("it has no title")?;
+    let title = reader.tags().title.clone().context("the song has no title")?;
     Ok(Song { title, samples })
 }

@@ -1,4 +1,4 @@
-//! The index cache: can it be written, and does it know what the catalogue knows?
+//! Checks of the index cache: that its folder is writable, and that it is up to date with the catalog.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,8 @@ use super::catalogue::Catalogue;
 use super::check::{Check, Report};
 use crate::settings::Settings;
 
-/// An index that is this many changes behind keeps the next search waiting.
+/// Number of changes behind the catalog from which on the check is a warning, because the next search has to wait until
+/// they are indexed.
 const FAR_BEHIND: u64 = 1000;
 
 pub(super) fn look(
@@ -20,7 +21,7 @@ pub(super) fn look(
 ) -> Result<()> {
     let prefix = match settings.cache_prefix() {
         Ok(prefix) => prefix,
-        // The catalogue's check has said already what its URL lacks.
+        // The check of the catalog has already reported the error in its URL.
         Err(_) if catalogue.is_none() => return Ok(()),
         Err(error) => return report.add(Check::error("cache folder", &error)),
     };
@@ -35,8 +36,8 @@ fn folder(prefix: &Path) -> Check {
     let folder = folder_of(prefix);
     let (there, will_be) = match nearest(&folder) {
         Some(there) if there == folder => (there, ""),
-        Some(there) => (there, ", to be made"),
-        None => return Check::failing("cache folder", folder.display().to_string(), "name another one"),
+        Some(there) => (there, ", will be created"),
+        None => return Check::failing("cache folder", folder.display().to_string(), "use another folder"),
     };
     let found = format!("{}{will_be}", folder.display());
     match tempfile::Builder::new().prefix(".refrain-doctor-").tempfile_in(&there) {
@@ -44,18 +45,18 @@ fn folder(prefix: &Path) -> Check {
         Err(error) => Check::failing(
             "cache folder",
             format!("{found}: {error}"),
-            "allow writing to it, or name another one with --cache-dir",
+            "allow writing to it, or use another folder with --cache-dir",
         ),
     }
 }
 
-/// The folder that the files of the cache are in.
+/// Returns the absolute path of the folder that contains the files of the cache.
 pub(super) fn folder_of(prefix: &Path) -> PathBuf {
     let absolute = std::path::absolute(prefix).unwrap_or_else(|_| prefix.to_owned());
     absolute.parent().map_or_else(|| absolute.clone(), Path::to_owned)
 }
 
-/// The folder, or the nearest one above it that is there.
+/// Returns the folder if it exists, else its nearest ancestor that exists.
 pub(super) fn nearest(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().find(|folder| folder.exists()).map(Path::to_owned)
 }
@@ -70,23 +71,23 @@ fn index(catalogue: &Catalogue, prefix: &Path) -> Check {
     let (searchable, behind) =
         (library.snapshot().tracks() as u64, position.saturating_sub(library.position()));
     match state {
-        CacheState::Missing if *position == 0 => Check::fine(NAME, "nothing to be searched yet"),
-        CacheState::Missing => Check::warning(NAME, "is not there", "the next search builds it first"),
-        CacheState::Discarded(why) => Check::warning(NAME, why, "the next search builds it again first"),
+        CacheState::Missing if *position == 0 => Check::fine(NAME, "empty, the catalog has no tracks yet"),
+        CacheState::Missing => Check::warning(NAME, "not found", "the next search builds it"),
+        CacheState::Discarded(why) => Check::warning(NAME, why, "the next search rebuilds it"),
         CacheState::Ready if behind >= FAR_BEHIND => Check::warning(
             NAME,
             format!("{searchable} tracks, {behind} changes behind"),
-            "the next search takes these in first",
+            "the next search indexes these changes first",
         ),
         CacheState::Ready if behind > 0 => Check::fine(
             NAME,
-            format!("{searchable} tracks, {behind} changes behind, which the next search takes in"),
+            format!("{searchable} tracks, {behind} changes behind, which the next search indexes"),
         ),
         CacheState::Ready if searchable < *tracks => Check::warning(
             NAME,
-            format!("{searchable} of {tracks} tracks can be found"),
-            "the others have damaged fingerprints; `refrain index` says which when it builds the cache anew",
+            format!("{searchable} of {tracks} tracks are searchable"),
+            "the other tracks have damaged fingerprints; `refrain tracks reindex` rebuilds the cache and lists them",
         ),
-        CacheState::Ready => Check::fine(NAME, format!("{searchable} tracks, in step with the catalogue")),
+        CacheState::Ready => Check::fine(NAME, format!("{searchable} tracks, up to date with the catalog")),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the catalogue can be used, and what it says of itself.
+//! Checks of the catalog.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use super::check::{Check, Report};
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
 
-/// An open catalogue and how far it has come.
+/// An open catalog, with its number of tracks and of its last change.
 pub(super) struct Catalogue {
     pub(super) store: Store,
     pub(super) tracks: u64,
     pub(super) position: u64,
 }
 
-/// Looks at the catalogue; `None` where it cannot be used.
+/// Checks the catalog and opens it for further checks. Returns `None` if it cannot be used.
 pub(super) fn look(
     settings: &Settings,
     thorough: bool,
     report: &mut Report<'_>,
 ) -> Result<Option<Catalogue>> {
     let mut settings = settings.clone();
-    // Whoever asks what is wrong wants to know it now.
+    // `doctor` reports an unavailable database at once instead of retrying.
     settings.database.postgres.retry_for = Duration::ZERO;
     if thorough {
         settings.database.postgres.statement_timeout = Duration::ZERO;

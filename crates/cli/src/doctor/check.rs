@@ -1,4 +1,4 @@
-//! One finding, and all of them together.
+//! The result of one check and the report of all checks.
 
 use anyhow::Result;
 use refrain_catalog::{Fact, Health};
@@ -7,10 +7,10 @@ use serde::Serialize;
 use crate::exit::Outcome;
 use crate::output::{Output, clean, without_secrets};
 
-/// Width of the names, so that findings stand below each other.
+/// Width of the column of names in characters.
 const NAME_WIDTH: usize = 20;
 
-/// What was looked at and how it is.
+/// The result of one check: its name, its health, its finding and advice.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
     name: &'static str,
@@ -34,7 +34,7 @@ impl Check {
         Self { health: Health::Failing, advice: Some(advice.to_owned()), ..Self::fine(name, found) }
     }
 
-    /// A failure whose message says what to do.
+    /// Creates a failure from an error whose message contains the advice.
     pub(super) fn error(name: &'static str, error: &anyhow::Error) -> Self {
         Self { health: Health::Failing, ..Self::fine(name, crate::output::reason(error)) }
     }
@@ -56,7 +56,7 @@ impl From<Fact> for Check {
     }
 }
 
-/// Findings as they come: lines at once, JSON at the end.
+/// Report of all checks. Lines are printed at once, JSON is printed at the end.
 pub(super) struct Report<'a> {
     json: bool,
     output: &'a Output,
@@ -84,7 +84,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// Says what is left to say, and how the command ends.
+    /// Prints the JSON report, if requested, and returns the outcome of the command.
     pub(super) fn end(self) -> Result<Outcome> {
         let health = self.checks.iter().map(|check| check.health).max().unwrap_or(Health::Fine);
         if self.json {

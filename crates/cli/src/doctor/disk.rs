@@ -1,4 +1,4 @@
-//! Space that is left where files of ours grow.
+//! Checks of the free disk space for the catalog and the index cache.
 
 use anyhow::Result;
 
@@ -7,13 +7,13 @@ use super::check::{Check, Report};
 use crate::output::bytes;
 use crate::settings::Settings;
 
-/// Less than this is used up by one evening of indexing.
+/// Free space in bytes below which the check is a warning (1 GiB): an evening of indexing can use that much.
 const LITTLE: u64 = 1 << 30;
 
-/// Less than this is used up by anything.
+/// Free space in bytes below which the check fails (50 MiB).
 const NONE: u64 = 50 << 20;
 
-/// Looks at the disks of catalogue and cache; where they are one, once.
+/// Checks the disks of the catalog and of the cache. If both are in the same folder, it is checked once.
 pub(super) fn look(settings: &Settings, report: &mut Report<'_>) -> Result<()> {
     let file = refrain_catalog::default_cache_prefix(settings.catalog.expose());
     let mut folders: Vec<_> =
@@ -23,8 +23,8 @@ pub(super) fn look(settings: &Settings, report: &mut Report<'_>) -> Result<()> {
         if let Some(free) = nearest(&folder).and_then(|there| free(&there)) {
             let found = format!("{} for {}", bytes(free), folder.display());
             report.add(match free {
-                ..NONE => Check::failing("free disk", found, "free some, or move what is in it"),
-                NONE..LITTLE => Check::warning("free disk", found, "free some before you index more"),
+                ..NONE => Check::failing("free disk", found, "free disk space, or move the folder"),
+                NONE..LITTLE => Check::warning("free disk", found, "free disk space before you index more"),
                 _ => Check::fine("free disk", found),
             })?;
         }
@@ -35,7 +35,7 @@ pub(super) fn look(settings: &Settings, report: &mut Report<'_>) -> Result<()> {
 #[cfg(unix)]
 fn free(folder: &std::path::Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
-    // What this user may use: some of the free space is root's.
+    // `f_bavail` is the space for unprivileged users; `f_bfree` includes the space that is reserved for root.
     disk.f_bavail.checked_mul(disk.f_frsize)
 }
 

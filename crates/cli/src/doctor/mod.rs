@@ -1,4 +1,4 @@
-//! `refrain doctor`: what is wrong, and what to do about it.
+//! `refrain doctor`: checks the installation and prints results with advice.
 
 mod cache;
 mod catalogue;
@@ -18,7 +18,7 @@ use crate::settings::{SearchHome, Settings};
 
 use check::{Check, Report};
 
-/// Runs the command; settings that cannot be read are one of its findings.
+/// Runs the command. Invalid settings are reported as a failed check.
 pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output) -> Result<Outcome> {
     let mut report = Report::new(args.json, output);
     report.add(Check::fine("version", version()))?;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &DoctorArgs, settings: Result<Settings>, output: &Output
             }
             service::look(&settings, catalogue.as_ref(), &mut report)?;
             if let Some(catalogue) = catalogue {
-                // Only reading was done: whether the database can be tidied up now is no matter.
+                // The command only read, so an error of the cleanup at closing has no effect on its result.
                 let _ = catalogue.store.close();
             }
         }

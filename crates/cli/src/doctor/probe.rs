@@ -8,20 +8,20 @@ use uuid::Uuid;
 
 use super::check::Check;
 
-/// Longest wait for one answer.
+/// Timeout of one test.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Content of a test object.
 const BODY: &[u8] = b"{\"refrain\": \"doctor\"}\n";
 
-/// Waits for an answer, at most for [`TIMEOUT`].
+/// Waits for the result of a call, at most for [`TIMEOUT`].
 ///
 /// # Errors
-/// Returns what failed and why, as text.
+/// Returns the error of the call, or the timeout, as text.
 pub(super) async fn answer<T>(call: impl Future<Output = Result<T, OutsideError>>) -> Result<T, String> {
     match tokio::time::timeout(TIMEOUT, call).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+        Err(_) => Err(format!("no response within {} s", TIMEOUT.as_secs())),
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn sink_bucket(objects: &dyn Objects, sink: &str, bucket: &str,
     finished(objects, "sink", &name, &object, answer(tried).await, SINK_ADVICE).await
 }
 
-/// What the role of a sink needs.
+/// Advice for a failed check of the bucket of a sink, with the required permissions.
 const SINK_ADVICE: &str = "check its name and region; allow s3:PutObject and s3:GetObject on its objects and s3:ListBucket on the bucket";
 
 /// Checks the bucket of songs and files: lists it, reads under the folders of the roles, and writes, reads and deletes a
@@ -75,7 +75,7 @@ pub(super) async fn source_bucket(
     };
     let readable = answer(readable).await;
     if readable.is_err() || !roles.check {
-        let shown = format!("{bucket} can be listed and read");
+        let shown = format!("{bucket} is listable and readable");
         return Some(match readable {
             Ok(()) => Check::fine("bucket", shown),
             Err(why) => Check::failing("bucket", format!("{bucket}: {why}"), ADVICE),

@@ -1,4 +1,4 @@
-//! Inputs that killed their process and are not processed any more.
+//! Checks for quarantined inputs, which are no longer processed because they killed their process repeatedly.
 
 use anyhow::Result;
 use refrain_catalog::{CatalogError, Journal, MAX_DEATHS, Stream, StreamFilter, StreamState};
@@ -6,16 +6,16 @@ use refrain_catalog::{CatalogError, Journal, MAX_DEATHS, Stream, StreamFilter, S
 use super::check::{Check, Report};
 use crate::store::Store;
 
-/// Inputs that are named one by one; more are counted.
+/// Maximum number of inputs that are listed by name. Further inputs are only counted.
 const NAMED: usize = 5;
 
-/// Rows that are read at once.
+/// Maximum number of rows per database query.
 const PAGE: u32 = 500;
 
-/// Reports quarantined streams and objects. Without any, it adds no line.
+/// Reports quarantined streams and objects. If there are none, nothing is added to the report.
 pub(super) fn look(store: &Store, report: &mut Report<'_>) -> Result<()> {
     let journal = store.catalog().journal();
-    // An error of this would be the catalog's, which has its own line.
+    // Errors of these queries are ignored: the check of the catalog reports errors of the database.
     if let Ok(names) = store.wait(streams(journal))
         && !names.is_empty()
     {

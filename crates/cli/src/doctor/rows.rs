@@ -1,4 +1,4 @@
-//! The index in the database: does it know what the catalogue knows?
+//! Check that the index in the database is up to date with the catalog.
 
 use anyhow::Result;
 
@@ -16,7 +16,7 @@ pub(super) fn look(catalogue: Option<&Catalogue>, report: &mut Report<'_>) -> Re
 
 fn index(Catalogue { store, tracks, position }: &Catalogue) -> Check {
     let Some(runs) = store.shared_catalog().runs() else {
-        return Check::failing(NAME, "only PostgreSQL keeps one", "leave out --search database");
+        return Check::failing(NAME, "only PostgreSQL has one", "omit --search database");
     };
     let (index, reached) = match store.wait(runs.open()) {
         Ok(opened) => opened,
@@ -28,12 +28,12 @@ fn index(Catalogue { store, tracks, position }: &Catalogue) -> Check {
         return Check::warning(
             NAME,
             found,
-            "the next search of a user who may write takes these in first; `refrain tracks reindex --search database` \
-             makes it anew",
+            "the next search of a user with write permission indexes these changes first; `refrain tracks reindex \
+             --search database` rebuilds the index",
         );
     }
     Check::fine(
         NAME,
-        format!("{searchable} tracks in {} runs, in step with the catalogue", index.runs_count()),
+        format!("{searchable} tracks in {} runs, up to date with the catalog", index.runs_count()),
     )
 }

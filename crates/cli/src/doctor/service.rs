@@ -1,4 +1,4 @@
-//! What the service needs of others: queues, buckets, topics, channels, sinks.
+//! Checks of the resources that the service uses: outbox, queues, buckets, topics, channels, keys and sinks.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
@@ -18,10 +18,11 @@ use super::quarantine;
 use crate::aws;
 use crate::settings::Settings;
 
-/// A message that is hidden for a shorter time than this comes again while it is worked on, if the machine is busy.
+/// Minimum visibility timeout of a queue. With a shorter one, a busy machine can receive a message a second time while it
+/// still processes it.
 const SHORTEST_HIDING: Duration = Duration::from_secs(30);
 
-/// Looks at what the settings name for the service; at nothing where they name nothing.
+/// Checks the resources that the settings name for the service.
 pub(super) fn look(
     settings: &Settings,
     catalogue: Option<&Catalogue>,
@@ -32,7 +33,7 @@ pub(super) fn look(
         Err(error) => return report.add(Check::error("service settings", &error)),
     };
     if let Some(Catalogue { store, .. }) = catalogue {
-        // An error of this would be the catalogue's, which has been told.
+        // Errors of these queries are ignored: the check of the catalog has reported errors of the database.
         if let Ok(backlog) = store.wait(store.catalog().journal().backlog()) {
             outbox(backlog, report)?;
         }
@@ -46,7 +47,7 @@ pub(super) fn look(
         report.add(private_key(key, service.streams.token))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("cannot wait for the network")?;
+    let runtime = runtime.context("cannot start the network runtime")?;
     match runtime.block_on(aws::outside(settings, &service)) {
         Ok(outside) => {
             let checks = runtime.block_on(outside_checks(&outside, &service));
@@ -63,19 +64,19 @@ pub(super) fn look(
 }
 
 fn outbox(backlog: Backlog, report: &mut Report<'_>) -> Result<()> {
-    let found = format!("{} messages wait, {} were given up", backlog.waiting, backlog.dead);
+    let found = format!("{} messages are waiting, {} are dead", backlog.waiting, backlog.dead);
     match backlog {
         Backlog { dead: 1.., .. } => report.add(Check::warning(
             "outbox",
             found,
-            "`refrain outbox list` tells why, `refrain outbox retry` tries again",
+            "`refrain outbox list` shows the errors, `refrain outbox retry` retries the deliveries",
         )),
         Backlog { waiting: 1.., .. } => report.add(Check::fine("outbox", found)),
         _ => Ok(()),
     }
 }
 
-/// Messages of sinks that are not in the settings.
+/// Returns a warning if messages are waiting for sinks that are not in the settings.
 fn strays(sinks: &[SinkBacklog], configured: &[&str]) -> Option<Check> {
     let stray = |one: &&SinkBacklog| one.backlog.waiting > 0 && !configured.contains(&one.sink.as_str());
     let found: Vec<String> =
@@ -83,7 +84,7 @@ fn strays(sinks: &[SinkBacklog], configured: &[&str]) -> Option<Check> {
     (!found.is_empty()).then(|| {
         Check::warning(
             "outbox",
-            format!("messages wait for sinks that are not in these settings: {}", found.join(", ")),
+            format!("messages are waiting for sinks that are not in these settings: {}", found.join(", ")),
             "`refrain outbox drop SINK` deletes them, unless another process has the sink; they expire after 14 days",
         )
     })
@@ -92,7 +93,7 @@ fn strays(sinks: &[SinkBacklog], configured: &[&str]) -> Option<Check> {
 fn private_key(key: &Secret, token: Duration) -> Check {
     const NAME: &str = "IVS private key";
     match Signer::new(key, token) {
-        Ok(_) => Check::fine(NAME, "is a key of P-384"),
+        Ok(_) => Check::fine(NAME, "valid P-384 key"),
         Err(error) => Check::failing(
             NAME,
             error.to_string(),
@@ -101,7 +102,7 @@ fn private_key(key: &Secret, token: Duration) -> Check {
     }
 }
 
-/// What others have for us.
+/// Checks the AWS resources: queues, channels, buckets and topics.
 async fn outside_checks(outside: &Outside, service: &ServiceSettings) -> Vec<Check> {
     let mut checks = Vec::new();
     for (name, queue) in [
@@ -155,27 +156,29 @@ async fn queue_check(name: &str, queue: &dyn Queue) -> Check {
 
 fn queue_facts(shown: &str, facts: &QueueFacts) -> Check {
     let seconds = facts.hidden_for.as_secs();
-    let found =
-        format!("{shown}: {} wait, {} are worked on, hidden for {seconds} s", facts.waiting, facts.in_flight);
+    let found = format!(
+        "{shown}: {} waiting, {} in flight, visibility timeout {seconds} s",
+        facts.waiting, facts.in_flight
+    );
     match (&facts.dead_letters, facts.most_receives) {
         (None, _) => Check::warning(
             "queue",
-            format!("{found}, no dead letters"),
-            "give it a redrive policy: what nobody understands has nowhere to go",
+            format!("{found}, no dead-letter queue"),
+            "give it a redrive policy with a dead-letter queue for messages that cannot be processed",
         ),
         _ if facts.hidden_for < SHORTEST_HIDING => Check::warning(
             "queue",
             found,
-            "raise its visibility timeout to 30 s or more, so that messages do not come twice",
+            "raise its visibility timeout to 30 s or more, so that messages are not received twice",
         ),
         (Some(dead), most) => {
-            let most = most.map_or_else(String::new, |most| format!(" after {most} tries"));
-            Check::fine("queue", format!("{found}, dead letters{most} to {dead}"))
+            let most = most.map_or_else(String::new, |most| format!(" after {most} receives"));
+            Check::fine("queue", format!("{found}, dead-letter queue{most}: {dead}"))
         }
     }
 }
 
-/// Sinks that need no AWS.
+/// Checks a sink that does not use AWS. Returns `None` for other sinks and for standard output.
 fn here(name: &str, kind: &SinkKind) -> Option<Check> {
     match kind {
         SinkKind::Folder { path, .. } => Some(folder(name, path)),
@@ -191,31 +194,31 @@ fn folder(name: &str, path: &Path) -> Check {
     match tempfile::Builder::new().prefix(".refrain-doctor-").tempfile_in(there) {
         Ok(_) => Check::fine("sink", found),
         Err(error) => {
-            Check::failing("sink", format!("{found}: {error}"), "allow writing to it, or name another one")
+            Check::failing("sink", format!("{found}: {error}"), "allow writing to it, or use another folder")
         }
     }
 }
 
-/// Whether somebody listens; nothing is posted.
+/// Checks that the host of a webhook accepts TCP connections. No request is sent.
 fn webhook(name: &str, url: &str) -> Check {
-    // No more of the URL than that is shown: it may hold a token.
+    // Messages contain only the host and the port, because a URL can contain a token.
     let host = url::Url::parse(url).ok().and_then(|url| {
         Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
     });
     let Some(host) = host else {
-        return Check::failing("sink", format!("{name}: its URL names no host"), "correct it");
+        return Check::failing("sink", format!("{name}: the URL has no host"), "correct the URL");
     };
     let shown = format!("{name}: {} port {}", host.0, host.1);
     let connected = host.to_socket_addrs().and_then(|mut all| {
-        let none = || std::io::Error::other("its name leads nowhere");
+        let none = || std::io::Error::other("the name has no address");
         TcpStream::connect_timeout(&all.next().ok_or_else(none)?, TIMEOUT)
     });
     match connected {
-        Ok(_) => Check::fine("sink", format!("{shown} answers")),
+        Ok(_) => Check::fine("sink", format!("{shown} accepts connections")),
         Err(error) => Check::failing(
             "sink",
             format!("{shown}: {error}"),
-            "check its URL, and the way through the network",
+            "check the URL and the network path to the host",
         ),
     }
 }

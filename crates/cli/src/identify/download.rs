@@ -1,4 +1,4 @@
-//! Inputs behind a URL: downloaded into a temporary file without a name, so nothing is left behind.
+//! Downloads inputs that are URLs into temporary files without a name, so that no file remains after a crash.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -19,17 +19,17 @@ use url::Url;
 use super::input::InputError;
 use crate::output::{Output, StatusLine};
 
-/// Largest file that is downloaded, bytes: 24 hours of uncompressed stereo audio at 48 kHz are 16 GB, of MP3 at the highest
-/// rate 3.5 GB.
+/// Maximum size of a download in bytes (4 GiB). 24 hours of MP3 at the highest bit rate have 3.5 GB; 24 hours of uncompressed
+/// stereo audio at 48 kHz have 16 GB and are rejected.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// Longest download.
+/// Maximum duration of a download.
 const MAX_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// How a playlist begins.
+/// First bytes of an M3U8 playlist.
 const PLAYLIST: &[u8] = b"#EXTM3U";
 
-/// Bytes of a megabyte.
+/// Bytes per megabyte.
 const MEGABYTE: f64 = 1e6;
 
 /// Downloads inputs.
@@ -43,8 +43,8 @@ pub(crate) struct Downloader<'a> {
 }
 
 impl<'a> Downloader<'a> {
-    /// A downloader whose network is served by `runtime`. Shows its progress if `alone`: with several inputs a bar shows how
-    /// many of them are done.
+    /// Creates a downloader that runs on `runtime`. It shows the progress of the download if `alone` is true; with several
+    /// inputs a progress bar shows the number of processed inputs instead.
     pub(crate) fn new(
         runtime: Handle,
         (allow_private, private_hosts): (bool, Vec<PrivateHost>),
@@ -55,7 +55,7 @@ impl<'a> Downloader<'a> {
         Ok(Self { client, runtime, allow_private, private_hosts, line: alone.then(|| output.status()) })
     }
 
-    /// Downloads what is behind a URL, and opens it.
+    /// Downloads the file at a URL and opens it.
     pub(super) fn open(&self, url: &Url, limits: &AudioLimits) -> Result<Reader, InputError> {
         let name = ShownUrl::from(url).to_string();
         let failed = |code, message| InputError::new(code, message);
@@ -107,7 +107,7 @@ impl<'a> Downloader<'a> {
     }
 }
 
-/// A file that several readers share, each with its own position.
+/// A reader of a shared file with its own position.
 struct Shared {
     file: Arc<Mutex<File>>,
     position: u64,

@@ -1,4 +1,4 @@
-//! Why an input did not match.
+//! Explains why an input did not match.
 
 use std::collections::HashMap;
 
@@ -8,31 +8,33 @@ use refrain_core::matching::Match;
 use super::{Answer, Show};
 use crate::output::{clock, hours};
 
-/// Below this peak (-66 dBFS, one bit in 11) recordings are their own noise floor.
+/// Peak amplitude below which an input counts as too quiet (-66 dBFS): recordings below this level are not louder than their
+/// noise floor.
 const TOO_QUIET: f32 = 0.0005;
 
-/// Below this length in seconds most clips have too few landmarks to rule out chance.
+/// Length in seconds below which an input counts as too short: most shorter clips have too few landmarks to exclude a chance
+/// match.
 const TOO_SHORT: f64 = 2.0;
 
-/// The reasons, most likely first; never empty.
+/// Returns the reasons why an input did not match, the most likely reason first. The list is never empty.
 pub(super) fn reasons(answer: &Answer, tracks: &HashMap<TrackNumber, Track>, show: Show) -> Vec<String> {
     let mut reasons = Vec::new();
     if show.tracks == 0 {
-        reasons.push("the catalogue has no tracks yet: refrain index FOLDER".to_owned());
+        reasons.push("the catalog has no tracks; add some with `refrain index FOLDER`".to_owned());
     }
     if answer.peak < TOO_QUIET {
         let level = if answer.peak > 0.0 {
-            format!("its loudest sample is at {:.0} dB below full scale", -20.0 * answer.peak.log10())
+            format!("the loudest sample is {:.0} dB below full scale", -20.0 * answer.peak.log10())
         } else {
             "every sample is zero".to_owned()
         };
         reasons.push(format!("silent or too quiet: {level}"));
     } else if answer.matches.query_peaks == 0 {
-        reasons.push("there is nothing tonal in it: no spectral peaks".to_owned());
+        reasons.push("nothing tonal: the audio has no spectral peaks".to_owned());
     }
     if answer.seconds < TOO_SHORT {
         reasons.push(format!(
-            "too short: {} of sound, at least {} are needed",
+            "too short: {} of sound; at least {} are needed",
             hours(answer.seconds),
             hours(TOO_SHORT)
         ));
@@ -42,7 +44,7 @@ pub(super) fn reasons(answer: &Answer, tracks: &HashMap<TrackNumber, Track>, sho
     }
     if reasons.is_empty() {
         reasons.push(format!(
-            "none of {} tracks shares enough landmarks with its {} spectral peaks",
+            "no match among {} tracks: none shares enough landmarks with the {} spectral peaks of the input",
             show.tracks, answer.matches.query_peaks
         ));
     }
@@ -50,13 +52,13 @@ pub(super) fn reasons(answer: &Answer, tracks: &HashMap<TrackNumber, Track>, sho
 }
 
 fn candidate(best: &Match, track: Option<&Track>, limit: f64) -> String {
-    let name = track.map_or_else(|| "a track that is gone".to_owned(), title);
+    let name = track.map_or_else(|| "a removed track".to_owned(), title);
     let probability = best.false_positive_probability;
     let factor = probability / limit;
     let failed = if factor > 1.0 {
         format!("is chance with probability {probability:.2e}, {factor:.1} times the accepted {limit:.0e}")
     } else {
-        format!("is chance with probability {probability:.2e}, but others explain the same peaks")
+        format!("is chance with probability {probability:.2e}, but other tracks explain the same peaks")
     };
     format!(
         "nearest: {name} at {} of the song, from {} to {}: {failed}; {} landmarks aligned, {} of {} peaks found",
@@ -69,7 +71,7 @@ fn candidate(best: &Match, track: Option<&Track>, limit: f64) -> String {
     )
 }
 
-/// A track's title and artist, or its file name.
+/// Returns the title of a track, or its file name if it has none, followed by the artist in parentheses.
 pub(crate) fn title(track: &Track) -> String {
     let song = song(track);
     match &track.metadata.artist {
@@ -78,7 +80,7 @@ pub(crate) fn title(track: &Track) -> String {
     }
 }
 
-/// A track's title, or its file name.
+/// Returns the title of a track, or its file name if it has none.
 pub(crate) fn song(track: &Track) -> String {
     track
         .metadata

@@ -1,4 +1,4 @@
-//! One input of `identify`: a file or standard input.
+//! One input of `identify`: a file, standard input or a URL.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,14 +17,14 @@ use url::Url;
 use super::download::Downloader;
 use crate::output::reason;
 
-/// What standard input is called in messages and responses.
+/// Name of standard input on the command line, in messages and in responses.
 const STDIN: &str = "-";
 
-/// What to identify.
+/// An input to identify.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
     place: Place<'a>,
-    /// As typed; bytes that are not UTF-8 are escaped.
+    /// The argument as typed, with bytes that are not UTF-8 escaped; for a URL without its secrets.
     name: String,
 }
 
@@ -36,10 +36,10 @@ enum Place<'a> {
     NotUtf8,
 }
 
-/// Why an input has no answer.
+/// The error of an input that could not be processed.
 #[derive(Debug)]
 pub(crate) struct InputError {
-    /// Status code of the response; the numbers are ours.
+    /// Status code of the response, one of the codes 2900 to 2909 that Refrain defines.
     pub(crate) code: u16,
     message: String,
 }
@@ -51,19 +51,19 @@ impl fmt::Display for InputError {
 }
 
 impl InputError {
-    /// An error with the status code of its response.
+    /// Creates an error with the status code of its response.
     pub(super) fn new(code: u16, message: String) -> Self {
         Self { code, message }
     }
 
-    /// The work on an input panicked.
+    /// Creates the error of an input whose processing panicked.
     pub(crate) fn internal(input: &Input<'_>) -> Self {
         let message =
             format!("{}: internal error, a bug in refrain; please report it with the file", input.name);
         Self { code: INTERNAL, message }
     }
 
-    /// The index or the catalogue could not be read.
+    /// Creates the error of an input for which the index or the catalog could not be read.
     pub(super) fn search(input: &Input<'_>, error: &anyhow::Error) -> Self {
         Self { code: INTERNAL, message: format!("{}: cannot search: {}", input.name, reason(error)) }
     }
@@ -75,8 +75,11 @@ impl From<AudioError> for InputError {
     }
 }
 
-/// Refuses what cannot work for any input of a command, before anything is done. `downloads`: whether the command downloads
-/// what is behind http:// and https://.
+/// Checks all inputs of a command before the first one is processed. `downloads` is true if the command downloads `http://`
+/// and `https://` URLs.
+///
+/// # Errors
+/// If standard input is named more than once, or if an input is a URL that is invalid or that the command cannot read.
 pub(crate) fn check_all(inputs: &[OsString], command: &str, downloads: bool) -> Result<()> {
     if inputs.iter().filter(|input| *input == STDIN).count() > 1 {
         bail!("- (standard input) can be read only once");
@@ -102,14 +105,14 @@ pub(crate) fn check_all(inputs: &[OsString], command: &str, downloads: bool) -> 
     Ok(())
 }
 
-/// The URL that a word is, if it is one that can be downloaded and no file of that name.
+/// Returns the URL in an argument if it can be downloaded and no file of that name exists.
 pub(super) fn url_of(word: &str) -> Option<Url> {
     let url = Url::parse(word).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     (!Path::new(word).exists()).then_some(url)
 }
 
 impl<'a> Input<'a> {
-    /// An input as typed.
+    /// Creates an input from an argument, which is a path or `-` for standard input.
     pub(crate) fn new(word: impl AsRef<std::ffi::OsStr>) -> Self {
         let word = word.as_ref();
         match word.to_str() {
@@ -119,7 +122,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// An input as typed; what is behind a URL is downloaded.
+    /// Creates an input from an argument, which can also be a URL if there is a downloader.
     pub(crate) fn with_downloads(
         word: impl AsRef<std::ffi::OsStr>,
         downloader: Option<&Arc<Downloader<'a>>>,
@@ -134,12 +137,12 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// What it is called in messages and responses.
+    /// Returns the name of the input in messages and responses.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The file's name without its extension.
+    /// Returns the file name without its extension, or `stdin` for standard input.
     pub(crate) fn stem(&self) -> String {
         match &self.place {
             Place::Stdin => "stdin".to_owned(),
@@ -150,7 +153,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Size for the progress bar; 0 where it is not known.
+    /// Returns the size in bytes for the progress bar, or 0 if it is unknown.
     pub(crate) fn bytes(&self) -> u64 {
         match &self.place {
             Place::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
@@ -158,12 +161,12 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Decodes and fingerprints it as a query.
+    /// Decodes the input and fingerprints it as a query.
     pub(crate) fn fingerprint(&self) -> Result<Sound, InputError> {
         Ok(self.open()?.fingerprint(Density::Query)?)
     }
 
-    /// Does the same, and passes the samples to `tap` in chunks.
+    /// Like [`Self::fingerprint`], but also passes the decoded samples to `tap` in chunks.
     pub(crate) fn fingerprint_with(&self, tap: impl FnMut(&[f32])) -> Result<Sound, InputError> {
         Ok(self.open()?.fingerprint_with(Density::Query, tap)?)
     }
@@ -185,7 +188,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A path for messages: what is not UTF-8 in it as `\xHH`.
+/// Returns a path as text for messages, with each byte that is not UTF-8 written as `\xHH`.
 pub(crate) fn escaped(path: &Path) -> String {
     path.as_os_str().as_encoded_bytes().utf8_chunks().fold(String::new(), |mut text, chunk| {
         text.push_str(chunk.valid());

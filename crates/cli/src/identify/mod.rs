@@ -1,4 +1,4 @@
-//! `refrain identify`: every song in every input.
+//! `refrain identify`: finds the songs in files, standard input and URLs.
 
 mod download;
 mod explain;
@@ -31,10 +31,10 @@ pub(crate) use input::{Input, InputError, check_all, escaped};
 pub(crate) use refrain_service::sound::Answer;
 pub(crate) use response::response;
 
-/// Tracks kept between inputs; above this they are asked for again.
+/// Maximum number of tracks that are cached between inputs. If there are more, the cache is cleared.
 const KNOWN_TRACKS: usize = 10_000;
 
-/// What a person wants to see.
+/// Options of the output, and values that it needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Show {
     pub(crate) all: bool,
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &IdentifyArgs, settings: &Settings, output: &Output) -> 
     input::check_all(&args.inputs, "identify", true)?;
     let store = Store::open(settings, Missing::Refuse)?;
     let outcome = all(&store, args, settings, output);
-    // Only reading was done: whether the database can be tidied up now is no matter.
+    // The command only read, so an error of the cleanup at closing has no effect on its result.
     let _ = store.close();
     outcome
 }
@@ -75,7 +75,7 @@ fn all(store: &Store, args: &IdentifyArgs, settings: &Settings, output: &Output)
     identifier.run(settings.jobs)
 }
 
-/// Decodes one input and looks for songs in it.
+/// Decodes one input and finds the songs in it.
 pub(crate) fn identify(input: &Input<'_>, searcher: &Searcher<'_>) -> Result<Answer, InputError> {
     let sound = input.fingerprint()?;
     let matches =
@@ -101,7 +101,7 @@ struct Tally {
 }
 
 impl<'a> Identifier<'a> {
-    /// What downloads the inputs that are URLs, if any are.
+    /// Creates the downloader for the inputs that are URLs, or returns `None` if there is no such input.
     fn downloader(&self) -> Result<Option<Arc<Downloader<'a>>>> {
         let words = &self.args.inputs;
         let is_url = |word: &OsString| word.to_str().and_then(input::url_of).is_some();
@@ -172,7 +172,7 @@ impl<'a> Identifier<'a> {
         Ok(())
     }
 
-    /// Forgets what other processes have changed meanwhile.
+    /// Drops cached tracks that other processes have changed, and prints notes about the index.
     fn hear(&mut self) {
         let news = self.searcher.news();
         for note in news.notes {
@@ -184,7 +184,7 @@ impl<'a> Identifier<'a> {
         self.show.tracks = self.searcher.tracks();
     }
 
-    /// Asks the catalogue for what matched, once per track.
+    /// Reads the matched tracks that are not cached from the catalog.
     fn learn_tracks(&mut self, matches: &Matches) -> Result<()> {
         if self.known.len() > KNOWN_TRACKS {
             self.known.clear();
@@ -207,7 +207,7 @@ impl<'a> Identifier<'a> {
     }
 }
 
-/// Asks for tracks of matches, for callers with few of them.
+/// Reads the tracks of matches from the catalog, without a cache.
 pub(crate) fn tracks_of(store: &Store, matches: &Matches) -> Result<HashMap<TrackNumber, Track>> {
     let others = matches.alternatives.iter().map(|other| &other.best);
     let numbers: Vec<TrackNumber> = matches.found.iter().chain(others).map(|found| found.track).collect();

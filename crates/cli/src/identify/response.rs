@@ -1,4 +1,4 @@
-//! The response to an input of `identify`.
+//! The JSON response for an input of `identify`.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,8 @@ use refrain_service::response::{Response, ResponseMatch};
 use super::input::InputError;
 use super::{Answer, Show, explain};
 
-/// The response to an input; `tracks` knows every track of its matches.
+/// Returns the response for an input. `tracks` has to contain every track of its matches; a match without its track is left
+/// out.
 pub(crate) fn response<'a>(
     file: &'a str,
     asset_id: &'a str,

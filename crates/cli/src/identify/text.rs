@@ -1,4 +1,4 @@
-//! The table for people.
+//! The text table of `identify`.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ const COLUMNS: [(&str, Align); 6] = [
     ("confidence", Align::Right),
 ];
 
-/// What is printed for one input: its name where there are several, then its songs in order of time.
+/// Returns the text for one input: its name and duration if there are several inputs, then its songs in order of time.
 pub(crate) fn block(
     heading: Option<&str>,
     answer: &Answer,
@@ -47,7 +47,7 @@ pub(crate) fn block(
     lines.join("\n")
 }
 
-/// What a row of the table is.
+/// Kind of a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Match,
@@ -55,7 +55,7 @@ enum Kind {
     Rejected,
 }
 
-/// Matches, each followed by its alternatives, and with `--all` rejected candidates, in order of time.
+/// Returns the matches in order of time, each followed by its alternatives, and then, with `--all`, the rejected candidates.
 fn rows(answer: &Answer, show: Show) -> Vec<(Kind, &Match)> {
     let mut rows = Vec::new();
     for (index, found) in answer.matches.found.iter().enumerate() {
@@ -70,7 +70,7 @@ fn table(rows: &[(Kind, &Match)], tracks: &HashMap<TrackNumber, Track>) -> Table
     let mut table = Table::new(&COLUMNS);
     for (kind, found) in rows {
         let track = tracks.get(&found.track);
-        let song = track.map_or_else(|| "(removed meanwhile)".to_owned(), explain::song);
+        let song = track.map_or_else(|| "(removed)".to_owned(), explain::song);
         let sure = confidence(found.false_positive_probability);
         table.row([
             song,

@@ -1,4 +1,4 @@
-//! The same sound under another name.
+//! Detection of near-duplicates: tracks with the same audio from other files.
 
 use anyhow::Result;
 use refrain_catalog::{NearDuplicate, Track};
@@ -8,12 +8,12 @@ use super::run::Fresh;
 use crate::output::{clean, hours};
 use crate::search::Searcher;
 
-/// Earlier tracks that share sound with this one.
+/// Returns links to the earlier tracks that share audio with a new track.
 pub(super) fn find(fresh: &Fresh, searcher: &Searcher<'_>) -> Result<Vec<NearDuplicate>> {
     shared_sound(fresh.track.number, &fresh.constellation, |probe, effort| searcher.same_sound(probe, effort))
 }
 
-/// What a person reads about it.
+/// Returns the message about a near-duplicate.
 pub(super) fn message(track: &Track, of: &str, seconds: f64) -> String {
     format!(
         "refrain: {} sounds like {} for about {} of its {}; both are kept and linked",

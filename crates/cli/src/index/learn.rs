@@ -1,4 +1,4 @@
-//! One file: is it known, and if not, what does it sound like?
+//! Indexing of one file: looks it up in the catalog, and decodes and fingerprints it if it is new.
 
 use std::fs::File;
 use std::io;
@@ -17,35 +17,35 @@ use crate::metadata::MetadataFile;
 use crate::output::clean;
 use crate::store::Store;
 
-/// What became of one file.
+/// Result of the indexing of one file.
 #[derive(Debug)]
 pub(crate) enum Learned {
-    /// The catalogue has this file; its metadata may change.
+    /// The catalog has a track of this file. The update has the changes of its metadata and rule, if any.
     Known(Box<(Track, Option<TrackUpdate>)>),
-    /// To be added.
+    /// A new track, which has to be added to the catalog.
     New(Box<Learnt>),
 }
 
-/// Learns files, on any thread.
+/// Indexes files, from any thread.
 pub(crate) struct Learner<'a> {
     store: &'a Store,
     metadata: &'a MetadataFile,
     rule: Option<Rule>,
 }
 
-/// Size and time of change: what gives away that somebody writes to a file.
+/// Size and modification time of a file, to detect that it changed while it was read.
 type Stamp = (u64, Option<SystemTime>);
 
 impl<'a> Learner<'a> {
-    /// A learner that gives tracks their values from the metadata file; `rule` is for tracks that have none.
+    /// Creates a learner that sets the values of tracks from the metadata file. `rule` is for tracks that have no rule.
     pub(crate) fn new(store: &'a Store, metadata: &'a MetadataFile, rule: Option<Rule>) -> Self {
         Self { store, metadata, rule }
     }
 
-    /// Looks the file up, and decodes it if it is new.
+    /// Looks the file up in the catalog, and decodes and fingerprints it if it is new or changed.
     ///
     /// # Errors
-    /// Why there is no track of it, naming the file.
+    /// If the file cannot be indexed, with the name of the file; or if the catalog fails.
     pub(crate) fn learn(&self, file: &Found) -> Result<Learned> {
         let before = stamp(&file.path)?;
         let content = hash(&file.path)?;
@@ -69,7 +69,7 @@ impl<'a> Learner<'a> {
         Ok(Learned::New(Box::new(sound::learn(sound, &file.source, content, given, rule)?)))
     }
 
-    /// What the metadata file and the rule change about a track whose sound is known.
+    /// Returns the changes of the metadata and the rule of an indexed track, or `None` if nothing changes.
     fn update(&self, track: &Track) -> Option<TrackUpdate> {
         let given = self.metadata.find(&track.source, track.metadata.isrc.as_deref()).cloned();
         sound::relabelled(track, given, self.rule.clone())

@@ -1,4 +1,4 @@
-//! `refrain index`: walk → hash → skip what is known → decode and fingerprint → catalogue → index cache.
+//! `refrain index`: walk → hash → skip known files → decode and fingerprint → catalog → index cache.
 
 mod duplicates;
 mod learn;
@@ -22,7 +22,7 @@ pub(crate) use run::Run;
 pub(crate) use summary::Summary;
 pub(crate) use walk::{Found, source_name};
 
-/// Bad rows of a metadata file that are named one by one; more are counted.
+/// Maximum number of invalid rows of a metadata file that are reported one by one. Further rows are only counted.
 const ROWS_NAMED: usize = 20;
 
 /// Runs the command.
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
     if let Some(targets) = objects::targets(args.paths.iter().map(|path| path.as_os_str()))? {
         if args.metadata.is_some() {
             bail!(
-                "objects have their metadata in a .json beside them; --metadata is for files of this machine"
+                "objects have their metadata in a .json object next to them; --metadata is for local files only"
             );
         }
         return objects::index(&targets, settings, output);
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
         output.note(&format!("refrain: {name} line {}: {}; row skipped", bad.line, bad.reason));
     }
     if let Some(more @ 1..) = metadata.bad_rows.checked_sub(ROWS_NAMED) {
-        output.note(&format!("refrain: {name}: {more} more bad rows skipped"));
+        output.note(&format!("refrain: {name}: {more} more invalid rows skipped"));
     }
     summary.bad_rows = metadata.bad_rows;
     let walk = walk::walk(&args.paths)?;
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &IndexArgs, settings: &Settings, output: &Output) -> Res
     }
     if let (unused @ 1.., Some(line)) = metadata.unused() {
         output.note(&format!(
-            "refrain: {name}: {unused} of {} rows belong to no file that was indexed now, the first is line {line}",
+            "refrain: {name}: {unused} of {} rows belong to no file of this command, the first is line {line}",
             metadata.len()
         ));
     }

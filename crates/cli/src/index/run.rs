@@ -1,4 +1,4 @@
-//! All files: workers learn them, this thread writes them to the catalogue in order.
+//! Indexing of all files: workers fingerprint them, and the calling thread writes them to the catalog in order.
 
 use std::collections::HashMap;
 
@@ -18,11 +18,11 @@ use crate::settings::Settings;
 use crate::store::Store;
 use crate::work::{Flow, Turn, in_order, in_order_or_idle};
 
-/// Tracks whose comparison is pending that are read at once.
+/// Maximum number of tracks with a pending comparison per database query.
 const PENDING_BATCH: u32 = 64;
 
-/// New tracks between two updates of the index cache: often enough that an interrupted run leaves little to
-/// catch up with, seldom enough that writing the cache costs nothing beside decoding.
+/// Number of new tracks between two updates of the index cache. It is small enough that an interrupted run leaves little to
+/// do for the next one, and large enough that writing the cache takes little time compared with decoding.
 const BATCH: usize = 256;
 
 /// One run of the command.
@@ -33,25 +33,25 @@ pub(crate) struct Run<'a> {
     output: &'a Output,
 }
 
-/// A track added by this run, not yet compared with the others.
+/// A track in the catalog that was not yet compared with the other tracks.
 pub(super) struct Fresh {
     pub(super) track: Track,
     pub(super) constellation: Constellation,
 }
 
-/// What the run is in the middle of.
+/// Work in progress of a run.
 #[derive(Default)]
 struct Kept {
-    /// Learnt, not yet in the catalogue.
+    /// Fingerprinted tracks that are not yet in the catalog.
     waiting: Waiting,
-    /// In the catalogue, not yet compared.
+    /// Tracks in the catalog that were not yet compared with the other tracks.
     fresh: Vec<Fresh>,
-    /// Files of which it is known what became of them.
+    /// Number of files whose result is final.
     handled: usize,
 }
 
 impl<'a> Run<'a> {
-    /// A run with these settings.
+    /// Creates a run with these settings.
     pub(crate) fn new(
         store: &'a Store,
         learner: &'a Learner<'a>,
@@ -61,10 +61,10 @@ impl<'a> Run<'a> {
         Self { store, learner, settings, output }
     }
 
-    /// Indexes all files, counting into `summary`.
+    /// Indexes all files and counts the results in `summary`.
     ///
     /// # Errors
-    /// If the catalogue or the index cache cannot be written; a file that fails is counted and named only.
+    /// If the catalog or the index cache cannot be read or written. A file that fails is only reported and counted.
     pub(crate) fn run(&self, files: &[Found], summary: &mut Summary) -> Result<()> {
         interrupt::listen();
         let searcher = Searcher::open(self.store, self.settings, self.output)?;
@@ -99,7 +99,8 @@ impl<'a> Run<'a> {
                 Ok(Flow::Continue)
             },
         );
-        // Also after an error or Ctrl-C: what was learnt shall be kept, and what is kept be found and compared.
+        // Also after an error or Ctrl-C, so that fingerprinted tracks are stored, and stored tracks are searchable and
+        // compared.
         let written = self.write(&mut kept, summary);
         let settled = self.settle(&searcher, &mut kept.fresh, summary);
         (summary.seconds, summary.speed) = (progress.seconds(), progress.speed());
@@ -107,7 +108,7 @@ impl<'a> Run<'a> {
         result.and(written).and(settled)
     }
 
-    /// Compares the tracks whose comparison an earlier run did not finish: it was killed, or the disk was full.
+    /// Compares the tracks whose comparison an earlier run did not finish, because it was killed or the disk was full.
     fn resume_comparisons(&self, searcher: &Searcher<'_>, summary: &mut Summary) -> Result<()> {
         let mut after = None;
         while !interrupt::asked() {
@@ -148,7 +149,7 @@ impl<'a> Run<'a> {
                 kept.waiting.push(*new);
                 return Ok(());
             }
-            // No other file would fare better.
+            // An error of the catalog ends the run, because the other files would fail too.
             Err(error) if error.is::<CatalogError>() => return Err(error),
             Err(error) => {
                 summary.failed += 1;
@@ -167,8 +168,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes what waits. Where that fails, nobody knows which of it was written: it counts as not done, and the next
-    /// run finds out.
+    /// Writes the waiting tracks to the catalog. After an error it is unknown which of them were written, so they count as
+    /// not done, and the next run finds those that were.
     fn write(&self, kept: &mut Kept, summary: &mut Summary) -> Result<()> {
         let new = kept.waiting.take();
         if new.is_empty() {
@@ -188,7 +189,7 @@ impl<'a> Run<'a> {
                     summary.replaced += 1;
                     track
                 }
-                // Another process was faster.
+                // Another process has added the same file in the meantime.
                 Ok(AddOutcome::Unchanged(_)) => {
                     summary.unchanged += 1;
                     continue;
@@ -205,15 +206,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Makes the new tracks searchable and looks whether their sound was there before.
+    /// Makes the new tracks searchable and compares them with the other tracks.
     fn settle(&self, searcher: &Searcher<'_>, fresh: &mut Vec<Fresh>, summary: &mut Summary) -> Result<()> {
         if fresh.is_empty() {
             return Ok(());
         }
         let batch = std::mem::take(fresh);
-        searcher.refresh().context(
-            "the tracks are in the catalogue, but the index cache could not be brought up to date",
-        )?;
+        searcher
+            .refresh()
+            .context("the tracks are in the catalog, but the index cache could not be updated")?;
         in_order(
             batch.len(),
             self.settings.jobs,
@@ -228,7 +229,8 @@ impl<'a> Run<'a> {
                         stored.push(link);
                     }
                 }
-                // The links, and that the comparison is done, in one transaction: a kill before it repeats the comparison.
+                // One transaction writes the links and marks the comparison as done, so that a comparison that was killed
+                // before it is repeated.
                 self.store.wait(self.store.catalog().finish_comparisons(&[track.number], &stored))?;
                 messages.iter().for_each(|message| self.output.note(message));
                 summary.duplicates += stored.len();

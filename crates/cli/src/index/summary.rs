@@ -1,32 +1,33 @@
-//! What a run of `index` did.
+//! Summary of a run of `index`.
 
 use crate::exit::Outcome;
 use crate::output::{Output, OutputError, hours};
 
-/// Counts of one run.
+/// Counts of the results of a run.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) added: usize,
     pub(crate) replaced: usize,
     pub(crate) unchanged: usize,
     pub(crate) failed: usize,
-    /// Unchanged files whose metadata or rule changed.
+    /// Number of unchanged files whose metadata or rule changed.
     pub(crate) relabelled: usize,
-    /// Added or replaced files of which parts could not be read.
+    /// Number of added or replaced files of which parts could not be read.
     pub(crate) damaged: usize,
     pub(crate) duplicates: usize,
     pub(crate) bad_rows: usize,
-    /// Files that Ctrl-C or a catalogue that cannot be written left over.
+    /// Number of files that were not processed because of Ctrl-C or an error of the catalog.
     pub(crate) left: usize,
-    /// Whether an error ended the run.
+    /// True if an error ended the run.
     pub(crate) stopped: bool,
-    /// Seconds of audio decoded, and seconds of audio per second.
+    /// Seconds of audio that were decoded.
     pub(crate) seconds: f64,
+    /// Decoding speed in seconds of audio per second of elapsed time.
     pub(crate) speed: f64,
 }
 
 impl Summary {
-    /// One line on standard output.
+    /// Prints the summary as one line on standard output.
     pub(crate) fn print(&self, output: &Output) -> Result<(), OutputError> {
         let mut parts = vec![
             format!("{} added", self.added),
@@ -38,8 +39,8 @@ impl Summary {
             (self.relabelled, "with new metadata"),
             (self.damaged, "damaged in part"),
             (self.duplicates, "near-duplicates"),
-            (self.bad_rows, "bad metadata rows"),
-            (self.left, "not done: run the same again"),
+            (self.bad_rows, "invalid metadata rows"),
+            (self.left, "not done: repeat the command"),
         ] {
             if count > 0 {
                 parts.push(format!("{count} {what}"));
@@ -51,12 +52,12 @@ impl Summary {
         output.line(&parts.join(", "))
     }
 
-    /// Files that the catalogue has now.
+    /// Returns the number of files that are in the catalog after the run.
     pub(crate) fn done(&self) -> usize {
         self.added + self.replaced + self.unchanged
     }
 
-    /// How the command ends.
+    /// Returns the outcome of the command.
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome::of(self.done(), self.failed + self.bad_rows + self.left + usize::from(self.stopped))
     }

@@ -1,17 +1,17 @@
-//! New tracks on their way to the catalogue: written many at once, because each transaction waits for a disk, and
-//! perhaps for a network.
+//! Queue of new tracks that are written to the catalog in batches, because each transaction waits for the disk, and possibly
+//! for the network.
 
 use std::time::{Duration, Instant};
 
 use refrain_service::sound::Learnt;
 
-/// Tracks that are written at once.
+/// Number of tracks from which on the batch is written.
 const TRACKS: usize = 32;
 
-/// Bytes of packed constellations that are written at once.
+/// Number of bytes of packed constellations from which on the batch is written.
 const BYTES: usize = 16 << 20;
 
-/// Longest time that a track waits for others: about what is lost when the process is killed.
+/// Maximum time that a track waits in the queue. About this much work is lost if the process is killed.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
 /// New tracks in order of input.
@@ -23,20 +23,20 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// One more.
+    /// Adds a track.
     pub(super) fn push(&mut self, new: Learnt) {
         self.bytes += new.track.constellation.len();
         self.since.get_or_insert_with(Instant::now);
         self.tracks.push(new);
     }
 
-    /// Whether it is time to write.
+    /// Returns true if the batch should be written.
     pub(super) fn is_due(&self) -> bool {
         let long = self.since.is_some_and(|since| since.elapsed() >= LONGEST);
         long || self.tracks.len() >= TRACKS || self.bytes >= BYTES
     }
 
-    /// All of them; none wait from here on.
+    /// Removes and returns all tracks.
     pub(super) fn take(&mut self) -> Vec<Learnt> {
         std::mem::take(self).tracks
     }

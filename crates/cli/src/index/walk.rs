@@ -1,4 +1,4 @@
-//! Which files to index.
+//! Finds the files to index.
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Component, Path, PathBuf};
@@ -11,15 +11,15 @@ use crate::identify::escaped;
 /// A file to index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Where it is read.
+    /// Path from which the file is read.
     pub(crate) path: PathBuf,
-    /// What its track's source is called: the absolute path by which it was reached.
+    /// Source of its track: the absolute path by which the file was reached.
     pub(crate) source: String,
-    /// Its size, for the progress bar.
+    /// Size in bytes, for the progress bar.
     pub(crate) bytes: u64,
 }
 
-/// All files to index, and what could not be looked at, each with a reason and advice.
+/// The files to index, and messages about paths that could not be read, each with a reason and advice.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     pub(super) files: Vec<Found>,
@@ -28,14 +28,14 @@ pub(super) struct Walk {
 
 /// Finds the files in and below `paths`, in order of source.
 ///
-/// A folder that can be reached in two ways is taken once, by its own name rather than by a link's: that
-/// also ends cycles. Links to files are files.
+/// A folder that can be reached in several ways is read once, by its own path rather than through a symbolic link. This also
+/// ends cycles. Symbolic links to files are treated as files.
 pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk> {
     let mut walk = Walk::default();
     for path in paths {
         if path.to_str().is_some_and(|text| text.contains("://")) && !path.exists() {
             walk.failures.push(format!(
-                "{}: URLs cannot be indexed yet; fetch the files and give their folder",
+                "{}: URLs cannot be indexed; download the files and index their folder",
                 path.display()
             ));
             continue;
@@ -44,7 +44,10 @@ pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk> {
             Err(error) => walk.failures.push(format!("{}: {}", escaped(path), advice(&error))),
             Ok(metadata) if metadata.is_dir() => walk.folder(path)?,
             Ok(metadata) if metadata.is_file() => walk.file(path, metadata.len())?,
-            Ok(_) => walk.failures.push(format!("{}: not a file; save the sound to one", escaped(path))),
+            Ok(_) => {
+                walk.failures
+                    .push(format!("{}: not a regular file; save the audio to a file", escaped(path)));
+            }
         }
     }
     walk.files.sort_by(|a, b| a.source.cmp(&b.source));
@@ -118,7 +121,8 @@ impl Walk {
     }
 }
 
-/// `._song.mp3` is what macOS leaves beside `song.mp3` on foreign disks: no sound.
+/// Returns true for a file with the extension of an audio format. Files such as `._song.mp3` are excluded: macOS creates
+/// them next to `song.mp3` on disks of other systems, and they have no audio.
 fn looks_like_audio(path: &Path) -> bool {
     let resource_fork = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"));
     let extension = path.extension().and_then(|extension| extension.to_str());
@@ -135,13 +139,13 @@ fn advice(error: &std::io::Error) -> String {
     format!("{error}; {what}")
 }
 
-/// The absolute path without `.` and `..`, links in it kept as they are; `None` if it is not UTF-8.
+/// Returns the absolute path without `.` and `..` and with symbolic links kept, or `None` if it is not UTF-8.
 pub(crate) fn source_name(path: &Path) -> Result<Option<String>> {
     let absolute = std::path::absolute(path).context("the current folder is gone")?;
     let mut plain = PathBuf::new();
     for component in absolute.components() {
         if component == Component::ParentDir {
-            // The parent of a link is that of what it points to.
+            // The parent of a symbolic link is the parent of its target.
             if plain.is_symlink() {
                 plain = std::fs::canonicalize(&plain)
                     .with_context(|| format!("cannot follow link {}", plain.display()))?;
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_walked_is_named() {
+    fn paths_that_cannot_be_indexed_are_reported() {
         use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("empty")).unwrap();

@@ -1,4 +1,4 @@
-//! Rows of a CSV file.
+//! Parser of CSV metadata files.
 
 use anyhow::{Context, Result, bail};
 use csv::{ByteRecord, ReaderBuilder};
@@ -6,25 +6,25 @@ use refrain_service::metadata::known_name;
 
 use super::rows::MetadataFile;
 
-/// Maximum number of columns of a file, empty ones included. A track keeps 256 of them at most.
+/// Maximum number of columns of a file, including empty columns. A track stores at most 256 of them.
 const MAX_COLUMNS: usize = 1_000;
 
-/// Reads the header and all rows.
+/// Reads the header and all rows into `file`. Invalid rows are recorded in it; an invalid header is an error.
 pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) -> Result<()> {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let header = reader.headers().context("its header line is not UTF-8")?.clone();
+    let header = reader.headers().context("the header line is not UTF-8")?.clone();
     if header.len() > MAX_COLUMNS {
-        bail!("it has {} columns, more than {MAX_COLUMNS}", header.len());
+        bail!("the file has {} columns, more than {MAX_COLUMNS}", header.len());
     }
     let known: Vec<String> = header.iter().map(known_name).collect();
     if !known.iter().any(|name| name == "file" || name == "isrc") {
-        bail!("its header line has neither a `file` nor an `isrc` column, only: {}", known.join(", "));
+        bail!("the header line has neither a `file` nor an `isrc` column, only: {}", known.join(", "));
     }
     if let Some(twice) = known.iter().enumerate().find(|(i, name)| known[..*i].contains(name)) {
-        bail!("its header line has the column {} twice", twice.1);
+        bail!("the header line has the column {} twice", twice.1);
     }
     let mut record = ByteRecord::new();
-    // Reading from memory, with rows of any length: nothing can fail here but the loop's end.
+    // The reader reads from memory and accepts rows of any length, so an error is not expected here.
     while reader.read_byte_record(&mut record)? {
         let line = record.position().map_or(0, csv::Position::line);
         if record.len() != header.len() {

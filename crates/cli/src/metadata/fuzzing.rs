@@ -1,8 +1,8 @@
-//! Entry points for fuzzing metadata files.
+//! Entry points to the parsers of metadata files for the fuzz targets.
 
 use super::MetadataFile;
 
-/// Reads a CSV file; returns the number of rows that were refused, or nothing if the whole file is.
+/// Reads a CSV file and returns the number of invalid rows, or `None` if the file as a whole is invalid.
 #[must_use]
 pub fn csv(bytes: &[u8]) -> Option<usize> {
     let mut file = MetadataFile::default();
@@ -10,7 +10,7 @@ pub fn csv(bytes: &[u8]) -> Option<usize> {
     Some(file.bad.len())
 }
 
-/// Reads a JSON-lines file; returns the number of rows that were refused.
+/// Reads a JSON-lines file and returns the number of invalid rows.
 #[must_use]
 pub fn jsonl(bytes: &[u8]) -> usize {
     let mut file = MetadataFile::default();

@@ -1,10 +1,10 @@
-//! Rows of a JSON-lines file.
+//! Parser of JSON-lines metadata files.
 
 use refrain_service::metadata::json_cells;
 
 use super::rows::MetadataFile;
 
-/// Reads all lines; blank ones are no rows.
+/// Reads all lines into `file`. Blank lines are skipped, invalid lines are recorded in `file`.
 pub(super) fn read(bytes: &[u8], file: &mut MetadataFile) {
     for (k, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let number = k as u64 + 1;

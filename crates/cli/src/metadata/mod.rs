@@ -1,4 +1,4 @@
-//! What people call their tracks, in files with a row for each.
+//! Metadata files: CSV or JSON lines with one row of metadata per track.
 
 mod csv;
 #[cfg(feature = "fuzzing")]

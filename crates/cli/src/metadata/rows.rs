@@ -1,4 +1,4 @@
-//! A metadata file: rows that belong to music files.
+//! The rows of a metadata file and the lookup of the row for a music file.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,16 +11,16 @@ use refrain_service::metadata::{Fields, known_name};
 
 use super::{csv, jsonl};
 
-/// Most bytes of a metadata file, which is read as a whole: a million rows of a kilobyte.
+/// Maximum size of a metadata file in bytes (1 GiB, a million rows of a kilobyte). The file is read into memory as a whole.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Most rows of a metadata file.
+/// Maximum number of rows of a metadata file.
 const MAX_ROWS: usize = 5_000_000;
 
-/// Most bad rows of which the reason is kept; the others are counted.
+/// Maximum number of invalid rows whose reasons are kept. Further invalid rows are only counted.
 const MAX_REASONS: usize = 1_000;
 
-/// A row that could not be taken.
+/// An invalid row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadRow {
     pub(crate) line: u64,
@@ -35,24 +35,24 @@ struct Row {
     used: AtomicBool,
 }
 
-/// The good rows of a metadata file, found by music file.
+/// The valid rows of a metadata file, indexed by path and by ISRC.
 #[derive(Debug, Default)]
 pub(crate) struct MetadataFile {
     rows: Vec<Row>,
-    /// By the path in the row: the end of the path of a music file.
+    /// Row numbers by the path in the row, which is the end of the path of a music file.
     by_path: HashMap<PathBuf, usize>,
     by_isrc: HashMap<String, usize>,
-    /// The first rows that were left out, in order of line.
+    /// The first invalid rows, at most [`MAX_REASONS`], in order of line.
     pub(crate) bad: Vec<BadRow>,
-    /// Number of rows that were left out.
+    /// Number of all invalid rows.
     pub(crate) bad_rows: usize,
 }
 
 impl MetadataFile {
-    /// Reads a CSV or JSON-lines file; bad rows are kept aside.
+    /// Reads a CSV or JSON-lines file. Invalid rows are recorded in [`Self::bad`].
     ///
     /// # Errors
-    /// If the file as a whole cannot be used.
+    /// If the file cannot be read, is too large, has another extension or an invalid header.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let bytes = read_within_limit(path)
             .with_context(|| format!("cannot read metadata file {}", path.display()))?;
@@ -65,20 +65,20 @@ impl MetadataFile {
                 jsonl::read(bytes, &mut file);
                 Ok(())
             }
-            _ => bail!("metadata file {}: call it .csv or .jsonl, so that its form is known", path.display()),
+            _ => bail!("metadata file {}: unknown format; rename the file to .csv or .jsonl", path.display()),
         }
         .with_context(|| format!("metadata file {}", path.display()))?;
         Ok(file)
     }
 
-    /// Takes the cells of a row by column name, or keeps it aside as bad.
+    /// Adds a row of pairs of column name and value, or records it as invalid.
     pub(super) fn take<'a>(&mut self, line: u64, cells: impl Iterator<Item = (&'a str, &'a str)>) {
         if let Err(reason) = self.try_take(line, cells) {
             self.reject(line, reason);
         }
     }
 
-    /// Keeps a row aside.
+    /// Records an invalid row.
     pub(super) fn reject(&mut self, line: u64, reason: String) {
         self.bad_rows += 1;
         if self.bad.len() < MAX_REASONS {
@@ -117,17 +117,18 @@ impl MetadataFile {
             }
             (None, Some(isrc)) => {
                 if let Some(&other) = self.by_isrc.get(&isrc) {
-                    return Err(format!("{isrc} stands on line {} already", self.rows[other].line));
+                    return Err(format!("{isrc} is on line {} already", self.rows[other].line));
                 }
                 self.by_isrc.insert(isrc, row);
                 self.rows.push(Row { line, fields, used: AtomicBool::new(false) });
             }
-            (None, None) => return Err("neither file nor isrc is given".to_owned()),
+            (None, None) => return Err("file and isrc are missing; one of them is required".to_owned()),
         }
         Ok(())
     }
 
-    /// The values for a music file: of the row that names most of its path, else of the row with its ISRC.
+    /// Returns the values for a music file, from the row that has the longest end of its path, else from the row with its
+    /// ISRC, and marks the row as used.
     pub(crate) fn find(&self, source: &str, isrc: Option<&str>) -> Option<&Fields> {
         let mut rest = Path::new(source).components();
         let named = std::iter::from_fn(|| {
@@ -140,25 +141,25 @@ impl MetadataFile {
         Some(&row.fields)
     }
 
-    /// Number of rows that [`Self::find`] never gave, and the line of the first of them.
+    /// Returns the number of rows that [`Self::find`] never returned, and the line of the first of them.
     pub(crate) fn unused(&self) -> (usize, Option<u64>) {
         let mut unused = self.rows.iter().filter(|row| !row.used.load(Ordering::Relaxed));
         let first = unused.next().map(|row| row.line);
         (unused.count() + usize::from(first.is_some()), first)
     }
 
-    /// Number of good rows.
+    /// Returns the number of valid rows.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 }
 
-/// Reads a file that is no larger than [`MAX_FILE_BYTES`].
+/// Reads a file of at most [`MAX_FILE_BYTES`] bytes. A larger file is an error.
 fn read_within_limit(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        bail!("it has more than {} MiB; split it", MAX_FILE_BYTES >> 20);
+        bail!("the file has more than {} MiB; split it", MAX_FILE_BYTES >> 20);
     }
     Ok(bytes)
 }
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_row_that_names_most_of_the_path_wins() {
+    fn the_row_with_the_longest_path_wins() {
         let text = "\u{feff}File,Title,isrc\na.mp3,One,\nlive/a.mp3,Two,\n,Three,USZZ00000001\n";
         let file = read("x.csv", text).unwrap();
         assert_eq!(title(&file, "/m/a.mp3", None), Some("One"));
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_csv_rows_are_named_by_line() {
+    fn invalid_csv_rows_are_reported_by_line() {
         let mut text =
             b"file,title,rule\na.mp3,\"Two\nlines\",block\nb.mp3,B,what is this\n,C,\nd.mp3,D\n".to_vec();
         text.extend(b"a.mp3,again,\ne.mp3,\xff,\nf.mp3,F,allow\n");
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_one_name_in_many_folders_and_many_bad_rows_are_read_in_time_and_memory_of_their_size() {
+    fn equal_file_names_and_invalid_rows_take_linear_time_and_memory() {
         let mut text: String =
             (0..100_000).map(|k| format!("{{\"file\":\"d{k}/a.mp3\",\"title\":\"{k}\"}}\n")).collect();
         text.push_str(&"1\n".repeat(100_000));
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_json_lines_are_named_by_line() {
+    fn invalid_json_lines_are_reported_by_line() {
         let text = "{\"file\":\"a.mp3\",\"title\":\"A\",\"bpm\":120,\"live\":true,\"label\":null}\n\nnot json\n\
                     [1]\n{\"file\":\"b.mp3\",\"tags\":[1]}\n{\"title\":\"x\"}\n";
         let file = read("x.jsonl", text).unwrap();

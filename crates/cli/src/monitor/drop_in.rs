@@ -1,4 +1,4 @@
-//! `identifyStream`: a stream or a media file, behind the flags of the program that this one replaces.
+//! `identifyStream`: processes a stream or a media file with the flags of the program that it replaces.
 
 use std::ffi::OsString;
 
@@ -48,7 +48,7 @@ pub(crate) fn identify_stream(
     super::run(&monitor, &settings, output)
 }
 
-/// One response for a media file, if anything matches.
+/// Identifies a media file and writes one response if it has at least one match.
 fn file(
     args: &IdentifyStreamArgs,
     folder: &ResponseFolder,

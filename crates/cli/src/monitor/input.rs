@@ -1,4 +1,4 @@
-//! What a person calls a stream.
+//! The stream argument of `monitor`: opening it, its default id and its form for messages.
 
 use std::fs::File;
 
@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 use refrain_service::monitor::StreamInput;
 use refrain_stream::{PcmFormat, PipeContent};
 
-/// Schemes that are followed.
+/// URL schemes that `monitor` can follow.
 const SCHEMES: [&str; 4] = ["http", "https", "udp", "rtp"];
 
-/// The stream that a word on the command line names.
+/// Opens the stream that a command-line argument names.
 pub(super) fn open(word: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
     let content = pcm.map_or(PipeContent::Container, PipeContent::Pcm);
     if word == "-" {
@@ -18,12 +18,12 @@ pub(super) fn open(word: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
     if let Some(scheme) = scheme(word) {
         if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
             bail!(
-                "{scheme} streams are not followed by refrain itself; pipe them: ffmpeg -i {scheme}://… -f wav - | \
+                "{scheme} streams are not supported; pipe the stream: ffmpeg -i {scheme}://… -f wav - | \
                  refrain monitor -"
             );
         }
         if pcm.is_some() {
-            bail!("--pcm is for standard input and files");
+            bail!("--pcm applies to standard input and files only");
         }
         return Ok(StreamInput::Url(word.to_owned()));
     }
@@ -31,14 +31,15 @@ pub(super) fn open(word: &str, pcm: Option<PcmFormat>) -> Result<StreamInput> {
     Ok(StreamInput::Pipe { read: Box::new(file), content })
 }
 
-/// The scheme of what is a URL.
+/// Returns the scheme of a URL, or `None` if the argument is not a URL.
 pub(super) fn scheme(word: &str) -> Option<&str> {
     let (scheme, _) = word.split_once("://")?;
     let good = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
     good.then_some(scheme)
 }
 
-/// The id of a stream that got none: the last part of its name that says something.
+/// Returns the default id of a stream: the last part of its path without the extension, skipping common names such as
+/// `index` or `master`.
 pub(super) fn id_of(word: &str) -> String {
     if word == "-" {
         return "stdin".to_owned();
@@ -50,7 +51,7 @@ pub(super) fn id_of(word: &str) -> String {
     stems.filter(is_common).map(str::to_owned).next().unwrap_or_else(|| "stream".to_owned())
 }
 
-/// What may be shown of it: no user, no query.
+/// Returns the argument for messages: a URL without user, password, query and fragment.
 pub(super) fn shown(word: &str) -> String {
     let Some(scheme) = scheme(word) else { return word.to_owned() };
     let rest = word.get(scheme.len() + 3..).unwrap_or_default();
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_called_by_what_tells_them_apart() {
+    fn default_id_is_the_last_distinctive_part_of_the_path() {
         for (word, id) in [
             ("https://u:secret@host.example/live/studio/master.m3u8?token=x/y", "studio"),
             ("http://radio.example:8000/rock.mp3", "rock"),

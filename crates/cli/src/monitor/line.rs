@@ -1,4 +1,4 @@
-//! Events and status as people read them, and as logs hold them.
+//! Events and the stream status as text lines, as the status line and as log lines.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +11,12 @@ use refrain_stream::GapReason;
 use crate::identify::song;
 use crate::output::{Style, clean, clock, confidence};
 
-/// What plays, by name.
+/// The songs that are playing, as shown in the status line.
 #[derive(Debug, Default)]
 pub(super) struct Shown(Mutex<BTreeMap<DetectionId, String>>);
 
 impl Shown {
-    /// Learns what is played, or that it is over.
+    /// Adds the song of a start or update event, and removes the song of a final event.
     pub(super) fn learn(&self, event: &StreamEvent, track: &Track) {
         let mut playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event.kind {
@@ -25,11 +25,11 @@ impl Shown {
         };
     }
 
-    /// The status line.
+    /// Returns the text of the status line.
     pub(super) fn text(&self, id: &str, status: &StreamStatus) -> String {
         let playing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let songs = match playing.values().map(String::as_str).collect::<Vec<_>>().join(" + ") {
-            none if none.is_empty() => "no song known".to_owned(),
+            none if none.is_empty() => "no song detected".to_owned(),
             songs => songs,
         };
         let lag = status.lag().map(|lag| format!(", lag {lag:.1} s")).unwrap_or_default();
@@ -47,7 +47,7 @@ fn name(track: &Track) -> String {
     }
 }
 
-/// An event as a line to read.
+/// Returns an event as a line of text.
 pub(crate) fn event(event: &StreamEvent, track: &Track, style: Style) -> String {
     let heard = &event.heard;
     let what = match event.kind {
@@ -66,13 +66,13 @@ pub(crate) fn event(event: &StreamEvent, track: &Track, style: Style) -> String 
     format!("{}  {what}  {song}  {}", time_of_day(event.epoch), style.dim(&format!("{place}, {sure}")))
 }
 
-/// Seconds since 1970 as the time of day here.
+/// Formats seconds since 1970 as the local time of day.
 fn time_of_day(epoch: f64) -> String {
     let time = DateTime::from_timestamp_millis((epoch * 1000.0).round() as i64);
     time.map_or_else(|| "?".to_owned(), |time| time.with_timezone(&Local).format("%H:%M:%S").to_string())
 }
 
-/// Logs an event.
+/// Logs a detection event.
 pub(super) fn log_event(event: &StreamEvent, track: &Track) {
     tracing::info!(
         stream = %event.stream,
@@ -86,7 +86,7 @@ pub(super) fn log_event(event: &StreamEvent, track: &Track) {
     );
 }
 
-/// Logs state and counters.
+/// Logs the state and the counters of a stream.
 pub(super) fn log(id: &str, status: &StreamStatus) {
     let (ear, source) = (&status.ear, &status.source);
     let gaps = ear.gaps.total();

@@ -1,4 +1,4 @@
-//! `refrain monitor`: a live stream until it ends; `identifyStream` does the same behind other flags.
+//! `refrain monitor`: follows a live stream until it ends. `identifyStream` does the same with other flags.
 
 mod drop_in;
 mod input;
@@ -30,20 +30,21 @@ use line::Shown;
 pub(crate) use line::event as event_line;
 use teller::{Lines, Teller};
 
-/// Events that wait to be written, at most 100 MB; then decoding waits. A thousand hours of songs do not reach this, so a
-/// recording comes to its end, after which the time for retries is limited.
+/// Maximum number of events that are queued for writing, which take at most 100 MB. If the queue is full, decoding waits. A
+/// thousand hours of songs have fewer events, so a recording is always decoded to its end, after which the time for retries
+/// is limited.
 const MAX_WAITING_EVENTS: usize = 65_536;
 
-/// How often the status line changes.
+/// Interval at which the status line is updated.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How often the status is logged where there is no such line.
+/// Interval at which the status is logged.
 const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
-/// Seconds between two updates where nobody says how many.
+/// Default interval between two update events of a song, in seconds.
 const UPDATE_SECONDS: f64 = 30.0;
 
-/// What is to be followed, and what is told of it.
+/// The stream to follow and the events to report.
 struct Plan<'a> {
     input: &'a str,
     id: String,
@@ -99,11 +100,11 @@ fn plan<'a>(args: &'a MonitorArgs, settings: &Settings, output: &Output) -> Resu
     })
 }
 
-/// Follows a stream to its end.
+/// Follows a stream until it ends or is stopped.
 fn follow(plan: &Plan<'_>, input: StreamInput, settings: &Settings, output: &Output) -> Result<Outcome> {
     if settings.search == SearchHome::Database {
         bail!(
-            "streams are searched in an index on this machine only, which is built from the same database; use {}",
+            "streams can be searched only in a local index, which is built from the same database; use {}",
             settings.names.local_search
         );
     }
@@ -113,7 +114,7 @@ fn follow(plan: &Plan<'_>, input: StreamInput, settings: &Settings, output: &Out
     interrupt::listen();
     let store = Store::open(settings, Missing::Refuse)?;
     let outcome = in_store(plan, input, &store, output);
-    // Only reading was done: whether the database can be tidied up now is no matter.
+    // The command only read, so an error of the cleanup at closing has no effect on its result.
     let _ = store.close();
     outcome
 }
@@ -146,15 +147,15 @@ fn in_store(plan: &Plan<'_>, input: StreamInput, store: &Store, output: &Output)
     Ok(outcome(plan, &last, lost, output))
 }
 
-/// Ends the stream in good order when somebody wants that.
+/// Waits for a shutdown request and then stops the stream. Never returns.
 async fn end_when_asked(handle: &StreamHandle, id: &str) -> Infallible {
     interrupt::wait().await;
-    tracing::info!(stream = id, "asked to end; what has come is worked on");
+    tracing::info!(stream = id, "shutdown requested, processing buffered audio");
     handle.stop();
     std::future::pending().await
 }
 
-/// Tells events until the stream has no more, and gives the number of those that could not be told.
+/// Writes the events of a stream until it ends, and returns the number of events that could not be written.
 async fn tell(
     mut teller: Teller<'_>,
     mut events: mpsc::Receiver<StreamEvent>,
@@ -166,7 +167,7 @@ async fn tell(
     Ok(teller.lost())
 }
 
-/// Shows how the stream is doing, for ever.
+/// Updates the status line and logs the status in intervals. Never returns.
 async fn show(handle: &StreamHandle, shown: &Shown, line: &StatusLine<'_>, id: &str) -> Infallible {
     let status = handle.status();
     let mut logged = tokio::time::Instant::now();
@@ -198,20 +199,20 @@ fn outcome(plan: &Plan<'_>, last: &StreamStatus, lost: usize, output: &Output) -
     }
 }
 
-/// Logs what becomes of the index meanwhile.
+/// Logs changes of the index while a stream is followed.
 fn log_changes(what: &refrain_catalog::Followed<'_>) {
     use refrain_catalog::Followed;
     match what {
         Followed::Changed(done) => {
-            tracing::info!(added = done.added, removed = done.removed, "the catalogue changed");
+            tracing::info!(added = done.added, removed = done.removed, "catalog changed, index updated");
             for skipped in &done.skipped {
                 tracing::warn!("{}", cannot_be_searched(skipped));
             }
         }
         Followed::Failed { error, failures: 1, .. } => {
-            tracing::warn!(%error, "the catalogue cannot be followed; the search goes on in what is indexed by now");
+            tracing::warn!(%error, "following the catalog failed, searching the index as it is");
         }
-        Followed::Recovered => tracing::info!("changes of the catalogue are followed again"),
+        Followed::Recovered => tracing::info!("following the catalog again"),
         _ => {}
     }
 }

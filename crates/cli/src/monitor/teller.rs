@@ -1,4 +1,4 @@
-//! Where events go: files and lines, each once, in their order.
+//! Writes events to files and to standard output, each once and in order.
 
 use std::time::Duration;
 
@@ -14,29 +14,30 @@ use super::line::{self, Shown};
 use crate::interrupt;
 use crate::output::Output;
 
-/// First and longest pause before something that failed is tried again.
+/// Pause before the first retry of a failed operation. It doubles with each further retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Maximum pause between two retries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Longest time in which events that could not be written are retried after an interrupt.
+/// Maximum time for retries of event writes after an interrupt.
 const INTERRUPT_LIMIT: Duration = Duration::from_secs(5);
 
-/// Longest time in which events that could not be written are retried after the end of the stream, for all of them
-/// together. Then the command exits with status 2.
+/// Maximum time for retries of event writes after the end of the stream, for all events together. After that the command
+/// exits with status 2.
 const STREAM_END_LIMIT: Duration = Duration::from_secs(20);
 
-/// What is printed for events.
+/// Format of the events on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lines {
-    /// Lines of JSON, for programs.
+    /// JSON lines.
     Json,
-    /// Lines to read.
+    /// Lines of text.
     Text,
-    /// Nothing: the files are enough.
+    /// No output. Events are written to files only.
     None,
 }
 
-/// Tells events.
+/// Writes events to files and to standard output.
 pub(super) struct Teller<'a> {
     reporter: Reporter,
     folder: Option<ResponseFolder>,
@@ -45,14 +46,14 @@ pub(super) struct Teller<'a> {
     id: String,
     output: &'a Output,
     status: watch::Receiver<StreamStatus>,
-    /// Since when events are retried although no further input is expected.
+    /// Start of the limited time for retries, which begins when no further input is expected.
     ending: Option<Instant>,
     /// The last failure that was printed, until a retry succeeds.
     printed: Option<String>,
     lost: usize,
 }
 
-/// What became of something that was tried.
+/// Result of an operation that is retried.
 enum Tried<T> {
     Done(T),
     GivenUp,
@@ -79,18 +80,18 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// Events that could not be told before the end.
+    /// Returns the number of events that could not be written.
     pub(super) fn lost(&self) -> usize {
         self.lost
     }
 
-    /// Writes an event. A failed write is repeated until it succeeds; after an interrupt and after the end of the stream the
-    /// time for that is limited.
+    /// Writes an event. A failed write is retried until it succeeds. After an interrupt and after the end of the stream the
+    /// time for retries is limited.
     pub(super) async fn tell(&mut self, event: &StreamEvent, shown: &Shown) -> Result<()> {
         let track = match self.track(event).await {
             Tried::Done(Some(track)) => track,
             Tried::Done(None) => {
-                tracing::warn!(stream = self.id, "a song was removed from the catalogue while it was found");
+                tracing::warn!(stream = self.id, "detected song was removed from the catalog, event dropped");
                 return Ok(());
             }
             Tried::GivenUp => {
@@ -155,7 +156,8 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// Prints a failure if it is new, and waits; returns false when the time for retries is over.
+    /// Prints a failure if it differs from the last one, and waits before the next retry. Returns false if the time for
+    /// retries has expired.
     async fn wait_to_retry(&mut self, failures: &mut u32, error: String) -> bool {
         if self.printed.as_deref() != Some(&error) {
             self.output.note(&format!("refrain: {error}; retrying"));
@@ -174,7 +176,7 @@ impl<'a> Teller<'a> {
         tokio::select! {
             () = sleep(pause) => {}
             () = interrupt::wait() => {}
-            // An error means that the stream is gone, which is an end too.
+            // An error means that the sender of the status was dropped, which also is the end of the stream.
             _ = status.wait_for(|status| status.source_ended) => {}
         }
         true
@@ -185,7 +187,7 @@ impl<'a> Teller<'a> {
         interrupt::asked() || self.status.borrow().source_ended
     }
 
-    /// Returns true when the time for retries after the end is over. It begins with the first failure after the end.
+    /// Returns true if the time for retries after the end has expired. It starts with the first failure after the end.
     fn is_over(&mut self) -> bool {
         if self.printed.is_none() || !self.is_ending() {
             return false;

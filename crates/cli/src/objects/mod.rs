@@ -1,4 +1,4 @@
-//! `s3://…` by hand: objects are checked and learnt as the service does when they are dropped.
+//! `s3://…` arguments of `identify` and `index`: objects are processed as the service processes uploaded objects.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -18,7 +18,10 @@ use crate::output::Output;
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
 
-/// The targets that words name, if all are of S3; `None` if none is.
+/// Parses arguments as S3 targets. Returns `None` if no argument is one.
+///
+/// # Errors
+/// If some arguments are S3 targets and others are not.
 pub(crate) fn targets<'a>(words: impl Iterator<Item = &'a OsStr>) -> Result<Option<Vec<Target>>> {
     let all: Vec<_> = words.map(|word| word.to_str().and_then(Target::parse)).collect();
     if all.iter().all(Option::is_none) {
@@ -26,22 +29,22 @@ pub(crate) fn targets<'a>(words: impl Iterator<Item = &'a OsStr>) -> Result<Opti
     }
     match all.into_iter().collect() {
         Some(targets) => Ok(Some(targets)),
-        None => bail!(
-            "files of this machine and s3:// are worked on by different commands; name one kind at a time"
-        ),
+        None => {
+            bail!("local files and s3:// objects cannot be processed by one command; name one kind at a time")
+        }
     }
 }
 
-/// Objects that are worked on by hand.
+/// State for the processing of S3 objects by a command.
 struct Work<'a> {
     store: &'a Store,
     files: Files,
     output: &'a Output,
-    /// Targets without an object.
+    /// Number of targets without an object.
     failed: usize,
 }
 
-/// Checks objects: the report of each lies beside it then, and a line tells what is in it.
+/// Identifies objects, writes a report next to each and prints one line per object.
 pub(crate) fn check(targets: &[Target], json: bool, settings: &Settings, output: &Output) -> Result<Outcome> {
     let store = Store::open(settings, Missing::Refuse)?;
     let mut work = Work::new(&store, settings, output)?;
@@ -64,11 +67,11 @@ pub(crate) fn check(targets: &[Target], json: bool, settings: &Settings, output:
                     if json { response } else { format!("{}: {found} songs, see {report}", done.object) };
                 broken = broken.take().or(output.line(&line).err());
             }
-            // Nobody asked for reports that are there already to be left.
+            // An object whose report exists already counts as checked.
             Ok(Checked::Known { .. }) => checked += 1,
             Ok(Checked::Vanished) => {
                 failed += 1;
-                output.note(&format!("refrain: {}: it is not there any more", done.object));
+                output.note(&format!("refrain: {}: the object no longer exists", done.object));
             }
             Err(error) => {
                 failed += 1;
@@ -83,12 +86,12 @@ pub(crate) fn check(targets: &[Target], json: bool, settings: &Settings, output:
     Ok(Outcome::of_inputs(songs, checked, failed + work.failed))
 }
 
-/// Learns objects.
+/// Indexes objects and prints a summary.
 pub(crate) fn index(targets: &[Target], settings: &Settings, output: &Output) -> Result<Outcome> {
     let store = Store::open(settings, Missing::Create)?;
     let mut work = Work::new(&store, settings, output)?;
     let objects = work.objects(targets)?;
-    let counter = output.count("files learned", Some(objects.len() as u64));
+    let counter = output.count("files indexed", Some(objects.len() as u64));
     let (mut added, mut replaced, mut unchanged, mut failed) = (0, 0, 0, 0);
     store.wait(work.files.index_all(objects, settings.rule.as_ref(), |done| {
         counter.advance(1);
@@ -98,7 +101,7 @@ pub(crate) fn index(targets: &[Target], settings: &Settings, output: &Output) ->
             Ok(Indexed::Unchanged { .. }) => unchanged += 1,
             Ok(Indexed::Vanished) => {
                 failed += 1;
-                output.note(&format!("refrain: {}: it is not there any more", done.object));
+                output.note(&format!("refrain: {}: the object no longer exists", done.object));
             }
             Err(error) => {
                 failed += 1;
@@ -108,7 +111,7 @@ pub(crate) fn index(targets: &[Target], settings: &Settings, output: &Output) ->
     }));
     drop(counter);
     if let Err(error) = store.wait(work.files.compare_new_tracks()) {
-        output.note(&format!("refrain: the new tracks were not all compared with the others ({error}); the next `refrain index` does it"));
+        output.note(&format!("refrain: the new tracks were not all compared with the others ({error}); the next `refrain index` compares them"));
     }
     output.line(&format!("{added} added, {unchanged} unchanged, {replaced} replaced, {failed} failed"))?;
     Ok(Outcome::of(added + replaced + unchanged, failed + work.failed))
@@ -124,13 +127,13 @@ impl<'a> Work<'a> {
         let service = settings.service(None)?;
         let objects = store.wait(aws::objects(settings))?;
         let follower = store.follow(library, |_: Followed<'_>| {});
-        // Made in the runtime, which it uses later.
+        // Created inside the runtime, because it uses the runtime later.
         let index = store.wait(async { FollowedIndex::new(follower) });
         let parts = Parts {
             catalog: store.shared_catalog(),
             index: Arc::new(index),
             objects,
-            // By hand nothing is delivered but the reports.
+            // Commands write reports only and deliver nothing to sinks.
             planner: Planner::default(),
             measures: Arc::new(Measures::default()),
             instance: Arc::new(Instance::new(&service.name)),
@@ -141,7 +144,8 @@ impl<'a> Work<'a> {
         Ok(Self { store, files, output, failed: 0 })
     }
 
-    /// The objects of all targets; a target that has none fails alone.
+    /// Lists the objects of all targets with their sizes in bytes. If a target fails and there are several targets, the
+    /// failure is printed and counted.
     fn objects(&mut self, targets: &[Target]) -> Result<Vec<(ObjectName, u64)>> {
         let mut all = Vec::new();
         for target in targets {

@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// Messages that one transaction deletes.
+/// Maximum number of messages that one transaction deletes.
 const AT_ONCE: u32 = 1_000;
 
 /// Deletes the undelivered messages of a sink.
@@ -28,6 +28,6 @@ pub(super) fn drop(args: &DropArgs, settings: &Settings, store: &Store, output: 
             break;
         }
     }
-    output.line(&format!("{dropped} messages for sink {:?} were dropped", args.sink))?;
+    output.line(&format!("{dropped} messages for sink {:?} deleted", args.sink))?;
     Ok(Outcome::Done)
 }

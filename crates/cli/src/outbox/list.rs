@@ -20,11 +20,11 @@ const COLUMNS: [(&str, Align); 7] = [
     ("last error", Align::Left),
 ];
 
-/// Prints all messages that were asked for, page by page.
+/// Prints all messages that match the arguments, page by page.
 pub(super) fn list(args: &ListOutboxArgs, store: &Store, output: &Output) -> Result<Outcome> {
     let wanted = match args.status {
         Some(status) => vec![status.into()],
-        // What hangs: it needs somebody, or only time.
+        // By default all undelivered messages, dead ones first.
         None => vec![DeliveryStatus::Dead, DeliveryStatus::Waiting],
     };
     let mut first = true;

@@ -1,4 +1,4 @@
-//! `refrain outbox …`: look at what is still to be delivered, and try it again.
+//! `refrain outbox …`: lists undelivered messages, retries or deletes them.
 
 mod drop;
 mod list;
@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::settings::Settings;
 use crate::store::{Missing, Store};
 
-/// Messages asked for at once when all are looked at: each may hold a response.
+/// Maximum number of messages per database query. Each message can contain a whole response.
 const PAGE: u32 = 500;
 
 /// Runs the command.
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &OutboxArgs, settings: &Settings, output: &Output) -> Re
         OutboxCommand::Retry(args) => retry::retry(args, &store, output),
         OutboxCommand::Drop(args) => drop::drop(args, settings, &store, output),
     };
-    // Whoever only reads does not care whether the file can be tidied up.
+    // An error of the cleanup at closing matters only for commands that wrote.
     let closed = store.close();
     let outcome = outcome?;
     if let OutboxCommand::Retry(_) | OutboxCommand::Drop(_) = args.command {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &OutboxArgs, settings: &Settings, output: &Output) -> Re
     Ok(outcome)
 }
 
-/// Visits all messages that pass the filter, a page at a time.
+/// Calls `visit` for all messages that match the filter, one page at a time.
 fn pages(
     store: &Store,
     filter: &DeliveryFilter,

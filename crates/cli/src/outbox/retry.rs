@@ -9,7 +9,7 @@ use crate::exit::Outcome;
 use crate::output::Output;
 use crate::store::Store;
 
-/// Makes the messages due again that were asked for.
+/// Makes the dead messages that match the arguments due again.
 pub(super) fn retry(args: &RetryArgs, store: &Store, output: &Output) -> Result<Outcome> {
     let (mut due, mut others) = (0, 0);
     for id in &args.ids {
@@ -18,7 +18,7 @@ pub(super) fn retry(args: &RetryArgs, store: &Store, output: &Output) -> Result<
         if done == 0 {
             others += 1;
             output.note(&format!(
-                "refrain: message {id} is not dead; `refrain outbox list --status dead` shows those that are"
+                "refrain: message {id} is not dead; `refrain outbox list --status dead` lists the dead messages"
             ));
         }
     }

@@ -1,22 +1,22 @@
-//! A message as JSON.
+//! JSON form of a message of the outbox.
 
 use refrain_catalog::Delivery;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// What `list` says of a message. Times are milliseconds since the Unix epoch.
+/// JSON form of a message in `outbox list`. Times are in milliseconds since the Unix epoch.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     id: i64,
     sink: String,
-    /// What names the message, and what receivers know it by.
+    /// Key of the message, by which receivers identify it.
     message: String,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detection: Option<String>,
     created_at: i64,
     attempts: u32,
-    /// Of messages that wait.
+    /// Time of the next attempt, for waiting messages only.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,7 @@ pub(super) struct Row {
     dead_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
-    /// As it stands in the outbox; `null` if that is no JSON.
+    /// Payload as stored in the outbox, or `null` if it is not valid JSON.
     payload: Option<Box<RawValue>>,
 }
 
@@ -45,13 +45,13 @@ impl Row {
             delivered_at: delivery.delivered_at,
             dead_at: delivery.dead_at,
             last_error: delivery.last_error,
-            // A line stays a line: JSON of strangers may have line ends between its tokens.
+            // JSON in the outbox can have line ends between its tokens, but each message has to be one line.
             payload: RawValue::from_string(delivery.payload.replace(['\n', '\r'], " ")).ok(),
         }
     }
 }
 
-/// Where a message is on its way, and the time that belongs to that.
+/// Returns the status of a message and the time of that status: of the delivery, of the last failure or of the next attempt.
 pub(super) fn over(delivery: &Delivery) -> (&'static str, i64) {
     match (delivery.delivered_at, delivery.dead_at) {
         (Some(at), _) => ("delivered", at),

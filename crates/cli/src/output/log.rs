@@ -1,4 +1,4 @@
-//! Log lines: what the parts of the program tell with `tracing`, on standard error.
+//! Log output: writes `tracing` events to standard error.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::secrets::without_secrets;
 use crate::settings::LogSettings;
 
-/// Where log lines go: to standard error, beside what is shown there.
+/// Writer of log lines to standard error. It hides a progress bar while it writes.
 #[derive(Debug, Clone)]
 pub(crate) struct LogWriter(Option<ProgressBar>);
 
@@ -22,7 +22,7 @@ impl LogWriter {
         Self(bar)
     }
 
-    /// Begins to log what our own crates tell from this level on. Only the first of a process does.
+    /// Starts to log the events of Refrain's own crates from this level on. Only the first call in a process has an effect.
     pub(crate) fn begin(self, level: LevelFilter, json: bool) {
         self.begin_with(Targets::new().with_target("refrain", level), json);
     }
@@ -30,19 +30,19 @@ impl LogWriter {
     fn begin_with(self, targets: Targets, json: bool) {
         let layer = layer().with_ansi(false).with_target(false).with_writer(self);
         let layer = if json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
-        // Fails where somebody logs already.
+        // Fails if logging was started already.
         let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
     }
 }
 
-/// Begins to log as the settings say, on standard error.
+/// Starts to log to standard error as configured in the settings.
 pub(crate) fn begin_log(settings: LogSettings) {
     LogWriter(None).begin_with(settings.targets, settings.json);
 }
 
-/// A line for standard error that is no log line, but stands among them.
+/// Writes a line to standard error that is not a log line, such as metrics in embedded metric format.
 pub(crate) fn raw_line(line: &str) {
-    // There is nowhere to report that this failed.
+    // An error cannot be reported anywhere.
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
@@ -55,7 +55,7 @@ impl<'a> MakeWriter<'a> for LogWriter {
 }
 
 impl Write for LogWriter {
-    /// A line at once, as `tracing-subscriber` writes it.
+    /// Writes one log line, which `tracing-subscriber` passes as a whole, without passwords in URLs.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = without_secrets(&String::from_utf8_lossy(line));
         let write = || io::stderr().lock().write_all(text.as_bytes());

@@ -1,4 +1,4 @@
-//! Everything that is printed: results on standard output, the rest on standard error.
+//! All output of the program: results on standard output, everything else on standard error.
 
 mod log;
 mod numbers;
@@ -22,13 +22,13 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 
-/// Standard output could not be written.
+/// Error of a write to standard output.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutputError {
-    /// The reader went away, which is its right: the command ends quietly.
+    /// The reader has closed the pipe. The command then ends without a message.
     #[error("standard output is closed")]
     Closed,
-    /// Anything else, for example a full disk.
+    /// Any other error, for example a full disk.
     #[error("cannot write to standard output: {0}")]
     Io(io::Error),
 }
@@ -39,7 +39,7 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// The one place that prints.
+/// Access to the standard streams. All output of the commands goes through it.
 #[derive(Debug)]
 pub(crate) struct Output {
     stdout: Mutex<BufWriter<Stdout>>,
@@ -48,7 +48,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Output to this process's standard streams.
+    /// Creates an output to the standard streams of this process.
     pub(crate) fn new() -> Self {
         Self {
             stdout: Mutex::new(BufWriter::new(io::stdout())),
@@ -57,17 +57,17 @@ impl Output {
         }
     }
 
-    /// How results are coloured.
+    /// Returns the text style of results.
     pub(crate) fn style(&self) -> Style {
         self.style
     }
 
-    /// Whether a person reads standard output.
+    /// Returns true if standard output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         io::stdout().is_terminal()
     }
 
-    /// Writes text to standard output, at once.
+    /// Writes text to standard output and flushes it.
     pub(crate) fn result(&self, text: &str) -> Result<(), OutputError> {
         self.beside_bar(io::stdout().is_terminal(), || {
             let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,12 +77,13 @@ impl Output {
         })
     }
 
-    /// Writes a line to standard output, at once.
+    /// Writes a line to standard output and flushes it.
     pub(crate) fn line(&self, text: &str) -> Result<(), OutputError> {
         self.result(&format!("{text}\n"))
     }
 
-    /// Writes a line to standard error. There is nowhere to report that this failed.
+    /// Writes a line to standard error, without passwords in URLs and with control characters escaped. An error of the write
+    /// is ignored, because it cannot be reported anywhere.
     pub(crate) fn note(&self, text: &str) {
         let text = without_secrets(text);
         let text: Vec<String> = text.split('\n').map(clean).collect();
@@ -92,21 +93,23 @@ impl Output {
         });
     }
 
-    /// A progress bar over `bytes` of input, where standard error is a terminal.
+    /// Creates a progress counter for `files` files of `bytes` bytes in total. It shows a bar if standard error is a
+    /// terminal.
     pub(crate) fn progress(&self, files: usize, bytes: u64) -> Progress<'_> {
         let bar = io::stderr().is_terminal().then(|| progress::bar(bytes));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
         Progress::new(self, bar, files)
     }
 
-    /// A progress bar over anything else, where standard error is a terminal; without a total it only counts.
+    /// Creates a counter of other items. It shows a progress bar if standard error is a terminal, or only the count if the
+    /// total is unknown.
     pub(crate) fn count(&self, what: &'static str, total: Option<u64>) -> Counter<'_> {
         let bar = io::stderr().is_terminal().then(|| progress::counter(what, total));
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
         Counter::new(self, bar, what)
     }
 
-    /// A line that shows how something is doing, where standard error is a terminal.
+    /// Creates a status line. It is shown if standard error is a terminal.
     pub(crate) fn status(&self) -> StatusLine<'_> {
         let bar = io::stderr().is_terminal().then(progress::status);
         self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&bar);
@@ -119,7 +122,7 @@ impl Output {
         }
     }
 
-    /// Runs `write` while no bar is on the screen.
+    /// Runs `write`. If it writes to the terminal (`on_screen`), a progress bar is hidden during the call.
     fn beside_bar<T>(&self, on_screen: bool, write: impl FnOnce() -> T) -> T {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match bar {

@@ -1,12 +1,12 @@
-//! Numbers as people read them.
+//! Formatting of times, sizes and probabilities.
 
-/// A position or length in seconds as `m:ss.d`, or `h:mm:ss.d` from an hour on.
+/// Formats a position or duration in seconds as `m:ss.d`, or as `h:mm:ss.d` from one hour on.
 pub(crate) fn clock(seconds: f64) -> String {
     if !seconds.is_finite() {
         return "?".to_owned();
     }
     let sign = if seconds <= -0.05 { "-" } else { "" };
-    // Tenths first, so that 59.96 becomes 1:00.0 and not 0:60.0.
+    // Rounds to tenths first, so that 59.96 becomes 1:00.0 and not 0:60.0.
     let tenths = (seconds.abs() * 10.0).round() as u64;
     let (minutes, rest) = (tenths / 600, tenths % 600);
     let tail = format!("{:02}.{}", rest / 10, rest % 10);
@@ -16,7 +16,7 @@ pub(crate) fn clock(seconds: f64) -> String {
     }
 }
 
-/// An amount of data: `4.4 GB`, `12.3 MB` or `20.0 kB`.
+/// Formats a number of bytes with a decimal unit: `4.4 GB`, `12.3 MB` or `20.0 kB`.
 pub(crate) fn bytes(count: u64) -> String {
     let (unit, name) = match count {
         1_000_000_000.. => (1e9, "GB"),
@@ -26,13 +26,13 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{:.1} {name}", count as f64 / unit)
 }
 
-/// How sure a match is, from the probability that it is chance.
+/// Formats the confidence of a match in per cent, from the probability that it is chance.
 pub(crate) fn confidence(false_positive_probability: f64) -> String {
     let percent = 100.0 * (1.0 - false_positive_probability.clamp(0.0, 1.0));
     if percent > 99.9999 { ">99.9999 %".to_owned() } else { format!("{percent:.4} %") }
 }
 
-/// A moment in milliseconds since the Unix epoch as `2026-11-20 23:12:05 UTC`.
+/// Formats a time in milliseconds since the Unix epoch, for example as `2026-11-20 23:12:05 UTC`.
 pub(crate) fn timestamp(milliseconds: i64) -> String {
     let seconds = milliseconds.div_euclid(1000);
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_round_before_they_are_cut_into_minutes() {
+    fn times_are_rounded_before_they_are_split_into_minutes() {
         for (seconds, text) in [
             (0.0, "0:00.0"),
             (59.96, "1:00.0"),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_dates() {
+    fn timestamps_are_formatted_as_dates() {
         assert_eq!(timestamp(0), "1970-01-01 00:00:00 UTC");
         assert_eq!(timestamp(951_782_399_999), "2000-02-28 23:59:59 UTC");
         assert_eq!(timestamp(951_782_400_000), "2000-02-29 00:00:00 UTC");

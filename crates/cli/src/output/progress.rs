@@ -1,4 +1,4 @@
-//! Progress bars: files, hours of audio, speed, time left.
+//! Progress bars, counters and the status line.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{LogWriter, Output, hours};
 
-/// Time between two drawings of the bar.
+/// Interval at which a bar is redrawn.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Counts what is done; shows it where standard error is a terminal, until dropped.
+/// Counts processed files and decoded audio. Shows a progress bar if standard error is a terminal, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Progress<'a> {
     output: &'a Output,
@@ -21,7 +21,8 @@ pub(crate) struct Progress<'a> {
     began: Instant,
 }
 
-/// Time left follows from bytes, which are known before anything is decoded.
+/// Creates a progress bar over `bytes` bytes. The remaining time is estimated from bytes, because the number of bytes is known
+/// before anything is decoded.
 pub(super) fn bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{bar:12} {percent:>3} % {msg}, {eta} left") {
@@ -44,7 +45,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// A file of so many bytes is done, and so much audio was decoded for it.
+    /// Counts a processed file of `bytes` bytes from which `seconds` seconds of audio were decoded.
     pub(crate) fn file_done(&self, bytes: u64, seconds: f64) {
         let files = self.files_done.fetch_add(1, Ordering::Relaxed) + 1;
         self.milliseconds.fetch_add((seconds * 1000.0) as u64, Ordering::Relaxed);
@@ -59,12 +60,12 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Seconds of audio decoded so far.
+    /// Returns the seconds of audio that were decoded so far.
     pub(crate) fn seconds(&self) -> f64 {
         self.milliseconds.load(Ordering::Relaxed) as f64 / 1000.0
     }
 
-    /// Seconds of audio per second of time.
+    /// Returns the decoding speed in seconds of audio per second of elapsed time.
     pub(crate) fn speed(&self) -> f64 {
         self.seconds() / self.began.elapsed().as_secs_f64().max(1e-3)
     }
@@ -76,7 +77,7 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// A bar for what is counted; without a total it has no end.
+/// Creates a progress bar for a counter, or a spinner if the total is unknown.
 pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
     let template = match total {
@@ -91,7 +92,7 @@ pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
     bar
 }
 
-/// Counts something other than files of sound; shows it where standard error is a terminal, until dropped.
+/// Counts items other than audio files. Shows a progress bar if standard error is a terminal, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Counter<'a> {
     output: &'a Output,
@@ -105,7 +106,7 @@ impl<'a> Counter<'a> {
         Self { output, bar, what, count: AtomicU64::new(0) }
     }
 
-    /// One more, which is so much of the total.
+    /// Counts one more item and advances the bar by `part` of the total.
     pub(crate) fn advance(&self, part: u64) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(bar) = &self.bar {
@@ -121,7 +122,7 @@ impl Drop for Counter<'_> {
     }
 }
 
-/// A line that somebody else writes.
+/// Creates a spinner with a message, for a status line.
 pub(super) fn status() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -131,7 +132,7 @@ pub(super) fn status() -> ProgressBar {
     bar
 }
 
-/// Shows how something is doing where standard error is a terminal, until dropped.
+/// A status line. It is shown if standard error is a terminal, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct StatusLine<'a> {
     output: &'a Output,
@@ -143,19 +144,19 @@ impl<'a> StatusLine<'a> {
         Self { output, bar }
     }
 
-    /// Whether anybody sees it.
+    /// Returns true if the line is shown.
     pub(crate) fn is_shown(&self) -> bool {
         self.bar.is_some()
     }
 
-    /// Says something else.
+    /// Replaces the text of the line.
     pub(crate) fn set(&self, text: String) {
         if let Some(bar) = &self.bar {
             bar.set_message(text);
         }
     }
 
-    /// Where log lines go, so that they do not run into it.
+    /// Returns a writer for log lines that hides the status line while it writes.
     pub(crate) fn log_writer(&self) -> LogWriter {
         LogWriter::new(self.bar.clone())
     }

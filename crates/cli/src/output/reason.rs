@@ -1,6 +1,6 @@
-//! Why something failed, in one line.
+//! Formats an error with its causes in one line.
 
-/// An error and its causes. Many errors quote their cause already; those causes are not said twice.
+/// Returns an error and its causes, separated by colons. A cause that an error already quotes is not repeated.
 pub(crate) fn reason(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_named_once() {
+    fn quoted_causes_are_not_repeated() {
         let error = anyhow::anyhow!("no such file").context("cannot open x: no such file").context("index");
         assert_eq!(reason(&error), "index: cannot open x: no such file");
     }

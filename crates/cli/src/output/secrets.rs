@@ -1,10 +1,10 @@
-//! Passwords in URLs: nothing that is printed for people repeats one.
+//! Removes passwords in URLs from text before it is printed.
 
-/// Parameters of a URL that are secrets.
+/// Query parameters of a URL whose values are secrets.
 const SECRET_PARAMETERS: [&str; 2] = ["password=", "sslpassword="];
 
-/// A text in which URLs have lost their passwords. Errors name catalogues without them already; this is for what
-/// others quote, such as the parsers of command line and settings file.
+/// Returns a text with the passwords in its URLs replaced by `…`. Errors of the catalog contain no passwords; this function
+/// is for text that other libraries quote, such as the parsers of the command line and of the settings file.
 pub(crate) fn without_secrets(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -18,7 +18,8 @@ pub(crate) fn without_secrets(text: &str) -> String {
     clean + rest
 }
 
-/// What follows the scheme. A password may itself have a `@` or a `/` that should have been escaped.
+/// Replaces the password in a URL without its scheme. The user ends at the last `@`, because a password can contain an
+/// unescaped `@` or `/`.
 fn without_password(url: &str) -> String {
     let (user, host) = url.rsplit_once('@').map_or(("", url), |(user, host)| (user, host));
     let host = SECRET_PARAMETERS.iter().fold(host.to_owned(), |host, parameter| match host.find(parameter) {
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_go_and_the_rest_stays() {
+    fn passwords_are_removed_and_other_text_is_kept() {
         for (text, clean) in [
             ("cannot open postgres://ann:hush@db/x: no", "cannot open postgres://ann:…@db/x: no"),
             (

@@ -1,27 +1,27 @@
-//! Colours: only on a terminal, and only if nobody objects.
+//! Text styles, which are used only on a terminal and only if the environment does not disable them.
 
 use std::io::IsTerminal;
 
-/// Whether text on standard output is styled.
+/// Text style of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
     on: bool,
 }
 
 impl Style {
-    /// Styles on a terminal that can do them, unless `NO_COLOR` is set to anything.
+    /// Enables styles if standard output is a terminal other than `TERM=dumb` and `NO_COLOR` is empty or not set.
     pub(super) fn detect() -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Self { on: std::io::stdout().is_terminal() && !no_color && !dumb }
     }
 
-    /// For headings.
+    /// Returns the text in bold, for headings.
     pub(crate) fn bold(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
-    /// For what matters less.
+    /// Returns the text dimmed, for less important parts.
     pub(crate) fn dim(self, text: &str) -> String {
         self.wrap("2", text)
     }

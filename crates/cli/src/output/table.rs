@@ -1,17 +1,17 @@
-//! Text in columns.
+//! Text tables.
 
 use unicode_width::UnicodeWidthStr;
 
-/// On which side of its column a cell stands.
+/// Alignment of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
-    /// Text.
+    /// Left-aligned, for text.
     Left,
-    /// Numbers.
+    /// Right-aligned, for numbers.
     Right,
 }
 
-/// Rows of cells under a heading.
+/// A table: a heading and rows of cells.
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<(&'static str, Align)>,
@@ -19,17 +19,17 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table with these columns.
+    /// Creates a table with these columns and no rows.
     pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row.
+    /// Adds a row. Control characters in its cells are escaped.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().map(|cell| clean(&cell)).collect());
     }
 
-    /// The lines: the heading, then the rows, without blanks at their ends.
+    /// Returns the lines of the table: the heading, then the rows, without trailing spaces.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| name.width()).collect();
         for row in &self.rows {
@@ -55,7 +55,8 @@ impl Table {
     }
 }
 
-/// Tags and file names come from strangers: what could move the cursor or colour the terminal is escaped.
+/// Escapes control characters. Tags and file names are untrusted and can contain sequences that move the cursor or change
+/// the colors of a terminal.
 pub(crate) fn clean(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return text.to_owned();
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_shown_not_obeyed() {
+    fn control_characters_are_escaped() {
         assert_eq!(clean("a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(clean("Ünï"), "Ünï");
     }

@@ -1,60 +1,61 @@
-//! Where a song's peaks are expected in an input, and what stands there.
+//! Comparison of the expected peaks of a song with the peaks of an input.
 
 use refrain_core::fingerprint::{Peak, STEPS_PER_HERTZ, TICKS_PER_SECOND};
 use refrain_core::matching::Match;
 
-/// How far from its place a peak may be found, as the engine has it in the end: about three standard errors of a
-/// peak heard through a codec. Ticks …
+/// Maximum distance in time, in ticks, between a peak and its expected place, as in the final stage of the matcher: about
+/// three standard errors of a peak after a codec.
 const TICKS: f64 = 4.0;
-/// … and steps.
+/// Maximum distance in frequency between a peak and its expected place, in steps.
 const STEPS: f64 = 6.0;
-/// The same time in milliseconds.
+/// Maximum distance in time in milliseconds.
 pub(super) const TOLERANCE: f64 = 1000.0 * TICKS / TICKS_PER_SECOND;
 
-/// Cents of an octave.
+/// Cents per octave.
 const OCTAVE: f64 = 1200.0;
 
-/// A peak of the song at its place in the input.
+/// A peak of the song at its expected place in the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Expected {
-    /// Time in the input, seconds.
+    /// Expected time in the input, in seconds.
     pub(super) seconds: f64,
-    /// Frequency in the input, hertz.
+    /// Expected frequency in the input, in hertz.
     pub(super) hertz: f64,
-    /// Whether a peak of the input stands there.
+    /// True if the input has a peak at this place, within the tolerance.
     pub(super) found: bool,
 }
 
-/// A peak of the input near to where one of the song is expected.
+/// A peak of the input near an expected peak of the song.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Near {
-    /// When it was expected, seconds.
+    /// Expected time in the input, in seconds.
     pub(super) seconds: f64,
-    /// How late it is, milliseconds.
+    /// Delay of the peak relative to the expected time, in milliseconds.
     pub(super) late: f64,
 }
 
-/// Where a song runs beside an input: all that the picture needs of a match.
+/// Alignment of a song with an input, taken from a match.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
-    /// Start and end in the input, seconds.
+    /// Start of the song in the input, in seconds.
     pub(super) from: f64,
+    /// End of the song in the input, in seconds.
     pub(super) to: f64,
-    /// Position in the song at `from`, seconds.
+    /// Position in the song at `from`, in seconds.
     pub(super) reference: f64,
     /// Seconds of the song per second of the input.
     pub(super) speed: f64,
-    /// Frequency in the input over that in the song.
+    /// Ratio of a frequency in the input to the frequency in the song.
     pub(super) pitch: f64,
 }
 
 impl Line {
-    /// Position in the song at a time in the input, seconds.
+    /// Converts a time in the input to the position in the song, in seconds.
     pub(super) fn in_song(&self, seconds: f64) -> f64 {
         self.reference + (seconds - self.from) * self.speed
     }
 
-    /// Time in the input at a position in the song, seconds.
+    /// Converts a position in the song to the time in the input, in seconds.
     pub(super) fn in_input(&self, seconds: f64) -> f64 {
         self.from + (seconds - self.reference) / self.speed
     }
@@ -72,7 +73,7 @@ impl From<&Match> for Line {
     }
 }
 
-/// A song's peaks laid over an input along the line of a match.
+/// The peaks of a song compared with the peaks of an input along the alignment of a match.
 #[derive(Debug, Default)]
 pub(super) struct Aligned {
     pub(super) expected: Vec<Expected>,
@@ -80,8 +81,8 @@ pub(super) struct Aligned {
 }
 
 impl Aligned {
-    /// Lays them out: `song` and `input` are peaks in order of time, `reach` is how far apart in time (milliseconds)
-    /// peaks are compared.
+    /// Compares the peaks of a song and of an input, both in order of time. `reach` is the maximum distance in time, in
+    /// milliseconds, of two peaks that are compared.
     pub(super) fn new(song: &[Peak], input: &[Peak], line: &Line, reach: f64) -> Self {
         let reach = (reach / 1000.0 * TICKS_PER_SECOND).max(TICKS);
         let place = |peak: &Peak| line.in_input(f64::from(peak.time) / TICKS_PER_SECOND) * TICKS_PER_SECOND;
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn peaks_are_expected_along_the_line_and_found_within_the_tolerance() {
-        // From 2 s of the input on the song runs from 10 s, a quarter too fast and an octave up.
+        // At 2 s of the input the song is at 10 s, with a quarter more speed and one octave higher.
         let line = Line { from: 2.0, to: 6.0, reference: 10.0, speed: 1.25, pitch: 2.0 };
         assert!((line.in_song(4.0) - 12.5).abs() < 1e-9);
         let song =

@@ -1,4 +1,4 @@
-//! The column beside a match: peaks counted by frequency and by lateness.
+//! Histograms next to the panels of a match: numbers of peaks by frequency and by delay.
 
 use anyhow::Result;
 use plotters::element::Rectangle;
@@ -9,20 +9,21 @@ use super::aligned::{Aligned, TOLERANCE};
 use super::draw::{Area, Axis, BAND, FOUND, GHOST, Look, MISSING, Margins, chart, grid, minus};
 use super::frequency;
 
-/// Bands of the frequency axis.
+/// Number of bands of the frequency axis.
 const BANDS: usize = 16;
-/// Milliseconds of a bin of lateness: the unit that times of peaks are known in.
+/// Width of a bin of delays in milliseconds, which is one tick, the resolution of the times of peaks.
 const BIN: f64 = 1000.0 / TICKS_PER_SECOND;
-/// Ticks of lateness, milliseconds.
+/// Labels of the axis of delays, in milliseconds.
 const LATE_TICKS: [i32; 7] = [-150, -100, -50, 0, 50, 100, 150];
 
-/// The axis of lateness.
+/// Returns the axis of delays from `-reach` to `reach` milliseconds.
 pub(super) fn late_axis(reach: f64) -> Axis {
     let ticks = LATE_TICKS.iter().map(|at| (f64::from(*at), minus(&at.to_string()))).collect();
     Axis::new(-reach..reach, ticks, "late (ms)")
 }
 
-/// Expected and found peaks by frequency: a telephone or a codec shows as bands where nothing was found.
+/// Draws the numbers of expected and found peaks by frequency. A telephone line or a codec is visible as bands without
+/// found peaks.
 pub(super) fn bands(area: &Area<'_>, look: &Look, margins: Margins, aligned: &Aligned) -> Result<()> {
     let y = frequency::axis().bare();
     let (low, step) = (y.range.start, (y.range.end - y.range.start) / BANDS as f64);
@@ -47,7 +48,7 @@ pub(super) fn bands(area: &Area<'_>, look: &Look, margins: Margins, aligned: &Al
     Ok(())
 }
 
-/// Neighbours by lateness: a match is a tower at 0, chance is flat.
+/// Draws the numbers of near peaks by delay. A match has a tower at 0 ms, a chance hit is flat.
 pub(super) fn offsets(
     area: &Area<'_>,
     look: &Look,
@@ -56,7 +57,7 @@ pub(super) fn offsets(
     reach: f64,
 ) -> Result<()> {
     let y = late_axis(reach).bare();
-    // Bins on each side of the one around 0.
+    // Number of bins on each side of the bin at 0 ms.
     let side = (reach / BIN) as usize;
     let mut counts = vec![0usize; 2 * side + 1];
     for near in &aligned.near {

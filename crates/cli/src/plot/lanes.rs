@@ -1,4 +1,4 @@
-//! Songs as bars above a time axis.
+//! Bars of the songs that were found, above a time axis.
 
 use std::ops::Range;
 
@@ -9,36 +9,39 @@ use plotters::style::{Color, WHITE};
 
 use super::draw::{Area, Look, mark};
 
-/// Bars above each other at most.
+/// Maximum number of lanes.
 const MOST_LANES: usize = 4;
-/// Height of a lane, and of a bar in it.
+/// Height of a lane.
 const LANE: f64 = 30.0;
+/// Height of a bar in a lane.
 const BAR: f64 = 26.0;
-/// Height of the text in a bar and its distance from the left end.
+/// Height of the text in a bar.
 const TEXT: f64 = 17.0;
+/// Distance of the text from the left end of its bar.
 const INDENT: f64 = 8.0;
 
 /// A song that was found.
 #[derive(Debug, Clone)]
 pub(super) struct Song {
     pub(super) title: String,
-    /// Start and end in the input, seconds.
+    /// Start in the input, in seconds.
     pub(super) from: f64,
+    /// End in the input, in seconds.
     pub(super) to: f64,
 }
 
-/// Songs in lanes, so that none covers another.
+/// Songs in lanes, so that their bars do not overlap.
 #[derive(Debug)]
 pub(super) struct Lanes<'a> {
     shown: Range<f64>,
-    /// Index among all songs, which gives the colour, and the lane.
+    /// For each bar, the index of its song, which selects the colour, its lane and the song.
     bars: Vec<(usize, usize, &'a Song)>,
     lanes: usize,
     hidden: usize,
 }
 
 impl<'a> Lanes<'a> {
-    /// Lanes for those of the songs, in order of their start, that can be seen.
+    /// Assigns the visible songs to lanes. `songs` has to be in order of start times.
     pub(super) fn new(songs: &'a [Song], shown: &Range<f64>) -> Self {
         let mut ends: Vec<f64> = Vec::new();
         let mut lanes = Self { shown: shown.clone(), bars: Vec::new(), lanes: 0, hidden: 0 };
@@ -59,17 +62,17 @@ impl<'a> Lanes<'a> {
         lanes
     }
 
-    /// Songs in the stretch that no lane was left for.
+    /// Returns the number of visible songs for which no lane was free.
     pub(super) fn hidden(&self) -> usize {
         self.hidden
     }
 
-    /// Pixels that the lanes take.
+    /// Returns the height of all lanes in pixels.
     pub(super) fn height(&self, look: &Look) -> i32 {
         self.lanes as i32 * look.px(LANE)
     }
 
-    /// Draws them above a chart that goes `across`.
+    /// Draws the lanes from `top` on. `across` is the horizontal pixel range of the chart below them.
     pub(super) fn draw(&self, area: &Area<'_>, look: &Look, across: &Range<i32>, top: i32) -> Result<()> {
         let span = self.shown.end - self.shown.start;
         let x = |seconds: f64| {
@@ -93,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn songs_that_overlap_get_lanes_of_their_own() {
+    fn overlapping_songs_are_in_different_lanes() {
         let song = |from, to| Song { title: String::new(), from, to };
         let songs = [song(0.0, 10.0), song(8.0, 20.0), song(10.0, 15.0), song(40.0, 50.0)];
         let lanes = Lanes::new(&songs, &(5.0..30.0));

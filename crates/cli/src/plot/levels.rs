@@ -1,19 +1,21 @@
-//! Powers of a picture as levels that an eye can compare.
+//! Conversion of the powers of a spectrogram to levels in decibels and to a range of colors.
 
 use refrain_core::fingerprint::Picture;
 
-/// Parts of all levels that are hotter than the hottest colour and colder than the coldest: a few extremes are not to
-/// take the contrast from the rest.
+/// Fraction of all levels above the level of the hottest colour, so that a few extreme levels do not reduce the contrast.
 const HOTTER: f64 = 0.001;
+/// Fraction of all levels below the level of the coldest colour, for the same reason.
 const COLDER: f64 = 0.02;
-/// Decibels between these colours at most (what is softer is not heard beside the loudest), and at least.
+/// Maximum difference between the levels of the hottest and the coldest colour, in decibels. Softer sounds are inaudible next
+/// to the loudest ones.
 const MOST_RANGE: i32 = 80;
+/// Minimum difference between the levels of the hottest and the coldest colour, in decibels.
 const LEAST_RANGE: i32 = 30;
-/// The hottest colour is never softer than this: silence is to be dark.
+/// Minimum level of the hottest colour in decibels, so that silence is dark.
 const SOFTEST: f32 = -60.0;
-/// Both are multiples of this.
+/// The levels of the hottest and the coldest colour are rounded to multiples of this value.
 const ROUND: f32 = 5.0;
-/// Power that stands for none: -120 dB.
+/// Minimum power, which replaces lower powers: -120 dB.
 const NOTHING: f32 = 1e-12;
 
 /// Levels in decibels below a full-scale sine.
@@ -21,7 +23,7 @@ const NOTHING: f32 = 1e-12;
 pub(super) struct Levels {
     bins: usize,
     levels: Vec<f32>,
-    /// Levels of the coldest and the hottest colour.
+    /// Levels of the coldest and the hottest colour, in decibels.
     range: (i32, i32),
 }
 
@@ -32,13 +34,13 @@ impl Levels {
         Self { bins: picture.bins(), range: range(levels.clone()), levels }
     }
 
-    /// Levels of the coldest and the hottest colour.
+    /// Returns the levels of the coldest and the hottest colour, in decibels.
     pub(super) fn range(&self) -> (i32, i32) {
         self.range
     }
 
-    /// The level of a pixel as a part of the range: its place among the columns, its lower and upper edge among
-    /// the bins. `None` where there is no sound.
+    /// Returns the level of a pixel relative to the range of colours: 0 is the coldest, 1 the hottest colour. `column` is the
+    /// position of the pixel in columns, `low` and `high` are its edges in bins. Returns `None` outside of the spectrogram.
     pub(super) fn part(&self, column: f64, (low, high): (f64, f64)) -> Option<f32> {
         let columns = self.levels.len() / self.bins;
         if columns == 0 || column > columns as f64 - 0.5 || column < -0.5 {
@@ -64,14 +66,14 @@ fn range(mut levels: Vec<f32>) -> (i32, i32) {
     (coldest.clamp(hottest - MOST_RANGE, hottest - LEAST_RANGE), hottest)
 }
 
-/// A level between two bins.
+/// Interpolates the level at a position between two bins.
 fn between(row: &[f32], at: f64) -> f32 {
     let at = at.clamp(0.0, (row.len() - 1) as f64);
     let (below, part) = (at as usize, at.fract() as f32);
     row[below] * (1.0 - part) + row[(below + 1).min(row.len() - 1)] * part
 }
 
-/// The greatest level of the bins that a pixel covers: a tone must not fall between two pixels.
+/// Returns the maximum level of the bins that a pixel covers, so that a tone is visible at any size of the picture.
 fn greatest(row: &[f32], low: f64, high: f64) -> f32 {
     let first = (low.round().max(0.0) as usize).min(row.len() - 1);
     let last = (high.round().max(0.0) as usize).clamp(first, row.len() - 1);
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_go_to_where_the_levels_are() {
+    fn colour_range_follows_the_levels() {
         let even = |from: f32, to: f32| (0..=1000).map(|k| from + (to - from) * k as f32 / 1000.0).collect();
         assert_eq!(range(even(-70.0, -21.0)), (-70, -20));
         assert_eq!(range(even(-120.0, -3.0)), (-80, 0));

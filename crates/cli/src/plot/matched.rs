@@ -1,4 +1,4 @@
-//! The picture of a match: where the song's peaks are expected in the input, which are there, and how late.
+//! The picture of a match: the expected peaks of the song, which of them were found in the input, and their delays.
 
 use std::ops::Range;
 
@@ -14,50 +14,56 @@ use super::frequency;
 use super::histogram;
 use super::peaks::{fitting, place, within};
 
-/// Lines of the heading: height of the text and its distance from the top.
+/// Title line: height of the text and its distance from the top. All lengths are in pixels at the natural size.
 const TITLE: (f64, f64) = (26.0, 16.0);
+/// Line of values below the title: height of the text and its distance from the top.
 const FACTS: (f64, f64) = (17.0, 53.0);
+/// Height of the heading.
 const HEADING: f64 = 82.0;
-/// Distance of everything from the edges.
+/// Distance of the contents from the edges.
 const MARGIN: f64 = 24.0;
-/// Height of the line above a panel.
+/// Height of the text of the caption above a panel.
 const CAPTION: f64 = 16.0;
-/// … its distance from the top, and all the room for it.
+/// Distance of a caption from the top of its panel.
 const CAPTION_TOP: f64 = 8.0;
+/// Height that is reserved for a caption.
 const CAPTION_ROOM: f64 = 34.0;
-/// Room for the axis of the song's time above the upper panel.
+/// Height that is reserved for the axis of the time in the song, above the upper panel.
 const SONG_ROOM: f64 = 34.0;
 /// Width of the column of histograms.
 const COLUMN: f64 = 250.0;
-/// Part of the height that the upper panel takes.
+/// Fraction of the height for the upper panel.
 const UPPER: f64 = 0.62;
-/// Radius of the song's peaks and of the input's.
+/// Radius of the dots of the peaks of the song.
 const DOT: f64 = 3.6;
+/// Radius of the dots of the peaks of the input.
 const GHOST_DOT: f64 = 1.8;
-/// Pixels for each of the song's peaks; with less their dots become smaller.
+/// Area in pixels per peak of the song below which the dots are smaller.
 const ROOM_FOR_DOT: f64 = 400.0;
-/// Pixels for each of the input's peaks at least: more of them would hide the song's.
+/// Minimum area in pixels per peak of the input. More peaks would hide the peaks of the song.
 const ROOM_FOR_GHOST: f64 = 150.0;
-/// Peaks are compared as long as they are no further apart, milliseconds: chance must be seen beside the line.
+/// Maximum distance in milliseconds of two peaks that are compared. It is larger than the tolerance, so that chance hits are
+/// visible next to the line of a match.
 const REACH: f64 = 150.0;
-/// Dots of the lower panel at most; of more only every so many-th is drawn.
+/// Maximum number of dots of the lower panel. If there are more, only every n-th is drawn.
 const MOST_NEAR: usize = 20_000;
 
-/// What is to be seen.
+/// Contents of the picture.
 #[derive(Debug)]
 pub(super) struct View<'a> {
     pub(super) title: &'a str,
-    /// The numbers of the match, in a line.
+    /// Values of the match as one line.
     pub(super) facts: &'a str,
     pub(super) line: Line,
-    /// Peaks of the song and of the input.
+    /// Peaks of the song.
     pub(super) song: &'a [Peak],
+    /// Peaks of the input.
     pub(super) input: &'a [Peak],
-    /// Stretch of the upper panel, seconds of the input.
+    /// Time range of the upper panel, in seconds of the input.
     pub(super) detail: Range<f64>,
 }
 
-/// Draws it.
+/// Draws the picture.
 pub(super) fn draw(area: &Area<'_>, look: &Look, view: &View<'_>) -> Result<()> {
     let (width, height) = (area.dim_in_pixel().0 as i32, area.dim_in_pixel().1 as i32);
     let (margin, all) = (look.px(MARGIN), area.dim_in_pixel().0 as i32 - 2 * look.px(MARGIN));
@@ -78,7 +84,7 @@ pub(super) fn draw(area: &Area<'_>, look: &Look, view: &View<'_>) -> Result<()> 
     caption(&bands, look, 0, "found by frequency, whole match")?;
     let margins = Margins { top: look.px(CAPTION_ROOM), right: margin, bottom: look.px(8.0), left: 0 };
     histogram::offsets(&offsets, look, margins, &aligned, REACH)?;
-    caption(&offsets, look, 0, "how many are how late")
+    caption(&offsets, look, 0, "peaks by delay")
 }
 
 fn caption(area: &Area<'_>, look: &Look, left: i32, text: &str) -> Result<()> {
@@ -86,12 +92,12 @@ fn caption(area: &Area<'_>, look: &Look, left: i32, text: &str) -> Result<()> {
     look.write(area, text, (CAPTION, FAINT, HPos::Left), (left, look.px(CAPTION_TOP)), room)
 }
 
-/// Distances of a left panel from its area.
+/// Returns the margins of a panel in the left column.
 fn margins(look: &Look, top: f64, bottom: f64) -> Margins {
     Margins { top: look.px(top), right: look.px(MARGIN), bottom: look.px(bottom), left: look.px(8.0) }
 }
 
-/// The song's peaks over time and frequency, above the input's.
+/// Draws the upper panel: the peaks of the song over time and frequency, on top of the peaks of the input.
 fn peak_panel(area: &Area<'_>, look: &Look, view: &View<'_>, aligned: &Aligned) -> Result<()> {
     let margins = margins(look, CAPTION_ROOM + SONG_ROOM, 0.0);
     let x = Axis::time(view.detail.clone(), "time in the input", area.dim_in_pixel().0 as i32, look);
@@ -120,7 +126,7 @@ fn peak_panel(area: &Area<'_>, look: &Look, view: &View<'_>, aligned: &Aligned) 
     legend(area, look, across.start - area.get_base_pixel().0)
 }
 
-/// The time in the song, above the panel.
+/// Draws the axis of the time in the song, above the panel.
 fn song_axis(
     area: &Area<'_>,
     look: &Look,
@@ -141,7 +147,7 @@ fn song_axis(
         let x = across.start - left + (part * f64::from(across.end - across.start)).round() as i32;
         let tick = PathElement::new(vec![(x, top - look.px(6.0)), (x, top)], INK.stroke_width(look.pen(1.0)));
         area.draw(&tick)?;
-        // The title stands at the right end, in the numbers' line.
+        // The title is at the right end of the line of numbers and must not overlap them.
         if x + look.width(label, CAPTION) / 2 < across.end - left - room {
             let style = look.text(CAPTION, INK, HPos::Center, VPos::Bottom);
             area.draw(&Text::new(label.clone(), (x, top - look.px(8.0)), style))?;
@@ -152,7 +158,7 @@ fn song_axis(
     Ok(())
 }
 
-/// What the dots of the upper panel are.
+/// Draws the legend of the upper panel.
 fn legend(area: &Area<'_>, look: &Look, left: i32) -> Result<()> {
     let mut x = left;
     let middle = look.px(CAPTION_TOP) + look.px(CAPTION / 2.0);
@@ -172,7 +178,7 @@ fn legend(area: &Area<'_>, look: &Look, left: i32) -> Result<()> {
     Ok(())
 }
 
-/// How late the input's peaks are beside the song's, over the whole match.
+/// Draws the lower panel: the delays of the peaks of the input relative to those of the song, over the whole match.
 fn time_panel(area: &Area<'_>, look: &Look, view: &View<'_>, aligned: &Aligned) -> Result<()> {
     let whole = view.line.from..view.line.to;
     let margins = margins(look, CAPTION_ROOM, 8.0);
@@ -192,10 +198,11 @@ fn time_panel(area: &Area<'_>, look: &Look, view: &View<'_>, aligned: &Aligned) 
         let colour = if near.late.abs() <= TOLERANCE { FOUND.mix(0.8) } else { GHOST.mix(0.9) };
         plot.draw(&Circle::new((near.seconds, near.late), look.pen(GHOST_DOT), colour.filled()))?;
     }
-    let mut text =
-        format!("peaks of the input near the song's; within {TOLERANCE:.0} ms (blue) they count as found");
+    let mut text = format!(
+        "peaks of the input near peaks of the song; those within {TOLERANCE:.0} ms (blue) count as found"
+    );
     if cropped {
-        text.push_str("; the grey stretch is shown above");
+        text.push_str("; the grey part is shown above");
     }
     let left = plot.get_pixel_range().0.start - area.get_base_pixel().0;
     caption(area, look, left, &text)

@@ -1,4 +1,4 @@
-//! `refrain plot`: pictures of inputs and of the songs in them.
+//! `refrain plot`: draws pictures of inputs and of the songs found in them.
 //!
 //! ```text
 //! stretch, names ─► one ─► spectrogram (lanes, levels, peaks)
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &PlotArgs, settings: &Settings, output: &Output) -> Resu
     let stretch = Stretch::new(args.from, args.to)?;
     let store = Store::open(settings, Missing::Refuse)?;
     let outcome = all(&store, stretch, args, settings, output);
-    // Only reading was done: whether the database can be tidied up now is no matter.
+    // The command only read, so an error of the cleanup at closing has no effect on its result.
     let _ = store.close();
     outcome
 }
@@ -53,7 +53,7 @@ fn all(
     output: &Output,
 ) -> Result<Outcome> {
     std::fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot make folder {}", args.out.display()))?;
+        .with_context(|| format!("cannot create folder {}", args.out.display()))?;
     let searcher = Searcher::open(store, settings, output)?;
     let size = Size { width: args.width, height: args.height };
     let (rejected, limit) = (args.all, settings.false_positive_rate);

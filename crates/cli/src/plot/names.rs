@@ -1,4 +1,4 @@
-//! What the pictures are called.
+//! File names of the pictures.
 
 use std::collections::HashSet;
 use std::ops::Index;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::identify::Input;
 
-/// The pictures' names of one input.
+/// Common part of the paths of the pictures of one input.
 #[derive(Debug)]
 pub(super) struct Name {
     folder: PathBuf,
@@ -14,19 +14,20 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// The path of a picture: `clip.spectrogram.png`.
+    /// Returns the path of a picture, for example `clip.spectrogram.png`.
     pub(super) fn of(&self, what: &str) -> PathBuf {
         self.folder.join(format!("{}.{what}.png", self.stem))
     }
 }
 
-/// Names for all inputs of a command.
+/// The names for all inputs of a command.
 #[derive(Debug)]
 pub(super) struct Names(Vec<Name>);
 
 impl Names {
-    /// A name for each input, after its file: `clip`. Inputs of one name get numbers (`clip-2`), so that none
-    /// replaces the pictures of another, on no file system.
+    /// Creates a name for each input from its file name, for example `clip`. Inputs with equal names get numbers (`clip-2`), so
+    /// that no input replaces the pictures of another one. Upper and lower case count as equal, because some file systems
+    /// do not distinguish them.
     pub(super) fn of(inputs: &[Input<'_>], folder: &Path) -> Self {
         let folder = if folder == Path::new(".") { Path::new("") } else { folder };
         let mut taken = HashSet::new();

@@ -1,4 +1,4 @@
-//! One input: decode, search, draw, write.
+//! Decodes one input, searches for songs in it, and draws and writes its pictures.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,12 @@ use crate::output::{clean, clock};
 use crate::search::Searcher;
 use crate::store::Store;
 
-/// Pictures of matches of one input at most, and of rejected candidates.
+/// Maximum number of pictures of matches of one input, and of pictures of rejected candidates.
 const MOST_MATCHES: usize = 100;
 
-/// What pictures of matches and of candidates are called.
+/// Name of the pictures of matches.
 const MATCH: &str = "match";
+/// Name of the pictures of rejected candidates.
 const REJECTED: &str = "rejected";
 
 /// Draws inputs, on any thread.
@@ -33,21 +34,21 @@ pub(super) struct Plotter<'a> {
     pub(super) searcher: &'a Searcher<'a>,
     pub(super) stretch: Stretch,
     pub(super) size: Size,
-    /// Whether rejected candidates are drawn, too.
+    /// True if rejected candidates are drawn too.
     pub(super) rejected: bool,
     /// Accepted probability that a match is chance.
     pub(super) limit: f64,
 }
 
-/// What became of an input.
+/// Result of the processing of one input.
 #[derive(Debug, Default)]
 pub(super) struct Drawn {
-    /// Pictures that were written.
+    /// Paths of the pictures that were written.
     pub(super) files: Vec<PathBuf>,
-    /// What a person should know.
+    /// Messages for standard error.
     pub(super) notes: Vec<String>,
     pub(super) matched: bool,
-    /// Length of the input.
+    /// Duration of the input in seconds.
     pub(super) seconds: f64,
     pub(super) error: Option<anyhow::Error>,
 }
@@ -58,7 +59,7 @@ impl Drawn {
     }
 }
 
-/// An input, and what was found in it.
+/// An input and its matches.
 struct Scene<'a> {
     input: &'a Input<'a>,
     name: &'a Name,
@@ -68,7 +69,7 @@ struct Scene<'a> {
 }
 
 impl Plotter<'_> {
-    /// Draws an input.
+    /// Processes an input and writes its pictures.
     pub(super) fn plot(&self, input: &Input<'_>, name: &Name) -> Drawn {
         let mut drawn = Drawn::default();
         drawn.error = self.try_plot(input, name, &mut drawn).err();
@@ -83,7 +84,7 @@ impl Plotter<'_> {
         drawn.seconds = sound.constellation.seconds;
         drawn.notes.extend(damage(&sound.report).map(|damage| format!("{}: {damage}", input.name())));
         let Some(shown) = self.stretch.of_input(drawn.seconds) else {
-            bail!("{}: it ends at {}, before --from", input.name(), clock(drawn.seconds));
+            bail!("{}: the input ends at {}, before --from", input.name(), clock(drawn.seconds));
         };
         let matches = self
             .searcher
@@ -116,7 +117,7 @@ impl Plotter<'_> {
         self.matches(&scene, REJECTED, &rejected, drawn)
     }
 
-    /// Asks the catalogue for all tracks that are drawn.
+    /// Reads the tracks of all matches and rejected candidates from the catalog.
     fn tracks(&self, matches: &Matches) -> Result<HashMap<TrackNumber, Track>> {
         let rejected = matches.rejected.iter().map(|rejected| &rejected.best);
         let mut numbers: Vec<_> = matches.found.iter().chain(rejected).map(|found| found.track).collect();
@@ -126,7 +127,7 @@ impl Plotter<'_> {
         Ok(tracks.into_iter().map(|track| (track.number, track)).collect())
     }
 
-    /// Draws matches, or candidates; what is left out is said.
+    /// Draws matches or rejected candidates. Adds a note about pictures that are not drawn.
     fn matches(&self, scene: &Scene<'_>, kind: &str, matches: &[&Match], drawn: &mut Drawn) -> Result<()> {
         let (mut outside, mut count) = (0, 0);
         for (index, found) in matches.iter().enumerate() {
@@ -141,7 +142,7 @@ impl Plotter<'_> {
             let Some(song) = self.constellation(found.track)? else {
                 drawn
                     .notes
-                    .push(format!("{}: a track found in it was removed meanwhile", scene.input.name()));
+                    .push(format!("{}: a matched track was removed from the catalog", scene.input.name()));
                 continue;
             };
             let (title, facts) = (scene.title(found, kind, index + 1, self.limit), facts(found));
@@ -162,12 +163,12 @@ impl Plotter<'_> {
                 drawn.notes.push(format!("{}: {count} of {all} pictures ({kind}) {why}", scene.input.name()));
             }
         };
-        note(outside, "would lie outside of --from and --to and are not drawn");
-        note(count.saturating_sub(MOST_MATCHES), "are not drawn; choose with --from and --to");
+        note(outside, "are outside of --from and --to and are not drawn");
+        note(count.saturating_sub(MOST_MATCHES), "are not drawn; select a part with --from and --to");
         Ok(())
     }
 
-    /// A track's peaks; `None` if it is gone.
+    /// Reads the constellation of a track. Returns `None` if the track was removed.
     fn constellation(&self, track: TrackNumber) -> Result<Option<Constellation>> {
         let packed = self.store.wait(self.store.catalog().constellations(&[track]))?;
         let packed = packed.into_iter().next();
@@ -176,7 +177,7 @@ impl Plotter<'_> {
 }
 
 impl Scene<'_> {
-    /// The input's file name.
+    /// Returns the file name of the input.
     fn label(&self) -> String {
         let name = self.input.name();
         if name == "-" {
@@ -189,17 +190,17 @@ impl Scene<'_> {
     }
 
     fn track(&self, found: &Match) -> String {
-        clean(&self.tracks.get(&found.track).map_or_else(|| "a track that is gone".to_owned(), title))
+        clean(&self.tracks.get(&found.track).map_or_else(|| "a removed track".to_owned(), title))
     }
 
     fn title(&self, found: &Match, kind: &str, number: usize, limit: f64) -> String {
-        // A candidate that is not chance was left out because a better match explains the same sound.
+        // A candidate that is not chance was rejected because a better match explains the same audio.
         let copy = kind != MATCH && found.false_positive_probability <= limit;
         let why = if copy { " (same sound as a match)" } else { "" };
         format!("{} – {kind} {number}{why}: {}", clean(&self.label()), self.track(found))
     }
 
-    /// The matches as bars, numbered as their pictures.
+    /// Returns the matches as bars with the numbers of their pictures.
     fn songs(&self) -> Vec<Song> {
         let song = |(index, found): (usize, &Match)| Song {
             title: format!("{}  {}", index + 1, self.track(found)),
@@ -218,14 +219,14 @@ impl Scene<'_> {
     }
 }
 
-/// The numbers of a match in a line.
+/// Returns the values of a match as one line.
 fn facts(found: &Match) -> String {
     let chance = match found.false_positive_probability {
         p if p >= 0.001 => format!("{p:.3}"),
         p if p > 0.0 => format!("{p:.1e}"),
         _ => "below 1e-308".to_owned(),
     };
-    // Adding 0 makes 0 of -0.
+    // Adding 0 turns -0 into 0.
     let signed = |number: f64, unit: f64| (number / unit).round() * unit + 0.0;
     minus(&format!(
         "chance {chance}   ·   {} of {} peaks found   ·   speed {:.4} ({:+.2} %)   ·   pitch {:+.0} cents   ·   \

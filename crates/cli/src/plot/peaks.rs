@@ -1,22 +1,22 @@
-//! Peaks as dots.
+//! Places and selection of the peaks that are drawn.
 
 use std::ops::Range;
 
 use refrain_core::fingerprint::{Peak, STEPS_PER_HERTZ, TICKS_PER_SECOND, warp_hertz};
 
-/// Where a peak is drawn: seconds, and the place of its frequency on the axis.
+/// Returns the coordinates of a peak: its time in seconds and the place of its frequency on the axis.
 pub(super) fn place(peak: &Peak) -> (f64, f64) {
     (f64::from(peak.time) / TICKS_PER_SECOND, warp_hertz(f64::from(peak.frequency) / STEPS_PER_HERTZ))
 }
 
-/// Those of the peaks, which are in order of time, that are in a stretch of seconds.
+/// Returns the peaks within a range of seconds. `peaks` has to be in order of time.
 pub(super) fn within<'a>(peaks: &'a [Peak], shown: &Range<f64>) -> &'a [Peak] {
     let before = |seconds: f64| peaks.partition_point(|peak| place(peak).0 < seconds);
     let first = before(shown.start);
     &peaks[first..before(shown.end).max(first)]
 }
 
-/// The highest rank limit, `limit` at most, below which there are no more than `most` peaks; at least 1.
+/// Returns the highest rank limit, from 1 to `limit`, below which there are at most `most` peaks.
 pub(super) fn fitting(peaks: &[Peak], limit: u8, most: f64) -> u8 {
     let mut counts = [0usize; 256];
     peaks.iter().for_each(|peak| counts[usize::from(peak.rank)] += 1);
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_ranks_are_drawn_as_there_is_room_for() {
+    fn as_many_ranks_are_drawn_as_fit() {
         let peaks: Vec<Peak> =
             (0..100).map(|k| Peak { time: k * 10, frequency: 800, rank: (k % 10) as u8 }).collect();
         assert_eq!(fitting(&peaks, 20, 1000.0), 20);

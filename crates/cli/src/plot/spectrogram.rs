@@ -1,4 +1,4 @@
-//! The picture of an input: its spectrogram, its constellation, and where songs were found.
+//! The picture of an input: its spectrogram, its constellation and the songs that were found.
 
 use std::ops::Range;
 
@@ -15,36 +15,41 @@ use super::levels::Levels;
 use super::peaks::{fitting, place, within};
 use crate::output::clock;
 
-/// Lines of the heading: height of the text and its distance from the top.
+/// Title line: height of the text and its distance from the top. All lengths are in pixels at the natural size.
 const TITLE: (f64, f64) = (26.0, 16.0);
+/// Line below the title: height of the text and its distance from the top.
 const FACTS: (f64, f64) = (16.0, 54.0);
-/// Distance of everything from the edges.
+/// Distance of the contents from the edges.
 const MARGIN: f64 = 24.0;
-/// Height of the heading, and of everything under the last lane of songs.
+/// Height of the heading.
 const HEADING: f64 = 86.0;
+/// Distance between the parts of the picture.
 const GAP: f64 = 8.0;
-/// Room for the scale of levels, and width of its colours.
+/// Width that is reserved for the scale of levels.
 const SCALE: f64 = 100.0;
+/// Width of the colours of the scale.
 const SCALE_WIDTH: f64 = 20.0;
-/// Radius of outstanding peaks and of others.
+/// Radius of the rings, which mark the peaks of reference density.
 const RING: f64 = 4.0;
+/// Radius of the dots, which mark the additional peaks of query density.
 const DOT: f64 = 1.6;
-/// Pixels for each of them at least, at the natural size: with more, nothing would be seen but peaks.
+/// Minimum area in pixels per ring, at the natural size. More rings would hide the spectrogram.
 const ROOM_FOR_RING: f64 = 700.0;
+/// Minimum area in pixels per peak if dots are drawn, at the natural size.
 const ROOM_FOR_DOT: f64 = 60.0;
-/// Decibels between ticks of the scale of levels.
+/// Decibels between two ticks of the scale of levels.
 const LEVEL_STEP: i32 = 10;
 
-/// What is to be seen.
+/// Contents of the picture.
 #[derive(Debug)]
 pub(super) struct View<'a> {
-    /// What the input is called.
+    /// Name of the input.
     pub(super) name: &'a str,
-    /// What was found in it, in a line.
+    /// Summary of the matches as one line.
     pub(super) verdict: &'a str,
-    /// The stretch, seconds.
+    /// Time range that is drawn, in seconds.
     pub(super) shown: Range<f64>,
-    /// Length of the input, seconds.
+    /// Duration of the input in seconds.
     pub(super) seconds: f64,
     pub(super) picture: &'a Picture,
     /// All peaks of the input.
@@ -52,7 +57,7 @@ pub(super) struct View<'a> {
     pub(super) songs: &'a [Song],
 }
 
-/// Draws it.
+/// Draws the picture.
 pub(super) fn draw(area: &Area<'_>, look: &Look, view: &View<'_>) -> Result<()> {
     let (margin, width) = (look.px(MARGIN), area.dim_in_pixel().0 as i32);
     let lanes = Lanes::new(view.songs, &view.shown);
@@ -107,16 +112,16 @@ fn heat(
     Ok(())
 }
 
-/// How many peaks there are and which of them are drawn.
+/// Numbers of peaks, and the limit of those that are drawn.
 #[derive(Debug)]
 struct Counts {
     rings: usize,
     dots: usize,
-    /// Rank below which peaks are drawn.
+    /// Peaks of ranks below this limit are drawn.
     drawn_below: u8,
 }
 
-/// Draws the peaks: as many ranks as there is room for.
+/// Draws the peaks, with as many ranks as the size of the picture allows.
 fn constellation(
     chart: &Chart<'_, '_>,
     look: &Look,
@@ -145,7 +150,7 @@ fn constellation(
     Ok(Counts { rings, dots: peaks.len() - rings, drawn_below: drawn_below.max(rings_below) })
 }
 
-/// The colours with their levels.
+/// Draws the scale of colours with their levels.
 fn scale(area: &Area<'_>, look: &Look, levels: &Levels, (left, down): (i32, Range<i32>)) -> Result<()> {
     let (heat, width) = (Heat::new(), look.px(SCALE_WIDTH));
     let height = f64::from(down.end - down.start);
@@ -180,13 +185,13 @@ fn heading(area: &Area<'_>, look: &Look, view: &View<'_>, counts: &Counts, hidde
     let kept = Density::Reference.rank_limit();
     let mut legend = Vec::new();
     if counts.drawn_below > kept {
-        legend.push((false, format!("{} further peaks of a query", counts.dots)));
+        legend.push((false, format!("{} more peaks at query density", counts.dots)));
         if counts.drawn_below < Density::Query.rank_limit() {
-            legend[0].1 = format!("{} further peaks of a query, the stronger ones drawn", counts.dots);
+            legend[0].1 = format!("{} more peaks at query density, the strongest drawn", counts.dots);
         }
     }
     let strongest = if counts.drawn_below < kept { ", the strongest drawn" } else { "" };
-    legend.push((true, format!("{} peaks that a song keeps{strongest}", counts.rings)));
+    legend.push((true, format!("{} peaks at reference density{strongest}", counts.rings)));
     let mut right = width - margin;
     let y = look.px(FACTS.1);
     for (ring, text) in legend {
@@ -203,7 +208,7 @@ fn heading(area: &Area<'_>, look: &Look, view: &View<'_>, counts: &Counts, hidde
     look.write(area, &facts, (FACTS.0, FAINT, HPos::Left), (margin, y), right - margin)
 }
 
-/// A ring or a dot on a piece of spectrogram.
+/// Draws the symbol of the legend: a ring or a dot on the background colour of the spectrogram.
 fn symbol(area: &Area<'_>, look: &Look, ring: bool, (x, y): (i32, i32)) -> Result<()> {
     let half = look.px(9.0);
     let ground = Rectangle::new([(x - half, y - half), (x + half, y + half)], BARE.filled());

@@ -1,17 +1,17 @@
-//! Which part of an input is drawn.
+//! The part of an input that is drawn.
 
 use std::ops::Range;
 
 use anyhow::{Result, bail};
 
-/// Length of a spectrogram where nobody says otherwise, seconds: longer ones show no single peaks.
+/// Default length of a spectrogram in seconds. In a longer one the single peaks are not visible.
 const USUAL: f64 = 30.0;
-/// Longest stretch of a match whose peaks are drawn one by one, seconds; of longer ones it is the middle.
+/// Maximum length of the part of a match whose single peaks are drawn, in seconds. For a longer match it is the middle part.
 const DETAIL: f64 = 20.0;
-/// No axis is shorter, seconds.
+/// Minimum length of an axis in seconds.
 const SHORTEST: f64 = 0.2;
 
-/// The stretch that was asked for.
+/// The part of the inputs that `--from` and `--to` select, or the default part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stretch {
     from: f64,
@@ -25,22 +25,23 @@ impl Stretch {
         let from = from.unwrap_or(0.0);
         let to = to.unwrap_or(from + USUAL);
         if to <= from {
-            bail!("nothing lies between --from {from} and --to {to}; give a later end");
+            bail!("--from {from} and --to {to} select nothing; use a later --to");
         }
         Ok(Self { from, to, asked })
     }
 
-    /// Start and end in seconds, whatever the input's length.
+    /// Returns start and end in seconds, without regard to the length of an input.
     pub(super) fn range(&self) -> Range<f64> {
         self.from..self.to
     }
 
-    /// What is drawn of an input of so many seconds; `None` if it ends before.
+    /// Returns the part of an input of `seconds` seconds that is drawn, or `None` if the input ends before it.
     pub(super) fn of_input(&self, seconds: f64) -> Option<Range<f64>> {
         (self.from < seconds).then(|| self.from..self.to.min(seconds))
     }
 
-    /// What is drawn peak by peak of a match between two times; `None` if it lies outside.
+    /// Returns the part of a match from `from` to `to` seconds whose single peaks are drawn, or `None` if the match is outside
+    /// of the selected part.
     pub(super) fn of_match(&self, from: f64, to: f64) -> Option<Range<f64>> {
         if self.asked {
             let (from, to) = (from.max(self.from), to.min(self.to));
@@ -51,7 +52,7 @@ impl Stretch {
     }
 }
 
-/// A range that is long enough for an axis.
+/// Returns the range, extended to the minimum length of an axis.
 pub(super) fn wide(from: f64, to: f64) -> Range<f64> {
     from..to.max(from + SHORTEST)
 }
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_things_are_cropped_unless_asked_for() {
+    fn long_inputs_are_cropped_unless_a_part_is_selected() {
         let usual = Stretch::new(None, None).unwrap();
         assert_eq!((usual.of_input(12.0), usual.of_input(500.0)), (Some(0.0..12.0), Some(0.0..USUAL)));
         assert_eq!(usual.of_match(100.0, 110.0), Some(100.0..110.0));

@@ -1,4 +1,4 @@
-//! An index that keeps following the catalogue while inputs are worked on.
+//! A local index that follows the catalog while inputs are processed.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,25 +10,25 @@ use super::lock;
 use crate::output::Output;
 use crate::store::{Store, cannot_be_searched};
 
-/// What happened to the catalogue since it was asked last.
+/// Changes of the catalog since the last call of [`Searcher::news`](super::Searcher::news).
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    /// Tracks that are not, or not called, what they were.
+    /// Tracks that were changed or removed.
     pub(crate) stale: Vec<TrackNumber>,
-    /// Lines for a person.
+    /// Lines to print on standard error.
     pub(crate) notes: Vec<String>,
 }
 
-/// A follower, and what it has told.
+/// A follower of the catalog and the changes that it has reported.
 pub(super) struct Following {
     follower: Follower,
     news: Arc<Mutex<News>>,
-    /// Held by the one search that has a damaged index built again.
+    /// Held by the search that rebuilds a damaged index.
     healing: Mutex<()>,
 }
 
 impl Following {
-    /// Brings the index up to date, and keeps it so.
+    /// Brings the index up to date and starts to follow the catalog.
     pub(super) fn open(store: &Store, output: &Output) -> Result<Self> {
         let library = store.library(output)?;
         let news = Arc::<Mutex<News>>::default();
@@ -45,7 +45,7 @@ impl Following {
         std::mem::take(&mut lock(&self.news))
     }
 
-    /// Builds the index again, unless another thread was faster.
+    /// Rebuilds the index, unless another thread has rebuilt it already.
     pub(super) fn heal(
         &self,
         bad: &Arc<Snapshot>,
@@ -78,11 +78,11 @@ impl News {
                 self.changed(&done.changes);
                 self.skipped(&done.skipped);
             }
-            // The first time only: it may go on for hours.
+            // Only the first failure is reported, because an outage can last for hours.
             Followed::Failed { error, failures: 1, .. } => {
-                self.notes.push(format!("{error}; the search goes on in what is indexed by now"));
+                self.notes.push(format!("{error}; the search uses the index as it is"));
             }
-            Followed::Recovered => self.notes.push("changes of the catalogue are followed again".to_owned()),
+            Followed::Recovered => self.notes.push("changes of the catalog are followed again".to_owned()),
             _ => {}
         }
     }

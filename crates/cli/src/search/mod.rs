@@ -1,4 +1,4 @@
-//! Searching from many threads, and healing an index cache that turns out to be damaged meanwhile.
+//! Search from several threads, with repair of an index cache in which a search finds damage.
 
 mod following;
 mod rows;
@@ -19,14 +19,15 @@ use following::Following;
 pub(crate) use following::News;
 use rows::Rows;
 
-/// How often one search has a damaged index built again: the first copy may be replaced by one that is no better.
+/// Maximum number of times that one search rebuilds a damaged index. More than one, because the rebuilt index can be damaged
+/// too.
 const HEALS: usize = 2;
 
-/// The index of a catalogue, to be searched by any thread.
+/// Searches the index of a catalog, from any thread.
 ///
-/// The pages of the index files are checked when a search first touches them. If a page fails its checksum, the cache
-/// is built again from the catalogue, with one line on standard error, and the search is repeated. No other error of a
-/// search touches the files.
+/// The pages of the index files are checked when a search first reads them. If the checksum of a page is wrong, the cache
+/// is rebuilt from the catalog, with one line on standard error, and the search is repeated. No other error of a search
+/// changes the files.
 pub(crate) struct Searcher<'a> {
     store: &'a Store,
     output: &'a Output,
@@ -34,18 +35,18 @@ pub(crate) struct Searcher<'a> {
     index: Index<'a>,
 }
 
-/// Where the index is, and how it gets to know of changes.
+/// Location of the index and the way in which it receives changes of the catalog.
 enum Index<'a> {
-    /// In the database; by looking now and then.
+    /// Index in the database, which checks for changes at intervals.
     Rows(Rows<'a>),
-    /// When it is told to look.
+    /// Local index, which is updated by [`Searcher::refresh`] only.
     Asked(Mutex<Library>),
-    /// By itself.
+    /// Local index, which follows the catalog in the background.
     Following(Following),
 }
 
 impl<'a> Searcher<'a> {
-    /// Opens the index and brings it up to date with the catalogue.
+    /// Opens the index and brings it up to date with the catalog.
     pub(crate) fn open(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
         keep_to(settings.jobs);
         let index = match settings.search {
@@ -55,7 +56,7 @@ impl<'a> Searcher<'a> {
         Ok(Self { store, output, settings: settings.matching(), index })
     }
 
-    /// The same with an index that is made from nothing.
+    /// Like [`Self::open`], but discards the index first and rebuilds it from the catalog.
     pub(crate) fn rebuilt(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
         match settings.search {
             SearchHome::Local => store.discard_library()?,
@@ -64,7 +65,7 @@ impl<'a> Searcher<'a> {
         Self::open(store, settings, output)
     }
 
-    /// The same as [`Self::open`]; from here on the index follows by itself what any process changes.
+    /// Like [`Self::open`], but the index then follows the changes of all processes in the background.
     pub(crate) fn following(store: &'a Store, settings: &Settings, output: &'a Output) -> Result<Self> {
         keep_to(settings.jobs);
         let index = match settings.search {
@@ -74,7 +75,7 @@ impl<'a> Searcher<'a> {
         Ok(Self { store, output, settings: settings.matching(), index })
     }
 
-    /// What the index has heard of by itself since this was asked last.
+    /// Returns the changes of the catalog that the index has received by itself since the last call.
     pub(crate) fn news(&self) -> News {
         match &self.index {
             Index::Asked(_) => News::default(),
@@ -83,7 +84,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Number of tracks that can be found.
+    /// Returns the number of searchable tracks.
     pub(crate) fn tracks(&self) -> usize {
         match &self.index {
             Index::Asked(library) => lock(library).snapshot().tracks(),
@@ -92,7 +93,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// Makes tracks that were added meanwhile searchable.
+    /// Makes tracks searchable that were added since the last update. An index that follows the catalog needs no refresh.
     pub(crate) fn refresh(&self) -> Result<()> {
         match &self.index {
             Index::Asked(library) => self.store.refresh(&mut lock(library), self.output),
@@ -124,7 +125,7 @@ impl<'a> Searcher<'a> {
         Ok(identify(&current(), query, settings)?)
     }
 
-    /// All tracks that a query would be found in if each were the only one: the matches and their alternatives.
+    /// Returns all tracks that have the same audio as a query: the matches and their alternatives.
     pub(crate) fn same_sound(&self, query: &Constellation, effort: Effort) -> Result<Vec<TrackNumber>> {
         let matches = self.identify_with(query, &MatchSettings { effort, ..self.settings.clone() })?;
         let copies = matches.alternatives.iter().map(|other| &other.best);
@@ -134,12 +135,12 @@ impl<'a> Searcher<'a> {
         Ok(tracks)
     }
 
-    /// Builds the cache again, unless another thread was faster.
+    /// Rebuilds the cache, unless another thread has rebuilt it already.
     fn heal(&self, bad: &Arc<Snapshot>, error: &IndexError) -> Result<()> {
         let library = match &self.index {
             Index::Asked(library) => library,
             Index::Following(following) => return following.heal(bad, error, self.store, self.output),
-            // Its damage is not this machine's; the error says what to do.
+            // Damage in the database cannot be repaired here. The error says what to do.
             Index::Rows(_) => return Ok(()),
         };
         let mut library = lock(library);
@@ -152,11 +153,11 @@ impl<'a> Searcher<'a> {
     }
 }
 
-/// The matcher spreads long inputs over rayon's threads; these are to be no more than `--jobs` allows.
-/// By itself rayon takes one per core, and starts them only when they are needed.
+/// Limits rayon's thread pool to `jobs` threads. The matcher processes long inputs in this pool, which otherwise has one
+/// thread per core. The pool starts its threads only when they are needed.
 pub(crate) fn keep_to(jobs: usize) {
     if std::thread::available_parallelism().is_ok_and(|cores| jobs < cores.get()) {
-        // Fails only where the pool is there already, with this size.
+        // Fails only if the pool exists already, which then has this size.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();
     }
 }

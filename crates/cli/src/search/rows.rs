@@ -1,4 +1,4 @@
-//! The index in the catalogue's own database: nothing is kept on this machine.
+//! The index in the database of the catalog, without files on this machine.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,16 +15,16 @@ use super::lock;
 use crate::output::Output;
 use crate::store::Store;
 
-/// A search asks for news of the catalogue if it has not done so for this long.
+/// Minimum time between two checks for changes of the catalog. A search checks if the last check is older.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How often a search begins again because runs were merged under it.
+/// Maximum number of attempts of a search. An attempt fails with [`IndexError::Stale`] if runs were merged during it.
 const TRIES: usize = 5;
 
-/// Changes of the catalogue that are told of at once, to drop what is kept of their tracks.
+/// Maximum number of changes of the catalog that are read at once. They are reported so that cached tracks are dropped.
 const PAGE_CHANGES: u32 = 10_000;
 
-/// The rows, as they were found last.
+/// The index in the database, as of the last check.
 pub(super) struct Rows<'a> {
     store: &'a Store,
     output: &'a Output,
@@ -35,11 +35,13 @@ pub(super) struct Rows<'a> {
 
 struct State {
     index: Arc<DatabaseIndex>,
-    /// Change of the catalogue that the rows have reached, and the one that was told of.
+    /// Number of the last change of the catalog that the index contains.
     position: u64,
+    /// Number of the last change of the catalog that was reported as [`News`].
     told: u64,
+    /// Time of the last check for changes.
     looked: Instant,
-    /// Whether it was said that this user may not bring the rows up to date.
+    /// True if the missing permission to update the index was reported already.
     said: bool,
     merging: Option<JoinHandle<()>>,
 }
@@ -65,7 +67,7 @@ impl<'a> Rows<'a> {
         Ok(this)
     }
 
-    /// Empties the index.
+    /// Deletes all rows of the index.
     pub(super) fn discard(store: &Store) -> Result<()> {
         Ok(store.wait(runs(store)?.reset())?)
     }
@@ -78,7 +80,7 @@ impl<'a> Rows<'a> {
         std::mem::take(&mut lock(&self.news))
     }
 
-    /// Makes new tracks searchable; runs are merged in the background.
+    /// Makes new tracks searchable and starts to merge runs in the background.
     pub(super) fn refresh(&self) -> Result<()> {
         let packed = self.store.wait(self.runs.pack());
         let mut state = lock(&self.state);
@@ -93,8 +95,8 @@ impl<'a> Rows<'a> {
                 if !state.said {
                     state.said = true;
                     self.output.note(&format!(
-                        "refrain: the newest tracks are not found, because the search index in the database is behind \
-                         and cannot be brought up to date by this user ({error})"
+                        "refrain: the newest tracks are not found: the search index in the database is out of date, \
+                         and this user cannot update it ({error})"
                     ));
                 }
             }
@@ -119,7 +121,7 @@ impl<'a> Rows<'a> {
         Arc::clone(&lock(&self.state).index)
     }
 
-    /// Takes in what has changed since the last look, if that is a while ago.
+    /// Applies the changes of the catalog since the last check, if that is older than [`LOOK_AGAIN`].
     fn look(&self) -> Result<()> {
         let (told, position) = {
             let mut state = lock(&self.state);
@@ -145,11 +147,11 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Merges runs until there are few, one merge after the other.
+    /// Starts to merge runs in the background, one merge after the other, until there are few runs.
     fn merge(&self, state: &mut State) {
         if state.merging.as_ref().is_none_or(JoinHandle::is_finished) {
             let runs = Arc::clone(&self.runs);
-            // What fails now is tried again after the next tracks; searches only take longer until then.
+            // A failed merge is retried after the next update. Until then, searches only take longer.
             let work = async move { while runs.merge().await.unwrap_or(false) {} };
             state.merging = Some(self.store.begin(work));
         }
@@ -157,16 +159,17 @@ impl<'a> Rows<'a> {
 }
 
 fn runs(store: &Store) -> Result<Arc<dyn Runs>> {
-    store.shared_catalog().runs().context(
-        "only a catalogue in PostgreSQL keeps a search index in its database; leave out --search database",
-    )
+    store
+        .shared_catalog()
+        .runs()
+        .context("only a catalog in PostgreSQL has a search index in its database; omit --search database")
 }
 
 impl Drop for Rows<'_> {
-    /// A merge that was begun is finished.
+    /// Waits until a running merge has finished.
     fn drop(&mut self) {
         if let Some(merging) = lock(&self.state).merging.take() {
-            // It ends early only by a panic, which the runtime has told of.
+            // An error means that the merge panicked, which the runtime has reported already.
             let _ = self.store.wait(merging);
         }
     }

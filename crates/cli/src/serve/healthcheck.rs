@@ -1,4 +1,4 @@
-//! `refrain healthcheck`: asks the service on this machine how it is.
+//! `refrain healthcheck`: requests the health of the service on this machine.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -11,22 +11,22 @@ use crate::exit::Outcome;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Longest wait to be connected, and for each part of the answer.
+/// Timeout of the connection attempt, and of each read and write.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Longest answer that is read, bytes.
+/// Maximum size of a response in bytes. A longer response is truncated.
 const LONGEST: u64 = 64 * 1024;
 
 /// Runs the command.
 pub(crate) fn run(args: &HealthcheckArgs, settings: &Settings, output: &Output) -> Result<Outcome> {
     let Some(listen) = settings.listen()? else {
-        bail!("http.listen is empty, so the service answers nobody; give it an address");
+        bail!("http.listen is empty, so the service has no HTTP server; set it to an address and a port");
     };
     let path = if args.ready { "/readyz" } else { "/healthz" };
     match ask(here(listen), path) {
         Ok((200, _)) => Ok(Outcome::Done),
         Ok((status, text)) => {
-            output.note(&format!("refrain: {path} answers {status}: {}", text.trim()));
+            output.note(&format!("refrain: {path} returned status {status}: {}", text.trim()));
             Ok(Outcome::Unwell)
         }
         Err(error) => {
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &HealthcheckArgs, settings: &Settings, output: &Output) 
     }
 }
 
-/// The address to ask: who listens on all addresses listens on this machine's own.
+/// Returns the address to connect to. If the service listens on all addresses, that is the loopback address.
 fn here(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -46,11 +46,11 @@ fn here(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// Status and body of an answer.
+/// Sends a GET request and returns the status code and the body of the response.
 fn ask(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     let connected = TcpStream::connect_timeout(&address, PATIENCE);
-    let mut stream =
-        connected.with_context(|| format!("nothing answers at {address}; is the service up?"))?;
+    let mut stream = connected
+        .with_context(|| format!("cannot connect to {address}; check that the service is running"))?;
     let talk = |stream: &mut TcpStream| {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -63,6 +63,6 @@ fn ask(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.with_context(|| format!("{address} does not answer in HTTP"))?;
+    let status = status.with_context(|| format!("{address} returned an invalid HTTP response"))?;
     Ok((status, body.to_owned()))
 }

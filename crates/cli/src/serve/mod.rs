@@ -29,8 +29,8 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
     let service = settings.service(roles)?;
     if settings.search == SearchHome::Database {
         bail!(
-            "the service searches in an index on this machine only; use search = \"local\" (REFRAIN_SEARCH=local). It \
-             is built from the same database"
+            "the service searches only in a local index, which is built from the same database; use search = \"local\" \
+             (REFRAIN_SEARCH=local)"
         );
     }
     let index_prefix = settings.cache_prefix()?;
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("cannot start threads for the network")?;
+        .context("cannot start the network threads")?;
     let ended = runtime.block_on(async {
         let outside = aws::outside(settings, &service).await?;
         let stop = CancellationToken::new();
@@ -49,12 +49,12 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
             interrupt::wait().await;
             asked.cancel();
         });
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), name = service.name, "begins");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), name = service.name, "service starting");
         let lines = Arc::new(crate::output::raw_line);
         let plan = Plan { settings: service, outside, open: open(settings), index_prefix, lines };
         anyhow::Ok(serve(plan, stop).await?)
     })?;
-    // Threads of parts that were given up are not waited for.
+    // Does not wait for threads of components that did not stop in time.
     runtime.shutdown_background();
     Ok(match ended {
         Ended::InTime => Outcome::Done,
@@ -62,17 +62,17 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
     })
 }
 
-/// How the catalogue is opened, and made where there is none.
+/// Returns the function with which the service opens the catalog. It creates a catalog that does not exist.
 fn open(settings: &Settings) -> Open {
     let (url, database) = (settings.catalog.clone(), settings.database.clone());
     Box::new(move || {
         let (url, mut database) = (url.clone(), database.clone());
-        // The service waits by itself, and says so meanwhile.
+        // The service has its own retry loop with log lines, so a single attempt must not wait for long.
         database.postgres.retry_for = database.postgres.retry_for.min(std::time::Duration::from_secs(5));
         Box::pin(async move {
             let folder = store::sqlite_path(url.expose()).and_then(|path| path.parent().map(PathBuf::from));
             if let Some(folder) = folder {
-                // Where it cannot be made, opening the file says why.
+                // If this fails, opening the file fails too and reports the reason.
                 let _ = tokio::fs::create_dir_all(folder).await;
             }
             refrain_catalog::open_with(url.expose(), &database).await

@@ -1,4 +1,4 @@
-//! Settings of databases: the `[database]` table and `REFRAIN_DATABASE_…`.
+//! Settings of database connections: the table `[database]` and the variables `REFRAIN_DATABASE_…`.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use refrain_catalog::{OpenSettings, PostgresSettings};
 
 pub(super) use super::tables::DatabaseLayer;
 
-/// More connections of one process than this are a mistake: a server has a hundred unless it was told otherwise.
+/// Maximum number of connections of one process. PostgreSQL accepts 100 by default, so a higher number is a mistake.
 const MOST_CONNECTIONS: u32 = 1000;
 
-/// Nobody waits for longer than a day.
+/// Maximum of all timeouts in seconds: one day.
 const MOST_SECONDS: u32 = 86_400;
 
 impl DatabaseLayer {
-    /// The settings, checked.
+    /// Checks the values and sets defaults for missing ones.
     pub(super) fn check(&self) -> Result<OpenSettings> {
         let usual = PostgresSettings::default();
         let max_connections = self.max_connections.unwrap_or(usual.max_connections);

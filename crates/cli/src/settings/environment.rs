@@ -1,4 +1,4 @@
-//! Settings from the environment: `REFRAIN_…`.
+//! Settings from environment variables: `REFRAIN_…`, `DATABASE_URL` and the variables of the replaced program.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -17,19 +17,19 @@ use super::tables::{
 };
 use super::url::CatalogUrl;
 
-/// What the environment says.
+/// Settings from environment variables.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
-    /// Where the settings file is.
+    /// Path of the settings file.
     pub(super) config: Option<PathBuf>,
-    /// The text of one.
+    /// Text that replaces the settings file.
     pub(super) text: Option<String>,
     pub(super) layer: Layer,
 }
 
 const PREFIX: &str = "REFRAIN_";
 
-/// Those that belong to no table.
+/// Variables that belong to no table, without the prefix.
 const PLAIN: [&str; 14] = [
     "CACHE_DIR",
     "CATALOG",
@@ -47,11 +47,12 @@ const PLAIN: [&str; 14] = [
     "TEMPO_RANGE",
 ];
 
-/// Variables of those whose programs this one replaces; they count below everything else.
+/// Variable of the replaced program with the URL of the queue of streams. Every other source of settings overrides it.
 const QUEUE_URL: &str = "STREAM_START_QUEUE_URL";
+/// Variable of the replaced program with the bucket of results. Every other source of settings overrides it.
 const RESULTS_BUCKET: &str = "STREAM_IDENTIFICATIONS_BUCKET";
 
-/// Every variable that is known, without our prefix.
+/// Returns all known variables, without the prefix.
 pub(super) fn known() -> Vec<String> {
     let tables: [(&str, &[&str]); 12] = [
         ("database", DatabaseLayer::KEYS),
@@ -77,19 +78,19 @@ pub(super) fn known() -> Vec<String> {
     known
 }
 
-/// What many platforms give a program whose database they run.
+/// Variable in which many platforms pass the URL of their database.
 const DATABASE_URL: &str = "DATABASE_URL";
 
-/// Kinds of databases that a catalogue can be in: the variable is not ours, it may name any other.
+/// Beginnings of URLs that can be catalogs. The variable is not specific to Refrain and can name another kind of database.
 const SCHEMES: [&str; 3] = ["postgres://", "postgresql://", "sqlite:"];
 
-/// The catalogue that [`DATABASE_URL`] names, if it is one.
+/// Returns the URL in [`DATABASE_URL`] if it can be the URL of a catalog.
 pub(super) fn database_url(variables: &[(OsString, OsString)]) -> Option<CatalogUrl> {
     let url = variables.iter().find(|(name, _)| name == DATABASE_URL)?.1.to_str()?;
     SCHEMES.iter().any(|scheme| url.starts_with(scheme)).then(|| url.to_owned().into())
 }
 
-/// What those variables say that are not ours.
+/// Returns the settings from the variables of the replaced program.
 pub(super) fn fallback(variables: &[(OsString, OsString)]) -> Layer {
     let get = |wanted: &str| {
         let value = variables.iter().find(|(name, _)| name == wanted)?.1.to_str()?;
@@ -101,7 +102,10 @@ pub(super) fn fallback(variables: &[(OsString, OsString)]) -> Layer {
     layer
 }
 
-/// Reads the variables with our prefix; an empty one counts as not set, an unknown one is refused.
+/// Reads the variables with the prefix `REFRAIN_`. An empty variable counts as not set.
+///
+/// # Errors
+/// If a variable is unknown or has an invalid value.
 pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
     let mut environment = Environment::default();
     for (name, value) in variables {
@@ -126,17 +130,17 @@ pub(super) fn read(variables: &[(OsString, OsString)]) -> Result<Environment> {
             "IVS_PRIVATE_KEY" => layer.secrets.ivs_private_key = Some(Hidden(text(key, value)?.to_owned())),
             "HTTP_API_TOKEN" => layer.secrets.http_api_token = Some(Hidden(text(key, value)?.to_owned())),
             _ if in_table(layer, key, value)? => {}
-            _ => bail!("environment variable {PREFIX}{key} is not known; {}", advice(key)),
+            _ => bail!("unknown environment variable {PREFIX}{key}; {}", advice(key)),
         }
     }
     Ok(environment)
 }
 
-/// Takes a variable of a table; false if it is of none.
+/// Sets the key of a table from its variable. Returns false if no table has this key.
 fn in_table(layer: &mut Layer, key: &str, value: &OsStr) -> Result<bool> {
     let variable = format!("{PREFIX}{key}");
     let lower = key.to_ascii_lowercase();
-    // What is written in part in lower case is another variable.
+    // A name with lower-case letters is another variable.
     let Some((table, key)) = lower.split_once('_').filter(|_| lower.to_ascii_uppercase() == key) else {
         return Ok(false);
     };
@@ -158,7 +162,7 @@ fn in_table(layer: &mut Layer, key: &str, value: &OsStr) -> Result<bool> {
     }
 }
 
-/// Which variables there are: those of the same table, else those of none.
+/// Returns advice with the known variables of the same table, or with those of no table if there is no such table.
 fn advice(key: &str) -> String {
     let known = known();
     let table = key.split_once('_').map_or("", |(table, _)| table);
@@ -167,12 +171,12 @@ fn advice(key: &str) -> String {
         near = known.iter().filter(|one| PLAIN.contains(&one.as_str())).collect();
     }
     let near: Vec<_> = near.into_iter().map(|key| format!("{PREFIX}{key}")).collect();
-    format!("known are {}; docs/service.toml names all", near.join(", "))
+    format!("use one of {}; docs/service.toml lists all variables", near.join(", "))
 }
 
-/// Kubernetes sets `REFRAIN_SERVICE_HOST`, `REFRAIN_PORT_…` and the like in every container beside a
-/// service called `refrain`, and `REFRAIN_DATABASE_PORT_…` beside one called `refrain-database`; nobody could prevent
-/// that, so these are not refused.
+/// Returns true for the variables of a Kubernetes service, which are ignored. If a namespace has a service named `refrain`,
+/// Kubernetes sets `REFRAIN_SERVICE_HOST`, `REFRAIN_PORT_…` and others in every container, and for a service named
+/// `refrain-database` it sets `REFRAIN_DATABASE_PORT_…`. They must not be reported as unknown variables.
 pub(super) fn is_service_link(key: &str) -> bool {
     let words = key.split('_').collect::<Vec<_>>();
     let service = words.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]));

@@ -1,8 +1,8 @@
-//! Entry point for fuzzing settings files.
+//! Entry point to the parser of settings files for the fuzz target.
 
 use super::file;
 
-/// Reads a settings file and checks everything in it; returns true if it is valid.
+/// Parses a settings file, checks all settings in it and returns true if they are valid.
 #[must_use]
 pub fn settings(text: &str) -> bool {
     let Ok(layer) = file::parse(text, "fuzz") else { return false };

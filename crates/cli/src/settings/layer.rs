@@ -1,4 +1,4 @@
-//! One place that settings come from.
+//! A layer of settings: the settings from one source.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::tables::{
 use super::url::CatalogUrl;
 use crate::args::{Cli, Command, EffortArg};
 
-/// Settings as flags, environment or file have them; `None` leaves a setting to the place below.
+/// Unchecked settings from flags, the environment or the file. A setting that is `None` is taken from the next lower layer.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Layer {
@@ -42,23 +42,26 @@ pub(super) struct Layer {
     pub(super) http: HttpTable,
     pub(super) log: LogTable,
     pub(super) metrics: MetricsTable,
-    /// These three stand in files only.
+    /// `[medialive]`, in files only.
     pub(super) medialive: MediaLiveTable,
+    /// `[[streams]]`, in files only.
     pub(super) streams: Vec<StreamTable>,
+    /// `[[sinks]]`, in files only.
     pub(super) sinks: Vec<SinkTable>,
-    /// These two stand in the environment only.
+    /// Variables of sinks, in the environment only.
     #[serde(skip)]
     pub(super) sink_variables: SinkVariables,
+    /// Secrets, in the environment only.
     #[serde(skip)]
     pub(super) secrets: Secrets,
 }
 
-/// Secrets of the environment.
+/// Secrets from environment variables.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Secrets {
-    /// `REFRAIN_IVS_PRIVATE_KEY`
+    /// Value of `REFRAIN_IVS_PRIVATE_KEY`.
     pub(super) ivs_private_key: Option<Hidden>,
-    /// `REFRAIN_HTTP_API_TOKEN`
+    /// Value of `REFRAIN_HTTP_API_TOKEN`.
     pub(super) http_api_token: Option<Hidden>,
 }
 
@@ -72,7 +75,7 @@ impl Secrets {
 }
 
 impl Layer {
-    /// This layer, and what it leaves open from the one below.
+    /// Returns this layer with missing settings taken from the layer `below`.
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             catalog: self.catalog.or(below.catalog),

@@ -1,4 +1,5 @@
-//! Settings: flags over environment over the TOML file over defaults, checked in one step.
+//! Settings. Flags override environment variables, these override the TOML file, and that overrides the defaults. All
+//! settings are checked in one step.
 
 mod database;
 mod environment;
@@ -34,56 +35,59 @@ pub(crate) use service::{check_id, check_url};
 pub(crate) use tables::Role;
 pub(crate) use url::CatalogUrl;
 
-/// What messages call the settings that a user can change, which differs between the programs.
+/// Names of options in messages, which differ between the two programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OptionNames {
-    /// Where the catalog is.
+    /// The option that selects the catalog.
     pub(crate) catalog: &'static str,
-    /// The search in the index of this machine.
+    /// The option that selects the local index.
     pub(crate) local_search: &'static str,
 }
 
-/// Of `refrain`.
+/// Names of the options of `refrain`.
 const FLAGS: OptionNames =
     OptionNames { catalog: "--catalog", local_search: "--search local (REFRAIN_SEARCH=local)" };
 
-/// Of `identifyStream`, whose flags are those of the program that it replaces.
+/// Names of the options of `identifyStream`, which has only the flags of the program that it replaces.
 const NO_FLAGS: OptionNames = OptionNames {
     catalog: "REFRAIN_CATALOG, or with `catalog` in the file of -c",
     local_search: "REFRAIN_SEARCH=local, or `search = \"local\"` in the file of -c",
 };
 
-/// More threads than this are a mistake, not a machine.
+/// Maximum of `jobs`. A higher number is a mistake.
 const MOST_JOBS: usize = 1024;
 
-/// Where the search index is.
+/// Location of the search index.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SearchHome {
-    /// In files of this machine, built from the catalogue: the fastest
+    /// Files on this machine, built from the catalog, the fastest
     #[default]
     Local,
-    /// In the catalogue's own PostgreSQL database: nothing is kept here
+    /// Rows in the PostgreSQL database of the catalog, without local files
     Database,
 }
 
-/// How the log is written.
+/// Settings of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct LogSettings {
-    /// One JSON object a line.
+    /// True if each line is a JSON object.
     pub(crate) json: bool,
-    /// What is told, by part.
+    /// Levels by part of the program.
     pub(crate) targets: Targets,
 }
 
 impl LogSettings {
-    /// `level` is a level of all our parts, or several by part, separated by commas.
+    /// Creates the settings. `level` is a list separated by commas: `LEVEL` applies to all parts of Refrain, `PART=LEVEL` to
+    /// one part.
     fn new(json: bool, level: &str) -> Result<Self> {
         let mut targets = Targets::new();
         for part in level.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (target, level) = part.split_once('=').unwrap_or(("refrain", part));
             let level: LevelFilter = level.trim().parse().ok().with_context(|| {
-                format!("log.level has {part:?}; use error, warn, info, debug or trace, or PART=LEVEL")
+                format!(
+                    "log.level: {part:?} is invalid; use error, warn, info, debug or trace, or PART=LEVEL"
+                )
             })?;
             targets = targets.with_target(target.trim(), level);
         }
@@ -91,46 +95,46 @@ impl LogSettings {
     }
 }
 
-/// What every command works with; only [`Settings::resolve`] makes one.
+/// Checked settings of all commands. They are created by [`Settings::resolve`] and [`Settings::resolve_loosely`] only.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
-    /// What messages call settings.
+    /// Names of options in messages.
     pub(crate) names: OptionNames,
     /// The settings file that was read, if any.
     pub(crate) config: Option<PathBuf>,
-    /// Where the catalogue is.
+    /// URL of the catalog.
     pub(crate) catalog: CatalogUrl,
-    /// Folder of index caches, if somebody named one.
+    /// Folder of index caches, if it is set.
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Folder of the caches of catalogues that are no file, if the environment tells of one.
+    /// Default folder of the index caches of catalogs that are not files, if the environment defines it.
     cache_home: Option<PathBuf>,
-    /// Where the search index is.
+    /// Location of the search index.
     pub(crate) search: SearchHome,
-    /// How databases are used.
+    /// Settings of database connections.
     pub(crate) database: OpenSettings,
-    /// Files worked on at once.
+    /// Maximum number of files or streams that are processed in parallel.
     pub(crate) jobs: usize,
     /// Accepted probability that a match is chance.
     pub(crate) false_positive_rate: f64,
-    /// How hard to look.
+    /// Search effort.
     pub(crate) effort: Effort,
-    /// Changes of speed, tempo and pitch that are looked for.
+    /// Ranges of speed, tempo and pitch for the search.
     pub(crate) ranges: Ranges,
-    /// Rule of newly indexed tracks.
+    /// Rule of tracks that have none.
     pub(crate) rule: Option<Rule>,
-    /// What the service's settings are made of when somebody wants them.
+    /// Unchecked settings, from which the settings of the service are created on demand.
     layer: Layer,
 }
 
 impl Settings {
-    /// Checks the flags, the given environment and the settings file, and makes one set of settings of them.
+    /// Combines and checks the flags, the environment variables and the settings file.
     pub(crate) fn resolve(cli: &Cli, variables: &[(OsString, OsString)]) -> Result<Self> {
         let environment = environment::read(variables)?;
         let named = cli.global.config.clone().or(environment.config);
         let (config, file) = match (named, environment.text) {
             (Some(_), Some(_)) => bail!(
-                "both REFRAIN_CONFIG_TOML and a settings file are named; the variable takes the file's place, so \
-                 take one of them away"
+                "both REFRAIN_CONFIG_TOML and a settings file are set; the variable replaces the file, so remove one \
+                 of them"
             ),
             (None, Some(text)) => (None, file::parse(&text, "the text in REFRAIN_CONFIG_TOML")?),
             (named, None) => {
@@ -144,8 +148,8 @@ impl Settings {
         Ok(Self { config, ..layers.check(variables)? })
     }
 
-    /// The same for a program without flags of ours, whose file may hold anything: what of it is not ours is given back
-    /// as names.
+    /// Like [`Self::resolve`], but without flags, and with a settings file that can have unknown settings. Returns the names
+    /// of these too.
     pub(crate) fn resolve_loosely(
         config: Option<&Path>,
         variables: &[(OsString, OsString)],
@@ -163,13 +167,13 @@ impl Settings {
         Ok((Self { names: NO_FLAGS, config, ..settings }, ignored))
     }
 
-    /// The hosts of `monitor.private_hosts`.
+    /// Returns the hosts of `monitor.private_hosts`.
     pub(crate) fn private_hosts(&self) -> Result<Vec<PrivateHost>> {
         let hosts = self.layer.monitor.private_hosts.iter().flatten();
         hosts.map(|host| host.parse::<PrivateHost>().context("monitor.private_hosts")).collect()
     }
 
-    /// Settings for another catalogue, which is a file with its cache beside it.
+    /// Returns the settings for another catalog in a file, with the index cache next to it.
     pub(crate) fn with_file(&self, path: &str) -> Self {
         Self {
             catalog: format!("sqlite:{path}").into(),
@@ -179,7 +183,7 @@ impl Settings {
         }
     }
 
-    /// Where the files of the index cache are: each begins with this.
+    /// Returns the path prefix of the files of the index cache.
     pub(crate) fn cache_prefix(&self) -> Result<PathBuf> {
         let url = self.catalog.expose();
         let beside = refrain_catalog::default_cache_prefix(url);
@@ -188,19 +192,19 @@ impl Settings {
             (None, Some(beside), _) => return Ok(beside),
             (None, None, Some(home)) => home,
             (None, None, None) => bail!(
-                "no place is known for the index cache, because neither HOME nor XDG_CACHE_HOME is set; name one \
-                 with --cache-dir"
+                "no folder for the index cache, because neither HOME nor XDG_CACHE_HOME is set; set one with \
+                 --cache-dir"
             ),
         };
         Ok(folder.join(places::cache_name(&refrain_catalog::address(url)?)).join("index"))
     }
 
-    /// The part of the settings that the matcher of streams takes.
+    /// Returns the settings of the matcher of streams.
     pub(crate) fn live(&self) -> LiveSettings {
         LiveSettings { effort: self.effort, ranges: self.ranges, ..LiveSettings::default() }
     }
 
-    /// The part of the settings that the matcher takes.
+    /// Returns the settings of the matcher of files.
     pub(crate) fn matching(&self) -> MatchSettings {
         MatchSettings {
             false_positive_rate: self.false_positive_rate,
@@ -273,7 +277,7 @@ fn default_catalog(variables: &[(OsString, OsString)]) -> Result<CatalogUrl> {
         .into_os_string()
         .into_string()
         .ok()
-        .context("the user's data folder has a name that is not UTF-8; set REFRAIN_CATALOG to sqlite:PATH")?;
+        .context("the path of the user's data folder is not UTF-8; set REFRAIN_CATALOG to sqlite:PATH")?;
     Ok(format!("sqlite:{path}").into())
 }
 

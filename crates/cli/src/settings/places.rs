@@ -1,29 +1,30 @@
-//! Where things are when nobody says so: the XDG folders.
+//! Default paths in the XDG folders.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use refrain_catalog::Address;
 
-/// Characters of a catalogue's name in that of a folder, which may have 255 bytes in all.
+/// Maximum number of characters of the name of a catalog in a folder name, which can have 255 bytes in total.
 const LONGEST_NAME: usize = 60;
 
-/// The catalogue in the user's data folder, if the environment tells of one.
+/// Returns the path of the catalog in the user's data folder, or `None` if the environment does not define that folder.
 pub(super) fn catalog_file(variables: &[(OsString, OsString)]) -> Option<PathBuf> {
     Some(folder(variables, "XDG_DATA_HOME", ".local/share")?.join("refrain/catalog.db"))
 }
 
-/// The settings file in the user's configuration folder, if the environment tells of one.
+/// Returns the path of the settings file in the user's configuration folder, or `None` if the environment does not define
+/// that folder.
 pub(super) fn config_file(variables: &[(OsString, OsString)]) -> Option<PathBuf> {
     Some(folder(variables, "XDG_CONFIG_HOME", ".config")?.join("refrain/config.toml"))
 }
 
-/// The folder of index caches in the user's cache folder, if the environment tells of one.
+/// Returns the folder of index caches in the user's cache folder, or `None` if the environment does not define that folder.
 pub(super) fn cache_folder(variables: &[(OsString, OsString)]) -> Option<PathBuf> {
     Some(folder(variables, "XDG_CACHE_HOME", ".cache")?.join("refrain"))
 }
 
-/// A name for the folder of a catalogue's cache: for people what it is called, and a hash so that no two are the same.
+/// Returns the name of the folder for the cache of a catalog: a readable name, and a hash that makes it unique.
 pub(super) fn cache_name(address: &Address) -> String {
     let hash = blake3::hash(address.url.as_bytes()).to_hex();
     let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
@@ -31,7 +32,8 @@ pub(super) fn cache_name(address: &Address) -> String {
     format!("{name}-{}", &hash[..8])
 }
 
-/// The XDG rules: a relative path in the variable is ignored, as is an empty one.
+/// Returns a folder by the XDG rules: the path in the variable `name`, or `below_home` in the home folder. Empty and
+/// relative paths are ignored.
 fn folder(variables: &[(OsString, OsString)], name: &str, below_home: &str) -> Option<PathBuf> {
     let get = |name: &str| {
         let value = &variables.iter().find(|(key, _)| key == name)?.1;

@@ -1,4 +1,4 @@
-//! Secrets: from a variable or from a file, never from a key.
+//! Secrets, which are read from environment variables or files but never from keys of the settings file.
 
 use std::io::Read;
 use std::path::Path;
@@ -8,21 +8,24 @@ use refrain_service::settings::Secret;
 
 use super::tables::Hidden;
 
-/// Longest secret, bytes: a key in PEM has a quarter of that.
+/// Maximum length of a secret in bytes, four times the length of a long key in PEM.
 const LONGEST: u64 = 64 * 1024;
 
-/// The secret of a variable or of a file, whose final line end is dropped; both at once is an error.
+/// Returns the secret from a variable or from a file, whose final line end is removed. Returns `None` if neither is set.
+///
+/// # Errors
+/// If both are set, if the file cannot be read, or if the secret is empty or too long.
 pub(super) fn secret(variable: &str, value: Option<&Hidden>, file: Option<&Path>) -> Result<Option<Secret>> {
     let text = match (value, file) {
         (Some(_), Some(file)) => {
-            bail!("both {variable} and the file {} give this secret; take one of them away", file.display())
+            bail!("both {variable} and the file {} set this secret; remove one of them", file.display())
         }
         (Some(Hidden(text)), None) => text.clone(),
         (None, Some(file)) => read(file).with_context(|| format!("cannot read secret {}", file.display()))?,
         (None, None) => return Ok(None),
     };
     if text.is_empty() {
-        bail!("the secret of {variable} is empty; take its file away, or write it");
+        bail!("the secret of {variable} is empty; write the secret to its file, or remove the file");
     }
     Ok(Some(Secret::new(text)))
 }
@@ -31,7 +34,7 @@ fn read(file: &Path) -> Result<String> {
     let mut text = String::new();
     std::fs::File::open(file)?.take(LONGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST {
-        bail!("it is longer than {LONGEST} bytes");
+        bail!("the file is longer than {LONGEST} bytes");
     }
     let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     Ok(line.unwrap_or(&text).to_owned())

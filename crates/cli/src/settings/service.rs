@@ -1,4 +1,4 @@
-//! The settings of the service, checked: what `docs/service.toml` tells of.
+//! The checked settings of the service, which are documented in `docs/service.toml`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use super::tables::AwsTable;
 use super::tables::{Event, QueuesTable, Role};
 use super::{LogSettings, Settings};
 
-/// Bytes in a GB.
+/// Bytes per GB.
 const GB: f64 = 1e9;
 
-/// Longest id of a stream, characters.
+/// Maximum length of the ID of a stream in characters.
 pub(crate) const LONGEST_ID: usize = 200;
 
 const HOUR: u64 = 60 * 60;
@@ -29,7 +29,7 @@ const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
 impl Settings {
-    /// The settings of the service; `roles` go over what is said elsewhere.
+    /// Checks and returns the settings of the service. `roles` overrides the roles from other sources.
     pub(crate) fn service(&self, roles: Option<&[Role]>) -> Result<ServiceSettings> {
         let layer = &self.layer;
         let table = &layer.service;
@@ -63,7 +63,7 @@ impl Settings {
         })
     }
 
-    /// Address and port of the HTTP side, and what the API wants to be shown.
+    /// Returns the address of the HTTP server and the bearer token of the API.
     pub(crate) fn http(&self) -> Result<HttpServiceSettings> {
         let table = &self.layer.http;
         Ok(HttpServiceSettings {
@@ -76,7 +76,7 @@ impl Settings {
         })
     }
 
-    /// Address and port of the HTTP side; `None`: nothing listens.
+    /// Returns the address and port of the HTTP server, or `None` if it is disabled.
     pub(crate) fn listen(&self) -> Result<Option<SocketAddr>> {
         match self.layer.http.listen.as_deref().unwrap_or("127.0.0.1:8080") {
             "" => Ok(None),
@@ -86,18 +86,18 @@ impl Settings {
         }
     }
 
-    /// Where AWS is, as it was said.
+    /// Returns the unchecked settings of AWS.
     #[cfg(feature = "aws")]
     pub(crate) fn aws(&self) -> AwsTable {
         self.layer.aws.clone()
     }
 
-    /// URLs of queues.
+    /// Returns the URLs of the queues.
     pub(crate) fn queues(&self) -> QueuesTable {
         self.layer.queues.clone()
     }
 
-    /// How the log is written.
+    /// Returns the settings of the log.
     pub(crate) fn log(&self) -> Result<LogSettings> {
         let table = &self.layer.log;
         LogSettings::new(table.json.unwrap_or(false), table.level.as_deref().unwrap_or("info"))
@@ -139,7 +139,7 @@ impl Settings {
         })
     }
 
-    /// The roles that are named; else all for which there is something to work on.
+    /// Returns the roles that are named, or by default all roles whose queue or address is set.
     fn roles(&self, named: Option<&[Role]>) -> Result<Roles> {
         let queues = &self.layer.queues;
         let Some(named) = named else {
@@ -151,7 +151,7 @@ impl Settings {
             });
         };
         if named.is_empty() {
-            bail!("service.roles is empty; use some of monitor, check, index and api");
+            bail!("service.roles is empty; use one or more of monitor, check, index and api");
         }
         let has = |role| named.contains(&role);
         Ok(Roles {
@@ -203,14 +203,14 @@ fn fixed(layer: &Layer) -> Result<Vec<(String, String)>> {
         check_id(&stream.id)?;
         check_url(&stream.url.0).with_context(|| format!("stream {:?}", stream.id))?;
         if fixed.iter().any(|(id, _)| *id == stream.id) {
-            bail!("two entries of [[streams]] have the id {:?}; give each its own", stream.id);
+            bail!("two entries of [[streams]] have the id {:?}; use different ids", stream.id);
         }
         fixed.push((stream.id.clone(), stream.url.0.clone()));
     }
     Ok(fixed)
 }
 
-/// Refuses what is no id of a stream.
+/// Returns an error if an ID of a stream has an invalid length.
 pub(crate) fn check_id(id: &str) -> Result<()> {
     if !(1..=LONGEST_ID).contains(&id.chars().count()) {
         bail!("a stream's id is {id:?}; use 1 to {LONGEST_ID} characters");
@@ -218,7 +218,7 @@ pub(crate) fn check_id(id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what cannot be followed; the URL may hold a token and is not shown.
+/// Returns an error if a URL of a stream has an unsupported scheme. The error does not quote the URL, which can have a token.
 pub(crate) fn check_url(url: &str) -> Result<()> {
     let known = ["http://", "https://", "udp://"];
     let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
@@ -246,11 +246,11 @@ fn emf(layer: &Layer) -> Result<Option<EmfSettings>> {
     Ok(table.emf.unwrap_or(false).then_some(settings))
 }
 
-/// The name that was given, else the host's with some random characters: two processes must not share one.
+/// Returns the given name, or the host name with eight random characters, so that two processes have different names.
 fn name(given: Option<&str>) -> Result<String> {
     let Some(name) = given else {
         let random = uuid::Uuid::now_v7().simple().to_string();
-        // The end of such a number is drawn, its beginning is the time.
+        // The first part of a UUID of version 7 is the time, the last part is random.
         let random = random.get(24..).unwrap_or_default();
         return Ok(format!("{}-{random}", host()));
     };
@@ -271,7 +271,7 @@ fn host() -> String {
     "refrain".to_owned()
 }
 
-/// A number within bounds that are included, or the usual one.
+/// Returns the value, or the default `usual` if it is missing. A value outside of `least..=most` is an error.
 pub(super) fn within(name: &str, value: Option<u32>, usual: u32, least: u32, most: u32) -> Result<u32> {
     let value = value.unwrap_or(usual);
     if !(least..=most).contains(&value) {

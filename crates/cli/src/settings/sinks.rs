@@ -1,4 +1,4 @@
-//! Sinks: of the file, and one of each kind of variables.
+//! Sinks from the settings file and from environment variables. Variables can define one sink of each kind.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,25 +13,25 @@ use super::service::within;
 use super::tables::{Hidden, Kind, SinkTable};
 use super::variable::from_variable;
 
-/// Longest name of a sink, characters.
+/// Maximum length of the name of a sink in characters.
 const LONGEST_NAME: usize = 40;
 
-/// Longest wait for the answer of a webhook where none is said, seconds.
+/// Default timeout of a webhook in seconds.
 const TIMEOUT: u32 = 10;
 
-/// What the environment says of sinks.
+/// Settings of sinks from environment variables.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct SinkVariables {
     sinks: BTreeMap<Kind, SinkTable>,
-    /// `REFRAIN_SINK_STDOUT`
+    /// Value of `REFRAIN_SINK_STDOUT`.
     stdout: Option<bool>,
-    /// `REFRAIN_SINK_WEBHOOK_SECRET`
+    /// Value of `REFRAIN_SINK_WEBHOOK_SECRET`.
     secret: Option<Hidden>,
-    /// `STREAM_IDENTIFICATIONS_BUCKET`, which counts where no sink names a bucket.
+    /// `STREAM_IDENTIFICATIONS_BUCKET`, which is used if no sink has a bucket.
     pub(super) bucket: Option<String>,
 }
 
-/// The kinds, with the keys that have variables.
+/// The kinds of sinks with their names and the keys that have variables.
 const KINDS: [(Kind, &str, &[&str]); 5] = [
     (Kind::S3, "s3", &["bucket", "key", "from"]),
     (Kind::Sns, "sns", &["topic", "format", "from"]),
@@ -40,7 +40,7 @@ const KINDS: [(Kind, &str, &[&str]); 5] = [
     (Kind::Stdout, "stdout", &["format", "from"]),
 ];
 
-/// All variables of sinks, without `REFRAIN_SINK_`.
+/// Returns all variables of sinks, without `REFRAIN_SINK_`.
 pub(super) fn known() -> Vec<String> {
     let of = |&(_, kind, keys): &(Kind, &str, &[&str])| -> Vec<String> {
         keys.iter().map(|key| format!("{kind}_{key}").to_uppercase()).collect()
@@ -51,7 +51,8 @@ pub(super) fn known() -> Vec<String> {
 }
 
 impl SinkVariables {
-    /// Takes a variable, `key` being what follows `REFRAIN_SINK_` in lower case; false if there is no such.
+    /// Sets a key from its variable. `key` is the lower-case rest of the name after `REFRAIN_SINK_`. Returns false if it is
+    /// unknown.
     pub(super) fn set(&mut self, key: &str, variable: &str, value: &OsStr) -> Result<bool> {
         match key {
             "stdout" => {
@@ -73,7 +74,7 @@ impl SinkVariables {
         Ok(false)
     }
 
-    /// This layer, and what it leaves open from the one below.
+    /// Returns this layer with missing settings taken from the layer `below`.
     pub(super) fn over(mut self, below: Self) -> Self {
         for (kind, table) in below.sinks {
             let above = self.sinks.remove(&kind).unwrap_or_default();
@@ -87,7 +88,7 @@ impl SinkVariables {
         }
     }
 
-    /// The sinks of the file with these variables over them.
+    /// Returns the sinks of the file, overridden and supplemented by these variables.
     fn over_file(&self, file: &[SinkTable]) -> Vec<SinkTable> {
         let mut all = file.to_vec();
         for sink in &mut all {
@@ -125,13 +126,13 @@ impl SinkVariables {
         all
     }
 
-    /// All sinks, checked.
+    /// Checks and returns all sinks. `file` has the sinks of the settings file.
     pub(super) fn check(&self, file: &[SinkTable]) -> Result<Vec<SinkSettings>> {
         let mut sinks: Vec<SinkSettings> = Vec::new();
         for table in self.over_file(file) {
             let sink = self.sink(table)?;
             if sinks.iter().any(|other| other.name == sink.name) {
-                bail!("two sinks are called {:?}; give each a name of its own", sink.name);
+                bail!("two sinks have the name {:?}; use different names", sink.name);
             }
             sinks.push(sink);
         }
@@ -148,7 +149,7 @@ impl SinkVariables {
         let format = table.format.unwrap_or(Format::Response);
         let from = match &table.from {
             Some(from) if from.is_empty() => {
-                bail!("sink {name:?} gets nothing: from is empty; use live, archive or file")
+                bail!("sink {name:?}: from is empty; use live, archive or file")
             }
             Some(from) => from.clone(),
             None => vec![HeardFrom::Live, HeardFrom::Archive],
@@ -184,7 +185,7 @@ impl SinkVariables {
             ("format \"song\"", format == Some(Format::Song), &[Kind::Sns, Kind::Webhook, Kind::Stdout]),
         ] {
             if there && !is(kinds) {
-                bail!("the kind {} has no {key}; take it out", word(kind));
+                bail!("the kind {} has no {key}; remove it", word(kind));
             }
         }
         let key = key.unwrap_or_else(|| DEFAULT_KEY.to_owned());
@@ -214,7 +215,8 @@ impl SinkVariables {
 
 fn needed<T>(key: &str, kind: Kind, value: Option<T>) -> Result<T> {
     let variable = format!("REFRAIN_SINK_{}_{}", word(kind).to_uppercase(), key.to_uppercase());
-    value.with_context(|| format!("{key} is missing (or {variable}, where it is called {})", word(kind)))
+    value
+        .with_context(|| format!("{key} is missing; set it, or {variable} for the sink named {}", word(kind)))
 }
 
 fn word(kind: Kind) -> &'static str {

@@ -1,4 +1,4 @@
-//! The tables of `docs/service.toml` as they are typed, and their variables.
+//! The tables of `docs/service.toml` before they are checked, and their environment variables.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::variable::{FromVariable, from_variable};
 
-/// A text that no message shows: it is a secret, or may hold one.
+/// A text that is or can contain a secret. Its debug output is `***`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Hidden(pub(crate) String);
@@ -22,21 +22,21 @@ impl fmt::Debug for Hidden {
     }
 }
 
-/// A role as typed.
+/// A role in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     /// Follow live streams
     Monitor,
-    /// Identify files dropped into the bucket
+    /// Identify files uploaded to the bucket
     Check,
-    /// Learn files dropped into the bucket
+    /// Index files uploaded to the bucket
     Index,
-    /// Answer the HTTP API
+    /// Serve the HTTP API
     Api,
 }
 
-/// An event as typed.
+/// A kind of event in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Event {
@@ -45,7 +45,7 @@ pub(crate) enum Event {
     Final,
 }
 
-/// A kind of sink as typed.
+/// A kind of sink in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -56,7 +56,8 @@ pub(crate) enum Kind {
     Stdout,
 }
 
-/// A table of the file of which every key has a variable: `REFRAIN_`, the table's name, `_`, the key's name.
+/// Defines a table of the settings file in which every key has an environment variable: `REFRAIN_`, the name of the table,
+/// `_`, the name of the key.
 macro_rules! table {
     ($(#[$doc:meta])* $name:ident { $($key:ident: $kind:ty,)* }) => {
         $(#[$doc])*
@@ -65,16 +66,16 @@ macro_rules! table {
         pub(crate) struct $name { $(pub(crate) $key: Option<$kind>,)* }
 
         impl $name {
-            /// All keys.
+            /// Names of all keys.
             #[cfg_attr(not(test), allow(dead_code, reason = "sinks have variables of their own"))]
             pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
 
-            /// This layer, and what it leaves open from the one below.
+            /// Returns this layer with missing values taken from the layer `below`.
             pub(super) fn over(self, below: Self) -> Self {
                 Self { $($key: self.$key.or(below.$key),)* }
             }
 
-            /// Sets a key from the variable of that whole name; false if there is no such key.
+            /// Sets a key from the variable with the full name `variable`. Returns false if there is no such key.
             pub(super) fn set(&mut self, key: &str, variable: &str, value: &OsStr) -> Result<bool> {
                 match key {
                     $(stringify!($key) => self.$key = Some(from_variable(variable, value)?),)*
@@ -87,7 +88,7 @@ macro_rules! table {
 }
 
 table! {
-    /// `[database]`
+    /// The table `[database]`.
     DatabaseLayer {
         max_connections: u32,
         acquire_timeout_seconds: u32,
@@ -97,7 +98,7 @@ table! {
 }
 
 table! {
-    /// `[service]`
+    /// The table `[service]`.
     ServiceTable {
         roles: Vec<Role>,
         name: String,
@@ -108,7 +109,7 @@ table! {
 }
 
 table! {
-    /// `[aws]`
+    /// The table `[aws]`.
     AwsTable {
         region: String,
         endpoint_url: String,
@@ -121,7 +122,7 @@ table! {
 }
 
 table! {
-    /// `[queues]`
+    /// The table `[queues]`.
     QueuesTable {
         streams: String,
         check: String,
@@ -131,7 +132,7 @@ table! {
 }
 
 table! {
-    /// `[bucket]`
+    /// The table `[bucket]`.
     BucketTable {
         source: String,
         index_prefix: String,
@@ -145,7 +146,7 @@ table! {
 }
 
 table! {
-    /// `[monitor]`
+    /// The table `[monitor]`.
     MonitorTable {
         events: Vec<Event>,
         update_seconds: u32,
@@ -155,7 +156,7 @@ table! {
 }
 
 table! {
-    /// `[ivs]`
+    /// The table `[ivs]`.
     IvsTable {
         channels: Vec<String>,
         reconcile_seconds: u32,
@@ -166,7 +167,7 @@ table! {
 }
 
 table! {
-    /// `[outbox]`
+    /// The table `[outbox]`.
     OutboxTable {
         longest_pause_seconds: u32,
         give_up_hours: u32,
@@ -175,7 +176,7 @@ table! {
 }
 
 table! {
-    /// `[keep]`
+    /// The table `[keep]`.
     KeepTable {
         detections_days: u32,
         deliveries_days: u32,
@@ -183,7 +184,7 @@ table! {
 }
 
 table! {
-    /// `[http]`
+    /// The table `[http]`.
     HttpTable {
         listen: String,
         api_token_file: PathBuf,
@@ -191,7 +192,7 @@ table! {
 }
 
 table! {
-    /// `[log]`
+    /// The table `[log]`.
     LogTable {
         json: bool,
         level: String,
@@ -199,7 +200,7 @@ table! {
 }
 
 table! {
-    /// `[metrics]`
+    /// The table `[metrics]`.
     MetricsTable {
         emf: bool,
         namespace: String,
@@ -210,7 +211,7 @@ table! {
 }
 
 table! {
-    /// An entry of `[[sinks]]`; which keys go with which kind is checked later.
+    /// An entry of `[[sinks]]`. The keys that its kind allows are checked later.
     SinkTable {
         name: String,
         kind: Kind,
@@ -227,7 +228,7 @@ table! {
     }
 }
 
-/// `[medialive]`
+/// The table `[medialive]`.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MediaLiveTable {

@@ -1,4 +1,4 @@
-//! URLs that may hold a password.
+//! The URL of the catalog, which can contain a password.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// URL of a catalogue. It shows itself without its secrets.
+/// URL of a catalog. Its display and debug output have no secrets.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct CatalogUrl(String);
 
 impl CatalogUrl {
-    /// All of it, for whoever connects.
+    /// Returns the URL with its secrets, for the connection to the database.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -36,8 +36,8 @@ impl fmt::Display for CatalogUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match refrain_catalog::address(&self.0) {
             Ok(address) => f.write_str(&address.url),
-            // Nobody knows which part of it is the password.
-            Err(_) => f.write_str("(a URL that names no catalogue)"),
+            // In an invalid URL the password cannot be found, so no part of it is shown.
+            Err(_) => f.write_str("(an invalid catalog URL)"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Values of environment variables.
+//! Parsing of the values of environment variables.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -11,16 +11,16 @@ use serde::de::value::Error;
 
 use super::tables::{Event, Kind, Role};
 
-/// What a variable can hold.
+/// A type that can be parsed from the value of an environment variable.
 pub(super) trait FromVariable: Sized {
-    /// Whether a message may repeat the text.
+    /// True if error messages can quote the text.
     const SHOWN: bool = true;
 
-    /// Reads the text, or says what is wrong with it.
+    /// Parses the text. The error is a message without the text.
     fn from_variable(text: &str) -> Result<Self, String>;
 }
 
-/// Reads the variable of this whole name.
+/// Parses the value of the variable with the full name `name`.
 pub(super) fn from_variable<T: FromVariable>(name: &str, value: &OsStr) -> Result<T> {
     let text = value.to_str().ok_or_else(|| anyhow!("environment variable {name} is not UTF-8"))?;
     T::from_variable(text).map_err(|why| match T::SHOWN {
@@ -40,7 +40,7 @@ macro_rules! parsed {
 }
 parsed!(u32, f64, bool);
 
-/// Those that are one of some words: as the file has them.
+/// Implements [`FromVariable`] for enumerations, with the same words as in the settings file.
 macro_rules! words {
     ($($kind:ty),*) => {$(
         impl FromVariable for $kind {
@@ -65,7 +65,7 @@ impl FromVariable for PathBuf {
     }
 }
 
-/// Separated by commas.
+/// Parses a list with commas between its elements.
 impl<T: FromVariable> FromVariable for Vec<T> {
     fn from_variable(text: &str) -> Result<Self, String> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

@@ -1,4 +1,4 @@
-//! The catalogue and its index cache, as this command uses them: blocking, from any thread.
+//! Blocking access to the catalog and its index cache, from any thread.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use tokio::task::JoinHandle;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// What to do about a catalogue that is not there.
+/// What to do if the catalog does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// Make it: the command puts something in.
+    /// Create it, for commands that write to it.
     Create,
-    /// Say so: an empty catalogue made in passing would hide a mistyped path.
+    /// Return an error. Creating an empty catalog would hide a mistyped path.
     Refuse,
 }
 
-/// An open catalogue. The runtime waits for the database and follows its changes; sound is never worked on there.
+/// An open catalog. The runtime waits for the database and follows its changes. Audio is never processed on it.
 pub(crate) struct Store {
     runtime: Runtime,
     catalog: Arc<dyn Catalog>,
@@ -30,13 +30,13 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the catalogue.
+    /// Opens the catalog, and creates it if it does not exist and `missing` is [`Missing::Create`].
     pub(crate) fn open(settings: &Settings, missing: Missing) -> Result<Self> {
         let url = settings.catalog.expose();
         if let Some(path) = sqlite_path(url) {
             prepare(&path, missing, settings.names.catalog)?;
         }
-        // One thread of its own: what follows the catalogue goes on while nobody waits for anything.
+        // One worker thread, so that following the catalog continues while no call of `wait` runs.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -51,54 +51,55 @@ impl Store {
         Ok(Self { runtime, catalog, settings: settings.clone() })
     }
 
-    /// Waits for the database.
+    /// Runs a future, such as a database query, to its end and returns its result.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    /// The runtime, for other network work.
+    /// Returns a handle of the runtime, for other network operations.
     pub(crate) fn handle(&self) -> tokio::runtime::Handle {
         self.runtime.handle().clone()
     }
 
-    /// The catalogue, to ask with [`Self::wait`].
+    /// Returns the catalog, for queries with [`Self::wait`].
     pub(crate) fn catalog(&self) -> &dyn Catalog {
         self.catalog.as_ref()
     }
 
-    /// The catalogue, for work that goes on in the background.
+    /// Returns the catalog, for work in the background.
     pub(crate) fn shared_catalog(&self) -> Arc<dyn Catalog> {
         Arc::clone(&self.catalog)
     }
 
-    /// Begins work in the background; it ends with the store at the latest.
+    /// Starts work in the background, which ends with the store at the latest.
     pub(crate) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         self.runtime.spawn(work)
     }
 
-    /// Opens the index cache and brings it up to date; a cache that had to be thrown away is one line.
+    /// Opens the index cache and brings it up to date. If it was missing or had to be discarded, one line is printed.
     pub(crate) fn library(&self, output: &Output) -> Result<Library> {
         let prefix = self.settings.cache_prefix()?;
         if let Some(folder) = prefix.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the index cache's folder {}", folder.display()))?;
+            std::fs::create_dir_all(folder).with_context(|| {
+                format!("cannot create the folder of the index cache {}", folder.display())
+            })?;
         }
         let (mut library, state) = self.wait(Library::open(Arc::clone(&self.catalog), &prefix))?;
         if let Some(why) = rebuilt(&state, library.position() == self.wait(self.catalog.position())?) {
-            output.note(&format!("refrain: index cache {why}; it is built again"));
+            output.note(&format!("refrain: index cache {why}; rebuilding it"));
         }
         self.refresh(&mut library, output)?;
         Ok(library)
     }
 
-    /// Throws the index cache away.
+    /// Deletes the contents of the index cache.
     pub(crate) fn discard_library(&self) -> Result<()> {
         let prefix = self.settings.cache_prefix()?;
         let (mut library, _) = self.wait(Library::open(Arc::clone(&self.catalog), &prefix))?;
         Ok(self.wait(library.discard())?)
     }
 
-    /// Brings the index cache up to date; tracks that cannot be searched are named.
+    /// Brings the index cache up to date and prints the tracks that cannot be searched.
     pub(crate) fn refresh(&self, library: &mut Library, output: &Output) -> Result<()> {
         let refreshed = self.wait(library.refresh())?;
         for skipped in refreshed.skipped {
@@ -107,7 +108,7 @@ impl Store {
         Ok(())
     }
 
-    /// Has the index cache follow the catalogue by itself.
+    /// Starts to follow the catalog in the background, which keeps the index cache up to date.
     pub(crate) fn follow(
         &self,
         library: Library,
@@ -117,27 +118,28 @@ impl Store {
         Follower::start(library, listener)
     }
 
-    /// Ends the use of the catalogue in good order.
+    /// Closes the catalog. The database is cleaned up if possible.
     pub(crate) fn close(self) -> Result<()> {
         Ok(self.wait(self.catalog.close())?)
     }
 }
 
-/// What a person reads of a track that the index leaves out.
+/// Returns the message for a track that the index does not contain.
 pub(crate) fn cannot_be_searched(skipped: &Skipped) -> String {
     format!("track {} cannot be searched: {}", skipped.track.0, skipped.reason)
 }
 
-/// Why the cache is built again, if that is news: an empty cache of an empty catalogue is none.
+/// Returns the reason why the cache has to be rebuilt, or `None` if it is valid. A missing cache of an empty catalog needs no
+/// message.
 fn rebuilt(state: &CacheState, empty_catalog: bool) -> Option<String> {
     match state {
         CacheState::Ready => None,
-        CacheState::Missing => (!empty_catalog).then(|| "is not there".to_owned()),
+        CacheState::Missing => (!empty_catalog).then(|| "not found".to_owned()),
         CacheState::Discarded(why) => Some(why.clone()),
     }
 }
 
-/// The path of a catalogue file, for a catalogue that is one.
+/// Returns the path of a catalog in an SQLite file, or `None` for other catalogs.
 pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?;
     let path = path.strip_prefix("//").unwrap_or(path);
@@ -147,7 +149,7 @@ pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
 fn prepare(path: &Path, missing: Missing, option: &str) -> Result<()> {
     if missing == Missing::Refuse && !path.exists() {
         bail!(
-            "there is no catalogue {}; make one with `refrain index FOLDER`, or name another catalog with {option}",
+            "catalog {} not found; create it with `refrain index FOLDER`, or select another catalog with {option}",
             path.display()
         );
     }
@@ -156,7 +158,7 @@ fn prepare(path: &Path, missing: Missing, option: &str) -> Result<()> {
         && !folder.as_os_str().is_empty()
     {
         std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make folder {}", folder.display()))?;
+            .with_context(|| format!("cannot create folder {}", folder.display()))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `refrain streams`: what the service follows.
+//! `refrain streams`: lists, adds and stops streams of the service.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use crate::output::{Align, Output, Table, timestamp};
 use crate::settings::{Settings, check_id, check_url};
 use crate::store::{Missing, Store};
 
-/// Rows that are read at once.
+/// Maximum number of rows per database query.
 const PAGE: u32 = 500;
 
 const COLUMNS: [(&str, Align); 8] = [
@@ -54,7 +54,7 @@ fn add(args: &AddStreamArgs, store: &Store, output: &Output) -> Result<Outcome> 
         started_at: now()?,
     };
     match store.wait(store.catalog().journal().start_stream(&new))? {
-        StartOutcome::Started(_) => output.line(&format!("stream {:?} is to be followed", args.id))?,
+        StartOutcome::Started(_) => output.line(&format!("stream {:?} added", args.id))?,
         StartOutcome::Known(known) if known.url == args.url => {
             output.line(&format!("stream {:?} is {} already", args.id, known.state.as_str()))?;
         }
@@ -70,16 +70,16 @@ fn add(args: &AddStreamArgs, store: &Store, output: &Output) -> Result<Outcome> 
 fn stop(args: &StopStreamArgs, store: &Store, output: &Output) -> Result<Outcome> {
     let journal = store.catalog().journal();
     let Some(stream) = store.wait(journal.stream(&args.id))? else {
-        bail!("there is no stream {:?}; `refrain streams list` shows all", args.id);
+        bail!("stream {:?} not found; `refrain streams list` shows all streams", args.id);
     };
     if !store.wait(journal.end_stream(&args.id, None, Some("stopped by hand"), now()?))? {
         output.line(&format!("stream {:?} is {} already", args.id, stream.state.as_str()))?;
         return Ok(Outcome::Done);
     }
-    output.line(&format!("stream {:?} is ended", args.id))?;
+    output.line(&format!("stream {:?} stopped", args.id))?;
     if stream.origin == ORIGIN_FIXED {
         output.note(
-            "refrain: it stands in the settings file, so the service begins it again; take it out there",
+            "refrain: the stream is in the settings file, so the service starts it again; remove it from that file",
         );
     }
     Ok(Outcome::Done)
@@ -112,7 +112,7 @@ fn list(args: &ListStreamsArgs, store: &Store, output: &Output) -> Result<Outcom
     Ok(Outcome::Done)
 }
 
-/// A stream as programs read it. Its URL may hold a token and is not shown.
+/// JSON form of a stream. It has no URL, because a URL can contain a token. Times are milliseconds since 1970.
 #[derive(Serialize)]
 struct Row<'a> {
     id: &'a str,
@@ -128,11 +128,12 @@ struct Row<'a> {
     ended_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<&'a str>,
-    /// Below zero: it has run out, and another worker may take the stream.
+    /// Remaining lease time in seconds. A negative value means that the lease has expired, and another worker can take the
+    /// stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_seconds: Option<f64>,
     attempts: u32,
-    /// Deaths of the process, or of the decoder, that count against the stream.
+    /// Number of deaths of the process or of the decoder, whichever is higher, that count towards quarantine.
     deaths: u32,
     quarantined: bool,
 }
@@ -171,7 +172,7 @@ fn cells(stream: &Stream, now: i64) -> [String; 8] {
     ]
 }
 
-/// Deaths that count against the stream; nothing where there are none.
+/// Returns the number of deaths that count towards quarantine, or `-` for zero.
 fn deaths(stream: &Stream) -> String {
     match stream.deaths.max(stream.decoder_deaths) {
         0 => "-".to_owned(),
@@ -179,12 +180,12 @@ fn deaths(stream: &Stream) -> String {
     }
 }
 
-/// Seconds that the lease still lasts, by this machine's clock.
+/// Returns the remaining lease time in seconds, by the clock of this machine.
 fn lease_seconds(stream: &Stream, now: i64) -> Option<f64> {
     stream.lease_until.map(|until| until.saturating_sub(now) as f64 / 1000.0)
 }
 
-/// Milliseconds since 1970.
+/// Returns the current time in milliseconds since 1970.
 fn now() -> Result<i64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?;
     i64::try_from(now.as_millis()).context("this machine's clock is far in the future")

@@ -16,7 +16,7 @@ use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// Names that look like fields but are facts of the file.
+/// Names that cannot be set, because they are properties of the file.
 const FIXED: [&str; 6] = ["file", "source", "id", "content", "seconds", "length"];
 
 /// Changes values of one track.
@@ -26,7 +26,7 @@ pub(super) fn set(args: &SetArgs, store: &Store, output: &Output) -> Result<Outc
     for value in &args.values {
         let (name, value) = value
             .split_once('=')
-            .with_context(|| format!("{value:?} is not KEY=VALUE; KEY= clears a value"))?;
+            .with_context(|| format!("{value:?} is not KEY=VALUE; use KEY= to clear a value"))?;
         if name.trim().is_empty() || FIXED.contains(&name.trim().to_ascii_lowercase().as_str()) {
             bail!("{name:?} cannot be set");
         }
@@ -43,12 +43,12 @@ pub(super) fn set(args: &SetArgs, store: &Store, output: &Output) -> Result<Outc
     let said = if update == TrackUpdate::default() { "unchanged" } else { "changed" };
     let track = store
         .wait(store.catalog().update(track.id, update))?
-        .with_context(|| format!("track {} was removed meanwhile", track.id))?;
+        .with_context(|| format!("track {} was removed by another process", track.id))?;
     output.line(&format!("{said} {} {}", track.id, clean(&song(&track))))?;
     Ok(Outcome::Done)
 }
 
-/// Removes tracks; one that is not there does not keep the others.
+/// Removes tracks. A track that is not found is reported and does not prevent the removal of the others.
 pub(super) fn remove(
     args: &RemoveArgs,
     store: &Store,
@@ -83,7 +83,7 @@ fn remove_one(store: &Store, track: &Track) -> Result<()> {
     Ok(())
 }
 
-/// The track of a file, by the name it was indexed under or by the one as typed.
+/// Finds the track of a file by its absolute path, which is the source of indexed files, or by the path as typed.
 fn find_source(store: &Store, path: &Path) -> Result<Track> {
     let typed = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
     let absolute = source_name(path)?;

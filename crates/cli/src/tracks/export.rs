@@ -1,4 +1,4 @@
-//! `refrain tracks export`: every track, and the links between them, in the lines of [`super::format`].
+//! `refrain tracks export`: writes all tracks and the links between them in the format of [`super::format`].
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
@@ -18,20 +18,20 @@ use crate::exit::Outcome;
 use crate::output::{Counter, Output};
 use crate::store::Store;
 
-/// Tracks whose constellations are read at once. While these are written, the next are read.
+/// Number of tracks per page, whose constellations are read with one query. While a page is written, the next one is read.
 const PAGE: u32 = 64;
 
-/// Links read at once.
+/// Maximum number of links per database query.
 const LINKS: u32 = 1000;
 
-/// Tracks with their packed constellations.
+/// A page of tracks with their packed constellations.
 type Page = Vec<(Track, Vec<u8>)>;
 
-/// Writes all tracks that are not removed.
+/// Runs the command. Removed tracks are not exported.
 pub(super) fn export(args: &ExportArgs, store: &Store, output: &Output) -> Result<Outcome> {
     match &args.file {
         None => {
-            // A bar would be drawn anew after every line.
+            // On a terminal, a progress bar would have to be redrawn after every line.
             let on_screen = std::io::stdout().is_terminal();
             let progress = (!on_screen).then(|| counter(store, output)).transpose()?;
             write(store, progress.as_ref(), |line| Ok(output.line(line)?))?;
@@ -50,7 +50,8 @@ fn counter<'a>(store: &Store, output: &'a Output) -> Result<Counter<'a>> {
     Ok(output.count("tracks", Some(store.wait(store.catalog().count())?)))
 }
 
-/// Writes beside the file and replaces it at the end: a backup is never half of one. Pipes and devices are written to.
+/// Writes to a temporary file in the same folder and renames it at the end, so that the file is never incomplete. Pipes and
+/// devices are written to directly. Returns the number of tracks.
 fn to_file(path: &Path, store: &Store, progress: &Counter<'_>) -> Result<u64> {
     let cannot = || format!("cannot write {}", path.display());
     if std::fs::metadata(path).is_ok_and(|target| !target.is_file()) {
@@ -91,7 +92,7 @@ fn write(
             }
         }
     }
-    // Had it died, there would be no more pages either.
+    // A panic of the reader also ends the pages, so the end of the pages alone does not show success.
     store.wait(reading).context("internal error, a bug in refrain; please report it")?;
     if let Some(last) = last {
         write_links(store, last, &mut seal, &mut line)?;
@@ -101,7 +102,7 @@ fn write(
     Ok(tracks)
 }
 
-/// Reads all tracks in the background, a page ahead of whoever takes them.
+/// Reads all tracks in the background, one page ahead of the receiver of the channel.
 fn read_ahead(store: &Store) -> (mpsc::Receiver<Result<Page, CatalogError>>, JoinHandle<()>) {
     let (sender, pages) = mpsc::channel(1);
     let catalog = store.shared_catalog();
@@ -110,7 +111,7 @@ fn read_ahead(store: &Store) -> (mpsc::Receiver<Result<Page, CatalogError>>, Joi
         loop {
             let Some(page) = page(&catalog, &mut after).await.transpose() else { return };
             let failed = page.is_err();
-            // Nobody may want any more.
+            // An error means that the receiver was dropped, so no further pages are needed.
             if sender.send(page).await.is_err() || failed {
                 return;
             }
@@ -119,7 +120,7 @@ fn read_ahead(store: &Store) -> (mpsc::Receiver<Result<Page, CatalogError>>, Joi
     (pages, reading)
 }
 
-/// The tracks after a number; `None` after the last one.
+/// Reads the next page of tracks after the number `after` and updates it. Returns `None` after the last page.
 async fn page(
     catalog: &Arc<dyn Catalog>,
     after: &mut Option<TrackNumber>,
@@ -129,7 +130,7 @@ async fn page(
     *after = Some(last.number);
     let numbers: Vec<TrackNumber> = tracks.iter().map(|track| track.number).collect();
     let mut packed: HashMap<_, _> = catalog.constellations(&numbers).await?.into_iter().collect();
-    // A track that was removed since the page was read has none, and is left out.
+    // A track that was removed after the list was read has no constellation and is left out.
     let whole = tracks.into_iter().filter_map(|track| {
         let packed = packed.remove(&track.number)?;
         Some((track, packed))
@@ -137,7 +138,8 @@ async fn page(
     Ok(Some(whole.collect()))
 }
 
-/// Writes the links between tracks up to the last one that was written.
+/// Writes the links between exported tracks. `last` is the number of the last exported track; links of later tracks are left
+/// out.
 fn write_links(
     store: &Store,
     last: TrackNumber,

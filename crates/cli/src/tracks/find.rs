@@ -1,4 +1,4 @@
-//! Which track somebody means.
+//! Finds the track that an argument names.
 
 use anyhow::{Context, Result, bail};
 use refrain_catalog::{Track, TrackFilter};
@@ -6,13 +6,13 @@ use refrain_service::response::am_item_id;
 
 use crate::store::Store;
 
-/// Tracks asked for at once when all are looked at.
+/// Maximum number of tracks per database query.
 const PAGE: u32 = 1000;
 
-/// Hexadecimal digits of a whole id.
+/// Number of hexadecimal digits of a complete ID.
 const ID_DIGITS: usize = 32;
 
-/// Visits all tracks that pass the filter, a page at a time.
+/// Calls `visit` for all tracks that match the filter, one page at a time.
 pub(super) fn pages(
     store: &Store,
     filter: &TrackFilter,
@@ -27,16 +27,17 @@ pub(super) fn pages(
     }
 }
 
-/// The track with this id, with an id that begins so, or with this amItemID.
+/// Returns the track with this ID, with this unique prefix of its ID, or with this amItemID. Removed tracks are found only
+/// if `removed` is true.
 pub(super) fn find(store: &Store, text: &str, removed: bool) -> Result<Track> {
     let (digits, suffix) =
         text.split_once('_').map_or((text, None), |(digits, suffix)| (digits, Some(suffix)));
     let digits = digits.replace('-', "").to_ascii_lowercase();
     let good = (1..=ID_DIGITS).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     if !good || (suffix.is_some() && digits.len() != ID_DIGITS) {
-        bail!("{text:?} is no track ID; `refrain tracks list` shows them");
+        bail!("{text:?} is not a track ID; `refrain tracks list` shows the IDs");
     }
-    let unknown = || format!("there is no track {text}; `refrain tracks list` shows those that there are");
+    let unknown = || format!("track {text} not found; `refrain tracks list` shows all tracks");
     let track = if digits.len() == ID_DIGITS {
         let found = store.wait(store.catalog().by_id(digits.parse().with_context(unknown)?))?;
         found.filter(|track| removed || track.removed_at.is_none()).with_context(unknown)?
@@ -62,7 +63,7 @@ fn by_prefix(store: &Store, prefix: &str, removed: bool) -> Result<Option<Track>
                         track.id
                     )
                 }
-                // The same track before and after its sound was replaced: the later one counts.
+                // The same track before and after its audio was replaced: the later entry is used.
                 _ => found = Some(track),
             }
         }

@@ -1,4 +1,4 @@
-//! The lines of an export.
+//! The file format of exports: JSON lines with checksums.
 //!
 //! ```text
 //! {"format":"refrain-tracks","version":2}
@@ -6,13 +6,13 @@
 //! {"nearDuplicate":{"track":id,"of":id,"seconds":…},"checksum":"hex"}
 //! {"end":{"tracks":2,"nearDuplicates":1,"checksum":"hex"},"checksum":"hex"}
 //! ```
-//! All tracks come first, then the links between them, then one closing line. A line's checksum is the first half of
-//! the BLAKE3 of what it carries, as the text stands there. The checksum within the closing line is the same of all
-//! checksums before it, one behind the other: lines that are missing, doubled or exchanged show.
+//! All tracks come first, then the links between them, then one closing line. The checksum of a line is the first half of
+//! the BLAKE3 hash of its content, byte by byte as in the file. The checksum inside the closing line is the first half of
+//! the BLAKE3 hash of all previous checksums, concatenated, so that missing, repeated and reordered lines are detected.
 //!
-//! Version 1 had tracks only, and no end, so nobody could tell a whole export from one that was cut between two lines.
-//! It is still read. A program that knows only version 1 would call the new lines damaged tracks; so that it says what
-//! to do instead (update), this is version 2.
+//! Version 1 had tracks only and no closing line, so an export that was truncated between two lines could not be detected.
+//! It can still be read. A program that supports only version 1 would report the new lines as damaged tracks. The new
+//! version number makes it report that it has to be updated instead.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::DeserializeOwned;
@@ -21,9 +21,9 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::row::Row;
 
-/// What the header calls the format.
+/// Name of the format in the header.
 const FORMAT: &str = "refrain-tracks";
-/// Version written, and the newest that is read.
+/// Version that is written, and the newest version that can be read.
 const VERSION: u32 = 2;
 /// The first version that ends with a closing line.
 const WITH_END: u32 = 2;
@@ -35,7 +35,7 @@ pub(super) struct Header {
     version: u32,
 }
 
-/// Every other line, as it stands there: one of the three, and its checksum.
+/// Any other line: one of the three kinds of content as raw JSON, and its checksum.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Line {
@@ -48,16 +48,16 @@ struct Line {
     checksum: String,
 }
 
-/// Two tracks of the same sound.
+/// A link between two tracks with the same audio.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Link {
-    /// Id of the later one.
+    /// ID of the track that was indexed later.
     pub(super) track: String,
     pub(super) of: String,
     pub(super) seconds: f64,
 }
 
-/// What was written before the closing line.
+/// Content of the closing line: the numbers of lines before it and their common checksum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct End {
@@ -66,7 +66,7 @@ pub(super) struct End {
     checksum: String,
 }
 
-/// What a line carries.
+/// Content of a line after the header.
 #[derive(Debug)]
 pub(super) enum Content {
     Track(Box<Row>),
@@ -75,16 +75,21 @@ pub(super) enum Content {
 }
 
 impl Header {
-    /// The header of what this program writes.
+    /// Returns the header line of an export by this program.
     pub(super) fn line() -> Result<String> {
         Ok(serde_json::to_string(&Self { format: FORMAT.to_owned(), version: VERSION })?)
     }
 
-    /// Reads a header of a version that is known.
+    /// Parses a header line.
+    ///
+    /// # Errors
+    /// If it is not a header of an export, or if the version is newer than [`VERSION`].
     pub(super) fn read(line: &[u8]) -> Result<Self> {
         let header: Option<Self> = serde_json::from_slice(line).ok();
         let Some(header) = header.filter(|header| header.format == FORMAT) else {
-            bail!("not an export of tracks: its first line is no header; `refrain tracks export` writes one")
+            bail!(
+                "not an export of tracks: the first line is not a header; use a file of `refrain tracks export`"
+            )
         };
         ensure!(
             header.version <= VERSION,
@@ -94,13 +99,13 @@ impl Header {
         Ok(header)
     }
 
-    /// Whether a closing line is to come.
+    /// Returns true if exports of this version have a closing line.
     pub(super) fn has_end(&self) -> bool {
         self.version >= WITH_END
     }
 }
 
-/// Makes the lines of an export.
+/// Writes the lines of an export and computes their common checksum.
 #[derive(Debug, Default)]
 pub(super) struct Seal {
     all: blake3::Hasher,
@@ -109,19 +114,19 @@ pub(super) struct Seal {
 }
 
 impl Seal {
-    /// The line of a track.
+    /// Returns the line for a track.
     pub(super) fn track(&mut self, row: &Row) -> Result<String> {
         self.tracks += 1;
         self.line(|text| Line { track: Some(text), ..Line::default() }, row)
     }
 
-    /// The line of a link.
+    /// Returns the line for a link.
     pub(super) fn link(&mut self, link: &Link) -> Result<String> {
         self.links += 1;
         self.line(|text| Line { near_duplicate: Some(text), ..Line::default() }, link)
     }
 
-    /// The closing line.
+    /// Returns the closing line.
     pub(super) fn end(mut self) -> Result<String> {
         let checksum = half(&self.all.finalize());
         let end = End { tracks: self.tracks, near_duplicates: self.links, checksum };
@@ -136,16 +141,19 @@ impl Seal {
     }
 }
 
-/// Proves the lines of an export.
+/// Reads the lines of an export and verifies their checksums.
 #[derive(Debug, Default)]
 pub(super) struct Proof {
     all: blake3::Hasher,
-    /// Lines before the closing one.
+    /// Number of lines before the closing line.
     lines: u64,
 }
 
 impl Proof {
-    /// Reads a line and proves it.
+    /// Parses a line and verifies its checksum.
+    ///
+    /// # Errors
+    /// If the line is damaged, or if its values are unknown.
     pub(super) fn read(&mut self, line: &[u8]) -> Result<Content> {
         let line: Option<Line> = serde_json::from_slice(line).ok();
         let line =
@@ -154,33 +162,35 @@ impl Proof {
             return Ok(Content::End(proven(text, checksum)?));
         }
         self.lines += 1;
-        let line = line.context("damaged: no JSON object of a track")?;
-        // Also where the content is damaged: the others still follow each other.
+        let line = line.context("damaged: not a JSON object of a track")?;
+        // Included even if the content is damaged, so that the order of the other lines can still be verified.
         self.all.update(line.checksum.as_bytes());
         match (line.track, line.near_duplicate) {
             (Some(text), None) => Ok(Content::Track(proven(&text, &line.checksum)?)),
             (None, Some(text)) => Ok(Content::Link(proven(&text, &line.checksum)?)),
-            _ => bail!("damaged: no JSON object of a track"),
+            _ => bail!("damaged: not a JSON object of a track"),
         }
     }
 
-    /// Why the lines are not the ones that the closing line tells of; `damaged` of them could not be read.
+    /// Compares the lines that were read with the closing line, and returns the difference as text. `damaged` is the number of
+    /// lines that could not be read. Their checksums can be damaged too, so with any of them only the number of lines is
+    /// compared.
     pub(super) fn against(&self, end: &End, damaged: u64) -> Option<String> {
         let told = end.tracks + end.near_duplicates;
         if self.lines < told {
             return Some(format!("{} of its {told} lines are missing", told - self.lines));
         }
         let same = self.lines == told && (damaged > 0 || half(&self.all.finalize()) == end.checksum);
-        (!same).then(|| "its lines are not those that were written, or not in that order".to_owned())
+        (!same).then(|| "its lines differ from those that were written, or have another order".to_owned())
     }
 }
 
 fn proven<T: DeserializeOwned>(text: &RawValue, written: &str) -> Result<T> {
-    ensure!(checksum(text) == written, "damaged: its checksum is wrong");
-    serde_json::from_str(text.get()).context("written by another program: its values are none that are known")
+    ensure!(checksum(text) == written, "damaged: the checksum is wrong");
+    serde_json::from_str(text.get()).context("written by another program: the values are unknown")
 }
 
-/// The checksum of what a line carries.
+/// Returns the checksum of the content of a line.
 fn checksum(text: &RawValue) -> String {
     half(&blake3::hash(text.get().as_bytes()))
 }

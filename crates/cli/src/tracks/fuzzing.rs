@@ -1,9 +1,9 @@
-//! Entry point for fuzzing export files.
+//! Entry point to the parser of exports for the fuzz target.
 
 use super::format::{Content, Header, Proof};
 use super::import::new_track;
 
-/// Reads a header and lines as `tracks import` does; returns the number of valid tracks.
+/// Reads a header and lines as `tracks import` does, and returns the number of valid tracks.
 #[must_use]
 pub fn export(bytes: &[u8]) -> usize {
     let mut lines = bytes.split(|byte| *byte == b'\n');

@@ -1,4 +1,4 @@
-//! `refrain tracks import`: takes in what `export` wrote.
+//! `refrain tracks import`: adds the tracks of an export to the catalog.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -17,16 +17,16 @@ use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// Longest line that is read: the constellation of a day of sound, with room.
+/// Maximum length of a line in bytes (64 MiB), which is more than the constellation of a day of audio needs.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// Tracks that are written at once.
+/// Maximum number of tracks per transaction.
 const BATCH_TRACKS: usize = 64;
 
-/// Bytes of packed constellations that are written at once.
+/// Number of bytes of packed constellations from which on a transaction is written.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// Adds the tracks of an export; damaged lines are named and skipped.
+/// Runs the command. Damaged lines are reported and skipped.
 pub(super) fn import(
     args: &ImportArgs,
     store: &Store,
@@ -57,7 +57,7 @@ pub(super) fn import(
     let progress = output.count("lines", bytes);
     let result = import.all(&mut lines, &header, &progress);
     drop(progress);
-    // Also after an error: what is in the catalogue shall be found.
+    // Also after an error, so that the tracks that were imported are searchable.
     let refreshed = searcher.refresh();
     let tally = import.tally;
     output.line(&tally.line())?;
@@ -70,7 +70,7 @@ pub(super) fn import(
     Ok(Outcome::Partial)
 }
 
-/// What became of the lines.
+/// Counts of the results of the lines.
 #[derive(Debug, Default)]
 struct Tally {
     added: usize,
@@ -78,7 +78,7 @@ struct Tally {
     unchanged: usize,
     skipped: usize,
     links: usize,
-    /// Whether lines are missing.
+    /// True if lines of the export are missing.
     incomplete: bool,
 }
 
@@ -98,11 +98,11 @@ struct Import<'a> {
     store: &'a Store,
     output: &'a Output,
     name: &'a str,
-    /// Numbers of lines, and their tracks, or why they have none.
+    /// Line numbers with their tracks, or with the errors of lines that could not be read. Not yet written to the catalog.
     waiting: Vec<(u64, Result<NewTrack>)>,
     bytes: usize,
     tally: Tally,
-    /// Tracks whose near-duplicates are links of the export.
+    /// Added and replaced tracks, whose near-duplicates are links of the export.
     imported: Vec<TrackNumber>,
 }
 
@@ -110,14 +110,14 @@ impl Import<'_> {
     fn all(&mut self, lines: &mut dyn BufRead, header: &Header, progress: &Counter<'_>) -> Result<()> {
         let mut proof = Proof::default();
         let read = self.read(lines, &mut proof, progress);
-        // Also after an error: what was read shall be kept.
+        // Also after an error, so that the tracks that were read are imported.
         let written = self.write();
         let end = read?;
         written?;
         if header.has_end() {
             self.judge(&proof, end.as_ref());
         }
-        // The export has the links of its tracks. Where it was cut off, the next `refrain index` finds them.
+        // A complete export has all links of its tracks. For an incomplete one, the next `refrain index` finds them.
         if end.is_some() && !self.tally.incomplete {
             let imported = std::mem::take(&mut self.imported);
             self.store.wait(self.store.catalog().finish_comparisons(&imported, &[]))?;
@@ -149,13 +149,13 @@ impl Import<'_> {
 
     fn judge(&mut self, proof: &Proof, end: Option<&End>) {
         let why = match end {
-            None => Some("its last line is missing: it was cut off".to_owned()),
+            None => Some("the last line is missing, the file was truncated".to_owned()),
             Some(end) => proof.against(end, self.tally.skipped as u64),
         };
         if let Some(why) = why {
             self.tally.incomplete = true;
             self.output.note(&format!(
-                "refrain: {} is incomplete: {why}; what is there was imported, export it once more for the rest",
+                "refrain: {} is incomplete: {why}; the valid lines were imported, repeat the export for the others",
                 self.name
             ));
         }
@@ -170,7 +170,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Writes the tracks that wait, and says in order of line why some are none.
+    /// Writes the waiting tracks to the catalog and reports errors in the order of their lines.
     fn write(&mut self) -> Result<()> {
         self.bytes = 0;
         let mut tracks = Vec::new();
@@ -192,14 +192,14 @@ impl Import<'_> {
                 }
                 Ok(Some(Ok(AddOutcome::Unchanged(_)))) => self.tally.unchanged += 1,
                 Ok(Some(Err(error))) => self.skip(number, &error.to_string()),
-                Ok(None) => self.skip(number, "the catalogue did not answer"),
+                Ok(None) => self.skip(number, "the catalog returned no result"),
             }
         }
         Ok(())
     }
 
     fn link(&mut self, number: u64, link: &Link) -> Result<()> {
-        // Its tracks may be among those that wait.
+        // The tracks of the link can be among the waiting ones.
         self.write()?;
         match self.try_link(link)? {
             Ok(()) => self.tally.links += 1,
@@ -211,11 +211,11 @@ impl Import<'_> {
     fn try_link(&self, link: &Link) -> Result<Result<(), String>> {
         let mut numbers = Vec::new();
         for id in [&link.track, &link.of] {
-            let Ok(id) = id.parse() else { return Ok(Err("damaged: its id is none".to_owned())) };
+            let Ok(id) = id.parse() else { return Ok(Err("damaged: invalid ID".to_owned())) };
             let track = self.store.wait(self.store.catalog().by_id(id))?;
             match track.filter(|track| track.removed_at.is_none()) {
                 Some(track) => numbers.push(track.number),
-                None => return Ok(Err(format!("there is no track {id} to link"))),
+                None => return Ok(Err(format!("track {id} of the link not found"))),
             }
         }
         let link = NearDuplicate { track: numbers[0], of: numbers[1], seconds: link.seconds };
@@ -231,7 +231,8 @@ impl Import<'_> {
     }
 }
 
-/// The next line without its end. One that is too long is cut, which its checksum will show.
+/// Returns the next line without its line end. A line that is longer than [`LONGEST_LINE`] is truncated, so that its checksum
+/// is wrong.
 fn next_line(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     if lines.take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
@@ -246,12 +247,12 @@ fn next_line(lines: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
 }
 
 pub(super) fn new_track(row: Row) -> Result<NewTrack> {
-    let packed = row.constellation.context("no track: its constellation is missing")?;
-    let constellation = BASE64_STANDARD.decode(packed).context("damaged: its constellation is no base64")?;
+    let packed = row.constellation.context("invalid track: the constellation is missing")?;
+    let constellation = BASE64_STANDARD.decode(packed).context("damaged: the constellation is not base64")?;
     Constellation::from_bytes(&constellation)?;
-    let content = blake3::Hash::from_hex(&row.content).context("damaged: its content hash is none")?;
+    let content = blake3::Hash::from_hex(&row.content).context("damaged: invalid content hash")?;
     Ok(NewTrack {
-        id: Some(row.id.parse().context("damaged: its id is none")?),
+        id: Some(row.id.parse().context("damaged: invalid ID")?),
         source: row.source,
         content: ContentHash(*content.as_bytes()),
         seconds: row.seconds,

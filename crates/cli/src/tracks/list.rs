@@ -21,7 +21,7 @@ const COLUMNS: [(&str, Align); 6] = [
     ("source", Align::Left),
 ];
 
-/// Prints all tracks that pass the filter, page by page.
+/// Prints all tracks that match the arguments, page by page.
 pub(super) fn list(args: &ListArgs, store: &Store, output: &Output) -> Result<Outcome> {
     let filter = TrackFilter { removed: args.removed, text: args.text.clone(), rule: args.rule.clone() };
     let mut first = true;
@@ -61,7 +61,7 @@ fn table(page: &[Track]) -> Table {
     table
 }
 
-/// Prints everything that is known of one track.
+/// Prints all data of one track.
 pub(super) fn show(args: &ShowArgs, store: &Store, output: &Output) -> Result<Outcome> {
     let track = find(store, &args.id, true)?;
     if args.json {
@@ -102,7 +102,7 @@ fn values(track: &Track) -> Vec<(String, String)> {
     ];
     values.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))));
     values.extend(metadata.extra.clone());
-    let rule = track.rule.as_ref().map_or("none (answered as notSubmitted)", |rule| rule.as_str());
+    let rule = track.rule.as_ref().map_or("none (reported as notSubmitted)", |rule| rule.as_str());
     values.extend([
         ("rule".into(), rule.to_owned()),
         ("length".into(), clock(track.seconds)),

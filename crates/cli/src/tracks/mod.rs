@@ -1,4 +1,4 @@
-//! `refrain tracks …`: look at and change what the catalogue knows.
+//! `refrain tracks …`: lists, shows, changes, exports and imports the tracks of the catalog.
 
 mod change;
 mod export;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &TracksArgs, settings: &Settings, output: &Output) -> Re
         TracksCommand::Import(args) => import::import(args, &store, settings, output),
         TracksCommand::Reindex(_) => reindex::reindex(&store, settings, output),
     };
-    // Whoever only reads does not care whether the file can be tidied up, for example on a full disk.
+    // An error of the cleanup at closing, for example on a full disk, matters only for commands that wrote.
     let closed = store.close();
     let outcome = outcome?;
     match args.command {

@@ -8,12 +8,12 @@ use crate::search::Searcher;
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// Makes the search index from nothing.
+/// Discards the search index and rebuilds it from the catalog.
 pub(super) fn reindex(store: &Store, settings: &Settings, output: &Output) -> Result<Outcome> {
     let searcher = Searcher::rebuilt(store, settings, output)?;
     for note in searcher.news().notes {
         output.note(&format!("refrain: {note}"));
     }
-    output.line(&format!("{} tracks can be found", searcher.tracks()))?;
+    output.line(&format!("{} tracks are searchable", searcher.tracks()))?;
     Ok(Outcome::Done)
 }

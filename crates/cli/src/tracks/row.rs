@@ -1,34 +1,34 @@
-//! A track as JSON.
+//! JSON form of a track.
 
 use refrain_catalog::{Metadata, Rule, Track};
 use refrain_service::response::am_item_id;
 use serde::{Deserialize, Serialize};
 
-/// What `list`, `show` and `export` say of a track.
+/// JSON form of a track in `tracks list`, `show` and `export`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Row {
     pub(super) id: String,
-    /// Follows from the id; for readers only.
+    /// The amItemID, which is derived from the ID. It is not read by an import.
     #[serde(rename = "amItemID")]
     pub(super) am_item_id: String,
     pub(super) source: String,
-    /// BLAKE3 of the file, hexadecimal.
+    /// BLAKE3 hash of the file, in hexadecimal digits.
     pub(super) content: String,
     pub(super) seconds: f64,
     pub(super) metadata: Metadata,
     pub(super) rule: Option<Rule>,
-    /// Milliseconds since the Unix epoch.
+    /// Time at which the track was added, in milliseconds since the Unix epoch.
     pub(super) added_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) removed_at: Option<i64>,
-    /// The packed constellation in base64; in exports only.
+    /// The packed constellation in base64, in exports only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) constellation: Option<String>,
 }
 
 impl Row {
-    /// The row of a track, without its constellation.
+    /// Creates the row of a track, without its constellation.
     pub(super) fn new(track: Track) -> Self {
         Self {
             id: track.id.to_string(),

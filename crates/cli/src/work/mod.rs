@@ -1,33 +1,33 @@
-//! Many inputs on several threads, results in input order, bounded memory.
+//! Processes many inputs on several threads, with results in the order of the inputs and bounded memory.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How far work may run ahead of the slowest input, per thread. Results waiting their turn are small
-/// (matches or a packed constellation), decoded sound never waits.
+/// Maximum number of inputs, per thread, by which processing can be ahead of the input whose result is delivered next. It
+/// bounds the memory for finished results, which are small (matches or a packed constellation, never decoded audio).
 const AHEAD_PER_JOB: usize = 32;
 
-/// The work on one input panicked: a bug of ours, which must not take the other inputs with it.
+/// Error of an input whose processing panicked, which is a bug. The other inputs are still processed.
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
-/// What the consumer of results wants.
+/// Decision of the consumer of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
-    /// More results.
+    /// Deliver further results.
     Continue,
-    /// No more: work not begun is dropped.
+    /// Stop. Inputs whose processing has not started are not processed.
     Stop,
 }
 
-/// What the consumer of results is called for.
+/// Reason of a call of the consumer.
 #[derive(Debug)]
 pub(crate) enum Turn<T> {
-    /// The result of this input.
+    /// The result of the input with this number.
     Done(usize, Result<T, Panicked>),
-    /// The next result is not there yet.
+    /// The next result is not available yet.
     Idle,
 }
 
@@ -52,7 +52,7 @@ impl<T> Shared<T> {
         self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The result of input `k`; `None` if it is not there after so long.
+    /// Waits for the result of input `k` and returns it, or `None` if it is not available after `at_most`.
     fn take(&self, k: usize, at_most: Option<Duration>) -> Option<Result<T, Panicked>> {
         let missing = |state: &mut State<T>| !state.done.contains_key(&k);
         let state = self.lock();
@@ -71,8 +71,8 @@ impl<T> Shared<T> {
     }
 }
 
-/// Runs `work` on inputs `0..count` on `jobs` threads and gives the results to `sink`, on this thread and in
-/// order of input, as soon as all before them are there. With one job or one input no thread is started.
+/// Runs `work` for the inputs `0..count` on `jobs` threads and passes the results to `sink`, on the calling thread and in
+/// the order of the inputs. With one job or one input no thread is started.
 pub(crate) fn in_order<T: Send, E>(
     count: usize,
     jobs: usize,
@@ -93,8 +93,8 @@ pub(crate) fn in_order<T: Send, E>(
     })
 }
 
-/// The same for a sink that has something else to do, too: it gets a turn at least once in so long, also while all
-/// results make it wait.
+/// Like [`in_order`], but also calls `sink` with [`Turn::Idle`] whenever no result is available for `at_most`, so that it can
+/// do other work. It always starts threads.
 pub(crate) fn in_order_or_idle<T: Send, E>(
     count: usize,
     jobs: usize,
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_order_from_any_number_of_threads() {
+    fn results_are_in_order_for_any_number_of_threads() {
         for jobs in [1, 2, 7] {
             let mut seen = Vec::new();
             let done: Result<(), Infallible> = in_order(
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_one_result_and_an_error_or_stop_ends_the_work() {
+    fn a_panic_affects_one_result_and_an_error_or_stop_ends_the_work() {
         let mut outcomes = Vec::new();
         let done: Result<(), &str> = in_order(
             10_000,
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sink_has_its_turn_while_an_input_takes_long() {
+    fn the_sink_is_called_idle_during_a_slow_input() {
         for jobs in [1, 3] {
             let (idled, mut last) = (AtomicBool::new(false), None);
             let done: Result<(), Infallible> = in_order_or_idle(
@@ -259,7 +259,7 @@ mod tests {
                 jobs,
                 Duration::from_millis(1),
                 |k| {
-                    // Ends only when the sink was called with nothing to deliver.
+                    // Ends only after the sink was called with `Turn::Idle`.
                     while k == 7 && !idled.load(Ordering::SeqCst) {
                         std::thread::yield_now();
                     }

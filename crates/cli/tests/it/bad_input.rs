@@ -1,4 +1,4 @@
-//! What strangers hand in, beside what is good.
+//! Tests of invalid inputs together with valid ones.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Ran, Sandbox, best, music};
 
-/// A WAV file by hand: any rate, channels and sample format.
+/// Creates a WAV file with any rate, channels and sample format.
 fn wav(tag: u16, rate: u32, channels: u16, bytes_per_sample: u16, data: &[u8]) -> Vec<u8> {
     let frame = channels * bytes_per_sample;
     let mut wav = b"RIFF".to_vec();
@@ -36,10 +36,10 @@ fn float(samples: impl Iterator<Item = f32>) -> Vec<u8> {
     samples.flat_map(f32::to_le_bytes).collect()
 }
 
-/// Good sound in strange clothes: every one of these must be recognised.
+/// Writes valid audio in unusual formats. All of these files must be recognised.
 fn strange(sandbox: &Sandbox) -> Vec<PathBuf> {
     let clip = crop(&music().known[0].samples, 4.0, 8.0);
-    // Every fifth sample is close enough to 8 kHz once it is called 8,820 Hz; four copies make 176.4 kHz.
+    // Every fifth sample gives a rate of 8,820 Hz, which is close to 8 kHz. Four copies of each sample give 176.4 kHz.
     let low = wav(1, 8_820, 1, 2, &pcm16(clip.iter().step_by(5).copied()));
     let high = wav(1, 176_400, 1, 2, &pcm16(clip.iter().flat_map(|s| [*s; 4])));
     let eight = wav(1, 44_100, 8, 2, &pcm16(clip.iter().flat_map(|s| [*s; 8])));
@@ -59,7 +59,7 @@ fn strange(sandbox: &Sandbox) -> Vec<PathBuf> {
     ]
 }
 
-/// No sound at all, and what is said about it.
+/// Creates inputs without audio. Returns their paths, each with a part of the expected error.
 fn broken(sandbox: &Sandbox) -> Vec<(PathBuf, &'static str)> {
     let circle = sandbox.path("b/circle.wav");
     sandbox.file("b/empty.mp3", "");
@@ -73,7 +73,7 @@ fn broken(sandbox: &Sandbox) -> Vec<(PathBuf, &'static str)> {
     ]
 }
 
-/// Sound in which nothing can be recognised.
+/// Writes audio in which nothing can be recognised.
 fn toneless(sandbox: &Sandbox) -> Vec<PathBuf> {
     vec![
         sandbox.wav("t/silence.wav", &[0.0; 441_000]),
@@ -83,7 +83,7 @@ fn toneless(sandbox: &Sandbox) -> Vec<PathBuf> {
 }
 
 #[test]
-fn identify_answers_good_inputs_beside_bad_ones() {
+fn identify_handles_valid_and_invalid_inputs_together() {
     let sandbox = Sandbox::with_catalog();
     let (good, broken, toneless) = (strange(&sandbox), broken(&sandbox), toneless(&sandbox));
     let bad_name = sandbox.path(OsStr::from_bytes(b"b/caf\xe9.wav"));
@@ -119,7 +119,7 @@ fn identify_answers_good_inputs_beside_bad_ones() {
 }
 
 #[test]
-fn index_learns_good_files_beside_bad_ones() {
+fn index_adds_valid_files_and_reports_invalid_ones() {
     let sandbox = Sandbox::new();
     let (good, broken, toneless) = (strange(&sandbox), broken(&sandbox), toneless(&sandbox));
     std::fs::create_dir_all(sandbox.path("no-audio")).unwrap();
@@ -140,15 +140,15 @@ fn index_learns_good_files_beside_bad_ones() {
     let ran = ran.says("no-audio: no audio files in this folder").says("caf\\xE9.wav: the name is not UTF-8");
     assert!(ran.stdout.starts_with("7 added, 0 unchanged, 0 replaced, 10 failed"), "{ran:#?}");
     assert_eq!(sandbox.tracks().len(), good.len());
-    // Nothing but bad files: nothing could be done, and no catalogue is made in passing.
+    // If all inputs are invalid, the command fails and does not create a catalog.
     let empty = Sandbox::new();
-    empty.run(&["index", "gone", "http://example.org/a.mp3"]).expect(2).says("URLs cannot be indexed yet");
+    empty.run(&["index", "gone", "http://example.org/a.mp3"]).expect(2).says("URLs cannot be indexed");
     empty.run(&["index", "gone", "s3://bucket/songs"]).expect(2).says("name one kind at a time");
     assert!(!empty.path("catalog.db").exists());
 }
 
 #[test]
-fn a_catalogue_by_a_newer_program_or_of_another_kind_is_left_alone() {
+fn newer_or_invalid_catalogs_are_not_changed() {
     let sandbox = Sandbox::with_catalog();
     let newer = "INSERT INTO _sqlx_migrations SELECT 9999, description, installed_on, success, checksum, \
                  execution_time FROM _sqlx_migrations LIMIT 1";
@@ -160,16 +160,16 @@ fn a_catalogue_by_a_newer_program_or_of_another_kind_is_left_alone() {
     }
     assert_eq!(std::fs::read(sandbox.path("catalog.db")).unwrap(), before);
     sandbox.file("catalog.db", "Dear diary, ".repeat(1000));
-    sandbox.run(&["identify", "clip.wav"]).expect(2).says("is not a catalogue");
+    sandbox.run(&["identify", "clip.wav"]).expect(2).says("is not a catalog");
 }
 
 #[test]
-fn a_full_disk_stops_the_run_and_the_next_one_goes_on() {
+fn full_disk_stops_indexing_and_the_next_run_completes_it() {
     let sandbox = Sandbox::new();
     for k in 0..6 {
         sandbox.clip(&format!("m/{k}.wav"), &music().known[k % 3], (k / 3) as f64 * 10.0, 10.0);
     }
-    // A limit on file size is the nearest thing to a full disk that a test can have without being root.
+    // Without root permissions, a limit on file size is the best simulation of a full disk.
     let script = format!(
         "trap '' XFSZ; ulimit -f 60; exec {} --catalog {} index m",
         env!("CARGO_BIN_EXE_refrain"),
@@ -191,7 +191,7 @@ fn a_full_disk_stops_the_run_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_database_that_fails_halfway_hides_nothing_of_what_was_done() {
+fn database_error_during_indexing_keeps_and_reports_added_tracks() {
     let sandbox = Sandbox::new();
     for k in 0..40 {
         sandbox.clip(&format!("m/{k:02}.wav"), &music().known[k % 3], (k / 3) as f64 * 1.5, 3.0);
@@ -205,7 +205,7 @@ fn a_database_that_fails_halfway_hides_nothing_of_what_was_done() {
         let of = ran.stdout.split(", ").find_map(|text| text.trim().strip_suffix(part));
         of.unwrap_or_else(|| panic!("{part:?} is not in {ran:#?}")).trim().parse().unwrap()
     };
-    let (added, left) = (number("added"), number("not done: run the same again"));
+    let (added, left) = (number("added"), number("not done: repeat the command"));
     assert_eq!(sandbox.tracks().len(), 1 + added, "{ran:#?}");
     assert!(added >= 39 - 32 && left >= 1 && added + left == 39, "{ran:#?}");
     sandbox.sql("DROP TRIGGER full");

@@ -1,9 +1,9 @@
-//! `refrain demo`.
+//! Tests of `refrain demo`.
 
 use crate::support::Sandbox;
 
 #[test]
-fn the_demo_finds_everything_and_leaves_nothing() {
+fn demo_finds_all_songs_and_leaves_no_files() {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.path("tmp")).unwrap();
     let mut command = sandbox.command(&["demo"]);

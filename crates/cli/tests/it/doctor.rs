@@ -1,17 +1,17 @@
-//! `refrain doctor`.
+//! Tests of `refrain doctor`.
 
 use serde_json::Value;
 
 use crate::support::{Ran, Sandbox};
 
-/// The line of a check.
+/// Returns the output line of a check.
 fn line<'a>(ran: &'a Ran, name: &str) -> &'a str {
     let named = |line: &&str| line.get(9..).is_some_and(|line| line.starts_with(name));
     ran.stdout.lines().find(named).unwrap_or_else(|| panic!("no {name}: {ran:#?}"))
 }
 
 #[test]
-fn a_healthy_catalogue_is_told_to_be_so() {
+fn healthy_catalogs_pass_all_checks() {
     let sandbox = Sandbox::with_catalog();
     let ran = sandbox.run(&["doctor", "--thorough"]).expect(0);
     assert_eq!(ran.stderr, "");
@@ -26,7 +26,7 @@ fn a_healthy_catalogue_is_told_to_be_so() {
         ("integrity", "ok"),
         ("tracks", "3, at change 3"),
         ("cache folder", "/"),
-        ("index cache", "3 tracks, in step with the catalogue"),
+        ("index cache", "3 tracks, up to date with the catalog"),
         ("free disk", "B for "),
     ] {
         let line = line(&ran, name);
@@ -38,23 +38,26 @@ fn a_healthy_catalogue_is_told_to_be_so() {
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.iter().all(|check| check["health"] == "ok" && check.get("advice").is_none()), "{report}");
     assert!(checks.iter().any(|check| check["name"] == "tracks" && check["found"] == "3, at change 3"));
-    assert!(checks.iter().all(|check| check["name"] != "integrity"), "not unless it is asked for");
+    assert!(
+        checks.iter().all(|check| check["name"] != "integrity"),
+        "integrity is checked only with --thorough"
+    );
 }
 
 #[test]
-fn what_is_missing_or_behind_is_said_with_advice() {
+fn doctor_gives_advice_on_missing_and_outdated_parts() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&["doctor"]).expect(2);
-    assert!(line(&ran, "catalogue").contains("make one with `refrain index FOLDER`"), "{ran:#?}");
-    assert!(!sandbox.path("catalog.db").exists(), "nothing is made in passing");
+    assert!(line(&ran, "catalogue").contains("create it with `refrain index FOLDER`"), "{ran:#?}");
+    assert!(!sandbox.path("catalog.db").exists(), "doctor must not create a catalog");
 
     let sandbox = Sandbox::with_catalog();
     let ran = sandbox.run(&["--cache-dir", "new/cache", "doctor"]).expect(3);
     assert!(
         line(&ran, "index cache").starts_with("warning")
-            && line(&ran, "cache folder").ends_with(", to be made")
+            && line(&ran, "cache folder").ends_with(", will be created")
     );
-    assert!(line(&ran, "index cache").contains("the next search builds it first"), "{ran:#?}");
+    assert!(line(&ran, "index cache").contains("the next search builds it"), "{ran:#?}");
     assert!(!sandbox.path("new").exists());
 
     let id = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
@@ -63,7 +66,7 @@ fn what_is_missing_or_behind_is_said_with_advice() {
     assert!(line(&ran, "index cache").contains("1 changes behind"), "{ran:#?}");
     std::fs::write(sandbox.path("catalog.db-index"), "nonsense").unwrap();
     let ran = sandbox.run(&["doctor"]).expect(3);
-    assert!(line(&ran, "index cache").contains("builds it again"), "{ran:#?}");
+    assert!(line(&ran, "index cache").contains("rebuilds it"), "{ran:#?}");
 
     sandbox.file("file", "");
     let ran = sandbox.run(&["--cache-dir", "file", "doctor"]).expect(2);
@@ -71,7 +74,7 @@ fn what_is_missing_or_behind_is_said_with_advice() {
 }
 
 #[test]
-fn settings_that_are_wrong_are_a_finding() {
+fn invalid_settings_fail_the_doctor() {
     let sandbox = Sandbox::with_catalog();
     sandbox.file("bad.toml", "jobs = 'many'\n");
     let ran = sandbox.run(&["--config", "bad.toml", "doctor"]).expect(2);
@@ -85,7 +88,7 @@ fn settings_that_are_wrong_are_a_finding() {
 }
 
 #[test]
-fn a_catalogue_that_cannot_be_used_is_named() {
+fn unusable_catalogs_fail_the_doctor() {
     let sandbox = Sandbox::with_catalog();
     sandbox.sql(
         "INSERT INTO _sqlx_migrations SELECT 9999, description, installed_on, success, checksum, execution_time \

@@ -1,13 +1,14 @@
-//! Index runs that are killed at random moments and disks without space. `scripts/test -p refrain --test it -- --ignored` runs
-//! them.
+//! Tests of index runs that are killed at random moments, and of full disks. Run them with
+//! `scripts/test -p refrain --test it -- --ignored`.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{Ran, Sandbox, music};
 
-/// Different excerpts, and files of each; all but the first are near-duplicates.
+/// Number of different excerpts.
 const EXCERPTS: usize = 18;
+/// Number of files with each excerpt. All except the first are near-duplicates.
 const COPIES: usize = 3;
 const FILES: usize = EXCERPTS * COPIES;
 
@@ -21,7 +22,7 @@ fn songs(sandbox: &Sandbox) {
     }
 }
 
-/// Number of links of a catalog that was indexed without any interruption, and the duration of that run.
+/// Indexes the songs without interruption. Returns the number of links in the catalog, and the duration of the run.
 fn reference_run() -> (usize, Duration) {
     let sandbox = Sandbox::new();
     songs(&sandbox);
@@ -48,7 +49,7 @@ fn check(sandbox: &Sandbox, links: usize) {
     }
 }
 
-/// A random time of less than this.
+/// Returns a random time that is shorter than `limit`.
 fn random(limit: Duration) -> Duration {
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
     limit.mul_f64(f64::from(nanos % 1_000_003) / 1_000_003.0)
@@ -86,10 +87,10 @@ fn index_survives_fifty_kills() {
     }
 }
 
-/// The folder is a file system of its own, without space at first and with enough later.
+/// The catalog is on a separate file system, which first has too little space and later enough.
 #[test]
 #[ignore = "needs user namespaces"]
-fn index_goes_on_after_a_full_disk() {
+fn index_completes_after_a_full_disk() {
     let (links, _) = reference_run();
     let sandbox = Sandbox::new();
     songs(&sandbox);

@@ -1,4 +1,4 @@
-//! Inputs that exceed what a decoder may take, next to intact ones.
+//! Inputs that exceed the limits of decoders, together with intact ones.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::{Sandbox, best, music};
 /// Bytes that hide a structure from checks of a file's start.
 const PADDING: usize = 40_000;
 
-/// A number as ID3v2 writes sizes: seven bits a byte.
+/// Encodes a number like sizes in ID3v2: seven bits per byte.
 fn synchsafe(number: usize) -> [u8; 4] {
     [21, 14, 7, 0].map(|shift| (number >> shift & 127) as u8)
 }
@@ -18,7 +18,7 @@ fn id3_frame(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [name.as_slice(), &synchsafe(body.len()), &[0, 0], body].concat()
 }
 
-/// An ID3v2.4 tag whose chapters contain each other, `depth` levels deep, behind a private frame.
+/// Creates an ID3v2.4 tag with chapters that are nested `depth` levels deep, after a private frame of `padding` bytes.
 fn nested_chapters(depth: usize, padding: usize) -> Vec<u8> {
     let mut chapter = Vec::new();
     for _ in 0..depth {
@@ -38,7 +38,7 @@ fn ogg_crc(page: &[u8]) -> u32 {
     })
 }
 
-/// An Ogg page with complete packets.
+/// Creates an Ogg page with complete packets.
 fn page(sequence: u32, flags: u8, packets: &[&[u8]]) -> Vec<u8> {
     let mut lacing = Vec::new();
     for packet in packets {
@@ -56,7 +56,7 @@ fn page(sequence: u32, flags: u8, packets: &[&[u8]]) -> Vec<u8> {
     page
 }
 
-/// Bits from the lowest up.
+/// A bit writer, which starts at the lowest bit of each byte.
 #[derive(Default)]
 struct Bits(Vec<bool>);
 
@@ -71,7 +71,7 @@ impl Bits {
     }
 }
 
-/// An Ogg Vorbis stream whose setup header has this number of codebooks with 131,072 entries of 31 dimensions.
+/// Creates an Ogg Vorbis stream whose setup header has this number of codebooks with 131,072 entries of 31 dimensions.
 fn vorbis_codebooks(count: u32, padding: usize) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.put(count - 1, 8);
@@ -105,7 +105,7 @@ fn mp3() -> Vec<u8> {
 }
 
 #[test]
-fn inputs_over_a_limit_fail_alone_and_with_a_reason() {
+fn inputs_over_a_limit_fail_without_affecting_others() {
     let sandbox = Sandbox::with_catalog();
     let good = sandbox.wav("good.wav", &crop(&music().known[0].samples, 4.0, 8.0));
     let hostile = [
@@ -151,7 +151,7 @@ fn control_characters_of_file_names_do_not_reach_the_terminal() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn standard_input_is_that_of_the_command_and_not_of_its_child() {
+fn dev_stdin_is_the_standard_input_of_the_command() {
     let sandbox = Sandbox::with_catalog();
     let clip = sandbox.clip("clip.wav", &music().known[0], 4.0, 6.0);
     std::os::unix::fs::symlink("/dev/stdin", sandbox.path("link.wav")).unwrap();
@@ -170,7 +170,7 @@ fn standard_input_is_that_of_the_command_and_not_of_its_child() {
     }
 }
 
-/// Child processes of a process that decode.
+/// Returns the decoder processes that are children of a process.
 #[cfg(target_os = "linux")]
 fn decoders_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
@@ -186,7 +186,7 @@ fn decoders_of(parent: u32) -> Vec<u32> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_stream_continues_after_its_decoder_was_killed() {
+fn stream_continues_after_a_decoder_kill() {
     use std::io::Write;
     use std::process::{Command, Stdio};
 

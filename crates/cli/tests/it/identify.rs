@@ -1,4 +1,4 @@
-//! `refrain identify`.
+//! Tests of `refrain identify`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{NAMES, Ran, Sandbox, best, music};
 
-/// Numbers as zeros, without signs: the form remains.
+/// Replaces all numbers by 0 and removes signs, so that only the format remains.
 fn form(line: &str) -> String {
     let mut out = String::new();
     let mut digits = 0;
@@ -31,7 +31,7 @@ fn form(line: &str) -> String {
 }
 
 #[test]
-fn a_clip_is_answered_in_the_form_of_identify_stream() {
+fn json_output_has_the_format_of_identify_stream() {
     let sandbox = Sandbox::with_catalog();
     let id = sandbox.tracks()[1]["id"].as_str().unwrap().to_owned();
     let values = [
@@ -83,7 +83,7 @@ fn a_clip_is_answered_in_the_form_of_identify_stream() {
 }
 
 #[test]
-fn every_input_has_its_line_in_order() {
+fn output_lines_have_the_order_of_the_inputs() {
     let sandbox = Sandbox::with_catalog();
     let music = music();
     let clips: Vec<_> = (0..24)
@@ -111,7 +111,7 @@ fn paths(files: &[std::path::PathBuf]) -> Vec<&str> {
 }
 
 #[test]
-fn a_mix_is_a_table_in_order_of_time() {
+fn matches_of_a_mix_are_listed_in_order_of_time() {
     let sandbox = Sandbox::with_catalog();
     let known = &music().known;
     let play = |song: usize, from| Clip { samples: &known[song].samples, from, seconds: 12.0, fade: 1.0 };
@@ -124,11 +124,11 @@ fn a_mix_is_a_table_in_order_of_time() {
     for (line, name) in lines[1..].iter().zip([NAMES[2], NAMES[0], NAMES[1]]) {
         assert!(line.starts_with(name), "{ran:#?}");
     }
-    assert!(!ran.stdout.contains('\x1b'), "colours are for terminals");
+    assert!(!ran.stdout.contains('\x1b'), "colours are only written to terminals");
 }
 
 #[test]
-fn json_matches_are_in_order_of_time_each_followed_by_its_alternatives() {
+fn json_matches_are_sorted_by_time_with_alternatives_after_each() {
     let sandbox = Sandbox::with_catalog();
     let known = &music().known;
     sandbox.wav("copies/copy.wav", &gain(&crop(&known[0].samples, 0.3, 23.0), -3.0));
@@ -152,7 +152,7 @@ fn json_matches_are_in_order_of_time_each_followed_by_its_alternatives() {
 }
 
 #[test]
-fn nothing_found_is_status_1_and_can_be_explained() {
+fn no_match_is_exit_status_1_with_optional_explanation() {
     let sandbox = Sandbox::with_catalog();
     sandbox.wav("silence.wav", &[0.0; 132_300]);
     sandbox.wav("quiet.wav", &gain(&music().known[0].samples[..441_000], -90.0));
@@ -187,13 +187,13 @@ fn standard_input_is_an_input() {
 }
 
 #[test]
-fn what_cannot_be_identified_is_refused() {
+fn identify_rejects_unsupported_inputs_and_catalogs() {
     let sandbox = Sandbox::with_catalog();
     sandbox.run(&["identify", "ftp://example.com/a.mp3"]).expect(2).says("ftp URLs cannot be read");
     sandbox.run(&["plot", "https://example.com/a.mp3"]).expect(2).says("https URLs cannot be read");
     let elsewhere = format!("sqlite:{}", sandbox.path("typo.db").display());
     let mut command = sandbox.command(&["--catalog", &elsewhere, "identify", "x.wav"]);
-    Ran::from(command.output().unwrap()).expect(2).says("there is no catalogue");
+    Ran::from(command.output().unwrap()).expect(2).says("not found; create it with");
     assert!(!sandbox.path("typo.db").exists());
     let mut command = sandbox.command(&["--catalog", "mysql://u:secret@h/d", "identify", "x.wav"]);
     let ran = Ran::from(command.output().unwrap()).expect(2).says("not supported");
@@ -201,7 +201,7 @@ fn what_cannot_be_identified_is_refused() {
 }
 
 #[test]
-fn a_lost_or_damaged_cache_is_built_again_with_one_line() {
+fn lost_or_damaged_cache_is_rebuilt_with_one_log_line() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("clip.wav", &music().known[2], 6.0, 8.0);
     let good = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0);
@@ -214,7 +214,7 @@ fn a_lost_or_damaged_cache_is_built_again_with_one_line() {
     };
     caches().iter().for_each(|file| std::fs::remove_file(file).unwrap());
     check_rebuilt(&sandbox, &good.stdout);
-    // Building the cache again gives its files other names, so they are looked up by place.
+    // Rebuilding the cache changes the names of its files, so the loop uses their position in the list.
     let mut k = 0;
     while let Some(file) = caches().get(k) {
         k += 1;
@@ -234,7 +234,7 @@ fn a_lost_or_damaged_cache_is_built_again_with_one_line() {
 }
 
 #[test]
-fn a_wide_speed_range_leaves_the_index_files_of_an_unknown_input_untouched() {
+fn wide_speed_range_does_not_change_index_files() {
     let sandbox = Sandbox::with_catalog();
     let hiss = noise(Noise::White, 12 * 44_100, 7);
     let hiss = sandbox.wav("noise.wav", &hiss);
@@ -257,20 +257,20 @@ fn a_wide_speed_range_leaves_the_index_files_of_an_unknown_input_untouched() {
     }
 }
 
-/// The database's own files beside it (`-wal`, `-shm`) are no cache.
+/// Returns true if a file belongs to the index cache. Other files of the database (`-wal`, `-shm`) do not.
 fn is_cache(file: &std::path::Path) -> bool {
     let file = file.to_str().unwrap();
     file.contains("catalog.db-index") || file.contains("catalog.db-run-")
 }
 
 fn check_rebuilt(sandbox: &Sandbox, good: &str) {
-    let ran = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).says("built again");
+    let ran = sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).says("rebuilding it");
     assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), (good, 1), "{ran:#?}");
     assert_eq!(sandbox.run(&["identify", "--json", "clip.wav"]).expect(0).stderr, "");
 }
 
 #[test]
-fn a_song_at_another_speed_is_found_unless_that_is_turned_off() {
+fn changed_speed_is_found_unless_disabled() {
     let sandbox = Sandbox::with_catalog();
     let faster = speed(&crop(&music().known[2].samples, 4.0, 12.0), 1.12);
     let clip = sandbox.wav("fast.wav", &crop(&faster, 0.0, 10.0));
@@ -287,7 +287,7 @@ fn a_song_at_another_speed_is_found_unless_that_is_turned_off() {
 }
 
 #[test]
-fn a_copy_follows_the_best_match_as_its_alternative() {
+fn copies_are_listed_as_alternatives_of_the_best_match() {
     let sandbox = Sandbox::with_catalog();
     let copy = sandbox.wav("copy.wav", &gain(&music().known[1].samples[4_410..], -6.0));
     sandbox.run(&["index", copy.to_str().unwrap()]).expect(0);

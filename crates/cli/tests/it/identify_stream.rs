@@ -1,4 +1,4 @@
-//! `identifyStream`, the drop-in.
+//! Tests of the drop-in replacement `identifyStream`.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::monitor::{Running, Stage, check_broadcast, responses};
 use crate::support::{Ran, Sandbox, music};
 
-/// The program with the flags of the one that it replaces.
+/// Returns a command with the flags of the program that it replaces.
 fn command(sandbox: &Sandbox, input: &str, config: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_identifyStream"));
     command.env_clear().env("HOME", sandbox.path("")).current_dir(sandbox.path(""));
@@ -18,14 +18,14 @@ fn command(sandbox: &Sandbox, input: &str, config: &str) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_is_followed_with_the_configuration_of_the_old_program() {
+async fn configuration_of_the_old_program_is_accepted() {
     let stage = Stage::new().await;
     let (live, url) = stage.live(stage.clips.len() as u64);
     live.change(|options| {
         options.end = true;
         options.kind = Some("VOD");
     });
-    // TOML by accident: what is ours counts, what is not is ignored.
+    // The configuration of the old program happens to be valid TOML. Known settings apply, others are ignored.
     let config = format!("catalog = \"{}\"\nserver = \"x\"\nmode = 3\n", stage.sandbox.catalog());
     stage.sandbox.file("old.cfg", config);
     let ran = Running::start(&mut command(&stage.sandbox, &url, "old.cfg")).end().expect(0);
@@ -40,7 +40,7 @@ async fn a_stream_is_followed_with_the_configuration_of_the_old_program() {
 }
 
 #[test]
-fn a_media_file_has_one_response() {
+fn media_file_gives_one_response() {
     let sandbox = Sandbox::with_catalog();
     let clip = sandbox.clip("clip.wav", &music().known[0], 5.0, 12.0);
     sandbox.file("old.cfg", b"<config>\xFF not TOML</config>");
@@ -58,7 +58,7 @@ fn a_media_file_has_one_response() {
     assert!(found["matchTimeInUnknown"].as_f64().unwrap() < 0.5, "{found}");
     assert!((found["matchTimeInReference"].as_f64().unwrap() - 5.0).abs() < 0.5, "{found}");
     assert!(found["evidence"]["event"].is_null());
-    // No match, no file.
+    // No file is written without a match.
     let unknown = sandbox.clip("unknown.wav", &music().unknown, 5.0, 12.0);
     run(unknown.to_str().unwrap()).expect(0).says("no match");
     assert_eq!(responses(&sandbox.path("results")).len(), 1);
@@ -66,14 +66,14 @@ fn a_media_file_has_one_response() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_is_an_error() {
+fn unreadable_configuration_is_an_error() {
     let sandbox = Sandbox::with_catalog();
     let ran = Ran::from(command(&sandbox, "x.wav", "none.cfg").output().unwrap()).expect(2);
     ran.says("cannot read configuration none.cfg");
 }
 
 #[test]
-fn settings_of_wrong_type_are_errors_and_foreign_ones_are_ignored() {
+fn settings_of_wrong_type_are_errors_and_unknown_ones_ignored() {
     let sandbox = Sandbox::with_catalog();
     let clip = sandbox.clip("clip.wav", &music().known[0], 5.0, 12.0);
     let run = |config: &str| {
@@ -109,7 +109,7 @@ fn advice_names_only_options_of_this_program() {
     assert!(ran.stderr.contains("REFRAIN_SEARCH") && !ran.stderr.contains("--"), "{}", ran.stderr);
 }
 
-/// The program on a stream of which some segments are listed, with these folders.
+/// Starts the program for a stream, with these folders for results and for temporary files.
 fn follow(stage: &Stage, url: &str, out: &str, temp: &str) -> Running {
     stage.sandbox.file("empty.cfg", "");
     let mut command = Command::new(env!("CARGO_BIN_EXE_identifyStream"));
@@ -132,7 +132,7 @@ async fn missing_folders_are_created() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn results_folder_that_vanished_ends_with_status_2_after_the_stream() {
+async fn removed_results_folder_gives_exit_status_2_after_the_stream() {
     let stage = Stage::new().await;
     let (live, url) = stage.live(3);
     let running = follow(&stage, &url, "results", "tmp");

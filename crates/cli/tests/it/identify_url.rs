@@ -1,4 +1,4 @@
-//! `refrain identify` of what is behind a URL, and `refrain monitor` of a file there.
+//! Tests of `refrain identify` and `refrain monitor` with URLs of files.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::support::{NAMES, Sandbox, best, music};
 
-/// What a server answers to a path: status line and headers, and the body.
+/// Response of a server: status line and headers, and the body.
 type Answer = (String, Vec<u8>);
 
-/// A server on this machine. Returns its address; it serves as long as the test runs.
+/// Starts a server on this machine, which runs until the end of the test process. Returns its URL.
 fn server(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://user:hunter2@{}", listener.local_addr().unwrap());
@@ -30,7 +30,7 @@ fn serve(mut connection: TcpStream, answer: &impl Fn(&str) -> Answer) {
     let path = request.split(' ').nth(1).unwrap_or_default();
     let (head, body) = answer(path);
     let head = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n");
-    // A client may leave before the end.
+    // Errors are ignored, because a client can close the connection before the end.
     _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(&body));
 }
 
@@ -39,7 +39,7 @@ fn ok(body: &[u8]) -> Answer {
 }
 
 #[test]
-fn a_file_behind_a_url_is_identified_like_a_file() {
+fn files_at_urls_are_identified_like_local_files() {
     let sandbox = Sandbox::with_catalog();
     let clip = std::fs::read(sandbox.clip("clip.wav", &music().known[0], 4.0, 10.0)).unwrap();
     let address = server(move |path| match path {
@@ -60,7 +60,7 @@ fn a_file_behind_a_url_is_identified_like_a_file() {
 }
 
 #[test]
-fn a_url_without_a_file_is_refused_with_advice() {
+fn urls_without_a_file_are_rejected_with_advice() {
     let sandbox = Sandbox::with_catalog();
     let address = server(|path| match path {
         "/live.m3u8" => ok(b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n"),
@@ -84,7 +84,7 @@ fn a_url_without_a_file_is_refused_with_advice() {
 }
 
 #[test]
-fn a_file_behind_a_url_is_monitored_once() {
+fn files_at_urls_are_monitored_once() {
     let sandbox = Sandbox::with_catalog();
     let clip = std::fs::read(sandbox.clip("clip.wav", &music().known[0], 0.0, 20.0)).unwrap();
     let address = server(move |_| ok(&clip));

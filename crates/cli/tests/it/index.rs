@@ -1,4 +1,4 @@
-//! `refrain index`.
+//! Tests of `refrain index`.
 
 use std::os::unix::fs::symlink;
 
@@ -7,7 +7,7 @@ use refrain_testkit::effects::{crop, gain};
 use crate::support::{Sandbox, best, music};
 
 #[test]
-fn folders_are_learnt_once_and_changes_noticed() {
+fn unchanged_files_are_skipped_and_changed_ones_replaced() {
     let sandbox = Sandbox::new();
     let music = music();
     sandbox.clip("m/a.wav", &music.known[0], 0.0, 12.0);
@@ -38,7 +38,7 @@ fn folders_are_learnt_once_and_changes_noticed() {
 }
 
 #[test]
-fn a_track_is_called_after_the_link_that_led_to_it() {
+fn track_source_is_the_path_of_the_symbolic_link() {
     let sandbox = Sandbox::new();
     let file = sandbox.clip("store/0001.wav", &music().known[0], 0.0, 12.0);
     std::fs::create_dir(sandbox.path("m")).unwrap();
@@ -50,7 +50,7 @@ fn a_track_is_called_after_the_link_that_led_to_it() {
 }
 
 #[test]
-fn the_same_sound_under_another_name_is_linked_and_reported() {
+fn near_duplicates_are_linked_and_reported() {
     let sandbox = Sandbox::new();
     let song = &music().known[0].samples;
     sandbox.wav("m/a.wav", &crop(song, 0.0, 20.0));
@@ -71,7 +71,7 @@ fn the_same_sound_under_another_name_is_linked_and_reported() {
 }
 
 #[test]
-fn an_edit_and_its_original_are_linked_in_either_order() {
+fn edit_and_original_are_linked_in_either_order() {
     let song = &music().known[0].samples;
     let edit = [crop(song, 0.0, 9.0), crop(song, 15.0, 9.0)].concat();
     for order in [["edit.wav", "song.wav"], ["song.wav", "edit.wav"]] {
@@ -85,7 +85,7 @@ fn an_edit_and_its_original_are_linked_in_either_order() {
 }
 
 #[test]
-fn an_unfinished_file_is_named() {
+fn files_that_change_while_read_are_reported() {
     let sandbox = Sandbox::new();
     let path = sandbox.clip("growing.wav", &music().known[0], 0.0, 20.0);
     let done = std::sync::atomic::AtomicBool::new(false);

@@ -1,6 +1,6 @@
 //! Black-box tests of the real binary.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "an unexpected value fails the test")]
 
 #[cfg(feature = "aws")]
 mod aws;

@@ -1,4 +1,4 @@
-//! Metadata: tags, files of it, rules.
+//! Tests of metadata: tags, metadata files, rules.
 
 use crate::support::{Sandbox, music};
 
@@ -10,7 +10,7 @@ fn two_songs() -> Sandbox {
 }
 
 #[test]
-fn csv_rows_are_taken_and_bad_ones_named() {
+fn valid_csv_rows_are_applied_and_invalid_ones_reported() {
     let sandbox = two_songs();
     sandbox.file(
         "titles.csv",
@@ -24,7 +24,7 @@ fn csv_rows_are_taken_and_bad_ones_named() {
     let ran = sandbox.run(&["index", "m", "--metadata", "titles.csv"]).expect(3);
     let ran =
         ran.says("titles.csv line 3: ").says("titles.csv line 6: ").says("1 of 3 rows belong to no file");
-    assert!(ran.stdout.starts_with("2 added") && ran.stdout.contains("2 bad metadata rows"), "{ran:#?}");
+    assert!(ran.stdout.starts_with("2 added") && ran.stdout.contains("2 invalid metadata rows"), "{ran:#?}");
     let tracks = sandbox.tracks();
     let metadata = &tracks[0]["metadata"];
     assert_eq!((&metadata["title"], &metadata["artist"]), (&"Hello, World".into(), &"Someone".into()));
@@ -37,7 +37,7 @@ fn csv_rows_are_taken_and_bad_ones_named() {
 }
 
 #[test]
-fn json_lines_and_a_rule_reach_tracks_that_are_there_already() {
+fn metadata_and_rule_are_applied_to_existing_tracks() {
     let sandbox = two_songs();
     sandbox.run(&["index", "m", "--rule", "allow"]).expect(0);
     sandbox.file("titles.jsonl", "{\"file\":\"a.wav\",\"title\":\"A\",\"rule\":\"block\",\"bpm\":120}\n");
@@ -53,7 +53,7 @@ fn json_lines_and_a_rule_reach_tracks_that_are_there_already() {
 }
 
 #[test]
-fn tags_are_read_and_a_row_found_by_their_isrc() {
+fn tags_are_read_and_metadata_rows_matched_by_isrc() {
     let sandbox = Sandbox::new();
     let song = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/songs/");
     let song = std::fs::read_dir(song)
@@ -72,13 +72,13 @@ fn tags_are_read_and_a_row_found_by_their_isrc() {
 }
 
 #[test]
-fn a_metadata_file_that_is_none_is_refused_before_anything_is_done() {
+fn invalid_metadata_files_are_rejected_before_indexing() {
     let sandbox = two_songs();
     sandbox.file("no-key.csv", "name,title\na,b\n");
     sandbox.file("strange.xls", "file\n");
     for (file, why) in [
         ("no-key.csv", "neither a `file` nor an `isrc` column"),
-        ("strange.xls", "call it .csv or .jsonl"),
+        ("strange.xls", "rename the file to .csv or .jsonl"),
         ("gone.csv", "cannot read metadata file gone.csv"),
     ] {
         sandbox.run(&["index", "m", "--metadata", file]).expect(2).says(why);

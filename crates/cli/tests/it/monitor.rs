@@ -1,4 +1,4 @@
-//! `refrain monitor`.
+//! Tests of `refrain monitor`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -11,20 +11,20 @@ use serde_json::Value;
 
 use crate::support::{Ran, SONG_SECONDS, Sandbox, music};
 
-/// Longest wait for something that must come.
+/// Timeout of waiting for an expected state.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the first song of a broadcast starts after, and what is between songs, seconds of silence.
+/// Silence before the first song of a broadcast, and between songs, in seconds.
 const SILENCE: f64 = 4.0;
 
-/// Two songs with silence before, between and behind them.
+/// Returns two songs with silence before, between and after them.
 pub(crate) fn broadcast() -> Vec<f32> {
     let silence = vec![0.0; (SILENCE * f64::from(RATE)) as usize];
     let songs = &music().known;
     [&silence, &songs[0].samples, &silence, &songs[1].samples, &silence].map(Vec::as_slice).concat()
 }
 
-/// Segments of it, and the origin that serves them.
+/// The segments of a broadcast, the origin that serves them, and a sandbox.
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
     pub(crate) origin: Origin,
@@ -40,12 +40,12 @@ impl Stage {
         Self { sandbox, origin: Origin::start().await.unwrap(), clips }
     }
 
-    /// A live stream whose first segments are told, with room for all of them in its playlist.
+    /// Creates a live stream whose first segments are published. Its playlist keeps all segments.
     pub(crate) fn live(&self, told: u64) -> (LiveStream, String) {
         self.live_at("/live", told)
     }
 
-    /// The same in a folder of its own.
+    /// Like [`Self::live`], but in another folder of the origin.
     pub(crate) fn live_at(&self, folder: &str, told: u64) -> (LiveStream, String) {
         let options = LiveOptions { window: 100, ..LiveOptions::default() };
         let live = LiveStream::manual(self.clips.clone(), told, options);
@@ -59,11 +59,11 @@ impl Stage {
         Running::start(command.args(args))
     }
 
-    /// Waits until the first segments were asked for: the stream is joined at its start.
+    /// Waits until the first segment is requested, which means that the stream is followed from its start.
     pub(crate) async fn joined(&self) {
         let began = Instant::now();
         while self.origin.times_asked("/live/seg0.ts") == 0 {
-            assert!(began.elapsed() < PATIENCE, "it was not joined");
+            assert!(began.elapsed() < PATIENCE, "the stream was not joined");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -73,7 +73,7 @@ impl Stage {
     }
 }
 
-/// A program that runs, and is killed when a test fails.
+/// A running program, which is killed when the value is dropped.
 pub(crate) struct Running(Option<Child>);
 
 impl Running {
@@ -85,13 +85,13 @@ impl Running {
         self.0.as_mut().unwrap()
     }
 
-    /// The lines of its standard error, as they are written.
+    /// Returns the lines of its standard error as they are written.
     pub(crate) fn log(&mut self) -> impl Iterator<Item = String> + use<> {
         let errors = self.child().stderr.take().unwrap();
         BufReader::new(errors).lines().map(Result::unwrap)
     }
 
-    /// Whether it is over already.
+    /// Returns true if the program has exited.
     pub(crate) fn is_over(&mut self) -> bool {
         self.child().try_wait().unwrap().is_some()
     }
@@ -101,11 +101,11 @@ impl Running {
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits until the program exits.
     pub(crate) fn end(mut self) -> Ran {
         let began = Instant::now();
         while self.child().try_wait().unwrap().is_none() {
-            assert!(began.elapsed() < PATIENCE, "it does not end");
+            assert!(began.elapsed() < PATIENCE, "the program does not exit");
             std::thread::sleep(Duration::from_millis(20));
         }
         Ran::from(self.0.take().unwrap().wait_with_output().unwrap())
@@ -118,14 +118,14 @@ impl Drop for Running {
         let Some(mut child) = self.0.take() else { return };
         let _ = child.kill();
         let said = child.wait_with_output();
-        // What it said is what explains a test that failed.
+        // The log of the program helps to explain a failed test.
         if let (true, Ok(said)) = (std::thread::panicking(), said) {
             eprintln!("{}", String::from_utf8_lossy(&said.stderr));
         }
     }
 }
 
-/// Names and contents of the responses in a folder, in order of writing.
+/// Returns names and contents of the responses in a folder, in the order in which they were written.
 pub(crate) fn responses(folder: &Path) -> Vec<(String, Value)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -138,7 +138,7 @@ pub(crate) fn responses(folder: &Path) -> Vec<(String, Value)> {
     files.iter().map(read).collect()
 }
 
-/// Waits until a folder has so many responses.
+/// Waits until a folder contains `count` responses.
 async fn wait_for(folder: &Path, count: usize) -> Vec<(String, Value)> {
     let began = Instant::now();
     loop {
@@ -146,12 +146,12 @@ async fn wait_for(folder: &Path, count: usize) -> Vec<(String, Value)> {
         if all.len() >= count {
             return all;
         }
-        assert!(began.elapsed() < PATIENCE, "{} of {count} responses came", all.len());
+        assert!(began.elapsed() < PATIENCE, "{} of {count} responses were written", all.len());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// What is to be compared of a response: event, song and when, with the airing it belongs to.
+/// Returns event, song, start, duration and airing of a response, for comparison.
 fn brief(response: &Value) -> (String, String, f64, f64, String) {
     assert_eq!((&response["statusCode"], &response["matches"][1]), (&2006.into(), &Value::Null));
     let found = &response["matches"][0];
@@ -171,7 +171,7 @@ fn brief(response: &Value) -> (String, String, f64, f64, String) {
 #[track_caller]
 pub(crate) fn check_broadcast(all: &[Value], epoch: f64) {
     let mut all: Vec<_> = all.iter().map(brief).collect();
-    // Two files of one moment have no order.
+    // Two files of the same moment have no order.
     all.sort_by_key(|(event, ..)| event == "final");
     let kinds: Vec<_> = all.iter().map(|(event, song, ..)| (event.as_str(), song.as_str())).collect();
     let wanted = [("start", "one.wav"), ("final", "one.wav"), ("start", "three.wav"), ("final", "three.wav")];
@@ -188,13 +188,13 @@ pub(crate) fn check_broadcast(all: &[Value], epoch: f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_live_stream_gives_a_file_at_the_start_and_one_at_the_end_of_each_song() {
+async fn live_stream_gives_start_and_final_files_of_each_song() {
     let stage = Stage::new().await;
     let (live, url) = stage.live(3);
     let out = stage.out();
     let running = stage.monitor(&[&url, "--id", "a/../b", "--out", out.to_str().unwrap()]);
     stage.joined().await;
-    // The first song is told while it plays.
+    // The start of the first song is reported while it plays.
     live.publish(6);
     let first = wait_for(&out, 1).await;
     let (name, response) = &first[0];
@@ -205,7 +205,7 @@ async fn a_live_stream_gives_a_file_at_the_start_and_one_at_the_end_of_each_song
     let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
     let form: String = time.chars().map(digits).collect();
     assert!(form == "0000_00_00T00_00_00+0000.json" || form == "0000_00_00T00_00_00-0000.json", "{name}");
-    // The rest comes, and the playlist ends.
+    // Publish the other segments, and end the playlist.
     live.publish(stage.clips.len() as u64 - 9);
     live.change(|options| options.end = true);
     let ran = running.end().expect(0);
@@ -218,13 +218,13 @@ async fn a_live_stream_gives_a_file_at_the_start_and_one_at_the_end_of_each_song
     assert!((evidence["timeInStream"].as_f64().unwrap() - 2.0 * SILENCE - SONG_SECONDS).abs() < 0.5);
     assert!(evidence["matchedPeaks"].as_u64() <= evidence["expectedPeaks"].as_u64());
     assert!(all[0]["unknownMediaFileDuration"].is_null() && all[0]["file"].is_null());
-    // Nothing is left of temporary files.
+    // All temporary files were deleted.
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 4);
     assert!(ran.stderr.contains("stream status") && ran.stderr.contains("ended"), "{}", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_ends_it_in_good_order() {
+async fn sigterm_writes_pending_finals_and_exits_successfully() {
     let stage = Stage::new().await;
     let (live, url) = stage.live(3);
     let out = stage.out();
@@ -238,7 +238,7 @@ async fn a_signal_ends_it_in_good_order() {
     let all = responses(&out);
     let events: Vec<_> = all.iter().map(|(_, response)| brief(response).0).collect();
     assert_eq!(events, ["start", "final"]);
-    // The same as lines, and logs that are JSON.
+    // Standard output has the same responses as lines, and the log is JSON.
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let files: Vec<Value> = all.into_iter().map(|(_, response)| response).collect();
     assert_eq!(lines, files);
@@ -248,7 +248,7 @@ async fn a_signal_ends_it_in_good_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_is_away_is_waited_for() {
+async fn monitor_retries_while_the_output_folder_is_missing() {
     let stage = Stage::new().await;
     let (live, url) = stage.live(3);
     let (out, away) = (stage.out(), stage.sandbox.path("away"));
@@ -275,7 +275,7 @@ async fn a_folder_that_is_away_is_waited_for() {
 }
 
 #[test]
-fn standard_input_may_be_anything_that_ffmpeg_reads() {
+fn monitor_accepts_pcm_and_files_on_standard_input() {
     let sandbox = Sandbox::with_catalog();
     let wav = sandbox.wav("broadcast.wav", &broadcast());
     let pcm = Command::new("ffmpeg")
@@ -294,7 +294,7 @@ fn standard_input_may_be_anything_that_ffmpeg_reads() {
         let ran = running.end().expect(0);
         writing.join().unwrap().unwrap();
         let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        // Its time is that of its arrival.
+        // The time of standard input is the time at which the audio arrives.
         let evidence = &lines[0]["matches"][0]["evidence"];
         assert_eq!((&evidence["clock"], &lines[0]["unknownAssetID"]), (&"arrival".into(), &"stdin".into()));
         let at = lines[0]["matches"][0]["matchTimeInUnknown"].as_f64().unwrap();
@@ -305,7 +305,7 @@ fn standard_input_may_be_anything_that_ffmpeg_reads() {
 }
 
 #[test]
-fn events_are_chosen() {
+fn events_option_selects_the_events() {
     let sandbox = Sandbox::with_catalog();
     let wav = sandbox.wav("broadcast.wav", &broadcast());
     let file = wav.to_str().unwrap();
@@ -322,7 +322,7 @@ fn events_are_chosen() {
 }
 
 #[test]
-fn what_cannot_be_followed_says_why() {
+fn monitor_explains_unusable_inputs() {
     let sandbox = Sandbox::with_catalog();
     sandbox.run(&["monitor", "none.ts"]).expect(2).says("cannot open none.ts");
     sandbox.run(&["monitor", "rtmp://host/app"]).expect(2).says("ffmpeg -i rtmp://");
@@ -332,5 +332,5 @@ fn what_cannot_be_followed_says_why() {
     sandbox.run(&["monitor", text.to_str().unwrap()]).expect(2).says("cannot follow");
     let ran = sandbox.run(&["--search", "database", "monitor", "-"]).expect(2);
     ran.says("--search local");
-    Sandbox::new().run(&["monitor", "-"]).expect(2).says("there is no catalogue");
+    Sandbox::new().run(&["monitor", "-"]).expect(2).says("not found; create it with");
 }

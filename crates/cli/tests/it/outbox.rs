@@ -1,10 +1,11 @@
-//! `refrain outbox …`.
+//! Tests of `refrain outbox`.
 
 use serde_json::{Value, json};
 
 use crate::support::Sandbox;
 
-/// A catalogue with messages 1 to 6: two dead, one that waits, one of another sink dead, one delivered, one damaged.
+/// Creates a catalog with messages 1 to 6: for sink `hook` two dead and one waiting; for sink `s3` one dead, one delivered, and
+/// one waiting with a damaged payload.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with_catalog();
     sandbox.sql(
@@ -29,10 +30,10 @@ fn ids(rows: &[Value]) -> Vec<i64> {
 }
 
 #[test]
-fn what_hangs_is_listed() {
+fn outbox_list_shows_pending_messages() {
     let sandbox = sandbox();
     let rows = listed(&sandbox, &[]);
-    assert_eq!(ids(&rows), [1, 2, 4, 3, 6], "dead first, then what waits");
+    assert_eq!(ids(&rows), [1, 2, 4, 3, 6], "dead messages first, then waiting ones");
     let want = json!({"id": 1, "sink": "hook", "message": "a/start/0", "status": "dead", "created_at": 1_700_000_000_000_i64,
         "attempts": 9, "dead_at": 1_700_000_009_000_i64, "last_error": "status 503",
         "payload": {"version": 1, "body": "x"}});
@@ -59,7 +60,7 @@ fn what_hangs_is_listed() {
 }
 
 #[test]
-fn what_is_dead_is_made_due_again() {
+fn outbox_retry_revives_dead_messages() {
     let sandbox = sandbox();
     let ran = sandbox.run(&["outbox", "retry", "1", "3", "77"]).expect(3);
     assert_eq!(ran.stdout, "1 messages are due again\n");
@@ -79,11 +80,11 @@ fn what_is_dead_is_made_due_again() {
     for wrong in [&["outbox", "retry"][..], &["outbox", "retry", "1", "--all"], &["outbox", "retry", "x"]] {
         sandbox.run(wrong).expect(2);
     }
-    Sandbox::new().run(&["outbox", "list"]).expect(2).says("there is no catalogue");
+    Sandbox::new().run(&["outbox", "list"]).expect(2).says("not found; create it with");
 }
 
 #[test]
-fn more_messages_than_a_page_are_listed_and_revived() {
+fn outbox_list_and_retry_handle_multiple_pages() {
     let sandbox = Sandbox::with_catalog();
     sandbox.sql(
         "INSERT INTO outbox (sink, key, payload, created_at, next_attempt_at, dead_at) \
@@ -92,16 +93,16 @@ fn more_messages_than_a_page_are_listed_and_revived() {
     );
     assert_eq!(listed(&sandbox, &[]).len(), 1201);
     let table = sandbox.run(&["outbox", "list"]).expect(0).stdout;
-    assert_eq!(table.lines().count(), 1202, "one heading");
+    assert_eq!(table.lines().count(), 1202, "one heading line and all messages");
     assert_eq!(sandbox.run(&["outbox", "retry", "--all"]).expect(0).stdout, "1201 messages are due again\n");
 }
 
 #[test]
-fn messages_of_a_removed_sink_are_reported_and_dropped() {
+fn messages_of_a_removed_sink_can_be_dropped() {
     let sandbox = sandbox();
     let doctor = sandbox.run(&["doctor"]).expect(3);
     doctor.out_has("sinks that are not in these settings: 1 for \"hook\", 1 for \"s3\"");
-    sandbox.run(&["outbox", "drop", "s3"]).expect(0).out_has("2 messages for sink \"s3\" were dropped");
+    sandbox.run(&["outbox", "drop", "s3"]).expect(0).out_has("2 messages for sink \"s3\" deleted");
     assert_eq!(ids(&listed(&sandbox, &[])), [1, 2, 3]);
     assert_eq!(ids(&listed(&sandbox, &["--status", "delivered"])), [5], "the history is kept");
     sandbox.file("service.toml", "[[sinks]]\nname = \"hook\"\nkind = \"stdout\"\n");

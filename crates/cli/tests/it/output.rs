@@ -1,4 +1,4 @@
-//! Streams: closed pipes, full disks, help.
+//! Tests of output: closed pipes, full disks, help.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::support::{Ran, Sandbox, music};
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn closed_output_pipe_ends_without_an_error() {
     let sandbox = Sandbox::with_catalog();
     let clips: Vec<_> =
         (0..30).map(|k| sandbox.clip(&format!("{k}.wav"), &music().known[0], 4.0, 3.0)).collect();
@@ -23,7 +23,7 @@ fn a_closed_pipe_is_no_error() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn full_disks_are_named() {
+fn full_disk_errors_name_the_file() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("clip.wav", &music().known[0], 4.0, 3.0);
     let mut command = sandbox.command(&["--catalog", &sandbox.catalog(), "identify", "clip.wav"]);
@@ -31,7 +31,7 @@ fn full_disks_are_named() {
     let ran = Ran::from(command.stdout(full).output().unwrap()).expect(2);
     ran.says("cannot write to standard output: No space left");
     sandbox.run(&["tracks", "export", "/dev/full/x"]).expect(2).says("cannot write /dev/full/x");
-    // A device is written to and not replaced by a file.
+    // A device is opened for writing and is not replaced by a file.
     std::os::unix::fs::symlink("/dev/full", sandbox.path("full")).unwrap();
     sandbox.run(&["tracks", "export", "full"]).expect(2).says("cannot write full: No space left");
     assert!(std::fs::symlink_metadata(sandbox.path("full")).unwrap().is_symlink());

@@ -1,4 +1,4 @@
-//! `refrain plot`.
+//! Tests of `refrain plot`.
 
 use std::collections::HashSet;
 use std::f64::consts::TAU;
@@ -11,7 +11,7 @@ use refrain_testkit::effects::{Clip, mix};
 
 use crate::support::{Ran, Sandbox, music};
 
-/// A picture, decoded.
+/// A decoded picture.
 struct Image {
     width: usize,
     height: usize,
@@ -44,7 +44,7 @@ fn lines(ran: &Ran) -> Vec<&str> {
 }
 
 #[test]
-fn a_known_clip_gets_a_spectrogram_and_its_match() {
+fn plot_draws_spectrogram_and_match_of_a_known_clip() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("clip.wav", &music().known[0], 4.0, 8.0);
     let ran = sandbox.run(&["plot", "clip.wav"]).expect(0);
@@ -54,7 +54,7 @@ fn a_known_clip_gets_a_spectrogram_and_its_match() {
         assert_eq!((image.width, image.height), (1600, 900), "{name}");
         assert!(image.colours() > colours, "{name} has {} colours", image.colours());
     }
-    // The colour of what was found is all over the match's picture, that of what is missing hardly anywhere.
+    // The picture of the match has many pixels in the colour of found peaks, and few in that of missing peaks.
     let image = Image::read(sandbox.path("clip.match-1.png"));
     let of = |colour: [u8; 3]| image.pixels.iter().filter(|pixel| **pixel == colour).count();
     assert!(of([0x00, 0x72, 0xb2]) > 5000 && of([0xd5, 0x5e, 0x00]) < 500);
@@ -67,7 +67,7 @@ fn a_known_clip_gets_a_spectrogram_and_its_match() {
 }
 
 #[test]
-fn a_tone_is_drawn_at_its_time_and_frequency() {
+fn tone_is_drawn_at_its_time_and_frequency() {
     let sandbox = Sandbox::with_catalog();
     let tone: Vec<f32> = (0..176_400)
         .map(|k| if k < 88_200 { 0.5 * (TAU * 1000.0 * f64::from(k) / 44_100.0).sin() as f32 } else { 0.0 })
@@ -77,13 +77,13 @@ fn a_tone_is_drawn_at_its_time_and_frequency() {
         sandbox.run(&["plot", "tone.wav"]).expect(1).says("tone.wav: no match; only the spectrogram is");
     assert_eq!(lines(&ran), ["tone.spectrogram.png"]);
     let image = Image::read(sandbox.path("tone.spectrogram.png"));
-    // In the silent half the chart is one dark line from its upper to its lower end.
+    // In the silent half, all pixels between the upper and the lower end of the chart are dark.
     let silent = image.column(0.75);
     let dark = |pixel: &[u8; 3]| pixel.iter().all(|part| *part < 0x30);
     let (top, height) =
         (silent.iter().position(dark).unwrap(), silent.iter().filter(|pixel| dark(pixel)).count());
     assert!(height > 600, "{height}");
-    // Hot is red and more, which the rings of peaks are not.
+    // Loud frequencies are drawn with a strong red part. The white rings of peaks are excluded.
     let sounding = image.column(0.3);
     let hot: Vec<usize> =
         (0..image.height).filter(|y| sounding[*y][0] > 0xe0 && sounding[*y] != [255; 3]).collect();
@@ -94,7 +94,7 @@ fn a_tone_is_drawn_at_its_time_and_frequency() {
 }
 
 #[test]
-fn every_song_of_a_mix_has_its_picture_unless_it_is_outside() {
+fn plot_draws_each_song_of_a_mix_inside_the_time_range() {
     let sandbox = Sandbox::with_catalog();
     let known = &music().known;
     let play = |song: usize, from| Clip { samples: &known[song].samples, from, seconds: 12.0, fade: 1.0 };
@@ -105,13 +105,13 @@ fn every_song_of_a_mix_has_its_picture_unless_it_is_outside() {
     assert!(lines(&ran).iter().all(|file| Image::read(sandbox.path(file)).colours() > 50));
     let ran = sandbox.run(&["plot", "mix.wav", "--from", "0:14", "--to", "20"]).expect(0);
     assert_eq!(lines(&ran), ["mix.spectrogram.png", "mix.match-2.png"]);
-    ran.says("mix.wav: 2 of 3 pictures (match) would lie outside of --from and --to and are not drawn");
+    ran.says("mix.wav: 2 of 3 pictures (match) are outside of --from and --to and are not drawn");
 }
 
 #[test]
-fn candidates_are_drawn_if_asked_for() {
+fn plot_all_draws_rejected_candidates() {
     let sandbox = Sandbox::with_catalog();
-    // How many candidates an unknown song has is the matcher's business; each gets its picture.
+    // The number of candidates of an unknown song depends on the matcher. Each candidate must have a picture.
     let unknown = sandbox.clip("unknown.wav", &music().unknown, 3.0, 10.0);
     let (_, answers) = sandbox.identify(&["--all", unknown.to_str().unwrap()]);
     let rejected = answers[0]["rejected"].as_array().unwrap().len();
@@ -126,7 +126,7 @@ fn candidates_are_drawn_if_asked_for() {
 }
 
 #[test]
-fn standard_input_and_files_of_one_name_keep_their_pictures_apart() {
+fn pictures_of_inputs_with_equal_names_are_not_overwritten() {
     let sandbox = Sandbox::with_catalog();
     let clip = sandbox.clip("clip.wav", &music().known[0], 6.0, 4.0);
     sandbox.clip("b/clip.wav", &music().known[1], 6.0, 4.0);
@@ -140,7 +140,7 @@ fn standard_input_and_files_of_one_name_keep_their_pictures_apart() {
 }
 
 #[test]
-fn what_cannot_be_drawn_is_named_and_the_rest_goes_on() {
+fn plot_reports_failed_inputs_and_draws_the_others() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("clip.wav", &music().known[0], 4.0, 5.0);
     sandbox.file("text.mp3", "This is not music. ".repeat(500));
@@ -151,17 +151,19 @@ fn what_cannot_be_drawn_is_named_and_the_rest_goes_on() {
         .says("text.mp3 is not an audio file");
     assert_eq!(lines(&ran).len(), 3);
     sandbox.run(&["plot", "text.mp3"]).expect(2);
-    let ran =
-        sandbox.run(&["plot", "--from", "60", "clip.wav"]).expect(2).says("clip.wav: it ends at 0:05.0");
+    let ran = sandbox
+        .run(&["plot", "--from", "60", "clip.wav"])
+        .expect(2)
+        .says("clip.wav: the input ends at 0:05.0");
     assert_eq!(ran.stdout, "");
     sandbox.run(&["plot", "clip.wav", "--from", "5", "--to", "5"]).expect(2).says("--from 5 and --to 5");
     sandbox.run(&["plot", "clip.wav", "--from", "1:99"]).expect(2).says("below 60");
     sandbox.run(&["plot", "clip.wav", "--width", "9"]).expect(2).says("640..=4096");
     sandbox.run(&["plot", "https://example.com/live.m3u8"]).expect(2).says("| refrain plot -");
-    sandbox.run(&["plot", "clip.wav", "--out", "text.mp3"]).expect(2).says("cannot make folder text.mp3");
+    sandbox.run(&["plot", "clip.wav", "--out", "text.mp3"]).expect(2).says("cannot create folder text.mp3");
     std::fs::create_dir_all(sandbox.path("out/clip.match-1.png")).unwrap();
     let ran = sandbox.run(&["plot", "clip.wav", "--out", "out"]).expect(2);
     assert_eq!(lines(&ran), ["out/clip.spectrogram.png"]);
     ran.says("cannot write out/clip.match-1.png");
-    Sandbox::new().run(&["plot", "clip.wav"]).expect(2).says("there is no catalogue");
+    Sandbox::new().run(&["plot", "clip.wav"]).expect(2).says("not found; create it with");
 }

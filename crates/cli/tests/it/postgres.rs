@@ -1,4 +1,4 @@
-//! A catalogue in PostgreSQL, and both homes of its index.
+//! Tests of a catalog in PostgreSQL, with both backends of its index: files and database.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -14,13 +14,13 @@ use serde_json::Value;
 use crate::support::{NAMES, Ran, Sandbox, best, music};
 use crate::together::{feed, until};
 
-/// The server that these tests share; it goes with this process.
+/// Returns the server that these tests share. It ends with the test process.
 fn server() -> &'static PostgresServer {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
     SERVER.get_or_init(|| PostgresServer::new().unwrap())
 }
 
-/// An empty database: its name and URL.
+/// Creates an empty database. Returns its name and URL.
 fn database() -> (String, String) {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let name = format!("cli{}", MADE.fetch_add(1, Ordering::Relaxed));
@@ -28,12 +28,12 @@ fn database() -> (String, String) {
     (name, url)
 }
 
-/// Runs the binary on a catalogue.
+/// Runs the binary with a catalog.
 fn run(sandbox: &Sandbox, url: &str, args: &[&str]) -> Ran {
     Ran::from(sandbox.command(&["--catalog", url]).args(args).output().unwrap())
 }
 
-/// A sandbox, and its catalogue of three songs in a database.
+/// Creates a sandbox, and a database with its catalog of three songs. Returns the sandbox, and the database's name and URL.
 fn with_songs() -> (Sandbox, String, String) {
     let (sandbox, (name, url)) = (Sandbox::with_catalog(), database());
     sandbox.run(&["tracks", "export", "songs.jsonl"]).expect(0);
@@ -43,7 +43,7 @@ fn with_songs() -> (Sandbox, String, String) {
 }
 
 #[test]
-fn answers_are_the_same_in_every_home() {
+fn all_index_backends_give_the_same_results() {
     let (sandbox, _, url) = with_songs();
     for (k, song) in music().known.iter().enumerate() {
         sandbox.clip(&format!("clips/{k}.wav"), song, 3.0 + k as f64, 7.0);
@@ -57,7 +57,7 @@ fn answers_are_the_same_in_every_home() {
     assert_eq!((&local.stdout, &local.stderr), (&expected.stdout, &expected.stderr));
     let database = run(&sandbox, &url, &[&["--search", "database"], &identify[..]].concat()).expect(0);
     assert_eq!((database.stdout, database.stderr), (expected.stdout, expected.stderr));
-    // The whole catalogue comes back as it went.
+    // The export of the database equals that of the original catalog.
     run(&sandbox, &url, &["tracks", "export", "back.jsonl"]).expect(0);
     let bytes = |name: &str| std::fs::read_to_string(sandbox.path(name)).unwrap();
     let tracks = |name: &str| -> Vec<String> {
@@ -68,7 +68,7 @@ fn answers_are_the_same_in_every_home() {
     assert!(tracks("back.jsonl") == tracks("songs.jsonl"));
 }
 
-/// The track of a line of an export, without the time when it was taken in.
+/// Returns the track in a line of an export, without the time at which it was added.
 fn without_times(line: &str) -> String {
     let mut line: Value = serde_json::from_str(line).unwrap();
     line["track"].as_object_mut().unwrap().remove("added_at");
@@ -76,7 +76,7 @@ fn without_times(line: &str) -> String {
 }
 
 #[test]
-fn songs_come_and_go_where_the_index_is_in_the_database() {
+fn tracks_are_added_and_removed_in_the_database_index() {
     let (sandbox, name, url) = with_songs();
     let clip = sandbox.clip("clip.wav", &music().known[0], 4.0, 8.0);
     let clip = clip.to_str().unwrap();
@@ -99,16 +99,16 @@ fn songs_come_and_go_where_the_index_is_in_the_database() {
     server().run_sql(&name, "UPDATE refrain.postings SET packed = 'nonsense'").unwrap();
     let ran = on_database(&["identify", clip]).expect(2);
     assert!(ran.stderr.contains("refrain tracks reindex"), "{ran:#?}");
-    assert_eq!(on_database(&["tracks", "reindex"]).expect(0).stdout, "3 tracks can be found\n");
+    assert_eq!(on_database(&["tracks", "reindex"]).expect(0).stdout, "3 tracks are searchable\n");
     on_database(&["identify", clip]).expect(0);
-    assert!(!cache.exists(), "nothing is kept on this machine");
+    assert!(!cache.exists(), "no files may be kept on this machine");
     let ran = sandbox.run(&["--search", "database", "identify", clip]).expect(2);
-    ran.says("only a catalogue in PostgreSQL keeps a search index in its database");
-    assert_eq!(sandbox.run(&["tracks", "reindex"]).expect(0).stdout, "3 tracks can be found\n");
+    ran.says("only a catalog in PostgreSQL has a search index in its database");
+    assert_eq!(sandbox.run(&["tracks", "reindex"]).expect(0).stdout, "3 tracks are searchable\n");
 }
 
 #[test]
-fn a_role_that_may_only_read_is_enough_to_search() {
+fn search_needs_only_a_read_only_database_role() {
     let (sandbox, name, url) = with_songs();
     let clip = sandbox.clip("clip.wav", &music().known[1], 4.0, 8.0);
     let clip = clip.to_str().unwrap();
@@ -123,7 +123,7 @@ fn a_role_that_may_only_read_is_enough_to_search() {
     let doctor = |args: &[&str]| run(&sandbox, &reader, &[args, &["doctor"]].concat());
     doctor(&["--search", "database"]).expect(3).finds("index in the database", "changes behind");
     for home in ["local", "database"] {
-        // Nobody has searched in the database yet: it is empty, which a reader cannot change.
+        // The index in the database is still empty, because no role with write access has searched. A reader cannot fill it.
         let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]);
         if home == "database" {
             ran.expect(1).says("the newest tracks are not found");
@@ -132,14 +132,14 @@ fn a_role_that_may_only_read_is_enough_to_search() {
         let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]).expect(0);
         assert_eq!(ran.stderr, "", "{ran:#?}");
     }
-    doctor(&["--search", "database"]).expect(3).finds("index in the database", "3 tracks in 1 runs, in step");
+    doctor(&["--search", "database"]).expect(3).finds("index in the database", "3 tracks in 1 runs, up to date");
     let songs = music().folder.join("songs");
     let ran = run(&sandbox, &reader, &["index", "--rule", "block", songs.to_str().unwrap()]).expect(2);
     assert!(ran.stderr.contains("may not") && !ran.stderr.contains("geheim"), "{ran:#?}");
 }
 
 #[test]
-fn a_wrong_password_is_said_without_it() {
+fn wrong_password_error_does_not_contain_the_password() {
     let server = PostgresServer::builder().password("right").start().unwrap();
     let sandbox = Sandbox::new();
     let url = server.url("postgres").replace(":right@", ":wr0ng-secret@");
@@ -155,17 +155,17 @@ fn wait_for_connection(port: u16) {
     until("a connection", || listener.accept().is_ok());
 }
 
-/// Waits until a process is connected, or over.
+/// Waits until a process is connected or has exited.
 fn until_connected(child: &mut std::process::Child, mut is_connected: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
     while child.try_wait().unwrap().is_none() && !is_connected() {
-        assert!(Instant::now() < until, "it never connects again");
+        assert!(Instant::now() < until, "the process does not reconnect");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[test]
-fn a_server_that_is_killed_while_songs_are_indexed() {
+fn index_completes_despite_database_server_kills() {
     let mut server = PostgresServer::new().unwrap();
     let url = server.create_database("songs").unwrap();
     let sandbox = Sandbox::new();
@@ -174,16 +174,16 @@ fn a_server_that_is_killed_while_songs_are_indexed() {
     }
     let mut child = sandbox.command(&["--catalog", &url, "index", "--jobs", "1", "m"]);
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Wherever it is then: opening the catalogue, writing, or between two batches.
+    // The process can be at any step: opening the catalog, writing, or between two batches.
     let until = Instant::now() + Duration::from_secs(60);
     while server.run_sql("songs", "SELECT count(*) FROM refrain.tracks").is_err() {
-        assert!(Instant::now() < until, "the catalog is never made");
+        assert!(Instant::now() < until, "the catalog is not created");
         std::thread::sleep(Duration::from_millis(5));
     }
     for _ in 0..3 {
         server.kill().unwrap();
         server.start().unwrap();
-        // The run has come back when it has a connection again, or it is over.
+        // Wait until the run is connected again or has exited.
         let connections =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = 'songs' AND pid <> pg_backend_pid()";
         until_connected(&mut child, || server.run_sql("songs", connections).is_ok_and(|count| count != "0"));
@@ -200,7 +200,7 @@ fn a_server_that_is_killed_while_songs_are_indexed() {
 }
 
 #[test]
-fn a_server_that_is_killed_between_searches() {
+fn identify_reconnects_after_database_server_kills() {
     let mut server = PostgresServer::new().unwrap();
     let url = server.create_database("songs").unwrap();
     let sandbox = Sandbox::with_catalog();
@@ -227,7 +227,7 @@ fn a_server_that_is_killed_between_searches() {
         assert_eq!(best(&ask(&clips[0])), Some(NAMES[0]));
         server.kill().unwrap();
         let answer = std::thread::scope(|scope| {
-            // The process connects again until the server is started.
+            // The process tries to connect until the server is started.
             let answer = scope.spawn(|| ask(&clips[1]));
             wait_for_connection(server.port());
             server.start().unwrap();

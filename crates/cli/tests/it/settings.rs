@@ -1,15 +1,15 @@
-//! Where settings come from.
+//! Tests of the sources of settings.
 
 use crate::support::{Ran, Sandbox};
 
 #[test]
-fn flags_win_over_environment_over_file_over_defaults() {
+fn flags_override_environment_overrides_file_overrides_defaults() {
     let sandbox = Sandbox::new();
     let config = sandbox.file("c.toml", "catalog = 'sqlite:file.db'\n");
     let catalog = |args: &[&str], variables: &[(&str, &str)]| -> String {
         let mut command = sandbox.command(&[args, &["tracks", "list"]].concat());
         let ran = Ran::from(command.envs(variables.iter().copied()).output().unwrap()).expect(2);
-        ran.stderr.split("no catalogue ").nth(1).unwrap().split(';').next().unwrap().to_owned()
+        ran.stderr.split("catalog ").nth(1).unwrap().split(" not found").next().unwrap().to_owned()
     };
     let config = config.to_str().unwrap();
     let both = [("REFRAIN_CONFIG", config), ("REFRAIN_CATALOG", "sqlite:env.db")];
@@ -27,7 +27,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
 }
 
 #[test]
-fn unknown_keys_and_bad_values_are_refused() {
+fn unknown_keys_and_invalid_values_are_rejected() {
     let sandbox = Sandbox::new();
     for (text, why) in [
         ("catalogue = 'x'\n", "unknown field `catalogue`"),
@@ -45,13 +45,13 @@ fn unknown_keys_and_bad_values_are_refused() {
         .says("cannot read settings file gone.toml");
     let mut command = sandbox.command(&["tracks", "list"]);
     let ran = Ran::from(command.env("REFRAIN_CATALOGUE", "x").output().unwrap()).expect(2);
-    ran.says("REFRAIN_CATALOGUE is not known");
+    ran.says("unknown environment variable REFRAIN_CATALOGUE");
     sandbox.run(&["identify", "x", "--frobnicate"]).expect(2).says("--frobnicate");
     sandbox.run(&["identify"]).expect(2).says("<INPUT>");
 }
 
 #[test]
-fn the_accepted_rate_reaches_the_matcher() {
+fn false_positive_rate_option_reaches_the_matcher() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("clip.wav", &crate::support::music().known[0], 6.0, 3.0);
     sandbox.run(&["identify", "clip.wav"]).expect(0);
@@ -60,7 +60,7 @@ fn the_accepted_rate_reaches_the_matcher() {
 }
 
 #[test]
-fn the_index_cache_lives_where_it_is_said() {
+fn cache_dir_setting_determines_the_index_cache() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("clip.wav", &crate::support::music().known[0], 6.0, 6.0);
     let beside = |sandbox: &Sandbox| {
@@ -76,10 +76,10 @@ fn the_index_cache_lives_where_it_is_said() {
         Ran::from(command.envs(variables.iter().copied()).output().unwrap()).expect(0)
     };
     let before = beside(&sandbox);
-    run(&["--cache-dir", "cache/a"], &[]).says("index cache is not there; it is built again");
-    run(&[], &[("REFRAIN_CACHE_DIR", "cache/b")]).says("index cache is not there; it is built again");
+    run(&["--cache-dir", "cache/a"], &[]).says("index cache not found; rebuilding it");
+    run(&[], &[("REFRAIN_CACHE_DIR", "cache/b")]).says("index cache not found; rebuilding it");
     assert_eq!(run(&["--cache-dir", "cache/a"], &[]).stderr, "");
-    assert_eq!(beside(&sandbox), before, "nothing is put beside the catalogue");
+    assert_eq!(beside(&sandbox), before, "no file may be written next to the catalog");
     for folder in ["cache/a", "cache/b"] {
         let caches: Vec<_> = std::fs::read_dir(sandbox.path(folder)).unwrap().map(Result::unwrap).collect();
         let name = caches[0].file_name().into_string().unwrap();
@@ -88,11 +88,11 @@ fn the_index_cache_lives_where_it_is_said() {
     }
     sandbox.file("file", "");
     let refused = sandbox.run(&["--cache-dir", "file/x", "identify", "clip.wav"]).expect(2);
-    refused.says("cannot make the index cache's folder");
+    refused.says("cannot create the folder of the index cache");
 }
 
 #[test]
-fn a_database_url_names_the_catalogue() {
+fn database_url_variable_selects_the_catalog() {
     let sandbox = Sandbox::with_catalog();
     let mut command = sandbox.command(&["tracks", "list", "--json"]);
     let ran = Ran::from(command.env("DATABASE_URL", sandbox.catalog()).output().unwrap()).expect(0);
@@ -102,14 +102,14 @@ fn a_database_url_names_the_catalogue() {
 #[test]
 fn passwords_are_never_shown() {
     let sandbox = Sandbox::new();
-    // Nothing listens on this port.
+    // No server listens on this port.
     let url = "postgres://ann:hu%2Fsh@127.0.0.1:1/music?sslmode=disable";
     sandbox.file("bad.toml", format!("catalog = '{url}\n"));
     sandbox.file("good.toml", format!("catalog = '{url}'\n"));
     for (args, variable, part) in [
-        (&["--catalog", url, "tracks", "list"][..], "", "catalogue postgres://ann@127.0.0.1:1/music"),
-        (&["tracks", "list"], url, "catalogue postgres://ann@127.0.0.1:1/music"),
-        (&["--config", "good.toml", "tracks", "list"], "", "catalogue postgres://ann@127.0.0.1:1/music"),
+        (&["--catalog", url, "tracks", "list"][..], "", "catalog postgres://ann@127.0.0.1:1/music"),
+        (&["tracks", "list"], url, "catalog postgres://ann@127.0.0.1:1/music"),
+        (&["--config", "good.toml", "tracks", "list"], "", "catalog postgres://ann@127.0.0.1:1/music"),
         (&["--config", "bad.toml", "tracks", "list"], "", "line 1 (catalog)"),
         (&["tracks", "list", url], "", "postgres://ann:…@127.0.0.1:1/music"),
         (&["--catalog", "postgres://ann:hu sh@127.0.0.1:1/music", "tracks", "list"], "", "postgres"),

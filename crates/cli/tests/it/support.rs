@@ -1,4 +1,4 @@
-//! Folders, songs and a catalogue to run the binary on.
+//! Folders, songs and a catalog for tests of the binary.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use refrain_testkit::{RATE, Song, compose, write_wav};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Length of the songs in seconds: as short as still has everything that is asked of them.
+/// Length of the songs in seconds: the shortest that all tests can use.
 pub(crate) const SONG_SECONDS: f64 = 24.0;
 
-/// A temporary folder with a catalogue's place in it.
+/// A temporary folder for a catalog and other files.
 pub(crate) struct Sandbox {
     folder: TempDir,
 }
 
-/// What the binary did.
+/// Result of a run of the binary.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) status: Option<i32>,
@@ -31,7 +31,7 @@ impl Sandbox {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A folder with a copy of the shared catalogue of three songs.
+    /// Creates a folder with a copy of the shared catalog of three songs.
     pub(crate) fn with_catalog() -> Self {
         let sandbox = Self::new();
         for entry in std::fs::read_dir(&music().folder).unwrap() {
@@ -55,7 +55,7 @@ impl Sandbox {
         path
     }
 
-    /// A WAV file of a stretch of a song.
+    /// Writes a WAV file with an excerpt of a song. Returns its path.
     pub(crate) fn clip(&self, name: &str, song: &Song, from: f64, seconds: f64) -> PathBuf {
         self.wav(name, &crop(&song.samples, from, seconds))
     }
@@ -71,7 +71,7 @@ impl Sandbox {
         format!("sqlite:{}", self.path("catalog.db").display())
     }
 
-    /// The binary in this folder, with nothing in its environment but a home.
+    /// Returns a command that runs the binary in this folder, with `HOME` as its only environment variable.
     pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refrain"));
         command.env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
@@ -79,13 +79,13 @@ impl Sandbox {
         command
     }
 
-    /// Runs the binary on this folder's catalogue.
+    /// Runs the binary with this folder's catalog.
     pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Ran {
         let mut command = self.command(&["--catalog", &self.catalog()]);
         Ran::from(command.args(args).output().unwrap())
     }
 
-    /// `identify --json`: status and lines.
+    /// Runs `identify --json`. Returns its result, and the parsed lines.
     pub(crate) fn identify(&self, inputs: &[impl AsRef<OsStr>]) -> (Ran, Vec<Value>) {
         let mut command = self.command(&["--catalog", &self.catalog(), "identify", "--json"]);
         let ran = Ran::from(command.args(inputs).output().unwrap());
@@ -93,7 +93,7 @@ impl Sandbox {
         (ran, lines)
     }
 
-    /// Does something to the catalogue's file that no command does.
+    /// Runs an SQL statement in the catalog's file, for changes that no command makes.
     pub(crate) fn sql(&self, statement: &'static str) {
         use sqlx::Connection;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -104,8 +104,7 @@ impl Sandbox {
         });
     }
 
-    /// `tracks list --json`.
-    /// Number of links between near-duplicates, as an export has them.
+    /// Returns the number of links between near-duplicates in an export.
     pub(crate) fn links(&self) -> usize {
         self.run(&["tracks", "export", "links.jsonl"]).expect(0);
         let export = std::fs::read_to_string(self.path("links.jsonl")).unwrap();
@@ -113,6 +112,7 @@ impl Sandbox {
         export.lines().filter(|line| line.contains("\"of\":")).count()
     }
 
+    /// Returns the parsed lines of `tracks list --json`.
     pub(crate) fn tracks(&self) -> Vec<Value> {
         let ran = self.run(&["tracks", "list", "--json"]).expect(0);
         ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -137,19 +137,20 @@ impl Ran {
         self
     }
 
-    /// Checks that a line of `doctor` says something.
+    /// Checks that a line of `doctor` contains `name` and `part`.
     #[track_caller]
     pub(crate) fn finds(&self, name: &str, part: &str) {
         assert!(self.stdout.lines().any(|line| line.contains(name) && line.contains(part)), "{self:#?}");
     }
 
-    /// Checks that standard error says something.
+    /// Checks that standard output contains `part`.
     #[track_caller]
-    /// Checks that standard output has this part.
     pub(crate) fn out_has(&self, part: &str) {
         assert!(self.stdout.contains(part), "no {part:?}: {self:#?}");
     }
 
+    /// Checks that standard error contains `part`.
+    #[track_caller]
     pub(crate) fn says(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "{part:?} is not in {self:#?}");
         self
@@ -158,17 +159,18 @@ impl Ran {
 
 /// Songs that all tests share.
 pub(crate) struct Music {
-    /// Holds `songs/one.wav` …, and the catalogue of them.
+    /// Folder with the known songs in `songs`, and their catalog.
     pub(crate) folder: PathBuf,
-    /// In the catalogue, in order of file name.
+    /// Songs in the catalog, in the order of their file names.
     pub(crate) known: Vec<Song>,
+    /// A song that is not in the catalog.
     pub(crate) unknown: Song,
 }
 
 /// Names of the shared songs' files.
 pub(crate) const NAMES: [&str; 3] = ["one.wav", "three.wav", "two.wav"];
 
-/// Composes and indexes once a test run.
+/// Returns the shared songs. The first call composes and indexes them.
 pub(crate) fn music() -> &'static Music {
     static MUSIC: OnceLock<Music> = OnceLock::new();
     MUSIC.get_or_init(|| {
@@ -198,7 +200,7 @@ pub(crate) fn music() -> &'static Music {
     })
 }
 
-/// File name of the best match's reference.
+/// Returns the file name of the best match's reference.
 pub(crate) fn best(answer: &Value) -> Option<&str> {
     answer["matches"][0]["evidence"]["reference"].as_str()?.rsplit('/').next()
 }

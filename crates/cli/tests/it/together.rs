@@ -1,4 +1,4 @@
-//! Several processes, and processes that die.
+//! Tests with several processes, and with killed processes.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Sandbox, best, music};
 
-/// Twelve different short songs.
+/// Writes twelve different short songs.
 fn songs(sandbox: &Sandbox) {
     for k in 0..12 {
         let song = &music().known[k % 3];
@@ -19,7 +19,7 @@ fn check(sandbox: &Sandbox) {
     assert_eq!(sources.len(), 12);
     sources.sort_by_key(ToString::to_string);
     sources.dedup();
-    assert_eq!(sources.len(), 12, "a track was doubled");
+    assert_eq!(sources.len(), 12, "a track was added twice");
     let inputs: Vec<_> = (0..12).map(|k| format!("m/{k:02}.wav")).collect();
     let (ran, answers) = sandbox.identify(&inputs);
     let ran = ran.expect(0);
@@ -30,7 +30,7 @@ fn check(sandbox: &Sandbox) {
 }
 
 #[test]
-fn an_index_run_that_was_killed_goes_on_where_it_was() {
+fn index_resumes_after_kills() {
     let sandbox = Sandbox::new();
     songs(&sandbox);
     for pause in [20, 60, 120, 200, 300] {
@@ -52,23 +52,23 @@ fn an_index_run_that_was_killed_goes_on_where_it_was() {
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(120);
     while !is_so() {
-        assert!(Instant::now() < until, "never: {what}");
+        assert!(Instant::now() < until, "timeout waiting until {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Number of tracks in the catalog; 0 if there is none yet.
+/// Returns the number of tracks in the catalog; 0 if the catalog does not exist yet.
 fn count(sandbox: &Sandbox) -> usize {
     let ran = sandbox.run(&["tracks", "list", "--json"]);
     if ran.status == Some(0) { ran.stdout.lines().count() } else { 0 }
 }
 
 #[test]
-fn ctrl_c_keeps_what_was_indexed_and_says_that_files_are_left() {
+fn ctrl_c_keeps_indexed_tracks_and_reports_remaining_files() {
     const COPIES: usize = 20;
     let sandbox = Sandbox::new();
     songs(&sandbox);
-    // So many that the run cannot be over when its first tracks are written.
+    // There are so many files that the run cannot be complete when its first tracks are written.
     for copy in 1..COPIES {
         for k in 0..12 {
             std::fs::copy(sandbox.path(format!("m/{k:02}.wav")), sandbox.path(format!("m/{copy}-{k}.wav")))
@@ -83,13 +83,13 @@ fn ctrl_c_keeps_what_was_indexed_and_says_that_files_are_left() {
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let ran = crate::support::Ran::from(child.wait_with_output().unwrap());
     assert_eq!(ran.status, Some(3), "{ran:#?}");
-    assert!(ran.stdout.contains("not done: run the same again"), "{ran:#?}");
+    assert!(ran.stdout.contains("not done: repeat the command"), "{ran:#?}");
     let kept = count(&sandbox);
     assert!((1..12 * COPIES).contains(&kept), "{kept}");
     sandbox.run(&["doctor"]).expect(0).out_has("every track was compared");
 }
 
-/// The song and its copy are linked however often the run is killed before.
+/// A song and its copy are linked even if the run was killed several times before.
 #[test]
 fn near_duplicates_are_linked_after_kills() {
     let sandbox = Sandbox::new();
@@ -98,7 +98,7 @@ fn near_duplicates_are_linked_after_kills() {
         std::fs::copy(sandbox.path(format!("m/{k:02}.wav")), sandbox.path(format!("m/{k:02}-copy.wav")))
             .unwrap();
     }
-    // As a kill between the transaction that adds tracks and their comparison leaves it.
+    // The reference is indexed without interruption.
     let reference = Sandbox::new();
     songs(&reference);
     for k in 0..12 {
@@ -121,15 +121,16 @@ fn near_duplicates_are_linked_after_kills() {
     sandbox.run(&["doctor"]).expect(0).out_has("every track was compared");
 }
 
-/// The comparison of a track is found again that no run finished.
+/// A run completes the comparisons of tracks that earlier runs did not finish.
 #[test]
-fn comparison_that_was_not_finished_is_done_by_the_next_run() {
+fn unfinished_comparisons_are_completed_by_the_next_run() {
     let sandbox = Sandbox::new();
     songs(&sandbox);
     std::fs::copy(sandbox.path("m/00.wav"), sandbox.path("m/copy.wav")).unwrap();
     sandbox.run(&["index", "m"]).expect(0);
     let expected = sandbox.links();
     assert!(expected >= 1);
+    // The state after a kill between the transaction that adds tracks and their comparison.
     sandbox.sql("DELETE FROM near_duplicates; INSERT INTO pending_comparisons SELECT number FROM tracks");
     let doctor = sandbox.run(&["doctor"]).expect(3);
     doctor.out_has("13 tracks were not compared with the earlier ones yet");
@@ -139,7 +140,7 @@ fn comparison_that_was_not_finished_is_done_by_the_next_run() {
 }
 
 #[test]
-fn two_index_runs_share_a_catalogue() {
+fn two_index_runs_can_share_a_catalog() {
     let sandbox = Sandbox::new();
     songs(&sandbox);
     let runs = std::thread::scope(|scope| {
@@ -152,14 +153,14 @@ fn two_index_runs_share_a_catalogue() {
     check(&sandbox);
 }
 
-/// Writes a file into a pipe as soon as somebody reads from that; whoever waits for an answer need not wait here.
+/// Writes a file to a pipe in a separate thread, because the write blocks until a process reads from the pipe.
 pub(crate) fn feed(pipe: &Path, file: &Path) {
     let (bytes, pipe) = (std::fs::read(file).unwrap(), pipe.to_owned());
     std::thread::spawn(move || std::fs::write(pipe, bytes));
 }
 
 #[test]
-fn a_long_identify_run_sees_what_others_change() {
+fn long_identify_run_notices_catalog_changes() {
     const INPUTS: usize = 40;
     let sandbox = Sandbox::with_catalog();
     let id = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
@@ -173,12 +174,12 @@ fn a_long_identify_run_sees_what_others_change() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut pipes = pipes.iter();
     let mut ask = |clip: &Path| -> serde_json::Value {
-        feed(pipes.next().expect("it never saw the change"), clip);
+        feed(pipes.next().expect("the run did not notice the change"), clip);
         serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
     };
     assert_eq!(best(&ask(&known)), Some("one.wav"));
     assert_eq!(best(&ask(&new)), None);
-    // The first answer is in the process's memory now, under its old name.
+    // The process has cached the track with its old title.
     sandbox.run(&["tracks", "set", &id, "title=Renamed"]).expect(0);
     while ask(&known)["matches"][0]["metadata"]["Title"] != "Renamed" {
         std::thread::sleep(Duration::from_millis(300));

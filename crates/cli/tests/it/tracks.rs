@@ -1,4 +1,4 @@
-//! `refrain tracks …`.
+//! Tests of `refrain tracks`.
 
 use refrain_testkit::effects::{crop, gain};
 
@@ -22,17 +22,17 @@ fn tracks_are_listed_shown_and_changed() {
     sandbox.run(&["tracks", "set", id, "title=", "rule=", "Mood="]).expect(0);
     assert_eq!(sandbox.tracks(), tracks);
 
-    sandbox.run(&["tracks", "set", id, "isrc=1"]).expect(2).says("no ISRC");
+    sandbox.run(&["tracks", "set", id, "isrc=1"]).expect(2).says("invalid ISRC");
     sandbox.run(&["tracks", "set", id, "title"]).expect(2).says("KEY=VALUE");
     sandbox.run(&["tracks", "set", id, "source=x"]).expect(2).says("cannot be set");
     sandbox.run(&["tracks", "show", "0"]).expect(2).says("several tracks begin with 0");
-    sandbox.run(&["tracks", "show", "ffffffffffff"]).expect(2).says("there is no track ffffffffffff");
-    sandbox.run(&["tracks", "show", "one"]).expect(2).says("is no track ID");
-    sandbox.run(&["tracks", "show", &format!("{id}_zzzzzz")]).expect(2).says("there is no track");
+    sandbox.run(&["tracks", "show", "ffffffffffff"]).expect(2).says("track ffffffffffff not found");
+    sandbox.run(&["tracks", "show", "one"]).expect(2).says("is not a track ID");
+    sandbox.run(&["tracks", "show", &format!("{id}_zzzzzz")]).expect(2).says("zzzzzz not found");
 }
 
 #[test]
-fn what_is_removed_is_not_found() {
+fn removed_tracks_are_not_found() {
     let sandbox = Sandbox::with_catalog();
     sandbox.clip("0.wav", &music().known[0], 4.0, 8.0);
     sandbox.clip("1.wav", &music().known[1], 4.0, 8.0);
@@ -49,12 +49,12 @@ fn what_is_removed_is_not_found() {
         2
     );
     let other = sandbox.tracks()[0]["id"].as_str().unwrap().to_owned();
-    sandbox.run(&["tracks", "remove", &id, &other]).expect(3).says("there is no track");
-    sandbox.run(&["tracks", "remove", &id]).expect(2).says("there is no track");
+    sandbox.run(&["tracks", "remove", &id, &other]).expect(3).says("not found; `refrain tracks list`");
+    sandbox.run(&["tracks", "remove", &id]).expect(2).says("not found; `refrain tracks list`");
 }
 
 #[test]
-fn an_export_is_a_catalogue_elsewhere() {
+fn import_of_an_export_restores_the_catalog() {
     let from = Sandbox::with_catalog();
     let id = from.tracks()[2]["id"].as_str().unwrap().to_owned();
     from.run(&["tracks", "set", &id, "title=Carried", "rule=block"]).expect(0);
@@ -86,7 +86,7 @@ fn an_export_is_a_catalogue_elsewhere() {
 }
 
 #[test]
-fn damaged_lines_of_an_export_are_named_and_skipped() {
+fn damaged_export_lines_are_reported_and_skipped() {
     let from = Sandbox::with_catalog();
     let text = from.run(&["tracks", "export"]).expect(0).stdout;
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -95,7 +95,7 @@ fn damaged_lines_of_an_export_are_named_and_skipped() {
     let to = Sandbox::new();
     to.file("damaged.jsonl", lines.join("\n"));
     let ran = to.run(&["tracks", "import", "damaged.jsonl"]).expect(3);
-    let ran = ran.says("line 2: damaged: its checksum is wrong").says("line 4: damaged");
+    let ran = ran.says("line 2: damaged: the checksum is wrong").says("line 4: damaged");
     assert_eq!(ran.stdout, "1 added, 0 unchanged, 0 replaced, 2 skipped\n");
     assert!(!ran.stderr.contains("incomplete"), "all lines are there: {ran:#?}");
     to.file("newer.jsonl", "{\"format\":\"refrain-tracks\",\"version\":99}\n");
@@ -105,7 +105,7 @@ fn damaged_lines_of_an_export_are_named_and_skipped() {
 }
 
 #[test]
-fn links_between_tracks_are_carried() {
+fn export_and_import_preserve_links_between_tracks() {
     let from = Sandbox::new();
     let song = &music().known[0].samples;
     from.wav("m/a.wav", &crop(song, 0.0, 20.0));
@@ -133,16 +133,16 @@ fn links_between_tracks_are_carried() {
     };
     assert_eq!((sounds_like(&to), sounds_like(&to).is_empty()), (sounds_like(&from), false));
 
-    // A track that could not be read is not linked either.
+    // A link to a track that could not be read is reported.
     let mut lines: Vec<&str> = text.lines().collect();
     lines[1] = "{}";
     let partly = Sandbox::new();
     partly.file("partly.jsonl", lines.join("\n"));
     let ran = partly.run(&["tracks", "import", "partly.jsonl"]).expect(3);
-    ran.says("line 2: damaged").says(&format!("there is no track {} to link", first.as_str().unwrap()));
+    ran.says("line 2: damaged").says(&format!("track {} of the link not found", first.as_str().unwrap()));
 }
 
-/// What an export says, apart from when tracks came and the checksums over that.
+/// Parses an export, without the times at which tracks were added, and without the checksums, which include these times.
 fn without_times(text: &str) -> Vec<serde_json::Value> {
     let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     lines
@@ -156,7 +156,7 @@ fn without_times(text: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn an_export_that_is_not_whole_is_noticed() {
+fn incomplete_exports_are_reported() {
     let from = Sandbox::with_catalog();
     let text = from.run(&["tracks", "export"]).expect(0).stdout;
     let lines: Vec<&str> = text.lines().collect();
@@ -166,23 +166,23 @@ fn an_export_that_is_not_whole_is_noticed() {
         to.run(&["tracks", "import", "part.jsonl"])
     };
     assert_eq!(import(&lines).expect(0).stderr, "");
-    let ran = import(&lines[..3]).expect(3).says("part.jsonl is incomplete: its last line is missing");
+    let ran = import(&lines[..3]).expect(3).says("part.jsonl is incomplete: the last line is missing");
     assert_eq!(ran.stdout, "2 added, 0 unchanged, 0 replaced, 0 skipped\n");
-    import(&lines[..1]).expect(3).says("its last line is missing");
+    import(&lines[..1]).expect(3).says("the last line is missing");
     let ran = import(&[lines[0], lines[1], lines[3], lines[4]]).expect(3);
     assert_eq!(
         ran.says("1 of its 3 lines are missing").stdout,
         "2 added, 0 unchanged, 0 replaced, 0 skipped\n"
     );
     let exchanged = [lines[0], lines[2], lines[1], lines[3], lines[4]];
-    import(&exchanged).expect(3).says("not in that order");
+    import(&exchanged).expect(3).says("or have another order");
     import(&[lines[0], lines[1], lines[1], lines[2], lines[3], lines[4]])
         .expect(3)
-        .says("not those that were written");
+        .says("differ from those that were written");
     let twice = [&lines[..], &lines[1..]].concat();
     import(&twice).expect(3).says("line 6: comes after the end");
 
-    // Exports of the first version have no end.
+    // Exports of format version 1 have no end line.
     let first = lines[0].replace("\"version\":2", "\"version\":1");
     let ran = import(&[first.as_str(), lines[1], lines[2]]).expect(0);
     assert_eq!(
@@ -199,7 +199,7 @@ fn an_export_that_is_not_whole_is_noticed() {
 }
 
 #[test]
-fn a_database_that_fails_halfway_through_an_import_hides_nothing() {
+fn database_error_during_an_import_keeps_added_tracks() {
     let from = Sandbox::with_catalog();
     from.run(&["tracks", "export", "all.jsonl"]).expect(0);
     let to = Sandbox::new();
@@ -216,9 +216,9 @@ fn a_database_that_fails_halfway_through_an_import_hides_nothing() {
 }
 
 #[test]
-fn what_was_heard_long_ago_goes() {
+fn prune_deletes_old_detections_and_streams() {
     let sandbox = Sandbox::with_catalog();
-    // One of 2001, one of 2100.
+    // One detection and one stream of 2001, and one of each of 2100.
     sandbox.sql(
         "INSERT INTO detections SELECT randomblob(16), 1, 'stream', 1, randomblob(16), 0, 9, last, last, 0, 1, 0, 0, 1, 1, \
          last, last, 1, NULL FROM (SELECT 1000000000000 AS last UNION ALL SELECT 4102444800000)",

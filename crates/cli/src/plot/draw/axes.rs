@@ -1,4 +1,4 @@
-//! Axes with a tick where a person would put one.
+//! Axes with ticks at round values.
 
 use std::ops::Range;
 
@@ -12,28 +12,31 @@ use plotters::style::{Color, TRANSPARENT};
 use super::{Area, Backend, EDGE, INK, Look};
 use crate::output::clock;
 
-/// An area with axes.
+/// A drawing area with axes.
 pub(in crate::plot) type Chart<'a, 'b> = ChartContext<'a, Backend<'b>, Cartesian2d<Axis, Axis>>;
 
-/// Distances between ticks of a time axis, seconds.
+/// Possible distances between two ticks of a time axis, in seconds.
 const TIME_STEPS: [f64; 17] =
     [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
-/// Least distance between ticks of a time axis, pixels.
+/// Minimum distance between two ticks of a time axis, in pixels at the natural size.
 const TIME_ROOM: f64 = 80.0;
-/// Up to here times are written in seconds, from here on as `m:ss`.
+/// Axes that end at or before this time, in seconds, have labels in seconds. Longer axes have labels of the form `m:ss`.
 const SECONDS_UP_TO: f64 = 180.0;
 
-/// Most ticks of an axis of counts beside 0, and how much longer it is than the greatest count.
+/// Maximum number of ticks of an axis of counts, without the tick at 0.
 const COUNT_TICKS: f64 = 3.0;
+/// Ratio of the end of an axis of counts to the highest count.
 const COUNT_MARGIN: f64 = 1.08;
 
-/// Height of the axes' numbers and titles.
+/// Height of the numbers of an axis.
 const NUMBERS: f64 = 16.0;
+/// Height of the title of an axis.
 const TITLES: f64 = 17.0;
 /// Length of a tick.
 const TICK: f64 = 5.0;
-/// Room for the numbers and the title of the horizontal axis and of the vertical one.
+/// Height that is reserved for the numbers and the title of the horizontal axis.
 const BELOW: f64 = 52.0;
+/// Width that is reserved for the numbers and the title of the vertical axis.
 const BESIDE: f64 = 78.0;
 
 /// A range with ticks and a title.
@@ -45,13 +48,13 @@ pub(in crate::plot) struct Axis {
 }
 
 impl Axis {
-    /// An axis with these ticks; those outside of the range are left out.
+    /// Creates an axis with these ticks. Ticks outside of the range are left out.
     pub(in crate::plot) fn new(range: Range<f64>, ticks: Vec<(f64, String)>, title: &str) -> Self {
         let ticks = ticks.into_iter().filter(|(at, _)| *at >= range.start && *at <= range.end).collect();
         Self { range, ticks, title: title.to_owned() }
     }
 
-    /// An axis of times in seconds, `pixels` long.
+    /// Creates an axis of times in seconds with a length of `pixels` pixels.
     pub(in crate::plot) fn time(range: Range<f64>, title: &str, pixels: i32, look: &Look) -> Self {
         let most = (f64::from(pixels) / f64::from(look.px(TIME_ROOM))).max(2.0);
         let fits = |step: &&f64| (range.end - range.start) / **step <= most;
@@ -67,7 +70,7 @@ impl Axis {
         Self::new(range.clone(), ticks.collect(), &title)
     }
 
-    /// An axis of counts from 0 up to a little more than `most`.
+    /// Creates an axis of counts from 0 to slightly more than `most`.
     pub(in crate::plot) fn count(most: usize, title: &str) -> Self {
         let most = most.max(1) as f64;
         let power = 10f64.powf((most / COUNT_TICKS).log10().floor()).max(1.0);
@@ -79,23 +82,23 @@ impl Axis {
         Self::new(0.0..most * COUNT_MARGIN, ticks, title)
     }
 
-    /// The same range without numbers and title, for a chart that stands beside one that has them.
+    /// Returns the axis without numbers and title, for a chart next to one that has them.
     pub(in crate::plot) fn bare(&self) -> Self {
         let ticks = self.ticks.iter().map(|(at, _)| (*at, String::new())).collect();
         Self { range: self.range.clone(), ticks, title: String::new() }
     }
 
-    /// What stands beside the numbers.
+    /// Returns the title with its unit.
     pub(in crate::plot) fn title(&self) -> &str {
         &self.title
     }
 
-    /// The ticks with their labels.
+    /// Returns the ticks with their labels.
     pub(in crate::plot) fn ticks(&self) -> &[(f64, String)] {
         &self.ticks
     }
 
-    /// The part of the axis, from 0 to 1, at which a value stands.
+    /// Returns the relative position of a value on the axis, from 0 to 1.
     pub(in crate::plot) fn part(&self, value: f64) -> f64 {
         (value - self.range.start) / (self.range.end - self.range.start)
     }
@@ -125,7 +128,7 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-/// A time as it stands at a tick, with as many decimals as the distance between ticks needs.
+/// Returns the label of a tick of a time axis, with as many decimals as the distance between two ticks needs.
 fn time_label(at: f64, step: f64, seconds: bool) -> String {
     let decimals = if step < 0.1 { 2 } else { usize::from(step < 1.0) };
     if seconds {
@@ -135,7 +138,7 @@ fn time_label(at: f64, step: f64, seconds: bool) -> String {
     if decimals == 0 { clock.split('.').next().unwrap_or(&clock).to_owned() } else { clock }
 }
 
-/// Pixels around a chart, its axes' numbers not counted.
+/// Margins around a chart in pixels, without the space for the numbers of its axes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::plot) struct Margins {
     pub(in crate::plot) top: i32,
@@ -144,7 +147,7 @@ pub(in crate::plot) struct Margins {
     pub(in crate::plot) left: i32,
 }
 
-/// A chart in an area.
+/// Creates a chart in an area.
 pub(in crate::plot) fn chart<'a, 'b>(
     area: &'a Area<'b>,
     look: &Look,
@@ -163,7 +166,7 @@ pub(in crate::plot) fn chart<'a, 'b>(
         .build_cartesian_2d(x.clone(), y.clone())?)
 }
 
-/// Draws the axes, and lines at their ticks if `lines` is set.
+/// Draws the axes, and grid lines at their ticks if `lines` is true.
 pub(in crate::plot) fn grid(
     chart: &mut Chart<'_, '_>,
     look: &Look,

@@ -1,4 +1,4 @@
-//! The bitmap that plotters draws on, with our own text and with smooth circles.
+//! The drawing backend of plotters: a bitmap with its own text rendering and antialiased circles.
 
 use anyhow::Result;
 use plotters::backend::{BitMapBackend, DrawingBackend};
@@ -9,7 +9,7 @@ use super::Typeface;
 
 type Drawn<B> = Result<(), DrawingErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-/// A picture in memory, 3 bytes a pixel.
+/// A bitmap in memory with 3 bytes per pixel.
 pub(in crate::plot) struct Backend<'a> {
     bitmap: BitMapBackend<'a>,
     face: Typeface,
@@ -58,7 +58,7 @@ impl<'a> DrawingBackend for Backend<'a> {
         self.bitmap.draw_rect(from, to, style, fill)
     }
 
-    /// The library's own circles have steps, which shows where they are as small as peaks.
+    /// Draws an antialiased circle. The circles of the library have visible steps at the size of peaks.
     fn draw_circle<S: BackendStyle>(
         &mut self,
         (x, y): BackendCoord,

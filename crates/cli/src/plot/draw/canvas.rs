@@ -1,4 +1,4 @@
-//! A picture from the first pixel to the PNG.
+//! Creation of a picture and its encoding as PNG.
 
 use anyhow::{Context, Result};
 use plotters::coord::Shift;
@@ -9,7 +9,7 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle, WHITE};
 
 use super::{Backend, Typeface};
 
-/// Where one draws; positions are pixels from the upper left corner.
+/// A drawing area. Positions are in pixels from the upper left corner.
 pub(in crate::plot) type Area<'a> = DrawingArea<Backend<'a>, Shift>;
 
 /// Width and height of a picture in pixels.
@@ -19,12 +19,13 @@ pub(in crate::plot) struct Size {
     pub(in crate::plot) height: u32,
 }
 
-/// The size at which lengths are as they stand in the code; text and lines grow with larger pictures …
+/// The natural size of a picture, to which all lengths in the code apply. Text and lines are scaled with the size of the
+/// picture.
 const NATURAL: Size = Size { width: 1600, height: 900 };
-/// … and shrink with smaller ones, but no further than can be read.
+/// Minimum and maximum of the scale. Smaller text would not be readable.
 const SCALES: (f64, f64) = (0.6, 4.0);
 
-/// How things are drawn: lengths in pixels of a picture of the natural size.
+/// Scale and typeface of a picture. Lengths are passed in pixels of a picture of the natural size.
 #[derive(Debug)]
 pub(in crate::plot) struct Look {
     face: Typeface,
@@ -35,26 +36,26 @@ impl Look {
     fn new(size: Size) -> Result<Self> {
         let wide = f64::from(size.width) / f64::from(NATURAL.width);
         let high = f64::from(size.height) / f64::from(NATURAL.height);
-        let face = Typeface::new().context("the font in the program cannot be read")?;
+        let face = Typeface::new().context("the embedded font is invalid")?;
         Ok(Self { face, scale: wide.min(high).clamp(SCALES.0, SCALES.1) })
     }
 
-    /// A length in pixels of this picture.
+    /// Converts a length to pixels of this picture.
     pub(in crate::plot) fn px(&self, length: f64) -> i32 {
         (length * self.scale).round() as i32
     }
 
-    /// A radius or a line's width: at least one pixel.
+    /// Converts a radius or a line width to pixels of this picture, at least one.
     pub(in crate::plot) fn pen(&self, length: f64) -> u32 {
         self.px(length).max(1) as u32
     }
 
-    /// The size of this picture's lengths, squared: what areas grow by.
+    /// Returns the factor by which areas are larger than at the natural size.
     pub(in crate::plot) fn area(&self) -> f64 {
         self.scale * self.scale
     }
 
-    /// A style for text of lines so high.
+    /// Returns the style of text with lines of height `size`.
     pub(in crate::plot) fn text(
         &self,
         size: f64,
@@ -63,17 +64,18 @@ impl Look {
         line: VPos,
     ) -> TextStyle<'static> {
         let size = size * self.scale;
-        // The family is not looked at: there is one typeface.
+        // The backend ignores the family, because it has one typeface only.
         let style = TextStyle::from(("sans-serif", size).into_font());
         TextStyle { color: colour.to_backend_color(), ..style.pos(Pos::new(side, line)) }
     }
 
-    /// Width of a text in pixels of this picture.
+    /// Returns the width of a text in pixels of this picture.
     pub(in crate::plot) fn width(&self, text: &str, size: f64) -> i32 {
         self.face.width(text, size * self.scale).ceil() as i32
     }
 
-    /// Writes a line of text, cut to `width` pixels, so that `at` is its upper corner on one side.
+    /// Draws a line of text, truncated to `width` pixels. `at` is its upper left or upper right corner, or the middle of its
+    /// upper edge, depending on the alignment.
     pub(in crate::plot) fn write(
         &self,
         area: &Area<'_>,
@@ -88,7 +90,7 @@ impl Look {
     }
 }
 
-/// Draws a picture on white and gives the bytes of its PNG file.
+/// Draws a picture on a white background and returns it as a PNG file.
 pub(in crate::plot) fn png(size: Size, draw: impl FnOnce(&Area<'_>, &Look) -> Result<()>) -> Result<Vec<u8>> {
     let look = Look::new(size)?;
     let mut pixels = vec![0; size.width as usize * size.height as usize * 3];

@@ -1,27 +1,27 @@
-//! Colours.
+//! Colours and the colour map of spectrograms.
 
 use plotters::style::RGBColor;
 
 /// Text and axes.
 pub(in crate::plot) const INK: RGBColor = RGBColor(0x1f, 0x24, 0x2b);
-/// Text that matters less.
+/// Less important text.
 pub(in crate::plot) const FAINT: RGBColor = RGBColor(0x6a, 0x73, 0x7d);
-/// Lines of a grid.
+/// Grid lines.
 pub(in crate::plot) const EDGE: RGBColor = RGBColor(0xe4, 0xe7, 0xeb);
-/// Things that are only there to compare with.
+/// Elements that are drawn for comparison only.
 pub(in crate::plot) const GHOST: RGBColor = RGBColor(0xb4, 0xbc, 0xc6);
-/// What was found …
+/// Found peaks. This colour and those below can be distinguished by colour-blind people (Okabe and Ito 2008).
 pub(in crate::plot) const FOUND: RGBColor = RGBColor(0x00, 0x72, 0xb2);
-/// … and what is missing: a pair that colour-blind people tell apart (Okabe and Ito 2008), as all below.
+/// Missing peaks.
 pub(in crate::plot) const MISSING: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
-/// A range that is accepted.
+/// Range of the tolerance.
 pub(in crate::plot) const BAND: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
-/// Peaks on a spectrogram: no temperature has this colour.
+/// Peaks on a spectrogram. The colour map does not contain this colour.
 pub(in crate::plot) const PEAK: RGBColor = RGBColor(0x4d, 0xf5, 0xff);
-/// A place of a spectrogram without sound.
+/// Parts of a spectrogram without audio.
 pub(in crate::plot) const BARE: RGBColor = RGBColor(0x0b, 0x08, 0x14);
 
-/// Colours of songs side by side, dark enough for white text on them.
+/// Colours of the bars of songs, dark enough for white text.
 const MARKS: [RGBColor; 5] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0x00, 0x85, 0x63),
@@ -30,21 +30,22 @@ const MARKS: [RGBColor; 5] = [
     RGBColor(0x5a, 0x5f, 0x66),
 ];
 
-/// The colour of the `index`-th song.
+/// Returns the colour of the song with this index.
 pub(in crate::plot) fn mark(index: usize) -> RGBColor {
     MARKS[index % MARKS.len()]
 }
 
 /// Number of colours in a [`Heat`].
 const SHADES: usize = 256;
-/// Stops from cold to hot, evenly spaced: chroma and hue (degrees) in OKLCH. Lightness rises evenly.
+/// Evenly spaced stops of the colour map from cold to hot: chroma and hue (degrees) in OKLCH. The lightness increases
+/// linearly.
 const STOPS: [(f64, f64); 5] = [(0.03, 290.0), (0.13, 298.0), (0.19, 350.0), (0.17, 52.0), (0.09, 106.0)];
 /// Lightness of the coldest and the hottest shade.
 const LIGHTNESS: (f64, f64) = (0.14, 0.97);
 
-/// A colour map from black over purple and orange to pale yellow.
+/// A colour map from black through purple and orange to pale yellow.
 ///
-/// It is straight in the lightness of OKLab, so that equal steps of level look equally large, also in grey.
+/// It is linear in the lightness of OKLab, so that equal differences of level look equal, also in greyscale.
 #[derive(Debug)]
 pub(in crate::plot) struct Heat([[u8; 3]; SHADES]);
 
@@ -53,9 +54,9 @@ impl Heat {
         Self(std::array::from_fn(|k| shade(k as f64 / (SHADES - 1) as f64)))
     }
 
-    /// The colour of a level from 0 (cold) to 1 (hot).
+    /// Returns the colour of a level from 0 (cold) to 1 (hot). Levels outside of this range are clamped.
     pub(in crate::plot) fn of(&self, level: f32) -> [u8; 3] {
-        // A level that is no number becomes 0.
+        // The conversion turns NaN and negative numbers into 0.
         self.0[((level * (SHADES - 1) as f32).round() as usize).min(SHADES - 1)]
     }
 }
@@ -73,7 +74,7 @@ fn shade(level: f64) -> [u8; 3] {
     srgb(lightness, low.0 + part * (high.0 - low.0), low.1 + part * (high.1 - low.1))
 }
 
-/// OKLab to sRGB (B. Ottosson, "A perceptual color space for image processing", 2020).
+/// Converts OKLab to sRGB (B. Ottosson, "A perceptual color space for image processing", 2020).
 fn srgb(lightness: f64, a: f64, b: f64) -> [u8; 3] {
     let l = (lightness + 0.396_337_777_4 * a + 0.215_803_757_3 * b).powi(3);
     let m = (lightness - 0.105_561_345_8 * a - 0.063_854_172_8 * b).powi(3);
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hotter_is_brighter_all_the_way() {
+    fn brightness_increases_with_the_level() {
         let heat = Heat::new();
         let bright = |[r, g, b]: [u8; 3]| {
             let linear = |part: u8| (f64::from(part) / 255.0).powf(2.2);

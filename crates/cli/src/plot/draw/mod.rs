@@ -1,4 +1,4 @@
-//! Drawing: a canvas, text, colours and axes, knowing nothing of music.
+//! Drawing primitives that do not depend on audio: canvas, text, colours and axes.
 
 mod axes;
 mod backend;

@@ -1,17 +1,17 @@
-//! Text with a font that is in the binary: pictures come out the same on a machine without any.
+//! Text rendering with an embedded font, so that pictures do not depend on the fonts of the machine.
 
 use ab_glyph::{Font, FontRef, InvalidFont, Point, PxScaleFont, ScaleFont};
 
-/// A number's text with a minus sign for its hyphen.
+/// Replaces hyphens in a number by minus signs.
 pub(in crate::plot) fn minus(number: &str) -> String {
     number.replace('-', "\u{2212}")
 }
 
-/// What stands where text had to be cut.
+/// Character at the end of truncated text.
 const CUT: char = '…';
 
-/// DejaVu Sans: Latin, Greek, Cyrillic and many symbols. Scripts that need shaping stand letter by letter, characters
-/// that it lacks are empty boxes.
+/// DejaVu Sans, which has Latin, Greek, Cyrillic and many symbols. Scripts that need shaping are drawn letter by letter, and
+/// missing characters are drawn as empty boxes.
 #[derive(Debug, Clone)]
 pub(in crate::plot) struct Typeface(FontRef<'static>);
 
@@ -24,17 +24,17 @@ impl Typeface {
         self.0.as_scaled(size as f32)
     }
 
-    /// Width in pixels of a line of text whose lines are `size` pixels high.
+    /// Returns the width of a line of text in pixels, with lines of `size` pixels height.
     pub(in crate::plot) fn width(&self, text: &str, size: f64) -> f64 {
         let font = self.scaled(size);
         f64::from(advances(&font, text).last().map_or(0.0, |(_, _, end)| end))
     }
 
-    /// The text, cut so that it is no wider than `width` pixels.
+    /// Returns the text, truncated to at most `width` pixels.
     pub(in crate::plot) fn fit(&self, text: &str, size: f64, width: f64) -> String {
         let font = self.scaled(size);
         let room = width as f32 - font.h_advance(font.glyph_id(CUT));
-        // Where to cut is known before the end of a text that may be very long.
+        // Stops at the cut, because the text can be very long.
         let mut kept = 0;
         for (start, c, end) in advances(&font, text) {
             if end <= room {
@@ -50,12 +50,13 @@ impl Typeface {
         text.to_owned()
     }
 
-    /// Hands out the pixels of a line of text, from its upper left corner, with the part of each that is ink.
+    /// Passes the pixels of a line of text to `sink`, with coordinates relative to its upper left corner and the coverage of
+    /// each pixel from 0 to 1.
     pub(in crate::plot) fn draw(&self, text: &str, size: f64, mut sink: impl FnMut(i32, i32, f32)) {
         let font = self.scaled(size);
         for (_, c, end) in advances(&font, text) {
             let mut glyph = font.scaled_glyph(c);
-            // Kerning is in the advances: a glyph ends where its advance does.
+            // The advances include the kerning, so the position of a glyph follows from the end of its advance.
             glyph.position = Point { x: end - font.h_advance(glyph.id), y: font.ascent() };
             if let Some(outline) = font.outline_glyph(glyph) {
                 let corner = outline.px_bounds().min;
@@ -65,7 +66,7 @@ impl Typeface {
     }
 }
 
-/// Each character with its place in the text, and where it ends in pixels.
+/// Returns each character with its byte offset in the text and the position of its end in pixels.
 fn advances<'a>(
     font: &'a PxScaleFont<&FontRef<'static>>,
     text: &'a str,
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_cut_to_its_room() {
+    fn text_is_truncated_to_the_width() {
         let face = Typeface::new().unwrap();
         let text = "Über den Wolken ".repeat(5000);
         for width in [5.0, 40.0, 100.0, 333.0] {
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn ink_stays_in_the_line() {
+    fn pixels_of_text_are_within_the_line() {
         let face = Typeface::new().unwrap();
         let (mut ink, width) = (0.0, face.width("Agjy|→", 20.0) as i32);
         face.draw("Agjy|→", 20.0, |x, y, part| {

@@ -1,4 +1,4 @@
-//! `docs/service.toml` and the program know the same keys and variables.
+//! Tests that `docs/service.toml` and the program have the same keys and variables.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn the_document_is_a_settings_file() {
     settings.log().unwrap();
 }
 
-/// Tables and keys of the document, without those whose names are data.
+/// Returns the tables and keys of the document, without those whose names are data.
 fn keys() -> BTreeSet<(String, String)> {
     let table: toml::Table = document().parse().unwrap();
     let mut keys = BTreeSet::new();
@@ -37,7 +37,7 @@ fn keys() -> BTreeSet<(String, String)> {
             toml::Value::Array(tables) if tables.iter().all(toml::Value::is_table) => {
                 tables.iter().for_each(|table| add(name, table.as_table().unwrap()));
             }
-            // These stand in no table, and every command knows them.
+            // These keys are in no table, and every command has them.
             _ => assert!(["catalog", "cache_dir", "jobs"].contains(&name.as_str()), "{name}"),
         }
     }
@@ -70,7 +70,8 @@ fn the_document_names_every_key() {
     assert_eq!(keys(), known);
 }
 
-/// Variables that the document names, in its text and by what it says of `and so on` and of sinks.
+/// Returns the variables that the document names, including those that it abbreviates: the endpoints of AWS services ("and
+/// so on") and the variables of sinks.
 fn variables() -> BTreeSet<String> {
     let text = document();
     let mut found = BTreeSet::new();
@@ -78,7 +79,7 @@ fn variables() -> BTreeSet<String> {
         let rest = &text[at + "REFRAIN_".len()..];
         let name: String =
             rest.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect();
-        // Of sinks it names the first whole, the others by what follows the kind.
+        // Of the variables of a sink, the document has the full name of the first and the last parts of the others.
         if let Some((kind, _)) = name.strip_prefix("SINK_").and_then(|name| name.split_once('_')) {
             let line = rest.lines().next().unwrap();
             let others = line.split([' ', ',']).filter(|word| word.starts_with('_'));
@@ -101,7 +102,7 @@ fn variables() -> BTreeSet<String> {
 
 #[test]
 fn the_document_names_every_variable() {
-    // Those of other commands are in the README and in `refrain --help`.
+    // Variables of other commands are in docs/guide.md and in `refrain --help`.
     let others =
         ["EFFORT", "FALSE_POSITIVE_RATE", "PITCH_RANGE", "RULE", "SEARCH", "SPEED_RANGE", "TEMPO_RANGE"];
     let mut known: BTreeSet<_> = environment::known().into_iter().collect();
@@ -118,17 +119,17 @@ fn the_document_names_every_variable() {
 fn no_variable_is_one_that_kubernetes_sets() {
     for name in environment::known() {
         assert!(!name.ends_with("HOST") && !name.ends_with("PORT"), "{name}");
-        assert!(!environment::is_service_link(&name), "{name} would be passed over");
+        assert!(!environment::is_service_link(&name), "{name} would be ignored");
     }
 }
 
 #[test]
-fn every_variable_is_taken() {
+fn every_known_variable_is_accepted() {
     for name in environment::known() {
         if ["CONFIG", "CONFIG_TOML"].contains(&name.as_str()) {
             continue;
         }
-        // Text, number, word: one of them each takes.
+        // Each variable accepts at least one of these values.
         let values = ["1", "x", "true", "start", "api", "live", "song", "fast", "local", "0.5"];
         let variable = format!("REFRAIN_{name}");
         let taken = values.iter().filter(|value| {

@@ -1,4 +1,4 @@
-//! Where settings come from, and what is refused.
+//! Tests of the sources of settings and of invalid settings.
 
 mod document;
 mod service;
@@ -20,7 +20,7 @@ fn file(text: &str) -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn flags_win_over_environment_over_file_over_defaults() {
+fn flags_override_environment_file_and_defaults() {
     let file = file("catalog = 'sqlite:file.db'\njobs = 3\nfalse_positive_rate = 0.03\n");
     let config = file.path().to_str().unwrap();
     let variables = [("REFRAIN_CONFIG", config), ("REFRAIN_CATALOG", "sqlite:env.db"), ("REFRAIN_JOBS", "4")];
@@ -40,7 +40,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
 }
 
 #[test]
-fn unknown_keys_are_refused_wherever_they_stand() {
+fn unknown_keys_and_variables_are_errors() {
     let file = file("catalogue = 'sqlite:x.db'\n");
     let error = resolve(&["--config", file.path().to_str().unwrap(), "demo"], &[]).unwrap_err();
     assert!(format!("{error:#}").contains("catalogue"), "{error:#}");
@@ -49,7 +49,7 @@ fn unknown_keys_are_refused_wherever_they_stand() {
 }
 
 #[test]
-fn values_out_of_range_are_refused() {
+fn values_out_of_range_are_errors() {
     for (words, part) in [
         (&["identify", "x", "--false-positive-rate", "1.5"][..], "false_positive_rate is 1.5"),
         (&["identify", "x", "--false-positive-rate", "NaN"], "false_positive_rate is NaN"),
@@ -65,7 +65,7 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
-fn a_database_url_is_taken_where_nobody_names_a_catalogue() {
+fn database_url_is_used_if_no_catalog_is_set() {
     let file = file("catalog = 'sqlite:file.db'\n");
     let config = file.path().to_str().unwrap();
     let of = |variables: &[(&str, &str)]| resolve(&["demo"], variables).unwrap().catalog.expose().to_owned();
@@ -81,7 +81,7 @@ fn a_database_url_is_taken_where_nobody_names_a_catalogue() {
 }
 
 #[test]
-fn every_catalogue_has_a_cache_of_its_own() {
+fn every_catalog_has_its_own_cache() {
     let prefix = |url: &str, words: &[&str], variables: &[(&str, &str)]| {
         let words = [&["--catalog", url], words, &["demo"]].concat();
         let prefix = resolve(&words, variables).unwrap().cache_prefix();
@@ -116,7 +116,7 @@ fn every_catalogue_has_a_cache_of_its_own() {
 }
 
 #[test]
-fn databases_are_used_as_it_is_said() {
+fn database_settings_are_applied_and_checked() {
     let file = file("[database]\nmax_connections = 3\nacquire_timeout_seconds = 4\nretry_seconds = 0\n");
     let variables =
         [("REFRAIN_CONFIG", file.path().to_str().unwrap()), ("REFRAIN_DATABASE_MAX_CONNECTIONS", "5")];
@@ -136,7 +136,7 @@ fn databases_are_used_as_it_is_said() {
         let error = resolve(&["demo"], &[(&format!("REFRAIN_DATABASE_{key}"), value)]).unwrap_err();
         assert!(format!("{error:#}").contains(value), "{error:#}");
     }
-    // What Kubernetes sets beside services called refrain and refrain-database.
+    // Variables that Kubernetes sets for services named refrain and refrain-database.
     for key in [
         "REFRAIN_SERVICE_HOST",
         "REFRAIN_PORT",
@@ -149,7 +149,7 @@ fn databases_are_used_as_it_is_said() {
 }
 
 #[test]
-fn passwords_are_not_shown() {
+fn passwords_are_not_in_messages() {
     let url = "postgres://ann:hush@db/music";
     let cli = Cli::try_parse_from(["refrain", "--catalog", url, "demo"]).unwrap();
     let settings = resolve(&["--catalog", url, "demo"], &[]).unwrap();

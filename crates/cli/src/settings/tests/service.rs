@@ -1,4 +1,4 @@
-//! The settings of the service: layers, ranges, sinks, secrets.
+//! Tests of the settings of the service: layers, ranges, sinks and secrets.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<ServiceSettings> {
 }
 
 #[test]
-fn nothing_said_is_a_whole_service() {
+fn defaults_are_a_complete_service() {
     let service = read("", &[]).unwrap();
-    // Without queues of files there is nothing to check and to index.
+    // Without queues of files the roles check and index are off.
     assert!(service.roles.monitor && service.roles.api && !service.roles.check && !service.roles.index);
     let both = read("[queues]\ncheck = 'a'\nindex = 'b'\n", &[]).unwrap().roles;
     assert!(both.monitor && both.api && both.check && both.index);
@@ -28,7 +28,7 @@ fn nothing_said_is_a_whole_service() {
     );
     assert_eq!(service.http.listen.unwrap().to_string(), "127.0.0.1:8080");
     assert!(service.outbox.sinks.is_empty() && service.emf.is_none() && service.http.api_token.is_none());
-    // Two processes get two names.
+    // Two processes have different names.
     assert_ne!(service.name, read("", &[]).unwrap().name);
     assert!(
         service.name.len() > 9 && service.name.is_char_boundary(service.name.len() - 9),
@@ -38,7 +38,7 @@ fn nothing_said_is_a_whole_service() {
 }
 
 #[test]
-fn flags_win_over_the_environment_over_the_file() {
+fn flags_override_the_environment_and_the_file() {
     let text = "[service]\nroles = ['api']\ncapacity = 5\nlease_seconds = 20\n[queues]\nstreams = 'file'\n";
     let variables = [("REFRAIN_SERVICE_CAPACITY", "7"), ("REFRAIN_SERVICE_ROLES", "index, check")];
     let service = read(text, &variables).unwrap();
@@ -50,7 +50,7 @@ fn flags_win_over_the_environment_over_the_file() {
 }
 
 #[test]
-fn the_variables_of_the_replaced_program_count_last() {
+fn variables_of_the_replaced_program_have_the_lowest_priority() {
     let compat = [("STREAM_START_QUEUE_URL", "old"), ("STREAM_IDENTIFICATIONS_BUCKET", "old-bucket")];
     let of = |text: &str, more: &[(&str, &str)]| {
         let file = file(text);
@@ -77,7 +77,7 @@ fn the_variables_of_the_replaced_program_count_last() {
 }
 
 #[test]
-fn variables_make_sinks_and_go_over_those_of_the_file() {
+fn variables_create_sinks_and_override_those_of_the_file() {
     let secret = file("hush\r\n");
     let variables = [
         ("REFRAIN_SINK_SNS_TOPIC", "arn:aws:sns:x"),
@@ -107,7 +107,7 @@ fn variables_make_sinks_and_go_over_those_of_the_file() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_setting() {
     let secret = file("x\n");
     let key = format!("[ivs]\nprivate_key_file = '{}'\n", secret.path().display());
     for (text, variables, part) in [
@@ -119,7 +119,7 @@ fn what_is_wrong_is_named() {
         (
             "",
             &[("REFRAIN_SERVICE_ROLE", "api")],
-            "REFRAIN_SERVICE_ROLE is not known; known are REFRAIN_SERVICE_CAPACITY",
+            "unknown environment variable REFRAIN_SERVICE_ROLE; use one of REFRAIN_SERVICE_CAPACITY",
         ),
         ("", &[("REFRAIN_KEEP_DETECTIONS_DAYS", "many")], "REFRAIN_KEEP_DETECTIONS_DAYS"),
         ("[ivs]\nreconcile_seconds = 10\n", &[], "ivs.reconcile_seconds is 10; use 30 to 3600"),
@@ -142,7 +142,7 @@ fn what_is_wrong_is_named() {
             "the kind s3 has no format \"song\"",
         ),
         ("[[sinks]]\nkind = 'stdout'\nname = 'A b'\n", &[], "a sink's name is \"A b\""),
-        ("[[sinks]]\nkind = 'stdout'\n[[sinks]]\nkind = 'stdout'\n", &[], "two sinks are called"),
+        ("[[sinks]]\nkind = 'stdout'\n[[sinks]]\nkind = 'stdout'\n", &[], "two sinks have the name"),
         (&key, &[("REFRAIN_IVS_PRIVATE_KEY", "hush")], "both REFRAIN_IVS_PRIVATE_KEY and the file"),
         ("", &[("REFRAIN_HTTP_API_TOKEN_FILE", "/no/such/file")], "cannot read secret /no/such/file"),
     ] {

@@ -1,4 +1,4 @@
-//! Ten channels that broadcast the same two songs, and the checks of what is reported about them.
+//! Ten channels that broadcast the same two songs, and checks of the reported detections.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ impl Broadcasts {
         Self { stage, cloud, lives }
     }
 
-    /// Publishes the first song when all streams are joined, and waits until its start is reported for each.
+    /// Waits until all streams are joined, publishes the first song, and waits until its start is reported for each stream.
     pub(super) async fn play_first_song(&self) {
         let has_joined = |number| self.stage.origin.times_asked(&format!("/live{number}/seg0.ts")) > 0;
         until("ten streams joined", || (0..STREAMS).all(has_joined).then_some(())).await;
@@ -50,7 +50,7 @@ impl Broadcasts {
         self.lives.iter().for_each(|live| live.publish(segments));
     }
 
-    /// Publishes the rest after the first `published` segments, and ends the playlists.
+    /// Publishes the segments after the first `published` ones, and ends the playlists.
     pub(super) fn end(&self, published: u64) {
         let rest = self.stage.clips.len() as u64 - published;
         self.lives.iter().for_each(|live| {
@@ -63,7 +63,7 @@ impl Broadcasts {
         format!("{}[service]\nname = '{name}'\nlease_seconds = 3\n", self.cloud.settings(None))
     }
 
-    /// Song, event and airing of each result by stream.
+    /// Returns song, event and airing of each result by stream.
     fn results(&self) -> BTreeMap<String, Vec<(String, String, String)>> {
         let mut results: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (key, response) in self.cloud.results() {
@@ -76,14 +76,14 @@ impl Broadcasts {
         results
     }
 
-    /// Responses of a stream, without the keys of their objects.
+    /// Returns the responses of a stream, without the keys of their objects.
     fn results_of(&self, stream: &str) -> Vec<Value> {
         let mut results = self.cloud.results();
         results.retain(|(key, _)| key.split('/').next() == Some(stream));
         results.into_iter().map(|(_, response)| response).collect()
     }
 
-    /// Waits until the final of each song is there, and checks that each song is reported once, with its start and length.
+    /// Waits for the `final` of each song, and checks that each song is reported once, with the right start and length.
     pub(super) async fn check(&self) {
         let complete = |all: &BTreeMap<_, Vec<_>>| {
             all.len() == STREAMS && all.values().all(|results| results.len() >= 4)
@@ -95,7 +95,7 @@ impl Broadcasts {
     }
 }
 
-/// Number of streams of each worker.
+/// Returns the number of streams of each worker.
 pub(super) fn shares(service: &Service<'_>) -> BTreeMap<String, usize> {
     let mut shares = BTreeMap::new();
     for stream in service.get("/v1/streams").json()["streams"].as_array().unwrap() {

@@ -1,4 +1,4 @@
-//! A cloud of look-alikes: moto, our IVS, and the service's settings for both.
+//! A simulated cloud: moto, the simulated IVS API, and the service's settings for both.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,25 +8,25 @@ use refrain_testkit::Moto;
 use refrain_testkit::channels::Ivs;
 use serde_json::{Value, json};
 
-/// Longest wait for something that must come.
+/// Timeout of waiting for an expected state.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Seconds that a message is hidden which somebody received: a burst on a busy machine takes its time.
+/// Visibility timeout of the queues in seconds. It is long because a burst takes long on a busy machine.
 const HIDDEN: u32 = 30;
 
-/// The server that all tests share; what a test makes there has a name of its own.
+/// Returns the server that all tests share. Each test uses unique names for its resources.
 fn moto() -> &'static Moto {
     static SERVER: OnceLock<Moto> = OnceLock::new();
     SERVER.get_or_init(|| Moto::start().unwrap_or_else(|error| panic!("{error}")))
 }
 
-/// A name that no other test has.
+/// Returns a name that no other test uses.
 fn fresh(what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{what}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A queue and its dead letters.
+/// URLs of a queue and of its dead-letter queue.
 pub(super) struct TestQueue {
     pub(super) url: String,
     pub(super) dead: String,
@@ -54,7 +54,7 @@ impl Cloud {
         Self { ivs, bucket, results, streams: queue(), check: queue(), index: queue() }
     }
 
-    /// Settings of the service for this cloud; `s3` is the address of S3 if it is not moto's.
+    /// Returns the settings of the service for this cloud. `s3` is the endpoint URL of S3 if it is not moto's.
     pub(super) fn settings(&self, s3: Option<&str>) -> String {
         let url = moto().url();
         format!(
@@ -76,7 +76,7 @@ impl Cloud {
         )
     }
 
-    /// The event of a stream of a channel.
+    /// Sends the event of a stream of a channel.
     pub(super) fn event(&self, name: &str, channel: &str, stream: &str) {
         send(&self.streams.url, &event(name, channel, stream));
     }
@@ -86,18 +86,18 @@ impl Cloud {
         moto().put(&self.bucket, key, bytes).unwrap();
     }
 
-    /// Puts an object there, and the event of it into a queue.
+    /// Puts an object into the source bucket, and its event into a queue.
     pub(super) fn drop_in(&self, queue: &TestQueue, key: &str, bytes: &[u8]) {
         self.put(key, bytes);
         send(&queue.url, &self.created(key, bytes.len()));
     }
 
-    /// EventBridge's event of an object.
+    /// Returns the EventBridge event of a new object in the source bucket.
     pub(super) fn created(&self, key: &str, size: usize) -> String {
         created_in(&self.bucket, key, size)
     }
 
-    /// The responses of the results bucket, by key.
+    /// Returns the responses in the results bucket, with their keys.
     pub(super) fn results(&self) -> Vec<(String, Value)> {
         let read = |key: String| {
             let value = object(&self.results, &key)?;
@@ -107,7 +107,7 @@ impl Cloud {
     }
 }
 
-/// EventBridge's event of an object in a bucket.
+/// Returns the EventBridge event of a new object in a bucket.
 pub(super) fn created_in(bucket: &str, key: &str, size: usize) -> String {
     static SEQUENCER: AtomicU32 = AtomicU32::new(1);
     let sequencer = format!("{:016X}", SEQUENCER.fetch_add(1, Ordering::Relaxed));
@@ -119,7 +119,7 @@ pub(super) fn created_in(bucket: &str, key: &str, size: usize) -> String {
     .to_string()
 }
 
-/// "IVS Stream State Change" as EventBridge has it.
+/// Returns the EventBridge event "IVS Stream State Change".
 pub(super) fn event(name: &str, channel: &str, stream: &str) -> String {
     json!({ "version": "0", "id": fresh("event"), "detail-type": "IVS Stream State Change", "source": "aws.ivs",
         "account": "123456789012", "time": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
@@ -128,19 +128,19 @@ pub(super) fn event(name: &str, channel: &str, stream: &str) -> String {
     .to_string()
 }
 
-/// ARN of a channel of this name.
+/// Returns the ARN of a channel with this name.
 pub(super) fn arn(name: &str) -> String {
     format!("arn:aws:ivs:eu-west-1:123456789012:channel/{name}")
 }
 
-/// Waits until something is so.
+/// Waits until `look` returns a value. `what` names it in the failure message.
 pub(super) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "{what} does not come");
+        assert!(began.elapsed() < PATIENCE, "timeout waiting for {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -149,23 +149,23 @@ pub(super) fn send(url: &str, body: &str) {
     moto().send(url, body).unwrap();
 }
 
-/// Messages that wait in a queue and that somebody holds.
+/// Returns the number of available messages of a queue, and of those in flight.
 pub(super) fn depth(url: &str) -> (u64, u64) {
     moto().depth(url).unwrap()
 }
 
-/// An object that is JSON, if it is there.
+/// Returns a JSON object of a bucket, or `None` if it does not exist.
 pub(super) fn object(bucket: &str, key: &str) -> Option<Value> {
     let body = moto().get(bucket, key).unwrap()?;
     Some(serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{key}: {error}")))
 }
 
-/// Keys of a bucket.
+/// Returns the keys of a bucket with a prefix.
 pub(super) fn keys(bucket: &str, prefix: &str) -> Vec<String> {
     moto().keys(bucket, prefix).unwrap()
 }
 
-/// Stands before S3, and refuses while it is shut.
+/// A proxy of S3, which closes all connections while it is shut.
 pub(super) struct Gate {
     url: String,
     shut: Arc<AtomicBool>,
@@ -182,7 +182,7 @@ impl Gate {
             while let Ok((mut near, _)) = listener.accept().await {
                 let (refuses, behind) = (refuses.clone(), behind.clone());
                 tokio::spawn(async move {
-                    // A connection that was open goes on: shut means that no new one passes, and keep-alive ones break.
+                    // While the gate is shut, new connections are closed, and `watch` closes the existing ones.
                     if refuses.load(Ordering::SeqCst) {
                         return;
                     }

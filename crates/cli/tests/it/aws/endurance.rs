@@ -1,5 +1,5 @@
-//! The same outages as in the tests of workers, more often and for longer. `scripts/test -p refrain --test it -- --ignored` runs
-//! them.
+//! The same outages as in the tests of workers, but more often and longer. Run them with
+//! `scripts/test -p refrain --test it -- --ignored`.
 
 use refrain_testkit::PostgresServer;
 
@@ -16,26 +16,26 @@ async fn ten_streams_survive_fifty_kills_of_their_workers() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute"]
-async fn database_can_be_away_for_15_seconds() {
+async fn database_outage_of_15_seconds_loses_no_detections() {
     stop_database(15).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute"]
-async fn database_can_be_away_for_40_seconds() {
+async fn database_outage_of_40_seconds_loses_no_detections() {
     stop_database(40).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes 3 minutes"]
-async fn database_can_be_away_for_120_seconds() {
+async fn database_outage_of_120_seconds_loses_no_detections() {
     stop_database(120).await;
 }
 
-/// Nothing is deleted or reported twice when the database refuses all writes for lack of space, as a full disk makes it do.
+/// No detection is lost or reported twice if the database rejects all writes for lack of space, as on a full disk.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute"]
-async fn full_disk_of_the_database_loses_nothing() {
+async fn full_database_disk_loses_no_detections() {
     const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
         CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON refrain.detections EXECUTE FUNCTION full_disk();
@@ -50,7 +50,7 @@ async fn full_disk_of_the_database_loses_nothing() {
     all.play_first_song().await;
     server.run_sql("service", FULL).unwrap();
     all.publish(7);
-    // Longer than a lease.
+    // This is longer than a lease.
     tokio::time::sleep(std::time::Duration::from_secs(10)).await;
     server.run_sql("service", "DROP FUNCTION full_disk CASCADE").unwrap();
     all.end(18);
@@ -61,7 +61,7 @@ async fn full_disk_of_the_database_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute"]
-async fn results_wait_while_s3_is_away() {
+async fn results_are_delivered_after_an_s3_outage_and_a_kill() {
     let server = PostgresServer::new().unwrap();
     let all = Broadcasts::new().await;
     let gate = Gate::before_s3().await;
@@ -74,7 +74,7 @@ async fn results_wait_while_s3_is_away() {
     gate.shut(true);
     all.publish(7);
     tokio::time::sleep(std::time::Duration::from_secs(40)).await;
-    // The next worker delivers the results of one that is killed during the outage of S3.
+    // The worker is killed during the outage of S3. The next worker must deliver its results.
     service.kill();
     let mut service = Service::on(&all.stage.sandbox, &url, &settings, &[], &ENVIRONMENT);
     service.wait("/readyz", 200);

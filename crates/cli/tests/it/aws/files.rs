@@ -1,4 +1,4 @@
-//! Objects that are dropped into the bucket.
+//! Tests with objects that are uploaded to the bucket.
 
 use super::cloud::{Cloud, depth, keys, object, send, until};
 use crate::serve::Service;
@@ -6,13 +6,13 @@ use crate::support::{Sandbox, music};
 
 const ENVIRONMENT: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
-/// A WAV file of a stretch of a song.
+/// Returns a WAV file with an excerpt of a song.
 fn clip(sandbox: &Sandbox, song: usize, from: f64, seconds: f64) -> Vec<u8> {
     std::fs::read(sandbox.clip("clip.wav", &music().known[song], from, seconds)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn songs_that_are_dropped_are_learnt_and_checked() {
+async fn uploaded_songs_are_indexed_and_checked() {
     let (sandbox, cloud) = (Sandbox::new(), Cloud::new().await);
     let mut service = Service::start(&sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
@@ -25,10 +25,10 @@ async fn songs_that_are_dropped_are_learnt_and_checked() {
     })
     .await;
     let part = clip(&sandbox, 0, 5.0, 10.0);
-    // It is found as soon as the index has taken it in.
+    // It is found as soon as it is in the index.
     until("the song", || service.command(&["identify", "clip.wav"]).status.filter(|status| *status == 0))
         .await;
-    // The service has taken it into its index as well.
+    // The service's own index also contains it.
     until("the song in the index", || {
         service.get("/metrics").body.contains("refrain_index_tracks 1.0").then_some(())
     })
@@ -42,7 +42,7 @@ async fn songs_that_are_dropped_are_learnt_and_checked() {
     ] {
         cloud.drop_in(&cloud.check, key, bytes);
     }
-    // What is told twice is reported once; what is gone is reported by nobody; a test of S3 is no object.
+    // A duplicate event gives one report. A missing object gives none. The test event of S3 names no object.
     send(&cloud.check.url, &cloud.created("songs_to_check/é +1.wav", part.len()));
     send(&cloud.check.url, &cloud.created("songs_to_check/gone.wav", 100));
     send(&cloud.check.url, r#"{"Event":"s3:TestEvent","Bucket":"any"}"#);
@@ -66,7 +66,7 @@ async fn songs_that_are_dropped_are_learnt_and_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn segments_of_an_archive_are_one_stream_however_they_come() {
+async fn archive_segments_in_any_order_form_one_stream() {
     let (sandbox, cloud) = (Sandbox::with_catalog(), Cloud::new().await);
     let mut service = Service::start(&sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
@@ -74,7 +74,7 @@ async fn segments_of_an_archive_are_one_stream_however_they_come() {
     let clips =
         refrain_testkit::origin::encode(&wav, refrain_testkit::origin::Container::Ts, 4.0).unwrap().clips;
     let key = |number: usize| format!("songs_to_check/streams/my_show.{number:06}.ts");
-    // Out of order, the first one last of the first three.
+    // The segments arrive out of order. Of the first three, the first one arrives last.
     for number in [2, 1, 0, 3, 5, 4] {
         let bytes = &clips[number].bytes;
         cloud.drop_in(&cloud.check, &key(number), bytes);

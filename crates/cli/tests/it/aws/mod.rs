@@ -1,4 +1,4 @@
-//! The whole service on look-alikes of AWS: moto, our IVS, a real PostgreSQL, a real HLS origin.
+//! Tests of the whole service with simulated AWS services (moto, and the IVS API of testkit), PostgreSQL and an HLS origin.
 
 mod broadcasts;
 mod cloud;

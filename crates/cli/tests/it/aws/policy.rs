@@ -1,4 +1,4 @@
-//! The service and `doctor` with the permissions of the template's task role, which moto enforces.
+//! Tests of the service and of `doctor` with the permissions of the template's task role, which moto enforces.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::monitor::Stage;
 use crate::serve::Service;
 use crate::support::{Ran, Sandbox, music};
 
-/// Seconds that a received message is hidden.
+/// Visibility timeout of the queues in seconds.
 const HIDDEN: u32 = 30;
 
 const SOURCE: &str = "source";
@@ -41,7 +41,7 @@ const ACTIONS: [(&str, &str); 18] = [
     ("get_channel", "ivs:GetChannel"),
 ];
 
-/// A cloud whose resources have the names that the policy is resolved with.
+/// A simulated cloud, whose resources have the names with which the policy is resolved.
 struct Cloud {
     moto: Moto,
     ivs: Ivs,
@@ -73,7 +73,7 @@ impl Cloud {
         )
     }
 
-    /// Policy of the task role, with the names of this cloud.
+    /// Returns the policy of the task role, with the resource names of this cloud.
     fn policy(&self) -> Value {
         let policy = task_role()["Properties"]["Policies"][0]["PolicyDocument"].clone();
         let mut policy = solved(&policy, &|name| self.name(name));
@@ -85,7 +85,7 @@ impl Cloud {
                     actions.insert(format!("{action}Batch"));
                 }
             }
-            // moto knows no resources of SNS.
+            // moto does not support resources of SNS in policies.
             if actions.iter().any(|action| action.starts_with("sns:")) {
                 statement["Resource"] = "*".into();
             }
@@ -105,7 +105,7 @@ impl Cloud {
             "AWS::AccountId" => "123456789012".to_owned(),
             name => {
                 let (resource, kind) = name.split_once('.').unwrap_or((name, ""));
-                assert_eq!(kind, "Arn", "{name} is not known here");
+                assert_eq!(kind, "Arn", "unknown resource {name}");
                 let dead = resource.ends_with("DeadLetters");
                 let short = resource.trim_end_matches("DeadLetters").trim_end_matches("Queue");
                 let short = if short == "Stream" { "streams".to_owned() } else { short.to_lowercase() };
@@ -137,7 +137,7 @@ fn task_role() -> Yaml {
     template["Resources"]["TaskRole"].clone()
 }
 
-/// Replaces `!GetAtt`, `!Ref` and `!Sub`.
+/// Resolves `!GetAtt`, `!Ref` and `!Sub` with the names that `name` returns.
 fn solved(value: &Yaml, name: &dyn Fn(&str) -> String) -> Value {
     match value {
         Yaml::Tagged(tagged) => {
@@ -173,13 +173,13 @@ fn actions_of(statement: &Value) -> BTreeSet<String> {
     }
 }
 
-/// A WAV file of a part of a song.
+/// Returns a WAV file with a part of a song.
 fn clip(sandbox: &Sandbox) -> Vec<u8> {
     std::fs::read(sandbox.clip("clip.wav", &music().known[0], 5.0, 10.0)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_of_the_service_is_allowed_by_the_policy_of_the_template() {
+async fn template_policy_allows_all_calls_of_the_service() {
     let (stage, cloud) = (Stage::new().await, Cloud::new().await);
     let (live, url) = stage.live(3);
     let key = cloud.user("task", &cloud.policy());
@@ -199,7 +199,8 @@ async fn every_call_of_the_service_is_allowed_by_the_policy_of_the_template() {
     stage.joined().await;
     live.publish(stage.clips.len() as u64 - 3);
     live.change(|options| options.end = true);
-    // The start and the final of a detection have one key, so that the second one is refused, read and numbered.
+    // The start and the final of a detection have the same key. The second write is rejected; the service then reads the first
+    // object and appends a number to the key.
     let delivered = || {
         let ran =
             service.command(&["outbox", "list", "--status", "delivered", "--sink", "s3", "--json"]).expect(0);
@@ -225,12 +226,12 @@ async fn every_call_of_the_service_is_allowed_by_the_policy_of_the_template() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn doctor_names_every_permission_that_is_missing() {
+async fn doctor_names_every_missing_permission() {
     let (sandbox, cloud) = (Sandbox::with_catalog(), Cloud::new().await);
     let whole = cloud.policy();
     let mut users = Vec::new();
     for (index, statement) in whole["Statement"].as_array().unwrap().iter().enumerate() {
-        // IVS is not moto's: nothing refuses there.
+        // moto does not simulate IVS, so that its permissions are not enforced.
         let tested = |action: &String| !action.starts_with("ivs:") && !action.ends_with("Batch");
         for action in actions_of(statement).into_iter().filter(tested) {
             let mut policy = whole.clone();
@@ -258,12 +259,16 @@ async fn doctor_names_every_permission_that_is_missing() {
     }
     cloud.moto.enforce_policies(false).unwrap();
     for queue in cloud.queues.values() {
-        assert_eq!(cloud.moto.depth(&format!("{queue}-dead")).unwrap(), (0, 0), "doctor sends nothing");
+        assert_eq!(
+            cloud.moto.depth(&format!("{queue}-dead")).unwrap(),
+            (0, 0),
+            "doctor must not send messages"
+        );
     }
 }
 
 #[test]
-fn the_policy_of_the_template_has_the_actions_that_are_called_and_no_others() {
+fn template_policy_contains_exactly_the_called_actions() {
     let allowed = solved(&task_role()["Properties"]["Policies"][0]["PolicyDocument"], &str::to_owned);
     let allowed: BTreeSet<String> =
         allowed["Statement"].as_array().unwrap().iter().flat_map(actions_of).collect();
@@ -275,7 +280,7 @@ fn the_policy_of_the_template_has_the_actions_that_are_called_and_no_others() {
         for call in text.split(".client.").skip(1) {
             let method = call.split('(').next().unwrap();
             let action = ACTIONS.iter().find(|(known, _)| *known == method);
-            needed.insert(action.unwrap_or_else(|| panic!("{method} has no action here")).1.to_owned());
+            needed.insert(action.unwrap_or_else(|| panic!("{method} is missing in ACTIONS")).1.to_owned());
         }
     }
     assert_eq!(allowed, needed);

@@ -1,4 +1,4 @@
-//! From an event in the queue to JSON in the bucket.
+//! Tests from an event in the queue to JSON in the bucket.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::serve::Service;
 const ENVIRONMENT: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_becomes_json_in_the_bucket() {
+async fn stream_start_event_leads_to_json_in_the_bucket() {
     let (stage, cloud) = (Stage::new().await, Cloud::new().await);
     let (live, url) = stage.live(3);
     let mut service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
@@ -25,7 +25,7 @@ async fn a_start_becomes_json_in_the_bucket() {
     let joined = began.elapsed();
     live.publish(8);
     until("the first object", || cloud.results().into_iter().next()).await;
-    // Told twice, and late: nothing new.
+    // A duplicate and late event has no effect.
     cloud.event("Stream Start", &channel, "st-1A2b3c");
     live.publish(stage.clips.len() as u64 - 11);
     live.change(|options| options.end = true);
@@ -47,7 +47,7 @@ async fn a_start_becomes_json_in_the_bucket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_understands_is_buried_and_a_burst_is_handled() {
+async fn invalid_messages_are_dead_lettered_and_bursts_handled() {
     let (stage, cloud) = (Stage::new().await, Cloud::new().await);
     let (_live, url) = stage.live(3);
     send(&cloud.streams.url, "<html>not at all</html>");
@@ -64,15 +64,15 @@ async fn what_nobody_understands_is_buried_and_a_burst_is_handled() {
     service.wait("/readyz", 200);
     stage.joined().await;
     until("an empty queue", || (depth(&cloud.streams.url) == (0, 0)).then_some(())).await;
-    // Channels that are not there cannot be followed: their starts are no poison.
-    assert_eq!(depth(&cloud.streams.dead), (1, 0), "the one that is no event");
+    // Starts of missing channels are ignored and do not go to the dead-letter queue.
+    assert_eq!(depth(&cloud.streams.dead), (1, 0), "only the invalid event");
     let streams = service.get("/v1/streams").json();
     assert_eq!(streams["streams"].as_array().unwrap().len(), 1, "{streams}");
-    service.end().expect(0).says("a message went to the dead letters");
+    service.end().expect(0).says("message moved to the dead-letter queue");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_refuses_gets_everything_later() {
+async fn outbox_delivers_results_after_an_s3_outage() {
     let (stage, cloud) = (Stage::new().await, Cloud::new().await);
     let (live, url) = stage.live(3);
     let gate = Gate::before_s3().await;
@@ -103,7 +103,7 @@ async fn a_bucket_that_refuses_gets_everything_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_private_channel_gets_a_new_token_each_time() {
+async fn private_channels_are_requested_with_a_token() {
     const KEY: &str = include_str!("../../data/playback-key.pem");
     let (stage, cloud) = (Stage::new().await, Cloud::new().await);
     let (_live, url) = stage.live(3);
@@ -128,13 +128,13 @@ async fn a_private_channel_gets_a_new_token_each_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_that_was_missed_is_found_and_a_missed_end_too() {
+async fn missed_stream_starts_and_ends_are_detected() {
     let (stage, cloud) = (Stage::new().await, Cloud::new().await);
     let (live, url) = stage.live(3);
     let channel = arn("missed");
     cloud.ivs.add_channel(&channel, &url);
     cloud.ivs.start_stream(&channel, "st-missed");
-    // Nobody tells: ListStreams knows.
+    // No event is sent. The service finds the stream with ListStreams.
     let mut service = Service::start(&stage.sandbox, &cloud.settings(None), &[], &ENVIRONMENT);
     service.wait("/readyz", 200);
     stage.joined().await;
@@ -147,5 +147,5 @@ async fn a_start_that_was_missed_is_found_and_a_missed_end_too() {
     .await;
     let began = Instant::now();
     service.end().expect(0);
-    assert!(began.elapsed() < Duration::from_secs(30), "the drain's limit");
+    assert!(began.elapsed() < Duration::from_secs(30), "the drain exceeds its time limit");
 }

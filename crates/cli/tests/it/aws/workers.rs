@@ -1,4 +1,4 @@
-//! Several workers on one PostgreSQL: streams are shared, killed workers replaced, nothing told twice or lost.
+//! Several workers with one PostgreSQL: they share streams, replace killed workers, and report each detection exactly once.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,19 @@ use super::broadcasts::{Broadcasts, ENVIRONMENT, STREAMS, all_streams_at, databa
 use super::cloud::{arn, until};
 use crate::serve::Service;
 
-/// Segments before the first kill, and after the last.
+/// Number of segments before the first kill.
 const BEFORE: u64 = 11;
+/// Number of segments after the last kill.
 const AFTER: usize = 2;
 
-/// Runs two workers at any time, kills the older one `kills` times (SIGKILL) at different places of the songs, and checks that
+/// Runs two workers at a time, kills the older one `kills` times (SIGKILL) at different positions of the songs, and checks that
 /// each song of each stream is reported once.
 pub(super) async fn kill_workers(kills: usize) {
     let server = PostgresServer::new().unwrap();
     let all = Broadcasts::new().await;
     let url = database(&server, &all.stage);
     let start = |name: &str| Service::on(&all.stage.sandbox, &url, &all.settings(name), &[], &ENVIRONMENT);
-    // Either of them can have all streams when the other one dies.
+    // When one of them dies, the other one can take over all streams.
     let mut workers = vec![start("worker-0"), start("worker-1")];
     workers[1].wait("/readyz", 200);
     until("ten streams at work", || {
@@ -48,8 +49,8 @@ pub(super) async fn kill_workers(kills: usize) {
         })
         .await;
         longest = longest.max(killed.elapsed());
-        // The next kill comes at another moment after the streams are claimed. A stream whose workers always die while it
-        // starts is quarantined.
+        // Each kill comes at a different time after the streams are claimed. A stream whose workers always die while it
+        // starts would be quarantined.
         tokio::time::sleep(Duration::from_millis(kill as u64 * 137 % 1_000)).await;
     }
     all.end(all.stage.clips.len() as u64 - AFTER as u64);
@@ -62,7 +63,7 @@ pub(super) async fn kill_workers(kills: usize) {
     assert!(longest < Duration::from_secs(15), "taken over after {longest:?}");
 }
 
-/// Takes the database away for this time while the first song ends and the second one starts, and checks all reports.
+/// Stops the database for this time while the first song ends and the second one starts, and checks all reports.
 pub(super) async fn stop_database(seconds: u64) {
     let mut server = PostgresServer::new().unwrap();
     let all = Broadcasts::new().await;
@@ -92,12 +93,12 @@ async fn ten_streams_survive_twenty_kills_of_their_workers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_restarts_loses_nothing() {
+async fn database_restart_loses_no_detections() {
     stop_database(5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_drains_hands_over_at_once() {
+async fn draining_worker_releases_its_streams() {
     let server = PostgresServer::new().unwrap();
     let all = Broadcasts::new().await;
     let url = database(&server, &all.stage);

@@ -1,4 +1,4 @@
-//! The API, and the command that does the same.
+//! Tests of the HTTP API and of `refrain streams`.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn streams_are_added_listed_and_stopped() {
     let other = service.post("/v1/streams", r#"{"id":"a/b c","url":"http://127.0.0.1:1/y.m3u8"}"#);
     assert_eq!(other.status, 409);
     let ran = service.command(&["streams", "add", "second", "udp://239.1.2.3:5000"]).expect(0);
-    assert_eq!(ran.stdout, "stream \"second\" is to be followed\n");
+    assert_eq!(ran.stdout, "stream \"second\" added\n");
     service.command(&["streams", "add", "second", "udp://239.1.2.3:5001"]).expect(2).says("another URL");
     service.command(&["streams", "add", "x", "ftp://hush"]).expect(2).says("neither http, https nor udp");
     let list = service.get("/v1/streams");
@@ -35,7 +35,7 @@ fn streams_are_added_listed_and_stopped() {
     assert_eq!(service.get("/v1/streams").json()["streams"].as_array().unwrap().len(), 1);
     assert_eq!(service.get("/v1/streams?all=true").json()["streams"].as_array().unwrap().len(), 2);
     service.command(&["streams", "stop", "second"]).expect(0);
-    service.command(&["streams", "stop", "third"]).expect(2).says("there is no stream \"third\"");
+    service.command(&["streams", "stop", "third"]).expect(2).says("stream \"third\" not found");
     let listed = service.command(&["streams", "list", "--all", "--json"]).expect(0);
     assert_eq!(listed.stdout.lines().count(), 2);
     assert!(listed.stdout.contains("\"reason\":\"stopped by hand\""), "{listed:#?}");
@@ -43,7 +43,7 @@ fn streams_are_added_listed_and_stopped() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_said() {
+fn invalid_requests_get_error_responses() {
     let sandbox = Sandbox::new();
     let mut service = Service::start(&sandbox, "[service]\ncapacity = 0\n", &[], &[]);
     service.wait("/readyz", 200);
@@ -54,10 +54,10 @@ fn what_cannot_be_understood_is_said() {
         ("PUT", "/v1/streams", "", 405, "no such method"),
         ("GET", "/v1/streams?limit=0", "", 400, "use 1 to 1000"),
         ("GET", "/v1/streams?colour=red", "", 400, "unknown field `colour`"),
-        ("GET", "/v1/streams/a/detections?from=soon", "", 400, "is no time"),
+        ("GET", "/v1/streams/a/detections?from=soon", "", 400, "invalid time"),
         ("GET", "/v1/streams/a/detections?from=2000&to=1000", "", 400, "later"),
         ("GET", "/v1/streams/a/detections?after=x", "", 400, "after"),
-        ("GET", "/v1/detections/none", "", 400, "no id of a track"),
+        ("GET", "/v1/detections/none", "", 400, "invalid track id"),
         ("GET", "/v1/streams/%ff", "", 400, "UTF-8"),
         ("DELETE", "/v1/streams/a%ffb", "", 400, "UTF-8"),
         ("GET", "/v1/streams/%ff/detections", "", 400, "UTF-8"),
@@ -73,7 +73,7 @@ fn what_cannot_be_understood_is_said() {
         assert_eq!(answer.status, status, "{method} {path} {body}: {answer:?}");
         assert!(answer.json()["error"].as_str().unwrap().contains(part), "{part}: {answer:?}");
     }
-    // A page in a browser can send this without asking.
+    // A web page can send this content type to other origins without a preflight request of the browser.
     let simple = service.ask(
         "POST",
         "/v1/streams",
@@ -91,7 +91,7 @@ fn what_cannot_be_understood_is_said() {
 }
 
 #[test]
-fn the_token_is_wanted_where_there_is_one() {
+fn api_requires_the_configured_token() {
     let sandbox = Sandbox::new();
     let mut service = Service::start(&sandbox, "", &[], &[("REFRAIN_HTTP_API_TOKEN", "open sesame")]);
     service.wait("/readyz", 200);
@@ -107,18 +107,18 @@ fn the_token_is_wanted_where_there_is_one() {
     }
     let right = ["authorization: Bearer open sesame", "host: api.example.org"];
     assert_eq!(service.ask("GET", "/v1/streams", &right, "").status, 200);
-    assert_eq!(service.get("/metrics").status, 200, "these want none");
+    assert_eq!(service.get("/metrics").status, 200, "metrics do not require the token");
     let ran = service.end().expect(0);
     assert!(!ran.stderr.contains("sesame"), "{ran:#?}");
 }
 
 #[test]
-fn without_a_token_only_this_machine_is_answered() {
+fn without_a_token_only_local_requests_are_accepted() {
     let sandbox = Sandbox::new();
     let mut service = Service::start(&sandbox, "", &[], &[]);
     service.wait("/readyz", 200);
     assert_eq!(service.get("/v1/streams").status, 200);
-    // A page of a stranger whose name leads here.
+    // A DNS rebinding attack: a web page whose host name resolves to this machine.
     assert_eq!(service.ask("GET", "/v1/streams", &["host: evil.example.org"], "").status, 403);
     service.end().expect(0);
     let mut without = Service::start(&sandbox, "", &["--role", "monitor"], &[]);

@@ -1,4 +1,4 @@
-//! Log and metrics, as machines read them.
+//! Tests of machine-readable logs and metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Service;
 use crate::support::Sandbox;
 
-/// Metrics of a text by name and labels, checked against the rules of OpenMetrics that promtool checks too.
+/// Parses metrics to values by name and labels. Checks the rules of OpenMetrics that promtool also checks.
 pub(super) fn parsed(text: &str) -> BTreeMap<String, f64> {
     let (mut values, mut kinds) = (BTreeMap::new(), BTreeMap::new());
     assert!(text.ends_with("# EOF\n"), "{text}");
@@ -38,7 +38,7 @@ pub(super) fn parsed(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn metrics_are_in_the_form_of_prometheus() {
+fn metrics_are_valid_openmetrics() {
     let sandbox = Sandbox::new();
     let mut service = Service::start(&sandbox, "[service]\ncapacity = 7\n", &[], &[]);
     service.wait("/readyz", 200);
@@ -50,7 +50,7 @@ fn metrics_are_in_the_form_of_prometheus() {
     service.end().expect(0);
 }
 
-/// Metrics of ours that the alarms and the scaling of template.yml look at.
+/// Returns the names of the metrics that the alarms and the scaling of template.yml use.
 fn wanted() -> BTreeSet<String> {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yml")).unwrap();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
@@ -68,7 +68,7 @@ fn log_and_metrics_are_lines_of_json() {
     let ran = service.end().expect(0);
     let lines: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["level"] == "INFO" && line["message"] == "ready"), "{ran:#?}");
-    // The last value of each is written at the end.
+    // The last value of each metric is written at the end.
     let emf = lines.iter().find(|line| line.get("_aws").is_some()).unwrap();
     let directive = &emf["_aws"]["CloudWatchMetrics"][0];
     assert_eq!((&directive["Namespace"], &emf["Service"]), (&"Refrain".into(), &"stack".into()));
@@ -80,12 +80,12 @@ fn log_and_metrics_are_lines_of_json() {
         .map(|metric| metric["Name"].as_str().unwrap().to_owned())
         .collect();
     let wanted = wanted();
-    assert!(wanted.len() >= 6 && wanted.is_subset(&told), "{wanted:?} are wanted, {told:?} told");
+    assert!(wanted.len() >= 6 && wanted.is_subset(&told), "{wanted:?} are expected, {told:?} are reported");
     assert!(told.iter().all(|name| emf[name].is_number()), "{emf}");
 }
 
 #[test]
-fn each_part_logs_as_it_is_told_to() {
+fn log_levels_can_be_set_per_module() {
     let sandbox = Sandbox::new();
     let mut service = Service::start(&sandbox, "[log]\nlevel = 'error'\n", &[], &[]);
     service.wait("/readyz", 200);
@@ -93,6 +93,6 @@ fn each_part_logs_as_it_is_told_to() {
     let mut service =
         Service::start(&sandbox, "[log]\nlevel = 'error,refrain_service::serve=debug'\n", &[], &[]);
     service.wait("/readyz", 200);
-    let ran = service.end().expect(0).says("DEBUG ended");
-    assert!(!ran.stderr.contains("begins"), "{ran:#?}");
+    let ran = service.end().expect(0).says("DEBUG part ended");
+    assert!(!ran.stderr.contains("service starting"), "{ran:#?}");
 }

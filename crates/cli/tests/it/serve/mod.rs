@@ -1,4 +1,4 @@
-//! `refrain serve`, `healthcheck` and `streams`, with what a machine alone has: SQLite, folders, HTTP.
+//! Tests of `refrain serve`, `healthcheck` and `streams` on a single machine: with SQLite, folders and HTTP.
 
 mod api;
 mod metrics;
@@ -17,10 +17,10 @@ use serde_json::Value;
 use crate::monitor::Running;
 use crate::support::{Ran, Sandbox};
 
-/// Longest wait for something that must come.
+/// Timeout of waiting for an expected state.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A service that runs in a sandbox.
+/// A service that is running in a sandbox.
 pub(crate) struct Service<'a> {
     sandbox: &'a Sandbox,
     running: Running,
@@ -28,7 +28,7 @@ pub(crate) struct Service<'a> {
     config: PathBuf,
 }
 
-/// An answer over HTTP.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: u16,
@@ -43,7 +43,7 @@ impl Answer {
 }
 
 impl<'a> Service<'a> {
-    /// Starts with these settings; catalogue and port are added.
+    /// Starts the service with these settings, the catalog of the sandbox, and a free port.
     pub(crate) fn start(
         sandbox: &'a Sandbox,
         settings: &str,
@@ -68,13 +68,13 @@ impl<'a> Service<'a> {
         Self { sandbox, running, port, config }
     }
 
-    /// Waits until it answers with this status.
+    /// Waits until `path` returns this status.
     pub(crate) fn wait(&mut self, path: &str, status: u16) -> Answer {
         let began = Instant::now();
         loop {
             if self.running.is_over() {
                 let running = std::mem::replace(&mut self.running, Running::start(&mut Command::new("true")));
-                panic!("it is over: {:#?}", running.end());
+                panic!("the service exited: {:#?}", running.end());
             }
             match ask(self.port, "GET", path, &[], "") {
                 Ok(answer) if answer.status == status => return answer,
@@ -96,25 +96,25 @@ impl<'a> Service<'a> {
         self.ask("POST", path, &["content-type: application/json"], body)
     }
 
-    /// Another command with the same settings.
+    /// Runs another command with the same settings.
     pub(crate) fn command(&self, args: &[&str]) -> Ran {
         let mut command = self.sandbox.command(&["--config", self.config.to_str().unwrap()]);
         Ran::from(command.args(args).output().unwrap())
     }
 
-    /// Kills it, without a word.
+    /// Kills the process (SIGKILL).
     pub(crate) fn kill(self) {
         drop(self.running);
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM and waits until the process exits.
     pub(crate) fn end(mut self) -> Ran {
         self.running.terminate();
         self.running.end()
     }
 }
 
-/// A port that nobody else of these tests was given: those that the system chooses it may choose again at once.
+/// Returns a port that no other test uses. The system can assign the same free port twice, so the tests count ports themselves.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + (std::process::id() % 500) as u16 * 20;

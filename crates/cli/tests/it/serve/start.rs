@@ -1,4 +1,4 @@
-//! How it starts, or says why it does not.
+//! Tests of starting, and of errors at the start.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::support::{Ran, Sandbox};
 const REGION: &str = "[aws]\nregion = 'eu-west-1'\n";
 
 #[test]
-fn roles_that_lack_what_they_work_on_are_refused() {
+fn roles_with_missing_settings_are_rejected() {
     let sandbox = Sandbox::new();
     for (settings, args, part) in [
         (REGION, &["--role", "check"][..], "the role check needs a queue: set queues.check"),
@@ -25,23 +25,23 @@ fn roles_that_lack_what_they_work_on_are_refused() {
 }
 
 #[test]
-fn a_database_that_is_away_is_waited_for() {
+fn service_waits_for_an_unreachable_database() {
     let sandbox = Sandbox::new();
-    // Nothing listens on this port.
+    // No server listens on this port.
     let away = "postgres://ann:hush@127.0.0.1:1/music?sslmode=disable";
     let mut service = Service::on(&sandbox, away, "", &[], &[]);
     let answer = service.wait("/readyz", 503);
     assert!(answer.body.contains("database: ") && !answer.body.contains("hush"), "{answer:?}");
-    assert_eq!(service.get("/healthz").status, 200, "it may still come");
+    assert_eq!(service.get("/healthz").status, 200, "a missing database must not make the service unhealthy");
     assert_eq!(service.get("/v1/streams").status, 503);
     service.command(&["healthcheck"]).expect(0);
-    service.command(&["healthcheck", "--ready"]).expect(1).says("/readyz answers 503");
-    let ran = service.end().expect(0).says("the catalogue is waited for");
+    service.command(&["healthcheck", "--ready"]).expect(1).says("/readyz returned status 503");
+    let ran = service.end().expect(0).says("catalog unavailable, retrying");
     assert!(!ran.stderr.contains("hush"), "{ran:#?}");
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn serve_names_a_port_in_use() {
     let sandbox = Sandbox::new();
     let mut service = Service::start(&sandbox, "", &[], &[]);
     service.wait("/readyz", 200);
@@ -50,18 +50,18 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_service_that_is_not_there_is_not_well() {
+fn healthcheck_fails_without_a_service() {
     let sandbox = Sandbox::new();
     let check = |listen: &str| {
         let mut command = sandbox.command(&["healthcheck"]);
         Ran::from(command.env("REFRAIN_HTTP_LISTEN", listen).output().unwrap())
     };
-    check("127.0.0.1:1").expect(1).says("nothing answers at 127.0.0.1:1");
-    check("0.0.0.0:1").expect(1).says("nothing answers at 127.0.0.1:1");
+    check("127.0.0.1:1").expect(1).says("cannot connect to 127.0.0.1:1");
+    check("0.0.0.0:1").expect(1).says("cannot connect to 127.0.0.1:1");
 }
 
 #[test]
-fn by_another_name_it_is_the_drop_in() {
+fn binary_name_identify_stream_selects_the_drop_in() {
     let sandbox = Sandbox::new();
     let link = sandbox.path("identifyStream");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_refrain"), &link).unwrap();

@@ -1,4 +1,4 @@
-//! A whole service of one machine: a stream in, files and calls out.
+//! Tests of a whole service on one machine: from a stream to files and webhook calls.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use super::metrics::parsed;
 use super::{PATIENCE, Service};
 use crate::monitor::{Stage, check_broadcast, responses};
 
-/// Waits until something is so.
+/// Waits until `look` returns a value. `what` names it in the failure message.
 async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "{what} does not come");
+        assert!(began.elapsed() < PATIENCE, "timeout waiting for {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -32,7 +32,7 @@ fn settings(stage: &Stage, hook: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_is_followed_and_what_is_heard_is_delivered() {
+async fn added_stream_is_followed_and_detections_are_delivered() {
     let stage = Stage::new().await;
     let (live, url) = stage.live(3);
     let hooks = Origin::start().await.unwrap();
@@ -42,7 +42,7 @@ async fn a_stream_is_followed_and_what_is_heard_is_delivered() {
     service.wait("/readyz", 200);
     service.command(&["streams", "add", "radio/one", &url]).expect(0);
     stage.joined().await;
-    // The first song is told while it plays.
+    // The start of the first song is reported while it plays.
     live.publish(8);
     let out = stage.sandbox.path("out");
     until("the first file", || responses(&out).into_iter().next()).await;
@@ -56,7 +56,7 @@ async fn a_stream_is_followed_and_what_is_heard_is_delivered() {
         (&"only".into(), &"live".into()),
         "{one}"
     );
-    // The song may be told before all that was published is heard.
+    // The song can be reported before all published segments are processed.
     let values = until("all that was published", || {
         let values = parsed(&service.get("/metrics").body);
         (values["refrain_stream_audio_seconds_total{stream=\"radio/one\"}"] > 20.0).then_some(values)
@@ -67,12 +67,12 @@ async fn a_stream_is_followed_and_what_is_heard_is_delivered() {
     service.command(&["healthcheck"]).expect(0);
     let listed = service.command(&["streams", "list"]).expect(0);
     assert!(listed.stdout.contains("radio/one  live   api"), "{listed:#?}");
-    // The rest comes, and the playlist ends.
+    // Publish the other segments, and end the playlist.
     live.publish(stage.clips.len() as u64 - 11);
     live.change(|options| options.end = true);
     let all = until("four files", || Some(responses(&out)).filter(|all| all.len() == 4)).await;
     let mut all: Vec<Value> = all.into_iter().map(|(_, response)| response).collect();
-    // They are delivered side by side, so files of one moment have no order.
+    // Files are delivered concurrently, so that files of one moment have no order.
     all.sort_by_key(|one| one["matches"][0]["evidence"]["event"] == "final");
     check_broadcast(&all, 1_700_000_000.0);
     until("four calls", || (hooks.times_asked("/hook") >= 4).then_some(())).await;
@@ -91,7 +91,7 @@ async fn a_stream_is_followed_and_what_is_heard_is_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asked_to_end_it_hands_streams_back_and_another_goes_on() {
+async fn shutdown_releases_streams_and_the_next_worker_continues() {
     let stage = Stage::new().await;
     let (live, url) = stage.live(3);
     let hooks = Origin::start().await.unwrap();
@@ -106,8 +106,8 @@ async fn asked_to_end_it_hands_streams_back_and_another_goes_on() {
     until("the first file", || responses(&out).into_iter().next()).await;
     let began = Instant::now();
     first.end().expect(0);
-    assert!(began.elapsed() < Duration::from_secs(25), "within drain_seconds");
-    assert_eq!(responses(&out).len(), 1, "no final: the song plays on");
+    assert!(began.elapsed() < Duration::from_secs(25), "the drain exceeds drain_seconds");
+    assert_eq!(responses(&out).len(), 1, "no final is written, because the song is still playing");
     let second = Service::start(&stage.sandbox, &settings, &[], &[]);
     let listed = until("the next worker", || {
         let one = second.command(&["streams", "list", "--json"]);
@@ -115,7 +115,7 @@ async fn asked_to_end_it_hands_streams_back_and_another_goes_on() {
     })
     .await;
     assert!(listed.stdout.contains("\"lease_seconds\""), "{listed:#?}");
-    // The first song ends, and the second begins.
+    // The first song ends, and the second one starts.
     live.publish(9);
     let all = until("three files", || Some(responses(&out)).filter(|all| all.len() == 3)).await;
     let evidence: Vec<_> = all.iter().map(|(_, one)| &one["matches"][0]["evidence"]).collect();
