@@ -1,4 +1,4 @@
-//! Every stage between a file and an answer. The README beside says what each measures.
+//! Benches of all stages from a file to a result. benches/README.md describes them.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use refrain_core::stages;
 use refrain_testkit::effects::{Noise, add_noise, crop};
 use refrain_testkit::{compose, write_wav};
 
-/// Songs of the catalogue that is searched.
+/// Number of songs in the catalog that is searched.
 const SONGS: u64 = 40;
 const SONG_SECONDS: f64 = 60.0;
 const QUERY_SECONDS: f64 = 10.0;
-/// Tracks of the index that is built.
+/// Number of tracks of the index that is built.
 const BUILT: usize = 20;
 
 /// A song as PCM, for the stages that take PCM.
 static SONG: LazyLock<Vec<f32>> = LazyLock::new(|| compose(1, SONG_SECONDS).samples);
 
-/// The catalogue: songs 0 .. `SONGS`, numbered by seed.
+/// The catalog: songs 0 to `SONGS` − 1, numbered by seed.
 static TRACKS: LazyLock<Vec<(TrackNumber, Constellation)>> = LazyLock::new(|| {
     let fingerprint =
         |seed: u64| Fingerprinter::fingerprint(Density::Reference, &compose(seed, SONG_SECONDS).samples);
@@ -35,15 +35,15 @@ static TRACKS: LazyLock<Vec<(TrackNumber, Constellation)>> = LazyLock::new(|| {
 static SNAPSHOT: LazyLock<Snapshot> =
     LazyLock::new(|| Snapshot::from_tracks(&TRACKS).expect("40 minutes fit into one run"));
 
-/// Throughput in thousandths of a second of sound: "elements" per second over 1000 is times real time.
+/// Sets the throughput in milliseconds of audio: "elements" per second divided by 1000 is the multiple of real time.
 fn sound(group: &mut BenchmarkGroup<'_, WallTime>, samples: usize) {
     group.throughput(Throughput::Elements(samples as u64 * 1000 / u64::from(SAMPLE_RATE)));
 }
 
 fn decoded(path: &Path) -> usize {
-    let mut reader = AudioReader::open(path, &Limits::default()).expect("the bench's own sound opens");
+    let mut reader = AudioReader::open(path, &Limits::default()).expect("the bench's audio file opens");
     let mut samples = 0;
-    while let Some(chunk) = reader.next_chunk().expect("the bench's own sound is readable") {
+    while let Some(chunk) = reader.next_chunk().expect("the bench's audio file is readable") {
         samples += black_box(chunk).len();
     }
     samples
@@ -104,7 +104,7 @@ fn index(c: &mut Criterion) {
     group.finish();
 }
 
-/// Ten seconds of song 7, of the same under noise as loud as the music, and of a song that is not there.
+/// Returns queries of ten seconds: from song 7, the same with noise as loud as the music, and from an unknown song.
 fn queries() -> [(&'static str, Vec<f32>, Option<TrackNumber>); 3] {
     let known = crop(&compose(7, SONG_SECONDS).samples, 23.4, QUERY_SECONDS);
     let noisy = add_noise(&known, Noise::Pink, 0.0, 1);
@@ -133,7 +133,7 @@ fn search(c: &mut Criterion) {
                 b.iter(|| finder.find(&SNAPSHOT, &query.peaks, deep));
             });
         }
-        assert_eq!(answer(&samples), expected, "a bench of wrong answers measures nothing");
+        assert_eq!(answer(&samples), expected, "a bench with wrong results measures nothing");
         group.bench_function(format!("match/{name}"), |b| {
             b.iter(|| identify(&SNAPSHOT, &query, &MatchSettings::default()));
         });

@@ -1,10 +1,10 @@
-//! Processor time, memory and page cache, where the system tells.
+//! Processor time, memory and page cache, as far as the system supports it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Processor time of the calling thread so far; wall-clock time where the system does not tell.
+/// Returns the processor time of the calling thread so far; on systems without it, wall-clock time.
 #[must_use]
 pub fn thread_time() -> Duration {
     #[cfg(unix)]
@@ -21,7 +21,7 @@ pub fn thread_time() -> Duration {
     }
 }
 
-/// Resident memory of this process in bytes: all, and what is not mapped from files. Linux only.
+/// Returns the resident memory of this process in bytes: total, and the part that is not mapped from files. Linux only.
 #[must_use]
 pub fn memory() -> Option<(u64, u64)> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -32,7 +32,7 @@ pub fn memory() -> Option<(u64, u64)> {
     Some((field("VmRSS:")?, field("RssAnon:")?))
 }
 
-/// The files of a directory, and their bytes together.
+/// Returns the files of a directory, and their total size in bytes.
 #[must_use]
 pub fn files(directory: &Path) -> (Vec<PathBuf>, u64) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
@@ -41,12 +41,12 @@ pub fn files(directory: &Path) -> (Vec<PathBuf>, u64) {
     (paths, bytes)
 }
 
-/// Asks the system to forget the cached pages of the files of a directory (Linux; none may be mapped).
+/// Asks the system to drop the cached pages of the files of a directory (Linux only; the files must not be mapped).
 pub fn forget_pages(directory: &Path) {
     #[cfg(target_os = "linux")]
     for path in files(directory).0 {
         if let Ok(file) = fs::File::open(path) {
-            // Only written pages can be forgotten. A refusal leaves them cached: the figure is then warm.
+            // Only written pages can be dropped. If the system refuses, the pages stay cached and the measurement is warm.
             let _ = file.sync_all();
             let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
         }

@@ -1,5 +1,5 @@
-//! What the benches share: constellations drawn with the statistics of music, measures of them, clocks, music from
-//! files, programmes of it, and how well one was heard.
+//! Code that the benches share: synthetic constellations with the statistics of music, and their measurement; clocks; music
+//! from files; programmes (sequences of songs); and scores of their detection.
 
 pub mod clock;
 pub mod music;

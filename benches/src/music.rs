@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use refrain_core::audio::{AudioReader, Limits, SAMPLE_RATE, supported_extension};
 
-/// Anything that ends a program; threads hand it over.
+/// Any error that ends a bench program. It can be passed between threads.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// The audio files below a folder, in order of path.
+/// Returns the audio files below a folder, in the order of their paths.
 ///
 /// # Errors
-/// If the folder cannot be read or holds no music.
+/// Fails if the folder cannot be read or contains no music.
 pub fn walk(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -31,7 +31,7 @@ pub fn walk(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// Decodes a file to 44.1 kHz mono, chunk by chunk.
 ///
 /// # Errors
-/// If it cannot be read or decoded.
+/// Fails if the file cannot be read or decoded.
 pub fn decode(path: &Path, mut sink: impl FnMut(&[f32])) -> Result<(), Failure> {
     let mut reader = AudioReader::open(path, &Limits::default())?;
     while let Some(chunk) = reader.next_chunk()? {
@@ -40,10 +40,10 @@ pub fn decode(path: &Path, mut sink: impl FnMut(&[f32])) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Length of a file, seconds: what it says, or else what it has.
+/// Returns the length of a file in seconds: the declared one, or otherwise the decoded one.
 ///
 /// # Errors
-/// If it cannot be read or decoded.
+/// Fails if the file cannot be read or decoded.
 pub fn seconds(path: &Path) -> Result<f64, Failure> {
     let told = AudioReader::open(path, &Limits::default())?.report().declared_seconds;
     if let Some(seconds) = told {
@@ -54,10 +54,10 @@ pub fn seconds(path: &Path) -> Result<f64, Failure> {
     Ok(samples as f64 / f64::from(SAMPLE_RATE))
 }
 
-/// Decodes a stretch of a file to 44.1 kHz mono: `count` samples from sample `from` on, or what there is of it.
+/// Decodes an excerpt of a file to 44.1 kHz mono: `count` samples from sample `from` on, or fewer at the end of the file.
 ///
 /// # Errors
-/// If it cannot be read or decoded.
+/// Fails if the file cannot be read or decoded.
 pub fn stretch(path: &Path, from: usize, count: usize) -> Result<Vec<f32>, Failure> {
     let mut reader = AudioReader::open(path, &Limits::default())?;
     let (mut at, mut samples) = (0, Vec::with_capacity(count));

@@ -1,6 +1,6 @@
-//! Programmes: stretches of songs with hard cuts and silences between, as a station plays them, and the truth about them.
+//! Programmes: sequences of song excerpts with hard cuts and silences, as on a radio station, and their ground truth.
 //!
-//! A programme is drawn first and made into sound piece by piece, so a day of it needs no memory.
+//! A programme is planned first and rendered piece by piece, so that even a programme of a day needs little memory.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -11,29 +11,29 @@ use refrain_testkit::effects::babble;
 use crate::music::{Failure, seconds, stretch, walk};
 use crate::synthetic::Random;
 
-/// Seconds that speech goes on after the music that it covers.
+/// Time in seconds by which speech continues after the music that it covers.
 const TALKED_ON: f64 = 2.0;
-/// Lowest level of a piece, root mean square, at which its start is taken to be heard: −50 dBFS.
+/// Minimum level (root mean square) of audible music: −50 dBFS.
 const AUDIBLE: f64 = 0.003;
-/// Samples over which that is measured: 50 ms.
+/// Number of samples over which the level is measured: 50 ms.
 const LEVEL: usize = SAMPLE_RATE as usize / 20;
 
-/// Where programmes take their sound from.
+/// Audio files for programmes, with their lengths in seconds.
 #[derive(Debug, Clone, Default)]
 pub struct Shelf {
-    /// Songs that the catalogue holds; a song's number is its place here.
+    /// Songs in the catalog. A song's number is its index here.
     pub songs: Vec<(PathBuf, f64)>,
-    /// Music that it does not hold.
+    /// Music that is not in the catalog.
     pub strangers: Vec<(PathBuf, f64)>,
-    /// Speech; none: chatter is generated.
+    /// Speech. If empty, synthetic chatter is used.
     pub speech: Vec<(PathBuf, f64)>,
 }
 
 impl Shelf {
-    /// The files of folders, with their lengths in seconds.
+    /// Collects the files of folders and reads their lengths.
     ///
     /// # Errors
-    /// If one cannot be read.
+    /// Fails if a folder or a file cannot be read.
     pub fn open(
         songs: &PathBuf,
         strangers: Option<&PathBuf>,
@@ -48,10 +48,10 @@ impl Shelf {
         Ok(Self { songs: files(songs)?, strangers: optional(strangers)?, speech: optional(speech)? })
     }
 
-    /// `samples` samples of speech, or of chatter.
+    /// Returns `samples` samples of speech, or of synthetic chatter.
     ///
     /// # Errors
-    /// If a file cannot be read.
+    /// Fails if a file cannot be read.
     pub fn talk(&self, samples: usize, seed: u64) -> Result<Vec<f32>, Failure> {
         let mut random = Random::new(seed);
         let mut talk = Vec::with_capacity(samples);
@@ -67,22 +67,22 @@ impl Shelf {
     }
 }
 
-/// How a programme is drawn.
+/// Parameters of a random programme.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Songs in it.
+    /// Number of songs.
     pub airings: usize,
-    /// Length of each stretch, seconds.
+    /// Range of the length of each excerpt in seconds.
     pub seconds: Range<f64>,
-    /// Silence before each, seconds.
+    /// Range of the silence before each excerpt in seconds.
     pub pause: Range<f64>,
-    /// Part of the songs that stand under speech, silence before them included.
+    /// Share of the songs with speech over them, and over the silence before them.
     pub speech: f64,
-    /// Level of the music against the speech, decibels.
+    /// Level of the music relative to the speech in decibels.
     pub speech_db: f64,
-    /// Part of the songs that an unknown stretch precedes.
+    /// Share of the songs with an excerpt of unknown music before them.
     pub unknown: f64,
-    /// Draws it.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
@@ -100,36 +100,36 @@ impl Default for Plan {
     }
 }
 
-/// A stretch of music, and the silence before it.
+/// An excerpt of music, and the silence before it.
 #[derive(Debug, Clone)]
 pub struct Piece {
-    /// Number of the song; `None`: it is unknown.
+    /// Number of the song; `None` for unknown music.
     pub song: Option<usize>,
-    /// Its file.
+    /// Audio file.
     pub path: PathBuf,
-    /// Start in the song, samples.
+    /// Start in the song in samples.
     pub from: usize,
-    /// Start in the programme, samples: where the silence before it ends.
+    /// Start in the programme in samples, after the silence before it.
     pub start: usize,
-    /// Length, samples.
+    /// Length in samples.
     pub length: usize,
-    /// Silence before it, and speech behind it, samples.
+    /// Lengths of the silence before it and of the speech after it, in samples.
     pub around: (usize, usize),
-    /// Level of the music against speech over it, decibels; `None`: nobody talks.
+    /// Level of the music relative to the speech over it in decibels; `None` without speech.
     pub speech_db: Option<f64>,
     seed: u64,
 }
 
-/// Pieces in a row.
+/// A sequence of pieces.
 #[derive(Debug, Clone)]
 pub struct Programme {
-    /// The pieces.
+    /// Pieces in order.
     pub pieces: Vec<Piece>,
-    /// Length, samples.
+    /// Length in samples.
     pub length: usize,
 }
 
-/// The time of a sample, seconds.
+/// Converts a number of samples to seconds.
 #[must_use]
 pub fn time(samples: usize) -> f64 {
     samples as f64 / f64::from(SAMPLE_RATE)
@@ -140,7 +140,7 @@ fn samples(seconds: f64) -> usize {
 }
 
 impl Programme {
-    /// Draws a programme. Songs come in rounds, each once a round.
+    /// Draws a random programme. Every song is played once before any song is repeated.
     #[must_use]
     pub fn draw(shelf: &Shelf, plan: &Plan) -> Self {
         let mut random = Random::new(plan.seed);
@@ -179,7 +179,7 @@ impl Programme {
         self.length = start + length + around.1;
     }
 
-    /// Length, seconds.
+    /// Returns the length in seconds.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         time(self.length)
@@ -187,10 +187,11 @@ impl Programme {
 }
 
 impl Piece {
-    /// Its sound, silence before it included, and what is played in it. What a file lacks is silence.
+    /// Renders the piece, including the silence before it. Returns the samples, and the airing if it is a known song. If the
+    /// file is too short, the rest is silence.
     ///
     /// # Errors
-    /// If a file cannot be read.
+    /// Fails if a file cannot be read.
     pub fn sound(&self, shelf: &Shelf) -> Result<(Vec<f32>, Option<Airing>), Failure> {
         let (before, behind) = self.around;
         let music = stretch(&self.path, self.from, self.length)?;
@@ -224,26 +225,25 @@ impl Piece {
     }
 }
 
-/// Root mean square.
+/// Returns the root mean square.
 fn level(samples: &[f32]) -> f64 {
     let sum: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     (sum / samples.len().max(1) as f64).sqrt()
 }
 
-/// A song that was played. Times are seconds since the programme's start.
+/// A song that is played. Times are in seconds since the programme's start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Airing {
     /// Number of the song.
     pub song: usize,
-    /// Start.
+    /// Start of the airing.
     pub start: f64,
-    /// End.
+    /// End of the airing.
     pub end: f64,
-    /// Silence or near silence of the song itself at its start and its end: nobody can hear where it begins and ends
-    /// there.
+    /// Lengths of the (almost) silent parts at the start and the end of the excerpt. The exact edges are not audible there.
     pub quiet: (f64, f64),
-    /// From when on it could be told of: where it can be heard first.
+    /// Time at which the song becomes audible, and from which on it can be detected.
     pub ready: f64,
-    /// Whether somebody talks over it.
+    /// True if there is speech over it.
     pub under_speech: bool,
 }

@@ -1,57 +1,57 @@
-//! How well a programme was heard.
+//! Scores of the detection of a programme.
 
 use std::fmt::{self, Display};
 
 use crate::programme::Airing;
 
-/// A stretch counts for an airing if it shares so much with it, seconds.
+/// Minimum overlap, in seconds, of a detection with the airing that it belongs to.
 const SHARED: f64 = 1.0;
-/// Edges that are no further off are good, seconds: of clean music, and under speech.
+/// Maximum error of a good edge in seconds: of clean music, and of music under speech.
 const GOOD_EDGE: [f64; 2] = [0.5, 1.5];
 
-/// An airing as it was told of. Times are seconds since the programme's start.
+/// A reported airing. Times are in seconds since the programme's start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
-    /// Number of the song; `None`: none of those that were indexed.
+    /// Number of the song; `None` if it is not an indexed song.
     pub song: Option<usize>,
-    /// When its start was told.
+    /// Time at which its start was reported.
     pub told: f64,
-    /// Start, and end as far as it is known.
+    /// Start, and the last reported end.
     pub stretch: (f64, f64),
-    /// Whether its end was told.
+    /// True if its end was reported.
     pub ended: bool,
 }
 
-/// Numbers, in order.
+/// Numbers in ascending order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Numbers(Vec<f64>);
 
 impl Numbers {
-    /// Adds one.
+    /// Adds a number.
     pub fn push(&mut self, number: f64) {
         let at = self.0.partition_point(|other| *other <= number);
         self.0.insert(at, number);
     }
 
-    /// Adds others.
+    /// Adds all numbers of `other`.
     pub fn extend(&mut self, other: &Self) {
         other.0.iter().for_each(|number| self.push(*number));
     }
 
-    /// The number that this part of them does not exceed; 0 if there are none.
+    /// Returns the quantile `part`: the smallest number that this share of them does not exceed; 0 for an empty set.
     #[must_use]
     pub fn quantile(&self, part: f64) -> f64 {
         let at = (part * self.0.len() as f64).ceil() as usize;
         self.0.get(at.max(1) - 1).or(self.0.last()).copied().unwrap_or_default()
     }
 
-    /// The part of them that is at most this.
+    /// Returns the share of numbers that are at most `most`.
     #[must_use]
     pub fn part_within(&self, most: f64) -> f64 {
         self.0.partition_point(|number| *number <= most) as f64 / self.0.len().max(1) as f64
     }
 
-    /// How many.
+    /// Returns how many numbers were added.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
@@ -65,31 +65,31 @@ impl Display for Numbers {
     }
 }
 
-/// How well programmes were heard.
+/// Detection results of programmes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Score {
-    /// Airings, and those that were told of at least once.
+    /// Number of airings that were played.
     pub airings: usize,
-    /// See there.
+    /// Number of airings that were reported at least once.
     pub found: usize,
-    /// Chains beyond the first of an airing.
+    /// Number of additional reports of an airing that was already reported.
     pub doubled: usize,
-    /// Chains of a song that was not played then.
+    /// Number of reports of a song that was not played at that time.
     pub wrong: usize,
-    /// Chains without an end.
+    /// Number of reports without an end.
     pub endless: usize,
-    /// Seconds from when an airing could be told of until it was: of clean music, and under speech.
+    /// Delays in seconds from the first audible moment of an airing to its report: of clean music, and under speech.
     pub delays: [Numbers; 2],
-    /// By how much (seconds) starts and ends are off: of clean music, and under speech.
+    /// Errors of starts in seconds: of clean music, and under speech.
     pub starts: [Numbers; 2],
-    /// See there.
+    /// Errors of ends in seconds: of clean music, and under speech.
     pub ends: [Numbers; 2],
-    /// What was missed, doubled, wrong or far off, a line each.
+    /// Missed, doubled, wrong and imprecise airings, one line each.
     pub remarks: Vec<String>,
 }
 
 impl Score {
-    /// Compares what was told with what was played. `names` are the songs', by number.
+    /// Compares the reported airings with the played ones. `names` returns the name of a song by its number.
     #[must_use]
     pub fn of(airings: &[Airing], heard: &[Heard], names: &dyn Fn(usize) -> String) -> Self {
         let mut this = Self { airings: airings.len(), ..Self::default() };
@@ -115,9 +115,9 @@ impl Score {
         }
         for one in heard.iter().zip(&used).filter(|(_, used)| !**used).map(|(one, _)| one) {
             this.wrong += 1;
-            let name = one.song.map_or_else(|| "a strange song".to_owned(), names);
+            let name = one.song.map_or_else(|| "an unknown song".to_owned(), names);
             let (from, to) = one.stretch;
-            this.remarks.push(format!("wrong: {name} {from:.1} to {to:.1}, told at {:.1}", one.told));
+            this.remarks.push(format!("wrong: {name} {from:.1} to {to:.1}, reported at {:.1}", one.told));
         }
         this
     }
@@ -148,7 +148,7 @@ impl Score {
         self.remarks.push(format!("{what}: {name} {start:.1} to {end:.1}{speech} {more}"));
     }
 
-    /// Adds another programme's.
+    /// Adds the results of another programme.
     pub fn add(&mut self, other: &Self) {
         self.airings += other.airings;
         self.found += other.found;
@@ -177,17 +177,17 @@ impl Display for Score {
                 continue;
             }
             writeln!(f, "{name}, seconds")?;
-            writeln!(f, "  start told after    {}", self.delays[kind])?;
+            writeln!(f, "  start reported after {}", self.delays[kind])?;
             for (what, numbers) in [("start", &self.starts[kind]), ("end  ", &self.ends[kind])] {
                 let (good, within) = (GOOD_EDGE[kind], 100.0 * numbers.part_within(GOOD_EDGE[kind]));
-                writeln!(f, "  {what} off by        {numbers}; within {good}: {within:.0} %")?;
+                writeln!(f, "  error of {what}       {numbers}; within {good}: {within:.0} %")?;
             }
         }
         self.remarks.iter().try_for_each(|remark| writeln!(f, "  {remark}"))
     }
 }
 
-/// Seconds that both share.
+/// Returns the overlap of both in seconds; negative if they are apart.
 fn shared(airing: &Airing, heard: &Heard) -> f64 {
     heard.stretch.1.min(airing.end) - heard.stretch.0.max(airing.start)
 }

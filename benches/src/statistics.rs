@@ -1,33 +1,34 @@
-//! Measures of constellations, to hold drawn ones against those of music.
+//! Statistics of constellations, to compare synthetic ones with those of music.
 
 use std::collections::HashMap;
 
 use refrain_core::fingerprint::{Constellation, TICKS_PER_SECOND};
 use refrain_core::stages;
 
-/// What the cost and the success of a search depend on.
+/// Statistics that determine the cost and the success of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statistics {
     /// Peaks per second.
     pub peaks: f64,
-    /// Part of the peaks with rank 0, 1, 2, 3.
+    /// Share of the peaks with rank 0, 1, 2, 3.
     pub ranks: [f64; 4],
-    /// Part of the peaks within a tick of the peak before.
+    /// Share of the peaks within a tick of the previous peak.
     pub together: f64,
-    /// Part of the peaks below 500, 1000, 2000, 4000 Hz.
+    /// Share of the peaks below 500, 1000, 2000, 4000 Hz.
     pub below: [f64; 4],
     /// Landmarks per second.
     pub landmarks: f64,
-    /// Hashes that would collide as often if all were equally frequent: of landmarks of different tracks …
+    /// Inverse collision probability of two landmarks of different tracks: the number of equally frequent hashes that would
+    /// collide equally often.
     pub hashes_between: f64,
-    /// … and of one track.
+    /// Inverse collision probability of two landmarks of one track.
     pub hashes_within: f64,
-    /// Bytes of a packed peak.
+    /// Bytes per packed peak.
     pub bytes_per_peak: f64,
 }
 
 impl Statistics {
-    /// Measures tracks.
+    /// Measures the statistics of tracks.
     #[must_use]
     pub fn of(tracks: &[Constellation]) -> Self {
         let seconds: f64 = tracks.iter().map(|t| t.seconds).sum();
@@ -56,7 +57,8 @@ impl Statistics {
     }
 }
 
-/// Number of landmarks, and the inverse of the chance that two of them (of different tracks, of one) agree.
+/// Returns the number of landmarks, and the inverse probabilities that two landmarks of different tracks, and of one track,
+/// have the same hash.
 fn collisions(tracks: &[Constellation]) -> (f64, f64, f64) {
     let mut together: HashMap<u32, u64> = HashMap::new();
     let (mut n, mut squares, mut within, mut possible) = (0.0, 0.0, 0.0, 0.0);
@@ -80,8 +82,8 @@ fn collisions(tracks: &[Constellation]) -> (f64, f64, f64) {
     (n, pairs_between / (all - squares), possible / within)
 }
 
-/// Part of a reference's peaks that a query of the same sound holds in their places, with the mean rise of
-/// their ranks. `start` is the query's start in the reference, seconds.
+/// Returns the share of a reference's peaks that a query of the same audio contains at the same position, and the mean increase
+/// of their ranks. `start` is the query's start in the reference in seconds.
 #[must_use]
 pub fn survival(reference: &Constellation, query: &Constellation, start: f64) -> (f64, f64) {
     let offset = start * TICKS_PER_SECOND;

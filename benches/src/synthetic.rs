@@ -1,37 +1,40 @@
-//! Constellations drawn, not heard: fast enough for a hundred thousand tracks.
+//! Synthetic ("drawn") constellations. Generating them without audio is fast enough for a hundred thousand tracks.
 //!
-//! A drawn song has what makes the hashes of music uneven. Its notes are the partials of a few scale degrees
-//! of one key, so they come again and again; its onsets keep to the sixteenths of one tempo; a part is noise
-//! at any frequency and time, as drums are. Thinning gives every neighbourhood its share of peaks, so each
-//! second of each band holds the same number, one of each rank.
+//! A drawn song has the properties that make the hashes of music uneven. Its notes are the partials of a few scale degrees
+//! of one key, so they are repeated often; its onsets follow the sixteenths of one tempo; some of the peaks are noise
+//! at any frequency and time, like drums. Thinning gives every neighbourhood its share of peaks, so each
+//! second of each band contains the same number, one of each rank.
 //!
-//! `scale --statistics` prints drawn beside composed songs; the constants here were fitted to that.
+//! `scale --statistics` compares drawn and composed songs; the constants here were fitted with it.
 
 use std::ops::Range;
 
 use refrain_core::fingerprint::{Constellation, Density, Peak, STEPS_PER_HERTZ, TICKS_PER_SECOND};
 
-/// Bands that hold the same number of peaks: from 97 Hz, borders about equally far on the warped scale.
+/// Edges in Hz of bands that contain the same number of peaks. The first is 97 Hz; they are about equidistant on the warped
+/// scale.
 const BANDS: [f64; 9] = [97.0, 398.0, 700.0, 1002.0, 1394.0, 1946.0, 2716.0, 3790.0, 4990.0];
-/// Part of the peaks of a band that belong to a note; the rest is noise.
+/// Share of the peaks in each band that belong to a note. The others are noise.
 const TONAL: [f64; 8] = [0.95, 0.9, 0.85, 0.8, 0.75, 0.65, 0.55, 0.5];
-/// Part of the onsets that keep to the grid.
+/// Share of the onsets that follow the grid.
 const IN_TIME: f64 = 0.8;
-/// Seconds of a phrase, and part of the phrases that were heard before.
+/// Length of a phrase in seconds.
 const PHRASE: u32 = 4;
+/// Share of the phrases that repeat an earlier one.
 const REPEATED: f64 = 0.15;
-/// Semitones of the degrees of a major and a minor scale, and how often each sounds.
+/// Semitones of the degrees of a major and a minor scale.
 const SCALES: [[f64; 7]; 2] = [[0.0, 2.0, 4.0, 5.0, 7.0, 9.0, 11.0], [0.0, 2.0, 3.0, 5.0, 7.0, 8.0, 10.0]];
+/// Relative frequency of each degree.
 const WEIGHTS: [f64; 7] = [0.25, 0.1, 0.17, 0.12, 0.2, 0.1, 0.06];
-/// Partials of a note.
+/// Number of partials of a note.
 const PARTIALS: u32 = 6;
 
-/// SplitMix64: a stream of numbers from a seed, the same on every machine.
+/// A SplitMix64 random number generator. The same seed gives the same numbers on every machine.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// A stream that depends on every bit of `seed`.
+    /// Creates a generator whose numbers depend on every bit of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66_D1CE_4E5B)
@@ -45,34 +48,34 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Uniform in `0..1`.
+    /// Returns a uniform number in `0..1`.
     pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// Uniform in `0..n`.
+    /// Returns a uniform number in `0..n`.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
-    /// Roughly normal with deviation 1 (a sum of four uniforms).
+    /// Returns an approximately normal number with mean 0 and standard deviation 1 (a sum of four uniform numbers).
     pub fn normal(&mut self) -> f64 {
         (self.unit() + self.unit() + self.unit() + self.unit() - 2.0) * 1.732
     }
 }
 
-/// What stays the same within a song.
+/// Properties that stay the same within a drawn song.
 #[derive(Debug, Clone)]
 pub struct DrawnSong {
     random: Random,
-    /// Ticks of a sixteenth note.
+    /// Length of a sixteenth note in ticks.
     grid: f64,
-    /// By band: frequencies in steps with their summed weights.
+    /// Notes of each band: frequency in steps, and the cumulative weight.
     notes: Vec<Vec<(f64, f64)>>,
 }
 
 impl DrawnSong {
-    /// The song of a seed.
+    /// Creates the song of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
@@ -83,7 +86,7 @@ impl DrawnSong {
         let mut notes: Vec<Vec<(f64, f64)>> = vec![Vec::new(); TONAL.len()];
         for octave in 0..5 {
             for (degree, weight) in scale.iter().zip(WEIGHTS) {
-                // Songs do not use every note of every octave.
+                // Random weights, because songs do not use every note of every octave.
                 let weight = weight * random.unit().powi(3);
                 let tone = root * (f64::from(octave) + degree / 12.0).exp2();
                 for partial in 1..=PARTIALS {
@@ -99,7 +102,7 @@ impl DrawnSong {
         Self { random, grid, notes }
     }
 
-    /// Its constellation, at the density of references or of queries.
+    /// Returns the constellation of the song, with the density of references or of queries.
     #[must_use]
     pub fn constellation(mut self, seconds: f64, density: Density) -> Constellation {
         let mut peaks = Vec::new();
@@ -107,7 +110,7 @@ impl DrawnSong {
         sorted(seconds, peaks)
     }
 
-    /// Adds the sound, phrase by phrase: new ones, and some that were heard before.
+    /// Adds the peaks phrase by phrase: mostly new phrases, and some repetitions of earlier ones.
     fn add(&mut self, seconds: f64, ranks: Range<u8>, peaks: &mut Vec<Peak>) {
         let (mut phrases, mut start) = (vec![0], 0);
         while start < seconds as u32 {
@@ -170,32 +173,32 @@ fn sorted(seconds: f64, mut peaks: Vec<Peak>) -> Constellation {
     Constellation::new(seconds, peaks)
 }
 
-/// How a query differs from what is stored.
+/// Degradation of a query compared with its reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wear {
-    /// For the report.
+    /// Name in the report.
     pub name: &'static str,
-    /// Part of the reference's peaks that are still there.
+    /// Share of the reference's peaks that the query contains.
     pub survival: f64,
-    /// Standard error of their places, ticks and steps.
+    /// Standard deviation of their positions, in ticks and in frequency steps.
     pub error: f64,
-    /// Ranks by which the noise pushes them down, at most.
+    /// Maximum number of ranks by which noise increases their rank.
     pub rise: usize,
 }
 
-/// As composed songs with noise 10 dB below them.
+/// Degradation of composed songs by noise that is 10 dB quieter than them.
 pub const CLEAN: Wear = Wear { name: "clean", survival: 0.88, error: 0.5, rise: 0 };
-/// As composed songs with noise 3 dB above them.
+/// Degradation of composed songs by noise that is 3 dB louder than them.
 pub const NOISY: Wear = Wear { name: "noisy", survival: 0.54, error: 1.0, rise: 2 };
 
-/// A query of `length` seconds out of a track: what survives of its peaks, among those of another sound.
+/// Creates a query of `length` seconds from a track: the surviving peaks of the track, mixed with peaks of other audio.
 #[must_use]
 pub fn query(track: &Constellation, start: f64, length: f64, wear: Wear, seed: u64) -> Constellation {
     let mut random = Random::new(seed ^ 0x0071_7565_7279);
     let (from, ticks) = (start * TICKS_PER_SECOND, length * TICKS_PER_SECOND);
     let mut peaks = Vec::new();
     DrawnSong::new(random.next()).add(length, 0..Density::Query.rank_limit(), &mut peaks);
-    // Other sound takes the high ranks as far as the track's own peaks have left them.
+    // Peaks of the other audio with a rank of references replace the peaks of the track that do not survive.
     let free = Density::Reference.rank_limit();
     peaks.retain(|peak| peak.rank >= free || random.unit() >= wear.survival);
     for peak in &track.peaks {

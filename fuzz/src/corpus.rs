@@ -1,4 +1,4 @@
-//! Stored inputs, from which new ones are made.
+//! Stored inputs, from which new inputs are derived.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ impl Corpus {
         Ok(Self(inputs))
     }
 
-    /// The inputs, which may be none.
+    /// Returns the inputs; empty for a target without stored inputs.
     #[must_use]
     pub fn inputs(&self) -> &[Vec<u8>] {
         &self.0

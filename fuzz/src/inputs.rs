@@ -1,4 +1,4 @@
-//! Inputs of a target by their numbers.
+//! Generation of a target's inputs by number.
 
 use fastrand::Rng;
 
@@ -6,17 +6,17 @@ use crate::corpus::Corpus;
 use crate::mutate::mutate;
 use crate::targets::Target;
 
-/// Most bytes of an input. The nesting that overflowed a stack needed 73 kB.
+/// Maximum size of an input in bytes. A nesting that overflowed a stack needed 73 kB.
 pub const MAX_INPUT_BYTES: usize = 128 << 10;
 
-/// Share of the inputs after the seeds that the grammar makes; the others are mutated seeds.
+/// Share of the inputs after the seeds that the grammar generates. The others are mutated seeds.
 const GRAMMAR_SHARE: f64 = 0.4;
 
-/// Share of the inputs of the grammar that are mutated too.
+/// Share of the inputs of the grammar that are also mutated.
 const MUTATED_SHARE: f64 = 0.5;
 
-/// The inputs of a target for one seed of the random numbers: first the corpus as it is, then mutated and made ones without
-/// end. An input depends on its number only, not on those before it.
+/// The inputs of a target for one random seed: first the unchanged corpus, then an unlimited number of mutated and generated
+/// inputs. An input depends only on its number, not on the inputs before it.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     target: &'static Target,
@@ -25,7 +25,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Inputs for a target, made from its corpus.
+    /// Creates the inputs of a target from its corpus.
     #[must_use]
     pub fn new(target: &'static Target, corpus: Corpus, seed: u64) -> Self {
         Self { target, corpus, seed }

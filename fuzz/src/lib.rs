@@ -1,8 +1,8 @@
-//! Fuzz targets for every parser of foreign input, and inputs for them.
+//! Fuzz targets for all parsers of untrusted input, and generators of their inputs.
 //!
 //! A [`Target`] is a function of bytes that must neither panic nor abort, and must end within seconds and a bounded memory.
 //! The programs of cargo-fuzz in `fuzz_targets/` run it with libFuzzer; `src/bin/runner` runs it with the inputs of
-//! [`Inputs`], which are determined by target, seed and number, so that each of them can be made again.
+//! [`Inputs`], which are determined by target, seed and number, so that each of them can be created again.
 
 mod corpus;
 pub mod grammar;

@@ -4,10 +4,10 @@ use fastrand::Rng;
 
 use crate::inputs::MAX_INPUT_BYTES;
 
-/// Most changes of one input.
+/// Maximum number of changes of one input.
 const MAX_CHANGES: usize = 8;
 
-/// Longest stretch that one change moves, bytes.
+/// Maximum number of bytes that one change copies, moves or removes.
 const MAX_STRETCH: usize = 4096;
 
 /// Values at which integer fields overflow, turn negative or ask for huge sizes.
@@ -30,7 +30,7 @@ const VALUES: [u64; 16] = [
     0xFFFF_FFFF_FFFF_FFFF,
 ];
 
-/// Changes an input once or a few times. `others` are inputs from which stretches are taken.
+/// Changes an input once or a few times. `others` are inputs from which bytes are copied.
 pub(crate) fn mutate(input: &mut Vec<u8>, others: &[Vec<u8>], rng: &mut Rng) {
     // Most faults need few changes: each further one is half as likely.
     let changes = (1..MAX_CHANGES).take_while(|_| rng.bool()).count() + 1;
@@ -74,7 +74,7 @@ fn change(input: &mut Vec<u8>, others: &[Vec<u8>], rng: &mut Rng) {
     }
 }
 
-/// Chooses a place, half of the time among the first bytes, where headers are.
+/// Chooses a random position, with a probability of one half among the first bytes, which usually contain headers.
 fn place(length: usize, rng: &mut Rng) -> usize {
     const HEADER: usize = 256;
     let end = if rng.bool() { length.min(HEADER) } else { length };
@@ -110,7 +110,7 @@ fn set_integer(input: &mut [u8], at: usize, rng: &mut Rng) {
     }
 }
 
-/// Repeats a stretch many times, which nests brackets and chains elements.
+/// Repeats a few bytes many times, which nests brackets and chains elements.
 fn repeat(input: &mut Vec<u8>, at: usize, rng: &mut Rng) {
     let length = rng.usize(1..=64).min(input.len() - at);
     let stretch = input[at..at + length].to_vec();

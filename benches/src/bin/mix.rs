@@ -1,4 +1,4 @@
-//! A mix of songs, each at its own speed: what is found of it. See the README beside.
+//! Detection of songs in a mix, each with another speed. See benches/README.md.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 use std::path::PathBuf;
@@ -16,16 +16,17 @@ use refrain_testkit::effects::{Airing, Clip, crop, mix, speed};
 
 const USAGE: &str = "\
 mix --music DIR [--songs N] [--seconds S] [--seed N]
-  --music DIR    index the files below DIR and mix stretches of them
-  --songs N      songs in the mix, each of another file (30)
-  --seconds S    length of each stretch (90)
-  --seed N       draws songs, places and speeds (1)";
-/// Greatest change of speed.
+  --music DIR    index the files below DIR and mix excerpts of them
+  --songs N      songs in the mix, each from another file (30)
+  --seconds S    length of each excerpt in seconds (90)
+  --seed N       seed of the random songs, positions and speeds (1)";
+/// Maximum change of speed.
 const RANGE: f64 = 0.06;
-/// Length of each cross-fade, seconds; beats are not aligned.
+/// Length of each cross-fade in seconds. Beats are not aligned.
 const FADE: f64 = 8.0;
-/// What counts as right: parts of the speed, seconds before or behind the cross-fade, in which both songs are heard.
+/// Maximum relative error of a right speed.
 const SPEED_ERROR: f64 = 0.001;
+/// Maximum distance in seconds of a right edge from the cross-fade, in which both songs are audible.
 const EDGE_ERROR: f64 = 3.0;
 
 struct Options {
@@ -103,7 +104,7 @@ fn run() -> Result<bool, Failure> {
     Ok(report(&files, &songs, &mix.airings, &matches))
 }
 
-/// Draws songs, places and speeds.
+/// Draws random songs, positions and speeds.
 fn draw(options: &Options, files: &[PathBuf]) -> Result<Vec<Song>, Failure> {
     let mut random = Random::new(options.seed);
     let mut order: Vec<usize> = (0..files.len()).collect();
@@ -125,10 +126,10 @@ fn draw(options: &Options, files: &[PathBuf]) -> Result<Vec<Song>, Failure> {
         .collect()
 }
 
-/// Prints what is found of each song; whether it is what was asked for.
+/// Prints the detections of each song. Returns true if they are right.
 fn report(files: &[PathBuf], songs: &[Song], airings: &[Airing], matches: &Matches) -> bool {
-    println!("\nTimes are the middles of the cross-fades; what is found is told as the difference to them.");
-    println!("\n| song | from | to | speed | found | from | to | speed off by % |");
+    println!("\nTimes are the middles of the cross-fades; times of found songs are differences to them.");
+    println!("\n| song | from | to | speed | found | from | to | speed error % |");
     println!("|---|--:|--:|--:|--:|--:|--:|--:|");
     let (mut once, mut slow, mut late) = (0, 0, 0);
     for (song, airing) in songs.iter().zip(airings) {
@@ -153,7 +154,7 @@ fn report(files: &[PathBuf], songs: &[Song], airings: &[Airing], matches: &Match
     let others = matches.found.iter().filter(|row| !known(row)).count();
     println!(
         "\n{once} of {} found once; speed more than {} % off: {slow}; edges more than {EDGE_ERROR} s outside of their cross-fade: {late}; \
-         claimed beside: {others}; alternatives told: {}",
+         other songs found: {others}; alternatives reported: {}",
         songs.len(),
         100.0 * SPEED_ERROR,
         matches.alternatives.len()
@@ -161,7 +162,7 @@ fn report(files: &[PathBuf], songs: &[Song], airings: &[Airing], matches: &Match
     once + 1 >= songs.len() && slow == 0 && late == 0 && others == 0
 }
 
-/// Start and end of a song: the middles of its fades.
+/// Returns start and end of a song: the middles of its fades.
 fn edges(airing: &Airing) -> (f64, f64) {
     let end = airing.start + airing.seconds;
     (airing.start + airing.fades.0 / 2.0, end - airing.fades.1 / 2.0)

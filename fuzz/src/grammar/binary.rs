@@ -1,13 +1,13 @@
-//! Containers: elements with lengths, nested.
+//! Generators of containers, which consist of nested elements with lengths.
 
 use fastrand::Rng;
 
 use super::{noise, number, one};
 
-/// Deepest nesting of elements that are made recursively.
+/// Maximum nesting of elements that are generated recursively.
 const MAX_DEPTH: u8 = 5;
 
-/// Deepest nesting of one element in itself.
+/// Maximum nesting of one element in itself.
 const MAX_NESTING: usize = 4000;
 
 const BOXES: &[&[u8; 4]] = &[
@@ -49,7 +49,7 @@ const ELEMENTS: &[&[u8]] = &[
     b"\x42\x82",
 ];
 
-/// Makes boxes of MP4, at times a box in itself many times.
+/// Generates MP4 boxes, sometimes with one box nested in itself many times.
 pub(super) fn boxes(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = b"\0\0\0\x10ftypM4A \0\0\0\0".to_vec();
     if rng.u8(..8) == 0 {
@@ -83,7 +83,7 @@ fn one_box(rng: &mut Rng, depth: u8, seeds: &[Vec<u8>], bytes: &mut Vec<u8>) {
     bytes.extend(body);
 }
 
-/// Integers of two, four and eight bytes, often at their limits.
+/// Generates integers of two, four and eight bytes, often near their limits.
 fn fields(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..rng.u8(..24) {
@@ -93,7 +93,7 @@ fn fields(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// Makes RIFF, RF64 or AIFF.
+/// Generates RIFF, RF64 or AIFF.
 pub(super) fn riff(rng: &mut Rng) -> Vec<u8> {
     let little = rng.u8(..4) > 0;
     let mut bytes =
@@ -109,7 +109,7 @@ pub(super) fn riff(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// Format, channels, rate, bytes a second, block and bits of a WAV file.
+/// Generates the format chunk of a WAV file: format, channels, rate, bytes per second, block and bits.
 fn format(rng: &mut Rng) -> Vec<u8> {
     let word = |rng: &mut Rng| [*one(rng, &[&0_u16, &1, &2, &3, &6, &16, &24, &64, &0x11, &0xFFFE, &0xFFFF])];
     let rate = *one(rng, &[&0_u32, &1, &7_999, &44_100, &48_000, &384_001, &u32::MAX]);
@@ -122,7 +122,7 @@ fn format(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// Makes elements of Matroska.
+/// Generates Matroska elements.
 pub(super) fn ebml(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = b"\x1A\x45\xDF\xA3\x84\x42\x82\x81w".to_vec();
     if rng.u8(..8) == 0 {
@@ -152,7 +152,7 @@ fn element(rng: &mut Rng, depth: u8, bytes: &mut Vec<u8>) {
     bytes.extend(body);
 }
 
-/// Makes chunks of CAF.
+/// Generates CAF chunks.
 pub(super) fn caf(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = b"caff\0\x01\0\0".to_vec();
     bytes.extend(b"desc\0\0\0\0\0\0\0\x20\x40\xE5\x88\x80\0\0\0\0");
@@ -168,7 +168,7 @@ pub(super) fn caf(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// Makes native FLAC.
+/// Generates native FLAC.
 pub(super) fn flac(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = b"fLaC".to_vec();
     for _ in 0..rng.u8(1..5) {
@@ -182,7 +182,7 @@ pub(super) fn flac(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// Makes packets of MPEG-TS: tables, and audio of a seed.
+/// Generates MPEG-TS packets: tables, and audio of a seed.
 pub(super) fn transport_stream(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     const PACKET: usize = 188;
     let mut bytes = Vec::new();
@@ -207,7 +207,7 @@ pub(super) fn transport_stream(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Makes a chain of deliveries: kind, length, three numbers, bytes.
+/// Generates a chain of deliveries: kind, length, three numbers, bytes.
 pub(super) fn chain(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..rng.u8(1..12) {
@@ -226,7 +226,7 @@ pub(super) fn chain(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Makes interval, length of pieces, and a body with ICY metadata.
+/// Generates interval, length of pieces, and a body with ICY metadata.
 pub(super) fn icy(rng: &mut Rng) -> Vec<u8> {
     let interval = rng.u16(..64);
     let mut bytes = interval.to_le_bytes().to_vec();

@@ -1,17 +1,17 @@
-//! ID3v2 tags, with frames that hold frames.
+//! Generator of ID3v2 tags with nested frames.
 
 use fastrand::Rng;
 
 use super::{noise, number, one};
 use crate::inputs::MAX_INPUT_BYTES;
 
-/// Most frames of a tag.
+/// Maximum number of frames in a tag.
 const MAX_FRAMES: u8 = 12;
 
-/// Deepest nesting of chapters. 2,000 overflowed a stack of 2 MiB.
+/// Maximum nesting of chapters. A nesting of 2,000 overflowed a stack of 2 MiB.
 const MAX_NESTING: usize = 4000;
 
-/// Bytes of audio behind a tag.
+/// Maximum number of audio bytes after a tag.
 const MAX_AUDIO: usize = 2048;
 
 const FRAMES: &[&[u8; 4]] = &[
@@ -19,7 +19,7 @@ const FRAMES: &[&[u8; 4]] = &[
     b"GEOB", b"UFID", b"RVA2", b"SYLT", b"WXXX", b"TDRC", b"POPM",
 ];
 
-/// Makes tags and audio behind them.
+/// Generates tags, and audio after them.
 pub(super) fn tagged(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..rng.u8(1..3) {
@@ -52,7 +52,7 @@ fn frames(rng: &mut Rng, version: u8) -> Vec<u8> {
     bytes
 }
 
-/// A chapter in a chapter, many times. Each length is right, so that the parser goes to the innermost one.
+/// Generates chapters that are nested many times. All lengths are right, so that the parser descends to the innermost one.
 fn nested(rng: &mut Rng, version: u8) -> Vec<u8> {
     const CHAPTER: &[u8] = b"c\0\0\0\0\0\0\0\0\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
     let name = one(rng, &[b"CHAP", b"CTOC"]);
@@ -75,7 +75,7 @@ fn frame(rng: &mut Rng, name: &[u8; 4], body: &[u8], version: u8, bytes: &mut Ve
     bytes.extend(body);
 }
 
-/// A length, which is wrong one time in sixteen.
+/// Encodes a length, which is wrong in one of sixteen cases.
 fn size(rng: &mut Rng, length: usize, version: u8) -> [u8; 4] {
     let length = if rng.u8(..16) == 0 { number(rng) as usize } else { length };
     encoded(length, if version == 4 { 7 } else { 8 })

@@ -1,13 +1,13 @@
-//! JSON with the names that the parsers look for.
+//! Generator of JSON with the names that the parsers read.
 
 use fastrand::Rng;
 
 use super::{number, one};
 
-/// Deepest nesting of a value that is made recursively.
+/// Maximum nesting of a value that is generated recursively.
 const MAX_DEPTH: u8 = 4;
 
-/// Deepest nesting of brackets that are only opened and closed.
+/// Maximum nesting of brackets that are only opened and closed.
 const MAX_BRACKETS: usize = 20_000;
 
 const NAMES: &[&str] = &[
@@ -98,7 +98,7 @@ const TEXTS: &[&str] = &[
     "refrain-export",
 ];
 
-/// Makes a value. One in sixteen is nested thousands of times instead.
+/// Generates a value. One value in sixteen is nested thousands of times.
 pub(super) fn value(rng: &mut Rng) -> String {
     if rng.u8(..16) == 0 {
         let depth = rng.usize(..MAX_BRACKETS);

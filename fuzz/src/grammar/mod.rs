@@ -1,4 +1,4 @@
-//! Inputs that have the form which a parser expects, with values that it does not.
+//! Generators of inputs with the structure that a parser expects, and unexpected values.
 
 mod binary;
 mod id3;
@@ -8,10 +8,10 @@ mod text;
 
 use fastrand::Rng;
 
-/// The form of a target's inputs.
+/// Structure of a target's inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grammar {
-    /// None: all inputs are mutated seeds.
+    /// No grammar: all inputs are mutated seeds.
     None,
     /// One of the containers and tags of audio files.
     Audio,
@@ -44,7 +44,7 @@ pub enum Grammar {
 }
 
 impl Grammar {
-    /// Makes an input; `seeds` are stored inputs that a part of it may be. Returns nothing for a target without a grammar.
+    /// Generates an input, which can contain parts of the stored inputs `seeds`. Returns `None` for [`Grammar::None`].
     #[must_use]
     pub fn make(self, rng: &mut Rng, seeds: &[Vec<u8>]) -> Option<Vec<u8>> {
         Some(match self {
@@ -82,18 +82,18 @@ impl Grammar {
     }
 }
 
-/// Chooses one of the given values.
+/// Returns a random one of the given values.
 fn one<'a, T: ?Sized>(rng: &mut Rng, values: &[&'a T]) -> &'a T {
     values[rng.usize(..values.len())]
 }
 
-/// A few random bytes.
+/// Returns at most `most` random bytes.
 fn noise(rng: &mut Rng, most: usize) -> Vec<u8> {
     let length = rng.usize(..=most);
     (0..length).map(|_| rng.u8(..)).collect()
 }
 
-/// An integer that is often at a limit.
+/// Returns a random integer that is often near a limit of an integer type.
 fn number(rng: &mut Rng) -> u64 {
     match rng.u8(..6) {
         0 => rng.u64(..16),

@@ -1,10 +1,10 @@
-//! Ogg pages with right checksums around packets of any content: without them no parser of a codec is reached.
+//! Ogg pages with right checksums and any packets. With wrong checksums, no packet would reach the parser of a codec.
 
 use fastrand::Rng;
 
 use super::noise;
 
-/// Longest page body, bytes.
+/// Maximum size of a page body in bytes.
 const PAGE: usize = 255 * 255;
 
 /// First bytes of the header packets of the codecs, in the order of the packets.
@@ -16,16 +16,16 @@ const HEADERS: [&[&[u8]]; 5] = [
     &[b"\x80theora", b"\x81theora"],
 ];
 
-/// Makes an input for [`pages`]: the codec, then packets with their lengths.
+/// Generates an input for [`pages`]: the codec, then packets with their lengths.
 pub(super) fn packets(rng: &mut Rng) -> Vec<u8> {
     let codec = rng.u8(..HEADERS.len() as u8);
     let mut bytes = vec![codec];
     for _ in 0..rng.u8(1..8) {
-        // Bits that are all 1 are the largest numbers of a header.
+        // Bytes of 0xFF give the largest numbers in the fields of a header.
         let body = match rng.u8(..5) {
             0 => vec![0xFF; rng.usize(..8192)],
             1 => vec![rng.u8(..); rng.usize(..1024)],
-            // Codebooks of Vorbis begin with a pattern; dimensions and the number of entries follow.
+            // Codebooks of Vorbis start with a sync pattern, followed by the dimensions and the number of entries.
             2 => [&[rng.u8(..)][..], b"BCV", &noise(rng, 8), &vec![rng.u8(..); rng.usize(..8192)]].concat(),
             _ => noise(rng, 4096),
         };
@@ -35,8 +35,8 @@ pub(super) fn packets(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// Makes an Ogg file: the first byte of the input is the codec, whose headers begin the first packets; then each packet is its
-/// length, two bytes, and its bytes.
+/// Creates an Ogg file. The first byte of the input selects the codec, whose headers are the start of the first packets. Each
+/// packet follows as its length in two bytes, and its bytes.
 #[must_use]
 pub fn pages(input: &[u8]) -> Vec<u8> {
     let Some((codec, mut rest)) = input.split_first() else { return Vec::new() };
@@ -73,7 +73,7 @@ fn page(number: u32, packet: &[u8], last: bool, file: &mut Vec<u8>) {
     file[from + 22..from + 26].copy_from_slice(&checksum.to_le_bytes());
 }
 
-/// CRC-32 of Ogg: polynomial 0x04C11DB7, not reflected, without inversion.
+/// Returns the CRC-32 of Ogg: polynomial 0x04C11DB7, not reflected, without inversion.
 fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |crc: u32, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {

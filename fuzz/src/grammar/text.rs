@@ -1,10 +1,10 @@
-//! Playlists, settings, tables and manifests.
+//! Generators of playlists, settings, CSV files and manifests.
 
 use fastrand::Rng;
 
 use super::{number, one};
 
-/// Most lines of a text.
+/// Maximum number of lines of a text.
 const MAX_LINES: u16 = 300;
 
 const TAGS: &[&str] = &[
@@ -92,7 +92,7 @@ const ADDRESSES: &[&str] = &[
     "",
 ];
 
-/// Makes a playlist of HLS.
+/// Generates an HLS playlist.
 pub(super) fn playlist(rng: &mut Rng) -> Vec<u8> {
     lines(rng, "#EXTM3U", |rng| match rng.u8(..8) {
         0..=1 => one(rng, ADDRESSES).to_owned(),
@@ -103,7 +103,7 @@ pub(super) fn playlist(rng: &mut Rng) -> Vec<u8> {
     })
 }
 
-/// Makes a PLS or M3U playlist.
+/// Generates a PLS or M3U playlist.
 pub(super) fn station_list(rng: &mut Rng) -> Vec<u8> {
     let first = one(rng, &["[playlist]", "#EXTM3U", "\u{feff}[Playlist]", ""]);
     lines(rng, first, |rng| match rng.u8(..4) {
@@ -114,7 +114,7 @@ pub(super) fn station_list(rng: &mut Rng) -> Vec<u8> {
     })
 }
 
-/// Makes a settings file.
+/// Generates a settings file.
 pub(super) fn toml(rng: &mut Rng) -> Vec<u8> {
     const TABLES: &[&str] = &[
         "[service]",
@@ -198,7 +198,7 @@ pub(super) fn toml(rng: &mut Rng) -> Vec<u8> {
     })
 }
 
-/// Makes comma-separated values.
+/// Generates comma-separated values.
 pub(super) fn csv(rng: &mut Rng) -> Vec<u8> {
     const CELLS: &[&str] = &[
         "file",
@@ -227,7 +227,7 @@ pub(super) fn csv(rng: &mut Rng) -> Vec<u8> {
     })
 }
 
-/// Makes the lines of a manifest.
+/// Generates a manifest.
 pub(super) fn manifest(rng: &mut Rng) -> Vec<u8> {
     lines(rng, "refrain-index 1", |rng| {
         let key = one(rng, &["catalog", "position", "next", "run", "removed", "checksum", "other"]);

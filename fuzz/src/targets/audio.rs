@@ -1,4 +1,4 @@
-//! Containers and codecs.
+//! Targets for containers and codecs.
 
 use std::io::Cursor;
 
@@ -8,16 +8,16 @@ use refrain_isolation::open_stream;
 
 use crate::grammar::ogg;
 
-/// Longest sound that is decoded, seconds.
+/// Maximum length of decoded audio in seconds.
 const MAX_SECONDS: f64 = 30.0;
 
-/// Bytes of a piece that is fed to the decoder after the header of an MP4 file.
+/// Size in bytes of the frames that are passed to the decoder after the header of an MP4 file.
 const FRAME: usize = 512;
 
 /// Decodes a file or a stream.
 pub(super) fn decode(bytes: &[u8]) {
     let limits = Limits { max_seconds: MAX_SECONDS, ..Limits::default() };
-    // In a child process with limits, as the program does, where the runner has enabled that.
+    // If the runner has enabled it, this decodes in a child process with limits, as the program does.
     let opened = open_stream(Box::new(Cursor::new(bytes.to_vec())), "fuzz", &limits);
     let Ok(mut reader) = opened else { return };
     let mut samples = 0;
@@ -28,7 +28,7 @@ pub(super) fn decode(bytes: &[u8]) {
     assert!(samples as f64 / f64::from(SAMPLE_RATE) <= MAX_SECONDS, "the limit of the length is exceeded");
 }
 
-/// Decodes an Ogg file whose checksums are right: the input is the codec and the packets, see [`ogg::pages`].
+/// Decodes an Ogg file with right checksums. The input is the codec and the packets, see [`ogg::pages`].
 pub(super) fn ogg_header(bytes: &[u8]) {
     decode(&ogg::pages(bytes));
 }
@@ -40,7 +40,7 @@ pub(super) fn mp4_init(bytes: &[u8]) {
         return;
     }
     for frame in bytes.chunks(FRAME).take(16) {
-        // A frame that cannot be decoded is counted by the caller; here only the end of the process matters.
+        // Errors are ignored: undecodable frames are valid, and the target only checks for panics and aborts.
         let _ = decoder.decode(frame);
         assert!(decoder.ready().iter().all(|sample| sample.is_finite()), "a sample is not finite");
         decoder.clear();

@@ -1,16 +1,16 @@
-//! Messages of queues, and requests of clients.
+//! Targets for queue messages, and for requests of clients.
 
 use refrain_service::delivery::KeyTemplate;
 use refrain_service::fuzzing;
 use refrain_service::streams::PlatformEvent;
 
-/// Reads an event of IVS or MediaLive.
+/// Parses an event of IVS or MediaLive.
 pub(super) fn platform_event(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = PlatformEvent::parse(text);
 }
 
-/// Reads a message about objects and decides what to do with each of them.
+/// Parses a message about objects, and determines the route of each object.
 pub(super) fn object_event(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = fuzzing::object_route(text);
@@ -19,7 +19,7 @@ pub(super) fn object_event(bytes: &[u8]) {
     }
 }
 
-/// Reads a body and a query string of the API, the URL of a database and a template of keys.
+/// Parses the input as a body and a query string of the API, as the URL of a database, and as a template of keys.
 pub(super) fn api(bytes: &[u8]) {
     let _ = fuzzing::add_stream(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };

@@ -8,20 +8,20 @@ mod text;
 
 use crate::grammar::Grammar;
 
-/// A parser of foreign input.
+/// A parser of untrusted input.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     /// Name of the target, of its folder in `fuzz/corpus` and of its program in `fuzz_targets`.
     pub name: &'static str,
     /// Folders of further seeds, relative to the root of the repository.
     pub seeds: &'static [&'static str],
-    /// Makes inputs that have the form which the parser expects.
+    /// Grammar of the inputs that the parser expects.
     pub grammar: Grammar,
-    /// Runs the parser. It panics if a property does not hold.
+    /// Runs the parser. Panics if a property does not hold.
     pub run: fn(&[u8]),
 }
 
-/// Audio files of many formats, whole, cut and damaged.
+/// Folders with audio files of many formats: intact, truncated and damaged.
 const AUDIO: &[&str] = &["testdata/audio", "testdata/live"];
 
 /// No further seeds.
@@ -63,8 +63,8 @@ pub fn target(name: &str) -> Option<&'static Target> {
 /// Runs the target of this name, for the programs of cargo-fuzz.
 ///
 /// # Panics
-/// Panics if there is no such target, or if the target does.
+/// Panics if the target does not exist, or if the target panics.
 pub fn run(name: &str, bytes: &[u8]) {
-    let target = target(name).unwrap_or_else(|| panic!("there is no fuzz target {name}"));
+    let target = target(name).unwrap_or_else(|| panic!("unknown fuzz target {name}"));
     (target.run)(bytes);
 }

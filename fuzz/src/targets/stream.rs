@@ -1,4 +1,4 @@
-//! What a live source sends.
+//! Targets for data of live sources.
 
 #[path = "../../../crates/stream/tests/it/ear/chain.rs"]
 mod chain;
@@ -7,7 +7,7 @@ use refrain_stream::fuzzing;
 use refrain_stream::hls::playlist::{Playlist, parse};
 use url::Url;
 
-/// Longest metadata interval of an ICY body that the target uses, bytes.
+/// Maximum metadata interval of an ICY body in bytes that the target uses.
 const MAX_INTERVAL: usize = 4096;
 
 /// Decodes a chain of segments, gaps and bytes without segments.
@@ -21,7 +21,7 @@ pub(super) fn packed_audio(bytes: &[u8]) {
     assert!(audio <= bytes.len(), "there is more audio than bytes");
 }
 
-/// Reads a playlist of HLS.
+/// Parses an HLS playlist.
 pub(super) fn playlist(bytes: &[u8]) {
     let Ok(Playlist::Media(list)) = parse(bytes, &base()) else { return };
     assert!(list.target >= 0.1 && list.target.is_finite(), "target duration {}", list.target);
@@ -35,8 +35,8 @@ pub(super) fn playlist(bytes: &[u8]) {
     }
 }
 
-/// Takes the metadata out of a radio body, which must not depend on the pieces in which it arrives. The first three bytes are
-/// interval and length of pieces.
+/// Separates audio and metadata of a radio body. The result must not depend on the pieces in which the body arrives. The first
+/// three bytes are the interval and the length of the pieces.
 pub(super) fn icy(bytes: &[u8]) {
     let _ = fuzzing::icy_header(bytes);
     let [low, high, piece, body @ ..] = bytes else { return };
@@ -45,7 +45,7 @@ pub(super) fn icy(bytes: &[u8]) {
     assert!(cut == fuzzing::icy_body(interval, usize::MAX, body), "the result depends on the pieces");
 }
 
-/// Reads a PLS or M3U playlist of a station.
+/// Parses a PLS or M3U playlist of a radio station.
 pub(super) fn station_list(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     assert!(fuzzing::station_list(&text, &base()).len() <= 5, "more addresses than are tried");

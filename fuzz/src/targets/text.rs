@@ -1,4 +1,4 @@
-//! Files that people write or that another catalog exported.
+//! Targets for files written by users, and for exports of other catalogs.
 
 /// Reads a settings file and checks every value.
 pub(super) fn settings(bytes: &[u8]) {

@@ -1,4 +1,4 @@
-//! How a large catalogue behaves in a database, in both homes of the index. See the README beside.
+//! Performance of a large catalog in a database, with both backends of the index. See benches/README.md.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod search;
@@ -19,22 +19,22 @@ use tokio::runtime::Runtime;
 
 const USAGE: &str = "\
 catalogue URL [--tracks N] [--queries N] [--dir DIR] [--step add|pack|bytes|search|fill]...
-  URL           postgres://... of an empty database, or of one that an earlier run with fewer tracks has filled
+  URL           postgres://... of an empty database, or of a database from an earlier run with fewer tracks
   --tracks N    tracks of 200 s (2000)
   --queries N   queries of each kind (50)
-  --dir DIR     where the index files go and stay (a temporary directory)
-  --step STEP   only these: add tracks; pack and merge the rows of the index; bytes of all tables; search the rows;
-                fill index files, open them, catch up 1,000 tracks, and search them";
-/// Length of a track, seconds.
+  --dir DIR     folder in which the index files are kept (a temporary directory)
+  --step STEP   run only these steps: add tracks; pack and merge the rows of the index; print the bytes of all tables;
+                search the rows; fill index files, open them, update them with 1,000 tracks, and search them";
+/// Length of a track in seconds.
 pub(crate) const TRACK_SECONDS: f64 = 200.0;
-/// Tracks of one `add_all`.
+/// Number of tracks per `add_all`.
 const BATCH: u32 = 250;
-/// Tracks whose rate is told, at both ends, and that are caught up with.
+/// Number of tracks for the rates of the first and the last tracks, and for the update of the index files.
 const THOUSAND: u32 = 1000;
-/// Sources of tracks that are caught up with begin here.
+/// First source number of the tracks for the update.
 const LATE: u32 = 1 << 24;
 
-/// What the command line says.
+/// Options of the command line.
 pub(crate) struct Options {
     url: String,
     pub(crate) tracks: u32,
@@ -122,7 +122,7 @@ fn new_track(number: u32, source: u32) -> NewTrack {
     }
 }
 
-/// Adds tracks; drawing them is not counted.
+/// Adds tracks. The time of drawing them is not counted.
 fn add(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Result<(), Box<dyn Error>> {
     let found = u32::try_from(runtime.block_on(catalog.count())?)?;
     let (mut total, mut times) = (Duration::ZERO, Vec::new());
@@ -134,7 +134,7 @@ fn add(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Resu
         let outcomes = runtime.block_on(catalog.add_all(batch))?;
         let took = start.elapsed();
         if outcomes.iter().any(|outcome| !matches!(outcome, Ok(AddOutcome::Added(_)))) {
-            return Err("a track was there already: begin with an empty database".into());
+            return Err("a track exists already: start with an empty database".into());
         }
         total += took;
         times.push((many, took));
@@ -146,7 +146,7 @@ fn add(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Resu
     let ends = ((THOUSAND / BATCH) as usize).min(times.len());
     if ends > 0 {
         println!(
-            "add: {} tracks in {:.1} s; the first thousand {:.0} a second, the last {:.0}",
+            "add: {} tracks in {:.1} s; the first thousand with {:.0} per second, the last with {:.0}",
             options.tracks - found,
             total.as_secs_f64(),
             rate(&times[..ends]),
@@ -156,9 +156,9 @@ fn add(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Resu
     Ok(())
 }
 
-/// Brings the rows of the index up to date, merging as `refrain index` does.
+/// Packs the rows of the index and merges them, as `refrain index` does.
 fn pack(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Result<(), Box<dyn Error>> {
-    let runs = Arc::clone(catalog).runs().ok_or("this database keeps no runs")?;
+    let runs = Arc::clone(catalog).runs().ok_or("this database does not store runs")?;
     let start = Instant::now();
     let packed = runtime.block_on(runs.pack())?;
     let packing = start.elapsed();
@@ -177,7 +177,7 @@ fn pack(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Res
     Ok(())
 }
 
-/// Bytes of all tables with their indexes.
+/// Prints the sizes of all tables and their indexes.
 async fn bytes(url: &str) -> Result<(), Box<dyn Error>> {
     let mut connection: PgConnection = url.parse::<sqlx::postgres::PgConnectOptions>()?.connect().await?;
     sqlx::raw_sql("VACUUM ANALYZE").execute(&mut connection).await?;
@@ -197,11 +197,11 @@ async fn bytes(url: &str) -> Result<(), Box<dyn Error>> {
         sqlx::query_scalar("SELECT coalesce(sum(length(packed)), 0)::bigint FROM refrain.postings")
             .fetch_one(&mut connection)
             .await?;
-    println!("bytes: {sum:.3} GB in all; {:.3} GB of postings in the rows", live as f64 / 1e9);
+    println!("bytes: {sum:.3} GB in total; {:.3} GB of postings in the rows", live as f64 / 1e9);
     Ok(())
 }
 
-/// Fills index files, opens them again, catches up.
+/// Fills index files, reopens them, and updates them with new tracks.
 fn fill(
     options: &Options,
     runtime: &Runtime,

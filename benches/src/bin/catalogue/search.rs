@@ -1,4 +1,4 @@
-//! Queries against both homes of the index.
+//! Queries in both backends of the index.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use tokio::runtime::Runtime;
 
 use super::{Options, TRACK_SECONDS, drawn};
 
-/// Length of a query.
+/// Length of a query in seconds.
 const QUERY_SECONDS: f64 = 10.0;
-/// Seeds of unknown songs begin here: behind every track.
+/// First seed of unknown songs: greater than all seeds of tracks.
 const UNKNOWN: u64 = 1 << 40;
 
-/// What the queries of one kind gave.
+/// Results of the queries of one kind.
 #[derive(Default)]
 struct Tally {
     times: Vec<Duration>,
@@ -53,7 +53,7 @@ impl Tally {
     }
 }
 
-/// Query number `n` of a kind, and where in its track it begins.
+/// Returns query number `n` of a kind, and its start in the track in seconds.
 fn ask(options: &Options, wear: Option<Wear>, n: u32) -> (Constellation, Option<f64>) {
     let mut random = Random::new(UNKNOWN + u64::from(n));
     let number = random.below(options.tracks as usize) as u32;
@@ -70,7 +70,7 @@ fn ask(options: &Options, wear: Option<Wear>, n: u32) -> (Constellation, Option<
 /// Kinds of query.
 const KINDS: [(&str, Option<Wear>); 3] = [("clean", Some(CLEAN)), ("noisy", Some(NOISY)), ("unknown", None)];
 
-/// Statements, rows and bytes that a query took.
+/// Statements, rows, bytes and waiting time of a query.
 #[derive(Debug, Default, Clone, Copy)]
 struct Cost {
     statements: usize,
@@ -79,7 +79,7 @@ struct Cost {
     waited: Duration,
 }
 
-/// Counts what passes.
+/// A row store that counts the statements, rows and bytes of another one.
 struct Counted<'a> {
     store: &'a dyn RowStore,
     cost: std::sync::Mutex<Cost>,
@@ -120,13 +120,13 @@ impl RowStore for Counted<'_> {
     }
 }
 
-/// Searches the rows of the database, each query twice: the second time warm.
+/// Searches the rows of the database. Each query runs twice; the second run is warm.
 pub(crate) fn rows(
     options: &Options,
     runtime: &Runtime,
     catalog: &Arc<dyn Catalog>,
 ) -> Result<(), Box<dyn Error>> {
-    let runs = Arc::clone(catalog).runs().ok_or("this database keeps no runs")?;
+    let runs = Arc::clone(catalog).runs().ok_or("this database does not store runs")?;
     let start = Instant::now();
     let (index, _) = runtime.block_on(runs.open())?;
     println!(
@@ -164,7 +164,7 @@ pub(crate) fn rows(
     Ok(())
 }
 
-/// Searches the files.
+/// Searches the index files.
 pub(crate) fn files(options: &Options, snapshot: &Snapshot) -> Result<(), Box<dyn Error>> {
     for (kind, wear) in KINDS {
         let mut tally = Tally::default();

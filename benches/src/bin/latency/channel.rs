@@ -1,4 +1,4 @@
-//! A live stream and the process that monitors it.
+//! A live stream, and the process that monitors it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,22 +16,22 @@ use refrain_testkit::write_wav;
 
 use super::watch::Seen;
 
-/// Silence before and behind a programme, seconds: for whoever joins late or leaves early.
+/// Silence before and after a programme in seconds, because the process starts late and can stop early.
 const MARGIN: f64 = 12.0;
-/// Length of a segment, seconds.
+/// Length of a segment in seconds.
 const SEGMENT: f64 = 2.0;
-/// What packagers call segments of 2 s, though frames make them a little longer.
+/// Target duration that packagers declare for segments of 2 s, although whole frames make them slightly longer.
 const TARGET: &str = "2";
-/// Part of a segment by which each stream is shifted against the one before: the golden ratio spreads any number.
+/// Offset between two consecutive streams as a share of a segment. The golden ratio distributes any number of streams evenly.
 const SPREAD: f64 = 0.618;
-/// Segments in a playlist, as IVS has them.
+/// Number of segments in a playlist, as in IVS.
 const WINDOW: usize = 14;
-/// The playlist ends so long before the list of segments begins anew, seconds.
+/// Time in seconds before the repetition of the list of segments at which the playlist ends.
 const BEFORE_END: f64 = 1.0;
-/// How long a process may take to end after its stream has.
+/// Timeout of a process for exiting after the end of its stream.
 const TO_END: Duration = Duration::from_secs(30);
 
-/// A programme in segments.
+/// A programme encoded to segments.
 pub(crate) struct Encoded {
     clips: Clips,
     airings: Vec<Airing>,
@@ -40,7 +40,7 @@ pub(crate) struct Encoded {
 }
 
 impl Encoded {
-    /// Makes a programme into segments.
+    /// Encodes a programme to segments.
     pub(crate) fn new(programme: &Programme, shelf: &Shelf, folder: &Path) -> Result<Self, Failure> {
         let margin = (MARGIN * f64::from(SAMPLE_RATE)) as usize;
         let (mut samples, mut airings) = (vec![0.0; margin], Vec::new());
@@ -60,7 +60,7 @@ impl Encoded {
         for airing in &mut airings {
             airing.start += time(margin);
             airing.end += time(margin);
-            // The first second that can be heard is in the playlist when the segment with its end is.
+            // The first audible second is available when the playlist contains the segment with its end.
             let second = airing.ready + time(margin) + 1.0;
             airing.ready = ends.iter().copied().find(|end| *end >= second).unwrap_or(second);
         }
@@ -71,7 +71,7 @@ impl Encoded {
     }
 }
 
-/// So many parts of a segment, of about one length; none of 0.
+/// Cuts a segment into this number of parts of about the same length. Returns no parts for 0.
 fn pieces(clip: &Clip, parts: usize) -> Vec<Clip> {
     let places = seams(&clip.bytes);
     let at = |part: usize| places.get(part * places.len() / parts.max(1)).copied();
@@ -82,8 +82,9 @@ pub(crate) struct Channel {
     pub(crate) number: usize,
     programme: Encoded,
     stream: LiveStream,
-    /// When the stream's first segment began, by both clocks.
+    /// Start of the stream's first segment.
     began: Instant,
+    /// The same in seconds since 1970.
     epoch: f64,
     child: Child,
     status: Option<std::process::ExitStatus>,
@@ -93,7 +94,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Serves a programme from now on, with so many parts a segment, and starts the program on it.
+    /// Serves a programme, with `parts` parts per segment, and starts the program for it.
     pub(crate) fn start(
         number: usize,
         programme: Encoded,
@@ -102,7 +103,7 @@ impl Channel {
         (refrain, catalogue): (&Path, &Path),
         folder: PathBuf,
     ) -> Result<Self, Failure> {
-        // Streams are told of at different moments, and their processes poll at different ones.
+        // Streams publish segments at different times, and their processes poll at different times.
         let head = (3.0 + (number as f64 * SPREAD).fract()) * SEGMENT;
         let (now, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
         let began = now.checked_sub(Duration::from_secs_f64(head)).ok_or("this machine has just started")?;
@@ -139,7 +140,7 @@ impl Channel {
         })
     }
 
-    /// Ends the stream when it is time, and says whether its process has ended.
+    /// Ends the stream at its time. Returns true if its process has exited.
     pub(crate) fn is_over(&mut self) -> bool {
         let left = self.programme.seconds - self.began.elapsed().as_secs_f64();
         if left < BEFORE_END && !self.stream.options().end {
@@ -149,14 +150,14 @@ impl Channel {
             self.status = self.child.try_wait().ok().flatten();
         }
         if self.status.is_none() && left < -TO_END.as_secs_f64() {
-            // A process of ours that did not end by itself; the report says so.
+            // The process did not exit by itself. The report shows its status.
             let _ = self.child.kill();
             self.status = self.child.wait().ok();
         }
         self.status.is_some()
     }
 
-    /// The exit status and the last lines of the log, if the process did not end well.
+    /// Returns the exit status and the last lines of the log if the process failed.
     pub(crate) fn trouble(&self) -> Option<String> {
         let status = self.status.filter(|status| !status.success())?;
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -164,7 +165,7 @@ impl Channel {
         Some(format!("{status}: {}", tail.into_iter().rev().collect::<Vec<_>>().join(" | ")))
     }
 
-    /// How well it was heard. Times count from the stream's first segment.
+    /// Returns the score of the detections. Times are relative to the start of the stream's first segment.
     pub(crate) fn score(&self, name: &dyn Fn(usize) -> String) -> Score {
         let mut score = Score::of(&self.programme.airings, &self.heard(), name);
         score
@@ -191,8 +192,8 @@ impl Channel {
         heard.into_iter().map(|(_, heard)| heard).collect()
     }
 
-    /// What the latency of each start is made of, seconds: the media that was needed, how long its last segment was not
-    /// asked for, and the time from then to the file.
+    /// Returns the parts of the latency of each start in seconds: the media that was needed, the time until its last segment
+    /// was requested, and the time from the request to the file.
     pub(crate) fn terms(&self, asked: &[Asked]) -> Vec<[f64; 3]> {
         let folder = format!("/{}/seg", self.number);
         let number =

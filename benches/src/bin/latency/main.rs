@@ -1,5 +1,4 @@
-//! From a song in a live playlist to its file on the disk: the `refrain` program watched from outside. See the README
-//! beside.
+//! Latency of the `refrain` program, from a song in a live playlist to its file on disk. See benches/README.md.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod channel;
@@ -19,18 +18,18 @@ use channel::{Channel, Encoded};
 const USAGE: &str = "\
 latency --music DIR [--refrain FILE] [--catalog FILE] [--unknown DIR] [--speech DIR] [--speech-part P]
         [--streams N] [--airings N] [--seed N] [--parts N]
-  --music DIR      index the files below DIR and play stretches of them
-  --refrain FILE   the program (beside this one)
-  --catalog FILE   a catalogue that has the music already; without, a temporary one is made
-  --unknown DIR    play stretches of these files between some, none of which may be in the other
-  --speech DIR     speech that is laid over songs (chatter that is no language)
-  --speech-part P  part of the songs that stand under speech, 6 dB above them (0)
-  --streams N      live streams at the same time, each a process with a programme of its own (20)
-  --airings N      songs of each (3)
-  --seed N         draws the programmes (1)
-  --parts N        Low-Latency HLS with so many parts a segment (0: none)";
+  --music DIR      index the files below DIR and play excerpts of them
+  --refrain FILE   the refrain program (in the folder of this program)
+  --catalog FILE   a catalog that contains the music; by default a temporary one is created
+  --unknown DIR    play excerpts of these files between some songs; they must not be in the folder of --music
+  --speech DIR     speech that is mixed with songs (synthetic chatter)
+  --speech-part P  share of the songs with speech, which is 6 dB louder (0)
+  --streams N      simultaneous live streams, each with a separate process and programme (20)
+  --airings N      songs per stream (3)
+  --seed N         seed of the programmes (1)
+  --parts N        Low-Latency HLS with this many parts per segment (0: none)";
 
-/// Pause between the starts of two streams, so that no two poll in step.
+/// Pause between the starts of two streams, so that they do not poll at the same times.
 const STAGGER: Duration = Duration::from_millis(730);
 
 struct Options {
@@ -110,14 +109,14 @@ fn run() -> Result<(), Failure> {
         watch::wait(&mut channels, watch::STEP)?;
     }
     report(&channels, &shelf);
-    // Few segments are asked for whole where there are parts.
+    // With parts, few whole segments are requested, so that the delays cannot be divided.
     if options.parts == 0 {
         report_terms(&channels, &origin);
     }
     Ok(())
 }
 
-/// Makes a catalogue of the music with the program itself.
+/// Creates a catalog of the music with the program.
 fn index(options: &Options, folder: &Path) -> Result<PathBuf, Failure> {
     let file = folder.join("catalogue.db");
     let status = Command::new(&options.refrain)
@@ -144,19 +143,18 @@ fn report(channels: &[Channel], shelf: &Shelf) {
     }
     println!("\n{score}");
     println!(
-        "\"start told after\" counts from when the segment with the first second of a song stood in the playlist"
+        "\"start reported after\" counts from when the playlist contained the segment with the first second of a song"
     );
 }
 
-/// What the delays are made of.
+/// Prints the parts of the delays.
 fn report_terms(channels: &[Channel], origin: &Origin) {
     let (asked, mut terms) = (origin.asked(), [(); 3].map(|()| Numbers::default()));
     for term in channels.iter().flat_map(|channel| channel.terms(&asked)) {
         terms.iter_mut().zip(term).for_each(|(numbers, seconds)| numbers.push(seconds));
     }
     println!("It is the sum of");
-    let names =
-        ["media that was needed behind that", "segment in the playlist → asked for", "asked for → file"];
+    let names = ["media needed after that", "segment in the playlist → requested", "requested → file"];
     for (name, numbers) in names.iter().zip(&terms) {
         println!("  {name:<36} {numbers}");
     }

@@ -1,4 +1,4 @@
-//! Watches folders for responses.
+//! Watches folders for response files.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::channel::Channel;
 
-/// How often folders are looked at.
+/// Interval at which folders are checked.
 pub(crate) const STEP: Duration = Duration::from_millis(10);
 
-/// A response, when it was seen first.
+/// A response, with the time at which its file was first seen.
 pub(crate) struct Seen {
     file: std::ffi::OsString,
     pub(crate) at: Instant,
@@ -23,12 +23,13 @@ pub(crate) struct Seen {
     pub(crate) airing: String,
     /// File name of the song.
     pub(crate) song: String,
-    /// Its start, seconds since 1970, and length, seconds.
+    /// Start of the airing in seconds since 1970.
     pub(crate) time: f64,
+    /// Length of the airing in seconds.
     pub(crate) seconds: f64,
 }
 
-/// Looks at the folders of all channels again and again for so long.
+/// Checks the folders of all channels repeatedly for the duration `time`.
 pub(crate) fn wait(channels: &mut [Channel], time: Duration) -> Result<(), Failure> {
     let until = Instant::now() + time;
     loop {
@@ -56,7 +57,7 @@ fn look(channel: &mut Channel) -> Result<(), Failure> {
             new.push(read(&path, file)?);
         }
     }
-    // Two of one look: the start comes before the final.
+    // If one check finds both, the start must come before the final.
     new.sort_by(|a, b| b.event.cmp(&a.event));
     channel.seen.extend(new);
     Ok(())

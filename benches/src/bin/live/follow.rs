@@ -1,4 +1,4 @@
-//! One stream on its way through fingerprinter and matcher, with the time that each takes.
+//! Processing of one stream by fingerprinter and matcher, with the time of each.
 
 use std::fmt::{self, Display};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use refrain_core::fingerprint::{Density, Fingerprinter, Peak};
 use refrain_core::index::Snapshot;
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
 
-/// Samples that are pushed at once: a quarter of a second, so that a decision is told of without much delay.
+/// Number of samples that are pushed at once: a quarter of a second, so that decisions are reported without much delay.
 const PIECE: usize = 11_025;
 
-/// Processor time, and the seconds of sound that it was spent on.
+/// Processor time, and the seconds of audio processed in it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cost {
     time: Duration,
@@ -31,19 +31,19 @@ impl Cost {
 impl Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let each = 1000.0 * self.time.as_secs_f64() / self.sound.max(f64::MIN_POSITIVE);
-        write!(f, "{each:6.3} ms a second of sound ({:.0} s)", self.sound)
+        write!(f, "{each:6.3} ms per second of audio ({:.0} s)", self.sound)
     }
 }
 
-/// What following costs.
+/// Processor time of following a stream.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Costs {
     fingerprint: Cost,
-    /// The matcher, while it follows a song …
+    /// Matcher while it tracks a song.
     locked: Cost,
-    /// … while there is sound that it does not know …
+    /// Matcher during unknown audio.
     unknown: Cost,
-    /// … and in silence.
+    /// Matcher during silence.
     silent: Cost,
 }
 
@@ -58,10 +58,10 @@ impl Costs {
 
 impl Display for Costs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "processor time\n  fingerprint    {}", self.fingerprint)?;
-        writeln!(f, "  match, locked  {}", self.locked)?;
-        writeln!(f, "  match, unknown {}", self.unknown)?;
-        writeln!(f, "  match, silence {}", self.silent)
+        writeln!(f, "processor time\n  fingerprint     {}", self.fingerprint)?;
+        writeln!(f, "  match, tracking {}", self.locked)?;
+        writeln!(f, "  match, unknown  {}", self.unknown)?;
+        writeln!(f, "  match, silence  {}", self.silent)
     }
 }
 
@@ -92,7 +92,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Takes the next sound.
+    /// Processes the next audio.
     pub(crate) fn hear(&mut self, sound: &[f32]) -> Result<(), Failure> {
         for piece in sound.chunks(PIECE) {
             let seconds = time(piece.len());
@@ -119,7 +119,7 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Ends the stream: what was told of it, and what it cost.
+    /// Ends the stream. Returns the reported airings and the processor time.
     pub(crate) fn finish(mut self) -> Result<(Vec<Heard>, Costs), Failure> {
         let rest = std::mem::replace(&mut self.fingerprinter, Fingerprinter::new(Density::Query)).finish();
         let matcher = std::mem::replace(&mut self.matcher, LiveMatcher::new(LiveSettings::default()));

@@ -1,5 +1,5 @@
-//! A programme of songs through the fingerprinter and the live matcher, as fast as it goes: what is told of it, when,
-//! and what that costs. See the README beside.
+//! Detection of a programme of songs by the fingerprinter and the live matcher, faster than real time: reported airings,
+//! delays and processor time. See benches/README.md.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod follow;
@@ -19,14 +19,14 @@ use follow::{Costs, Follower};
 
 const USAGE: &str = "\
 live --music DIR [--unknown DIR] [--speech DIR] [--airings N] [--seed N] [--speech-part P] [--speech-db DB] [--hours H]
-  --music DIR      index the files below DIR and play stretches of them
-  --unknown DIR    play stretches of these files between some, none of which may be in the other …
-  --speech DIR     speech that is laid over songs (chatter that is no language)
+  --music DIR      index the files below DIR and play excerpts of them
+  --unknown DIR    play excerpts of these files between some songs; they must not be in the folder of --music
+  --speech DIR     speech that is mixed with songs (synthetic chatter)
   --airings N      songs of the programme (60)
-  --seed N         draws it (1)
-  --speech-part P  part of the songs that stand under speech (0.2)
-  --speech-db DB   level of the music against the speech (-6)
-  --hours H        … and follow so much of that music and of speech alone, to see what is told of nothing (0)";
+  --seed N         seed of the programme (1)
+  --speech-part P  share of the songs with speech (0.2)
+  --speech-db DB   level of the music relative to the speech in decibels (-6)
+  --hours H        also follow this much unknown music and speech alone, to count false events (0)";
 
 struct Options {
     music: PathBuf,
@@ -101,7 +101,7 @@ fn index(shelf: &Shelf) -> Result<Snapshot, Failure> {
     Ok(Snapshot::from_tracks(&tracks)?)
 }
 
-/// Follows a programme as one stream.
+/// Plays a programme as one stream.
 fn play(
     programme: &Programme,
     shelf: &Shelf,
@@ -110,7 +110,7 @@ fn play(
 ) -> Result<(Score, Costs), Failure> {
     let mut follower = Follower::new(snapshot);
     let mut airings = Vec::new();
-    // Some are made at a time: all of them would need gigabytes.
+    // A few pieces are rendered at a time: all of them would need gigabytes.
     for pieces in programme.pieces.chunks(2 * rayon::current_num_threads()) {
         let sounds: Vec<_> = pieces.par_iter().map(|piece| piece.sound(shelf)).collect::<Result<_, _>>()?;
         for (sound, airing) in sounds {

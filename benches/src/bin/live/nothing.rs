@@ -1,4 +1,4 @@
-//! What is told of streams that hold nothing of the catalogue.
+//! False events of streams without songs of the catalog.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use refrain_core::index::Snapshot;
 
 use super::follow::{Costs, Follower};
 
-/// Length of a stream of speech, seconds.
+/// Length of a stream of speech in seconds.
 const SPEECH: f64 = 600.0;
 
-/// Follows every unknown file as a stream, and streams of speech until `hours` are full, and tells what was told.
+/// Follows every unknown file as a stream, and streams of speech until `hours` are reached, and prints the false events.
 pub(crate) fn listen(
     shelf: &Shelf,
     snapshot: &Snapshot,
@@ -24,7 +24,7 @@ pub(crate) fn listen(
     let music: f64 = shelf.strangers.iter().map(|(_, seconds)| seconds).sum();
     let talks = ((3600.0 * hours - music) / SPEECH).ceil().max(0.0) as u64;
     println!(
-        "\nnothing of the catalogue: {:.2} h of music, {:.2} h of speech",
+        "\nnot in the catalog: {:.2} h of music, {:.2} h of speech",
         music / 3600.0,
         talks as f64 * SPEECH / 3600.0
     );
@@ -43,14 +43,14 @@ pub(crate) fn listen(
         costs.add(cost);
         for one in heard {
             let (song, (from, to)) = (one.song.map(names).unwrap_or_default(), one.stretch);
-            println!("  {name}: {song} {from:.1} to {to:.1}, told at {:.1}", one.told);
+            println!("  {name}: {song} {from:.1} to {to:.1}, reported at {:.1}", one.told);
         }
     }
     println!("false events: {told}\n{costs}");
     Ok(())
 }
 
-/// Follows a file.
+/// Follows a file as a stream.
 fn file(path: &Path, snapshot: &Snapshot) -> Result<(String, Vec<Heard>, Costs), Failure> {
     let mut follower = Follower::new(snapshot);
     let mut result = Ok(());

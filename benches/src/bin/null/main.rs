@@ -1,5 +1,5 @@
-//! How often chance looks like a match: claimed probabilities beside measured rates, on queries that the
-//! catalogue does not know. The README of the project shows the figures and what they mean.
+//! Measured false-positive rates, compared with the claimed probabilities, of queries that are not in the catalog.
+//! The project's README contains and explains the results.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod plot;
@@ -19,21 +19,22 @@ use refrain_testkit::{Key, compose};
 
 const USAGE: &str = "\
 null [--indexed N] [--queries N] [--seconds S] [--music DIR --unknown DIR] [--plot FILE]
-  --indexed N    composed songs in the catalogue (100), a minute each
-  --queries N    queries of composed songs, and as many of files, all kinds together (2000)
-  --seconds S    length of a query (10)
-  --music DIR    index the files below DIR, too …
-  --unknown DIR  … and ask stretches of the files below this DIR, none of which may be in the other
-  --plot FILE    draw claimed against measured rates, SVG";
+  --indexed N    composed songs in the catalog (100), a minute each
+  --queries N    queries of composed songs, and also of files, all kinds together (2000)
+  --seconds S    length of a query in seconds (10)
+  --music DIR    also index the files below DIR; needs --unknown
+  --unknown DIR  query excerpts of the files below DIR, none of which may be in the folder of --music
+  --plot FILE    plot the claimed and the measured rates as SVG";
 
-/// Accepted probabilities of chance at which every query is asked.
+/// Accepted probabilities of chance at which every query runs.
 const RATES: [f64; 9] = [1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10];
-/// Matches that chance is claimed to explain less often than this are listed one by one.
+/// Matches with a claimed probability of chance of at most this are listed one by one.
 const WORTH_A_LINE: f64 = 1e-3;
+/// Length of an indexed song in seconds.
 const INDEXED_SECONDS: f64 = 60.0;
-/// Seeds of unknown songs begin here: behind every indexed one.
+/// First seed of unknown songs: greater than all seeds of indexed ones.
 const UNKNOWN: u64 = 1 << 40;
-/// Songs whose tempi differ by less than this part are of the same tempo: beats stay together for a query.
+/// Songs whose tempi differ by less than this ratio have the same tempo: their beats stay aligned during a query.
 const SAME_TEMPO: f64 = 0.01;
 
 struct Options {
@@ -92,17 +93,17 @@ fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was asked, and what was claimed of it.
+/// A query and its results.
 struct Asked {
     kind: &'static str,
     name: String,
-    /// For each of [`RATES`] the best match at it.
+    /// Best match at each of [`RATES`].
     at: Vec<Option<Match>>,
-    /// The smallest probability of any candidate, before it is compared with the others.
+    /// Smallest probability of any candidate before the comparison with the others.
     candidate: f64,
 }
 
-/// Asks at each rate. Where the loosest gives no match, none does.
+/// Runs a query at each rate. If the highest rate gives no match, the others are skipped, because they cannot match either.
 fn ask(snapshot: &Snapshot, kind: &'static str, name: String, samples: &[f32]) -> Result<Asked, Failure> {
     let query = Fingerprinter::fingerprint(Density::Query, samples);
     let at = |rate: f64| {
@@ -121,7 +122,7 @@ fn ask(snapshot: &Snapshot, kind: &'static str, name: String, samples: &[f32]) -
     Ok(Asked { kind, name, at: matched, candidate })
 }
 
-/// Asks songs of the composer in a catalogue of others.
+/// Queries composed songs in a catalog of other composed songs.
 fn composed(options: &Options) -> Result<Vec<Asked>, Failure> {
     let tracks = (0..options.indexed).into_par_iter().map(|seed| {
         let song = compose(seed, INDEXED_SECONDS);
@@ -156,9 +157,9 @@ fn composed(options: &Options) -> Result<Vec<Asked>, Failure> {
         .collect()
 }
 
-/// The next seed whose song has the key and the tempo of one of these.
+/// Returns the next seed whose song has the key and the tempo of one of `styles`.
 fn akin(styles: &[(Key, f64)], seed: u64) -> u64 {
-    // Far apart, so that no two searches meet.
+    // The starts are far apart, so that two searches cannot find the same seed.
     let mut seeds = (0..).map(|i| seed.wrapping_mul(1 << 20).wrapping_add(i));
     let found = seeds.find(|seed| {
         let song = compose(*seed, 0.05);
@@ -169,13 +170,13 @@ fn akin(styles: &[(Key, f64)], seed: u64) -> u64 {
     found.unwrap_or(seed)
 }
 
-/// The first seconds again and again.
+/// Repeats the first `seconds`.
 fn looped(samples: &[f32], seconds: f64) -> Vec<f32> {
     let bar = crop(samples, 0.0, seconds);
     bar.iter().copied().cycle().take(samples.len()).collect()
 }
 
-/// Asks stretches of one folder's files in a catalogue of another's.
+/// Queries excerpts of the files in one folder in a catalog of the files in another one.
 fn recorded(options: &Options, music: &Path, unknown: &Path) -> Result<Vec<Asked>, Failure> {
     let files = walk(music)?;
     let tracks = files.par_iter().enumerate().map(|(n, path)| {
@@ -210,7 +211,7 @@ fn recorded(options: &Options, music: &Path, unknown: &Path) -> Result<Vec<Asked
         asked.extend(stretches.collect::<Result<Vec<_>, _>>()?);
     }
     for one in &mut asked {
-        // Whoever reads the list wants to see which files it was.
+        // The report names the file that was matched.
         for found in one.at.iter().flatten().take(1) {
             let path = &files[found.track.0 as usize];
             one.name = format!("{} in {}", one.name, path.file_name().unwrap_or_default().to_string_lossy());
@@ -222,12 +223,12 @@ fn recorded(options: &Options, music: &Path, unknown: &Path) -> Result<Vec<Asked
 fn report(asked: &[Asked]) {
     let n = asked.len();
     let rate = |count: usize| match count {
-        // Rule of three: so much is possible with 95 % confidence.
+        // Rule of three: the upper bound with 95 % confidence if nothing matched.
         0 => format!("< {:.1e}", 3.0 / n as f64),
         _ => format!("{:.1e}", count as f64 / n as f64),
     };
     println!("\n{n} unknown queries\n");
-    println!("| claimed at most | queries that match | measured | nearest candidates, not compared |");
+    println!("| claimed at most | queries with a match | measured | nearest candidates before comparison |");
     println!("|---|---|---|---|");
     for (i, claimed) in RATES.iter().enumerate() {
         let matched = asked.iter().filter(|one| one.at[i].is_some()).count();

@@ -1,27 +1,27 @@
-//! The picture of claimed against measured rates.
+//! Plot of claimed and measured rates.
 
 use std::path::Path;
 
 use plotters::prelude::*;
 use refrain_benches::music::Failure;
 
-/// Size of the picture.
+/// Size of the picture in pixels.
 const SIZE: (u32, u32) = (820, 560);
-/// Lowest share that is shown.
+/// Lowest rate in the plot.
 const LOWEST: f64 = 1e-5;
-/// A claim may be so many times too low.
+/// Factor by which a measured rate may exceed the claimed one.
 const ALLOWED: f64 = 3.0;
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
 
-/// What became of a query.
+/// Results of a query.
 pub(crate) struct Outcome {
     pub(crate) kind: &'static str,
-    /// For each claimed rate whether it matched.
+    /// For each claimed rate, true if the query matched.
     pub(crate) matched: Vec<bool>,
 }
 
-/// The group that a kind of query belongs to.
+/// Returns the group of a kind of query.
 fn group(kind: &str) -> &'static str {
     match kind {
         "chatter" | "white noise" | "pink noise" => "speech and noise alone",
@@ -31,7 +31,7 @@ fn group(kind: &str) -> &'static str {
     }
 }
 
-/// Draws the shares of queries that match at each claimed rate: each group's, and all together with bars
+/// Plots the shares of queries that match at each claimed rate: of each group, and of all queries with bars
 /// of 95 % confidence.
 pub(crate) fn draw(file: &Path, rates: &[f64], asked: &[Outcome]) -> Result<(), Failure> {
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
@@ -93,7 +93,7 @@ pub(crate) fn draw(file: &Path, rates: &[f64], asked: &[Outcome]) -> Result<(), 
     Ok(())
 }
 
-/// Claimed rates and measured shares, as far as any query matched.
+/// Returns the claimed rates and measured shares, except for rates at which no query matched.
 fn points(rates: &[f64], asked: &[&Outcome]) -> Vec<(f64, f64)> {
     let share = |i: usize| count(asked, i) as f64 / asked.len().max(1) as f64;
     let all = rates.iter().enumerate().map(|(i, rate)| (*rate, share(i)));
@@ -104,7 +104,7 @@ fn count(asked: &[&Outcome], rate: usize) -> usize {
     asked.iter().filter(|one| one.matched[rate]).count()
 }
 
-/// Bounds of 95 % confidence of a share: quantiles of the χ² distribution by Wilson and Hilferty (1931).
+/// Returns the 95 % confidence bounds of a share, from quantiles of the χ² distribution by Wilson and Hilferty (1931).
 fn bounds(count: usize, of: usize) -> (f64, f64) {
     const QUANTILE: f64 = 1.96;
     let half_chi = |degrees: f64, z: f64| {

@@ -1,4 +1,4 @@
-//! Hundreds of files that are dropped into a bucket at once.
+//! Measurement with hundreds of files that are uploaded to a bucket at once.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,10 +11,10 @@ use serde_json::json;
 use super::Options;
 use super::service::{SOURCE, Stage};
 
-/// How often memory is looked at.
+/// Interval of memory measurements.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Cuts a minute or so out of a file, as MP3.
+/// Cuts `seconds` out of a file, from second 10 on, as MP3.
 fn clip(file: &Path, seconds: f64) -> Result<Vec<u8>, Failure> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-nostdin", "-ss", "10", "-t", &seconds.to_string(), "-i"]).arg(file);
@@ -26,7 +26,7 @@ fn clip(file: &Path, seconds: f64) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// Measures.
+/// Runs the measurement.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let clips: Vec<Vec<u8>> =
         walk(&options.music)?.iter().map(|file| clip(file, options.clip)).collect::<Result<_, _>>()?;
@@ -54,11 +54,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let cores = available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     println!("{} of {} files have a report after {wall:.1} s", reports()?, options.files);
     println!(
-        "{sound:.0} s of sound: {:.0} x real time a core by the clock, {:.0} by processor time",
+        "{sound:.0} s of audio: {:.0} x real time per core by wall-clock time, {:.0} by processor time",
         sound / wall / cores,
         sound / spent
     );
-    println!("{:.0} MB of its own at most, {:.0} MB resident at most", own, service.memory()?.1);
+    println!("at most {:.0} MB not mapped from files, at most {:.0} MB resident", own, service.memory()?.1);
     println!("ended in {:.1?}", service.end()?);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The whole service as it is deployed, with look-alikes of AWS: what hundreds of streams and files cost it. See the
-//! README beside.
+//! Cost of hundreds of streams and files in the whole service as it is deployed, with simulated AWS services. See
+//! benches/README.md.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod files;
@@ -14,16 +14,16 @@ use refrain_benches::music::Failure;
 const USAGE: &str = "\
 platform streams --music DIR [--catalogue DIR] [--streams N] [--seconds S] [--refrain FILE]
 platform files   --music DIR [--catalogue DIR] [--files N] [--clip S] [--refrain FILE]
-  --music DIR      what is played, or cut into files
-  --catalogue DIR  what is indexed; the same by default, so that everything is found
+  --music DIR      music that is played, or cut into files
+  --catalogue DIR  music that is indexed; by default the same, so that everything is found
   --streams N      live streams (200)
-  --seconds S      length of the measurement, after a warm-up (120)
-  --files N        files that are dropped into the bucket (500)
-  --clip S         length of each (90)
-  --refrain FILE   the program (beside this one)
-Needs PostgreSQL, ffmpeg, and moto's server (TEST_MOTO_SERVER names it where it is not on the path).";
+  --seconds S      length of the measurement in seconds, after a warm-up (120)
+  --files N        files that are uploaded to the bucket (500)
+  --clip S         length of each file in seconds (90)
+  --refrain FILE   the refrain program (in the folder of this program)
+Needs PostgreSQL, ffmpeg, and moto's server (TEST_MOTO_SERVER is its path if it is not in PATH).";
 
-/// What is asked for.
+/// Options of the command line.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) music: PathBuf,

@@ -1,4 +1,4 @@
-//! The service, its database and its cloud.
+//! The service, its database and the simulated cloud.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,36 +13,37 @@ use refrain_testkit::{Moto, PostgresServer};
 
 use super::Options;
 
-/// Longest wait for something that must come.
+/// Timeout of waiting for a state of the service.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Ticks of the system's clock of processor time in a second (USER_HZ, which is the same on all of Linux).
+/// Clock ticks per second of processor times in `/proc` (USER_HZ, which is the same on all Linux systems).
 const CLOCK: f64 = 100.0;
 /// Name of the database.
 const DATABASE: &str = "platform";
-/// Statements that were counted in it.
+/// SQL that selects the counted statements of the database.
 const OURS: &str =
     "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()";
-/// Seconds that a message is hidden which somebody received.
+/// Visibility timeout of the queues in seconds.
 const HIDDEN: u32 = 60;
 
-/// All that is beside the service.
+/// Environment of the service: servers, catalog and folder.
 pub(crate) struct Stage {
     pub(crate) moto: Moto,
     postgres: PostgresServer,
     folder: tempfile::TempDir,
     refrain: PathBuf,
     catalog: String,
-    /// Addresses of the queues.
+    /// URLs of the queues.
     pub(crate) streams: String,
     pub(crate) check: String,
 }
 
-/// Buckets.
+/// Bucket of the files to check.
 pub(crate) const SOURCE: &str = "source";
+/// Bucket of the results of streams.
 pub(crate) const RESULTS: &str = "results";
 
 impl Stage {
-    /// Starts the servers and indexes the catalogue.
+    /// Starts the servers and indexes the catalog.
     pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
         let postgres =
             PostgresServer::builder().setting("shared_preload_libraries = 'pg_stat_statements'").start()?;
@@ -93,37 +94,37 @@ impl Stage {
         Ok(service)
     }
 
-    /// Begins to count statements.
+    /// Resets the statement counters.
     pub(crate) fn count_statements(&self) -> Result<(), Failure> {
         self.sql("SELECT pg_stat_statements_reset()").map(drop)
     }
 
-    /// Statements that the database was given since then.
+    /// Returns the number of statements since the reset.
     pub(crate) fn statements(&self) -> Result<u64, Failure> {
         Ok(self.sql(&format!("SELECT coalesce(sum(calls), 0) {OURS}"))?.parse()?)
     }
 
-    /// The most frequent ones: how often, and how each begins.
+    /// Returns the most frequent statements: number of calls, and start of the text.
     pub(crate) fn busiest(&self) -> Result<String, Failure> {
         self.sql(&format!(
             "SELECT calls, left(regexp_replace(query, '\\s+', ' ', 'g'), 100) {OURS} ORDER BY calls DESC LIMIT 12"
         ))
     }
 
-    /// What the database answers.
+    /// Runs SQL. Returns the result.
     pub(crate) fn sql(&self, sql: &str) -> Result<String, Failure> {
         Ok(self.postgres.run_sql(DATABASE, sql)?.trim().to_owned())
     }
 }
 
-/// A service that runs.
+/// A running service.
 pub(crate) struct Service {
     child: Child,
     port: u16,
 }
 
 impl Service {
-    /// Waits until something is so; gives the time.
+    /// Waits until `look` returns true. Returns the waiting time. `what` names the state in the error.
     pub(crate) fn until(
         &self,
         what: &str,
@@ -139,17 +140,17 @@ impl Service {
         Ok(began.elapsed())
     }
 
-    /// Status and body of an answer.
+    /// Sends a GET request. Returns status and body of the response.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String), Failure> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
-        let (head, body) = text.split_once("\r\n\r\n").ok_or("no HTTP")?;
+        let (head, body) = text.split_once("\r\n\r\n").ok_or("invalid HTTP response")?;
         Ok((head.split(' ').nth(1).ok_or("no status")?.parse()?, body.to_owned()))
     }
 
-    /// Values of a metric, whatever its labels.
+    /// Returns the values of a metric, with any labels.
     pub(crate) fn metric(&self, name: &str) -> Result<Vec<f64>, Failure> {
         let (_, body) = self.get("/metrics")?;
         let lines = body.lines().filter_map(|line| line.rsplit_once(' '));
@@ -157,16 +158,17 @@ impl Service {
         Ok(ours.filter_map(|(_, value)| value.parse().ok()).collect())
     }
 
-    /// Processor time so far, seconds.
+    /// Returns the processor time so far in seconds.
     pub(crate) fn processor(&self) -> Result<f64, Failure> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name, which may hold anything: fields 14 and 15 are user and system time.
+        // The name can contain any character, so fields are counted after its end: 14 and 15 are user and system time.
         let fields = text.rsplit_once(')').ok_or("no stat")?.1.split_whitespace();
         let times: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
         Ok(times.iter().sum::<f64>() / CLOCK)
     }
 
-    /// Memory now and at most, MB: what belongs to the process alone (`RssAnon`), and all that is resident at most.
+    /// Returns memory in MB: the current memory that is not mapped from files (`RssAnon`), and the maximum resident memory so
+    /// far (`VmHWM`).
     pub(crate) fn memory(&self) -> Result<(f64, f64), Failure> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let field = |name: &str| {
@@ -177,7 +179,7 @@ impl Service {
         Ok((own.ok_or("no RssAnon")? / 1000.0, most.ok_or("no VmHWM")? / 1000.0))
     }
 
-    /// Asks it to end, and gives the time that it takes.
+    /// Sends SIGTERM and waits for the end of the process. Returns the time that it took.
     pub(crate) fn end(mut self) -> Result<Duration, Failure> {
         let began = Instant::now();
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;

@@ -1,4 +1,4 @@
-//! Hundreds of live streams: from events in a queue to JSON in a bucket.
+//! Measurement with hundreds of live streams: from events in a queue to JSON in a bucket.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::Options;
 use super::service::{RESULTS, Stage};
 
-/// Time for the first looks at streams, which are more work.
+/// Warm-up time: starting to follow a stream takes more work than continuing.
 const WARM_UP: Duration = Duration::from_secs(30);
 
 /// The process that serves the streams.
@@ -44,7 +44,7 @@ fn arn(number: usize) -> String {
     format!("arn:aws:ivs:eu-west-1:123456789012:channel/{number}")
 }
 
-/// Measures.
+/// Runs the measurement.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (_origin, address) = origin(options)?;
     let stage = Stage::new(options)?;
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let live = || Ok(service.metric("refrain_stream_lag_seconds")?.len() >= options.streams);
     service.until("following all streams", live)?;
     println!(
-        "{} streams: events sent in {sent:.1?}, all heard after {:.1?}",
+        "{} streams: events sent in {sent:.1?}, all processed after {:.1?}",
         options.streams,
         began.elapsed()
     );
@@ -74,20 +74,20 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (processor, told) = (service.processor()?, results(&stage)?);
     stage.count_statements()?;
     let lag = lags(&service.metric("refrain_stream_lag_seconds")?);
-    println!("lag at first, seconds: {lag}");
+    println!("lag at the start, seconds: {lag}");
     sleep(Duration::from_secs_f64(options.seconds));
     let minutes = options.seconds / 60.0;
     let each = stage.statements()? as f64 / minutes / options.streams as f64;
     let busy = (service.processor()? - processor) / options.seconds;
     let (own, most) = service.memory()?;
-    println!("lag at last, seconds:  {}", lags(&service.metric("refrain_stream_lag_seconds")?));
-    println!("{busy:.2} cores; {own:.0} MB of its own, {most:.0} MB resident at most");
-    println!("{each:.2} statements a stream and minute; the most frequent:\n{}", stage.busiest()?);
+    println!("lag at the end, seconds:   {}", lags(&service.metric("refrain_stream_lag_seconds")?));
+    println!("{busy:.2} cores; {own:.0} MB not mapped from files, at most {most:.0} MB resident");
+    println!("{each:.2} statements per stream and minute; the most frequent:\n{}", stage.busiest()?);
     let all = results(&stage)?;
-    println!("{all} objects in the bucket, {} of them meanwhile", all - told);
+    println!("{all} objects in the bucket, {} of them during the measurement", all - told);
     let waiting = "SELECT count(*) FROM refrain.outbox WHERE delivered_at IS NULL";
     println!(
-        "{} detections, {} deliveries wait",
+        "{} detections, {} pending deliveries",
         stage.sql("SELECT count(*) FROM refrain.detections")?,
         stage.sql(waiting)?
     );

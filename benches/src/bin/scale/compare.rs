@@ -1,4 +1,4 @@
-//! Drawn constellations beside heard ones.
+//! Comparison of drawn constellations with those of audio.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,12 @@ use refrain_testkit::effects::{Noise, add_noise, crop};
 
 use crate::QUERY_SECONDS;
 
-/// Sound of the statistics: so many songs or files, so long each.
+/// Number of songs for the statistics.
 const SONGS: u64 = 24;
+/// Length of each song or file in seconds.
 const SONG_SECONDS: f64 = 60.0;
 
-/// The first minute of a file.
+/// Decodes the first minute of a file.
 fn read(path: &Path) -> Result<Vec<f32>, AudioError> {
     let (mut reader, mut samples) = (AudioReader::open(path, &Limits::default())?, Vec::new());
     while let Some(chunk) = reader.next_chunk()? {
@@ -27,7 +28,7 @@ fn read(path: &Path) -> Result<Vec<f32>, AudioError> {
     Ok(samples)
 }
 
-/// Drawn beside composed songs, or beside those of files.
+/// Compares drawn songs with composed songs, or with files.
 pub(crate) fn statistics(files: &[PathBuf]) -> Result<(), AudioError> {
     let songs = if files.is_empty() {
         (0..SONGS).into_par_iter().map(|seed| refrain_testkit::compose(seed, SONG_SECONDS).samples).collect()
@@ -39,7 +40,7 @@ pub(crate) fn statistics(files: &[PathBuf]) -> Result<(), AudioError> {
         let drawn: Vec<_> =
             (0..SONGS).map(|seed| DrawnSong::new(seed).constellation(SONG_SECONDS, density)).collect();
         println!(
-            "{density:?}\n  heard {:.3?}\n  drawn {:.3?}",
+            "{density:?}\n  audio {:.3?}\n  drawn {:.3?}",
             Statistics::of(&heard),
             Statistics::of(&drawn)
         );

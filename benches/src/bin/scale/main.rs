@@ -1,4 +1,4 @@
-//! How large and how fast a large catalogue is, on drawn constellations. See the README beside.
+//! Size and speed of a large catalog of drawn constellations. See benches/README.md.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod compare;
@@ -18,19 +18,19 @@ use refrain_core::stages;
 
 const USAGE: &str = "\
 scale [--tracks N] [--seconds S] [--queries N] [--batch N] [--dir DIR] | scale --statistics [FILE...]
-  --tracks N     tracks of the catalogue (200)
-  --seconds S    length of each (200)
+  --tracks N     tracks of the catalog (200)
+  --seconds S    length of each track in seconds (200)
   --queries N    queries of each kind (50)
   --batch N      tracks that are added at once (2000)
-  --dir DIR      where the files go and stay; a second run with the same numbers searches them again
+  --dir DIR      folder in which the files are kept; a second run with the same numbers searches them again
                  (a directory in the system's temporary folder that is deleted at the end)
-  --statistics   drawn constellations beside those of composed songs or of these files, no catalogue";
-/// Length of a query.
+  --statistics   only compare drawn constellations with those of composed songs or of these files";
+/// Length of a query in seconds.
 pub(crate) const QUERY_SECONDS: f64 = 10.0;
-/// Seeds of unknown songs begin here: behind every track.
+/// First seed of unknown songs: greater than all seeds of tracks.
 const UNKNOWN: u64 = 1 << 40;
 
-/// What the command line says.
+/// Options of the command line.
 struct Options {
     tracks: u32,
     seconds: f64,
@@ -67,10 +67,10 @@ impl Options {
         }
         let good =
             this.tracks > 0 && this.queries > 0 && this.batch > 0 && this.seconds >= 2.0 * QUERY_SECONDS;
-        if good { Ok(this) } else { Err("numbers must be positive, tracks at least 20 s long".into()) }
+        if good { Ok(this) } else { Err("numbers must be positive, and tracks at least 20 s long".into()) }
     }
 
-    /// Files of other numbers are another catalogue's.
+    /// Returns the catalog id of the index files. It depends on the numbers, so that files of other numbers are not reused.
     fn catalog(&self) -> u128 {
         u128::from(self.tracks) << 64 | u128::from(self.seconds.to_bits())
     }
@@ -114,7 +114,7 @@ fn measure(options: &Options, dir: &Path) -> Result<(), Box<dyn Error>> {
     search(options, &snapshot)
 }
 
-/// Builds the files in batches, as far as they are not there yet.
+/// Builds the index files in batches. Skips tracks that they already contain.
 fn build(options: &Options, prefix: &Path) -> Result<(), Box<dyn Error>> {
     let (mut cache, _) = Cache::open(prefix, options.catalog())?;
     let (start, found) = (Instant::now(), cache.position() as u32);
@@ -140,8 +140,9 @@ fn build(options: &Options, prefix: &Path) -> Result<(), Box<dyn Error>> {
         let seconds = (start.elapsed() - drawing).as_secs_f64();
         let speed = f64::from(options.tracks - found) * options.seconds / seconds;
         println!("build: {seconds:.1} s wall clock, {speed:.0} times real time (drawing not counted)");
-        let memory =
-            memory().map_or(String::new(), |(_, own)| format!(", {} MB of own memory at its end", own >> 20));
+        let memory = memory().map_or(String::new(), |(_, own)| {
+            format!(", {} MB of memory not mapped from files at its end", own >> 20)
+        });
         println!("build: batches of {} tracks{memory}", options.batch);
     }
     Ok(())
@@ -160,7 +161,11 @@ fn open(options: &Options, dir: &Path, prefix: &Path) -> Result<std::sync::Arc<S
         println!("open, {temperature}: {wall:.1?} wall clock, {cpu:.1?} CPU ({state:?})");
     }
     if let Some((all, own)) = memory() {
-        println!("memory after open: {} MB resident, {} MB of them not of files", all >> 20, own >> 20);
+        println!(
+            "memory after open: {} MB resident, {} MB of it not mapped from files",
+            all >> 20,
+            own >> 20
+        );
     }
     Ok(snapshot)
 }
@@ -177,15 +182,15 @@ fn sizes(options: &Options, dir: &Path, snapshot: &Snapshot) {
         snapshot.tracks(),
         snapshot.runs_count()
     );
-    println!("files: {:.3} GB; {:.2} bytes a posting", bytes / 1e9, (bytes - constellations) / postings);
+    println!("files: {:.3} GB; {:.2} bytes per posting", bytes / 1e9, (bytes - constellations) / postings);
     println!(
-        "in all: {:.3} GB with the catalogue's own constellations, {:.3} MB an hour",
+        "total: {:.3} GB with the constellations in the catalog, {:.3} MB per hour",
         (bytes + constellations) / 1e9,
         (bytes + constellations) / 1e6 / hours
     );
 }
 
-/// What the queries of one kind gave.
+/// Results of the queries of one kind.
 #[derive(Default)]
 struct Tally {
     times: Vec<Duration>,
@@ -225,12 +230,16 @@ fn search(options: &Options, snapshot: &Snapshot) -> Result<(), Box<dyn Error>> 
         tally.print(wear.map_or("unknown", |wear| wear.name));
     }
     if let Some((all, own)) = memory() {
-        println!("memory after queries: {} MB resident, {} MB of them not of files", all >> 20, own >> 20);
+        println!(
+            "memory after queries: {} MB resident, {} MB of it not mapped from files",
+            all >> 20,
+            own >> 20
+        );
     }
     Ok(())
 }
 
-/// Asks one query, of a random track or unknown.
+/// Runs one query: from a random track, or unknown if `wear` is `None`.
 fn ask(
     options: &Options,
     snapshot: &Snapshot,

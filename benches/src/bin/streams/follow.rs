@@ -1,4 +1,4 @@
-//! The process that is measured: a monitor, and nothing else.
+//! The measured process, which runs only a monitor.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,19 +17,20 @@ use super::report::{self, Measured, Sample};
 use super::stages::Decoding;
 use super::{CATALOGUE, Options};
 
-/// Name of the threads that fetch.
+/// Name of the threads that fetch segments and playlists.
 pub(crate) const NETWORK: &str = "network";
-/// Streams are opened over so many seconds, and then so long passes until all is counted.
+/// Time in seconds over which the starts of streams are distributed.
 const OPENING: f64 = 4.0;
+/// Time between the last start and the measurement.
 const WARM_UP: Duration = Duration::from_secs(15);
-/// Events that wait to be counted.
+/// Capacity of the event channel.
 const EVENTS: usize = 1024;
 
-/// What is to be followed.
+/// Task of the measured process.
 pub(crate) struct Task {
     prefix: PathBuf,
     url: String,
-    /// Songs of the programme that all streams play in a loop, and its length in seconds.
+    /// Programme that all streams play in a loop: number of songs, and length in seconds.
     programme: (f64, f64),
     streams: usize,
     seconds: f64,
@@ -57,7 +58,7 @@ impl Task {
         }
     }
 
-    /// What [`Task::parse`] reads.
+    /// Returns the arguments for [`Task::parse`].
     pub(crate) fn arguments(&self) -> Vec<String> {
         let Self { prefix, url, programme, streams, seconds, cores, network, vod, in_process } = self;
         let texts: [&dyn ToString; 10] = [
@@ -76,7 +77,7 @@ impl Task {
     }
 
     pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut next = || args.next().ok_or("`follow` is for this program itself");
+        let mut next = || args.next().ok_or("missing arguments: `follow` is started by this program itself");
         let (prefix, url) = (next()?.into(), next()?);
         let programme = (next()?.parse()?, next()?.parse()?);
         let (streams, seconds, cores) = (next()?.parse()?, next()?.parse()?, next()?.parse()?);

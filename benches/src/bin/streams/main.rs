@@ -1,7 +1,7 @@
-//! Hundreds of live HLS streams in one process: what each costs. See the README beside.
+//! Cost of hundreds of live HLS streams in one process. See benches/README.md.
 //!
-//! Three processes of this program, so that each can be measured and held to its share of the machine: this one prepares,
-//! `origin` serves the streams, `follow` is what is measured.
+//! The bench has three processes, so that each can be measured and restricted separately: the first one prepares, `origin`
+//! serves the streams, and `follow` is measured.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
 
 mod follow;
@@ -24,21 +24,21 @@ use refrain_service::monitor::StreamDecoders;
 const USAGE: &str = "\
 streams --music DIR [--unknown DIR] [--streams N] [--seconds S] [--cores N] [--network N] [--vod S] [--dir DIR]
         [--in-process] [--under COMMAND]
-  --music DIR      index the files below DIR and play stretches of them
-  --unknown DIR    play stretches of these files between some, none of which may be in the other
+  --music DIR      index the files below DIR and play excerpts of them
+  --unknown DIR    play excerpts of these files between some songs; they must not be in the folder of --music
   --streams N      live streams (300)
-  --seconds S      length of the measurement, after a warm-up (120)
-  --cores N        threads that work on sound (1)
+  --seconds S      length of the measurement in seconds, after a warm-up (120)
+  --cores N        threads that process audio (1)
   --network N      threads that fetch (1)
-  --vod S          in place of all that, one recorded playlist of so many seconds
-  --dir DIR        keep the index there; a second run does not build it again
+  --vod S          measure one recorded playlist of this many seconds instead of live streams
+  --dir DIR        folder of the index; a second run does not build it again
   --in-process     decode in the measured process, without the limits of child processes
-  --under COMMAND  starts the measured process through this command: `taskset -c 1`";
+  --under COMMAND  start the measured process through this command, for example `taskset -c 1`";
 
-/// What the index belongs to.
+/// Catalog id of the index.
 const CATALOGUE: u128 = 0x7374_7265_616d_7320;
 
-/// What is asked for.
+/// Options of the command line.
 #[derive(Debug, Clone)]
 struct Options {
     music: PathBuf,
@@ -110,7 +110,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds the index, starts the origin and what is measured, and waits.
+/// Builds the index, starts the origin and the measured process, and waits for the latter.
 fn prepare(options: &Options) -> Result<(), Failure> {
     let work = tempfile::tempdir()?;
     let folder = options.dir.as_deref().unwrap_or(work.path());
@@ -138,7 +138,7 @@ fn prepare(options: &Options) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(format!("the measured process ended with {status}").into()) }
 }
 
-/// A process that ends with this.
+/// A process that is killed when this value is dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -148,7 +148,7 @@ impl Drop for Ended {
     }
 }
 
-/// Makes the index files, unless they are there.
+/// Creates the index files, unless they exist.
 fn index(prefix: &Path, music: &Path) -> Result<(), Failure> {
     let files = walk(music)?;
     let (mut cache, _) = Cache::open(prefix, CATALOGUE)?;

@@ -1,4 +1,4 @@
-//! The process that serves the streams: one programme, shared by all, each at another place of it.
+//! The process that serves the streams. All streams play the same programme from different positions.
 
 use std::io::Read;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,22 +11,23 @@ use refrain_testkit::write_wav;
 
 use super::Options;
 
-/// Songs of the programme.
+/// Number of songs in the programme.
 const AIRINGS: usize = 24;
-/// Length of a segment, seconds.
+/// Length of a segment in seconds.
 const SEGMENT: f64 = 2.0;
-/// What packagers call segments of 2 s, though frames make them a little longer.
+/// Target duration that packagers declare for segments of 2 s, although whole frames make them slightly longer.
 const TARGET: &str = "2";
-/// Segments in a playlist, as IVS has them.
+/// Number of segments in a playlist, as in IVS.
 const WINDOW: usize = 14;
-/// Part of the songs that an unknown stretch precedes.
+/// Share of the songs with unknown music before them.
 const UNKNOWN: f64 = 0.2;
 
-/// Segments of the sample that stages are measured on, and its name beside the index.
+/// Number of segments in the sample for measuring the stages of decoding.
 const SAMPLED: usize = 30;
+/// Name of the sample's file, which is in the folder of the index.
 pub(crate) const SAMPLE: &str = "sample.ts";
 
-/// Serves until standard input ends. Prints the address, the songs and the seconds of the programme.
+/// Serves the streams until standard input ends. Prints the URL, and the number of songs and the seconds of the programme.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let shelf = Shelf::open(&options.music, options.unknown.as_ref(), None)?;
     let plan = Plan { airings: AIRINGS, speech: 0.0, unknown: UNKNOWN, ..Plan::default() };
@@ -47,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     } else {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
         for n in 0..options.streams {
-            // The fraction spreads the moments at which segments come.
+            // The fraction distributes the times at which the streams publish segments.
             let head = 3.0 * SEGMENT + seconds * n as f64 / options.streams as f64;
             let (epoch, target) = (now - head, Some(TARGET.to_owned()));
             let live = LiveOptions { window: WINDOW, epoch, target, ..LiveOptions::default() };
@@ -55,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
     }
     println!("{} {AIRINGS} {seconds}", origin.url(""));
-    // Whoever started this ends it.
+    // Runs until standard input ends, because the parent process has exited, or until the parent kills this process.
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }

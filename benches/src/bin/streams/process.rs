@@ -1,18 +1,18 @@
-//! Processor time of this process by thread, and of the processes that it started. Linux only; elsewhere all is 0.
+//! Processor time of this process by thread, and of its child processes. Linux only; all times are 0 on other systems.
 
 use std::fs;
 
-/// Ticks of a second in `/proc/*/stat`, on every Linux of today.
+/// Clock ticks per second in `/proc/*/stat`, the same on all current Linux systems.
 const TICKS: f64 = 100.0;
 
-/// Seconds of processor time so far.
+/// Processor time so far, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spent {
-    /// Of threads that decode and search, and of the processes that decode.
+    /// Threads that decode and search, and processes that decode.
     pub(crate) sound: f64,
-    /// Of threads that fetch.
+    /// Threads that fetch.
     pub(crate) network: f64,
-    /// Of all others: this program's own.
+    /// All other threads of this program.
     pub(crate) other: f64,
 }
 
@@ -28,7 +28,7 @@ impl Spent {
                 _ if name.starts_with(super::follow::NETWORK) => &mut this.network,
                 _ => &mut this.other,
             } += seconds;
-            // Each thread has the list of those that it started.
+            // The list of child processes is kept per thread: each thread lists the children that it started.
             let children = fs::read_to_string(entry.path().join("children")).unwrap_or_default();
             let stats = children.split_whitespace();
             let stats = stats.filter_map(|id| fs::read_to_string(format!("/proc/{id}/stat")).ok());
@@ -37,7 +37,7 @@ impl Spent {
         this
     }
 
-    /// What was spent since.
+    /// Returns the time spent since `before`.
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             sound: self.sound - before.sound,
@@ -47,11 +47,11 @@ impl Spent {
     }
 }
 
-/// Name, and user and system time together, of a line of `stat`.
+/// Parses a line of `stat`. Returns the name, and the sum of user and system time in seconds.
 fn parse(stat: &str) -> Option<(&str, f64)> {
     let (head, rest) = stat.rsplit_once(") ")?;
     let (_, name) = head.split_once('(')?;
-    // utime and stime are fields 14 and 15; the state behind the name is the third.
+    // utime and stime are fields 14 and 15; the state after the name is field 3.
     let mut fields = rest.split_whitespace().skip(11).map(str::parse::<f64>);
     let (user, system) = (fields.next()?.ok()?, fields.next()?.ok()?);
     Some((name, (user + system) / TICKS))

@@ -1,4 +1,4 @@
-//! What was measured, for people.
+//! Report of the measurements.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use refrain_stream::GapReason;
 use super::process::Spent;
 use super::stages::Decoding;
 
-/// Seconds at the start and the end of a measurement whose lag is compared.
+/// Length in seconds of the parts at the start and the end of a measurement whose lag is compared.
 const ENDS: usize = 15;
 
-/// All streams at one moment.
+/// State of all streams at one moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sample {
-    /// Seconds from the newest sound that was heard to now.
+    /// Time from the newest processed audio to now in seconds.
     lag: Numbers,
-    /// Seconds of media that wait for a thread.
+    /// Media that waits for a thread, in seconds.
     queued: Numbers,
-    /// Seconds of stream that were heard, all together.
+    /// Total processed audio of all streams in seconds.
     heard: f64,
     times: StageTimes,
     live: usize,
@@ -77,9 +77,9 @@ pub(crate) struct Measured {
     pub(crate) samples: Vec<Sample>,
     pub(crate) starts: usize,
     pub(crate) finals: usize,
-    /// Songs that began meanwhile.
+    /// Number of songs that began during the measurement.
     pub(crate) expected: f64,
-    /// Memory without streams and with them, bytes: all, and what is not of files.
+    /// Memory in bytes without streams and with them: total, and the part that is not mapped from files.
     pub(crate) memory: ((u64, u64), (u64, u64)),
 }
 
@@ -89,23 +89,20 @@ pub(crate) fn live(measured: &Measured) {
         measured;
     let Some(last) = samples.last() else { return };
     let (n, heard) = (*streams as f64, last.heard - first.heard);
+    println!("\n{streams} streams for {seconds:.0} s; {} live, {} play a known song", last.live, last.songs);
     println!(
-        "\n{streams} streams for {seconds:.0} s; {} live, {} play a song that is known",
-        last.live, last.songs
-    );
-    println!(
-        "heard {:.1} % of the time; songs begun about {expected:.0}, starts told {starts}, finals {finals}",
+        "processed {:.1} % of the time; about {expected:.0} songs began, starts reported {starts}, finals {finals}",
         100.0 * heard / seconds / n
     );
     let all = spent.sound + spent.network;
     println!(
-        "\nprocessor: {:.1} % of a core, {:.1} % of it system and program beside",
+        "\nprocessor: {:.1} % of a core, {:.1} % of it by other threads",
         100.0 * (all + spent.other) / seconds,
         100.0 * spent.other / (all + spent.other)
     );
-    println!("so many streams a core: {:.0}\n", heard / all.max(f64::MIN_POSITIVE));
+    println!("streams per core: {:.0}\n", heard / all.max(f64::MIN_POSITIVE));
     stages(&times_since(last.times, first.times), *spent, heard, *decoding);
-    println!("\nlag, seconds from a moment of the stream to when it was worked on (segments are 2 s)");
+    println!("\nlag in seconds, from a moment of the stream to its processing (segments are 2 s)");
     for (name, part) in [
         ("first", &samples[..ENDS.min(samples.len())]),
         ("last ", &samples[samples.len().saturating_sub(ENDS)..]),
@@ -115,7 +112,7 @@ pub(crate) fn live(measured: &Measured) {
         println!("  {name} {ENDS} s: {lag}; waiting for a thread: {queued}");
     }
     println!(
-        "dropped {:.1} s, missing in all {:.1} s, repeated requests {}, errors {}",
+        "dropped {:.1} s, missing in total {:.1} s, repeated requests {}, errors {}",
         last.dropped - first.dropped,
         last.gaps - first.gaps,
         last.retries,
@@ -127,7 +124,7 @@ pub(crate) fn live(measured: &Measured) {
     let ((_, empty), (all, full)) = memory;
     let each = full.saturating_sub(*empty) as f64 / n / 1e6;
     println!(
-        "memory: {:.0} MB, {:.0} MB of it not of files; {each:.2} MB a stream beyond the {:.0} MB before",
+        "memory: {:.0} MB, {:.0} MB of it not mapped from files; {each:.2} MB per stream beyond the initial {:.0} MB",
         *all as f64 / 1e6,
         *full as f64 / 1e6,
         *empty as f64 / 1e6
@@ -155,21 +152,22 @@ pub(crate) fn recorded(
     stages(&status.times, spent, status.position, decoding);
 }
 
-/// Prints what each stage costs. The clocks of stages are of the wall: their ratios divide what the threads really spent.
+/// Prints the cost of each stage. The clocks of stages measure wall-clock time; their ratios divide the processor time of the
+/// threads.
 fn stages(times: &StageTimes, spent: Spent, heard: f64, share: Decoding) {
     let [decode, fingerprint, matching] =
         [times.decode, times.fingerprint, times.matching].map(|time| time.as_secs_f64());
     let walls = (decode + fingerprint + matching).max(f64::MIN_POSITIVE);
     let scale = 1000.0 * spent.sound / walls / heard.max(f64::MIN_POSITIVE);
     let row = |name: &str, ms: f64| println!("| {name} | {ms:.3} |");
-    println!("| stage | ms a second of stream |\n|---|--:|");
+    println!("| stage | ms per second of stream |\n|---|--:|");
     row("fetch", 1000.0 * spent.network / heard.max(f64::MIN_POSITIVE));
     row("demux", scale * decode * share.demux);
     row("decode", scale * decode * (1.0 - share.demux - share.resample));
     row("resample", scale * decode * share.resample);
     row("fingerprint", scale * fingerprint);
     row("match", scale * matching);
-    println!("(threads of sound spent {:.1} s; by the clock on the wall {walls:.1} s)", spent.sound);
+    println!("(audio threads: {:.1} s of processor time; {walls:.1} s of wall-clock time)", spent.sound);
 }
 
 fn times_since(now: StageTimes, before: StageTimes) -> StageTimes {

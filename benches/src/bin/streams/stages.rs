@@ -1,4 +1,4 @@
-//! How the work of an ear divides, measured on a sample of the streams: the monitor's own clocks see it as one.
+//! Shares of the stages of decoding, measured on a sample of the streams. The monitor's own clocks measure only their sum.
 
 use std::path::Path;
 
@@ -7,13 +7,14 @@ use refrain_benches::music::Failure;
 use refrain_core::audio::LiveDecoder;
 use refrain_core::audio::ts::{AudioFrame, TsDemuxer};
 
-/// Times that each is measured; the shortest counts.
+/// Number of measurements of each stage; the shortest counts.
 const TIMES: usize = 5;
-/// Samples of a frame of AAC, and their rate in hertz.
+/// Samples per AAC frame.
 const FRAME: usize = 1024;
+/// Sample rate of the segments in Hz.
 const RATE: u32 = 48_000;
 
-/// Parts of the time from bytes to samples at 44.1 kHz. The rest is the decoder's.
+/// Shares of demultiplexing and resampling in the time from bytes to samples at 44.1 kHz. The rest is decoding.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Decoding {
     pub(crate) demux: f64,
@@ -21,15 +22,15 @@ pub(crate) struct Decoding {
 }
 
 impl Decoding {
-    /// Measures a transport stream.
+    /// Measures the stages with a transport stream.
     ///
     /// # Errors
-    /// If it cannot be read, or holds nothing that can be decoded.
+    /// Fails if the file cannot be read, or contains no decodable audio.
     pub(crate) fn measure(sample: &Path) -> Result<Self, Failure> {
         let bytes = std::fs::read(sample)?;
         let (demux, frames) = best(|| Ok(demux(&bytes)))?;
         let (decode, sound) = best(|| decode(&frames))?;
-        // What only mixes and cleans is the decoder's own.
+        // Without resampling, a push only mixes channels and cleans samples. This time is part of decoding.
         let (rest, ()) = best(|| push(&sound, refrain_core::audio::SAMPLE_RATE))?;
         let (resample, ()) = best(|| push(&sound, RATE))?;
         let all = demux + decode;
@@ -37,7 +38,7 @@ impl Decoding {
     }
 }
 
-/// The shortest time, seconds, and the last result.
+/// Runs `work` several times. Returns the shortest time in seconds, and the last result.
 fn best<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<(f64, T), Failure> {
     let mut shortest = f64::INFINITY;
     let mut times = 0;
@@ -70,7 +71,7 @@ fn decode(frames: &[AudioFrame]) -> Result<Vec<f32>, Failure> {
     Ok(sound)
 }
 
-/// Takes sound as if it had this rate.
+/// Pushes audio through a decoder, as if it had this sample rate.
 fn push(sound: &[f32], rate: u32) -> Result<(), Failure> {
     let mut decoder = LiveDecoder::new();
     for frame in sound.chunks(FRAME) {

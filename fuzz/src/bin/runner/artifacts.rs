@@ -1,4 +1,4 @@
-//! Files that the runner writes.
+//! Writer of failed inputs and of corpus files.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use refrain_core::index::TrackNumber;
 
 use crate::Args;
 
-/// Saves an input that a target failed on; returns its path.
+/// Saves an input on which a target failed. Returns its path.
 pub(crate) fn save(args: &Args, target: &str, kind: &str, number: u64, input: &[u8]) -> Result<PathBuf> {
     let folder = args.root.join("fuzz/artifacts").join(target);
     let path = folder.join(format!("{kind}-{}-{number}", args.seed));
@@ -21,7 +21,7 @@ pub(crate) fn save(args: &Args, target: &str, kind: &str, number: u64, input: &[
 /// Writes run files into the corpus of `index_run`.
 pub(crate) fn write_corpus(args: &Args) -> Result<()> {
     let folder = args.root.join("fuzz/corpus/index_run");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for (name, tracks, peaks) in [("empty", 0, 0), ("one", 1, 40), ("few", 5, 120)] {
         let tracks: Vec<_> =
             (0..tracks).map(|number| (TrackNumber(number), constellation(number, peaks))).collect();

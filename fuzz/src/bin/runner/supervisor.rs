@@ -1,4 +1,4 @@
-//! Starts workers, and continues behind the input that ended one.
+//! Starts workers, and restarts them after an input that ended one.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -12,14 +12,14 @@ use refrain_fuzz::{TARGETS, Target};
 use crate::worker::MAX_TIME;
 use crate::{Args, artifacts, inputs, named};
 
-/// Time after which a worker is killed whose input does not end. Inputs that end later than [`MAX_TIME`] are failures too;
-/// this time is longer, so that a busy machine does not decide what is killed.
+/// Time after which a worker is killed because its input does not end. Inputs that take longer than [`MAX_TIME`] are failures
+/// too. This limit is longer, so that slow inputs on a busy machine do not kill the worker.
 const MAX_STALL: Duration = Duration::from_secs(3 * MAX_TIME.as_secs());
 
-/// Pause between two looks at a worker.
+/// Pause between two checks of a worker.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Failures of a target after which it is not continued.
+/// Number of failures after which a target is stopped.
 const MAX_FAILURES: usize = 20;
 
 #[derive(Debug, ClapArgs)]
@@ -33,7 +33,7 @@ pub(crate) struct FuzzArgs {
     /// Only this target; may be repeated
     #[arg(long = "target")]
     targets: Vec<String>,
-    /// Workers at once; the default is the number of cores
+    /// Number of simultaneous workers; the default is the number of cores
     #[arg(long)]
     jobs: Option<usize>,
 }
@@ -46,11 +46,11 @@ struct Outcome {
     seconds: f64,
 }
 
-/// How a worker ended.
+/// Result of a worker.
 enum End {
-    /// It ran all its inputs, or its time is over.
+    /// The worker ran all its inputs, or its time ended.
     Complete { executions: u64, failures: usize },
-    /// An input ended it.
+    /// An input ended the worker.
     Died { number: u64, kind: &'static str, text: String },
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn fuzz(args: &Args, fuzz: &FuzzArgs) -> Result<bool> {
                 let outcome = fuzz_target(args, target, seconds, end)?;
                 let rate = outcome.executions as f64 / outcome.seconds;
                 println!(
-                    "{:17} {:9} executions, {rate:7.0} a second, {} failures",
+                    "{:17} {:9} executions, {rate:7.0} per second, {} failures",
                     target.name, outcome.executions, outcome.failures
                 );
                 *total.lock().expect("no thread panics with this lock") += outcome.executions;
@@ -123,7 +123,7 @@ fn fuzz_target(args: &Args, target: &'static Target, seconds: f64, end: u64) -> 
     Ok(outcome)
 }
 
-/// Runs one worker to its end.
+/// Runs one worker until it ends.
 fn worker(args: &Args, target: &Target, first: u64, end: u64, seconds: f64) -> Result<End> {
     let progress = std::env::temp_dir().join(format!("refrain-fuzz-{}-{}", std::process::id(), target.name));
     std::fs::write(&progress, first.to_le_bytes())?;

@@ -1,4 +1,4 @@
-//! Runs inputs of one target, one after the other, and states which one is running.
+//! Runs inputs of one target one after the other, and writes the number of the current one to a file.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -12,19 +12,19 @@ use clap::Args as ClapArgs;
 
 use crate::{Args, MEMORY, artifacts, inputs, named};
 
-/// Longest time of one input.
+/// Maximum time of one input.
 pub(crate) const MAX_TIME: Duration = Duration::from_secs(10);
 
-/// Most memory that one input may allocate at once, bytes.
+/// Maximum memory in bytes that one input may use at a time.
 pub(crate) const MAX_BYTES: usize = 500 << 20;
 
-/// Text of the last panic. Panics that the program catches itself are no failures, so that none is printed at once.
+/// Text of the last panic. It is not printed immediately, because panics that the program itself catches are not failures.
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct WorkerArgs {
     target: String,
-    /// File that holds the number of the current input
+    /// File for the number of the current input
     #[arg(long)]
     progress: PathBuf,
     /// Number of the first input
@@ -38,7 +38,7 @@ pub(crate) struct WorkerArgs {
     seconds: f64,
 }
 
-/// Runs the inputs and prints a line for each failure, and at the end the number of inputs.
+/// Runs the inputs. Prints a line for each failure, and the number of inputs at the end. Returns false if an input failed.
 pub(crate) fn work(args: &Args, worker: &WorkerArgs) -> Result<bool> {
     let target = named(&worker.target)?;
     let inputs = inputs(args, target)?;
@@ -67,7 +67,7 @@ pub(crate) fn work(args: &Args, worker: &WorkerArgs) -> Result<bool> {
     Ok(!failed)
 }
 
-/// Runs an input; returns the kind of failure and its text.
+/// Runs an input. If it fails, returns the kind of failure and its text.
 fn failure(run: fn(&[u8]), input: &[u8]) -> Option<(&'static str, String)> {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -78,8 +78,8 @@ fn failure(run: fn(&[u8]), input: &[u8]) -> Option<(&'static str, String)> {
         return Some(("panic", PANIC.lock().map(|text| text.clone()).unwrap_or_default()));
     }
     if bytes > MAX_BYTES {
-        return Some(("memory", format!("{} MB allocated, {} are allowed", bytes >> 20, MAX_BYTES >> 20)));
+        return Some(("memory", format!("{} MB allocated, the limit is {}", bytes >> 20, MAX_BYTES >> 20)));
     }
     (time > MAX_TIME)
-        .then(|| ("slow", format!("{:.1} s, {} are allowed", time.as_secs_f64(), MAX_TIME.as_secs())))
+        .then(|| ("slow", format!("{:.1} s, the limit is {}", time.as_secs_f64(), MAX_TIME.as_secs())))
 }
