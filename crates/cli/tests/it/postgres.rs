@@ -132,7 +132,9 @@ fn search_needs_only_a_read_only_database_role() {
         let ran = run(&sandbox, &reader, &["--search", home, "identify", clip]).expect(0);
         assert_eq!(ran.stderr, "", "{ran:#?}");
     }
-    doctor(&["--search", "database"]).expect(3).finds("index in the database", "3 tracks in 1 runs, up to date");
+    doctor(&["--search", "database"])
+        .expect(3)
+        .finds("index in the database", "3 tracks in 1 runs, up to date");
     let songs = music().folder.join("songs");
     let ran = run(&sandbox, &reader, &["index", "--rule", "block", songs.to_str().unwrap()]).expect(2);
     assert!(ran.stderr.contains("may not") && !ran.stderr.contains("geheim"), "{ran:#?}");
