@@ -17,9 +17,9 @@
 //! use refrain_core::index::{Snapshot, TrackNumber};
 //! use refrain_core::matching::{MatchSettings, identify};
 //!
-//! # std::env::set_current_dir("../..")?;
+//! # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/songs/03-woven-avenue.ogg");
 //! let mut samples = Vec::new();
-//! let mut reader = AudioReader::open(Path::new("testdata/songs/03-woven-avenue.ogg"), &Limits::default())?;
+//! let mut reader = AudioReader::open(Path::new(file), &Limits::default())?;
 //! while let Some(chunk) = reader.next_chunk()? {
 //!     samples.extend_from_slice(chunk);
 //! }

@@ -33,13 +33,13 @@ impl AudioReader {
     ///
     /// use refrain_core::audio::{AudioReader, Limits};
     ///
-    /// # std::env::set_current_dir("../..")?;
-    /// let reader = AudioReader::open(Path::new("testdata/songs/03-woven-avenue.ogg"), &Limits::default())?;
+    /// # let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/songs/03-woven-avenue.ogg");
+    /// let reader = AudioReader::open(Path::new(file), &Limits::default())?;
     /// assert_eq!(reader.format().codec, "Vorbis");
     ///
-    /// let error = AudioReader::open(Path::new("Cargo.toml"), &Limits::default()).unwrap_err();
-    /// assert!(error.to_string().contains("Cargo.toml"));
-    /// # Ok::<(), std::io::Error>(())
+    /// let error = AudioReader::open(Path::new("missing.ogg"), &Limits::default()).unwrap_err();
+    /// assert!(error.to_string().contains("missing.ogg"));
+    /// # Ok::<(), refrain_core::audio::AudioError>(())
     /// ```
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, AudioError> {
         let name = shown_name(path);
