@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use refrain_core::audio::{AudioReader, Limits};
+use refrain_core::audio::{AudioReader, Limits, supported_extension};
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
@@ -46,7 +46,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        paths.push(entry?.path());
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| supported_extension(&extension.to_string_lossy())) {
+            paths.push(path);
+        }
     }
     paths.sort();
     let mut tracks = Vec::new();
