@@ -1,6 +1,7 @@
 //! `refrain tracks export`: writes all tracks and the links between them in the format of [`super::format`].
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -54,19 +55,19 @@ fn counter<'a>(store: &Store, output: &'a Output) -> Result<Counter<'a>> {
 /// devices are written to directly. Returns the number of tracks.
 fn to_file(path: &Path, store: &Store, progress: &Counter<'_>) -> Result<u64> {
     let cannot = || format!("cannot write {}", path.display());
-    if std::fs::metadata(path).is_ok_and(|target| !target.is_file()) {
-        let file = std::fs::OpenOptions::new().write(true).open(path).with_context(cannot)?;
+    let write_to = |file: &File| -> Result<u64> {
         let mut out = std::io::BufWriter::new(file);
         let count = write(store, Some(progress), |line| writeln!(out, "{line}").with_context(cannot))?;
         out.flush().with_context(cannot)?;
-        return Ok(count);
+        Ok(count)
+    };
+    if std::fs::metadata(path).is_ok_and(|target| !target.is_file()) {
+        return write_to(&File::options().write(true).open(path).with_context(cannot)?);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file =
         tempfile::Builder::new().prefix(".refrain-export-").tempfile_in(folder).with_context(cannot)?;
-    let mut out = std::io::BufWriter::new(file);
-    let count = write(store, Some(progress), |line| writeln!(out, "{line}").with_context(cannot))?;
-    let file = out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
+    let count = write_to(file.as_file())?;
     file.as_file().sync_all().with_context(cannot)?;
     file.persist(path).with_context(cannot)?;
     Ok(count)

@@ -179,6 +179,12 @@ struct Ahead {
     bytes: JoinHandle<Result<Bytes, OutsideError>>,
 }
 
+impl Ahead {
+    fn contains(&self, position: u64) -> bool {
+        (self.start..self.end).contains(&position)
+    }
+}
+
 impl Drop for Ahead {
     fn drop(&mut self) {
         self.bytes.abort();
@@ -197,7 +203,7 @@ struct Parts {
 impl Parts {
     fn contain(&self, position: u64) -> bool {
         !self.current.from(position).is_empty()
-            || self.ahead.as_ref().is_some_and(|ahead| (ahead.start..ahead.end).contains(&position))
+            || self.ahead.as_ref().is_some_and(|ahead| ahead.contains(position))
     }
 }
 
@@ -219,7 +225,7 @@ impl ObjectReader {
             return Ok(());
         }
         let position = self.position;
-        let ahead = self.parts.ahead.take().filter(|ahead| (ahead.start..ahead.end).contains(&position));
+        let ahead = self.parts.ahead.take().filter(|ahead| ahead.contains(position));
         self.parts.in_a_row = if ahead.is_some() { self.parts.in_a_row + 1 } else { 0 };
         // Frees the memory of the old part before the new one arrives.
         self.parts.current = Part::default();
