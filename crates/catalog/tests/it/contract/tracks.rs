@@ -71,8 +71,8 @@ pub(crate) async fn a_replaced_track_keeps_its_rule(place: &dyn Place) {
     let catalog = place.open().await;
     added(&*catalog, NewTrack { rule: Some(rule("block")), ..new_track("a", 1) }).await;
     assert_eq!(replaced(&*catalog, new_track("a", 2)).await.rule, Some(rule("block")));
-    let told = NewTrack { rule: Some(rule("allow")), ..new_track("a", 3) };
-    assert_eq!(replaced(&*catalog, told).await.rule, Some(rule("allow")));
+    let allowed = NewTrack { rule: Some(rule("allow")), ..new_track("a", 3) };
+    assert_eq!(replaced(&*catalog, allowed).await.rule, Some(rule("allow")));
 }
 
 pub(crate) async fn same_content_under_another_source_is_another_track(place: &dyn Place) {
@@ -164,10 +164,10 @@ pub(crate) async fn update_changes_only_the_given_fields(place: &dyn Place) {
     assert_eq!(catalog.list(&by_text("title 1"), None, 9).await.unwrap(), []);
     assert_eq!(catalog.update(track.id, TrackUpdate::default()).await.unwrap().unwrap(), after);
     assert_eq!(catalog.update(id(9), TrackUpdate::default()).await.unwrap(), None);
-    let told = catalog.changes_after(1, 10).await.unwrap();
+    let changes = catalog.changes_after(1, 10).await.unwrap();
     assert!(
-        told.iter().all(|change| change.kind == ChangeKind::Relabelled),
-        "the audio is unchanged: {told:?}"
+        changes.iter().all(|change| change.kind == ChangeKind::Relabelled),
+        "the audio is unchanged: {changes:?}"
     );
     catalog.remove(track.id).await.unwrap();
     assert_eq!(catalog.update(track.id, TrackUpdate::default()).await.unwrap(), None);

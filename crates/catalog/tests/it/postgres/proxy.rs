@@ -20,7 +20,7 @@ const NEVER: u8 = 0;
 pub(super) const BEFORE: u8 = 1;
 pub(super) const AFTER: u8 = 2;
 
-/// Forwards all data between clients and a server, except for the data that it is told to lose.
+/// Forwards all data between clients and a server, except for the data that the test discards.
 pub(super) struct Proxy {
     port: u16,
     lose: Arc<AtomicU8>,

@@ -73,15 +73,18 @@ fn log_and_metrics_are_lines_of_json() {
     let directive = &emf["_aws"]["CloudWatchMetrics"][0];
     assert_eq!((&directive["Namespace"], &emf["Service"]), (&"Refrain".into(), &"stack".into()));
     assert_eq!(directive["Dimensions"].to_string(), "[[\"Service\"]]");
-    let told: BTreeSet<String> = directive["Metrics"]
+    let reported: BTreeSet<String> = directive["Metrics"]
         .as_array()
         .unwrap()
         .iter()
         .map(|metric| metric["Name"].as_str().unwrap().to_owned())
         .collect();
     let wanted = wanted();
-    assert!(wanted.len() >= 6 && wanted.is_subset(&told), "{wanted:?} are expected, {told:?} are reported");
-    assert!(told.iter().all(|name| emf[name].is_number()), "{emf}");
+    assert!(
+        wanted.len() >= 6 && wanted.is_subset(&reported),
+        "{wanted:?} are expected, {reported:?} are reported"
+    );
+    assert!(reported.iter().all(|name| emf[name].is_number()), "{emf}");
 }
 
 #[test]
