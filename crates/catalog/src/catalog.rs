@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::postgres::PostgresCatalog;
 use crate::{
-    AddOutcome, CatalogError, Change, ContentHash, Fact, Journal, NearDuplicate, NewTrack, Runs, Track,
+    AddOutcome, CatalogError, Change, ContentHash, Fact, Journal, NearDuplicate, NewTrack, Track,
     TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 
@@ -143,9 +144,9 @@ pub trait Catalog: Send + Sync {
         numbers: &[TrackNumber],
     ) -> Result<Vec<(TrackNumber, u64)>, CatalogError>;
 
-    /// Returns the search index that is stored in the database of the catalog, or `None` if the backend does not
-    /// support one.
-    fn runs(self: Arc<Self>) -> Option<Arc<dyn Runs>> {
+    /// Returns the catalog as a PostgreSQL catalog, for data that is derived from it and stored in the same database; `None`
+    /// for other databases.
+    fn postgres(self: Arc<Self>) -> Option<Arc<PostgresCatalog>> {
         None
     }
 

@@ -1,18 +1,16 @@
 //! Storage of the catalog: tracks with their metadata, rules and constellations, behind one trait ([`Catalog`]).
 //!
 //! The SQL database is authoritative. Constellations are stored packed; the search index is derived from them and can
-//! be deleted at any time. [`open`] opens the catalog of a URL, and [`Library`] keeps an index in step with it. The
-//! same database stores the records of the live monitor: streams, detections and deliveries ([`Journal`]). Every
-//! implementation passes the contract suite in `tests/it/contract`.
+//! be deleted at any time (`refrain_index_sync` keeps one in step). [`open`] opens the catalog of a URL. The same database
+//! stores the records of the live monitor: streams, detections and deliveries ([`Journal`]). Every implementation passes
+//! the contract suite in `tests/it/contract`.
 
 mod catalog;
 mod error;
 mod health;
 mod journal;
-mod library;
 mod model;
-mod postgres;
-mod runs;
+pub mod postgres;
 mod search;
 mod settings;
 mod sqlite;
@@ -27,12 +25,10 @@ pub use journal::{
     ObjectVersion, PageMark, Pruned, Recorded, SUSPECT_DEATHS, SinkBacklog, StartOutcome, Stream,
     StreamFilter, StreamHealth, StreamReport, StreamState, WAITING_AFTER, new_owner, worker_name,
 };
-pub use library::{Followed, Follower, Library, LibraryError, Refreshed, Skipped};
 pub use model::{
     AddOutcome, Change, ChangeKind, ContentHash, Metadata, NearDuplicate, NewTrack, Rule, RuleError, Track,
     TrackFilter, TrackId, TrackUpdate,
 };
 pub use refrain_core::index::TrackNumber;
-pub use runs::{DatabaseIndex, Runs};
 pub use settings::{OpenSettings, PostgresSettings};
 pub use url::{Address, address, default_cache_prefix, open, open_existing, open_with};

@@ -45,7 +45,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use refrain_isolation::{CHILD_ARGUMENT, run_child};
-use refrain_service::monitor::StreamDecoders;
+use refrain_monitor::StreamDecoders;
 
 use args::{Cli, Command, IdentifyStreamArgs};
 use exit::Outcome;

@@ -1,6 +1,7 @@
 //! The program of a child process.
 
-use std::io::{self, BufReader, Stdin, Stdout};
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
@@ -72,12 +73,29 @@ pub(crate) enum Reply {
 
 /// The two pipes to the parent.
 pub(crate) struct Channel {
-    from: BufReader<Stdin>,
-    to: Stdout,
+    from: BufReader<File>,
+    to: File,
     codec: Codec,
 }
 
 impl Channel {
+    /// Opens the standard input and output of this process. `Stdout` is not used, because it splits messages at line feeds,
+    /// and each part would wake the parent.
+    fn open() -> io::Result<Self> {
+        #[cfg(unix)]
+        let (from, to) = {
+            use std::os::fd::AsFd;
+            (io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?)
+        };
+        #[cfg(windows)]
+        let (from, to) = {
+            use std::os::windows::io::AsHandle;
+            (io::stdin().as_handle().try_clone_to_owned()?, io::stdout().as_handle().try_clone_to_owned()?)
+        };
+        let from = BufReader::with_capacity(BLOCK, from.into());
+        Ok(Self { from, to: to.into(), codec: Codec::default() })
+    }
+
     pub(crate) fn send(&mut self, reply: &Reply) -> io::Result<()> {
         self.codec.send(&mut self.to, reply)
     }
@@ -94,12 +112,8 @@ pub fn run_child(mut sessions: impl SessionHandler) -> ExitCode {
     // Decoders catch their panics and count the lost audio. Panic messages would fill the pipe of standard error, which the
     // parent reads only after the child died.
     std::panic::set_hook(Box::new(|_| ()));
-    let channel = Channel {
-        from: BufReader::with_capacity(BLOCK, io::stdin()),
-        to: io::stdout(),
-        codec: Codec::default(),
-    };
-    match serve(&Arc::new(Mutex::new(channel)), &mut sessions) {
+    let served = Channel::open().and_then(|channel| serve(&Arc::new(Mutex::new(channel)), &mut sessions));
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

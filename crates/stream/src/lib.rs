@@ -12,7 +12,6 @@
 //! stream has one, which keeps its state across all segments. Audio that needs a blocking reader (files and pipes except
 //! MPEG-TS, radio in containers such as Ogg) is decoded by the source on a thread of its own.
 
-mod backoff;
 mod delivery;
 mod ear;
 #[cfg(feature = "fuzzing")]
@@ -24,7 +23,6 @@ pub mod fuzzing {
 }
 mod gaps;
 pub mod hls;
-pub mod http;
 mod pipe;
 mod radio;
 mod udp;
@@ -33,7 +31,6 @@ mod udp;
 /// restart and short enough for a wrong address to be noticed.
 pub const GIVE_UP_AFTER: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
-pub use backoff::Backoff;
 pub use delivery::{Delivery, Gap, GapReason, InitSection, LiveAudio, LiveChunk, Segment};
 pub use ear::{Clock, ClockAnchor, ClockSource, Ear, EarReport, EarSettings, EarState, Media, Sound, Title};
 pub use gaps::{GapCounts, Gaps};

@@ -9,8 +9,8 @@ use refrain_core::audio::{AudioReader, Limits, supported_extension};
 use refrain_core::fingerprint::{Constellation, Density, Fingerprinter};
 use refrain_core::index::{Snapshot, TrackNumber};
 use refrain_core::matching::live::{LiveBuffers, LiveEvent, LiveEventKind, LiveMatcher, LiveSettings};
+use refrain_net::{HttpClient, HttpSettings};
 use refrain_stream::hls::{HlsSettings, HlsSource};
-use refrain_stream::http::{HttpClient, HttpSettings};
 use refrain_stream::{Ear, EarSettings, Media};
 
 /// Decodes a file and returns its constellation.

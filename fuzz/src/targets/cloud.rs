@@ -21,9 +21,9 @@ pub(super) fn object_event(bytes: &[u8]) {
 
 /// Parses the input as a body and a query string of the API, as the URL of a database, and as a template of keys.
 pub(super) fn api(bytes: &[u8]) {
-    let _ = fuzzing::add_stream(bytes);
+    let _ = refrain_web::fuzzing::add_stream(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let _ = fuzzing::queries(text);
+    let _ = refrain_web::fuzzing::queries(text);
     let _ = KeyTemplate::parse(text);
     let _ = refrain_catalog::address(text);
 }

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use refrain_benches::clock::files;
 use refrain_benches::synthetic::DrawnSong;
-use refrain_catalog::{AddOutcome, Catalog, ContentHash, Library, Metadata, NewTrack};
+use refrain_catalog::{AddOutcome, Catalog, ContentHash, Metadata, NewTrack};
 use refrain_core::fingerprint::{Constellation, Density};
+use refrain_index_sync::IndexSync;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::runtime::Runtime;
 
@@ -158,7 +159,7 @@ fn add(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Resu
 
 /// Packs the rows of the index and merges them, as `refrain index` does.
 fn pack(options: &Options, runtime: &Runtime, catalog: &Arc<dyn Catalog>) -> Result<(), Box<dyn Error>> {
-    let runs = Arc::clone(catalog).runs().ok_or("this database does not store runs")?;
+    let runs = refrain_index_sync::IndexRows::of(catalog).ok_or("this database does not store runs")?;
     let start = Instant::now();
     let packed = runtime.block_on(runs.pack())?;
     let packing = start.elapsed();
@@ -209,9 +210,9 @@ fn fill(
     dir: &Path,
 ) -> Result<(), Box<dyn Error>> {
     let prefix = dir.join("catalogue");
-    let refresh = |what: &str| -> Result<Library, Box<dyn Error>> {
+    let refresh = |what: &str| -> Result<IndexSync, Box<dyn Error>> {
         let start = Instant::now();
-        let (mut library, state) = runtime.block_on(Library::open(Arc::clone(catalog), &prefix))?;
+        let (mut library, state) = runtime.block_on(IndexSync::open(Arc::clone(catalog), &prefix))?;
         let opened = start.elapsed();
         let done = runtime.block_on(library.refresh())?;
         println!(

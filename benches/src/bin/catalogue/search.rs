@@ -126,7 +126,7 @@ pub(crate) fn rows(
     runtime: &Runtime,
     catalog: &Arc<dyn Catalog>,
 ) -> Result<(), Box<dyn Error>> {
-    let runs = Arc::clone(catalog).runs().ok_or("this database does not store runs")?;
+    let runs = refrain_index_sync::IndexRows::of(catalog).ok_or("this database does not store runs")?;
     let start = Instant::now();
     let (index, _) = runtime.block_on(runs.open())?;
     println!(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use refrain_benches::clock::memory;
 use refrain_benches::music::Failure;
 use refrain_core::index::Cache;
-use refrain_service::monitor::{
+use refrain_monitor::{
     EventKind, Monitor, MonitorSettings, StreamEvent, StreamHandle, StreamInput, StreamSpec, StreamState,
 };
 use tokio::sync::mpsc;

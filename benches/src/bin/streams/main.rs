@@ -19,7 +19,7 @@ use refrain_benches::music::{Failure, decode, walk};
 use refrain_core::fingerprint::{Density, Fingerprinter};
 use refrain_core::index::{Cache, TrackNumber};
 use refrain_isolation::{CHILD_ARGUMENT, run_child};
-use refrain_service::monitor::StreamDecoders;
+use refrain_monitor::StreamDecoders;
 
 const USAGE: &str = "\
 streams --music DIR [--unknown DIR] [--streams N] [--seconds S] [--cores N] [--network N] [--vod S] [--dir DIR]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use refrain_benches::score::Numbers;
-use refrain_service::monitor::{StageTimes, StreamHandle, StreamState, StreamStatus};
+use refrain_monitor::{StageTimes, StreamHandle, StreamState, StreamStatus};
 use refrain_stream::GapReason;
 
 use super::process::Spent;

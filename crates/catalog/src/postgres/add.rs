@@ -8,7 +8,7 @@ use super::PostgresCatalog;
 use super::insert::NewRow;
 use super::plan::{Candidate, Plan, Spot, plan};
 use super::read::{ADDED, REMOVED};
-use super::retry::Patience;
+use super::retry::Retry;
 use super::row::{self, select_tracks};
 use super::write::now;
 use crate::{AddOutcome, CatalogError, NewTrack, Track, TrackId, TrackNumber};
@@ -54,11 +54,11 @@ impl PostgresCatalog {
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let mut patience = Patience::new();
+        let mut patience = Retry::new();
         let mut sent = None;
         loop {
             match self.attempt(self.add_once(candidates, &mut sent)).await {
-                Err(error) => self.wait_out(error, &mut patience).await?,
+                Err(error) => self.pause_before_retry(error, &mut patience).await?,
                 done => return done,
             }
         }

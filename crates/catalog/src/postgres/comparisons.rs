@@ -26,7 +26,7 @@ impl PostgresCatalog {
         for link in links {
             self.check_link(link)?;
         }
-        self.patiently(|| self.store_comparisons_once(tracks, links)).await
+        self.retried(|| self.store_comparisons_once(tracks, links)).await
     }
 
     async fn store_comparisons_once(

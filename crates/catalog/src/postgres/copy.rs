@@ -15,17 +15,18 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: i16 = -1;
 
 /// A buffer of rows to copy to a table.
-pub(super) struct Rows(Vec<u8>);
+#[derive(Debug)]
+pub struct CopyRows(Vec<u8>);
 
-impl Rows {
+impl CopyRows {
     /// Begins a row with this number of fields, each of which must follow.
-    pub(super) fn row(&mut self, fields: i16) -> &mut Self {
+    pub fn row(&mut self, fields: i16) -> &mut Self {
         self.0.extend(fields.to_be_bytes());
         self
     }
 
     /// Adds a field: a text, bytes, or any other type in the binary format of the database.
-    pub(super) fn value(&mut self, bytes: &[u8]) -> &mut Self {
+    pub fn value(&mut self, bytes: &[u8]) -> &mut Self {
         // Longer values are rejected earlier: no row can be longer than 1 GB.
         let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
         self.0.extend(length.to_be_bytes());
@@ -35,13 +36,16 @@ impl Rows {
 }
 
 /// Copies all items with a statement `COPY … FROM STDIN (FORMAT binary)`; `write` encodes one item.
-pub(super) async fn copy_in<T>(
+///
+/// # Errors
+/// The error of the driver.
+pub async fn copy_in<T>(
     connection: &mut PgConnection,
     statement: &'static str,
     items: impl Iterator<Item = T>,
-    write: impl Fn(&mut Rows, T),
+    write: impl Fn(&mut CopyRows, T),
 ) -> Result<(), sqlx::Error> {
-    let mut rows = Rows(HEADER.to_vec());
+    let mut rows = CopyRows(HEADER.to_vec());
     let mut copy = connection.copy_in_raw(statement).await?;
     for item in items {
         write(&mut rows, item);

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, PgConnection, Row, SqlS
 
 use super::WRITER_LOCK;
 use super::error::Name;
-use super::transaction::Question;
+use super::transaction::Statement;
 use crate::CatalogError;
 
 /// Number, name and text of every migration, oldest first; the numbers are shared with the other backends.
@@ -125,7 +125,7 @@ async fn run(connection: &mut PgConnection, sql: impl SqlSafeStr, name: &Name) -
 }
 
 /// Creates a query that leaves no prepared statement in the session.
-fn once(sql: &'static str) -> Question {
+fn once(sql: &'static str) -> Statement {
     sqlx::query(sql).persistent(false)
 }
 

@@ -5,12 +5,15 @@
 //! first takes a lock of the whole catalog ([`WRITER_LOCK`]): changes become visible in order, without races and
 //! deadlocks. Readers never block writers, and the [`journal`] does not need this lock.
 //!
-//! A call whose connection is lost is retried until the server is available again ([`retry`]).
+//! A call whose connection is lost is retried until the server is available again ([`Retry`]).
+//!
+//! The public items are for crates that store data in the same database that is derived from the catalog.
 
 mod add;
 mod address;
 mod comparisons;
 mod copy;
+mod derived;
 mod error;
 mod health;
 mod insert;
@@ -23,7 +26,6 @@ mod plan;
 mod read;
 mod retry;
 mod row;
-mod runs;
 mod transaction;
 mod tunnel;
 mod write;
@@ -36,12 +38,15 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use crate::{
     AddOutcome, Catalog, CatalogError, Change, ContentHash, Fact, Journal, NearDuplicate, NewTrack,
-    PostgresSettings, Runs, Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
+    PostgresSettings, Track, TrackFilter, TrackId, TrackNumber, TrackUpdate,
 };
 pub(crate) use address::address;
+pub use copy::{CopyRows, copy_in};
 use error::Name;
 use listen::Listener;
+pub use retry::Retry;
 use transaction::Begin;
+pub use transaction::{Statement, Transaction};
 use tunnel::Tunnel;
 
 /// Key of the advisory lock that a writer holds until the end of its transaction: "refrain!".
@@ -49,7 +54,7 @@ const WRITER_LOCK: i64 = i64::from_be_bytes(*b"refrain!");
 
 /// A catalog in a PostgreSQL database.
 #[derive(Debug)]
-pub(crate) struct PostgresCatalog {
+pub struct PostgresCatalog {
     name: Name,
     options: PgConnectOptions,
     settings: PostgresSettings,
@@ -179,7 +184,7 @@ impl Catalog for PostgresCatalog {
         self.packed_sizes(numbers).await
     }
 
-    fn runs(self: Arc<Self>) -> Option<Arc<dyn Runs>> {
+    fn postgres(self: Arc<Self>) -> Option<Arc<PostgresCatalog>> {
         Some(self)
     }
 

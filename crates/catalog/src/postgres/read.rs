@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 
 use super::PostgresCatalog;
 use super::row::{self, select_tracks};
-use super::transaction::Question;
+use super::transaction::Statement;
 use crate::{
     CatalogError, Change, ChangeKind, ContentHash, NearDuplicate, Track, TrackFilter, TrackId, TrackNumber,
     search,
@@ -160,7 +160,7 @@ impl PostgresCatalog {
     async fn optional_track(
         &self,
         sql: &'static str,
-        bind: impl Fn(Question) -> Question,
+        bind: impl Fn(Statement) -> Statement,
     ) -> Result<Option<Track>, CatalogError> {
         Ok(self.all_tracks(sql, bind).await?.pop())
     }
@@ -168,7 +168,7 @@ impl PostgresCatalog {
     async fn all_tracks(
         &self,
         sql: &'static str,
-        bind: impl Fn(Question) -> Question,
+        bind: impl Fn(Statement) -> Statement,
     ) -> Result<Vec<Track>, CatalogError> {
         let rows = self.rows(sql, bind).await?;
         rows.iter().map(|row| row::track(row, &self.name)).collect()
@@ -177,7 +177,7 @@ impl PostgresCatalog {
     pub(super) async fn rows_as<T: for<'r> FromRow<'r, PgRow>>(
         &self,
         sql: &'static str,
-        bind: impl Fn(Question) -> Question,
+        bind: impl Fn(Statement) -> Statement,
     ) -> Result<Vec<T>, CatalogError> {
         let rows = self.rows(sql, bind).await?;
         rows.iter().map(T::from_row).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
@@ -187,12 +187,12 @@ impl PostgresCatalog {
     pub(super) async fn rows(
         &self,
         sql: &'static str,
-        bind: impl Fn(Question) -> Question,
+        bind: impl Fn(Statement) -> Statement,
     ) -> Result<Vec<PgRow>, CatalogError> {
-        self.patiently(|| self.rows_once(bind(self.query(sql)))).await
+        self.retried(|| self.rows_once(bind(self.query(sql)))).await
     }
 
-    pub(super) async fn rows_once(&self, question: Question) -> Result<Vec<PgRow>, CatalogError> {
+    pub(super) async fn rows_once(&self, question: Statement) -> Result<Vec<PgRow>, CatalogError> {
         let mut transaction = self.begin().await?;
         let rows = question.fetch_all(&mut *transaction).await.map_err(|error| self.name.error(error))?;
         self.commit(transaction).await?;

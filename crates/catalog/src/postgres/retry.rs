@@ -13,27 +13,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Deadline and next pause of a call that is being retried. The deadline counts from its first failure.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub struct Retry {
     until: Option<Instant>,
     pause: Duration,
 }
 
-impl Patience {
-    pub(super) fn new() -> Self {
+impl Default for Retry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Retry {
+    /// Creates the state of a call that has not failed yet.
+    #[must_use]
+    pub fn new() -> Self {
         Self { until: None, pause: FIRST_PAUSE }
     }
 }
 
 impl PostgresCatalog {
     /// Retries an idempotent call until it succeeds, fails permanently, or the deadline has passed.
-    pub(super) async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, CatalogError>
+    ///
+    /// # Errors
+    /// The last error of the call.
+    pub async fn retried<T, F>(&self, call: impl Fn() -> F) -> Result<T, CatalogError>
     where
         F: Future<Output = Result<T, CatalogError>>,
     {
-        let mut patience = Patience::new();
+        let mut retry = Retry::new();
         loop {
             match self.attempt(call()).await {
-                Err(error) => self.wait_out(error, &mut patience).await?,
+                Err(error) => self.pause_before_retry(error, &mut retry).await?,
                 done => return done,
             }
         }
@@ -56,22 +67,25 @@ impl PostgresCatalog {
     }
 
     /// Pauses if the error is temporary. Returns the error if it is permanent or the deadline has passed.
-    pub(super) async fn wait_out(
+    ///
+    /// # Errors
+    /// The given error, if the call must not be retried.
+    pub async fn pause_before_retry(
         &self,
         error: CatalogError,
-        patience: &mut Patience,
+        retry: &mut Retry,
     ) -> Result<(), CatalogError> {
         let error = match error {
             CatalogError::Busy { .. } => self.why_busy(error).await,
             error => error,
         };
         let now = Instant::now();
-        let until = *patience.until.get_or_insert(now + self.settings.retry_for);
-        if !error.is_passing() || now + patience.pause > until {
+        let until = *retry.until.get_or_insert(now + self.settings.retry_for);
+        if !error.is_passing() || now + retry.pause > until {
             return Err(error);
         }
-        tokio::time::sleep(patience.pause).await;
-        patience.pause = (patience.pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(retry.pause).await;
+        retry.pause = (retry.pause * 2).min(LONGEST_PAUSE);
         Ok(())
     }
 

@@ -20,7 +20,8 @@ const IDLE_WAIT: Duration = Duration::from_secs(60);
 ///
 /// If it is dropped before its end, because of an error or because the call was dropped, its connection is closed: the
 /// state of the protocol is unknown then, and the server rolls back when the connection ends.
-pub(super) struct Transaction {
+#[derive(Debug)]
+pub struct Transaction {
     connection: PoolConnection<Postgres>,
     ended: bool,
 }
@@ -62,7 +63,7 @@ impl DerefMut for Transaction {
 }
 
 /// A statement with its parameters.
-pub(super) type Question = Query<'static, Postgres, PgArguments>;
+pub type Statement = Query<'static, Postgres, PgArguments>;
 
 /// The SQL that begins transactions. Settings apply to one transaction only: behind PgBouncer the next one may use
 /// another connection, and another client may use this one.
@@ -97,7 +98,10 @@ impl Begin {
 
 impl PostgresCatalog {
     /// Begins a transaction without the writers' lock.
-    pub(super) async fn begin(&self) -> Result<Transaction, CatalogError> {
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the database is unavailable.
+    pub async fn begin(&self) -> Result<Transaction, CatalogError> {
         let begun = Transaction::begin(&self.pool, self.begin.read.clone()).await;
         begun.map_err(|error| self.name.error(error))
     }
@@ -110,13 +114,16 @@ impl PostgresCatalog {
     }
 
     /// Creates a query to bind parameters to.
-    pub(super) fn query(&self, sql: &'static str) -> Question {
+    pub fn query(&self, sql: &'static str) -> Statement {
         // A named prepared statement stays in the session of the server, which a pooler passes on to other clients.
         sqlx::query(sql).persistent(self.prepared)
     }
 
     /// Commits a transaction, even if it changed nothing.
-    pub(super) async fn commit(&self, transaction: Transaction) -> Result<(), CatalogError> {
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the database became unavailable.
+    pub async fn commit(&self, transaction: Transaction) -> Result<(), CatalogError> {
         transaction.end().await.map_err(|error| self.name.error(error))
     }
 }

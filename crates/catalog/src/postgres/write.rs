@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 
 use super::PostgresCatalog;
 use super::read::{RELABELLED, REMOVED};
-use super::retry::Patience;
+use super::retry::Retry;
 use super::row::{self, select_tracks};
 use crate::{CatalogError, Metadata, NearDuplicate, Rule, Track, TrackId, TrackNumber, TrackUpdate, search};
 
@@ -18,7 +18,7 @@ impl PostgresCatalog {
         update: TrackUpdate,
     ) -> Result<Option<Track>, CatalogError> {
         let update = TrackUpdate { metadata: update.metadata.map(Metadata::storable), ..update };
-        self.patiently(|| self.update_once(id, &update)).await
+        self.retried(|| self.update_once(id, &update)).await
     }
 
     async fn update_once(&self, id: TrackId, update: &TrackUpdate) -> Result<Option<Track>, CatalogError> {
@@ -57,11 +57,11 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn remove_track(&self, id: TrackId) -> Result<bool, CatalogError> {
-        let mut patience = Patience::new();
+        let mut patience = Retry::new();
         let mut sent = false;
         loop {
             match self.attempt(self.remove_once(id, &mut sent)).await {
-                Err(error) => self.wait_out(error, &mut patience).await?,
+                Err(error) => self.pause_before_retry(error, &mut patience).await?,
                 done => return done,
             }
         }
@@ -85,7 +85,7 @@ impl PostgresCatalog {
     /// Inserts a link. Can be retried, because doing it twice changes nothing.
     pub(super) async fn link(&self, link: NearDuplicate) -> Result<(), CatalogError> {
         self.check_link(&link)?;
-        self.patiently(|| self.link_once(&link)).await
+        self.retried(|| self.link_once(&link)).await
     }
 
     /// Rejects a link from a track to itself, or with a length that is not finite.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use refrain_catalog::{Catalog, Library, NewTrack, Track};
+use refrain_catalog::{Catalog, NewTrack, Track};
 use refrain_core::fingerprint::{Constellation, Peak};
 use refrain_core::index::CacheState;
+use refrain_index_sync::IndexSync;
 
 use crate::contract::{Place, added, new_track, replaced};
 use crate::sqlite::File;
@@ -16,8 +17,8 @@ fn prefix(file: &File) -> PathBuf {
     refrain_catalog::default_cache_prefix(&file.url()).unwrap()
 }
 
-async fn open(file: &File) -> (Library, CacheState) {
-    Library::open(file.open().await, &prefix(file)).await.unwrap()
+async fn open(file: &File) -> (IndexSync, CacheState) {
+    IndexSync::open(file.open().await, &prefix(file)).await.unwrap()
 }
 
 /// A track with a valid constellation.
@@ -45,7 +46,7 @@ async fn refresh_applies_added_and_removed_tracks() {
     let catalog = file.open().await;
     let (mut library, state) = open(&file).await;
     assert_eq!((state, library.snapshot().tracks()), (CacheState::Missing, 0));
-    assert_eq!(library.refresh().await.unwrap(), refrain_catalog::Refreshed::default());
+    assert_eq!(library.refresh().await.unwrap(), refrain_index_sync::Refreshed::default());
 
     let tracks = songs(&*catalog, 0..5).await;
     catalog.remove(tracks[4].id).await.unwrap();
@@ -169,7 +170,7 @@ async fn the_index_of_another_catalog_is_discarded() {
     library.refresh().await.unwrap();
     let catalog: Arc<dyn Catalog> = stranger.open().await;
     songs(&*catalog, 0..1).await;
-    let (mut library, state) = Library::open(catalog, &prefix(&file)).await.unwrap();
+    let (mut library, state) = IndexSync::open(catalog, &prefix(&file)).await.unwrap();
     assert!(matches!(state, CacheState::Discarded(_)));
     library.refresh().await.unwrap();
     assert_eq!(library.snapshot().tracks(), 1);

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use refrain_catalog::{Catalog, DatabaseIndex, Library, LibraryError, NewTrack, Runs, TrackNumber};
+use refrain_catalog::{Catalog, NewTrack, TrackNumber};
 use refrain_core::fingerprint::{Constellation, Peak, TICKS_PER_SECOND};
 use refrain_core::index::IndexError;
 use refrain_core::matching::{MatchSettings, Matches, identify, identify_rows};
+use refrain_index_sync::{DatabaseIndex, IndexRows, IndexSync, SyncError};
 use sqlx::Row;
 
 use crate::contract::{Place, added, new_track, replaced};
@@ -71,8 +72,8 @@ pub(crate) async fn songs(catalog: &dyn Catalog, numbers: std::ops::Range<u64>) 
     }
 }
 
-pub(crate) fn runs(catalog: &Arc<dyn Catalog>) -> Arc<dyn Runs> {
-    Arc::clone(catalog).runs().unwrap()
+pub(crate) fn runs(catalog: &Arc<dyn Catalog>) -> IndexRows {
+    IndexRows::of(catalog).unwrap()
 }
 
 async fn open(catalog: &Arc<dyn Catalog>) -> DatabaseIndex {
@@ -91,7 +92,7 @@ async fn ask(index: &Arc<DatabaseIndex>, query: Constellation) -> Result<Matches
 /// Searches both indexes for the same clips and checks that the matches are equal.
 pub(crate) async fn compare(catalog: &Arc<dyn Catalog>, asked: std::ops::Range<u64>) -> Vec<Matches> {
     let folder = tempfile::tempdir().unwrap();
-    let (mut library, _) = Library::open(Arc::clone(catalog), &folder.path().join("cache")).await.unwrap();
+    let (mut library, _) = IndexSync::open(Arc::clone(catalog), &folder.path().join("cache")).await.unwrap();
     library.refresh().await.unwrap();
     let index = Arc::new(open(catalog).await);
     assert_eq!(index.tracks(), library.snapshot().tracks());
@@ -245,7 +246,7 @@ async fn a_damaged_row_is_an_error_with_a_remedy() {
     assert_eq!(ask(&Arc::new(open(&catalog).await), clip(1, 1.0, 0)).await.unwrap().found.len(), 1);
     let bad = new_track("no constellation", 70);
     let bad = added(&*catalog, bad).await;
-    let done: Result<_, LibraryError> = runs(&catalog).pack().await;
+    let done: Result<_, SyncError> = runs(&catalog).pack().await;
     assert_eq!(done.unwrap().skipped[0].track, bad.number);
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, ValueEnum};
-use refrain_service::monitor::EventKind;
+use refrain_monitor::EventKind;
 use refrain_stream::PcmFormat;
 use refrain_stream::hls::RenditionChoice;
 

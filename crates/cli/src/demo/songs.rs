@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use refrain_app::audio_file;
 use refrain_core::audio::AudioReader;
-use refrain_service::sound;
 
 macro_rules! songs {
     ($($name:literal),* $(,)?) => {
@@ -43,7 +43,7 @@ pub(super) fn decode(folder: &Path) -> Result<Vec<Song>> {
 }
 
 fn decode_one(path: &Path) -> Result<Song> {
-    let mut reader = AudioReader::open(path, &sound::limits())?;
+    let mut reader = AudioReader::open(path, &audio_file::limits())?;
     let mut samples = Vec::new();
     while let Some(chunk) = reader.next_chunk()? {
         samples.extend_from_slice(chunk);

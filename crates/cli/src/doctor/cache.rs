@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use refrain_catalog::Library;
 use refrain_core::index::CacheState;
+use refrain_index_sync::IndexSync;
 
 use super::catalogue::Catalogue;
 use super::check::{Check, Report};
@@ -64,7 +64,7 @@ pub(super) fn nearest(folder: &Path) -> Option<PathBuf> {
 fn index(catalogue: &Catalogue, prefix: &Path) -> Check {
     const NAME: &str = "index cache";
     let Catalogue { store, tracks, position } = catalogue;
-    let (library, state) = match store.wait(Library::open(store.shared_catalog(), prefix)) {
+    let (library, state) = match store.wait(IndexSync::open(store.shared_catalog(), prefix)) {
         Ok(opened) => opened,
         Err(error) => return Check::error(NAME, &error.into()),
     };

@@ -15,7 +15,7 @@ pub(super) fn look(catalogue: Option<&Catalogue>, report: &mut Report<'_>) -> Re
 }
 
 fn index(Catalogue { store, tracks, position }: &Catalogue) -> Check {
-    let Some(runs) = store.shared_catalog().runs() else {
+    let Some(runs) = refrain_index_sync::IndexRows::of(&store.shared_catalog()) else {
         return Check::failing(NAME, "only PostgreSQL has one", "omit --search database");
     };
     let (index, reached) = match store.wait(runs.open()) {

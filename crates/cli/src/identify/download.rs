@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use refrain_app::response::{OVER_LIMIT, UNREADABLE};
 use refrain_core::audio::{Limits as AudioLimits, Searchable};
 use refrain_isolation::{Reader, open_searchable};
-use refrain_service::response::{OVER_LIMIT, UNREADABLE};
-use refrain_stream::http::{
+use refrain_net::{
     AddressPolicy, DownloadError, Downloaded, HttpClient, HttpFailure, HttpSettings, Limits, PrivateHost,
     Question, ShownUrl,
 };

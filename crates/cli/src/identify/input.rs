@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use refrain_app::audio_file::{self, Sound};
+use refrain_app::response::{INTERNAL, UNREADABLE};
 use refrain_core::audio::AudioError;
 use refrain_core::fingerprint::Density;
 use refrain_isolation::{Reader, open_path, open_stream};
-use refrain_service::response::{INTERNAL, UNREADABLE};
-use refrain_service::sound::{self, Sound};
-use refrain_stream::http::ShownUrl;
+use refrain_net::ShownUrl;
 use url::Url;
 
 use super::download::Downloader;
@@ -71,7 +71,7 @@ impl InputError {
 
 impl From<AudioError> for InputError {
     fn from(error: AudioError) -> Self {
-        Self { code: sound::failure_code(&error), message: error.to_string() }
+        Self { code: audio_file::failure_code(&error), message: error.to_string() }
     }
 }
 
@@ -172,7 +172,7 @@ impl<'a> Input<'a> {
     }
 
     fn open(&self) -> Result<Reader, InputError> {
-        let limits = sound::limits();
+        let limits = audio_file::limits();
         Ok(match &self.place {
             Place::File(path) => open_path(path, &limits)?,
             Place::Stdin => {

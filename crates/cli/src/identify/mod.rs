@@ -13,7 +13,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Matches;
-use refrain_stream::http::PrivateHost;
+use refrain_net::PrivateHost;
 
 use crate::args::IdentifyArgs;
 use crate::exit::Outcome;
@@ -28,7 +28,7 @@ use download::Downloader;
 
 pub(crate) use explain::{song, title};
 pub(crate) use input::{Input, InputError, check_all, escaped};
-pub(crate) use refrain_service::sound::Answer;
+pub(crate) use refrain_app::audio_file::Answer;
 pub(crate) use response::response;
 
 /// Maximum number of tracks that are cached between inputs. If there are more, the cache is cleared.

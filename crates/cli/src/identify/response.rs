@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use refrain_app::response::{Response, ResponseMatch};
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::matching::Match;
-use refrain_service::response::{Response, ResponseMatch};
 
 use super::input::InputError;
 use super::{Answer, Show, explain};

@@ -1,8 +1,8 @@
 //! Detection of near-duplicates: tracks with the same audio from other files.
 
 use anyhow::Result;
+use refrain_app::audio_file::shared_sound;
 use refrain_catalog::{NearDuplicate, Track};
-use refrain_service::sound::shared_sound;
 
 use super::run::Fresh;
 use crate::output::{clean, hours};

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+use refrain_app::audio_file::{self, Learnt};
 use refrain_catalog::{ContentHash, Rule, Track, TrackUpdate};
 use refrain_core::audio::shown_name;
 use refrain_core::fingerprint::Density;
 use refrain_isolation::open_path;
-use refrain_service::sound::{self, Learnt};
 
 use super::Found;
 use crate::metadata::MetadataFile;
@@ -57,7 +57,7 @@ impl<'a> Learner<'a> {
             }
             known => known.and_then(|track| track.rule),
         };
-        let sound = open_path(&file.path, &sound::limits())?.fingerprint(Density::Reference)?;
+        let sound = open_path(&file.path, &audio_file::limits())?.fingerprint(Density::Reference)?;
         if stamp(&file.path)? != before {
             bail!(
                 "{}: the file changed while it was read; index it again when it is complete",
@@ -66,13 +66,13 @@ impl<'a> Learner<'a> {
         }
         let given = |isrc: Option<&str>| self.metadata.find(&file.source, isrc).cloned();
         let rule = old_rule.or_else(|| self.rule.clone());
-        Ok(Learned::New(Box::new(sound::learn(sound, &file.source, content, given, rule)?)))
+        Ok(Learned::New(Box::new(audio_file::learn(sound, &file.source, content, given, rule)?)))
     }
 
     /// Returns the changes of the metadata and the rule of an indexed track, or `None` if nothing changes.
     fn update(&self, track: &Track) -> Option<TrackUpdate> {
         let given = self.metadata.find(&track.source, track.metadata.isrc.as_deref()).cloned();
-        sound::relabelled(track, given, self.rule.clone())
+        audio_file::relabelled(track, given, self.rule.clone())
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use refrain_catalog::{AddOutcome, CatalogError, Track, TrackUpdate};
 use refrain_core::fingerprint::Constellation;
 
-use refrain_service::sound::is_near_duplicate;
+use refrain_app::audio_file::is_near_duplicate;
 
 use super::learn::{Learned, Learner};
 use super::waiting::{self, Waiting};

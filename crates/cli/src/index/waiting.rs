@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use refrain_service::sound::Learnt;
+use refrain_app::audio_file::Learnt;
 
 /// Number of tracks from which on the batch is written.
 const TRACKS: usize = 32;

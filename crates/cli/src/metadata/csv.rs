@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use csv::{ByteRecord, ReaderBuilder};
-use refrain_service::metadata::known_name;
+use refrain_app::metadata::known_name;
 
 use super::rows::MetadataFile;
 

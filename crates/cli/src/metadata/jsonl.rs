@@ -1,6 +1,6 @@
 //! Parser of JSON-lines metadata files.
 
-use refrain_service::metadata::json_cells;
+use refrain_app::metadata::json_cells;
 
 use super::rows::MetadataFile;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use refrain_service::metadata::{Fields, known_name};
+use refrain_app::metadata::{Fields, known_name};
 
 use super::{csv, jsonl};
 

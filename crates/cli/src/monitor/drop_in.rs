@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use anyhow::{Result, anyhow};
-use refrain_service::response::{Response, ResponseFolder, ResponseMatch};
+use refrain_app::response::{Response, ResponseFolder, ResponseMatch};
 
 use super::input;
 use crate::args::{EventArg, IdentifyStreamArgs, MonitorArgs};

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use anyhow::{Context, Result, bail};
-use refrain_service::monitor::StreamInput;
+use refrain_monitor::StreamInput;
 use refrain_stream::{PcmFormat, PipeContent};
 
 /// URL schemes that `monitor` can follow.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Local};
 use refrain_catalog::{DetectionId, Track};
-use refrain_service::monitor::{EventKind, StreamEvent, StreamStatus};
+use refrain_monitor::{EventKind, StreamEvent, StreamStatus};
 use refrain_stream::GapReason;
 
 use crate::identify::song;

@@ -9,11 +9,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use refrain_service::monitor::{
+use refrain_app::response::ResponseFolder;
+use refrain_monitor::{
     EventKind, FollowedIndex, Monitor, MonitorSettings, Reporter, SourceSettings, StreamEvent, StreamHandle,
     StreamInput, StreamSpec, StreamState, StreamStatus,
 };
-use refrain_service::response::ResponseFolder;
 use refrain_stream::hls::HlsSettings;
 use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
@@ -200,8 +200,8 @@ fn outcome(plan: &Plan<'_>, last: &StreamStatus, lost: usize, output: &Output) -
 }
 
 /// Logs changes of the index while a stream is followed.
-fn log_changes(what: &refrain_catalog::Followed<'_>) {
-    use refrain_catalog::Followed;
+fn log_changes(what: &refrain_index_sync::Followed<'_>) {
+    use refrain_index_sync::Followed;
     match what {
         Followed::Changed(done) => {
             tracing::info!(added = done.added, removed = done.removed, "catalog changed, index updated");

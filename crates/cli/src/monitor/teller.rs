@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use refrain_app::response::ResponseFolder;
 use refrain_catalog::Track;
-use refrain_service::monitor::{EventKind, Reporter, StreamEvent, StreamStatus, response};
-use refrain_service::response::ResponseFolder;
+use refrain_monitor::{EventKind, Reporter, StreamEvent, StreamStatus, response};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 

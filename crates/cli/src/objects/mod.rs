@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use refrain_catalog::Followed;
+use refrain_index_sync::Followed;
+use refrain_monitor::FollowedIndex;
 use refrain_service::delivery::Planner;
 use refrain_service::files::{Checked, Files, FilesError, Indexed, Parts, Target};
 use refrain_service::instance::Instance;
 use refrain_service::measure::Measures;
-use refrain_service::monitor::FollowedIndex;
 use refrain_service::outside::ObjectName;
 
 use crate::aws;

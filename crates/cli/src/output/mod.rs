@@ -12,7 +12,7 @@ pub(crate) use log::{LogWriter, begin_log, raw_line};
 pub(crate) use numbers::{bytes, clock, confidence, timestamp};
 pub(crate) use progress::{Counter, Progress, StatusLine};
 pub(crate) use reason::reason;
-pub(crate) use refrain_service::sound::hours;
+pub(crate) use refrain_app::audio_file::hours;
 pub(crate) use secrets::without_secrets;
 pub(crate) use style::Style;
 pub(crate) use table::{Align, Table, clean};

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use refrain_app::audio_file::damage;
 use refrain_catalog::{Track, TrackNumber};
 use refrain_core::fingerprint::{Constellation, Painter};
 use refrain_core::matching::{Match, Matches};
-use refrain_service::sound::damage;
 
 use super::aligned::Line;
 use super::draw::{Size, minus, png};

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use refrain_catalog::{Change, ChangeKind, Followed, Follower, Skipped, TrackNumber};
+use refrain_catalog::{Change, ChangeKind, TrackNumber};
 use refrain_core::index::{IndexError, Snapshot};
+use refrain_index_sync::{Followed, Follower, Skipped};
 
 use super::lock;
 use crate::output::Output;

@@ -6,10 +6,11 @@ mod rows;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use refrain_catalog::{Library, TrackNumber};
+use refrain_catalog::TrackNumber;
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::{IndexError, Snapshot};
 use refrain_core::matching::{Effort, MatchSettings, Matches, identify};
+use refrain_index_sync::IndexSync;
 
 use crate::output::Output;
 use crate::settings::{SearchHome, Settings};
@@ -40,7 +41,7 @@ enum Index<'a> {
     /// Index in the database, which checks for changes at intervals.
     Rows(Rows<'a>),
     /// Local index, which is updated by [`Searcher::refresh`] only.
-    Asked(Mutex<Library>),
+    Asked(Mutex<IndexSync>),
     /// Local index, which follows the catalog in the background.
     Following(Following),
 }

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use refrain_catalog::{CatalogError, DatabaseIndex, LibraryError, Refreshed, Runs};
+use refrain_catalog::CatalogError;
 use refrain_core::fingerprint::Constellation;
 use refrain_core::index::IndexError;
 use refrain_core::matching::{MatchSettings, Matches, identify_rows};
+use refrain_index_sync::{DatabaseIndex, IndexRows, Refreshed, SyncError};
 use tokio::task::JoinHandle;
 
 use super::following::News;
@@ -28,7 +29,7 @@ const PAGE_CHANGES: u32 = 10_000;
 pub(super) struct Rows<'a> {
     store: &'a Store,
     output: &'a Output,
-    runs: Arc<dyn Runs>,
+    runs: IndexRows,
     state: Mutex<State>,
     news: Mutex<News>,
 }
@@ -50,7 +51,7 @@ impl<'a> Rows<'a> {
     /// Opens the index and brings it up to date.
     pub(super) fn open(store: &'a Store, output: &'a Output) -> Result<Self> {
         let runs = runs(store)?;
-        let (index, position) = store.wait(Arc::clone(&runs).open())?;
+        let (index, position) = store.wait(runs.open())?;
         let told = store.wait(store.catalog().position())?;
         let state = State {
             index: Arc::new(index),
@@ -89,7 +90,7 @@ impl<'a> Rows<'a> {
                 lock(&self.news).skipped(&skipped);
                 self.merge(&mut state);
             }
-            Err(LibraryError::Catalog(
+            Err(SyncError::Catalog(
                 error @ (CatalogError::NotAllowed { .. } | CatalogError::ReadOnly { .. }),
             )) => {
                 if !state.said {
@@ -142,7 +143,7 @@ impl<'a> Rows<'a> {
     }
 
     fn reopen(&self, state: &mut State) -> Result<()> {
-        let (index, position) = self.store.wait(Arc::clone(&self.runs).open())?;
+        let (index, position) = self.store.wait(self.runs.clone().open())?;
         (state.index, state.position) = (Arc::new(index), position);
         Ok(())
     }
@@ -150,7 +151,7 @@ impl<'a> Rows<'a> {
     /// Starts to merge runs in the background, one merge after the other, until there are few runs.
     fn merge(&self, state: &mut State) {
         if state.merging.as_ref().is_none_or(JoinHandle::is_finished) {
-            let runs = Arc::clone(&self.runs);
+            let runs = self.runs.clone();
             // A failed merge is retried after the next update. Until then, searches only take longer.
             let work = async move { while runs.merge().await.unwrap_or(false) {} };
             state.merging = Some(self.store.begin(work));
@@ -158,10 +159,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn runs(store: &Store) -> Result<Arc<dyn Runs>> {
-    store
-        .shared_catalog()
-        .runs()
+fn runs(store: &Store) -> Result<IndexRows> {
+    IndexRows::of(&store.shared_catalog())
         .context("only a catalog in PostgreSQL has a search index in its database; omit --search database")
 }
 

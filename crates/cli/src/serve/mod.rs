@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use refrain_service::serve::{Ended, Open, Plan, serve};
+use refrain_service::serve::{Ended, HttpServer, Open, Plan, serve};
+use refrain_service::settings::ServiceSettings;
+use refrain_web::Access;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{HealthcheckArgs, ServeArgs};
@@ -51,8 +53,9 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
         });
         tracing::info!(version = env!("CARGO_PKG_VERSION"), name = service.name, "service starting");
         let lines = Arc::new(crate::output::raw_line);
+        let http = http(&service);
         let plan = Plan { settings: service, outside, open: open(settings), index_prefix, lines };
-        anyhow::Ok(serve(plan, stop).await?)
+        anyhow::Ok(serve(plan, http, stop).await?)
     })?;
     // Does not wait for threads of components that did not stop in time.
     runtime.shutdown_background();
@@ -60,6 +63,12 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
         Ended::InTime => Outcome::Done,
         Ended::Late => Outcome::Partial,
     })
+}
+
+/// Returns the server of the HTTP endpoints: health checks and metrics, and the API with the role `api`.
+fn http(service: &ServiceSettings) -> HttpServer {
+    let api = service.roles.api.then(|| Access { token: service.http.api_token.clone() });
+    Box::new(move |view, listener, stop| Box::pin(refrain_web::run(view, api, listener, stop)))
 }
 
 /// Returns the function with which the service opens the catalog. It creates a catalog that does not exist.

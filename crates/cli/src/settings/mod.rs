@@ -24,7 +24,7 @@ use clap::ValueEnum;
 use refrain_catalog::{OpenSettings, Rule};
 use refrain_core::matching::live::LiveSettings;
 use refrain_core::matching::{Effort, MatchSettings, Ranges};
-use refrain_stream::http::PrivateHost;
+use refrain_net::PrivateHost;
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;

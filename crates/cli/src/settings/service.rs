@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use refrain_service::monitor::{EventKind, MonitorSettings, SourceSettings};
+use refrain_monitor::{EventKind, MonitorSettings, SourceSettings};
 use refrain_service::settings::{
     EmfSettings, FilesSettings, HttpServiceSettings, KeepSettings, OutboxSettings, Roles, ServiceSettings,
     StreamsSettings,

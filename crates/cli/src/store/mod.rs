@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use refrain_catalog::{Catalog, Followed, Follower, Library, Skipped};
+use refrain_catalog::Catalog;
 use refrain_core::index::CacheState;
+use refrain_index_sync::{Followed, Follower, IndexSync, Skipped};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -77,14 +78,14 @@ impl Store {
     }
 
     /// Opens the index cache and brings it up to date. If it was missing or had to be discarded, one line is printed.
-    pub(crate) fn library(&self, output: &Output) -> Result<Library> {
+    pub(crate) fn library(&self, output: &Output) -> Result<IndexSync> {
         let prefix = self.settings.cache_prefix()?;
         if let Some(folder) = prefix.parent() {
             std::fs::create_dir_all(folder).with_context(|| {
                 format!("cannot create the folder of the index cache {}", folder.display())
             })?;
         }
-        let (mut library, state) = self.wait(Library::open(Arc::clone(&self.catalog), &prefix))?;
+        let (mut library, state) = self.wait(IndexSync::open(Arc::clone(&self.catalog), &prefix))?;
         if let Some(why) = rebuilt(&state, library.position() == self.wait(self.catalog.position())?) {
             output.note(&format!("refrain: index cache {why}; rebuilding it"));
         }
@@ -95,12 +96,12 @@ impl Store {
     /// Deletes the contents of the index cache.
     pub(crate) fn discard_library(&self) -> Result<()> {
         let prefix = self.settings.cache_prefix()?;
-        let (mut library, _) = self.wait(Library::open(Arc::clone(&self.catalog), &prefix))?;
+        let (mut library, _) = self.wait(IndexSync::open(Arc::clone(&self.catalog), &prefix))?;
         Ok(self.wait(library.discard())?)
     }
 
     /// Brings the index cache up to date and prints the tracks that cannot be searched.
-    pub(crate) fn refresh(&self, library: &mut Library, output: &Output) -> Result<()> {
+    pub(crate) fn refresh(&self, library: &mut IndexSync, output: &Output) -> Result<()> {
         let refreshed = self.wait(library.refresh())?;
         for skipped in refreshed.skipped {
             output.note(&format!("refrain: {}", cannot_be_searched(&skipped)));
@@ -111,7 +112,7 @@ impl Store {
     /// Starts to follow the catalog in the background, which keeps the index cache up to date.
     pub(crate) fn follow(
         &self,
-        library: Library,
+        library: IndexSync,
         listener: impl Fn(Followed<'_>) + Send + Sync + 'static,
     ) -> Follower {
         let _in_runtime = self.runtime.enter();

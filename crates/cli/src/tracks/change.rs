@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
+use refrain_app::metadata::Fields;
 use refrain_catalog::{Track, TrackUpdate};
-use refrain_service::metadata::Fields;
 
 use super::find::find;
 use crate::args::{RemoveArgs, SetArgs};

@@ -1,8 +1,8 @@
 //! Finds the track that an argument names.
 
 use anyhow::{Context, Result, bail};
+use refrain_app::response::am_item_id;
 use refrain_catalog::{Track, TrackFilter};
-use refrain_service::response::am_item_id;
 
 use crate::store::Store;
 

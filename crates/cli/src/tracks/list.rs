@@ -1,8 +1,8 @@
 //! `refrain tracks list` and `show`.
 
 use anyhow::Result;
+use refrain_app::response::am_item_id;
 use refrain_catalog::{Track, TrackFilter};
-use refrain_service::response::am_item_id;
 
 use super::find::{find, pages};
 use super::row::Row;

@@ -1,7 +1,7 @@
 //! JSON form of a track.
 
+use refrain_app::response::am_item_id;
 use refrain_catalog::{Metadata, Rule, Track};
-use refrain_service::response::am_item_id;
 use serde::{Deserialize, Serialize};
 
 /// JSON form of a track in `tracks list`, `show` and `export`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refrain_catalog::Catalog;
-use refrain_stream::http::ClientError;
+use refrain_net::ClientError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

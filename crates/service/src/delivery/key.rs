@@ -3,7 +3,7 @@
 use chrono::{DateTime, Local, Utc};
 use refrain_catalog::DetectionId;
 
-use crate::response::{file_name, safe_name};
+use refrain_app::response::{file_name, safe_name};
 
 /// Maximum length of a key, in bytes. This is the limit of S3.
 pub const LONGEST_KEY: usize = 1024;

@@ -18,9 +18,9 @@ use super::route::stem;
 use super::shared::Shared;
 use crate::delivery::News;
 use crate::outside::{ObjectFacts, ObjectName};
-use crate::response::{INTERNAL, OVER_LIMIT, Response};
 use crate::settings::From;
-use crate::sound::{self, Answer, song_name};
+use refrain_app::audio_file::{self, Answer, song_name};
+use refrain_app::response::{INTERNAL, OVER_LIMIT, Response};
 
 /// Outcome of checking an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,7 +139,7 @@ fn identify(shared: &Shared, source: &ObjectSource) -> Result<Result<Answer, Fai
     let decoded = decode(source, Density::Query)?;
     let sound = match decoded {
         Ok(sound) => sound,
-        Err(error) => return Ok(Err((sound::failure_code(&error), error.to_string()))),
+        Err(error) => return Ok(Err((audio_file::failure_code(&error), error.to_string()))),
     };
     let matches = shared.search(&sound.constellation)?;
     Ok(Ok(Answer::new(&sound, matches)))
@@ -150,9 +150,9 @@ fn identify(shared: &Shared, source: &ObjectSource) -> Result<Result<Answer, Fai
 pub(super) fn decode(
     source: &ObjectSource,
     density: Density,
-) -> Result<Result<sound::Sound, AudioError>, FilesError> {
+) -> Result<Result<audio_file::Sound, AudioError>, FilesError> {
     let name = source.name().to_string();
-    let limits = sound::limits();
+    let limits = audio_file::limits();
     let reader = open_searchable(|| Ok(source.searchable()), source.size(), &name, &limits);
     let decoded = reader.and_then(|reader| reader.fingerprint(density));
     // Decoders interpret a failed read as the end of the file.

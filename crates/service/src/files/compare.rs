@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::FilesError;
 use super::shared::Shared;
 use crate::outside::ObjectName;
-use crate::sound::{hours, is_near_duplicate, shared_sound};
+use refrain_app::audio_file::{hours, is_near_duplicate, shared_sound};
 
 /// Interval at which the index is checked for tracks that it does not have yet.
 const INDEX_AGAIN: Duration = Duration::from_millis(500);

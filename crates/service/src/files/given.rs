@@ -1,7 +1,7 @@
 //! Metadata of a song apart from its audio: metadata and tags of its object, and a `.json` file next to it.
 
-use crate::metadata::{Fields, json_cells, known_name};
 use crate::outside::{ObjectFacts, ObjectName, OutsideError, OutsideErrorKind};
+use refrain_app::metadata::{Fields, json_cells, known_name};
 
 use super::route::without_extension;
 use super::shared::Shared;

@@ -15,9 +15,9 @@ use super::report;
 use super::route::{extension, without_extension};
 use super::shared::Shared;
 use crate::intake::Handled;
-use crate::metadata::Fields;
 use crate::outside::{ObjectFacts, ObjectName};
-use crate::sound::{self, Learnt, relabelled};
+use refrain_app::audio_file::{self, Learnt, relabelled};
+use refrain_app::metadata::Fields;
 
 /// Outcome of indexing an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,7 +152,7 @@ fn hear(
     let sound = decode(source, Density::Reference)?.map_err(|error| unusable(&error))?;
     let content = hash(source)?;
     let name = source.name().to_string();
-    let learnt = sound::learn(sound, &name, content, |_| Some(given), old_rule.or(rule));
+    let learnt = audio_file::learn(sound, &name, content, |_| Some(given), old_rule.or(rule));
     learnt.map(|learnt| Heard::New(Box::new(learnt))).map_err(|error| unusable(&error))
 }
 

@@ -55,9 +55,9 @@ use crate::delivery::Planner;
 use crate::instance::Instance;
 use crate::intake::Handler;
 use crate::measure::Measures;
-use crate::monitor::{EventKind, Index};
 use crate::outside::Objects;
 use crate::settings::{FilesSettings, Roles};
+use refrain_monitor::{EventKind, Index};
 
 /// Time to finish the files that are being processed when the process ends. Most are finished earlier, which ends the wait.
 const LAST_READING: Duration = Duration::from_secs(8);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use refrain_catalog::ContentHash;
 use refrain_core::audio::Searchable;
-use refrain_stream::Backoff;
+use refrain_net::Backoff;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;

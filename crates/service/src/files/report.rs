@@ -7,7 +7,7 @@ use super::error::FilesError;
 use super::route::{FAILURE_REPORT, stem, without_extension};
 use super::shared::Shared;
 use crate::outside::{ObjectName, OutsideError, OutsideErrorKind, Put};
-use crate::response::{INTERNAL, Response, UNREADABLE};
+use refrain_app::response::{INTERNAL, Response, UNREADABLE};
 
 /// Maximum size of a report in bytes. A larger file is not a report.
 const LONGEST: u64 = 16 << 20;

@@ -16,9 +16,9 @@ use super::pool::{Broken, Pool};
 use super::reader::ObjectSource;
 use crate::delivery::Planner;
 use crate::measure::Measures;
-use crate::monitor::Index;
 use crate::outside::{ObjectFacts, ObjectName, Objects, OutsideError, OutsideErrorKind};
 use crate::settings::FilesSettings;
+use refrain_monitor::Index;
 
 /// Dependencies, settings and threads.
 pub(super) struct Shared {

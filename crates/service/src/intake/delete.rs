@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_stream::Backoff;
+use refrain_net::Backoff;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 

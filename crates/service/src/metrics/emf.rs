@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::{Reading, dropped};
-use crate::monitor::StreamStatus;
 use crate::settings::EmfSettings;
+use refrain_monitor::StreamStatus;
 
 /// Maximum number of metrics per line.
 const MOST: usize = 100;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use refrain_stream::GapReason;
 
 use crate::measure::Measures;
-use crate::monitor::StreamStatus;
+use refrain_monitor::StreamStatus;
 
 pub use emf::Emf;
 pub use prometheus::{CONTENT_TYPE, text};

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_catalog::{Catalog, Followed, Follower, Library, LibraryError, Skipped};
+use refrain_catalog::Catalog;
 use refrain_core::index::CacheState;
+use refrain_index_sync::{Followed, Follower, IndexSync, Skipped, SyncError};
 use tokio_util::sync::CancellationToken;
 
 use super::{Health, ServeError};
 use crate::measure::Measures;
-use crate::monitor::FollowedIndex;
+use refrain_monitor::FollowedIndex;
 
 /// Pause before another attempt to build the index.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -42,7 +43,7 @@ pub(super) async fn follow(
                 return Ok(Some(FollowedIndex::new(follower)));
             }
             // The database became unavailable after the catalog was opened.
-            Err(LibraryError::Catalog(error)) if error.is_retryable() => {
+            Err(SyncError::Catalog(error)) if error.is_retryable() => {
                 tracing::warn!(%error, "database unavailable, retrying to build the index");
                 health.index(Some(error.to_string()));
             }
@@ -55,8 +56,8 @@ pub(super) async fn follow(
     }
 }
 
-async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<Library, LibraryError> {
-    let (mut library, state) = Library::open(Arc::clone(catalog), prefix).await?;
+async fn build(catalog: &Arc<dyn Catalog>, prefix: &Path) -> Result<IndexSync, SyncError> {
+    let (mut library, state) = IndexSync::open(Arc::clone(catalog), prefix).await?;
     match state {
         CacheState::Ready => {}
         CacheState::Missing => tracing::info!("building the index"),

@@ -10,6 +10,7 @@ mod index;
 mod open;
 mod parts;
 mod stages;
+mod view;
 mod watch;
 
 use std::future::Future;
@@ -18,21 +19,22 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
-use refrain_catalog::{Catalog, CatalogError, LibraryError};
+use refrain_catalog::{Catalog, CatalogError};
+use refrain_index_sync::SyncError;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{self, Access, Http};
 use crate::instance::Instance;
 use crate::measure::Measures;
-use crate::monitor::MonitorError;
 use crate::outside::Outside;
 use crate::settings::ServiceSettings;
+use refrain_monitor::MonitorError;
 
 pub use health::Health;
 use parts::Parts;
 use stages::{Stage, Stages};
+pub use view::{HttpServer, ServiceView};
 use watch::Watch;
 
 /// Folder of the lock files of processes, next to the files of the index.
@@ -89,7 +91,7 @@ pub enum ServeError {
     Catalog(#[from] CatalogError),
     /// The index cannot be built.
     #[error(transparent)]
-    Index(#[from] LibraryError),
+    Index(#[from] SyncError),
     /// The folder of the index cannot be created.
     #[error("cannot create the folder {} of the index cache: {source}; choose another one with cache_dir", folder.display())]
     Folder {
@@ -112,16 +114,20 @@ pub enum ServeError {
     PartEnded(&'static str),
 }
 
-/// Runs a process until `stop` is cancelled, then shuts it down.
+/// Runs a process until `stop` is cancelled, then shuts it down. `http` serves the HTTP endpoints, if the settings contain an
+/// address for them.
 ///
 /// # Errors
 /// [`ServeError`] if the process cannot start, or if only a restart helps.
-pub async fn serve(plan: Plan, stop: CancellationToken) -> Result<Ended, ServeError> {
+pub async fn serve(plan: Plan, http: HttpServer, stop: CancellationToken) -> Result<Ended, ServeError> {
     parts::check(&plan.settings, &plan.outside)?;
     let shared = Shared::new(&plan);
     let answering = CancellationToken::new();
     let server = match plan.settings.http.listen {
-        Some(address) => Some(listen(address, shared.http(&plan), answering.clone()).await?),
+        Some(address) => {
+            let listener = listen(address).await?;
+            Some(tokio::spawn(http(shared.view(), listener, answering.clone())))
+        }
         None => None,
     };
     let drain = plan.settings.drain;
@@ -151,27 +157,22 @@ impl Shared {
         Self { health, measures, watch, catalog: Arc::default() }
     }
 
-    fn http(&self, plan: &Plan) -> Http {
+    fn view(&self) -> ServiceView {
         let (reading, statuses) = (Arc::clone(&self.watch), Arc::clone(&self.watch));
-        Http {
+        ServiceView {
             health: Arc::clone(&self.health),
             reading: Arc::new(move || reading.reading()),
             statuses: Arc::new(move || statuses.streams()),
             catalog: Arc::clone(&self.catalog),
-            api: plan.settings.roles.api.then(|| Access { token: plan.settings.http.api_token.clone() }),
         }
     }
 }
 
-async fn listen(
-    address: SocketAddr,
-    http: Http,
-    stop: CancellationToken,
-) -> Result<tokio::task::JoinHandle<()>, ServeError> {
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     let failed = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     tracing::info!(address = %listener.local_addr().map_err(failed)?, "HTTP server listening");
-    Ok(tokio::spawn(http::run(http, listener, stop)))
+    Ok(listener)
 }
 
 /// Runs everything except the HTTP side.

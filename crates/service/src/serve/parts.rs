@@ -9,10 +9,10 @@ use crate::delivery::{Courier, Janitor, Planner};
 use crate::files::{self, Files};
 use crate::instance::Instance;
 use crate::intake::{Consumer, Handler};
-use crate::monitor::{FollowedIndex, Monitor};
 use crate::outside::{Outside, Queue};
 use crate::settings::{ServiceSettings, SinkKind};
 use crate::streams::{self, Streams};
+use refrain_monitor::{FollowedIndex, Monitor};
 
 /// Returns an error if a role or a sink lacks a queue, buckets, an address or AWS.
 pub(super) fn check(settings: &ServiceSettings, outside: &Outside) -> Result<(), ServeError> {

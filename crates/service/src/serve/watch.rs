@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Health, Lines};
 use crate::measure::Measures;
 use crate::metrics::{Emf, Outbox, Reading, Statuses};
-use crate::monitor::StreamStatus;
 use crate::settings::EmfSettings;
+use refrain_monitor::StreamStatus;
 
 /// Interval of the checks of the database.
 const ASKED_EVERY: Duration = Duration::from_secs(5);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use refrain_core::matching::MatchSettings;
 use serde::Deserialize;
 
-use crate::monitor::EventKind;
-use crate::monitor::MonitorSettings;
+use refrain_monitor::EventKind;
+use refrain_monitor::MonitorSettings;
 
 /// Roles of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

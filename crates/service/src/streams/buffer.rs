@@ -8,7 +8,7 @@ use chrono::{DateTime, Local};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
-use crate::monitor::{EventKind, StreamEvent};
+use refrain_monitor::{EventKind, StreamEvent};
 
 /// Maximum number of buffered events of one stream. At 1 kB each they need 4 MB. At most a start, one update and a final are
 /// kept of each airing, so this is days of songs. When the buffer is full, decoding of the stream waits.

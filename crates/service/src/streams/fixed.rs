@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use refrain_catalog::{CatalogError, NewStream, StreamFilter};
-use refrain_stream::Backoff;
+use refrain_net::Backoff;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 

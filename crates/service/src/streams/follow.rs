@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refrain_catalog::{MAX_DEATHS, Stream, StreamReport, StreamState as RowState};
-use refrain_stream::Backoff;
+use refrain_net::Backoff;
 use refrain_stream::hls::Start;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -19,7 +19,7 @@ use super::reported::Reported;
 use super::shared::{Shared, milliseconds, now, was_followed};
 use super::takeover::open_airings;
 use super::vitals::Vitals;
-use crate::monitor::{OpenAiring, StreamEnd, StreamSpec, StreamState, StreamStatus};
+use refrain_monitor::{OpenAiring, StreamEnd, StreamSpec, StreamState, StreamStatus};
 
 /// Capacity of the channel from the monitor to the buffer. The buffer reads it without delay.
 const EVENTS: usize = 64;

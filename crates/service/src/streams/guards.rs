@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::shared::Shared;
-use crate::monitor::StreamHandle;
+use refrain_monitor::StreamHandle;
 
 /// Makes the monitor leave the stream when it is dropped.
 pub(super) struct Followed(pub(super) StreamHandle);

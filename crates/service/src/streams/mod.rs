@@ -42,9 +42,9 @@ use crate::delivery::Planner;
 use crate::instance::Instance;
 use crate::intake::Handler;
 use crate::measure::Measures;
-use crate::monitor::{Monitor, StreamStatus};
 use crate::outside::Channels;
 use crate::settings::StreamsSettings;
+use refrain_monitor::{Monitor, StreamStatus};
 
 pub use event::{EventError, MediaLiveChange, PlatformEvent, StreamChange};
 pub use events::Events;

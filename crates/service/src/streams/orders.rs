@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time;
 
-use crate::monitor::StreamHandle;
 use crate::wait::at;
+use refrain_monitor::StreamHandle;
 
 /// The event that ends a stream on its platform arrives before the last segments of the stream. They are decoded if they arrive
 /// within this time and the playlist does not end before.

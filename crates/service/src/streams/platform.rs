@@ -8,8 +8,8 @@ use url::Url;
 
 use super::shared::Shared;
 use super::{ORIGIN_FIXED, ORIGIN_IVS, ORIGIN_MEDIALIVE};
-use crate::monitor::{StreamInput, StreamState};
 use crate::outside::{ChannelStream, OutsideError, OutsideErrorKind};
+use refrain_monitor::{StreamInput, StreamState};
 
 /// Fragment of the URL in the row of a stream whose playlist requires tokens. Fragments are never sent to a server.
 const AUTHORIZED: &str = "authorized";

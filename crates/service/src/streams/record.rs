@@ -8,7 +8,7 @@ use chrono::{DateTime, Local};
 use refrain_catalog::{
     CatalogError, Detection, DetectionId, HeardIn, Holder, NewDelivery, Recorded, Stream, Track, TrackId,
 };
-use refrain_stream::Backoff;
+use refrain_net::Backoff;
 use tokio::time::sleep;
 
 use super::shared::{Shared, channel_of, milliseconds, now, outside_name, was_followed};
@@ -16,10 +16,10 @@ use super::song::Songs;
 use super::takeover::Opened;
 use super::told::Told;
 use crate::delivery::{News, SongNow};
-use crate::monitor::{EventKind, Reporter, StreamEvent, response};
-use crate::response::Response;
 use crate::settings::From;
-use crate::sound::song_name;
+use refrain_app::audio_file::song_name;
+use refrain_app::response::Response;
+use refrain_monitor::{EventKind, Reporter, StreamEvent, response};
 
 /// Shortest and longest pause before a write to the database is repeated.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));

@@ -13,9 +13,9 @@ use super::{ORIGIN_IVS, ORIGIN_MEDIALIVE, Parts};
 use crate::delivery::Planner;
 use crate::instance::Instance;
 use crate::measure::Measures;
-use crate::monitor::{Monitor, StreamStatus};
 use crate::outside::Channels;
 use crate::settings::StreamsSettings;
+use refrain_monitor::{Monitor, StreamStatus};
 
 /// Status by id and start of the session. An earlier session of a stream may still be finishing while the next one runs.
 type Watched = BTreeMap<(String, i64), watch::Receiver<StreamStatus>>;

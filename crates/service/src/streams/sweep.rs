@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::shared::{Shared, now};
 use super::takeover::heard;
 use crate::delivery::News;
-use crate::monitor::{EventKind, StreamEvent, response};
 use crate::settings::From;
+use refrain_monitor::{EventKind, StreamEvent, response};
 
 /// Interval of the checks.
 const EVERY: Duration = Duration::from_secs(30);

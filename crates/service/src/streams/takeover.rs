@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use refrain_catalog::{CatalogError, Detection, HeardIn, Stream, Track};
 use refrain_core::matching::Match;
-use refrain_stream::Backoff;
+use refrain_net::Backoff;
 use tokio::time::sleep;
 
 use super::shared::{Shared, now, outside_name, was_followed};
-use crate::monitor::OpenAiring;
+use refrain_monitor::OpenAiring;
 
 /// Shortest and longest pause before the database is queried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));

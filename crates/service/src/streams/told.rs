@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use refrain_catalog::{Detection, DetectionId};
 
-use crate::monitor::{EventKind, StreamEvent};
+use refrain_monitor::{EventKind, StreamEvent};
 
 /// Maximum number of final airings that are kept.
 const MOST: usize = 16;

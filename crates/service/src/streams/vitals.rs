@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use refrain_catalog::StreamHealth;
 
-use crate::monitor::StreamStatus;
+use refrain_monitor::StreamStatus;
 
 /// A stream that sends no media counts as working after this time, because without media it cannot kill the process.
 const WORKS_AFTER: Duration = Duration::from_secs(10);

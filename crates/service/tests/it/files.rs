@@ -1,6 +1,6 @@
 //! Tests of responses that are written as files.
 
-use refrain_service::response::ResponseFolder;
+use refrain_app::response::ResponseFolder;
 
 #[test]
 fn no_response_is_overwritten_and_no_temporary_file_is_left() {

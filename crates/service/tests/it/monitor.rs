@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use refrain_service::monitor::{
+use refrain_monitor::{
     EventKind, Monitor, MonitorSettings, SourceKind, SourceSettings, StreamEnd, StreamEvent, StreamHandle,
     StreamInput, StreamSpec, StreamState, StreamStatus,
 };
+use refrain_net::{HttpSettings, Limits};
 use refrain_stream::hls::HlsSettings;
-use refrain_stream::http::{HttpSettings, Limits};
 use refrain_stream::{ClockSource, GapReason};
 use refrain_testkit::origin::{Clip, DateStyle, Fault, LiveOptions, LiveStream, Marks, Origin, Times, cut};
 use tokio::sync::mpsc;

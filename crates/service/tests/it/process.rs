@@ -9,15 +9,15 @@ use refrain_catalog::{
     AddOutcome, Catalog, ContentHash, Delivery, DeliveryFilter, Detection, HeardIn, Metadata, NewStream,
     NewTrack, Stream,
 };
+use refrain_monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
+use refrain_net::{HttpSettings, Limits};
 use refrain_service::delivery::Planner;
 use refrain_service::instance::Instance;
 use refrain_service::measure::Measures;
-use refrain_service::monitor::{EventKind, Monitor, MonitorSettings, SourceSettings};
 use refrain_service::outside::Channels;
 use refrain_service::settings::{Format, From, SinkKind, SinkSettings, StreamsSettings};
 use refrain_service::streams::{Parts, Streams};
 use refrain_stream::hls::HlsSettings;
-use refrain_stream::http::{HttpSettings, Limits};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;

@@ -2,7 +2,7 @@
 
 use refrain_core::matching::Match;
 use refrain_core::matching::live::{LiveBuffers, LiveSettings};
-use refrain_service::monitor::{EventKind, OpenAiring, StreamEvent, StreamWorker};
+use refrain_monitor::{EventKind, OpenAiring, StreamEvent, StreamWorker};
 use refrain_stream::{ClockSource, Delivery, EarSettings, Gap, GapReason, Segment};
 use refrain_testkit::origin::Clip;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::http::ShownUrl;
+use refrain_net::ShownUrl;
 
 /// Entry URL of a stream: the URL of its master playlist, or of its only media playlist.
 #[derive(Clone)]

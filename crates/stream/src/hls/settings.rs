@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::playlist::{MAX_PLAYLIST_BYTES, MediaPlaylist, MediaSegment};
-use crate::http::{Limits, PrivateHost};
+use refrain_net::{Limits, PrivateHost};
 
 /// Choice of the rendition of a master playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use std::fmt;
 use super::playlist::PlaylistError;
 use crate::delivery::Delivery;
 use crate::gaps::{GapCounts, Gaps};
-use crate::http::HttpError;
+use refrain_net::HttpError;
 
 /// State of a stream.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -65,18 +65,18 @@ pub enum HlsError {
     #[error("{url}: {error}")]
     Playlist {
         /// URL of the response.
-        url: crate::http::ShownUrl,
+        url: refrain_net::ShownUrl,
         /// Reason why it cannot be used.
         error: PlaylistError,
     },
     /// The URL of a rendition returned a master playlist in place of a media playlist.
     #[error("{0}: the master playlist refers to another master playlist")]
-    NestedMaster(crate::http::ShownUrl),
+    NestedMaster(refrain_net::ShownUrl),
     /// The master playlist does not contain the requested rendition, or contains no rendition.
     #[error("{url}: rendition {wanted} not found; available: {found}")]
     NoRendition {
         /// URL of the master playlist.
-        url: crate::http::ShownUrl,
+        url: refrain_net::ShownUrl,
         /// The requested choice.
         wanted: String,
         /// Names of the available renditions.

@@ -11,7 +11,7 @@ use super::RadioSettings;
 use super::error::RadioError;
 use super::icy::{IcyHeader, IcySplitter};
 use super::list;
-use crate::http::{self, AddressPolicy};
+use refrain_net::AddressPolicy;
 
 /// Maximum nesting depth of playlists that refer to playlists.
 const MAX_DEPTH: u32 = 3;
@@ -120,7 +120,7 @@ fn entries(text: &str, base: &Url, policy: &AddressPolicy) -> Result<Vec<Url>, R
         return Err(RadioError::NotAudio { host, kind: "an HLS playlist".to_owned() });
     }
     let (mut found, mut refused) = (list::entries(text, base), None);
-    found.retain(|url| match http::check(url, policy) {
+    found.retain(|url| match refrain_net::check(url, policy) {
         Ok(()) => true,
         Err(failure) => {
             refused = Some(failure.to_string());

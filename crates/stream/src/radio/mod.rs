@@ -22,13 +22,13 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use crate::backoff::Backoff;
 use crate::delivery::{Delivery, LiveAudio, LiveChunk};
-use crate::http::ShownUrl;
 use connect::{Connection, connect};
 use icy::Part;
 use pace::Pace;
 use pulled::{Content, Pulled};
+use refrain_net::Backoff;
+use refrain_net::ShownUrl;
 
 pub use connect::Station;
 pub use error::RadioError;

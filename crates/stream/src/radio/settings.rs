@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::connect::Station;
 use super::error::RadioError;
-use crate::http::AddressPolicy;
+use refrain_net::AddressPolicy;
 
 /// Settings of a [`RadioSource`](super::RadioSource).
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct RadioSettings {
     /// Maximum time without a received byte, over all attempts, after which the source ends.
     pub give_up_after: Duration,
     /// Addresses that the station and its playlists may use. The HTTP client, which resolves names, must have the same policy
-    /// ([`crate::http::HttpClient::listening`]).
+    /// ([`refrain_net::HttpClient::listening`]).
     pub policy: AddressPolicy,
 }
 

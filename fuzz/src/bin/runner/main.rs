@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use refrain_fuzz::{Corpus, Inputs, TARGETS, Target, target};
 use refrain_isolation::{CHILD_ARGUMENT, run_child};
-use refrain_service::monitor::StreamDecoders;
+use refrain_monitor::StreamDecoders;
 
 /// Global allocator that measures the memory that an input allocates.
 #[global_allocator]

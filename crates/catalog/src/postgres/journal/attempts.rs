@@ -1,6 +1,6 @@
 //! Counts of attempts and deaths.
 
-use super::Question;
+use super::Statement;
 use crate::journal::{moment, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
@@ -17,7 +17,8 @@ impl PostgresCatalog {
              decoder_deaths = CASE WHEN $4 THEN 0 ELSE decoder_deaths END \
              WHERE id = $1 AND started_at = $2 AND lease_owner = $3 RETURNING 1";
         let is_healthy = health == StreamHealth::Healthy;
-        let bind = |query: Question| query.bind(text(id)).bind(started_at).bind(text(owner)).bind(is_healthy);
+        let bind =
+            |query: Statement| query.bind(text(id)).bind(started_at).bind(text(owner)).bind(is_healthy);
         Ok(!self.rows(sql, bind).await?.is_empty())
     }
 
@@ -28,7 +29,7 @@ impl PostgresCatalog {
     ) -> Result<Option<u32>, CatalogError> {
         let sql = "UPDATE refrain.streams SET decoder_deaths = decoder_deaths + 1 \
              WHERE id = $1 AND started_at = $2 AND lease_owner = $3 RETURNING decoder_deaths";
-        let bind = |query: Question| query.bind(text(id)).bind(started_at).bind(text(owner));
+        let bind = |query: Statement| query.bind(text(id)).bind(started_at).bind(text(owner));
         self.only_count(self.rows_as(sql, bind).await?)
     }
 
@@ -75,7 +76,7 @@ impl PostgresCatalog {
     pub(super) async fn forget_session(&self, id: &str, session: &str, at: i64) -> Result<(), CatalogError> {
         let sql = "INSERT INTO refrain.ended_sessions (stream, session, ended_at) VALUES ($1, $2, $3) \
              ON CONFLICT (stream, session) DO NOTHING";
-        let bind = |query: Question| query.bind(text(id)).bind(text(session)).bind(moment(at));
+        let bind = |query: Statement| query.bind(text(id)).bind(text(session)).bind(moment(at));
         self.rows(sql, bind).await.map(drop)
     }
 
@@ -94,7 +95,7 @@ impl PostgresCatalog {
 }
 
 /// Binds the name of an object to $1, $2 and $3.
-fn named(query: Question, object: &ObjectVersion) -> Question {
+fn named(query: Statement, object: &ObjectVersion) -> Statement {
     let own = |name: &str| text(name).into_owned();
     query.bind(own(&object.bucket)).bind(own(&object.key)).bind(own(&object.version))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Question;
+use super::Statement;
 use crate::journal::{milliseconds, text, unclaimed};
 use crate::postgres::PostgresCatalog;
 use crate::{Backlog, CatalogError, SinkBacklog};
@@ -45,7 +45,7 @@ impl PostgresCatalog {
              SELECT id FROM refrain.outbox WHERE delivered_at IS NULL AND dead_at IS NULL \
              AND next_attempt_at <= (SELECT now FROM clock) - $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1";
         let bind =
-            |query: Question| query.bind(milliseconds(after)).bind(i64::from(most)).bind(unclaimed(after));
+            |query: Statement| query.bind(milliseconds(after)).bind(i64::from(most)).bind(unclaimed(after));
         Ok(self.written(sql, bind).await?.len() as u64)
     }
 

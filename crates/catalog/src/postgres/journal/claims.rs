@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use sqlx::Row;
 
-use super::Question;
+use super::Statement;
 use super::streams::stream_columns;
 use crate::journal::{milliseconds, moment, quarantine_reason, text};
 use crate::postgres::PostgresCatalog;
-use crate::postgres::retry::Patience;
+use crate::postgres::retry::Retry;
 use crate::{
     ARCHIVE, CatalogError, MAX_WORKER_DEATHS, SUSPECT_DEATHS, Stream, StreamReport, StreamState,
     WAITING_AFTER,
@@ -80,11 +80,11 @@ impl PostgresCatalog {
         lease: Duration,
         archives: bool,
     ) -> Result<Vec<Stream>, CatalogError> {
-        let mut patience = Patience::new();
+        let mut patience = Retry::new();
         let mut sent = Vec::new();
         loop {
             match self.attempt(self.lease_once(owner, most, lease, archives, &mut sent)).await {
-                Err(error) => self.wait_out(error, &mut patience).await?,
+                Err(error) => self.pause_before_retry(error, &mut patience).await?,
                 done => return done,
             }
         }
@@ -120,14 +120,14 @@ impl PostgresCatalog {
     }
 
     pub(super) async fn quarantine(&self) -> Result<Vec<String>, CatalogError> {
-        let bind = |query: Question| query.bind(quarantine_reason()).bind(i64::from(MAX_WORKER_DEATHS));
+        let bind = |query: Statement| query.bind(quarantine_reason()).bind(i64::from(MAX_WORKER_DEATHS));
         let rows = self.written(QUARANTINE, bind).await?;
         let ids: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
         ids.map_err(|error| self.name.error(error))
     }
 
     pub(super) async fn count_waiting(&self) -> Result<u64, CatalogError> {
-        let bind = |query: Question| {
+        let bind = |query: Statement| {
             query.bind(milliseconds(WAITING_AFTER)).bind(ARCHIVE).bind(i64::from(MAX_WORKER_DEATHS))
         };
         let rows: Vec<(i64,)> = self.rows_as(WAITING, bind).await?;
@@ -142,7 +142,7 @@ impl PostgresCatalog {
         let sql = "UPDATE refrain.streams \
              SET lease_until = (extract(epoch FROM statement_timestamp()) * 1000)::bigint + $2 \
              WHERE ended_at IS NULL AND lease_owner = $1 RETURNING id";
-        let bind = |query: Question| query.bind(text(owner)).bind(milliseconds(lease));
+        let bind = |query: Statement| query.bind(text(owner)).bind(milliseconds(lease));
         let rows = self.rows(sql, bind).await?;
         let held: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
         let mut held = held.map_err(|error| self.name.error(error))?;
@@ -169,7 +169,7 @@ impl PostgresCatalog {
              lease_owner = CASE WHEN NOT $9 THEN lease_owner END, \
              lease_until = CASE WHEN NOT $9 THEN lease_until END \
              WHERE id = $2 AND lease_owner = $1 AND started_at = $3 RETURNING 1";
-        let bind = |query: Question| {
+        let bind = |query: Statement| {
             query
                 .bind(text(owner))
                 .bind(text(&report.id))

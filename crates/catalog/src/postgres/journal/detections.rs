@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::Question;
+use super::Statement;
 use super::outbox::Messages;
 use crate::journal::{moment, text};
 use crate::postgres::PostgresCatalog;
@@ -99,7 +99,7 @@ impl PostgresCatalog {
             return Err(self.name.invalid(fault));
         }
         let messages = Messages::of(deliveries);
-        let bind = |query: Question| {
+        let bind = |query: Statement| {
             let query = bound(query, detection, &messages, now).bind(text(holder.stream));
             query.bind(holder.started_at).bind(text(holder.owner))
         };
@@ -145,7 +145,7 @@ impl PostgresCatalog {
             "WHERE kind = $1 AND heard_in = $2 AND is_final AND last_seen >= $3 ORDER BY last_seen DESC LIMIT $4"
         );
         let bind =
-            |query: Question| query.bind(kind).bind(&heard_in).bind(moment(since)).bind(i64::from(limit));
+            |query: Statement| query.bind(kind).bind(&heard_in).bind(moment(since)).bind(i64::from(limit));
         self.detections(sql, bind).await
     }
 
@@ -165,7 +165,7 @@ impl PostgresCatalog {
              WHERE kind = $1 AND heard_in = $2 ORDER BY end_at - start_at DESC LIMIT 1)) \
              AND (start_at > $5 OR id > $6) ORDER BY start_at, id LIMIT $7"
         );
-        let bind = |query: Question| {
+        let bind = |query: Statement| {
             query
                 .bind(kind)
                 .bind(&heard_in)
@@ -189,14 +189,14 @@ impl PostgresCatalog {
             "WHERE track_id = $1 AND (first_seen, id) < ($2, $3) ORDER BY first_seen DESC, id DESC LIMIT $4"
         );
         let bind =
-            |query: Question| query.bind(track.0).bind(before.at).bind(before.id.0).bind(i64::from(limit));
+            |query: Statement| query.bind(track.0).bind(before.at).bind(before.id.0).bind(i64::from(limit));
         self.detections(sql, bind).await
     }
 
     async fn detections(
         &self,
         sql: &'static str,
-        bind: impl Fn(Question) -> Question,
+        bind: impl Fn(Statement) -> Statement,
     ) -> Result<Vec<Detection>, CatalogError> {
         let rows = self.rows(sql, bind).await?;
         rows.iter().map(detection).collect::<Result<_, _>>().map_err(|error| self.name.error(error))
@@ -204,7 +204,7 @@ impl PostgresCatalog {
 }
 
 /// Binds the parameters $1 to $23.
-fn bound(query: Question, detection: &Detection, messages: &Messages<'_>, now: i64) -> Question {
+fn bound(query: Statement, detection: &Detection, messages: &Messages<'_>, now: i64) -> Statement {
     let (kind, heard_in) = detection.heard_in.parts();
     query
         .bind(detection.id.0)

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 
 use super::PostgresCatalog;
-use super::retry::Patience;
-use super::transaction::Question;
+use super::retry::Retry;
+use super::transaction::Statement;
 use crate::journal::name_fault;
 use crate::{
     AfterFailure, Backlog, CatalogError, Delivery, DeliveryFilter, Detection, Expired, HeardIn, Holder,
@@ -267,19 +267,19 @@ impl PostgresCatalog {
     async fn written(
         &self,
         sql: &'static str,
-        bind: impl Fn(Question) -> Question,
+        bind: impl Fn(Statement) -> Statement,
     ) -> Result<Vec<PgRow>, CatalogError> {
-        let mut patience = Patience::new();
+        let mut patience = Retry::new();
         let mut sent = Vec::new();
         loop {
             match self.attempt(self.write_once(bind(self.query(sql)), &mut sent)).await {
-                Err(error) => self.wait_out(error, &mut patience).await?,
+                Err(error) => self.pause_before_retry(error, &mut patience).await?,
                 Ok(()) => return Ok(sent),
             }
         }
     }
 
-    async fn write_once(&self, statement: Question, sent: &mut Vec<PgRow>) -> Result<(), CatalogError> {
+    async fn write_once(&self, statement: Statement, sent: &mut Vec<PgRow>) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
         let rows = statement.fetch_all(&mut *transaction).await.map_err(|error| self.name.error(error))?;
         if !rows.is_empty() {

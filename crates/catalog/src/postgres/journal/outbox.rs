@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::Question;
+use super::Statement;
 use crate::journal::{milliseconds, moment, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
@@ -55,7 +55,7 @@ impl PostgresCatalog {
              ORDER BY n ON CONFLICT (sink, key) DO NOTHING";
         let new = Messages::of(deliveries);
         let bind =
-            |query: Question| query.bind(moment(now)).bind(&new.sinks).bind(&new.keys).bind(&new.payloads);
+            |query: Statement| query.bind(moment(now)).bind(&new.sinks).bind(&new.keys).bind(&new.payloads);
         self.rows(sql, bind).await.map(drop)
     }
 
@@ -77,7 +77,7 @@ impl PostgresCatalog {
              WHERE id IN (SELECT id FROM due) RETURNING",
             ""
         );
-        let bind = |query: Question| query.bind(text(sink)).bind(i64::from(most)).bind(milliseconds(claim));
+        let bind = |query: Statement| query.bind(text(sink)).bind(i64::from(most)).bind(milliseconds(claim));
         let rows = self.rows(sql, bind).await?;
         let mut deliveries = self.read_deliveries(&rows)?;
         deliveries.sort_by_key(|delivery| delivery.id);
@@ -105,7 +105,7 @@ impl PostgresCatalog {
              dead_at = CASE WHEN $4::bigint IS NULL THEN (SELECT now FROM clock) END, \
              next_attempt_at = coalesce((SELECT now FROM clock) + $4, next_attempt_at) \
              WHERE id = $1 AND attempts = $2 AND delivered_at IS NULL AND dead_at IS NULL RETURNING 1";
-        let bind = |query: Question| query.bind(id).bind(i64::from(attempt)).bind(text(error)).bind(pause);
+        let bind = |query: Statement| query.bind(id).bind(i64::from(attempt)).bind(text(error)).bind(pause);
         Ok(!self.written(sql, bind).await?.is_empty())
     }
 
@@ -138,7 +138,7 @@ impl PostgresCatalog {
                  AND ($2 IS NULL OR sink = $2) ORDER BY id + 0 LIMIT $3"
             ),
         };
-        let bind = |query: Question| {
+        let bind = |query: Statement| {
             let sink = filter.sink.as_deref().map(text);
             query.bind(after.unwrap_or(i64::MIN)).bind(sink).bind(i64::from(limit))
         };

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::Question;
+use super::Statement;
 use crate::journal::{moment, text};
 use crate::postgres::PostgresCatalog;
 use crate::postgres::row;
@@ -43,7 +43,7 @@ impl PostgresCatalog {
              RETURNING",
             ""
         );
-        let bind = |query: Question| {
+        let bind = |query: Statement| {
             query
                 .bind(text(&new.id))
                 .bind(text(&new.url))
@@ -72,7 +72,7 @@ impl PostgresCatalog {
              lease_owner = NULL, lease_until = NULL \
              WHERE id = $1 AND ended_at IS NULL AND started_at <= $4 AND coalesce(session = $2, true) \
              RETURNING 1";
-        let bind = |query: Question| {
+        let bind = |query: Statement| {
             query.bind(text(id)).bind(session.map(text)).bind(reason.map(text)).bind(moment(at))
         };
         let rows = self.written(sql, bind).await?;
@@ -96,7 +96,7 @@ impl PostgresCatalog {
             "FROM refrain.streams WHERE id > $1 AND ($2 OR ended_at IS NULL) AND ($3 IS NULL OR state = $3) \
              AND ($4 IS NULL OR origin = $4) ORDER BY id LIMIT $5"
         );
-        let bind = |query: Question| {
+        let bind = |query: Statement| {
             query
                 .bind(after.map(text).unwrap_or_default())
                 .bind(filter.over)

@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use refrain_catalog::{Catalog, ChangeKind, Followed, Follower, Library, TrackNumber, TrackUpdate};
+use refrain_catalog::{Catalog, ChangeKind, TrackNumber, TrackUpdate};
 use refrain_core::index::CacheState;
+use refrain_index_sync::{Followed, Follower, IndexSync};
 
 use super::{File, added, open, prefix, replaced, song, songs};
 use crate::contract::{Place, rule};
@@ -20,7 +21,7 @@ pub(crate) struct Told {
 
 pub(crate) type Diary = Arc<Mutex<Told>>;
 
-pub(crate) fn follow(library: Library) -> (Follower, Diary) {
+pub(crate) fn follow(library: IndexSync) -> (Follower, Diary) {
     let diary = Diary::default();
     let told = Arc::clone(&diary);
     let follower = Follower::start(library, move |news| {
@@ -166,7 +167,7 @@ async fn an_error_is_reported_and_retried() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     std::fs::create_dir(&cache).unwrap();
-    let (mut library, _) = Library::open(file.open().await, &cache.join("index")).await.unwrap();
+    let (mut library, _) = IndexSync::open(file.open().await, &cache.join("index")).await.unwrap();
     library.refresh().await.unwrap();
     let (follower, diary) = follow(library);
     std::fs::rename(&cache, folder.path().join("away")).unwrap();
@@ -185,7 +186,7 @@ async fn an_error_is_reported_and_retried() {
 async fn dropping_a_follower_ends_its_task() {
     let file = File::new();
     let catalog = file.open().await;
-    let (library, _) = Library::open(Arc::clone(&catalog), &prefix(&file)).await.unwrap();
+    let (library, _) = IndexSync::open(Arc::clone(&catalog), &prefix(&file)).await.unwrap();
     let (follower, diary) = follow(library);
     assert!(Arc::strong_count(&catalog) > 1 && Arc::strong_count(&diary) > 1);
     drop(follower);

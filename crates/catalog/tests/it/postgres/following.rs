@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use refrain_catalog::{ChangeKind, Follower, Library};
+use refrain_catalog::ChangeKind;
+use refrain_index_sync::{Follower, IndexSync};
 use refrain_testkit::PostgresServer;
 use tokio::task::spawn_blocking;
 
@@ -15,7 +16,7 @@ use crate::library::songs;
 async fn changes_on_a_server_are_applied_and_reported() {
     let (database, folder) = (Database::new(), tempfile::tempdir().unwrap());
     let other = database.open().await;
-    let (library, _) = Library::open(database.open().await, &folder.path().join("index")).await.unwrap();
+    let (library, _) = IndexSync::open(database.open().await, &folder.path().join("index")).await.unwrap();
     let (follower, diary) = follow(library);
     let tracks = songs(&*other, 0..3).await;
     until("three tracks", || follower.snapshot().tracks() == 3).await;
@@ -29,7 +30,7 @@ async fn changes_on_a_server_are_applied_and_reported() {
 
 async fn followed(url: &str, folder: &tempfile::TempDir) -> (Follower, Diary) {
     let catalog = open_with(url, waiting(50)).await.unwrap();
-    let (mut library, _) = Library::open(catalog, &folder.path().join("index")).await.unwrap();
+    let (mut library, _) = IndexSync::open(catalog, &folder.path().join("index")).await.unwrap();
     library.refresh().await.unwrap();
     follow(library)
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use refrain_catalog::{Catalog, CatalogError, LibraryError};
+use refrain_catalog::{Catalog, CatalogError};
 use refrain_core::index::IndexError;
+use refrain_index_sync::SyncError;
 use refrain_testkit::PostgresServer;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::task::spawn_blocking;
@@ -162,7 +163,7 @@ async fn an_unavailable_server_is_named_and_retried() {
     names(source.downcast_ref().unwrap(), servers.others[1].port());
     songs(&*catalog, 3..4).await;
     let error = runs(&catalog).pack().await.unwrap_err();
-    let LibraryError::Catalog(error) = &error else { panic!("{error:?}") };
+    let SyncError::Catalog(error) = &error else { panic!("{error:?}") };
     names(error, servers.others[1].port());
     servers.others[1].start().unwrap();
     assert_eq!(ask(&index, clip(1, 1.0, 0)).await.unwrap(), answer);
@@ -198,7 +199,7 @@ async fn a_merge_that_loses_a_server_changes_nothing() {
     .await;
     servers.others[1].kill().unwrap();
     let error = merging.await.unwrap().unwrap_err();
-    assert!(matches!(error, LibraryError::Catalog(CatalogError::Unreachable { .. })), "{error:?}");
+    assert!(matches!(error, SyncError::Catalog(CatalogError::Unreachable { .. })), "{error:?}");
     servers.others[1].start().unwrap();
     assert_eq!(compare(&catalog, 0..8).await, before);
     assert_eq!(servers.rows(), rows);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{MOST_NUMBERS, Message, Sink, Undelivered, too_many};
 use crate::delivery::key::numbered;
-use crate::response::{advice, create_complete};
+use refrain_app::response::{advice, create_complete};
 
 /// Writes each message once under its path. Only complete files become visible, and no file is overwritten.
 pub(super) struct Folder(pub(super) PathBuf);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use refrain_catalog::Delivery;
-use refrain_stream::http::{HttpClient, HttpSettings};
+use refrain_net::{HttpClient, HttpSettings};
 
 use super::courier::CourierError;
 use super::envelope::{Envelope, EnvelopeError};

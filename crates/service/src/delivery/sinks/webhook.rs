@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
-use refrain_stream::http::{AddressPolicy, HeaderName, HttpClient, HttpFailure, Question, Reply};
+use refrain_net::{AddressPolicy, HeaderName, HttpClient, HttpFailure, Question, Reply};
 use url::Url;
 
 use super::{Message, Sink, Undelivered};

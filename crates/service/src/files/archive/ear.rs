@@ -11,8 +11,8 @@ use refrain_stream::{Delivery, EarSettings, Gap, GapReason};
 
 use crate::files::reader::ObjectSource;
 use crate::files::shared::Shared;
-use crate::monitor::{OpenAiring, StreamEvent, StreamWorker};
-use crate::sound;
+use refrain_app::audio_file;
+use refrain_monitor::{OpenAiring, StreamEvent, StreamWorker};
 
 /// Number of bytes at the start of a segment by which its format is detected.
 const HEAD: u64 = 4 << 10;
@@ -78,7 +78,7 @@ impl Hearing {
     fn whole(&mut self, source: &ObjectSource, shared: &Shared) -> Result<(), AudioError> {
         let name = source.name().to_string();
         let open = || Ok(source.searchable());
-        let mut reader = open_searchable(open, source.size(), &name, &sound::limits())?;
+        let mut reader = open_searchable(open, source.size(), &name, &audio_file::limits())?;
         while let Some(chunk) = reader.next_chunk()? {
             let chunk = chunk.to_vec();
             self.hear(Delivery::Decoded(chunk), shared);

@@ -26,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 use super::error::FilesError;
 use super::segment::SegmentName;
 use super::shared::Shared;
-use crate::monitor::EventKind;
 use crate::outside::ObjectName;
 use follow::Follower;
 use look::Place;
+use refrain_monitor::EventKind;
 
 /// Lease duration. A session whose lease has expired can be claimed by another process.
 const LEASE: Duration = Duration::from_secs(15);

@@ -10,11 +10,11 @@ use refrain_core::matching::Match;
 use super::Archive;
 use super::order::Progress;
 use crate::delivery::{News, SongNow};
-use crate::monitor::{EventKind, OpenAiring, Reporter, StreamEvent, response};
-use crate::response::Response;
 use crate::settings::From;
-use crate::sound::song_name;
 use crate::streams::Songs;
+use refrain_app::audio_file::song_name;
+use refrain_app::response::Response;
+use refrain_monitor::{EventKind, OpenAiring, Reporter, StreamEvent, response};
 
 /// Seconds without a song after which it is reported that the stream begins without one.
 const BEGINNING: f64 = 10.0;

@@ -1,7 +1,7 @@
 //! Tests of the folder sink.
 
+use refrain_app::response::file_name;
 use refrain_catalog::{DeliveryStatus, NewDelivery};
-use refrain_service::response::file_name;
 use refrain_service::settings::SinkKind;
 
 use super::{Post, evening, files, folder_sink, now, outbox, sink};

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use refrain_app::response::file_name;
 use refrain_catalog::DeliveryStatus;
 use refrain_service::outside::{
     ListedObject, ObjectFacts, ObjectName, Objects, Outside, OutsideError, OutsideErrorKind, Put,
 };
-use refrain_service::response::file_name;
 use refrain_service::settings::{SinkKind, SinkSettings};
 
 use super::{Post, evening, outbox, sink};

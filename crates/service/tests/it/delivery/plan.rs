@@ -4,9 +4,9 @@ use std::path::{Component, Path};
 
 use chrono::Duration;
 use proptest::prelude::*;
+use refrain_app::response::file_name;
 use refrain_catalog::NewDelivery;
 use refrain_service::delivery::{KeyError, KeyTemplate, LONGEST_KEY, News, Planner, SongNow};
-use refrain_service::response::file_name;
 use refrain_service::settings::{Format, From, SinkKind, SinkSettings};
 use serde_json::{Value, json};
 

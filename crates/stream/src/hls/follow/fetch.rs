@@ -18,12 +18,12 @@ use super::plan::{Due, Planned};
 use super::range::{begin, part};
 use super::trouble::{MAX_BAD_TRIES, Trouble};
 use super::window::{Shared, Whereabouts};
-use crate::backoff::Backoff;
 use crate::delivery::{Delivery, Gap, GapReason, InitSection, Segment};
 use crate::hls::key::{KEY_BYTES, decrypt};
 use crate::hls::playlist::{ByteRange, Encryption, Map, MediaSegment};
 use crate::hls::settings::HlsSettings;
-use crate::http::{AddressPolicy, HttpClient, HttpError, HttpFailure, Limits, Question};
+use refrain_net::Backoff;
+use refrain_net::{AddressPolicy, HttpClient, HttpError, HttpFailure, Limits, Question};
 
 /// Largest response to a key request, bytes. It is larger than a key, so that another short response is recognized as such.
 const MAX_KEY_BYTES: u64 = 4096;

@@ -37,9 +37,9 @@ use super::entry::Entry;
 use super::settings::HlsSettings;
 use super::status::{HlsError, SourceState, SourceStatus};
 use crate::delivery::Delivery;
-use crate::http::{AddressPolicy, HttpClient};
 use fetch::Fetcher;
 use poll::Poller;
+use refrain_net::{AddressPolicy, HttpClient};
 use resolve::Loader;
 use window::Shared;
 

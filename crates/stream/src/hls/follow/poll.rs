@@ -11,10 +11,10 @@ use super::plan::{News, Planned, Planner};
 use super::resolve::Loader;
 use super::route::Route;
 use super::window::Shared;
-use crate::backoff::Backoff;
 use crate::hls::entry::Entry;
 use crate::hls::playlist::MediaPlaylist;
 use crate::hls::status::{EndReason, HlsError, SourceState};
+use refrain_net::Backoff;
 
 /// Number of consecutive failed loads after which a 404 of the media playlist makes the poller resolve the master playlist
 /// again, because the media playlist may have moved.

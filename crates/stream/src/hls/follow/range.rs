@@ -4,7 +4,7 @@ use bytes::Bytes;
 use reqwest::header;
 
 use crate::hls::playlist::ByteRange;
-use crate::http::Answer;
+use refrain_net::Answer;
 
 /// Returns the offset in the resource of the first byte of a response. Some servers ignore the requested range or return
 /// another one.

@@ -11,7 +11,7 @@ use crate::hls::playlist::{MediaPlaylist, Playlist, parse};
 use crate::hls::rendition::{self, Chosen};
 use crate::hls::settings::HlsSettings;
 use crate::hls::status::HlsError;
-use crate::http::{AddressPolicy, HttpClient, Limits, Question, ShownUrl};
+use refrain_net::{AddressPolicy, HttpClient, Limits, Question, ShownUrl};
 
 /// Requests playlists.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Errors of fetching a segment.
 
 use crate::delivery::GapReason;
-use crate::http::{HttpError, HttpFailure};
+use refrain_net::{HttpError, HttpFailure};
 
 /// Most attempts if responses arrive but have the wrong content. The server will probably not correct it soon.
 pub(super) const MAX_BAD_TRIES: u32 = 3;

@@ -13,8 +13,8 @@ mod safety;
 use std::time::Duration;
 
 use bytes::Bytes;
+use refrain_net::{HttpClient, HttpSettings, Limits};
 use refrain_stream::hls::{HlsSettings, HlsSource, SourceState, SourceStatus};
-use refrain_stream::http::{HttpClient, HttpSettings, Limits};
 use refrain_stream::{Delivery, Gap, Segment};
 use refrain_testkit::origin::{Clip, LiveOptions, LiveStream, Origin};
 

@@ -1,7 +1,7 @@
 //! Protection against untrusted playlists: forbidden addresses, size and time limits, credentials in messages.
 
+use refrain_net::{AddressPolicy, HttpFailure, Limits, PrivateHost, Question};
 use refrain_stream::GapReason;
-use refrain_stream::http::{AddressPolicy, HttpFailure, Limits, PrivateHost, Question};
 use refrain_testkit::origin::{Fault, Times};
 use url::Url;
 

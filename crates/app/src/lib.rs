@@ -1,0 +1,13 @@
+//! The use cases that the commands and the service share: audio files that are identified or indexed, the metadata of tracks,
+//! and the JSON response that reports matches.
+//!
+//! ```text
+//! file ─► refrain_isolation ─► audio_file: identify ─► response ─► JSON
+//!                                          index    ─► catalog (metadata from tags and from the caller)
+//! ```
+//!
+//! Nothing here depends on a server, a cloud service or a terminal.
+
+pub mod audio_file;
+pub mod metadata;
+pub mod response;

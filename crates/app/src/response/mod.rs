@@ -1,0 +1,32 @@
+//! The JSON response, with its fields in the order that `identifyStream` writes, and files that contain responses.
+//!
+//! The public documentation of identifyStream shows the fields `statusCode` to `metadata`. `evidence` and all other fields
+//! are extensions of this program.
+
+mod answer;
+mod complete;
+mod facts;
+mod files;
+mod name;
+mod number;
+
+pub use answer::{Heard, Response, ResponseMatch};
+pub use complete::create_complete;
+pub use facts::{ResponseMetadata, am_item_id};
+pub use files::advice;
+pub use files::{FileError, ResponseFolder};
+pub use name::file_name;
+pub use name::safe_name;
+
+/// Status of a response with a match, as in identifyStream.
+pub const FOUND: u16 = 2006;
+/// Status of a response without a match. This number and all following ones are extensions of this program.
+pub const NOT_FOUND: u16 = 2005;
+/// Status of an input that could not be read.
+pub const UNREADABLE: u16 = 2900;
+/// Status of an input without audio that can be decoded.
+pub const NOT_AUDIO: u16 = 2901;
+/// Status of an input that exceeds a limit.
+pub const OVER_LIMIT: u16 = 2902;
+/// Status if the catalog, its index or this program failed.
+pub const INTERNAL: u16 = 2909;

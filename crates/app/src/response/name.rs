@@ -1,0 +1,58 @@
+//! Names of response files.
+
+use chrono::{DateTime, TimeZone};
+
+/// Maximum length of the asset id in a file name, in bytes. With time, number and `.json`, the name stays below the 255
+/// bytes that file systems allow.
+const LONGEST_ID: usize = 200;
+
+/// Returns `{assetID}_{YYYY}_{MM}_{DD}T{HH}_{MM}_{SS}{±HHMM}.json`, with the time in the zone of `when`. A `number` of 2 or
+/// more, for further files of the same second, is appended to the time as `_2`, `_3` …. The id cannot lead out of the
+/// folder: characters that separate paths or hide files become `_`.
+#[must_use]
+pub fn file_name<Z: TimeZone>(asset_id: &str, when: &DateTime<Z>, number: u32) -> String
+where
+    Z::Offset: std::fmt::Display,
+{
+    let id = safe_name(asset_id);
+    let time = when.format("%Y_%m_%dT%H_%M_%S%z");
+    let suffix = if number > 1 { format!("_{number}") } else { String::new() };
+    format!("{id}_{time}{suffix}.json")
+}
+
+/// Converts an untrusted name to a part of a path with 1 to 200 bytes: characters that separate paths or hide files become
+/// `_`.
+pub fn safe_name(name: &str) -> String {
+    let mut safe: String = name.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
+    if safe.is_empty() || safe.starts_with('.') {
+        safe = format!("_{}", safe.trim_start_matches('.'));
+    }
+    safe.truncate(safe.floor_char_boundary(LONGEST_ID));
+    safe
+}
+
+/// Returns true if a character is allowed in file names on all systems.
+fn is_safe(c: char) -> bool {
+    !c.is_control() && !"/\\:*?\"<>|".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::FixedOffset;
+
+    #[test]
+    fn names_follow_the_guide_and_stay_in_their_folder() {
+        let zone = FixedOffset::west_opt(7 * 3600).unwrap();
+        let when = zone.with_ymd_and_hms(2023, 5, 23, 10, 57, 55).unwrap();
+        let name = |id: &str, number| file_name(id, &when, number);
+        let time = "_2023_05_23T10_57_55-0700";
+        assert_eq!(name("st-1DcdEmdn2zkjR1GNFGDjF1W", 1), format!("st-1DcdEmdn2zkjR1GNFGDjF1W{time}.json"));
+        assert_eq!(name("a", 3), format!("a{time}_3.json"));
+        assert_eq!(name("../../etc/passwd", 1), format!("__.._etc_passwd{time}.json"));
+        assert_eq!(name("..", 1), format!("_{time}.json"));
+        assert_eq!(name("", 1), format!("_{time}.json"));
+        assert_eq!(name("arn:aws:ivs/a\\b\0c\n", 1), format!("arn_aws_ivs_a_b_c_{time}.json"));
+        assert!(name(&"é".repeat(500), 99).len() < 255);
+    }
+}

@@ -1,0 +1,132 @@
+//! Index files that are kept in step with a catalog.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use refrain_core::index::{Cache, CacheState, Snapshot};
+
+use refrain_catalog::Catalog;
+
+use crate::result::{Refreshed, SyncError, thread_died};
+use tokio::sync::Semaphore;
+
+mod batch;
+mod follow;
+mod refresh;
+mod view;
+
+pub use follow::{Followed, Follower};
+use view::View;
+
+pub(crate) use batch::{Batch, cut, lasting};
+pub(crate) use refresh::unpack;
+
+/// Maximum number of concurrent database queries for constellations.
+const READ_AT_ONCE: usize = 3;
+
+/// A catalog and the search index that is derived from it.
+///
+/// The index is stored in files and can be deleted at any time. [`IndexSync::refresh`] applies the changes of the catalog
+/// to it.
+pub struct IndexSync {
+    catalog: Arc<dyn Catalog>,
+    /// Shared with the thread that applies changes, which completes its work even if the refresh is dropped.
+    cache: Arc<Mutex<Cache>>,
+    /// Snapshot and position that this thread has produced so far.
+    view: Arc<View>,
+    /// Position of the last change that was reported. Changes before the sync was opened count as reported.
+    told: u64,
+    /// Work that is done and not yet reported, because an error or a drop occurred in between.
+    pending: Refreshed,
+    /// Limits the number of concurrent queries for constellations.
+    turns: Arc<Semaphore>,
+}
+
+impl IndexSync {
+    /// Opens the index files at `cache_prefix`, or creates new ones. [`IndexSync::refresh`] fills them.
+    ///
+    /// The returned state indicates if valid files existed. `Missing` and `Discarded` mean that the next refresh builds
+    /// the whole index, which the caller may announce in one line.
+    ///
+    /// # Errors
+    /// If the catalog cannot be read, or the operating system denies access to the index files.
+    pub async fn open(
+        catalog: Arc<dyn Catalog>,
+        cache_prefix: &Path,
+    ) -> Result<(Self, CacheState), SyncError> {
+        let identity = catalog.identity();
+        let prefix = cache_prefix.to_owned();
+        let work = move || Cache::open(&prefix, identity);
+        let (cache, state) = tokio::task::spawn_blocking(work).await.map_err(thread_died)??;
+        let view = Arc::new(View::of(&cache));
+        let cache = Arc::new(Mutex::new(cache));
+        let turns = Arc::new(Semaphore::new(READ_AT_ONCE));
+        let mut sync = Self { catalog, cache, view, told: u64::MAX, pending: Refreshed::default(), turns };
+        let older = sync.check_age().await?;
+        Ok((sync, older.unwrap_or(state)))
+    }
+
+    /// Discards the index if it is ahead of the catalog. The catalog was then restored from an older copy, and will
+    /// give the same change numbers to other changes.
+    async fn check_age(&mut self) -> Result<Option<CacheState>, SyncError> {
+        // Reads the index first: another process can advance both at any time, and advances the catalog before the
+        // index.
+        let (at, newest) = (self.position(), self.catalog.position().await?);
+        self.told = self.told.min(newest);
+        if at <= newest {
+            return Ok(None);
+        }
+        self.discard().await?;
+        Ok(Some(CacheState::Discarded(format!(
+            "the search index is at change {at}, but the catalog at {newest}: the catalog is an older copy"
+        ))))
+    }
+
+    /// Discards the index because a search found it damaged. The next refresh rebuilds it.
+    ///
+    /// # Errors
+    /// [`SyncError::Thread`].
+    pub async fn discard(&mut self) -> Result<(), SyncError> {
+        self.begin_anew(View::reset).await
+    }
+
+    /// Discards the index, but keeps showing the old snapshot until the next refresh has built a new one.
+    async fn begin_behind(&mut self) -> Result<(), SyncError> {
+        self.begin_anew(View::advance).await
+    }
+
+    async fn begin_anew(&mut self, show: fn(&View, &Cache)) -> Result<(), SyncError> {
+        let (cache, view) = (Arc::clone(&self.cache), Arc::clone(&self.view));
+        let work = move || {
+            let mut cache = lock(&cache);
+            cache.discard();
+            show(&view, &cache);
+        };
+        tokio::task::spawn_blocking(work).await.map_err(thread_died)
+    }
+
+    /// Returns the snapshot to search. It does not wait for a running refresh, and never contains less than an earlier
+    /// snapshot unless the index was discarded.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.view.snapshot()
+    }
+
+    /// Returns the change number of the catalog that the index has reached.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.view.position()
+    }
+
+    /// Returns the catalog that the index follows.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<dyn Catalog> {
+        &self.catalog
+    }
+}
+
+/// Locks the cache even if a thread panicked while it held the lock: changes to the cache are atomic, so it stays
+/// valid.
+fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,18 @@
+//! Keeps a search index in step with a catalog.
+//!
+//! ```text
+//!            ┌─► files: memory-mapped index files on this machine   ─► Snapshot
+//! catalog ───┤   (IndexSync, Follower)
+//!  changes   └─► rows: postings in the database of the catalog      ─► DatabaseIndex
+//!                (IndexRows, PostgreSQL only)
+//! ```
+//!
+//! Both are derived from the constellations of the catalog, follow its changes in order, and can be deleted at any time.
+
+mod files;
+mod result;
+mod rows;
+
+pub use files::{Followed, Follower, IndexSync};
+pub use result::{Refreshed, Skipped, SyncError};
+pub use rows::{DatabaseIndex, IndexRows};

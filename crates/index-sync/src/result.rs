@@ -1,0 +1,48 @@
+//! Results and errors of both kinds of index.
+
+use refrain_catalog::{CatalogError, Change};
+use refrain_core::fingerprint::ConstellationError;
+use refrain_core::index::{IndexError, TrackNumber};
+
+/// The reason why the index could not be kept in step with the catalog.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The catalog could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The index files could not be read or written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The task that builds the index panicked or was canceled.
+    #[error("the search index could not be brought up to date ({0}); please report this")]
+    Thread(String),
+}
+
+/// The result of a refresh.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Number of tracks that were made searchable.
+    pub added: u64,
+    /// Number of tracks that were removed.
+    pub removed: u64,
+    /// All changes since the sync was opened that were not reported before, in order, no matter which process made
+    /// them searchable. Cached data about these tracks must be read again.
+    pub changes: Vec<Change>,
+    /// Tracks that cannot be found because their constellations cannot be read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A track whose stored constellation cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Number of the track.
+    pub track: TrackNumber,
+    /// Reason, and what to do.
+    pub reason: ConstellationError,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
+pub(crate) fn thread_died(error: tokio::task::JoinError) -> SyncError {
+    SyncError::Thread(error.to_string())
+}

@@ -1,0 +1,171 @@
+//! Makes runs of new tracks.
+
+use std::collections::HashMap;
+
+use refrain_catalog::postgres::{Retry, Transaction};
+use refrain_catalog::{Catalog, CatalogError};
+use refrain_core::index::TrackNumber;
+use refrain_core::index::rows::{ROWS_VERSION, Row, RowRun, pack, units_of};
+
+use super::{IndexRows, PACK_LOCK, groups_from_bytes, groups_to_bytes, insert_rows, insert_run, new_run};
+use crate::files::{Batch, cut, lasting, unpack};
+use crate::result::{Refreshed, Skipped, SyncError, thread_died};
+
+/// Maximum number of changes per query.
+const PAGE_CHANGES: u32 = 10_000;
+
+/// Maximum number of bytes of packed constellations per run; its postings take about fifteen times as much memory.
+const BATCH_BYTES: u64 = 16 << 20;
+
+/// The columns of the row of `refrain.search` that packing changes.
+struct State {
+    position: u64,
+    tracks: i64,
+    units: i64,
+    groups: Vec<u32>,
+    scheme: i32,
+}
+
+impl IndexRows {
+    /// Reads the changes of the catalog until there are no more, and makes them searchable. Several processes can call
+    /// this at the same time; each change is applied once.
+    ///
+    /// # Errors
+    /// [`SyncError`] if the database is unavailable or denies access.
+    pub async fn pack(&self) -> Result<Refreshed, SyncError> {
+        let mut done = Refreshed::default();
+        let mut retry = Retry::new();
+        loop {
+            match self.pack_batch(&mut done).await {
+                Ok(true) => retry = Retry::new(),
+                Ok(false) => return Ok(done),
+                Err(SyncError::Catalog(error)) => self.catalog.pause_before_retry(error, &mut retry).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Applies as many of the next changes as fit into one batch; returns false if there are none.
+    async fn pack_batch(&self, done: &mut Refreshed) -> Result<bool, SyncError> {
+        let mut transaction = self.catalog.begin().await?;
+        self.lock(&mut transaction, PACK_LOCK).await?;
+        let state = self.state(&mut transaction).await?;
+        if state.position > 0 && state.scheme != ROWS_VERSION {
+            self.catalog.commit(transaction).await?;
+            self.reset().await?;
+            return Ok(true);
+        }
+        let changes = self.catalog.changes_after(state.position, PAGE_CHANGES).await?;
+        if changes.is_empty() {
+            self.catalog.commit(transaction).await?;
+            return Ok(false);
+        }
+        let sizes: HashMap<_, _> =
+            self.catalog.constellation_sizes(&lasting(&changes)).await?.into_iter().collect();
+        let Some(batch) = cut(&changes, &sizes, BATCH_BYTES).into_iter().next() else { return Ok(false) };
+        let packed = if batch.added.is_empty() {
+            Vec::new()
+        } else {
+            self.catalog.constellations(&batch.added).await?
+        };
+        let work = move || {
+            let (tracks, skipped) = unpack(packed);
+            let (run, rows) = pack(&tracks);
+            (tracks.len(), run, rows, skipped)
+        };
+        let (many, run, rows, skipped) = tokio::task::spawn_blocking(work).await.map_err(thread_died)?;
+        // A batch has a few hundred tracks, and a timeline can hold three years.
+        if run.tracks.len() < many {
+            return Err(self.catalog.invalid("tracks to pack are longer than three years in total").into());
+        }
+        self.write_batch(&mut transaction, &batch, state, &run, &rows).await?;
+        self.catalog.commit(transaction).await?;
+        done.added += run.tracks.len() as u64;
+        done.removed += batch.removed.len() as u64;
+        done.changes.extend(changes.into_iter().filter(|change| change.position <= batch.position));
+        done.skipped.extend::<Vec<Skipped>>(skipped);
+        Ok(true)
+    }
+
+    async fn state(&self, transaction: &mut Transaction) -> Result<State, CatalogError> {
+        let (position, tracks, units, groups, scheme): (i64, i64, i64, Vec<u8>, i32) =
+            sqlx::query_as("SELECT position, tracks, units, groups, scheme FROM refrain.search")
+                .persistent(false)
+                .fetch_one(&mut **transaction)
+                .await
+                .map_err(|error| self.catalog.error(error))?;
+        Ok(State {
+            position: position.cast_unsigned(),
+            tracks,
+            units,
+            groups: groups_from_bytes(&groups),
+            scheme,
+        })
+    }
+
+    async fn write_batch(
+        &self,
+        transaction: &mut Transaction,
+        batch: &Batch,
+        mut state: State,
+        run: &RowRun,
+        rows: &[Row],
+    ) -> Result<(), CatalogError> {
+        if !batch.removed.is_empty() {
+            let (tracks, units) = self.note_removed(transaction, &batch.removed).await?;
+            state.tracks -= tracks;
+            state.units -= units;
+        }
+        let fail = |error| self.catalog.error(error);
+        if !run.tracks.is_empty() {
+            let number = new_run(transaction).await.map_err(fail)?;
+            insert_rows(transaction, number, rows).await.map_err(fail)?;
+            insert_run(transaction, number, run.shape, run.postings, &run.tracks).await.map_err(fail)?;
+            state.tracks += run.tracks.len() as i64;
+            state.units += run.tracks.iter().map(|track| track.units().cast_signed()).sum::<i64>();
+            state.groups.resize(run.groups.len(), 0);
+            state
+                .groups
+                .iter_mut()
+                .zip(&run.groups)
+                .for_each(|(sum, count)| *sum = sum.saturating_add(*count));
+        }
+        sqlx::query(
+            "UPDATE refrain.search SET position = $1, tracks = $2, units = $3, groups = $4, scheme = $5",
+        )
+        .persistent(false)
+        .bind(batch.position.cast_signed())
+        .bind(state.tracks)
+        .bind(state.units)
+        .bind(groups_to_bytes(&state.groups))
+        .bind(ROWS_VERSION)
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
+        .map_err(fail)
+    }
+
+    /// Marks tracks as removed in their runs, for a later merge to drop them. Returns their number and their total of
+    /// units.
+    async fn note_removed(
+        &self,
+        transaction: &mut Transaction,
+        removed: &[TrackNumber],
+    ) -> Result<(i64, i64), CatalogError> {
+        let removed: Vec<i64> = removed.iter().map(|track| i64::from(track.0)).collect();
+        let lengths: Vec<i64> = sqlx::query_scalar(
+            "WITH there AS (UPDATE refrain.run_tracks SET gone = true WHERE track = ANY($1) AND NOT gone \
+             RETURNING run, length), \
+             noted AS (UPDATE refrain.runs r SET gone = r.gone + n.many \
+             FROM (SELECT run, count(*)::integer AS many FROM there GROUP BY run) n WHERE r.run = n.run) \
+             SELECT length FROM there",
+        )
+        .persistent(false)
+        .bind(&removed)
+        .fetch_all(&mut **transaction)
+        .await
+        .map_err(|error| self.catalog.error(error))?;
+        let units = lengths.iter().map(|length| units_of(*length as u32).cast_signed()).sum();
+        Ok((lengths.len() as i64, units))
+    }
+}

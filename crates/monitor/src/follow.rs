@@ -1,0 +1,183 @@
+//! The network side of a stream: moves deliveries from its source into its queue.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use refrain_net::{AddressPolicy, HttpClient};
+use refrain_stream::hls::{HlsSource, SourceStatus};
+use refrain_stream::{PipeSource, RadioSettings, RadioSource, UdpSource};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use url::Url;
+
+use super::failures::FailureLog;
+use super::kind::kind_of;
+use super::pool::Pool;
+use super::source::{Source, SourceSettings, StreamInput, counters_of, state_of, waiting};
+use super::status::{SourceCounters, SourceKind, StreamEnd, StreamState};
+use super::stream::{Stop, Stream};
+
+/// Interval of status updates while no delivery arrives.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Follows a stream until it ends, fails or is stopped.
+pub(super) async fn follow(
+    pool: Arc<Pool>,
+    stream: Arc<Stream>,
+    input: StreamInput,
+    client: HttpClient,
+    settings: SourceSettings,
+    stop: Arc<Stop>,
+) {
+    let stopped = stop.wanted.notified();
+    let run = async {
+        match open(&stream, input, &client, &settings).await {
+            Ok(source) => take(&pool, &stream, source).await,
+            Err(why) => StreamState::Failed(why),
+        }
+    };
+    let end = tokio::select! {
+        biased;
+        () = stopped => StreamState::Ended(StreamEnd::Stopped),
+        end = run => end,
+    };
+    tracing::debug!(stream = %stream.id, state = %end, "stream source ended");
+    stream.status.send_modify(|status| status.source_ended = true);
+    if stop.leaves() { stream.leave(&pool, end) } else { stream.end(&pool, end) }
+}
+
+/// Moves deliveries from the source to the queue. Returns the final state of the source.
+async fn take(pool: &Arc<Pool>, stream: &Arc<Stream>, mut source: Source) -> StreamState {
+    let kind = source.kind();
+    stream.status.send_modify(|status| status.kind = Some(kind));
+    let (began, mut last, playlist) = (Instant::now(), None, source.watch());
+    let mut failures = FailureLog::default();
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let next = {
+            // One future until a delivery arrives. A new future in each tick would cancel a connection attempt that takes
+            // longer.
+            let mut next = pin!(source.next());
+            loop {
+                tokio::select! {
+                    biased;
+                    next = &mut next => break next,
+                    _ = tick.tick() => {}
+                }
+                let state = state(playlist.as_ref(), last, began, kind);
+                if let (StreamState::Ended(_) | StreamState::Failed(_), SourceKind::Udp) = (&state, kind) {
+                    return state;
+                }
+                let counters = playlist.as_ref().map(|status| counters_of(&status.borrow()));
+                if let Some(counters) = &counters {
+                    failures.observe(&stream.id, Some(kind), counters);
+                }
+                show(stream, counters, state);
+            }
+        };
+        let Some(delivery) = next else {
+            let end = source.end().await;
+            show(stream, Some(source.counters()), end.clone());
+            return end;
+        };
+        last = Some(Instant::now());
+        show(stream, Some(source.counters()), state(playlist.as_ref(), last, began, kind));
+        stream.push(pool, delivery, source.full()).await;
+    }
+}
+
+/// Returns the current state of a source.
+fn state(
+    playlist: Option<&watch::Receiver<SourceStatus>>,
+    last: Option<Instant>,
+    began: Instant,
+    kind: SourceKind,
+) -> StreamState {
+    match playlist {
+        Some(status) => state_of(&status.borrow().state),
+        None => waiting(last, began, kind),
+    }
+}
+
+/// Publishes the counters and the state of a source. A final state is not published here: the worker publishes it after all
+/// queued deliveries have been processed.
+fn show(stream: &Stream, counters: Option<SourceCounters>, state: StreamState) {
+    stream.status.send_if_modified(|status| {
+        let mut changed = false;
+        if let Some(counters) = counters.filter(|counters| *counters != status.source) {
+            status.source = counters;
+            changed = true;
+        }
+        let over = state.is_end();
+        if !over && status.state != state {
+            tracing::info!(stream = %stream.id, from = %status.state, to = %state, "stream state");
+            status.state = state;
+            changed = true;
+        }
+        changed
+    });
+}
+
+async fn open(
+    stream: &Arc<Stream>,
+    input: StreamInput,
+    client: &HttpClient,
+    settings: &SourceSettings,
+) -> Result<Source, String> {
+    let text = match input {
+        StreamInput::Pipe { read, content } => {
+            let source = PipeSource::open(read, content).map_err(|error| error.to_string())?;
+            return Ok(Source::Pipe(Some(source), SourceCounters::default()));
+        }
+        StreamInput::Entry(entry) => {
+            return Ok(Source::Hls(HlsSource::enter(entry, client, settings.hls.clone())));
+        }
+        StreamInput::Url(url) => url,
+    };
+    if ["udp://", "rtp://"].iter().any(|scheme| text.starts_with(scheme)) {
+        let source = UdpSource::open(&text, &settings.udp).map_err(|error| error.to_string())?;
+        return Ok(Source::Udp(Box::new(source)));
+    }
+    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or("unsupported stream URL: the scheme must be http, https, udp or rtp")?;
+    let policy = AddressPolicy::of_operator(&url, settings.hls.allow_private, &settings.hls.private_hosts);
+    let kind = find_out(stream, &url, client, &policy, settings).await?;
+    if kind == SourceKind::Hls {
+        let source = HlsSource::open(&text, client, settings.hls.clone());
+        return source.map(Source::Hls).map_err(|error| error.to_string());
+    }
+    let listening = client.listening(&policy).map_err(|error| error.to_string())?;
+    let source = RadioSource::open(&text, listening, RadioSettings { policy, ..settings.radio.clone() });
+    source.map(|source| Source::Radio(Box::new(source))).map_err(|error| error.to_string())
+}
+
+/// Finds out which kind of stream a URL has. Failed requests are repeated for `give_up_after`; the first failure and each
+/// change of the reason are logged as warnings.
+async fn find_out(
+    stream: &Arc<Stream>,
+    url: &Url,
+    client: &HttpClient,
+    policy: &AddressPolicy,
+    settings: &SourceSettings,
+) -> Result<SourceKind, String> {
+    let (began, mut failures) = (Instant::now(), FailureLog::default());
+    let (mut pause, longest) = settings.hls.retry;
+    loop {
+        let error = match kind_of(url, client, policy).await {
+            Ok(kind) => return Ok(kind),
+            Err(error) => error,
+        };
+        stream.status.send_modify(|status| {
+            status.source.retries += 1;
+            status.source.last_error = Some(error.to_string());
+        });
+        failures.observe(&stream.id, None, &stream.status.borrow().source);
+        if !error.is_transient() || began.elapsed() > settings.hls.give_up_after {
+            return Err(error.to_string());
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}

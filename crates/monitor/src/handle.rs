@@ -1,0 +1,149 @@
+//! The public interface of the monitor: starts streams, reports their state, stops them.
+
+use std::sync::Arc;
+use std::thread;
+
+use refrain_core::matching::live::LiveSettings;
+use refrain_net::{ClientError, HttpClient, HttpSettings};
+use refrain_stream::EarSettings;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::event::{OpenAiring, StreamEvent};
+use super::follow::follow;
+use super::pool::{Index, Pool};
+use super::source::{SourceSettings, StreamSpec};
+use super::status::StreamStatus;
+use super::stream::{Stop, Stream};
+use super::worker::StreamWorker;
+
+/// Settings of the monitor.
+#[derive(Debug, Clone, Default)]
+pub struct MonitorSettings {
+    /// Number of threads that process audio. Default: one per core.
+    pub threads: Option<usize>,
+    /// Settings of the search.
+    pub live: LiveSettings,
+    /// Settings of the decoder.
+    pub ear: EarSettings,
+    /// Settings of the sources.
+    pub source: SourceSettings,
+    /// Settings of the HTTP client.
+    pub http: HttpSettings,
+}
+
+/// Error of [`Monitor::new`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// The HTTP client cannot be created.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The threads cannot be started.
+    #[error("cannot start the threads of the monitor: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Follows streams. Nothing is processed any more after it is dropped, so stop the streams first.
+pub struct Monitor {
+    pool: Arc<Pool>,
+    runtime: Handle,
+    settings: Arc<MonitorSettings>,
+    client: HttpClient,
+}
+
+/// A handle to a stream that the monitor follows. Dropping it does not stop the stream.
+#[derive(Debug, Clone)]
+pub struct StreamHandle {
+    status: watch::Receiver<StreamStatus>,
+    stop: Arc<Stop>,
+}
+
+impl Monitor {
+    /// Creates a monitor whose network side runs on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`MonitorError`] if the HTTP client or the threads cannot be created.
+    pub fn new(index: impl Index, settings: MonitorSettings) -> Result<Self, MonitorError> {
+        let client = HttpClient::new(settings.http.clone())?;
+        let cores = || thread::available_parallelism().map_or(1, Into::into);
+        let threads = settings.threads.unwrap_or_else(cores);
+        let runtime = Handle::current();
+        let pool = Pool::start(Box::new(index), threads, runtime.clone()).map_err(MonitorError::Thread)?;
+        Ok(Self { pool, runtime, settings: Arc::new(settings), client })
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> &MonitorSettings {
+        &self.settings
+    }
+
+    /// Starts following a stream. Its events are sent to `events`; while that channel is full, the stream is not processed.
+    pub fn start(&self, spec: StreamSpec, events: mpsc::Sender<StreamEvent>) -> StreamHandle {
+        self.resume(spec, Vec::new(), events)
+    }
+
+    /// Continues a stream that another worker followed before, with the open `airings` of that worker. Airings that are found
+    /// again continue without another start event; the others get their final event within 12 s of audio.
+    pub fn resume(
+        &self,
+        spec: StreamSpec,
+        airings: Vec<OpenAiring>,
+        events: mpsc::Sender<StreamEvent>,
+    ) -> StreamHandle {
+        let (status, watched) = watch::channel(StreamStatus::default());
+        let id: Arc<str> = spec.id.into();
+        let worker =
+            StreamWorker::new(Arc::clone(&id), self.settings.ear.clone(), self.settings.live.clone());
+        let worker = worker.resuming(airings).continuing_clock(spec.clock_anchor);
+        let mut source = self.settings.source.clone();
+        source.hls.start = spec.start;
+        let stop = Arc::new(Stop::default());
+        let stream = Arc::new(Stream::new(id, worker, status, events, Arc::clone(&stop)));
+        let following = follow(
+            Arc::clone(&self.pool),
+            stream,
+            spec.input,
+            self.client.clone(),
+            source,
+            Arc::clone(&stop),
+        );
+        self.runtime.spawn(following);
+        StreamHandle { status: watched, stop }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.pool.close();
+    }
+}
+
+impl StreamHandle {
+    /// Returns the state and the counters. The receiver is notified whenever they change.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<StreamStatus> {
+        self.status.clone()
+    }
+
+    /// Stops the stream. Media that has arrived is still processed, then airings get their final events.
+    pub fn stop(&self) {
+        self.stop.wanted.notify_one();
+    }
+
+    /// Leaves the stream to another worker. Queued media is not processed; open airings get one more update and no final event.
+    pub fn leave(&self) {
+        self.stop.leave();
+    }
+
+    /// Waits until the stream has ended and its last event was sent. Returns its last status.
+    pub async fn ended(&self) -> StreamStatus {
+        let mut status = self.status.clone();
+        // An error means that the stream was dropped, so it has ended too.
+        match status.wait_for(|status| status.is_over).await {
+            Ok(last) => last.clone(),
+            Err(_) => self.status.borrow().clone(),
+        }
+    }
+}

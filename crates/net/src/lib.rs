@@ -1,0 +1,119 @@
+//! HTTP requests to servers that Refrain does not control.
+//!
+//! All streams of a process share one [`HttpClient`] and its connections. The time to connect, the silence between bytes,
+//! the duration and rate of a transfer, and the size of a body are limited. Redirects are followed here and not by reqwest,
+//! because each target is checked like a first address ([`AddressPolicy`]): a playlist of the public internet must not
+//! lead to private addresses, neither by a literal address, nor by a name that resolves to one, nor by a redirect.
+//! Errors contain no tokens.
+
+mod address_kind;
+mod backoff;
+mod budget;
+mod download;
+mod error;
+mod policy;
+mod request;
+mod resolve;
+mod settings;
+
+pub use backoff::Backoff;
+pub use download::{DownloadError, Downloaded};
+pub use error::{HttpError, HttpFailure, ShownUrl};
+pub use policy::{AddressPolicy, InvalidHost, PrivateHost};
+pub use request::{Answer, Question, Reply};
+pub use reqwest::header::HeaderName;
+pub use settings::{HttpSettings, Limits};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use budget::ByteBudget;
+use reqwest::redirect::Policy;
+use url::{Host, Url};
+
+/// The HTTP client of a process. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    public: reqwest::Client,
+    private: reqwest::Client,
+    settings: Arc<HttpSettings>,
+    budget: ByteBudget,
+}
+
+/// The HTTP client could not be created.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot create the HTTP client: TLS or the certificates of the system cannot be set up")]
+pub struct ClientError(#[source] reqwest::Error);
+
+impl HttpClient {
+    /// Creates a client with these limits.
+    ///
+    /// # Errors
+    /// [`ClientError`] if TLS cannot be set up.
+    pub fn new(settings: HttpSettings) -> Result<Self, ClientError> {
+        // The resolver sees only the name and not the policy of the request, so each class of policy needs its own client.
+        let public = build(&settings, AddressPolicy::PublicOnly)?;
+        let private = build(&settings, AddressPolicy::AllowPrivate)?;
+        Ok(Self { public, private, settings: Arc::new(settings), budget: ByteBudget::default() })
+    }
+
+    /// Creates a client for endless responses (a radio station). It follows redirects itself and checks each target
+    /// like a first address. It also accepts the oldest servers, whose responses have no version of HTTP.
+    ///
+    /// # Errors
+    /// [`ClientError`] if TLS cannot be set up.
+    pub fn listening(&self, policy: &AddressPolicy) -> Result<reqwest::Client, ClientError> {
+        let redirects = policy.clone();
+        let followed = Policy::custom(move |attempt| {
+            if attempt.previous().len() > request::MAX_REDIRECTS {
+                return attempt.error(HttpFailure::Redirects(request::MAX_REDIRECTS));
+            }
+            match check(attempt.url(), &redirects) {
+                Ok(()) => attempt.follow(),
+                Err(failure) => attempt.error(failure),
+            }
+        });
+        builder(&self.settings, policy.clone())
+            .redirect(followed)
+            .http09_responses()
+            .build()
+            .map_err(ClientError)
+    }
+
+    /// Returns the client for a request to `url`. Only names that the policy grants are resolved to private addresses.
+    fn client_for(&self, url: &Url, policy: &AddressPolicy) -> &reqwest::Client {
+        match url.host() {
+            Some(Host::Domain(name)) if policy.grants_domain(name) => &self.private,
+            _ => &self.public,
+        }
+    }
+}
+
+fn build(settings: &HttpSettings, policy: AddressPolicy) -> Result<reqwest::Client, ClientError> {
+    builder(settings, policy).redirect(Policy::none()).build().map_err(ClientError)
+}
+
+fn builder(settings: &HttpSettings, policy: AddressPolicy) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(&settings.user_agent)
+        .connect_timeout(settings.connect)
+        .pool_idle_timeout(settings.keep_idle)
+        .tcp_keepalive(Duration::from_secs(30))
+        // A proxy would resolve names by itself, without the filter.
+        .no_proxy()
+        .dns_resolver(Arc::new(resolve::FilteredResolver(policy)))
+}
+
+/// Checks the scheme and a literal address of `url`; names are checked when they are resolved.
+pub fn check(url: &Url, policy: &AddressPolicy) -> Result<(), HttpFailure> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(HttpFailure::Scheme(url.scheme().to_owned()));
+    }
+    let admitted = match url.host() {
+        Some(Host::Ipv4(v4)) => policy.admits_literal(v4.into()),
+        Some(Host::Ipv6(v6)) => policy.admits_literal(v6.into()),
+        Some(Host::Domain(_)) => true,
+        None => false,
+    };
+    if admitted { Ok(()) } else { Err(HttpFailure::Refused) }
+}

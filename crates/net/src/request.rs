@@ -1,0 +1,273 @@
+//! Requests with their redirects, and responses that are read within limits.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use super::budget::{Exhausted, MAX_BUFFERED_BYTES, Reservation};
+use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, Limits, check};
+
+/// Most redirects of one request.
+pub(super) const MAX_REDIRECTS: usize = 5;
+
+/// Largest buffer in bytes that is allocated for a body by its announced length. A larger announced length is not trusted.
+const RESERVE: usize = 256 * 1024;
+
+/// Most bytes of the response to a POST that are read so that its connection can be reused.
+const LONGEST_REPLY: usize = 64 * 1024;
+
+/// A request: URL, address policy and headers.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    url: &'a Url,
+    policy: &'a AddressPolicy,
+    headers: HeaderMap,
+}
+
+impl<'a> Question<'a> {
+    /// Creates a request to `url`. Its address and those of redirects must be admitted by `policy`.
+    pub fn new(url: &'a Url, policy: &'a AddressPolicy) -> Self {
+        Self { url, policy, headers: HeaderMap::new() }
+    }
+
+    /// Returns the URL.
+    pub(super) fn url(&self) -> &Url {
+        self.url
+    }
+
+    /// Adds a header. An invalid value is ignored.
+    #[must_use]
+    pub fn header(mut self, name: header::HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Requests an uncompressed transfer, for content that is compressed already.
+    #[must_use]
+    pub fn identity(self) -> Self {
+        self.header(header::ACCEPT_ENCODING, "identity")
+    }
+}
+
+/// The response to a request: status and headers, and a body that is still to be read.
+#[derive(Debug)]
+pub struct Answer {
+    response: reqwest::Response,
+    url: Url,
+    began: Instant,
+    bytes: u64,
+    silence: Duration,
+    rate_grace: Duration,
+    least_rate: u64,
+}
+
+/// The response to a POST, without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Status code.
+    pub status: u16,
+    /// Text of the header `Retry-After`: seconds or an HTTP date.
+    pub retry_after: Option<String>,
+}
+
+impl HttpClient {
+    /// Sends a GET request, follows redirects, and returns the response if its status is a success or 304.
+    ///
+    /// # Errors
+    /// Each [`HttpFailure`] except `TooLarge` and `TooSlow`. No response within `patience` is a timeout.
+    pub async fn ask(&self, question: Question<'_>, patience: Duration) -> Result<Answer, HttpError> {
+        match timeout(patience, self.follow(&question)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HttpError::new(question.url, HttpFailure::Timeout(patience.as_secs_f64()))),
+        }
+    }
+
+    /// Sends a GET request and reads the whole response within `limits`. A 304 has an empty body.
+    ///
+    /// # Errors
+    /// Each [`HttpFailure`].
+    pub async fn fetch(&self, question: Question<'_>, limits: Limits) -> Result<(Answer, Bytes), HttpError> {
+        let url = question.url;
+        let all = async {
+            let mut answer = self.follow(&question).await?;
+            let body = answer.read(limits.bytes, self.budget.reservation()).await?;
+            Ok((answer, body))
+        };
+        match timeout(limits.total, all).await {
+            Ok(done) => done,
+            Err(_) => Err(HttpError::new(url, HttpFailure::Timeout(limits.total.as_secs_f64()))),
+        }
+    }
+
+    /// POSTs a body and returns the response with any status. A redirect is not followed, so that the body reaches no other
+    /// server.
+    ///
+    /// # Errors
+    /// [`HttpFailure::Scheme`], [`HttpFailure::Refused`], [`HttpFailure::Connect`], [`HttpFailure::Broken`]; no response
+    /// within `patience` is [`HttpFailure::Timeout`].
+    pub async fn post(
+        &self,
+        question: Question<'_>,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Reply, HttpError> {
+        let fail = |reason| HttpError::new(question.url, reason);
+        check(question.url, question.policy).map_err(fail)?;
+        let request = self
+            .client_for(question.url, question.policy)
+            .post(question.url.clone())
+            .headers(question.headers)
+            .body(body);
+        let deadline = Instant::now() + patience;
+        let mut response = match tokio::time::timeout_at(deadline, request.send()).await {
+            Ok(sent) => sent.map_err(|error| HttpError::of(question.url, &error))?,
+            Err(_) => return Err(fail(HttpFailure::Timeout(patience.as_secs_f64()))),
+        };
+        let retry_after = response.headers().get(header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let reply = Reply { status: response.status().as_u16(), retry_after };
+        // A connection can be reused only after its response was read. A long response is not worth reading for that.
+        let mut unread = LONGEST_REPLY;
+        while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(deadline, response.chunk()).await {
+            match unread.checked_sub(chunk.len()) {
+                Some(rest) => unread = rest,
+                None => break,
+            }
+        }
+        Ok(reply)
+    }
+
+    /// Counts bytes derived from a response, such as its decrypted form, against the budget until they are dropped.
+    ///
+    /// # Errors
+    /// [`HttpFailure::Busy`] if too many bytes wait to be processed.
+    pub async fn hold(&self, bytes: Bytes) -> Result<Bytes, HttpFailure> {
+        let mut reservation = self.budget.reservation();
+        reservation.extend_to(bytes.len()).await.map_err(busy)?;
+        Ok(reservation.hold(bytes))
+    }
+
+    async fn follow(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
+        let mut url = question.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            check(&url, question.policy).map_err(|reason| HttpError::new(&url, reason))?;
+            let request =
+                self.client_for(&url, question.policy).get(url.clone()).headers(headers(question, &url));
+            let response = request.send().await.map_err(|error| HttpError::of(&url, &error))?;
+            let status = response.status();
+            if status.is_success() || status == reqwest::StatusCode::NOT_MODIFIED {
+                return Ok(Answer::new(response, url, &self.settings));
+            }
+            if !status.is_redirection() {
+                return Err(HttpError::new(&url, HttpFailure::Status(status.as_u16())));
+            }
+            url = target(&url, &response)?;
+        }
+        Err(HttpError::new(&url, HttpFailure::Redirects(MAX_REDIRECTS)))
+    }
+}
+
+fn busy(_: Exhausted) -> HttpFailure {
+    HttpFailure::Busy(MAX_BUFFERED_BYTES >> 20)
+}
+
+/// Returns the headers for a request to `url`. After a redirect to another origin, credentials are left out because they are
+/// meant for the first host.
+fn headers(question: &Question<'_>, url: &Url) -> HeaderMap {
+    let mut headers = question.headers.clone();
+    if url.origin() != question.url.origin() {
+        headers.remove(header::AUTHORIZATION);
+        headers.remove(header::COOKIE);
+    }
+    headers
+}
+
+fn target(url: &Url, response: &reqwest::Response) -> Result<Url, HttpError> {
+    let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    location
+        .and_then(|location| url.join(location).ok())
+        .ok_or_else(|| HttpError::new(url, HttpFailure::RedirectTarget))
+}
+
+impl Answer {
+    fn new(response: reqwest::Response, url: Url, settings: &HttpSettings) -> Self {
+        Self {
+            response,
+            url,
+            began: Instant::now(),
+            bytes: 0,
+            silence: settings.silence,
+            rate_grace: settings.rate_grace,
+            least_rate: settings.least_rate,
+        }
+    }
+
+    /// Returns the URL that the response came from, after redirects.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Returns the status: a success, or 304.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// Returns the text of a header.
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// Returns true if the response has a header whose name begins with `prefix`, in lower case.
+    pub(super) fn has_header_prefix(&self, prefix: &str) -> bool {
+        self.response.headers().keys().any(|name| name.as_str().starts_with(prefix))
+    }
+
+    /// Returns the next bytes of the body, or `None` at its end. The future can be dropped while it waits.
+    ///
+    /// # Errors
+    /// [`HttpFailure::Timeout`] after a silence, [`HttpFailure::TooSlow`] below the minimum rate,
+    /// [`HttpFailure::Broken`] if the body ends before its announced length.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
+        let fail = |url: &Url, reason| Err(HttpError::new(url, reason));
+        let chunk = match timeout(self.silence, self.response.chunk()).await {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(error)) => return Err(HttpError::of(&self.url, &error)),
+            Err(_) => return fail(&self.url, HttpFailure::Timeout(self.silence.as_secs_f64())),
+        };
+        let Some(chunk) = chunk else { return Ok(None) };
+        self.bytes = self.bytes.saturating_add(chunk.len() as u64);
+        let elapsed = self.began.elapsed();
+        if elapsed > self.rate_grace && (self.bytes as f64) < elapsed.as_secs_f64() * self.least_rate as f64 {
+            return fail(&self.url, HttpFailure::TooSlow(self.least_rate));
+        }
+        Ok(Some(chunk))
+    }
+
+    /// Reads the body, which may have at most `limit` bytes. They are reserved until the body is dropped.
+    async fn read(&mut self, limit: u64, mut reservation: Reservation) -> Result<Bytes, HttpError> {
+        let too_large = |url: &Url| HttpError::new(url, HttpFailure::TooLarge(limit));
+        let announced = self.response.content_length().unwrap_or_default();
+        if announced > limit {
+            return Err(too_large(&self.url));
+        }
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        let announced = usize::try_from(announced).unwrap_or(RESERVE).min(RESERVE);
+        let mut body = BytesMut::with_capacity(announced.max(first.len()));
+        let mut next = Some(first);
+        while let Some(chunk) = next {
+            if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
+                return Err(too_large(&self.url));
+            }
+            let reserved = reservation.extend_to(body.len() + chunk.len()).await;
+            reserved.map_err(|exhausted| HttpError::new(&self.url, busy(exhausted)))?;
+            body.extend_from_slice(&chunk);
+            next = self.chunk().await?;
+        }
+        Ok(reservation.hold(body.freeze()))
+    }
+}

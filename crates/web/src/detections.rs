@@ -1,0 +1,110 @@
+//! API requests for the detections of a stream or of a track.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, SecondsFormat};
+use refrain_catalog::{Catalog, CatalogError, Detection, HeardIn, PageMark, Track, TrackId, TrackNumber};
+use serde_json::{Value, json};
+
+use super::Http;
+use super::error::ApiError;
+use super::extract::{ApiPath, ApiQuery};
+use super::query::{PageQuery, TimeQuery, mark_text};
+use super::streams::heard_in;
+
+impl Http {
+    /// Returns the catalog, if it is open.
+    pub(super) fn catalog(&self) -> Result<&Arc<dyn Catalog>, ApiError> {
+        self.service.catalog.get().ok_or(ApiError::NotYet)
+    }
+}
+
+/// `GET /v1/streams/{id}/detections`
+pub(super) async fn of_stream(
+    State(http): State<Http>,
+    ApiPath(id): ApiPath<String>,
+    ApiQuery(query): ApiQuery<TimeQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let ((from, to), after, limit) = (query.times()?, query.mark()?, query.limit()?);
+    let catalog = http.catalog()?;
+    // An id without a row can be the name of an earlier session, whose row has been replaced.
+    let stream = catalog.journal().stream(&id).await?;
+    let place = stream.as_ref().map_or_else(|| HeardIn::Stream(id), heard_in);
+    let page = catalog.journal().detections_of(&place, from, to, after, limit).await?;
+    page_of(&**catalog, &page, limit, Detection::mark_by_start).await
+}
+
+/// `GET /v1/detections/{track}`
+pub(super) async fn of_track(
+    State(http): State<Http>,
+    ApiPath(track): ApiPath<String>,
+    ApiQuery(query): ApiQuery<PageQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let (before, limit) = (query.mark()?, query.limit()?);
+    let track: TrackId = track.parse().map_err(|_| {
+        ApiError::Bad(format!("invalid track id {track:?}; `refrain tracks list` shows the ids"))
+    })?;
+    let catalog = http.catalog()?;
+    let page = catalog.journal().airings_of(track, before, limit).await?;
+    page_of(&**catalog, &page, limit, Detection::mark_by_first_seen).await
+}
+
+async fn page_of(
+    catalog: &dyn Catalog,
+    page: &[Detection],
+    limit: u32,
+    mark: impl Fn(&Detection) -> PageMark,
+) -> Result<Json<Value>, ApiError> {
+    let next = page.last().filter(|_| page.len() == limit as usize).map(|last| mark_text(mark(last)));
+    Ok(Json(json!({"detections": tell(catalog, page).await?, "next": next})))
+}
+
+/// Returns detections in the format of the API, with the tracks that were detected.
+pub(super) async fn tell(catalog: &dyn Catalog, page: &[Detection]) -> Result<Vec<Value>, CatalogError> {
+    let mut numbers: Vec<_> = page.iter().map(|detection| detection.track).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let tracks = if numbers.is_empty() { Vec::new() } else { catalog.by_numbers(&numbers).await? };
+    let tracks: HashMap<_, _> = tracks.into_iter().map(|track| (track.number, track)).collect();
+    Ok(page.iter().map(|detection| row(detection, &tracks)).collect())
+}
+
+fn row(heard: &Detection, tracks: &HashMap<TrackNumber, Track>) -> Value {
+    let (place, name) = match &heard.heard_in {
+        HeardIn::Stream(id) => ("stream", id),
+        HeardIn::File(name) => ("file", name),
+    };
+    let metadata = tracks.get(&heard.track).map(|track| &track.metadata);
+    let mut row = json!({
+        "id": heard.id,
+        place: name,
+        "track": {
+            "id": heard.track_id.to_string(),
+            "title": metadata.and_then(|metadata| metadata.title.as_deref()),
+            "artist": metadata.and_then(|metadata| metadata.artist.as_deref()),
+            "isrc": metadata.and_then(|metadata| metadata.isrc.as_deref()),
+        },
+        "start_seconds": heard.query_start,
+        "end_seconds": heard.query_end,
+        "reference_start_seconds": heard.reference_start,
+        "speed": heard.speed,
+        "pitch_cents": heard.pitch_cents,
+        "false_positive_probability": heard.false_positive_probability,
+        "is_final": heard.is_final,
+    });
+    // In a file, these times are relative to its first sample and would only repeat the seconds.
+    if let (HeardIn::Stream(_), Value::Object(row)) = (&heard.heard_in, &mut row) {
+        row.insert("start".to_owned(), json!(time(heard.start_at)));
+        row.insert("end".to_owned(), json!(time(heard.end_at)));
+    }
+    row
+}
+
+/// Formats a time in milliseconds since 1970 according to RFC 3339.
+fn time(milliseconds: i64) -> Option<String> {
+    let time = DateTime::from_timestamp_millis(milliseconds)?;
+    Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}

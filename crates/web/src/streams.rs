@@ -1,0 +1,170 @@
+//! API requests under `/v1/streams`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use refrain_catalog::{HeardIn, NewStream, StartOutcome, Stream, StreamFilter, worker_name};
+use refrain_stream::GapReason;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Http;
+use super::detections::tell;
+use super::error::ApiError;
+use super::extract::{ApiJson, ApiPath, ApiQuery};
+use super::query::{StreamsQuery, now};
+use refrain_monitor::StreamStatus;
+use refrain_service::streams::{ORIGIN_API, outside_name};
+
+/// Maximum length of an id, in characters.
+const LONGEST_ID: usize = 200;
+
+/// Maximum length of a URL, in bytes.
+const LONGEST_URL: usize = 8 * 1024;
+
+/// A stream in the format of the API. Its URL can contain credentials and is never returned.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    origin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    started_at: i64,
+    updated_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
+    /// Deaths of the process, or of the decoder, that count against the stream.
+    deaths: u32,
+    quarantined: bool,
+}
+
+impl<'a> From<&'a Stream> for Row<'a> {
+    fn from(stream: &'a Stream) -> Self {
+        Self {
+            id: &stream.id,
+            state: stream.state.as_str(),
+            reason: stream.reason.as_deref(),
+            origin: &stream.origin,
+            session: stream.session.as_deref(),
+            started_at: stream.started_at,
+            updated_at: stream.updated_at,
+            ended_at: stream.ended_at,
+            worker: stream.lease_owner.as_deref().map(worker_name),
+            deaths: stream.deaths.max(stream.decoder_deaths),
+            quarantined: stream.is_quarantined(),
+        }
+    }
+}
+
+/// Returns the name under which the journal stores detections in the stream: that of its session, if it has one.
+pub(super) fn heard_in(stream: &Stream) -> HeardIn {
+    HeardIn::Stream(outside_name(stream).to_owned())
+}
+
+/// `GET /v1/streams`
+pub(super) async fn list(
+    State(http): State<Http>,
+    ApiQuery(query): ApiQuery<StreamsQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let limit = query.limit()?;
+    let filter = StreamFilter { over: query.all, origin: query.origin.clone(), ..StreamFilter::default() };
+    let page = http.catalog()?.journal().streams(&filter, query.after.as_deref(), limit).await?;
+    let rows: Vec<_> = page.iter().map(Row::from).collect();
+    let next = page.last().filter(|_| page.len() == limit as usize).map(|last| last.id.as_str());
+    Ok(Json(json!({"streams": rows, "next": next})))
+}
+
+/// `GET /v1/streams/{id}`
+pub(super) async fn show(
+    State(http): State<Http>,
+    ApiPath(id): ApiPath<String>,
+) -> Result<Json<Value>, ApiError> {
+    let catalog = http.catalog()?;
+    let stream = catalog.journal().stream(&id).await?.ok_or_else(|| unknown(&id))?;
+    let open = catalog.journal().open_detections(&heard_in(&stream)).await?;
+    let playing = tell(&**catalog, &open).await?;
+    let followed = (http.service.statuses)().into_iter().find(|(followed, _)| *followed == id);
+    Ok(Json(json!({
+        "stream": Row::from(&stream),
+        "now_playing": playing,
+        "followed": followed.map(|(_, status)| followed_here(&status)),
+    })))
+}
+
+/// Returns the part of the status that only the process that follows the stream has.
+fn followed_here(status: &StreamStatus) -> Value {
+    json!({
+        "state": status.state.name(),
+        "lag_seconds": status.lag(),
+        "heard_seconds": status.position,
+        "queued_seconds": status.queued_seconds,
+        "silence_seconds": status.ear.silence_seconds,
+        "missing_seconds": status.ear.gaps.total().seconds,
+        "dropped_seconds": status.ear.gaps.of(GapReason::Dropped).seconds,
+        "decode_errors": status.ear.decode_errors,
+        "last_error": status.source.last_error,
+    })
+}
+
+/// Body of `POST /v1/streams`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Add {
+    id: String,
+    url: String,
+}
+
+/// `POST /v1/streams`
+pub(super) async fn add(
+    State(http): State<Http>,
+    ApiJson(Add { id, url }): ApiJson<Add>,
+) -> Result<impl IntoResponse, ApiError> {
+    if !(1..=LONGEST_ID).contains(&id.chars().count()) {
+        return Err(ApiError::Unprocessable(format!("id must have 1 to {LONGEST_ID} characters")));
+    }
+    let parsed = url::Url::parse(&url).ok();
+    let known = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https" | "udp"));
+    if !known || url.len() > LONGEST_URL {
+        return Err(ApiError::Unprocessable(format!(
+            "url must be an http, https or udp URL of at most {LONGEST_URL} bytes"
+        )));
+    }
+    let new = NewStream { id, url, origin: ORIGIN_API.to_owned(), session: None, started_at: now() };
+    let outcome = http.catalog()?.journal().start_stream(&new).await?;
+    let (status, stream) = match outcome {
+        StartOutcome::Started(stream) => (StatusCode::CREATED, stream),
+        StartOutcome::Known(stream) if stream.url == new.url => (StatusCode::OK, stream),
+        StartOutcome::Known(stream) => {
+            return Err(ApiError::Conflict(format!(
+                "stream {:?} is {} already with another URL; stop it first",
+                stream.id,
+                stream.state.as_str()
+            )));
+        }
+    };
+    Ok((status, Json(json!({"stream": Row::from(&stream)}))))
+}
+
+/// `DELETE /v1/streams/{id}`
+pub(super) async fn stop(
+    State(http): State<Http>,
+    ApiPath(id): ApiPath<String>,
+) -> Result<StatusCode, ApiError> {
+    let journal = http.catalog()?.journal();
+    if journal.stream(&id).await?.is_none() {
+        return Err(unknown(&id));
+    }
+    // If the stream has ended already, the request succeeds as well.
+    journal.end_stream(&id, None, Some("stopped by hand"), now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn unknown(id: &str) -> ApiError {
+    ApiError::NotFound(format!("there is no stream {id:?}"))
+}
