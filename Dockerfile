@@ -44,7 +44,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,id=refrain-target-${TARGETARCH},sharing=locked <<END
 source /etc/refrain-target
 export CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=symbols
-cargo build --release --locked --package refrain --bin refrain
+cargo build --release --locked --package refrain --bin refrain --features aws
 install -D -m 0755 "target/$CARGO_BUILD_TARGET/release/refrain" /out/usr/local/bin/refrain
 # One program: by this name it takes the flags of identifyStream.
 ln -s refrain /out/usr/local/bin/identifyStream

@@ -100,7 +100,7 @@ pub(crate) async fn outside(settings: &Settings, service: &ServiceSettings) -> a
         None => Ok(Outside::default()),
         Some((what, _)) => anyhow::bail!(
             "{what} needs AWS, but this refrain was built without AWS; remove it from the settings, or build refrain with \
-             `--features aws`"
+             `cargo install --path crates/cli --features aws`"
         ),
     }
 }
@@ -119,5 +119,6 @@ pub(crate) async fn objects(
 pub(crate) async fn objects(
     _: &Settings,
 ) -> anyhow::Result<std::sync::Arc<dyn refrain_service::outside::Objects>> {
-    anyhow::bail!("s3:// needs AWS, but this refrain was built without AWS; build it with `--features aws`")
+    anyhow::bail!("s3:// needs AWS, but this refrain was built without AWS; build it with `cargo install --path crates/cli --features \
+         aws`")
 }

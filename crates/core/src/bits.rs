@@ -3,8 +3,10 @@
 //! Bits are stored in little-endian words, lowest bit first. A Rice code (Rice, Plaunt 1971) with parameter `k` is
 //! the high part of the value in unary (zeros, terminated by a one), followed by the low `k` bits of the value.
 
-/// Values with a unary part of at least this many zeros are written as an escape: exactly this many zeros, a one,
-/// then the value in 64 plain bits.
+/// Values with a unary part of at least this many zeros are written as an escape: exactly this many zeros, a one, then
+/// the value in 64 plain bits. The limit bounds a code to 105 bits. With a fitted parameter, only values of 14 or more
+/// times the mean reach it. At half of it, values of 7 or more times the mean would take 85 bits; at twice, the unary
+/// part would not fit into one peeked word. A change changes all packed formats.
 const LONGEST_UNARY: u64 = 40;
 
 /// Returns the best Rice parameter, at most 32, for `count` values with a sum of about `sum`. It is the base-2
@@ -34,6 +36,7 @@ impl BitWriter {
         if count == 0 {
             return;
         }
+        // A shift by 64 overflows, here and in the branch below.
         let value = if count == 64 { value } else { value & ((1 << count) - 1) };
         self.word |= value << self.used;
         let taken = 64 - self.used;
@@ -103,6 +106,7 @@ impl<'a> BitReader<'a> {
 
     #[inline]
     fn skip(&mut self, count: u32) -> Option<()> {
+        // The position stays beyond the end after a failed read, so that all later reads fail as well.
         self.at += count as usize;
         (self.at <= self.bytes.len() * 8).then_some(())
     }
@@ -110,6 +114,7 @@ impl<'a> BitReader<'a> {
     /// Reads the next `count` bits, at most 64.
     #[inline]
     pub(crate) fn bits(&mut self, count: u32) -> Option<u64> {
+        // A peek returns only 57 bits, so longer values are read in two parts.
         if count > 56 {
             let low = self.bits(32)?;
             return Some(low | self.bits(count - 32)? << 32);
@@ -146,6 +151,8 @@ impl<'a> BitReader<'a> {
         let mask = (1u64 << k) - 1;
         let (mut word, mut known) = (self.peek(), WHOLE);
         for _ in 0..count {
+            // Bits above `known` may be zeros that were shifted in. A code that extends into them has a length above
+            // `known`, so it is read again from a newly peeked word.
             let mut high = word.trailing_zeros();
             let mut length = high + 1 + k;
             if length > known {
@@ -173,6 +180,7 @@ impl<'a> BitReader<'a> {
 
     #[cold]
     fn rice_slowly(&mut self, k: u32, high: u32) -> Option<u64> {
+        // No writer makes longer unary parts. The zeros after the end of the slice also end here.
         if u64::from(high) > LONGEST_UNARY {
             return None;
         }

@@ -21,8 +21,10 @@ impl Backoff {
     /// Returns the next pause.
     #[allow(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> Duration {
+        // A shift by 32 or more bits is `None`. Saturation keeps the pause at its maximum however many tries fail.
         let doubled = self.first.saturating_mul(1_u32.checked_shl(self.tries).unwrap_or(u32::MAX));
         self.tries = self.tries.saturating_add(1);
+        // Half of the pause is fixed, so that two tries never follow each other directly.
         doubled.min(self.longest).mul_f64(0.5 + 0.5 * fastrand::f64())
     }
 

@@ -7,15 +7,20 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Most bytes of responses that a process holds at a time: playlists, keys and segments of all streams that were received
-/// but not processed yet. 300 streams of audio with three segments each need a tenth of it.
+/// Maximum number of bytes of responses that a process holds at a time: playlists, keys and segments of all streams
+/// that were received but not processed yet. 300 streams of audio with three segments each need a tenth of it, and four
+/// segments of the largest permitted size (64 MiB) fit. At half, two such segments delay all other streams; at twice,
+/// servers that send large segments can take half a GiB of memory.
 pub(super) const MAX_BUFFERED_BYTES: usize = 256 << 20;
 
-/// Bytes per permit of the semaphore. Reservations are rounded up to a multiple of it.
+/// Bytes per permit of the semaphore. Reservations are rounded up to a multiple of it, so that a body that arrives in
+/// small chunks rarely waits for the semaphore. At twice, a small playlist counts as 128 KiB; at half, large bodies
+/// need twice as many reservations.
 const UNIT: usize = 64 << 10;
 
-/// Longest wait for other responses to be processed. Without this limit, several responses that each wait for the rest of
-/// their bytes would deadlock.
+/// Maximum wait for other responses to be processed. Without this limit, several responses that each wait for the rest
+/// of their bytes would deadlock. At half, a short overload drops segments; at twice, such a deadlock delays its
+/// streams by 20 s.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The bytes that are not reserved.
@@ -54,13 +59,16 @@ impl Reservation {
     /// # Errors
     /// [`Exhausted`] after [`MAX_WAIT`].
     pub(super) async fn extend_to(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        // Permits that are held already count, so that a growing body reserves each byte once.
         let reserved = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let Some(missing) = bytes.div_ceil(UNIT).checked_sub(reserved).filter(|missing| *missing > 0) else {
             return Ok(());
         };
+        // The semaphore counts in `u32`. More units than that exceed the budget in any case.
         let missing = u32::try_from(missing).map_err(|_| Exhausted)?;
         let more = timeout(MAX_WAIT, Arc::clone(&self.budget.free).acquire_many_owned(missing)).await;
         let more = more.map_err(|_| Exhausted)?.map_err(|_| Exhausted)?;
+        // Merged permits are released together, when the last copy of the body is dropped.
         match &mut self.permit {
             Some(permit) => permit.merge(more),
             None => self.permit = Some(more),

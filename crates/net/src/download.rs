@@ -45,10 +45,13 @@ impl HttpClient {
         let url = question.url().clone();
         let all = async {
             let mut answer = self.ask(question, limits.total).await?;
+            // A station never ends, so only the time limit or the full disk would stop the download.
             if answer.has_header_prefix("icy-") {
                 return Err(DownloadError::Live(answer.url().into()));
             }
             let too_large = |url| HttpError::new(url, HttpFailure::TooLarge(limits.bytes));
+            // A body that is announced as too large fails before a byte is written. The loop counts as well, because a
+            // server may announce no length or a wrong one.
             let total = answer.header("content-length").and_then(|length| length.parse::<u64>().ok());
             if total.is_some_and(|total| total > limits.bytes) {
                 return Err(too_large(answer.url()).into());
@@ -63,6 +66,8 @@ impl HttpClient {
             }
             Ok(bytes)
         };
+        // Each chunk has its own timeout, so a server that sends a byte from time to time would never fail without a
+        // limit of the total.
         match timeout(limits.total, all).await {
             Ok(done) => done,
             Err(_) => Err(HttpError::new(&url, HttpFailure::Timeout(limits.total.as_secs_f64())).into()),

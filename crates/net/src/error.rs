@@ -9,7 +9,8 @@ use url::Url;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShownUrl(String);
 
-/// Longest text of a URL in messages, in characters. Some hosts keep hundreds of characters of state in a path.
+/// Maximum length of a URL in messages, in characters. Some hosts keep hundreds of characters of state in a path. At
+/// half, paths of CDNs are cut before the file name; at twice, a URL fills more than a line of a terminal.
 const MAX_SHOWN: usize = 120;
 
 impl From<&Url> for ShownUrl {
@@ -18,6 +19,8 @@ impl From<&Url> for ShownUrl {
         if let Some(port) = url.port() {
             text.push_str(&format!(":{port}"));
         }
+        // The path distinguishes the renditions and segments of a host. Servers put tokens into the query, which is
+        // left out.
         text.push_str(url.path());
         if let Some((at, _)) = text.char_indices().nth(MAX_SHOWN) {
             text.truncate(at);
@@ -102,6 +105,8 @@ impl HttpError {
     /// and only if that is not an error of reqwest as well.
     pub(super) fn of(url: &Url, error: &reqwest::Error) -> Self {
         let cause = || innermost(error);
+        // The refusal of the resolver arrives as a connection error. It is recognized first, because its message names
+        // the setting that permits the address.
         let refused = is_refusal(error);
         let reason = if refused {
             HttpFailure::Refused
@@ -123,6 +128,7 @@ impl HttpError {
 
     /// Returns true if the same request can succeed later.
     pub fn is_transient(&self) -> bool {
+        // A 404 is transient too: the playlist of a stream appears only when its encoder starts.
         !matches!(self.reason, HttpFailure::Scheme(_) | HttpFailure::Refused)
     }
 }
@@ -132,6 +138,7 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(next) = cause.source() {
         cause = next;
     }
+    // Any error of reqwest prints the complete URL, so its text cannot be used.
     if cause.is::<reqwest::Error>() { "unknown cause".to_owned() } else { cause.to_string() }
 }
 

@@ -65,6 +65,7 @@ impl HttpClient {
     pub fn listening(&self, policy: &AddressPolicy) -> Result<reqwest::Client, ClientError> {
         let redirects = policy.clone();
         let followed = Policy::custom(move |attempt| {
+            // The previous URLs include the first one, so the limit is the same as that of `HttpClient::ask`.
             if attempt.previous().len() > request::MAX_REDIRECTS {
                 return attempt.error(HttpFailure::Redirects(request::MAX_REDIRECTS));
             }
@@ -82,6 +83,7 @@ impl HttpClient {
 
     /// Returns the client for a request to `url`. Only names that the policy grants are resolved to private addresses.
     fn client_for(&self, url: &Url, policy: &AddressPolicy) -> &reqwest::Client {
+        // A literal address is never resolved, so `check` alone decides about it, and either client can be used.
         match url.host() {
             Some(Host::Domain(name)) if policy.grants_domain(name) => &self.private,
             _ => &self.public,
@@ -98,6 +100,7 @@ fn builder(settings: &HttpSettings, policy: AddressPolicy) -> reqwest::ClientBui
         .user_agent(&settings.user_agent)
         .connect_timeout(settings.connect)
         .pool_idle_timeout(settings.keep_idle)
+        // Probes find connections of the pool that a router has dropped, before a request runs into its timeout.
         .tcp_keepalive(Duration::from_secs(30))
         // A proxy would resolve names by itself, without the filter.
         .no_proxy()

@@ -46,7 +46,10 @@ impl AddressPolicy {
     /// host; the result of a name lookup never does. `allow_private` grants it to the host of `url`, which is all of this
     /// machine for a loopback address, and `others` name further hosts that may have private addresses.
     pub fn of_operator(url: &Url, allow_private: bool, others: &[PrivateHost]) -> Self {
+        // A name that merely resolves to a private address grants nothing: its owner could direct requests to any host
+        // of the operator's network.
         let own = PrivateHost::of(url).filter(|host| allow_private || host.is_private());
+        // All loopback addresses are the same machine, so a permission for one of them extends to the others.
         let machine = own.as_ref().filter(|host| allow_private && host.is_loopback());
         let machine = machine.map(|_| PrivateHost(Named::Loopback));
         let hosts: Arc<[PrivateHost]> =
@@ -66,6 +69,7 @@ impl AddressPolicy {
 
     /// Returns true if a request for the name `domain` may connect to `address`, to which the name resolved.
     pub(super) fn admits_resolved(&self, domain: &str, address: IpAddr) -> bool {
+        // A resolver can be configured to return any address for this name; the grant must not extend to it.
         if normalized(domain) == LOCALHOST && !address.to_canonical().is_loopback() {
             return kind(address) == AddressKind::Public;
         }
@@ -133,6 +137,7 @@ impl FromStr for PrivateHost {
         }
         // The rules of URLs normalize case, international names and unusual notations of IPv4 addresses.
         let url = Url::parse(&format!("http://{text}/")).map_err(|_| invalid())?;
+        // Grants compare hosts only. A port is rejected, because it would look like a restriction and have no effect.
         let port = if text.starts_with('[') { !text.ends_with(']') } else { text.contains(':') };
         if port || text.contains(['/', '\\', '?', '#', '@']) {
             return Err(invalid());

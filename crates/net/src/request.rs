@@ -10,13 +10,18 @@ use url::Url;
 use super::budget::{Exhausted, MAX_BUFFERED_BYTES, Reservation};
 use super::{AddressPolicy, HttpClient, HttpError, HttpFailure, HttpSettings, Limits, check};
 
-/// Most redirects of one request.
+/// Maximum number of redirects of one request. CDNs and load balancers use one or two. At half, a token redirect before
+/// those of the CDN fails; at twice, each attempt on a redirect loop costs ten requests.
 pub(super) const MAX_REDIRECTS: usize = 5;
 
-/// Largest buffer in bytes that is allocated for a body by its announced length. A larger announced length is not trusted.
+/// Maximum buffer in bytes that is allocated for a body by its announced length, because a larger one is not trusted. A
+/// segment of audio fits; a larger body grows by doubling. At half, some segments are copied once more; at twice,
+/// servers that announce much and send little cost more memory.
 const RESERVE: usize = 256 * 1024;
 
-/// Most bytes of the response to a POST that are read so that its connection can be reused.
+/// Maximum number of bytes of the response to a POST that are read so that its connection can be reused. Receivers
+/// answer with a few hundred bytes. A longer response closes the connection: at half, more receivers need a new
+/// handshake for each message; at twice, more bytes are read for nothing.
 const LONGEST_REPLY: usize = 64 * 1024;
 
 /// A request: URL, address policy and headers.
@@ -123,6 +128,8 @@ impl HttpClient {
             .post(question.url.clone())
             .headers(question.headers)
             .body(body);
+        // One deadline for the headers and the body, so that a receiver that sends its body slowly does not delay the
+        // next message.
         let deadline = Instant::now() + patience;
         let mut response = match tokio::time::timeout_at(deadline, request.send()).await {
             Ok(sent) => sent.map_err(|error| HttpError::of(question.url, &error))?,
@@ -155,6 +162,7 @@ impl HttpClient {
     async fn follow(&self, question: &Question<'_>) -> Result<Answer, HttpError> {
         let mut url = question.url.clone();
         for _ in 0..=MAX_REDIRECTS {
+            // Every redirect target is checked, because a permitted host can redirect to a private address.
             check(&url, question.policy).map_err(|reason| HttpError::new(&url, reason))?;
             let request =
                 self.client_for(&url, question.policy).get(url.clone()).headers(headers(question, &url));
@@ -241,6 +249,7 @@ impl Answer {
         };
         let Some(chunk) = chunk else { return Ok(None) };
         self.bytes = self.bytes.saturating_add(chunk.len() as u64);
+        // An average since the start, so that one pause does not fail an otherwise fast transfer.
         let elapsed = self.began.elapsed();
         if elapsed > self.rate_grace && (self.bytes as f64) < elapsed.as_secs_f64() * self.least_rate as f64 {
             return fail(&self.url, HttpFailure::TooSlow(self.least_rate));
@@ -252,6 +261,7 @@ impl Answer {
     async fn read(&mut self, limit: u64, mut reservation: Reservation) -> Result<Bytes, HttpError> {
         let too_large = |url: &Url| HttpError::new(url, HttpFailure::TooLarge(limit));
         let announced = self.response.content_length().unwrap_or_default();
+        // Fails before the body is transferred. The loop counts too: compressed and chunked bodies announce no length.
         if announced > limit {
             return Err(too_large(&self.url));
         }
@@ -263,6 +273,7 @@ impl Answer {
             if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
                 return Err(too_large(&self.url));
             }
+            // Reserved as the bytes arrive, so that a server cannot occupy the budget by announcing a large body.
             let reserved = reservation.extend_to(body.len() + chunk.len()).await;
             reserved.map_err(|exhausted| HttpError::new(&self.url, busy(exhausted)))?;
             body.extend_from_slice(&chunk);

@@ -21,6 +21,7 @@ impl Resolve for FilteredResolver {
         let policy = self.0.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            // A name without any address is a failed lookup, which can be temporary, and not a refusal.
             let resolved = !found.is_empty();
             let admitted: Vec<SocketAddr> = found
                 .into_iter()

@@ -22,11 +22,19 @@ pub struct HttpSettings {
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
+            // Two retransmissions of a lost SYN take 3 s. At half, a second lost packet fails the connection; at twice, a
+            // server that is down delays a segment for 10 s in each attempt.
             connect: Duration::from_secs(5),
+            // Live segments arrive in a burst, so a long silence means a broken connection. At half, a busy server
+            // fails; at twice, a segment has often left the playlist when it is requested again.
             silence: Duration::from_secs(10),
-            // Lower than the rate of any audio: a twelfth of HE-AAC at 96 kbit/s, which has 12 kB/s.
+            // Lower than the rate of any audio: a twelfth of HE-AAC at 96 kbit/s, which has 12 kB/s. At twice, speech at
+            // 16 kbit/s fails on a slow line; at half, a trickling segment occupies its slot twice as long.
             least_rate: 1024,
+            // The start of a transfer is slow: TLS, slow start, and servers that send a segment while it is produced.
             rate_grace: Duration::from_secs(5),
+            // Longer than the longest interval of playlist loads (30 s), so that a stream keeps its connection. At
+            // half, the slowest streams need a new TLS handshake for each load.
             keep_idle: Duration::from_secs(60),
             user_agent: concat!("refrain/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

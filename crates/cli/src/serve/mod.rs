@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use refrain_service::serve::{Ended, HttpServer, Open, Plan, serve};
 use refrain_service::settings::ServiceSettings;
-use refrain_web::Access;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{HealthcheckArgs, ServeArgs};
@@ -27,6 +26,9 @@ pub(crate) fn healthcheck(args: &HealthcheckArgs, settings: &Settings, output: &
 
 /// Runs `refrain serve`.
 pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
+    if cfg!(not(feature = "serve")) {
+        bail!("this refrain was built without the service; build it with `--features serve`");
+    }
     let roles = (!args.role.is_empty()).then_some(args.role.as_slice());
     let service = settings.service(roles)?;
     if settings.search == SearchHome::Database {
@@ -66,9 +68,16 @@ pub(crate) fn run(args: &ServeArgs, settings: &Settings) -> Result<Outcome> {
 }
 
 /// Returns the server of the HTTP endpoints: health checks and metrics, and the API with the role `api`.
+#[cfg(feature = "serve")]
 fn http(service: &ServiceSettings) -> HttpServer {
-    let api = service.roles.api.then(|| Access { token: service.http.api_token.clone() });
+    let api = service.roles.api.then(|| refrain_web::Access { token: service.http.api_token.clone() });
     Box::new(move |view, listener, stop| Box::pin(refrain_web::run(view, api, listener, stop)))
+}
+
+/// Variant for builds without HTTP endpoints, in which [`run`] returns an error before it needs this.
+#[cfg(not(feature = "serve"))]
+fn http(_: &ServiceSettings) -> HttpServer {
+    Box::new(|_, _, _| Box::pin(async {}))
 }
 
 /// Returns the function with which the service opens the catalog. It creates a catalog that does not exist.

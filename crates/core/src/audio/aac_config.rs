@@ -31,6 +31,8 @@ pub(super) fn read_core(bits: &mut Bits<'_>) -> Result<Core, String> {
     let rate = sample_rate(bits).ok_or_else(cut)?;
     let channels = bits.take(4).ok_or_else(cut)?;
     if object == AOT_SBR || object == AOT_PS {
+        // For SBR and PS, the first rate and the channels describe the core, and the object type of the core follows
+        // the second rate.
         sample_rate(bits).ok_or_else(cut)?; // of the full band, which is not decoded
         object = object_type(bits).ok_or_else(cut)?;
     }
@@ -45,6 +47,8 @@ pub(super) fn read_core(bits: &mut Bits<'_>) -> Result<Core, String> {
     if short_frames {
         return Err("AAC with 960 samples a frame".to_owned());
     }
+    // An escaped rate is any 24-bit number. No encoder uses a rate outside of this range, and the resampler needs long
+    // blocks for odd rates.
     if !(1_000..=96_000).contains(&rate) {
         return Err(format!("AAC at {rate} Hz"));
     }
@@ -71,6 +75,7 @@ pub(super) fn write_core(core: Core) -> Box<[u8]> {
     let index = AAC_RATES.iter().position(|&rate| rate == core.rate);
     match index {
         Some(index) => {
+            // The last three bits are zero: 1,024 samples per frame, no core coder, no extension.
             let word = (AOT_LC << 11) | ((index as u32) << 7) | ((channels as u32) << 3);
             word.to_be_bytes()[2..].into()
         }

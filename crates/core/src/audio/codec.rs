@@ -110,6 +110,8 @@ pub(super) fn aac_parameters(core: aac_config::Core) -> AudioCodecParameters {
 }
 
 fn reduce_aac(parameters: &mut AudioCodecParameters) -> Result<(), String> {
+    // Only the core is decoded, so the decoder gets a configuration without the extensions for the upper half of the
+    // band and for stereo.
     if let Some(config) = &parameters.extra_data {
         let core = aac_config::read_core(&mut Bits::new(config))?;
         *parameters = aac_parameters(core);
@@ -125,6 +127,7 @@ fn reduce_aac(parameters: &mut AudioCodecParameters) -> Result<(), String> {
 fn unsupported(codec: AudioCodecId, error: &Error) -> String {
     let name = codec_name(codec);
     match error {
+        // A reason such as "unsupported codec" repeats what the message already says.
         Error::Unsupported(what) if !what.contains("codec") => format!("{name} ({what})"),
         Error::DecodeError(what) => format!("{name} ({what})"),
         _ => name,

@@ -20,7 +20,8 @@ use super::sniff;
 use super::source::{Failure, Source};
 use super::tags::Tags;
 
-/// Number of bytes that demuxers can seek back in a stream. Must be a power of two.
+/// Number of bytes that demuxers can seek back in a stream. Must be a power of two. At half of it, streams whose
+/// demuxer seeks back further cannot be opened; at twice, each open reader takes 256 KiB more.
 const LOOK_BACK: usize = 256 << 10;
 
 /// A container that symphonia reads.
@@ -39,6 +40,7 @@ impl Container {
         let failure = source.failure();
         let options = MediaSourceStreamOptions { buffer_len: LOOK_BACK };
         let stream = MediaSourceStream::new(Box::new(source), options);
+        // Larger tags would be read into memory before `Tags::read` could cut them.
         let metadata = MetadataOptions::default().limit_tag_bytes(Limit::Maximum(limits.max_tag_bytes));
         let probe = || {
             let (hint, format) = (Hint::new(), FormatOptions::default());
@@ -49,12 +51,15 @@ impl Container {
             Ok(reader) => {
                 let title = sniff::matroska_title(head);
                 let container = Self { reader, track: 0, time_base: None, failure, title };
+                // The probe accepts any bytes that contain a frame header, and returns a reader for programs and
+                // pictures too.
                 if sniff::has_frames(head, container.name()) {
                     return Ok(container);
                 }
                 Err(AudioError::NotAudio { name: name.to_owned() })
             }
             Err(Error::Unsupported(_) | Error::DecodeError(_) | Error::IoError(_))
+                // A failed read also ends the probe. It must not be reported as a file that is not audio.
                 if !sniff::was_audio(head) && failure.is_empty() =>
             {
                 Err(AudioError::NotAudio { name: name.to_owned() })
@@ -91,12 +96,14 @@ impl Container {
             let Some(parameters) = track.codec_params.as_ref().and_then(|p| p.audio()) else { continue };
             match Codec::new(parameters) {
                 Ok(codec) => {
+                    // Fragmented MP4 declares a length of 0, because the header is written before the audio.
                     let seconds = self.declared_seconds(track, parameters).filter(|&seconds| seconds > 0.0);
                     let rate = parameters.sample_rate.unwrap_or(0);
                     let channels = parameters.channels.as_ref().map_or(0, Channels::count);
                     (self.track, self.time_base) = (track.id, track.time_base);
                     return Ok(Chosen { codec, rate, channels, seconds });
                 }
+                // A later track may be supported, so the reason is used only if none is.
                 Err(codec) => refused = refused.or(Some(codec)),
             }
         }
@@ -124,6 +131,8 @@ impl Container {
                 Ok(Some(_)) => {}
                 Ok(None) => return Event::End,
                 Err(Error::ResetRequired) => return Event::NewTracks,
+                // Demuxers report the end of a file within a packet as an I/O error. `Demux::read_error` distinguishes
+                // failed reads.
                 Err(Error::IoError(error)) => return Event::Cut(error.to_string()),
                 Err(Error::DecodeError(what)) => return Event::Damaged(what.to_owned()),
                 Err(error) => return Event::Cut(error.to_string()),

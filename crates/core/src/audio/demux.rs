@@ -65,6 +65,8 @@ impl Demux {
             Self::Container(container) => container.next(),
             Self::Ts(reader) => reader.next(),
         };
+        // The state of the demuxer is unknown after a panic, so this event ends the audio and the demuxer is not called
+        // again.
         guarded(next).unwrap_or_else(|| Event::Cut("the demuxer crashed on a packet".to_owned()))
     }
 

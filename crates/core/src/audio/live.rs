@@ -84,6 +84,7 @@ impl LiveDecoder {
         if self.codec.as_ref().is_some_and(|(of, _)| *of == origin) {
             return Ok(false);
         }
+        // The old decoder is dropped first, so that after an error no frame of the new format reaches it.
         self.codec = None;
         let make = || ts::parameters(format).and_then(|parameters| Codec::new(&parameters));
         let codec = guarded(make).unwrap_or_else(|| Err("a format that crashes the decoder".to_owned()));
@@ -132,15 +133,19 @@ impl LiveDecoder {
             return Err(FrameError::Unsupported("frames of an unknown format".to_owned()));
         };
         self.mono.clear();
+        // The decoders do not use the times of packets. The caller places the audio by its own time stamps.
         let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), data);
         let shape = match guarded(|| codec.decode(&packet, &mut self.mono)) {
             Some(Ok(shape)) => shape,
             Some(Err(error)) => return Err(FrameError::Damaged(error.to_string())),
             None => {
+                // A decoder that panicked is in an unknown state and must not be used again.
                 self.codec = None;
                 return Err(FrameError::Damaged("the decoder crashed on it".to_owned()));
             }
         };
+        // The decoder reports the rate of each frame, which can differ from the rate of the format that the stream
+        // announced.
         if !(MIN_SAMPLE_RATE..=Limits::default().max_sample_rate).contains(&shape.rate) {
             return Err(FrameError::Unsupported(format!("{} at {} Hz", self.codec(), shape.rate)));
         }

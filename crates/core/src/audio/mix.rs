@@ -3,8 +3,9 @@
 use symphonia::core::audio::sample::{Sample, i24, u24};
 use symphonia::core::audio::{Audio, AudioBuffer, GenericAudioBufferRef};
 
-/// Maximum magnitude of a valid sample. The nominal maximum is 1; float files with +30 dB exist, but none with +96
-/// dB. Larger values would overflow the power spectrum.
+/// Maximum magnitude of a valid sample. The nominal maximum is 1; float files with +30 dB exist, but none with +96 dB.
+/// Larger values would overflow the power spectrum. The limit is between the two by a wide margin, so that half or
+/// twice of it (6 dB) makes no difference for known files.
 const MAX_MAGNITUDE: f32 = 65_536.0;
 
 /// Conversion of a sample to the range ±1.
@@ -57,6 +58,7 @@ pub(super) fn mix_to_mono(buffer: &GenericAudioBufferRef<'_>, skip: usize, drop:
 fn average<S: Unit>(buffer: &AudioBuffer<S>, skip: usize, drop: usize, mono: &mut Vec<f32>) {
     let end = buffer.frames().saturating_sub(drop);
     let range = skip.min(end)..end;
+    // Stereo is the most common layout. One pass over both channels is faster than accumulating plane by plane.
     if let Some((left, right)) = buffer.plane_pair(0, 1).filter(|_| buffer.num_planes() == 2) {
         let pairs = left[range.clone()].iter().zip(&right[range]);
         mono.extend(pairs.map(|(&l, &r)| (l.unit() + r.unit()) * 0.5));

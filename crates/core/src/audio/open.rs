@@ -14,8 +14,10 @@ use super::sniff;
 use super::source::{Searchable, Source, Stream};
 use super::ts;
 
-/// Number of bytes at the start of a file that are examined to detect its format: several frames of MP3 at the
-/// highest bit rate, or about a second of a radio stream.
+/// Number of bytes at the start of a file that are examined to detect its format: several frames of MP3 at the highest
+/// bit rate, or about a second of a radio stream. At half of it, more of the setup header of Vorbis can be missing from
+/// the check of its codebooks; at twice, opening a file from slow storage reads more before a file that is not audio is
+/// rejected.
 const HEAD: usize = 16 << 10;
 
 impl AudioReader {
@@ -49,6 +51,7 @@ impl AudioReader {
             return Err(AudioError::Directory { name });
         }
         let open = || File::open(path);
+        // Pipes and devices cannot seek, and their length is unknown.
         if !about.is_file() {
             return Self::from_source(Box::new(open().map_err(refused)?), &name, limits);
         }
@@ -74,6 +77,8 @@ impl AudioReader {
         if head.is_empty() {
             return Err(AudioError::Empty { name });
         }
+        // Transport streams have no first bytes of their own, and can begin within a packet. So they are detected
+        // before the formats that begin with fixed bytes.
         if ts::looks_like_ts(&head) {
             file.rewind().map_err(refused)?;
             return Self::from_demux(Demux::ts(Source::stream(Box::new(file)), &name)?, name, limits);
@@ -85,6 +90,7 @@ impl AudioReader {
             return Err(AudioError::Damaged { name, reason: reason.to_owned() });
         }
         let whole = sniff::is_whole(&mut *file, length, &head);
+        // Opened before the first attempt, so that both attempts read the same file even if it is replaced in between.
         let again = open().map_err(refused)?;
         let found = Source::file(file, length).map_err(refused)?;
         let forward = Source::stream(Box::new(again));
@@ -98,6 +104,7 @@ impl AudioReader {
                 if !may_stream(&error) {
                     return Err(error);
                 }
+                // The first error is returned, because reading with seeks finds more in a valid file.
                 read(forward).map(Self::mark_truncated).map_err(|_| error)
             })
         } else {
@@ -123,6 +130,7 @@ impl AudioReader {
             return Err(AudioError::Damaged { name: name.to_owned(), reason: reason.to_owned() });
         }
         let is_ts = ts::looks_like_ts(&head);
+        // The head was consumed by the detection, and the stream cannot seek back to it.
         let source = Source::stream(Box::new(Cursor::new(head.clone()).chain(source)));
         let demux = if is_ts {
             Demux::ts(source, name)?

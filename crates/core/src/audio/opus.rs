@@ -52,6 +52,8 @@ impl OpusTrack {
     /// Creates a decoder for a track with this identification header. An error describes why the track cannot be
     /// decoded.
     pub(super) fn new(head: Option<&[u8]>) -> Result<Self, String> {
+        // A track without the header can still be decoded: each packet contains its own channel layout. Only pre-skip
+        // and gain are unknown.
         let fallback = Head { channels: 2, pre_skip: 0, gain: 0, family: 0 };
         let head = match head {
             Some(data) => Head::read(data).ok_or("Opus with a damaged header")?,
@@ -95,11 +97,13 @@ impl OpusTrack {
     pub(super) fn decode(&mut self, packet: &[u8], drop: usize, mono: &mut Vec<f32>) -> Result<(), String> {
         let start = mono.len();
         let frames = opus_pure::packet::samples_48k(packet).map_err(|e| e.to_string())?;
+        // A damaged packet can claim more than the 120 ms that the standard permits. The buffer must not grow with it.
         let frames = frames.min(opus_pure::MAX_PACKET_SAMPLES);
         match &mut self.kind {
             Kind::Mono(decoder) => {
                 mono.resize(start + frames, 0.0);
                 let done = decoder.decode(packet, frames, &mut mono[start..]);
+                // A packet that failed leaves no samples, not the zeros that were reserved for it.
                 mono.truncate(start + *done.as_ref().unwrap_or(&0).min(&frames));
                 done.map_err(|e| e.to_string())?;
             }
@@ -110,6 +114,7 @@ impl OpusTrack {
             }
         }
         mono.truncate(mono.len().saturating_sub(drop).max(start));
+        // The pre-skip can be longer than the first packet, so the rest is dropped from the following ones.
         let skip = self.skip.min(mono.len() - start);
         self.skip -= skip;
         mono.drain(start..start + skip);

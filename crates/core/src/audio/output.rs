@@ -4,7 +4,8 @@ use super::SAMPLE_RATE;
 use super::resample::Resampler;
 
 /// Minimum number of samples of a chunk, except for the last one: large enough for few calls, small enough to stay in
-/// the first-level cache while it is used.
+/// the first-level cache while it is used. At twice of it, chunks of 64 KiB exceed a first-level cache; at half, the
+/// fingerprinter is called twice as often, for blocks of a tenth of a second.
 pub(super) const CHUNK: usize = 8_192;
 
 /// Resamples mono audio of any sample rate to 44.1 kHz and collects the result.
@@ -18,6 +19,8 @@ pub(super) struct Output {
 impl Output {
     /// Takes samples at a sample rate of `rate` hertz. A change of the rate flushes the resampler first.
     pub(super) fn push(&mut self, mono: &[f32], rate: u32) -> Result<(), String> {
+        // The filter of the old rate still contains audio. It is flushed before the new resampler replaces it, so that
+        // nothing is lost at the change.
         if self.resampler.as_ref().map_or(SAMPLE_RATE, Resampler::rate) != rate {
             self.finish()?;
             self.resampler = if rate == SAMPLE_RATE { None } else { Some(Resampler::new(rate)?) };

@@ -6,10 +6,14 @@
 
 use crate::bits::BitReader;
 
-/// Maximum depth of nested frames in an ID3v2 tag. Files in practice have a depth of one: the title of a chapter.
+/// Maximum depth of nested frames in an ID3v2 tag. Files in practice have a depth of one: the title of a chapter. It is
+/// a small multiple of that, and far below the depth at which recursion overflows a stack; half or twice of it only
+/// matters for crafted files.
 const MAX_ID3_DEPTH: usize = 4;
 
-/// Maximum sum of entries times dimensions of all codebooks of a Vorbis stream. Encoders stay below 200,000.
+/// Maximum sum of entries times dimensions of all codebooks of a Vorbis stream. Encoders stay below 200,000. At half of
+/// it, the margin to real files is five times; at twice, the decoder may allocate twice as much, 16 MiB of 32-bit
+/// values.
 const MAX_VORBIS_VALUES: u64 = 1 << 21;
 
 /// Returns the reason for rejecting a file if its head shows that it cannot be decoded safely.
@@ -93,11 +97,14 @@ fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
     let dimensions = bits.bits(16)?;
     let entries = bits.bits(24)?;
     let values = entries * dimensions.max(1);
+    // The lengths of the entries follow. Reading them is useless if the codebook is rejected anyway.
     if values > MAX_VORBIS_VALUES {
         return Some(values);
     }
     if bits.bits(1)? == 1 {
         bits.bits(5)?;
+        // Lengths are listed in runs. An empty run still consumes bits, so that the loop ends with the head at the
+        // latest.
         let mut known = 0;
         while known < entries {
             let width = u64::BITS - (entries - known).leading_zeros();
@@ -130,6 +137,7 @@ fn codebook(bits: &mut BitReader<'_>) -> Option<u64> {
 fn quantized(entries: u64, dimensions: u64) -> u64 {
     let power = u32::try_from(dimensions.max(1)).unwrap_or(u32::MAX);
     let fits = |root: u64| root.checked_pow(power).is_some_and(|product| product <= entries);
+    // The floating-point root can be off by one in both directions, so it is corrected with integers.
     let mut root = (entries as f64).powf(1.0 / f64::from(power)) as u64;
     while fits(root + 1) {
         root += 1;
@@ -161,8 +169,8 @@ fn ogg_payload(mut head: &[u8]) -> Vec<u8> {
 fn caf_table_fits(head: &[u8]) -> bool {
     const FILE_HEADER: usize = 8;
     const CHUNK_HEADER: usize = 12;
-    /// Maximum size in bytes of a magic cookie, which is allocated at once. The cookies of AAC and ALAC have less
-    /// than 100 bytes.
+    /// Maximum size in bytes of a magic cookie, which is allocated at once. The cookies of AAC and ALAC have less than
+    /// 100 bytes. At half or twice of it nothing changes for such files; twice lets a crafted file allocate 2 MiB.
     const MAX_COOKIE: i64 = 1 << 20;
     let number =
         |at: usize| head.get(at..at + 8).and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
@@ -175,6 +183,7 @@ fn caf_table_fits(head: &[u8]) -> bool {
         if name == b"kuki" && size > MAX_COOKIE {
             return false;
         }
+        // A size of -1 marks a last chunk that extends to the end of the file.
         let Some(next) = usize::try_from(size).ok().and_then(|size| (at + CHUNK_HEADER).checked_add(size))
         else {
             break;

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use symphonia::core::io::MediaSource;
 
-/// Number of bytes per read from the system: large enough for few calls, small enough for the second-level cache.
+/// Number of bytes per read from the system: large enough for few calls, small enough for the second-level cache. At
+/// twice of it, a seek discards more data that was read in vain; at half, sequential reading takes twice as many system
+/// calls.
 const BLOCK: usize = 128 << 10;
 
 /// Keeps the first I/O error of a source. Decoders wrap, replace or swallow I/O errors; their own errors do not
@@ -25,6 +27,7 @@ impl Failure {
     }
 
     fn keep(&self, error: &io::Error) {
+        // `io::Error` cannot be cloned. The demuxer gets the original, and the copy keeps its code or its text.
         let copy = error
             .raw_os_error()
             .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error);
@@ -85,6 +88,7 @@ impl Read for Source {
                     }
                     return Ok(count);
                 }
+                // Some demuxers take every error for the end of the file, so interrupted reads are repeated here.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.failure.keep(&error);

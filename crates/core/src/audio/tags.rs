@@ -76,6 +76,7 @@ impl Tags {
             return; // the first of several is the main one
         }
         let before = place.as_ref().map_or(0, String::len);
+        // The limit applies to the joined value, so that many small values cannot exceed it.
         let (text, cut) = shorten(&value, MAX_TAG_VALUE_BYTES.saturating_sub(before).min(*budget));
         if !text.is_empty() {
             match place {
@@ -111,11 +112,13 @@ impl Tags {
     fn add_other(&mut self, tag: &Tag, budget: &mut usize) {
         let Some(value) = text_of(&tag.raw.value) else { return };
         let key = name_of(&tag.raw).trim();
+        // Some containers store the ISRC under a name that symphonia does not map to a standard tag.
         if key.eq_ignore_ascii_case("isrc") && self.isrc.is_none() && value.len() <= *budget {
             *budget -= value.len();
             self.isrc = Some(value.trim().to_owned());
             return;
         }
+        // The tags of the file and those of its track often repeat each other.
         if key.is_empty() || self.other.iter().any(|(name, known)| name == key && *known == value) {
             return;
         }
@@ -151,6 +154,7 @@ impl Tags {
                 *field = value;
             }
         }
+        // A name can have several values. All of the older ones are replaced, not only as many as are new.
         self.other.retain(|(name, _)| !other.iter().any(|(newer, _)| newer == name));
         self.other.extend(other);
         self.dropped += dropped;

@@ -87,9 +87,11 @@ impl Constellation {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let rank_bits = self.peaks.iter().map(|p| u8::BITS - p.rank.leading_zeros()).max().unwrap_or(0);
+        // The gaps between peaks add up to the time of the last one, which gives the mean gap without summing.
         let span = self.peaks.last().map_or(0, |p| u64::from(p.time) + 1);
         let rice = rice_parameter(span, self.peaks.len() as u64);
         let mut bytes = vec![FORMAT_VERSION, rank_bits as u8, rice as u8];
+        // An integer number of samples is exact, so that packing and unpacking return the same length.
         let samples = (self.seconds * f64::from(SAMPLE_RATE)).round() as u64;
         bytes.extend_from_slice(&samples.to_le_bytes());
         bytes.extend_from_slice(&(self.peaks.len() as u32).to_le_bytes());
@@ -140,6 +142,7 @@ impl Constellation {
         }
         let mut peaks = Vec::with_capacity(count);
         let mut bits = BitReader::new(packed);
+        // 64 bits, because a checksum does not prevent crafted gaps whose sum exceeds 32 bits.
         let mut time = 0u64;
         for _ in 0..count {
             time = time.checked_add(bits.rice(rice)?)?;

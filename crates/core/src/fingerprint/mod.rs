@@ -47,7 +47,11 @@ impl Density {
     #[must_use]
     pub fn rank_limit(self) -> u8 {
         match self {
+            // The number of peaks is about proportional to the limit. At 2, short or noisy clips would share too few
+            // landmarks with their track. At 8, constellations and index would double in size.
             Self::Reference => 4,
+            // Noise in a query adds stronger neighbors to the peaks of the track, so queries keep higher ranks. At 10,
+            // noisy queries would lose peaks that the track has. At 40, a search would process twice as many peaks.
             Self::Query => 20,
         }
     }
@@ -143,9 +147,11 @@ impl Fingerprinter {
     /// If peaks are taken after each push, audio can be pushed without end (for 288 days, until ticks exceed 32
     /// bits): no more than a second of peaks is kept, and no relief.
     pub fn take_ready(&mut self, out: &mut Vec<Peak>) {
+        // A relief contains every frame of the audio, which would grow without limit in a stream.
         self.thinner.sculptor = None;
         let until = self.ready_until();
         let peaks = &mut self.thinner.peaks;
+        // Within a frame, peaks are decided band by band, and interpolation gives them different times.
         peaks.sort_unstable_by_key(order);
         let ready = peaks.partition_point(|p| p.time < until);
         out.extend(peaks.drain(..ready));
@@ -156,11 +162,13 @@ impl Fingerprinter {
     pub fn finish(self) -> Constellation {
         let Self { mut decimator, mut spectrogram, mut thinner, samples } = self;
         decimator.flush(|block| spectrogram.push(block, |row| thinner.row(row)));
+        // The last frames begin before the end of the audio and extend beyond it. Silence completes them.
         spectrogram.push(&[0.0; params::WINDOW], |row| thinner.row(row));
         thinner.flush();
         let seconds = samples as f64 / f64::from(SAMPLE_RATE);
         let Thinner { mut peaks, sculptor, .. } = thinner;
         let end = (seconds * TICKS_PER_SECOND) as u32;
+        // The change to silence is a click, which can cause peaks after the end.
         peaks.retain(|p| p.time <= end);
         peaks.sort_unstable_by_key(order);
         Constellation { seconds, peaks, relief: sculptor.map(Sculptor::finish).unwrap_or_default() }

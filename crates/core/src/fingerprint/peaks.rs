@@ -4,15 +4,19 @@ use super::maximum::{raise, running_maximum};
 use super::params::{HIGHEST_BIN, LOWEST_BIN, STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW;
 
-/// A candidate is the strongest power within this many frames before and after it (46 ms) and within `REACH_BINS`.
+/// A candidate is the strongest power within this many frames before and after it (46 ms) and within `REACH_BINS`. The
+/// window of 93 ms covers four hops, so closer maxima are the same event. At 1, one event gives several peaks; at 4,
+/// fast notes of one pitch lose their peaks.
 const REACH_FRAMES: usize = 2;
 /// A candidate is the strongest power within this many bins on both sides (32 Hz): the main lobe of the window is not
-/// wider.
+/// wider. At 1, sidelobes become peaks; at 7, a note displaces others within 75 Hz, which are different notes below 1
+/// kHz.
 const REACH_BINS: usize = 3;
 /// Number of rows that are needed to search one frame.
 const ROWS: usize = 2 * REACH_FRAMES + 1;
 /// Minimum power of a candidate: -86 dB relative to a full-scale sine in its bin, close to the resolution of 16-bit
-/// samples. Lower powers count as silence.
+/// samples. Lower powers count as silence. At half of it, sines with an amplitude of one step of 16-bit samples count,
+/// where rounding distorts the signal; at twice, fade-outs lose their peaks 3 dB earlier.
 const FLOOR: f32 = 2.5e-9;
 
 /// A local maximum, before thinning.
@@ -74,6 +78,7 @@ impl PeakFinder {
         let row = &self.rows[at(0)];
         for bin in LOWEST_BIN..HIGHEST_BIN {
             let power = row[bin];
+            // All comparisons with NaN are false, so NaN would pass the other two tests.
             if power.is_nan() || power < self.above[bin] || power < FLOOR {
                 continue;
             }
@@ -95,7 +100,10 @@ impl PeakFinder {
 /// Returns the offset of the vertex of the parabola through three log powers (Smith and Serra, PARSHL, 1987). The
 /// middle power is the largest, so the offset is within ±0.5.
 fn vertex(before: f32, middle: f32, after: f32) -> f32 {
+    // Digital silence next to a peak has no logarithm. 1e-20 is below the power of a sine of one step of 32-bit
+    // samples.
     let (a, b, c) = (before.max(1e-20).ln(), middle.max(1e-20).ln(), after.max(1e-20).ln());
     let bend = a - 2.0 * b + c;
+    // Three nearly equal powers have no vertex; the division would amplify rounding errors.
     if bend >= -1e-6 { 0.0 } else { (0.5 * (a - c) / bend).clamp(-0.5, 0.5) }
 }

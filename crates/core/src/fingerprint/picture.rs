@@ -7,7 +7,8 @@ use super::spectrogram::{ROW, Spectrogram};
 
 /// Frames of the spectrogram per second.
 const FRAMES_PER_SECOND: f64 = ANALYSIS_RATE / HOP as f64;
-/// Minimum number of columns of a painter: a picture needs more than one, and halving needs two.
+/// Minimum number of columns of a painter: a picture needs more than one, and halving needs two. It is a lower bound
+/// for a parameter, not a tuned value.
 const FEWEST_COLUMNS: usize = 2;
 
 /// Power over time and frequency of a section of audio.

@@ -12,9 +12,13 @@ use super::maximum::{raise, running_maximum};
 use super::params::{STEPS_PER_BIN, TICKS_PER_FRAME};
 use super::spectrogram::ROW;
 
-/// Neighbourhood in time: this many pairs of frames before and after a pair, 0.5 s. Frames are processed in pairs.
+/// Neighbourhood in time: this many pairs of frames before and after a pair, 0.5 s, as for ranks ([`super::thinning`]),
+/// because depths are compared with the levels of peaks among their neighbours. Frames are processed in pairs. At half
+/// of it, the sound that set the rank of a peak is often outside, and places look masked; at twice, a loud sound that
+/// did not compete with the peak makes places look unmasked.
 const NEAR_PAIRS: usize = 10;
-/// Neighbourhood in frequency: this many bins on both sides, 150 Hz, about as for ranks ([`super::thinning`]).
+/// Neighbourhood in frequency: this many bins on both sides, 160 Hz, about as for ranks. At half or twice of it, depths
+/// are wrong as for [`NEAR_PAIRS`]. One more must be a power of two, as `running_maximum` requires.
 const NEAR_BINS: usize = 15;
 /// Number of pairs that are needed to compute a depth.
 const SPAN: usize = 2 * NEAR_PAIRS + 1;
@@ -25,11 +29,14 @@ const DOUBLINGS: usize = SPAN.ilog2() as usize + 1;
 /// Number of pairs whose maxima are kept: from the oldest pair that is read up to the newest one.
 const KEPT: usize = 1 << (DOUBLINGS - 1);
 const _: () = assert!(SPAN - KEPT < KEPT);
-/// Decibels from one depth to the next, which is a factor of two in power.
+/// Decibels from one depth to the next, which is a factor of two in power: the exponent of a floating-point ratio is
+/// the depth. 15 steps reach 45 dB. At half of it, depths would end at 22 dB; at twice, levels 5 dB apart would have
+/// the same depth.
 pub(crate) const DECIBELS: f64 = 3.010_3;
 /// Maximum depth. It is also the depth of places that are not known.
 pub(crate) const DEEPEST: u8 = 15;
-/// Maximum number of frames, 2 hours. Longer audio has no relief, so that memory is bounded: 70 MB.
+/// Maximum number of frames, 2 hours. Longer audio has no relief, so that memory is bounded: 70 MB. At twice, a query
+/// of hours may take 140 MB; at half, recordings of over an hour are verified without masking depths.
 const MOST_FRAMES: usize = 2 * 60 * 60 * 43;
 const _: () = assert!(ROW.is_multiple_of(2));
 
@@ -62,6 +69,7 @@ impl Relief {
     pub(crate) fn depth(&self, time: f64, frequency: f64) -> u8 {
         let bin = (frequency / f64::from(STEPS_PER_BIN)).round() as usize;
         let index = Self::frame(time) * ROW + bin;
+        // A frequency above the row would read the next frame.
         let pair = self.cells.get(index / 2).filter(|_| bin < ROW);
         pair.map_or(DEEPEST, |pair| if index.is_multiple_of(2) { pair & 15 } else { pair >> 4 })
     }
@@ -116,6 +124,7 @@ impl Sculptor {
 
     /// Takes the powers of the next frame.
     pub(super) fn push(&mut self, powers: &[f32]) {
+        // The relief of the first hours is freed too: a query is judged with depths for all of its peaks or for none.
         if self.frames > MOST_FRAMES {
             self.relief.cells = Vec::new();
             return;
@@ -160,6 +169,8 @@ impl Sculptor {
             let (less, more) = self.near.split_at_mut(doubling);
             let half = |pairs_ago: usize| &less[doubling - 1][(self.pairs + KEPT - pairs_ago) % KEPT];
             let near = &mut more[0][self.pairs % KEPT];
+            // The maximum over 2^n pairs is that of two ranges of half the length, so each pair costs `DOUBLINGS`
+            // passes instead of `SPAN`.
             near.copy_from_slice(half(0));
             raise(near, half(1 << (doubling - 1)));
         }

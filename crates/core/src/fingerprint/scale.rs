@@ -9,7 +9,9 @@ use std::sync::LazyLock;
 use super::constellation::FREQUENCY_BITS;
 use super::params::{ANALYSIS_RATE, STEPS_PER_BIN, WINDOW};
 
-/// Bin at which the scale changes from linear to logarithmic: 904 Hz.
+/// Bin at which the scale changes from linear to logarithmic: 904 Hz. At half of it, one unit is 2.4 % above the
+/// corner, and hashes distinguish fewer frequencies; at twice, the top of the band is at 338 units, which do not fit
+/// into the bits of a hash, and a speed change of 1 % moves peaks by 1.7 units instead of 0.8.
 pub(crate) const CORNER_BIN: f32 = 84.0;
 
 /// Returns the position of a bin on the warped scale, in units of one bin below the corner and of 1.19 % above it.

@@ -7,7 +7,8 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 use super::params::{HIGHEST_BIN, HOP, WINDOW};
 
-/// Number of bins of a row: some more than the highest bin with peaks, for interpolation and maxima.
+/// Number of bins of a row: some more than the highest bin with peaks, for interpolation and maxima. The number is
+/// even, because a relief stores two bins per byte.
 pub(crate) const ROW: usize = HIGHEST_BIN + 4;
 
 /// Streaming short-time Fourier transform with a Hann window. Frame `t` is centred on sample `t · HOP`.

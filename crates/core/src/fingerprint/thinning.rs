@@ -12,9 +12,13 @@ use super::params::HIGHEST_BIN;
 use super::peaks::Candidate;
 use super::scale::{warp_bin, warp_steps};
 
-/// Neighbourhood in time: this many frames before and after a candidate, 0.5 s.
+/// Neighbourhood in time: this many frames before and after a candidate, 0.5 s. The area of the neighbourhood and the
+/// rank limit together set the density of peaks: at half of this reach the same limit keeps about twice as many peaks,
+/// at twice about half as many. A change needs a new format version.
 pub(crate) const REACH_FRAMES: u32 = 21;
-/// Neighbourhood in frequency: this distance on the warped scale to both sides, about ±150 Hz or ±17 %.
+/// Neighbourhood in frequency: this distance on the warped scale to both sides, about ±150 Hz or ±17 %. At half of it,
+/// closely spaced harmonics of one voice no longer compete and fill the fingerprint; at twice, a loud voice suppresses
+/// quieter ones up to 300 Hz away.
 pub(crate) const REACH_WARP: f32 = 14.0;
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +70,8 @@ impl Thinning {
     fn decide(&mut self, frame: u32, sink: &mut impl FnMut(Candidate, u8)) {
         let oldest = frame.saturating_sub(REACH_FRAMES);
         for band in &mut self.bands {
+            // Earlier candidates are neither decided nor neighbors any more. Removing them bounds the memory for
+            // streams.
             while band.front().is_some_and(|e| e.candidate.frame < oldest) {
                 band.pop_front();
             }
@@ -86,9 +92,12 @@ impl Thinning {
         let newest = entry.candidate.frame + REACH_FRAMES;
         for neighbours in &self.bands[band.saturating_sub(1)..(band + 2).min(self.bands.len())] {
             for other in neighbours {
+                // The finder may be ahead of this frame. Ranks must not depend on how far, so later candidates do not
+                // count.
                 if other.candidate.frame > newest {
                     break;
                 }
+                // Equal powers do not count, so that the rank does not depend on the order of the candidates.
                 if other.candidate.power > entry.candidate.power
                     && (other.warp - entry.warp).abs() <= REACH_WARP
                 {

@@ -12,10 +12,14 @@ use super::snapshot::Snapshot;
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 
-/// Number of runs from which on they are merged even if further changes follow.
+/// Number of runs from which on they are merged even if further changes follow. It bounds the number of runs that a
+/// lookup reads while a large index is being built. At half of it, a build merges twice as often and rewrites more
+/// postings; at twice, a search during a build reads up to 512 runs.
 const MOST_UNMERGED: usize = 256;
-/// Number of attempts to open the run files of a manifest. Another process may merge and delete them after the
-/// manifest was read.
+/// Number of attempts to open the run files of a manifest. Another process may merge and delete them after the manifest
+/// was read. An attempt fails only if a merge ends between reading the manifest and opening the files. With half of
+/// them, several merges in a row could make this cache discard valid files; twice only delays the report of a missing
+/// file.
 const OPEN_TRIES: usize = 5;
 
 /// State of the files when [`Cache::open`] opened them.
@@ -126,11 +130,15 @@ impl Cache {
         if self.moved_on() {
             return Ok(());
         }
+        // Files were compared with the manifest under the lock above, so no other writer can change them until this
+        // function returns.
         let mut next = Draft::of(&self.files, &self.manifest, &self.runs);
         let result = next
             .extend(added, removed, position)
             .and_then(|()| if more && next.runs.len() < MOST_UNMERGED { Ok(()) } else { next.merge() })
             .and_then(|()| self.publish(&next));
+        // Only the new files are deleted: the published manifest does not mention them, and the old runs are still in
+        // use.
         if result.is_err() {
             next.remove_new();
         }
@@ -141,6 +149,8 @@ impl Cache {
     /// at position 0, or at the position of new files that another process has written in the meantime.
     pub fn discard(&mut self) {
         let lock = self.lock();
+        // Without the lock another process may be writing, so only this process forgets the files and the next writer
+        // checks them again.
         if lock.is_err() {
             self.forget();
         } else if !self.moved_on() {
@@ -152,6 +162,8 @@ impl Cache {
     fn lock(&self) -> Result<File, IndexError> {
         let path = self.files.lock();
         let open = || {
+            // The lock has its own file, because the manifest is replaced by renaming and a lock would stay on the
+            // replaced file.
             let file = File::options().create(true).truncate(false).write(true).open(&path)?;
             file.lock()?;
             Ok(file)
@@ -177,6 +189,8 @@ impl Cache {
 
     /// Reads the manifest and the runs. Returns false if the manifest does not exist.
     fn reload(&mut self) -> Result<bool, IndexError> {
+        // A run that is missing is not damage: a merge may have deleted it after the manifest was read, so the manifest
+        // is read again.
         for attempt in 1.. {
             let Some(manifest) = self.files.read_manifest()? else { return Ok(false) };
             if manifest.catalog != self.manifest.catalog {
@@ -210,12 +224,14 @@ impl Cache {
             // Numbers continue, so that a new run never gets the name of one that is still mapped.
             self.manifest.next = self.manifest.next.max(old.next);
         }
+        // Errors are ignored: a file that cannot be deleted is found and discarded again when it is opened.
         let _ = fs::remove_file(self.files.manifest());
         self.forget();
     }
 
     /// Clears the state in memory.
     fn forget(&mut self) {
+        // The catalog and the next number survive, because both must be right for the files that are written next.
         let (catalog, next) = (self.manifest.catalog, self.manifest.next);
         self.manifest = Manifest { catalog, next, ..Manifest::default() };
         self.runs.clear();
@@ -224,11 +240,15 @@ impl Cache {
 
     fn publish(&mut self, draft: &Draft) -> Result<(), IndexError> {
         let runs: Vec<_> = draft.runs.iter().map(|(_, run)| Arc::clone(run)).collect();
+        // Created before the manifest is written, so that a run that cannot be read fails the change and not the next
+        // search.
         let snapshot = Snapshot::new(runs.clone(), Arc::new(draft.manifest.removed.clone()))?;
         let manifest = Manifest {
             runs: draft.runs.iter().map(|(number, _)| *number).collect(),
             ..draft.manifest.clone()
         };
+        // The manifest is the commit. Old runs are deleted after it, so a crash in between leaves unused files and
+        // never missing ones.
         self.files.write_manifest(&manifest)?;
         for number in self.manifest.runs.iter().chain(&draft.made) {
             if !manifest.runs.contains(number) {

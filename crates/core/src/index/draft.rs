@@ -12,12 +12,15 @@ use super::write::{WriteError, fits, write_merged, write_tracks};
 use super::{IndexError, TrackNumber};
 use crate::fingerprint::Constellation;
 
-/// Maximum number of peaks of one new run. Bounds the memory of a build to about 400 MB.
+/// Maximum number of peaks of one new run. Bounds the memory of a build to about 400 MB. At half of it, memory halves
+/// and a first build writes twice as many runs, which are merged later; at twice, memory is about 800 MB.
 const PEAKS_PER_BUILD: usize = 16 << 20;
 /// A run is merged with all smaller ones if it has at most this many times their postings, so that the number of runs
-/// grows with the logarithm of the catalog.
+/// grows with the logarithm of the catalog. At half of it, more runs remain and every lookup reads more of them; at
+/// twice, runs are merged earlier and each posting is rewritten more often as the catalog grows.
 const MERGE_RATIO: u64 = 2;
-/// A run is rewritten on its own if at least one of this many tracks is removed.
+/// A run is rewritten on its own if at least one of this many tracks is removed. At 2, removed tracks may take half of
+/// the space of a run; at 8, removing an eighth of the tracks rewrites the whole run.
 const REMOVED_RATIO: usize = 4;
 
 /// The next state of a [`super::Cache`], until it is published.
@@ -45,6 +48,7 @@ impl Draft {
         position: u64,
     ) -> Result<(), IndexError> {
         self.manifest.position = position;
+        // Before the additions, so that a number that is in both lists is only marked if an old run contains it.
         self.remove(removed)?;
         let removed: HashSet<_> = removed.iter().collect();
         let added: Vec<_> = added.iter().filter(|(number, _)| !removed.contains(number)).cloned().collect();
@@ -55,6 +59,7 @@ impl Draft {
                 peaks += constellation.peaks.len();
                 peaks <= PEAKS_PER_BUILD
             });
+            // At least one track: a single one with more peaks than the limit must still make progress.
             let now = many.count().max(1);
             let catalog = self.manifest.catalog;
             let fitted = self.write(|out| {
@@ -109,6 +114,7 @@ impl Draft {
     /// all smaller ones together, or one run with many removed tracks.
     fn to_merge(&self) -> Result<Option<HashSet<u64>>, IndexError> {
         let mut by_size: Vec<_> = self.runs.iter().collect();
+        // The number of the run breaks ties, so that the choice does not depend on the order of the manifest.
         by_size.sort_by_key(|(number, run)| (run.postings(), *number));
         let (mut together, mut postings) = (0, 0);
         for (i, (_, run)) in by_size.iter().enumerate() {
@@ -120,6 +126,7 @@ impl Draft {
                 break;
             }
             together = i + 1;
+            // At least 1, so that runs without postings are merged with each other.
             postings += run.postings().max(1);
         }
         if together > 1 {
@@ -132,6 +139,7 @@ impl Draft {
                     gone += usize::from(self.manifest.removed.contains(&run.number(index)?));
                 }
             }
+            // `gone > 0` keeps a run without tracks from being rewritten endlessly.
             if gone > 0 && gone * REMOVED_RATIO >= run.tracks() {
                 return Ok(Some(HashSet::from([*number])));
             }
@@ -145,6 +153,8 @@ impl Draft {
         write: impl FnOnce(BufWriter<File>) -> Result<(BufWriter<File>, T), WriteError>,
     ) -> Result<T, IndexError> {
         let number = self.manifest.next;
+        // The number is used up even if writing fails, so no file ever gets the name of one that a reader may have
+        // mapped.
         self.manifest.next += 1;
         let path = self.files.run(number);
         let mut temporary = path.clone().into_os_string();
@@ -166,6 +176,8 @@ impl Draft {
         })?;
         self.made.push(number);
         let run = Run::open(&path, self.manifest.catalog)?;
+        // A merge of only removed tracks leaves an empty run. Its file is in `made` and is deleted when the draft is
+        // published.
         if run.tracks() > 0 {
             self.runs.push((number, Arc::new(run)));
         }

@@ -21,7 +21,8 @@ const COVERED: usize = 4;
 /// Word of the footer that holds the checksum of the table of checksums.
 const TABLE_CHECKSUM: usize = 5;
 
-/// Maximum number of postings of a run for which all postings are visited.
+/// Maximum number of postings of a run for which all postings are visited. It bounds the time of one fuzz input. At
+/// half of it, larger runs are only opened; at twice, one input takes up to twice as long.
 const MAX_POSTINGS: u64 = 1_000_000;
 
 /// Returns a run file with these tracks, as the cache writes it, for the corpus, or `None` if writing fails.
@@ -41,6 +42,7 @@ pub fn read_run(mut bytes: Vec<u8>) -> Result<(), IndexError> {
     run.groups()?;
     for index in 0..run.tracks() {
         let track = run.track(index)?;
+        // The binary search must terminate even if the starts are not in order.
         run.track_at(track.start)?;
         run.constellation(&track)?;
     }
@@ -62,6 +64,7 @@ fn seal(bytes: &mut [u8]) -> Option<()> {
     let covered = usize::try_from(u64::from_le_bytes(covered)).ok()?;
     let (body, footer) = bytes.split_at_mut(footer_at);
     footer.first_chunk_mut().map(|magic| *magic = *MAGIC)?;
+    // If the table does not fit, the file is left as it is: the reader must reject it by itself.
     if let Some((content, table)) = body.split_at_mut_checked(covered) {
         for (page, entry) in content.chunks(PAGE).zip(table.chunks_exact_mut(4)) {
             entry.copy_from_slice(&page_checksum(page).to_le_bytes());

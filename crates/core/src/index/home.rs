@@ -93,11 +93,13 @@ struct Local<'a> {
 impl Local<'_> {
     fn candidate(&self, spot: &Spot) -> Result<Option<Candidate>, IndexError> {
         let run = &self.snapshot.runs()[spot.run];
+        // The window may begin up to a margin before the track, and nothing else is within the margin.
         let Some(index) = run.track_at(spot.offset.saturating_add(TRACK_MARGIN))? else { return Ok(None) };
         let entry = run.track(index)?;
         let track = TrackNumber(entry.number);
         let at = i64::from(spot.offset) - i64::from(entry.start);
         let candidate = Candidate { track, at, votes: spot.votes, kept: (spot.run, index) };
+        // Removed here and not during voting, which would need the track of every posting.
         Ok(Some(candidate).filter(|_| !self.snapshot.is_removed(track)))
     }
 
@@ -109,6 +111,8 @@ impl Local<'_> {
                 best.extend(self.candidate(spot)?);
             }
             best[from..].sort_unstable_by_key(Candidate::rank);
+            // Groups of equal votes are always completed before this test, so that ties at the limit are resolved by
+            // track and position, and not by the order of the runs.
             if best.len() >= most {
                 break;
             }
@@ -128,6 +132,7 @@ impl Session for Local<'_> {
         for (index, run) in self.snapshot.runs().iter().enumerate() {
             votes.iter_mut().for_each(Vec::clear);
             run.visit_all(probes, &mut self.postings, |probe, posting| {
+                // A track can begin before the window, so the difference may wrap. Both storages wrap alike, so their results stay equal.
                 votes[probe.lookup as usize].push(posting.wrapping_sub(probe.time / POSTING_TICKS) / BIN);
             })?;
             count(index, votes);

@@ -22,19 +22,24 @@ pub(crate) const FOOTER: usize = 16 * 8;
 pub(crate) const DIRECTORY_ENTRY: usize = 5;
 pub(crate) const TRACK_ENTRY: usize = 32;
 
-/// Ticks per unit of a posting's time: one frame, 23 ms. This is accurate enough to find candidates; verification
-/// uses the exact times of the peaks.
+/// Ticks per unit of a posting's time: one frame, 23 ms. This is accurate enough to find candidates; verification uses
+/// the exact times of the peaks. Part of the file format. At half of it each posting needs one more bit of time; at
+/// twice, offsets are only exact to 46 ms and votes of unrelated landmarks coincide more often.
 pub(crate) const POSTING_TICKS: u32 = TICKS_PER_FRAME;
 /// Silence before each track on the time line, in units of a posting's time (16 s). It is longer than any window that
 /// is searched, so that an offset identifies its track. At a scale above 1 a window is longer on the time line: in a
-/// window of 15 s at 1.5 times the speed, a track that begins in the last 4 s is not found.
+/// window of 15 s at 1.5 times the speed, a track that begins in the last 4 s is not found. At half of it, a window that begins more than 8 s before a track would be assigned to the track before it; at twice, each track takes 16 s more of the time line, and
+/// more positions are counted as hypotheses. Part of the file format.
 pub(crate) const TRACK_MARGIN: u32 = 690;
 /// Maximum length of the time line of one run. Further tracks are written to another run.
 pub(crate) const LONGEST_RUN: u64 = u32::MAX as u64 - 16 * TRACK_MARGIN as u64;
-/// Offsets are counted in bins of this many units of a posting's time (46 ms). Tracks begin at the border of a bin,
-/// so that the counts do not depend on how tracks are distributed over runs.
+/// Offsets are counted in bins of this many units of a posting's time (46 ms). Tracks begin at the border of a bin, so
+/// that the counts do not depend on how tracks are distributed over runs. At half of it, the votes of one offset are
+/// split over more bins, because query and track are framed independently; at twice, more unrelated votes share a bin.
+/// Part of the file format.
 pub(crate) const BIN: u32 = 2;
-/// Target for the average number of postings in a bucket.
+/// Target for the average number of postings in a bucket. At half of it, the directory (5 bytes for each bucket)
+/// doubles; at twice, a probe decodes about twice as many postings that it does not need.
 const BUCKET_POSTINGS: u64 = 24;
 
 /// Content of the footer.
@@ -55,6 +60,8 @@ pub(crate) struct Footer {
 
 impl Footer {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
+        // The hashes of landmarks have their own version, because a change of them makes postings useless even if the
+        // layout is the same.
         let versions = u64::from(FORMAT_VERSION) << 32 | u64::from(SCHEME_VERSION);
         let words = [
             u64::from_le_bytes(*MAGIC),
@@ -86,6 +93,8 @@ impl Footer {
             let bytes = footer.get(i * 8..i * 8 + 8).and_then(|b| b.try_into().ok());
             u64::from_le_bytes(bytes.unwrap_or_default())
         };
+        // The footer is written last, so a missing magic means that writing was interrupted. It is tested first to give
+        // this reason instead of "damaged".
         if word(0).to_le_bytes() != *MAGIC {
             return Err("not a complete index file");
         }
@@ -108,6 +117,7 @@ impl Footer {
             time_bits: word(12) as u32,
             groups_at: word(13),
         };
+        // Both are used as shift counts. A valid checksum does not prove that the writer was correct.
         if this.bucket_bits > HASH_BITS || this.time_bits > 32 { Err("damaged") } else { Ok(this) }
     }
 }

@@ -86,6 +86,7 @@ impl Files {
     /// Replaces the manifest atomically.
     pub(crate) fn write_manifest(&self, manifest: &Manifest) -> Result<(), IndexError> {
         let path = self.manifest();
+        // Renaming replaces the file at once, so a reader never sees half of a manifest.
         let temporary = self.with("-index.new");
         fs::write(&temporary, manifest.to_text()).and_then(|()| fs::rename(&temporary, &path)).map_err(
             |source| {
@@ -107,6 +108,7 @@ impl Manifest {
             let _ = writeln!(text, "run {run}");
         }
         let mut removed: Vec<_> = self.removed.iter().collect();
+        // A set has no order; sorting gives equal manifests equal texts.
         removed.sort();
         for track in removed {
             let _ = writeln!(text, "removed {}", track.0);
@@ -144,6 +146,8 @@ impl Manifest {
                 "next" => this.next = value.parse().ok()?,
                 "run" => this.runs.push(value.parse().ok()?),
                 "removed" => _ = this.removed.insert(TrackNumber(value.parse().ok()?)),
+                // An unknown line may change the meaning of the others, so the whole manifest is treated as another
+                // version.
                 _ => return None,
             }
         }

@@ -9,6 +9,8 @@
 
 use crate::bits::{BitReader, BitWriter, rice_parameter};
 
+/// Rice parameter of the number of postings of a bucket. It suits counts of about 16 to 32, the target of a bucket; at
+/// half or twice of it a count takes a few bits more. Part of the file format.
 const COUNT_RICE: u32 = 4;
 
 /// Returns a posting as one sortable integer: the hash in the high 32 bits, the time in the low 32 bits.
@@ -43,6 +45,7 @@ impl BucketShape {
         for posting in postings {
             let hash = (posting >> 32) & ((1 << self.hash_bits) - 1);
             let key = hash << self.time_bits | (posting & u64::from(u32::MAX));
+            // Equal postings are allowed and give a gap of 0; unsorted ones would underflow, so callers sort.
             out.rice(key - before, rice);
             before = key;
         }
@@ -64,15 +67,19 @@ impl BucketShape {
         }
         let mut bits = BitReader::new(bytes);
         let count = bits.rice(COUNT_RICE)?;
+        // The parameter follows from the count, so it is not stored. Encoder and decoder must compute it from the same
+        // numbers.
         let rice = self.rice(count);
         let mask = (1u64 << self.time_bits) - 1;
         let mut key = 0u64;
         bits.rices(count, rice, |gap| {
+            // Damaged bytes can hold gaps of any size, which must end the decoding and not wrap to a small key.
             key = key.checked_add(gap)?;
             let hash = (key >> self.time_bits) as u32;
             if (low..=high).contains(&hash) {
                 visit(hash, (key & mask) as u32);
             }
+            // Postings are sorted, so decoding stops at the first hash above the range.
             Some(hash <= high)
         })
     }

@@ -29,10 +29,13 @@ impl Snapshot {
         let mut groups = vec![0u32; GROUPS];
         for run in &runs {
             tracks += run.tracks();
+            // The end of the last track without one margin: each track has its margin before it, and the first margin
+            // is in its start.
             if let Some(last) = run.tracks().checked_sub(1) {
                 let last = run.track(last)?;
                 units += u64::from(last.start) + taken(last.length) - u64::from(TRACK_MARGIN);
             }
+            // Saturating, because the counts only rank hashes by how common they are.
             groups.iter_mut().zip(run.groups()?).for_each(|(sum, count)| *sum = sum.saturating_add(count));
             if !removed.is_empty() {
                 units -= gone(run, &removed)?;
@@ -122,6 +125,8 @@ impl Snapshot {
         if self.is_removed(track) {
             return Ok(None);
         }
+        // Runs are searched one by one: no search calls this for each candidate, and an index by number would
+        // need memory for every track.
         for run in &self.runs {
             for index in 0..run.tracks() {
                 let entry = run.track(index)?;

@@ -5,7 +5,8 @@
 
 use rayon::prelude::*;
 
-/// Number of bits of a digit: 2,048 write positions fit into the first-level cache.
+/// Number of bits of a digit: 2,048 write positions fit into the first-level cache. A hash has 21 bits, so two passes
+/// sort it. With 10 bits a third pass is needed; with 12 bits the write positions take twice the cache.
 const DIGIT_BITS: u32 = 11;
 const DIGITS: usize = 1 << DIGIT_BITS;
 /// Position of the lowest bit of the hash in a posting.
@@ -30,6 +31,7 @@ pub(crate) fn par_sort_by_hash(postings: &mut [u64], bits: u32) {
     let shift = bits.saturating_sub(DIGIT_BITS);
     let mut spare = vec![0; postings.len()];
     let high = |posting: u64| ((posting >> HASH_SHIFT) as u32 >> shift) as usize % DIGITS;
+    // The high digit first, in one thread: its parts are disjoint and can be sorted in parallel without another merge.
     let ends = scatter(postings, &mut spare, high);
     let mut parts = Vec::with_capacity(DIGITS);
     let (mut from, mut to, mut start) = (spare.as_mut_slice(), postings, 0);

@@ -18,9 +18,11 @@ use crate::bits::{BitReader, BitWriter, rice_parameter};
 use crate::fingerprint::landmark::{GROUP_HASHES, GROUPS, HASH_BITS, group, landmarks};
 use crate::fingerprint::{Constellation, TICKS_PER_SECOND};
 
-/// Number of tracks whose postings are computed in one piece of parallel work.
+/// Number of tracks whose postings are computed in one piece of parallel work. It bounds the packed constellations in
+/// memory to some MB. At half of it, cores wait more often for the slowest track of a batch; at twice, memory doubles.
 const TRACKS_AT_ONCE: usize = 128;
-/// Number of buckets that are packed in one piece of parallel work.
+/// Number of buckets that are packed in one piece of parallel work. About 25,000 postings. At half of it, the
+/// scheduling of tasks costs more; at twice, few cores can share a small run, and each task takes twice the memory.
 const BUCKETS_PER_TASK: u32 = 1 << 10;
 
 /// An error of writing a run.
@@ -91,6 +93,8 @@ pub(crate) fn write_tracks<W: Write>(
                 constellation_at: out.position(),
                 postings: own.len() as u32,
             };
+            // The constellation is written after its place is known, so a track that does not fit leaves no bytes
+            // behind.
             let Some(start) = layout.place(entry) else { break 'groups };
             postings.extend(own.into_iter().map(|posting| posting + u64::from(start)));
             out.write(&packed)?;
@@ -184,6 +188,7 @@ pub(crate) fn write_merged<W: Write>(
         for source in &sources {
             let mut near = Move::default();
             source.run.visit_postings(low, high, |hash, time| {
+                // Times within a hash ascend, so the same track often follows and the binary search is skipped.
                 if !(near.from..near.to).contains(&time) {
                     near = source.at(time);
                 }

@@ -18,24 +18,34 @@ use crate::fingerprint::spectrogram::ROW;
 use super::significance::{BANDS, band, mean};
 use super::verify::{Verified, Window};
 
-/// Hypotheses of the level of a track, in decibels below the loudest sound nearby.
+/// Hypotheses of the level of a track, in decibels below the loudest sound nearby. They are 3 to 6 dB apart, about the
+/// spread of the peaks. With half as many, the best level fits worse and true songs get a penalty; with twice as many,
+/// the check costs twice as much.
 const LEVELS: [f64; 8] = [4.0, 7.0, 10.0, 14.0, 18.0, 23.0, 28.0, 34.0];
-/// Logarithms of the transition probabilities between the levels of neighboring bands, by the distance of the two levels in
-/// [`LEVELS`]. Neighboring bands seldom have very different levels.
+/// Logarithms of the transition probabilities between the levels of neighboring bands, by the distance of the two
+/// levels in [`LEVELS`]. Neighboring bands seldom have very different levels. At half of them, each band can take a
+/// level of its own and missing peaks are excused too easily; at twice, filtered audio gets a penalty.
 const STEPS: Levels = [-1.0, -1.4, -2.6, -4.0, -5.5, -7.0, -8.5, -10.0];
-/// Scale of the distribution of the track's peaks around the level, in decibels.
+/// Scale of the distribution of the track's peaks around the level, in decibels. At half of it, normal variation of a
+/// song counts against it; at twice, depths hardly distinguish the hypotheses.
 const SPREAD: f64 = 4.0;
-/// Fraction of found peaks that are there by chance.
+/// Fraction of found peaks that are there by chance. At half of it, chance hits count against true songs in noise; at
+/// twice, found peaks hardly determine the level.
 const STRAY: f32 = 0.4;
-/// Fraction of missing peaks whose place carries no information.
+/// Fraction of missing peaks whose place carries no information. It bounds the effect of one missing peak to a factor
+/// of ten. At half of it, single peaks decide; at twice, the check is weaker.
 const UNCERTAIN: f32 = 0.1;
 /// Number of depths. Deeper places (39 dB) are outside of the transmitted band and carry no information.
 const DEPTHS: usize = 13;
-/// Number of bins on each side of a found peak that belong to the peak.
+/// Number of bins on each side of a found peak that belong to the peak. At 0, the slopes of a peak count as loud places
+/// without a peak; at 2, parts of other sounds are removed.
 const BESIDE: usize = 1;
-/// Number of frames that belong to a found peak.
+/// Number of frames that belong to a found peak. It is about the length of the transform in frames (4 of 23 ms). At
+/// half or twice of it, too little or too much of a peak is subtracted from the places without peaks.
 const FRAMES: f32 = 3.0;
-/// Weight of the band's distribution in the distribution of each of its bins, in frames.
+/// Weight of the band's distribution in the distribution of each of its bins, in frames. 40 frames are about one
+/// second, compared with the 10 s of a window. At half of it, rare depths of single bins are noisy; at twice, sustained
+/// notes are not accounted for.
 const PRIOR: f32 = 40.0;
 
 /// A value for each level.
@@ -43,9 +53,10 @@ type Levels = [f32; LEVELS.len()];
 /// A value for each depth.
 type Depths = [f32; DEPTHS];
 
-/// Number of kinds of moments. During a drum stroke all places are loud, and another piece with the same beat has its peaks
-/// there. So depths are counted separately by the loudness of the band in a frame: the quietest third of the frames, the
-/// middle one, the loudest.
+/// Number of kinds of moments. During a drum stroke all places are loud, and another piece with the same beat has its
+/// peaks there. So depths are counted separately by the loudness of the band in a frame: the quietest third of the
+/// frames, the middle one, the loudest. With one kind, beats are not separated from the rest; with six, each has too
+/// few frames.
 const MOMENTS: usize = 3;
 
 /// Distribution of the depths in a window. Owns reusable buffers. Empty if the relief is unknown.
@@ -93,6 +104,7 @@ impl Cover {
                 add(&mut places[usize::from(kinds[*band])], depth, 1.0);
             }
         }
+        // One of each depth in advance (Laplace), so that no probability is 0.
         let mut seen = [[1.0; DEPTHS]; BANDS];
         for peak in window.own_peaks() {
             let depth = relief.depth(f64::from(peak.time), f64::from(peak.frequency));
@@ -113,6 +125,7 @@ impl Cover {
         let mut bands = [[[1.0; DEPTHS]; MOMENTS]; BANDS];
         for (bin, kinds) in self.places.iter_mut().enumerate() {
             for (counts, sums) in kinds.iter_mut().zip(&mut bands[BAND_OF[bin]]) {
+                // Subtracting fixed numbers of frames for each peak can give negative counts.
                 counts.iter_mut().for_each(|n| *n = n.max(0.0));
                 sums.iter_mut().zip(counts).for_each(|(sum, n)| *sum += *n);
             }

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use crate::fingerprint::Peak;
 
-/// Smallest relative change of speed or pitch that counts as a change.
+/// Smallest relative change of speed or pitch that counts as a change. At half of it, slow turntables and drifting
+/// clocks count as changed and get the stricter rules; at twice, recordings at 1.5 % count as unchanged, although the
+/// first passes can fit them only partly.
 const CHANGED: f64 = 0.01;
 
 /// A straight line between the times of a query and of a track, with the ratio of their frequencies.
@@ -81,7 +83,8 @@ pub(crate) struct Outcome {
     pub(crate) query: Option<u32>,
 }
 
-/// Number of integer time units per tick. Integers compare exactly for queries of any length.
+/// Number of integer time units per tick. Integers compare exactly for queries of any length. An eighth of a tick (0.7
+/// ms) is far below the error of a peak, so half or twice of it changes no result noticeably.
 const PARTS: i64 = 8;
 
 /// Expected place of a peak of the track in the query, with its tolerance.
@@ -137,6 +140,7 @@ impl Expected {
     pub(crate) fn distance(&self, peak: &Peak) -> f32 {
         let late = (i64::from(peak.time) * PARTS - self.time).abs();
         let aside = (f32::from(peak.frequency) - self.frequency).abs();
+        // Compared before dividing, so that places at the very tolerance count alike for all callers.
         if late > self.early || aside > self.reach {
             return f32::INFINITY;
         }
@@ -194,6 +198,7 @@ fn look_up(
     for (index, peak) in reference[range].iter().enumerate() {
         let place = Expected::new(peak, line, tolerance);
         let (lowest, highest) = place.frequencies();
+        // Expected times ascend with the track's peaks, so `low` never has to go back.
         while peaks.get(low).is_some_and(|found| place.is_behind(found)) {
             low += 1;
         }
@@ -214,7 +219,8 @@ fn look_up(
     }
 }
 
-/// Minimum number of found peaks for fitting a line.
+/// Minimum number of found peaks for fitting a line. At half of it, two or three chance hits can turn the line; at
+/// twice, lines that are off in speed, and so find few peaks at first, are never fitted.
 const FEWEST_TO_FIT: usize = 5;
 
 /// Fits a line to the found peaks by least squares. Returns `line` if fewer than [`FEWEST_TO_FIT`] peaks were found.
@@ -236,6 +242,7 @@ pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[Outcome], line
     // Ridge regularization: few peaks, or peaks close in time, cannot change the speed much, because their times are only
     // exact to about a tick.
     let turn = together / (spread + RIDGE / n as f64);
+    // Without an offset: pitch is a factor on frequency, so the line must go through 0 Hz.
     let squares = mean(&|r, _| f64::from(r.frequency).powi(2));
     let products = mean(&|r, q| f64::from(r.frequency) * f64::from(q.frequency));
     let speed = line.speed + turn;
@@ -243,6 +250,7 @@ pub(crate) fn fit(reference: &[Peak], peaks: &[Peak], outcomes: &[Outcome], line
     Line { offset, speed, pitch: products / squares.max(1.0) }
 }
 
-/// Strength of the ridge regularization, in squared ticks: the variance of a peak's time error of a few ticks, divided by the
-/// variance of a prior of the speed error of a few tenths of a per cent.
+/// Strength of the ridge regularization, in squared ticks: the variance of a peak's time error of a few ticks, divided
+/// by the variance of a prior of the speed error of a few tenths of a per cent. At half of it, short stretches follow
+/// chance hits; at twice, a wrong speed needs another round of fitting.
 const RIDGE: f64 = 2.0e5;

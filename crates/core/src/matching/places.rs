@@ -10,11 +10,13 @@ use crate::fingerprint::params::{HIGHEST_BIN, STEPS_PER_BIN};
 use super::line::{Expected, Line, Outcome, Tolerance, within};
 use super::verify::Window;
 
-/// Size of a tile: ticks (0.37 s) and steps (43 Hz). A place with its tolerances seldom overlaps more than two tiles.
+/// Size of a tile: ticks (0.37 s) and steps (43 Hz). A place with its tolerances seldom overlaps more than two tiles. At half
+/// of either, places overlap more tiles; at twice, each place is compared with twice as many peaks. The results are the same.
 const TICKS: i64 = 64;
 const STEPS: u16 = 32;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / STEPS as usize + 1;
-/// Largest time tolerance, in ticks: peaks up to this distance outside of the window are included.
+/// Largest time tolerance, in ticks: peaks up to this distance outside of the window are included. It must be at least
+/// the widest tolerance of a fit (checked in `verify.rs`). A larger one only sorts more peaks.
 pub(crate) const REACH: f64 = 16.0;
 
 /// The peaks of a window, sorted by tile. Owns reusable buffers.
@@ -53,6 +55,8 @@ impl Places {
         }
         self.peaks.clear();
         self.peaks.resize(peaks.len(), (Peak { time: 0, frequency: 0, rank: 0 }, 0));
+        // From the last peak to the first, because each start is counted down from the end of its tile; so peaks stay
+        // in order of time.
         for (i, peak) in peaks.iter().enumerate().rev() {
             let tile = self.tile(peak);
             self.starts[tile] -= 1;
@@ -89,6 +93,7 @@ impl Places {
             let at = |column: usize| self.starts[row * COLUMNS + column] as usize;
             for (peak, index) in &self.peaks[at(columns.start)..at(columns.end)] {
                 let distance = place.distance(peak);
+                // Tiles are not visited in order of the index, so ties are resolved here as in the linear search.
                 if distance < nearest.0 || (distance == nearest.0 && *index < nearest.1) {
                     nearest = (distance, *index);
                 }
@@ -102,6 +107,7 @@ impl Places {
     }
 
     fn row(&self, tick: i64) -> usize {
+        // A place outside of the window falls into the first or last row; its distance excludes all peaks there.
         ((tick - self.origin).max(0) / TICKS).min(self.rows as i64 - 1) as usize
     }
 }

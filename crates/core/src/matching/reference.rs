@@ -15,7 +15,8 @@ pub(crate) struct Reference {
     pub(crate) ticks: f64,
 }
 
-/// Maximum number of unpacked tracks in memory: about 100 MB.
+/// Maximum number of unpacked tracks in memory: about 100 MB. At half of it, searches with many copies unpack tracks
+/// again; at twice, the cache takes up to 200 MB for each search.
 const MOST_LOADED: usize = 2000;
 
 /// Cache of unpacked tracks of one catalog.
@@ -39,6 +40,7 @@ impl References {
         let constellation = session.constellation(candidate)?;
         let ticks = constellation.seconds * TICKS_PER_SECOND;
         let reference = Arc::new(Reference { number, peaks: constellation.peaks, ticks });
+        // Emptied completely instead of evicting the oldest: it happens rarely, and needs no order of use.
         if self.loaded.len() >= MOST_LOADED {
             self.loaded.clear();
         }

@@ -21,26 +21,39 @@ use super::line::Line;
 use super::significance::Chance;
 use super::verify::{Verified, Window};
 
-/// Maximum number of competitors whose peaks are discounted.
+/// Maximum number of competitors whose peaks are discounted. At half of it, repetitive unknown music keeps evidence
+/// that further places explain; at twice, judging repetitive songs costs up to twice as much.
 const MOST_RIVALS: usize = 16;
-/// Alignments with a log-probability of chance (natural logarithm) above this do not compete.
+/// Alignments with a log-probability of chance (natural logarithm) above this do not compete. Nearer to 0, alignments
+/// are compared that cannot take away evidence; at twice of it, weak competitors are ignored, which together show a
+/// coincidence.
 const WORTH_COMPARING: f64 = -3.0;
-/// Minimum evidence of a competitor, as a fraction of the match's evidence, for discounting its peaks. It can take away about
-/// as much evidence as it has.
+/// Minimum evidence of a competitor, as a fraction of the match's evidence, for discounting its peaks. It can take away
+/// about as much evidence as it has. At half of it, more competitors are computed that change little; at twice,
+/// competitors that explain a sixth of the match are ignored.
 const LEAST_TAKEN: f64 = 0.1;
-/// Weight of the evidence that another track reaches in the same query. Chance can reach as much as the other track, and a
-/// little more.
+/// Weight of the evidence that another track reaches in the same query. Chance can reach as much as the other track,
+/// and a little more. Chosen with the clips of `docs/accuracy.md`. At half of it, coincidences with several tracks
+/// match; at twice, songs that share material with another track are lost.
 const ELSEWHERE: f64 = 1.3;
-/// Two stretches that share less than this fraction of the shorter one are apart: one ends where the other begins.
+/// Two stretches that share less than this fraction of the shorter one are apart: one ends where the other begins. At
+/// half of it, a song that overlaps by a third competes with all of its evidence; near 1, competitors in the same
+/// stretch would only count in part.
 const APART: f64 = 0.5;
 /// Log-probability of chance below which a competitor is a song that ends where the match begins, or the reverse. Few
-/// coincidences reach it.
+/// coincidences reach it. At half of it, coincidences count as neighboring songs and compete too little; at twice, the
+/// neighboring song takes evidence from the match.
 const SURELY_A_SONG: f64 = -50.0;
-/// Log-probability of chance that no coincidence reaches: below it, another song is audible at the same time.
+/// Log-probability of chance that no coincidence reaches: below it, another song is audible at the same time. At half
+/// of it, strong coincidences are excused as a second song; at twice, two songs played at once suppress each other.
 const BEYOND_CHANCE: f64 = -250.0;
-/// Places in one track nearer than this, in ticks, count as the same: sustained notes also match a little early and late.
+/// Places in one track nearer than this, in ticks, count as the same: sustained notes also match a little early and
+/// late. At half of it, a line that is a beat off competes with its own match; at twice, real repetitions within 2 s
+/// are not discounted.
 const SAME_PLACE: f64 = TICKS_PER_SECOND;
-/// Probability that a peak which a competitor explains is caused by the competitor.
+/// Probability that a peak which a competitor explains is caused by the competitor. At 1, all shared peaks would be
+/// lost, also to a competitor that is there by chance; at half of it, unknown music with the same beat keeps most of
+/// its evidence.
 const EXPLAINED: f32 = 0.7;
 
 /// Weights for discounting other places of the same track. Peaks that the other places do not explain always count in full.
@@ -65,6 +78,7 @@ impl Repeats {
     /// Returns the weights for a line. At a changed scale only some of the other places are searched, so the evidence of
     /// those that are found has more weight.
     fn at(self, line: &Line) -> Self {
+        // At half of it, unknown music matches more often at changed scales; at twice, repetitive songs are lost there.
         const CHANGED: f64 = 0.2;
         if line.is_changed() {
             Self { shared: 0.0, reached: self.reached.max(CHANGED), ..self }
@@ -106,8 +120,10 @@ pub(crate) fn scrutinize<'a>(
         } else {
             (&mut left.elsewhere, &mut left.other)
         };
+        // Log-probabilities are negative, so "at most a tenth of `own`" means at least a tenth of its evidence.
         let takes = taken < MOST_RIVALS && proof <= LEAST_TAKEN * own;
         let higher = proof < *mark && proof > BEYOND_CHANCE;
+        // The comparison of the tracks is last, because it is the most expensive condition.
         if !(takes || higher) || plays_the_same(place_in(rival.reference.number), rival, window) {
             continue;
         }
@@ -125,6 +141,7 @@ pub(crate) fn scrutinize<'a>(
                 left.alone = left.alone.min(alone.max(proof));
             }
         }
+        // Further competitors only raise the value, so the match is rejected in any case.
         if left.log_p(&repeats) > enough {
             break;
         }

@@ -11,13 +11,16 @@ use super::reference::Reference;
 use super::significance::{BROKEN_PROMISE, Chance, promise};
 use super::verify::Window;
 
-/// Size of a cell: ticks and steps.
+/// Size of a cell: 4 ticks (23 ms) and 4 steps. With the neighboring cells, a peak counts one to two cells away, which is about the final tolerance. At half of it, the map has four times as many cells and misses lines that are slightly
+/// off; at twice, unrelated peaks count, and the screening selects worse.
 const TICKS: u32 = 4;
 const STEPS: u32 = 4;
 const COLUMNS: usize = ((HIGHEST_BIN + 1) * STEPS_PER_BIN as usize) / STEPS as usize + 1;
-/// Number of neighboring cells on each side in which a peak also counts.
+/// Number of neighboring cells on each side in which a peak also counts. At 0, a peak near the border of a cell is
+/// missed; at 2, five instead of three cells to each dimension count, so chance finds nearly three times as many.
 const REACH: usize = 1;
-/// Gains are stored in integer units of 1/16.
+/// Gains are stored in integer units of 1/16. A byte holds gains up to 16. At half of it, gains are rounded to 1/8,
+/// which changes the order of some candidates; at twice, gains above 8 are cut.
 const PARTS: f32 = 16.0;
 
 /// Map of the gains of a window. Owns a reusable buffer.
@@ -40,6 +43,7 @@ impl Screen {
             for row in row.saturating_sub(REACH)..=(row + REACH).min(self.rows - 1) {
                 let cells = &mut self.cells[row * COLUMNS..][..COLUMNS];
                 for cell in &mut cells[column.saturating_sub(REACH)..=(column + REACH).min(COLUMNS - 1)] {
+                    // The maximum and not the sum: a place can hold only one peak of the track.
                     *cell = (*cell).max(gain);
                 }
             }
@@ -53,6 +57,7 @@ impl Screen {
         let inverse = 1.0 / line.speed;
         let mut sum = 0u32;
         for peak in peaks {
+            // The inverse is computed once, because a division for each peak would dominate the loop.
             let time = ((f64::from(peak.time) - line.offset) * inverse - window.from).max(0.0) as u32;
             let column = (f64::from(peak.frequency) * line.pitch) as u32 / STEPS;
             let row = ((time / TICKS) as usize).min(self.rows - 1);

@@ -13,12 +13,17 @@ use crate::index::{Candidate, IndexError, Session, Spot};
 use super::sweep::Scale;
 use tally::Tally;
 
-/// Approximate number of postings that a lookup reads per probe. If a lookup would read more, the probes of the most common
-/// hashes, which carry the least information, are left out (a simple form of tf-idf). The limit takes effect from some
-/// thousands of tracks on and keeps the cost of a search from growing with the catalog.
+/// Approximate number of postings that a lookup reads per probe. If a lookup would read more, the probes of the most
+/// common hashes, which carry the least information, are left out (a simple form of tf-idf). The limit takes effect
+/// from some thousands of tracks on and keeps the cost of a search from growing with the catalog. At half of it,
+/// searches of large catalogs leave out more probes and lose votes of degraded audio; at twice, they read up to twice
+/// as many postings.
 const POSTINGS_PER_PROBE: u64 = 64;
-/// Lower and upper bound of the number of postings that a lookup may read.
+/// Lower bound of the number of postings that a lookup may read. It lets short queries, which have few probes, use all of
+/// them. At half of it, short queries lose votes in smaller catalogs; at twice, they cost up to twice as much.
 const POSTINGS_AT_LEAST: u64 = 150_000;
+/// Upper bound of the number of postings that a lookup may read, which bounds the time of a deep lookup. At half of it, deep
+/// lookups of large catalogs lose votes; at twice, they take up to twice the time.
 const POSTINGS_AT_MOST: u64 = 2_500_000;
 
 /// Parameters of one lookup.
@@ -67,6 +72,8 @@ impl Search {
         for (i, Lookup { depth, scale, .. }) in lookups.iter().enumerate() {
             own.clear();
             prober.probes(window, *depth, scale.undone(), i as u32, own);
+            // Per lookup and before the lists are joined, so that the limit of one scale does not depend on the other
+            // scales.
             keep_rarest(own, groups);
             probes.append(own);
         }
@@ -79,6 +86,7 @@ impl Search {
             }
         })?;
         for spots in spots.iter_mut() {
+            // Offsets of several runs come in order of the runs. The sort and `locate` remove this dependence.
             spots.sort_unstable_by_key(|s| (std::cmp::Reverse(s.votes), s.run, s.offset));
         }
         let lists: Vec<&[Spot]> = spots.iter().map(Vec::as_slice).collect();
@@ -91,6 +99,7 @@ fn keep_rarest(probes: &mut Vec<Probe>, groups: &[u32]) {
     let allowed = (probes.len() as u64 * POSTINGS_PER_PROBE).clamp(POSTINGS_AT_LEAST, POSTINGS_AT_MOST)
         * u64::from(GROUP_HASHES);
     let cost = |p: &Probe| {
+        // The index stores counts for groups only, so a probe is charged with the mean of its group.
         let postings = groups.get(group(p.low)).copied().unwrap_or(0);
         u64::from(postings) * u64::from(p.high - p.low + 1)
     };

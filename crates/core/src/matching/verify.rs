@@ -12,23 +12,31 @@ use super::places::{Places, REACH};
 use super::reference::Reference;
 use super::significance::{BANDS, Chance, Evidence, Survival, band};
 
-/// Final tolerance of a peak's place: about three standard errors after a codec.
+/// Final tolerance of a peak's place: about three standard errors after a codec. At half of it, a tenth and more of the
+/// true peaks fall outside; at twice, chance finds about four times as many.
 pub(crate) const FINE: Tolerance = Tolerance { time: 4.0, frequency: 6.0, relative: 0.0 };
-/// Rounds of fitting for a line that is nearly right.
+/// Rounds of fitting for a line that is nearly right. A little wider than the final tolerance, because votes give the
+/// offset only to a bin of 8 ticks. At half of it, the fit starts from too few peaks; at twice, chance hits pull the
+/// line.
 const NARROW: [Tolerance; 1] = [Tolerance { time: 6.0, frequency: 8.0, relative: 0.002 }];
-/// Rounds of fitting for a line whose speed may be off by one per cent.
+/// Rounds of fitting for a line whose speed may be off by one per cent. The first round reaches an error of one per
+/// cent over half a window of 10 s in part only, and each round uses the better line of the one before. At half of the
+/// first tolerance, such lines are not found; at twice, chance hits outnumber true ones.
 const WIDE: [Tolerance; 3] = [
     Tolerance { time: 14.0, frequency: 8.0, relative: 0.012 },
     Tolerance { time: 8.0, frequency: 7.0, relative: 0.004 },
     Tolerance { time: 5.0, frequency: 7.0, relative: 0.001 },
 ];
-/// Round of fitting for a line that is right.
+/// Round of fitting for a line that is right. The time tolerance is the final one. At twice of it, a line that is right
+/// moves towards chance hits.
 const AGAIN: [Tolerance; 1] = [Tolerance { time: 4.0, frequency: 7.0, relative: 0.0 }];
 const _: () = assert!(WIDE[0].time <= REACH);
 
-/// Maximum number of additional fits.
+/// Maximum number of additional fits. Most lines settle after one or two. At half or twice of it, only few lines at
+/// changed scales differ.
 const MOST_FITS: usize = 8;
-/// An additional fit continues only if it lowers the quick log-probability of chance by at least this.
+/// An additional fit continues only if it lowers the quick log-probability of chance by at least this. At half or twice
+/// of it, refinement takes more or fewer rounds; the kept line is the best one in any case.
 const WORTH_FITTING: f64 = 2.0;
 
 /// A stretch of the query.
@@ -218,6 +226,7 @@ impl Verified {
         rival: impl Fn(u32) -> f32,
     ) -> Proof {
         let weigh = |range: Range<usize>| self.weigh(range, peaks, chance, &counts, &rival);
+        // The best part is searched with the survival of the whole, because the part is not known yet.
         let whole = weigh(0..self.outcomes.len());
         let part = self.best_part(whole.survival(), peaks, chance, &counts);
         let log_p = whole.log_p() + LN_2;

@@ -127,6 +127,7 @@ fn mpeg(b: &[u8; 4]) -> Option<FrameHeader> {
         0 => 2,
         _ => return None,
     };
+    // The field counts down: 3 is layer I, 1 is layer III, and 0 is reserved.
     let layer = 4_u8.checked_sub(b[1] >> 1 & 3).filter(|&layer| layer < 4)?;
     let rate = [44_100, 48_000, 32_000].get(usize::from(b[2] >> 2 & 3))? >> halvings;
     let table = match (halvings, layer) {
@@ -134,9 +135,11 @@ fn mpeg(b: &[u8; 4]) -> Option<FrameHeader> {
         (_, 1) => 3,
         _ => 4,
     };
+    // Index 0 is the free format, whose frame length is not in the header. Index 15 is reserved.
     let bits = 1_000 * BIT_RATES[table].get(usize::from(b[2] >> 4).checked_sub(1)?)?;
     let padding = u32::from(b[2] >> 1 & 1);
     let (samples, length) = match (layer, halvings) {
+        // Layer I counts padding and length in slots of four bytes.
         (1, _) => (384, (12 * bits / rate + padding) * 4),
         (3, 1..) => (576, 72 * bits / rate + padding),
         _ => (1_152, 144 * bits / rate + padding),

@@ -25,6 +25,8 @@ impl Latm {
         let bits = &mut Bits::new(element);
         let same = bits.flag()?;
         if !same {
+            // An invalid configuration replaces the last valid one: frames that follow belong to the new one and would
+            // be decoded wrongly.
             self.mux = read_mux(bits);
         }
         let mux = self.mux?;
@@ -50,6 +52,7 @@ fn read_mux(bits: &mut Bits<'_>) -> Option<Mux> {
     let core = if version {
         let length = variable(bits)? as usize;
         let start = bits.position();
+        // The configuration may contain extensions that are not read. Its declared length leads to the next field.
         let core = aac_config::read_core(bits).ok()?;
         bits.skip_to(start + length)?;
         core
@@ -95,6 +98,7 @@ fn payload(bits: &mut Bits<'_>) -> Option<Vec<u8>> {
     let mut length = 0;
     loop {
         let more = bits.take(8)?;
+        // A byte of 255 means that another one follows.
         length += more as usize;
         if more != 255 {
             return bits.bytes(length);

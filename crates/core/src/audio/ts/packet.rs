@@ -10,6 +10,7 @@ pub(super) fn payload(packet: &[u8; PACKET], control: u8) -> Option<(&[u8], bool
         3 => {
             let length = usize::from(packet[4]);
             let announced = length > 0 && packet[5] & 0x80 != 0;
+            // A damaged length can point beyond the packet.
             packet.get(5 + length..).map(|payload| (payload, announced))
         }
         _ => None,

@@ -36,6 +36,7 @@ pub(super) struct Piece<'a> {
 impl Pes {
     /// Records that packets are missing.
     pub(super) fn gap(&mut self) {
+        // The missing packets contained an unknown part of the body, so its remaining length is unknown too.
         self.left = None;
         if self.state == State::Header {
             self.state = State::Idle;
@@ -53,11 +54,13 @@ impl Pes {
         if self.state == State::Header {
             let known = self.header.len();
             self.header.extend_from_slice(payload);
+            // A header can be split between packets. It has at most 264 bytes, which bounds the buffer.
             let Some(header) = Header::read(&self.header).inspect_err(|()| self.state = State::Idle)? else {
                 return Ok(None);
             };
             self.state = State::Body;
             (self.left, pts) = (header.body, header.pts);
+            // Only the last packet of the header contains bytes of the body.
             bytes = &payload[header.length - known..];
         }
         if self.state != State::Body {
@@ -98,6 +101,8 @@ impl Header {
             return Ok(None);
         }
         let size = usize::from(u16::from_be_bytes([high, low]));
+        // A length of 0 is legal only for video, but some packagers write it for audio. The body then ends with the
+        // next unit.
         let body = if size == 0 { None } else { Some(size.checked_sub(3 + extra).ok_or(())?) };
         let pts = if flags & 0x80 != 0 && extra >= 5 { pts(rest) } else { None };
         Ok(Some(Self { length: FIXED + extra, body, pts }))

@@ -4,7 +4,9 @@ use super::headers::AudioCoding;
 
 /// Maximum size of a section of a program table in bytes, including the header.
 const MAX_SECTION: usize = 1_024;
-/// Maximum number of programs of one stream that are examined.
+/// Maximum number of programs of one stream that are examined. Each program takes a buffer for its table. At twice of
+/// it, a crafted stream takes twice as much memory (128 KiB); at half, the audio of later programs in a large multiplex
+/// would not be found.
 const MAX_PROGRAMS: usize = 64;
 
 /// Assembles sections, which begin at any byte of a packet and can span several packets.
@@ -35,7 +37,9 @@ impl Sections {
             self.begun = false;
             return whole;
         };
+        // The bytes before the pointer end a section that began in an earlier packet.
         self.append(old, damaged, &mut whole);
+        // If that section is still incomplete, its rest was lost.
         self.buffer.clear();
         self.begun = true;
         self.append(new, damaged, &mut whole);
@@ -57,6 +61,7 @@ impl Sections {
             if self.buffer.len() < length {
                 return;
             }
+            // Several sections can follow each other without a new pointer.
             let section: Vec<u8> = self.buffer.drain(..length).collect();
             if crc(&section) == 0 {
                 whole.push(section);
@@ -104,6 +109,7 @@ pub(super) fn read_pmt(section: &[u8]) -> Option<Vec<Entry>> {
 fn body(section: &[u8], table: u8) -> Option<&[u8]> {
     let current = section.get(5)? & 1 == 1;
     let inner = section.get(8..section.len().checked_sub(4)?)?;
+    // A table can be announced before it becomes valid. Such a section must not change the choice of the stream yet.
     Some(inner).filter(|_| section[0] == table && section[1] & 0x80 != 0 && current)
 }
 
@@ -151,6 +157,7 @@ fn coding(kind: u8, descriptors: &[u8]) -> Option<Result<AudioCoding, &'static s
 fn crc(bytes: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x04C1_1DB7;
     bytes.iter().fold(u32::MAX, |crc, &byte| {
+        // Tables have a few hundred bytes and are sent ten times a second, so that a lookup table would not pay off.
         (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
             (crc << 1) ^ (POLYNOMIAL & 0_u32.wrapping_sub(crc >> 31))
         })

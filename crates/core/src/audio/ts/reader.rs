@@ -17,11 +17,14 @@ use super::frames::AudioFrame;
 use super::headers::FrameFormat;
 use super::{PTS_CLOCK, PTS_WRAP};
 
-/// Number of bytes per read.
+/// Number of bytes per read. The source buffers twice as much, so the size only sets how much is demuxed at once; half
+/// or twice of it changes the number of calls.
 const BLOCK: usize = 64 << 10;
 
 /// Maximum number of bytes before the tables of a stream. The tables are sent ten times a second; this is minutes of
-/// radio and several seconds of video at the highest bit rates.
+/// radio and several seconds of video at the highest bit rates. At half of it, videos of high bit rate whose audio
+/// starts late are rejected; at twice, a file that only looks like a transport stream is read twice as far before it is
+/// rejected.
 const MAX_PROBE: usize = 32 << 20;
 
 /// A reader of a transport stream.
@@ -56,6 +59,8 @@ impl TsReader {
         };
         let mut read = 0;
         while !reader.ended && reader.next.is_none() {
+            // A program without audio may be followed by another one with audio. Its table would come within a fraction
+            // of a second, so an eighth of the limit is enough.
             let hopeless = reader.demuxer.knows_streams() && reader.demuxer.stream().is_none();
             if read > MAX_PROBE || hopeless && read > MAX_PROBE / 8 {
                 break;
@@ -123,9 +128,11 @@ impl TsReader {
         }
         let Some(frame) = self.next.take() else { return Event::End };
         if Some(frame.format) != self.format {
+            // The reader creates a new decoder before it reads the frame again.
             self.next = Some(frame);
             return Event::NewTracks;
         }
+        // The damage is reported before the frame, which stays in `next` for the following call.
         if frame.after_gap && !std::mem::replace(&mut self.announced, true) {
             self.next = Some(frame);
             return Event::Damaged("packets of the transport stream are missing or damaged".to_owned());
@@ -145,6 +152,8 @@ impl TsReader {
     /// Undoes the wraps of a 33-bit counter: returns the value nearest to the last time stamp among those that `pts`
     /// can mean.
     fn unwrap(&mut self, pts: u64) -> i64 {
+        // A stream can jump back a little at a splice. The nearest value is chosen, so that a small step back is not a
+        // wrap of 26 hours.
         let wrap = PTS_WRAP.cast_signed();
         let last = self.clock.unwrap_or(pts.cast_signed());
         let ahead = (pts.cast_signed() - last).rem_euclid(wrap);
@@ -166,6 +175,7 @@ impl TsReader {
                 count
             }
             Err(error) => {
+                // The source has kept the error, and the caller takes it from there at the end.
                 self.ended = error.kind() != ErrorKind::Interrupted;
                 0
             }

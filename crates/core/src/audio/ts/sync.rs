@@ -7,7 +7,9 @@ pub(super) const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
 /// Distances between sync bytes in bytes, the usual one first.
 const STRIDES: [usize; 3] = [188, 192, 204];
-/// Number of consecutive sync bytes that identify a stream: noise contains them at one of 2^40 positions.
+/// Number of consecutive sync bytes that identify a stream: noise contains them at one of 2^40 positions. At 3, random
+/// bytes match at one of 2^24 positions, which occurs in ordinary files; at 10, a damaged stream is found again only
+/// after 10 intact packets.
 const IN_A_ROW: usize = 5;
 /// Number of bytes that are examined to check one position.
 const REACH: usize = (IN_A_ROW - 1) * 204 + 1;
@@ -85,6 +87,8 @@ impl PacketSync {
             if packet[0] != SYNC {
                 // Only this sync byte is damaged if the next two are where they should be.
                 let reach = 2 * stride + 1;
+                // Without the two following sync bytes, the decision would depend on how the bytes are split into
+                // pushes.
                 if rest.len() < reach && !last {
                     return None;
                 }
@@ -113,6 +117,7 @@ impl PacketSync {
                 continue;
             }
             let here = &rest[place..];
+            // The last packet of a stream has no second sync byte after it.
             let alone = last && here.len() < 2 * PACKET;
             let stride = STRIDES.into_iter().find(|&stride| alone || runs(here, stride, IN_A_ROW));
             if stride.is_some() {
@@ -121,6 +126,7 @@ impl PacketSync {
                 return true;
             }
         }
+        // The remaining bytes are kept: with more bytes, packets may begin in them.
         self.at += places;
         false
     }

@@ -43,22 +43,30 @@ pub(crate) fn group(hash: u32) -> usize {
     (hash >> GAP_BITS) as usize
 }
 
-/// Maximum number of landmarks per first peak of a reference.
+/// Maximum number of landmarks per first peak of a reference. With about 30 peaks per second, 3 give at most 90
+/// postings per second of a track. At 6 the index doubles; at 1 or 2, a short or noisy clip often has no landmark whose
+/// two peaks both survive.
 const REFERENCE_FAN_OUT: usize = 3;
-/// Minimum time from the first to the second peak in ticks (46 ms). Closer peaks belong to the same event.
+/// Minimum time from the first to the second peak in ticks (46 ms). Closer peaks belong to the same event. At half of
+/// it, pairs within one attack get the landmarks; at twice, fast passages lose their shortest pairs.
 const SHORTEST_GAP: u32 = 8;
 /// Maximum time from the first to the second peak in ticks (1.2 s). The longer the gap, the more peaks compete to be
-/// the second.
+/// the second. At twice, the gap does not fit into its 7 bits; at half (0.6 s), sparse music has peaks without a
+/// partner.
 const LONGEST_GAP: u32 = 208;
-/// Maximum distance of the two peaks on the warped scale.
+/// Maximum distance of the two peaks on the warped scale. All distances of ±63 units fit into 7 bits, which is the
+/// reason for this number. At twice, a hash needs one bit more, which doubles the number of groups; at half, pairs of
+/// bass and treble are excluded.
 const FARTHEST: f32 = 63.0;
 
 const PLACE_BITS: u32 = 7;
 const DISTANCE_BITS: u32 = 7;
 const GAP_BITS: u32 = 7;
-/// Units of the warped scale per cell of the place.
+/// Units of the warped scale per cell of the place. At 1, a speed change of 1 % (0.8 units) changes most hashes, and
+/// the place needs 8 bits; at 4, groups are twice as large, and each probe reads twice as many postings.
 const PLACE_UNIT: f32 = 2.0;
-/// Ticks per cell of the gap.
+/// Ticks per cell of the gap. At 1, gaps of up to 208 ticks need 8 bits, and a probe needs twice the reach for the same
+/// tolerance; at 4, each probe reads twice as many postings.
 const GAP_UNIT: f32 = 2.0;
 
 /// A landmark of a reference.
@@ -119,6 +127,7 @@ impl Zones {
         }
         for star in stars {
             let rank = usize::from(star.rank);
+            // Ranks have 8 bits, so that even a crafted constellation creates no more than 256 lists.
             if self.ranks.len() <= rank {
                 self.ranks.resize_with(rank + 1, Default::default);
             }
@@ -128,8 +137,12 @@ impl Zones {
 
     /// Calls `sink` with the `fan_out` peaks of the lowest ranks in the target zone of `first`.
     fn outstanding(&mut self, first: Star, fan_out: usize, mut sink: impl FnMut(Star)) {
+        // Ranks are searched from the strongest. In each rank the nearest peak comes first, so that reference and query
+        // choose the same pairs even if one of them has more peaks of high ranks.
         let mut missing = fan_out;
         for (stars, from) in &mut self.ranks {
+            // First peaks come in order of time, so the start of the zone only moves forward and each peak is passed
+            // once.
             while stars.get(*from).is_some_and(|star| star.time < first.time.saturating_add(SHORTEST_GAP)) {
                 *from += 1;
             }

@@ -69,6 +69,8 @@ impl Prober {
                 else {
                     return;
                 };
+                // The range must stay within the gap bits: a carry would select another distance, which is another
+                // group.
                 let low = gap.saturating_sub(depth.gap_reach);
                 let high = (gap + depth.gap_reach).min((1 << GAP_BITS) - 1);
                 let (low, high) = (hash(place, distance, low), hash(place, distance, high));
@@ -85,6 +87,7 @@ fn rescaled(peak: &Peak, start: u32, Rescaling { time, frequency }: Rescaling) -
     const LOWEST: f32 = (LOWEST_BIN as u32 * STEPS_PER_BIN - STEPS_PER_BIN) as f32;
     const HIGHEST: f32 = (HIGHEST_BIN as u32 * STEPS_PER_BIN + STEPS_PER_BIN) as f32;
     let steps = f32::from(peak.frequency) * frequency;
+    // Without a change of frequency, the table returns the same value without computing a logarithm.
     let warp = if frequency == 1.0 {
         warp_frequency(peak.frequency)
     } else if (LOWEST..=HIGHEST).contains(&steps) {

@@ -9,7 +9,8 @@ use crate::index::TrackNumber;
 use crate::index::postings::posting;
 use crate::index::sort::sort_by_hash;
 
-/// Target for the number of postings in a chunk: about 200 MB of memory at once.
+/// Target for the number of postings in a chunk: about 200 MB of memory at once. At half of it, memory halves and a
+/// merge sends twice as many statements to the database; at twice, memory is about 400 MB.
 const CHUNK_POSTINGS: u64 = 16 << 20;
 
 /// A run to merge.
@@ -93,6 +94,8 @@ impl Merge {
         // A chunk must not divide a row of the run with the fewest bucket bits.
         let coarsest = sources.iter().map(|source| u32::from(source.shape.bucket_bits)).min().unwrap_or(0);
         let chunk_bits = (postings / CHUNK_POSTINGS).checked_ilog2().unwrap_or(0).min(coarsest);
+        // `postings` still includes removed tracks, whose number is only known afterwards. The shape only has to be
+        // near the target.
         let shape = line.shape(postings);
         Some(Self {
             sources: moves,
@@ -125,6 +128,8 @@ impl Merge {
                 None => dropped[group(base | hash)] += 1,
             })?;
         }
+        // The sort keeps the order within a hash, so the result has the order that `encode` requires without a
+        // comparison of times.
         sort_by_hash(&mut postings, chunk.low, HASH_BITS - self.chunk_bits, &mut Vec::new());
         self.postings += postings.len() as u64;
         Some(rows(&postings, self.shape))

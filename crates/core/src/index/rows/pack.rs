@@ -10,7 +10,9 @@ use crate::index::layout::{LONGEST_RUN, TRACK_MARGIN, taken, time_bits};
 use crate::index::sort::par_sort_by_hash;
 use crate::index::write::{count_groups, length, postings_of};
 
-/// Target for the average number of postings in a row: 1.5 kB, so that about five rows share a page of a database.
+/// Target for the average number of postings in a row: 1.5 kB, so that about five rows share a page of a database. At
+/// half of it, the table has twice as many rows, each with its own overhead; at twice, a lookup transfers about twice
+/// as many postings that it does not need.
 const ROW_POSTINGS: u64 = 600;
 /// Maximum number of postings of a run. At this size each row contains the postings of one hash, so a larger run
 /// would only have larger rows, too large for a page.
@@ -49,6 +51,7 @@ pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
     let mut line = TimeLine::default();
     let mut starts = Vec::new();
     for (number, constellation) in tracks {
+        // Tracks that do not fit are left to the next call, because a run never ends within a track.
         let Some(start) = line.place(*number, length(constellation)) else { break };
         starts.push(start);
     }
@@ -57,6 +60,7 @@ pub fn pack(tracks: &[(TrackNumber, Constellation)]) -> (RowRun, Vec<Row>) {
         postings_of(constellation).into_iter().map(move |posting| posting + start)
     };
     let mut postings: Vec<u64> = tracks.par_iter().zip(&starts).flat_map_iter(of_track).collect();
+    // Tracks were appended in order of their start, so a stable sort by hash also orders the times.
     par_sort_by_hash(&mut postings, HASH_BITS);
     let count = postings.len() as u64;
     let shape = line.shape(count);

@@ -9,11 +9,13 @@ use crate::index::home::{Candidate, Home, Session, Spot};
 use crate::index::layout::{BIN, POSTING_TICKS, TRACK_MARGIN};
 use crate::index::{IndexError, TrackNumber};
 
-/// Maximum number of positions that are requested for one list. If more positions have equal votes, those in the
-/// first runs are taken.
+/// Maximum number of positions that are requested for one list. If more positions have equal votes, those in the first
+/// runs are taken. At half of it, ties are cut earlier and the result can depend on the order of runs in very
+/// repetitive catalogs; at twice, a request can be twice as large.
 const MOST_SPOTS: usize = 4096;
 /// Number of constellations that are kept during one search. If there are more, all are dropped before the next
-/// request.
+/// request. A constellation of a song takes about 14 kB. At half of it, long searches read constellations again more
+/// often; at twice, a session takes up to twice the memory.
 const MOST_KEPT: usize = 1000;
 
 /// An index whose rows are in a [`RowStore`].
@@ -96,6 +98,7 @@ impl<S: RowStore> Remote<'_, S> {
     /// Returns the buckets that the probes need, in all shapes of runs.
     fn buckets(&self, probes: &[Probe]) -> BTreeSet<u32> {
         let mut shapes: Vec<RunShape> = self.index.runs.iter().map(|(_, shape)| *shape).collect();
+        // Runs of one shape share their bucket numbers, so each shape is expanded only once.
         shapes.sort_unstable();
         shapes.dedup_by_key(|shape| shape.bucket_bits);
         let of_shape =
@@ -110,6 +113,7 @@ impl<S: RowStore> Remote<'_, S> {
         if buckets.is_empty() {
             return Ok(());
         }
+        // One request for all lookups and runs: the round trip to the database costs more than the rows.
         for row in self.index.store.rows(&buckets)? {
             self.rows.entry(row.row.bucket).or_default().push(row);
         }
@@ -166,6 +170,8 @@ impl<S: RowStore> Session for Remote<'_, S> {
             // Up to twice as many as needed, because some may be in removed tracks.
             let last = all.get(2 * most - 1).or(all.last()).map_or(0, |spot| spot.votes);
             for spot in all.iter().take_while(|spot| spot.votes >= last).take(MOST_SPOTS) {
+                // The same position that `Local::candidate` looks up in files, so that both storages choose the same
+                // track.
                 let place = spot.offset.saturating_add(TRACK_MARGIN);
                 let run = self.index.runs[spot.run].0;
                 spots.push(RowSpot { list: list as u32, run, place, votes: spot.votes });
@@ -176,6 +182,8 @@ impl<S: RowStore> Session for Remote<'_, S> {
         if spots.is_empty() {
             return Ok(found);
         }
+        // Dropped before the request and not during it: the store may leave out the constellations that are listed as
+        // known.
         if self.kept.len() > MOST_KEPT {
             self.kept.clear();
         }

@@ -2,7 +2,8 @@
 
 use crate::index::{BIN, Spot};
 
-/// Non-maximum suppression radius, in bins.
+/// Non-maximum suppression radius, in bins. 3 bins are 0.14 s. At half of it, one alignment whose votes spread fills
+/// several places of the list; at twice, a second repetition within 0.3 s is suppressed.
 const SAME_BINS: u32 = 3;
 
 /// Counts votes per offset. Owns reusable buffers.
@@ -43,6 +44,9 @@ impl Tally {
         find_pairs(votes, least, pairs, &mut histogram);
         let mut threshold = histogram.len();
         let mut above = 0;
+        // The histogram gives the highest threshold that can leave enough offsets. Suppression may remove some of them,
+        // so the threshold is lowered until enough survive. Suppressing all pairs would sort thousands of them by
+        // votes.
         while threshold > least as usize {
             threshold -= 1;
             above += histogram[threshold];
@@ -56,6 +60,7 @@ impl Tally {
                 break;
             }
         }
+        // Fewer pairs than requested: all of them are taken.
         if above < most {
             best.clone_from(pairs);
             keep_summits(best, order);
@@ -75,6 +80,7 @@ fn find_pairs(bins: &[u32], least: u32, pairs: &mut Vec<Pair>, histogram: &mut [
         let votes = (group.len() + beside) as u32;
         if votes >= least {
             pairs.push(Pair { bin: group[0] + u32::from(beside > 0), votes, kept: false });
+            // Offsets with 255 votes or more are certain candidates, so their order in the histogram is irrelevant.
             histogram[votes.min(255) as usize] += 1;
         }
     }
@@ -88,16 +94,20 @@ fn keep_summits(pairs: &mut [Pair], order: &mut Vec<usize>) {
     order.sort_unstable_by_key(|i| (std::cmp::Reverse(pairs[*i].votes), *i));
     for i in order.iter().copied() {
         let bin = pairs[i].bin;
+        // Pairs are processed by falling votes, so a pair that is already kept is at least as good.
         let mut before = pairs[..i].iter().rev().take_while(|other| bin - other.bin <= SAME_BINS);
         let mut behind = pairs[i + 1..].iter().take_while(|other| other.bin - bin <= SAME_BINS);
         pairs[i].kept = !before.any(|other| other.kept) && !behind.any(|other| other.kept);
     }
 }
 
-/// Number of counters for votes. Each counter is shared by all pairs of two bins with the same low bits.
+/// Number of counters for votes. Each counter is shared by all pairs of two bins with the same low bits. 32 kB, the
+/// size of a first-level cache. At half of it, more unrelated votes share a counter and pass the filter; at twice, the
+/// counters leave the cache.
 const CROWD_CELLS: usize = 1 << 15;
-/// Maximum number of votes for filtering. More votes fill so many counters that too few votes are removed to pay for the
-/// filter.
+/// Maximum number of votes for filtering. More votes fill so many counters that too few votes are removed to pay for
+/// the filter. At half of the counters, most are still empty or hold one vote. A higher limit only costs time: the
+/// filter never removes a candidate.
 const CROWD_VOTES: usize = CROWD_CELLS / 2;
 
 /// A filter that removes votes of offsets that cannot become candidates before the votes are sorted. Owns a reusable buffer.
@@ -129,9 +139,11 @@ impl Crowd {
     }
 }
 
-/// Bits per digit of the radix sort: the 2,048 write positions fit into the first-level cache.
+/// Bits per digit of the radix sort: the 2,048 write positions fit into the first-level cache. Three passes sort 32
+/// bits. With 10 bits a fourth pass is needed; with 16 bits two passes suffice, but 65,536 positions do not fit.
 const DIGIT_BITS: u32 = 11;
-/// Minimum number of values for the radix sort; fewer values are sorted by comparison.
+/// Minimum number of values for the radix sort; fewer values are sorted by comparison. Three passes over 2,048
+/// positions cost more than sorting fewer values. The result is the same; at half or twice of it, some lookups use the slower of the two methods.
 const WORTH_DIGITS: usize = 1 << 12;
 
 /// Sorts integers by a least-significant-digit radix sort. Owns a reusable buffer.
@@ -152,6 +164,7 @@ impl Sorter {
             for number in numbers.iter() {
                 ends[digit(*number)] += 1;
             }
+            // All numbers share this digit, as the high bits of a small index do.
             if ends.contains(&numbers.len()) {
                 continue;
             }

@@ -17,8 +17,11 @@ pub(crate) struct Chance {
     ranks: [f32; QUERY_RANKS],
 }
 
-/// Upper and lower bound of the probability of a chance hit.
+/// Upper bound of the probability of a chance hit. Above it, a missing peak would count as near proof against a track. At half
+/// of it, hits in dense passages would count as evidence although chance finds them, too.
 const HIGHEST_CHANCE: f32 = 0.9;
+/// Lower bound of the probability of a chance hit: the query may be sparser where it was measured than at one place. At half
+/// of it, a hit at an empty frequency counts up to ln 2 more; at twice, up to ln 2 less.
 const LOWEST_CHANCE: f32 = 0.004;
 
 impl Chance {
@@ -29,6 +32,7 @@ impl Chance {
         self.by_step.resize(STEPS + 1, 0.0);
         let each = ((2.0 * tolerance.time + 1.0) / ticks.max(1.0)) as f32;
         let reach = tolerance.frequency as usize;
+        // One of each rank in advance (Laplace), so that no rank has the probability 0.
         let mut counts = [1.0; QUERY_RANKS];
         // Differences first, summed up afterwards: this takes two additions per peak.
         for peak in peaks {

@@ -12,8 +12,9 @@ use super::survival::{
 /// A value for each hypothesis of survival, by wear, band and rate.
 type Ways<T> = [[[T; RATES.len()]; BANDS]; WEARS.len()];
 
-/// Number of likelihood ratios that are multiplied before the logarithm is taken. Each ratio is between 1e-2 and 1e11, so the
-/// product fits into an `f64`.
+/// Number of likelihood ratios that are multiplied before the logarithm is taken. Each ratio is between 1e-2 and 1e11,
+/// so the product fits into an `f64`. At twice of it, the largest product (1e352) would overflow; at half, twice as
+/// many logarithms are computed.
 const MULTIPLIED: u8 = 16;
 
 /// Evidence for an alignment: the likelihood ratios of its e-value, and counts of peaks.
@@ -57,6 +58,7 @@ impl Evidence {
         chance: f32,
         rival: f32,
     ) {
+        // All peaks count here, whatever their rank: the spread measures when peaks are found, not which.
         self.spread.add(peak.time, found.is_some());
         self.expected += 1;
         let (rank, band) = (reference_rank(peak), band(peak.frequency));
@@ -70,6 +72,7 @@ impl Evidence {
         let by_chance = all.density(found, chance);
         for (wear, bands) in self.products.iter_mut().enumerate() {
             let density = density(rank, found, wear);
+            // A competitor that explains the peak is a second cause of it, so its density is added to that of chance.
             let ratio = density / (by_chance + rival * density);
             for (product, rate) in bands[band].iter_mut().zip(TABLES.rates[rank]) {
                 *product *= f64::from(1.0 - rate + rate * ratio);
@@ -116,8 +119,10 @@ impl Evidence {
         }
         let power = self.power();
         let means = self.likelihoods().map(|bands| f64::from(mean(&bands, &STEPS, power)));
+        // The maximum is subtracted before `exp`, because likelihoods exceed the range of an `f64`.
         let best = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let all = means.iter().map(|log| (log - best).exp()).sum::<f64>() / WEARS.len() as f64;
+        // Markov's inequality turns the e-value into a probability; an e-value below 1 proves nothing.
         -(best + all.ln()).max(0.0)
     }
 }

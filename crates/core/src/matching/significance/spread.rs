@@ -1,8 +1,10 @@
 //! Spread of the found peaks over time.
 
-/// Length of a moment, in ticks (46 ms).
+/// Length of a moment, in ticks (46 ms). About the length of an attack. At half of it, the peaks of one chord fall into
+/// two moments and count as independent; at twice, fast notes are taken for chords.
 const MOMENT: u32 = 8;
-/// Length of a second, in ticks.
+/// Length of a second, in ticks. About one or two bars of beats. At half of it, each has too few peaks for a variance;
+/// at twice, agreement in single bars is averaged out.
 const SECOND: u32 = 172;
 
 /// Measures how unevenly the found peaks are distributed over moments and seconds. Peaks of a surviving recording are found
@@ -70,6 +72,8 @@ impl Spread {
     /// Returns the number of found pairs within moments divided by the number for independent peaks, at least 1. A few pairs
     /// are not significant, so `PRIOR` pairs are added to both numbers.
     fn crowding(&self) -> f64 {
+        // At half of it, a few chance pairs reduce the evidence of short matches; at twice, real crowding in short matches is
+        // underrated. Long matches have thousands of pairs, so it has no effect there.
         const PRIOR: f64 = 10.0;
         let rate = f64::from(self.all.1) / f64::from(self.all.0.max(1));
         ((f64::from(self.pairs.1) + PRIOR) / (f64::from(self.pairs.0) * rate * rate + PRIOR)).max(1.0)
@@ -78,9 +82,12 @@ impl Spread {
     /// Returns the variance of the found fraction per second divided by the variance for independent peaks, at least 1. This
     /// is Pearson's χ² divided by its degrees of freedom (McCullagh and Nelder 1989, 4.5), with some degrees added to both.
     fn bursts(&self) -> f64 {
+        // In seconds: a match of 3 s is corrected by half of what its variance shows. At half of it, short matches lose
+        // evidence by the noise of the variance; at twice, bursts in short matches count too much.
         const PRIOR: f64 = 3.0;
         let (expected, found) = (f64::from(self.all.0.max(1)), f64::from(self.all.1));
         let rate = found / expected;
+        // If all or none are found, the variance is 0 and nothing can be overdispersed.
         let variance = rate * (1.0 - rate);
         if variance <= 0.0 {
             return 1.0;

@@ -14,10 +14,14 @@ use super::judge::{Explanation, MOST_WEIGHED};
 use super::{Buffers, SHALLOW, WindowSearch};
 
 /// Maximum number of entries of one recording that are looked up. If a catalog has more, only this many are reported.
+/// It bounds the time of one search; at half or twice of it, the bound changes by the same factor.
 const MAX_COPIES: usize = 1000;
-/// Length of the part of a track that is looked up to find its copies (10 s, in ticks).
+/// Length of the part of a track that is looked up to find its copies (10 s, in ticks). At half of it, copies with
+/// edits in the stretch have fewer votes; at twice, the lookup costs twice as much without finding more.
 const LOOKED_UP: f64 = 10.0 * TICKS_PER_SECOND;
-/// Minimum number of votes of a copy, which shares nearly all of the several hundred landmarks of the stretch.
+/// Minimum number of votes of a copy, which shares nearly all of the several hundred landmarks of the stretch. At half
+/// of it, many unrelated tracks are compared; at twice, copies in other encodings, which share fewer landmarks, may be
+/// missed.
 const MIN_VOTES: u32 = 12;
 
 /// The alignments of one place of a recording: the best one, and those of copies.
@@ -56,6 +60,7 @@ impl Group {
                 if let Some((agreement, group)) = agreements.max_by(|a, b| a.0.total_cmp(&b.0)) {
                     alone = group.take_in(one, agreement);
                 }
+            // Without copies no later alignment can join a group, so the rest of the list has no effect.
             } else if groups.len() == MOST_WEIGHED {
                 break;
             }
@@ -92,6 +97,7 @@ impl WindowSearch<'_> {
     ) -> Result<(), IndexError> {
         let Explanation { lead, copies, .. } = explanation;
         let (from, to) = (lead.line.reference(lead.part.0).max(0.0), lead.line.reference(lead.part.1));
+        // A part identifies the copies as well as the whole; the fit below uses the part that both share.
         let to = to.min(from + LOOKED_UP);
         let index = |time: f64| lead.reference.peaks.partition_point(|p| f64::from(p.time) < time);
         let peaks = &lead.reference.peaks[index(from)..index(to).max(index(from))];
@@ -103,6 +109,8 @@ impl WindowSearch<'_> {
             let Self { session, buffers, .. } = self;
             let Buffers { references, outcomes, .. } = buffers;
             let (reference, at) = references.of(&mut **session, &candidate)?;
+            // The candidate gives the position of the other track at the start of the looked-up stretch; here it
+            // becomes a line in the query.
             let near = Line { offset: at - from.floor() + lead.line.offset, ..lead.line };
             let span = (lead.line.query(from), lead.line.query(to));
             if let Some((line, _)) = line_of_copy(lead, (&reference, &near), span, outcomes) {

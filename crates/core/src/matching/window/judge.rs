@@ -11,18 +11,26 @@ use super::alignments::Alignments;
 use super::copies::Group;
 use super::{OBVIOUS, WindowSearch};
 
-/// Log-probability of chance below which a match is beyond doubt. Such a match of another scale needs no search for competing
-/// alignments at that scale, and its missing peaks are not checked for masking.
+/// Log-probability of chance below which a match is beyond doubt. Such a match of another scale needs no search for
+/// competing alignments at that scale, and its missing peaks are not checked for masking. At half of it, wrong matches
+/// of repetitive music may be accepted without these checks; at twice, more clean matches at changed scales pay for
+/// another deep lookup.
 const BEYOND_DOUBT: f64 = -300.0;
-/// Weight of the evidence that missing peaks are not masked. It was tuned on unknown pieces by the artists of a catalog,
-/// which agree with indexed tracks in beat and samples and are best distinguished by this evidence. It loses one in a
-/// thousand true matches.
+/// Weight of the evidence that missing peaks are not masked. It was tuned on unknown pieces by the artists of a
+/// catalog, which agree with indexed tracks in beat and samples and are best distinguished by this evidence. It loses
+/// one in a thousand true matches. At half of it, more unknown pieces with the same beat match; at twice, more songs
+/// under noise whose masking is not measured well are lost.
 const OPEN: f64 = 3.0;
-/// Maximum number of places whose evidence is computed in full; a place with copies counts once.
+/// Maximum number of places whose evidence is computed in full; a place with copies counts once. At half of it,
+/// competitors of a weak match can be missing; at twice, each window refines twice as many lines.
 pub(super) const MOST_WEIGHED: usize = 40;
-/// Maximum number of these places that are compared with all others.
+/// Maximum number of these places that are compared with all others. A window of 10 s seldom has more than two songs;
+/// the rest are explanations to report. At half of it, a true match behind several strong wrong ones is lost; at twice,
+/// judging costs up to twice as much.
 const MOST_SCRUTINIZED: usize = 6;
-/// Shortest part of a window that can be an airing (3 s, in ticks): anything shorter is a chord or a drum roll.
+/// Shortest part of a window that can be an airing (3 s, in ticks): anything shorter is a chord or a drum roll. At half
+/// of it, unknown music that shares a fill or sample matches more often; at twice, songs that begin or end in the
+/// window are found one window later.
 const SHORTEST_PART: f64 = 3.0 * TICKS_PER_SECOND;
 
 /// An alignment that explains a part of a window, with the copies of its track that explain the same part.
@@ -71,6 +79,7 @@ impl WindowSearch<'_> {
         let place = |query: u32| (query as usize).checked_sub(first).filter(|place| *place < own);
         for (i, Group { lead, copies, .. }) in groups.iter().enumerate().take(MOST_SCRUTINIZED) {
             let explanation = |log_p| Explanation { lead: lead.clone(), log_p, copies: copies.clone() };
+            // In a window of less than 6 s, half of the window is enough, so that short queries can match.
             let short = lead.part.1 - lead.part.0 < SHORTEST_PART.min((window.to - window.from) / 2.0);
             if short || lead.log_p() > self.limit {
                 found.rejected.push(explanation(if short { 0.0 } else { lead.log_p() }));
@@ -82,11 +91,14 @@ impl WindowSearch<'_> {
                 found.rejected.push(explanation(log_p));
                 continue;
             }
+            // Peaks that only a copy explains are taken, too: they are of the same recording and must not support
+            // another match.
             for one in std::iter::once(lead).chain(copies) {
                 one.outcomes.iter().filter_map(|o| place(o.query?)).for_each(|place| used[place] = true);
             }
             found.accepted.push(explanation(log_p));
         }
+        // Groups were judged by their evidence before competitors were discounted, so the order may have changed.
         found.accepted.sort_by(|a, b| a.log_p.total_cmp(&b.log_p));
         found
     }
@@ -108,6 +120,8 @@ impl WindowSearch<'_> {
         let chance = &self.buffers.chance;
         let own = |track| group.alignment(track);
         let log_p = scrutinize((lead, &own), &rivals, window, chance, free, &found.recordings, settings);
+        // Measuring the masking of a window is expensive, and neither case can change: the penalty only adds to
+        // `log_p`.
         if log_p > self.limit || log_p <= BEYOND_DOUBT {
             return log_p;
         }

@@ -25,33 +25,43 @@ use super::verify::{FINE, Ground, Rough, Verified, Window};
 use alignments::Alignments;
 pub(crate) use judge::{Explanation, Found};
 
-/// Depth for clean and slightly degraded audio, where the outstanding peaks of query and track are the same.
+/// Depth for clean and slightly degraded audio, where the outstanding peaks of query and track are the same. Chosen by
+/// hand. More ranks or pairs find more degraded audio in the first pass, but each clean query then reads more postings;
+/// with fewer, more clean queries need the deep pass.
 pub(crate) const SHALLOW: Depth = Depth { rank_limit: 5, fan_out: 3, gap_reach: 1 };
-/// Depth for audio under noise and speech, where the track's peaks can have any rank among the query's. Peaks of the lowest
-/// ranks are nearly always noise and would outnumber the votes of the others.
+/// Depth for audio under noise and speech, where the track's peaks can have any rank among the query's. Peaks of the
+/// lowest ranks are nearly always noise and would outnumber the votes of the others. Chosen by hand. With half of the ranks, audio under noise loses most of its votes; with all 20, most votes are of
+/// noise and a lookup reads several times as many postings.
 pub(crate) const DEEP: Depth = Depth { rank_limit: 12, fan_out: 40, gap_reach: 1 };
-/// Depth for audio that is both degraded and changed.
+/// Depth for audio that is both degraded and changed. Chosen by hand: between the two others, because it is used at
+/// each of the scales. A shallower one finds less; a deeper one costs several times as much for each scale.
 pub(crate) const MIDDLE: Depth = Depth { rank_limit: 8, fan_out: 12, gap_reach: 1 };
 
-/// Maximum number of candidates of the first pass that are verified.
+/// Maximum number of candidates of the first pass that are verified. At half of it, a clean song with many repetitions
+/// can fill the list with wrong places; at twice, the first pass verifies twice as many.
 const MOST_CANDIDATES: usize = 32;
-/// An alignment is obvious if its quick bound on the log-probability of chance is below this.
+/// An alignment is obvious if its quick bound on the log-probability of chance is below this. Few coincidences reach it. At half of it (-50), coincidences of
+/// beats can end the search early; at twice, more queries of known songs pay for the deep pass.
 const OBVIOUS: f64 = -100.0;
-/// Minimum number of votes for a verification at the original scale.
+/// Minimum number of votes for a verification at the original scale. At 1 or 2, nearly every posting is a candidate; at
+/// 6, short or degraded clips with few common landmarks are not found.
 const FEWEST_VOTES: u32 = 3;
-/// Number of candidates after which a glance ends if none is promising: the votes of a clearly audible song are among the
-/// highest.
+/// Number of candidates after which a glance ends if none is promising: the votes of a clearly audible song are among
+/// the highest. At half of it, a song whose wrong places have more votes is missed until the next full search; at
+/// twice, glances at unknown audio cost nearly twice as much.
 const MOST_GLANCED: usize = 6;
-/// Fraction of the limit that the quick bound of the best of them must reach. It is below 1 because the bound underrates true
-/// alignments.
+/// Fraction of the limit that the quick bound of the best of them must reach. It is below 1 because the bound
+/// underrates true alignments. At half of it, more glances at unknown audio continue; near 1, true alignments that are
+/// slightly off are given up.
 const PROMISING: f64 = 0.5;
-/// Number of independent offsets per second of a track: nearer offsets fit nearly as well, because notes last. Set by hand;
-/// the null evaluation in `docs/accuracy.md` shows how accurate the resulting probabilities are.
+/// Number of independent offsets per second of a track: nearer offsets fit nearly as well, because notes last. Set by
+/// hand; the null evaluation in `docs/accuracy.md` shows how accurate the resulting probabilities are. At half or twice
+/// of it, all claimed probabilities change by the same factor of two.
 const OFFSETS_PER_SECOND: f64 = 1.0;
-/// Fraction of the accepted probability that is assigned to all changed scales together; the rest is for unchanged audio. The
-/// more likely hypothesis needs less evidence (a weighted Bonferroni correction).
+/// Fraction of the accepted probability that is assigned to all changed scales together; the rest is for unchanged
+/// audio. The more likely hypothesis needs less evidence (a weighted Bonferroni correction). At half of it, the probability that a changed recording is chance must be half as high; at twice, it may be twice as high. Unchanged recordings are hardly affected.
 const CHANGED_SHARE: f64 = 0.01;
-/// Number of tries at the original scale.
+/// Number of tries at the original scale. There are two: the shallow and the deep lookup.
 const PLAIN_TRIES: f64 = 2.0;
 
 /// Buffers that searches of one catalog reuse.
@@ -157,8 +167,11 @@ impl<'a> WindowSearch<'a> {
         }
         self.deep(window, &mut verified)?;
         found = self.judge(&verified, window);
+        // The ladder is the most expensive pass, so it is left out if this scale has an obvious alignment.
         if !found.is_at_this_scale() && self.sweep(window, &mut verified)? {
             found = self.judge(&verified, window);
+            // The ladder verifies few candidates at each scale, so competitors of its match may be missing from the
+            // judgment.
             if let Some(line) = found.doubtful() {
                 self.look_beside(line, window, &mut verified)?;
                 found = self.judge(&verified, window);
@@ -219,6 +232,7 @@ impl<'a> WindowSearch<'a> {
         window: &Window<'_>,
     ) -> Result<(Arc<Reference>, Line), IndexError> {
         let (reference, offset) = self.buffers.references.of(&mut *self.session, candidate)?;
+        // Lookups count times from the whole tick at which the window begins, lines from the start of the query.
         Ok((reference, Line { offset: offset - speed * window.from.floor(), speed, pitch }))
     }
 

@@ -17,21 +17,29 @@ use super::alignments::Alignments;
 use super::{DEEP, MIDDLE, MOST_CANDIDATES, OBVIOUS, SHALLOW, WindowSearch};
 
 /// Number of candidates of the first pass that suffice if one is obvious: further candidates would only serve as its
-/// competitors.
+/// competitors. At half of it, a wrong place that looks obvious may lack the competitor that shows it; at twice, clean
+/// queries verify twice as many candidates.
 const ENOUGH_CANDIDATES: usize = 12;
-/// Maximum number of candidates of the deep pass that are screened.
+/// Maximum number of candidates of the deep pass that are screened. Screening is one memory access for each peak of a track, so it is far cheaper than a verification. At half of it, songs in strong noise whose votes rank low are lost; at twice, more tracks are unpacked.
 const MOST_SCREENED: usize = 256;
-/// Maximum number of screened candidates that are verified.
+/// Maximum number of screened candidates that are verified. At half of it, songs in noise are lost if unrelated
+/// candidates have a higher score; at twice, the deep pass verifies twice as many.
 const MOST_PROMISING: usize = 32;
-/// Maximum number of verified candidates whose speed is fitted if none is obvious; the best candidates come first.
+/// Maximum number of verified candidates whose speed is fitted if none is obvious; the best candidates come first. The wide fit looks up the peaks four times as often as the narrow one. At half of it, songs that are off by one per cent in speed are found less
+/// often; at twice, unknown queries cost more.
 const MOST_REFITTED: usize = 8;
-/// Maximum number of candidates of one step of the ladder.
+/// Maximum number of candidates of one step of the ladder. At half of it, the right place can be hidden by repetitions
+/// of another one; at twice, the ladder verifies more wrong candidates before the limit of all steps.
 const MOST_OF_STEP: usize = 4;
-/// Maximum number of candidates of all steps of the ladder that are verified.
+/// Maximum number of candidates of all steps of the ladder that are verified. At half of it, weak matches at a changed
+/// scale are lost; at twice, unknown queries verify twice as many.
 const MOST_OF_LADDER: usize = 24;
-/// Minimum number of votes for a verification in the ladder.
+/// Minimum number of votes for a verification in the ladder. It is above the minimum at the original scale, because
+/// many more lookups are made. At half of it, each scale has candidates by chance alone; at twice, short changed clips
+/// are lost.
 const FEWEST_OF_LADDER: u32 = 5;
-/// Maximum number of steps that are repeated in small steps.
+/// Maximum number of steps that are repeated in small steps. At half of it, the right scale may not be among them in
+/// noise; at twice, the second round costs twice as much.
 const MOST_FINE: usize = 3;
 
 impl WindowSearch<'_> {
@@ -91,6 +99,7 @@ impl WindowSearch<'_> {
     /// Second pass: looks up peaks of all but the lowest ranks and screens many candidates.
     pub(super) fn deep(&mut self, window: &Window<'_>, verified: &mut Alignments) -> Result<(), IndexError> {
         let candidates = self.candidates(window, DEEP, Scale::PLAIN, verified.wanted(MOST_SCREENED))?;
+        // Mapped here and not when the window is measured, because most windows do not need the deep pass.
         self.buffers.screen.map(window.own_peaks(), window, &self.buffers.chance);
         let mut lines = Vec::new();
         for candidate in &candidates {
@@ -131,6 +140,8 @@ impl WindowSearch<'_> {
         window: &Window<'_>,
         verified: &mut Alignments,
     ) -> Result<bool, IndexError> {
+        // Only the part that the next window does not repeat counts for the budget, so that overlapping windows do not
+        // spend it twice.
         let new = (window.to - window.from).min(STEP);
         let seconds = (window.from / TICKS_PER_SECOND, new / TICKS_PER_SECOND);
         let steps = within_budget(&self.ladder, self.settings, seconds);
@@ -144,6 +155,8 @@ impl WindowSearch<'_> {
             }
         }
         let fine: Vec<Scale> = best.iter().flat_map(|scale| scale.fine()).collect();
+        // The candidates of the coarse steps stay in the list: at their own scale they may have more votes than at a
+        // finer one.
         self.climb(&fine, window, of_step, &mut found)?;
         let mut places = 0;
         for (candidate, scale) in found.iter().take(verified.wanted(MOST_OF_LADDER)) {
@@ -171,6 +184,7 @@ impl WindowSearch<'_> {
         for (candidates, scale) in self.look_up(window, &lookups, most)?.into_iter().zip(steps) {
             found.extend(candidates.into_iter().map(|c| (c, *scale)));
         }
+        // A stable sort: among equal votes, the more likely scales of the ladder stay first.
         found.sort_by_key(|(candidate, _)| std::cmp::Reverse(candidate.votes));
         Ok(())
     }
